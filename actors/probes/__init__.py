@@ -1,9 +1,9 @@
-"""Eyes: one file per monitor type. This file is the only place that waits, times and catches."""
+"""Runs one probe: the registry of monitor types, the timeout, and what becomes of every error."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, partial
 from importlib import import_module
-from time import perf_counter_ns, time_ns
+from time import perf_counter_ns
 from typing import Any, cast
 
 import structlog
@@ -17,6 +17,7 @@ from actors.probes.kit.errors import classify_os_error
 from actors.probes.kit.redaction import redact_result
 from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
 from actors.probes.kit.threads import WORKING_IN_THREAD, run_in_thread
+from app import clock
 from app.clock_watch import TimeLimit
 from app.domain import config_rules
 from app.domain.parsing import sanitize
@@ -74,7 +75,7 @@ __all__ = [
 
 Probe = Callable[[Any, RunningCheck], Awaitable[ProbeResult]]
 
-# Modules by name, imported when first needed: their libraries are half of a small worker's memory.
+# Modules by name, imported on first use: their libraries take half of a small worker's memory.
 PROBES: dict[type, str] = {
     Http: "http",
     Tcp: "tcp",
@@ -105,93 +106,95 @@ PROBES: dict[type, str] = {
     Sqlserver: "sqlserver",
 }
 PASSING = (Status.UP, Status.DEGRADED)
-MESSAGE_LIMIT = 500  # characters; targets choose some of the words
-RAW_LIMIT = 4_000  # of a message in which secrets are still to be masked: cutting one in half would show the half
-NAME_LIMIT = 300  # of whose certificate or domain ends
+MESSAGE_LIMIT = 500  # characters; part of the text comes from targets
+RAW_LIMIT = 4_000  # of a message whose secrets are not masked yet: truncating inside a secret would show its first half
+NAME_LIMIT = 300  # of the name on a certificate or domain that expires
 
 log = structlog.get_logger(__name__)
 
 
-async def run_probe(slot: Slot, snapshot: Snapshot, tools: ProbeContext, *, detailed: bool = False) -> CheckOutcome:
-    """Probe once and say what was seen. Never raises for what the target did.
+async def run_probe(slot: Slot, snapshot: Snapshot, context: ProbeContext, *, detailed: bool = False) -> CheckOutcome:
+    """Run one check and return its outcome. Never raises for what the target did.
 
-    detailed    keep what a person wants to see of a passing check too; early slots always do
+    detailed    keep the detail of a passing check too; early slots always do
     """
-    probe = _probe_or_fallback(type(snapshot.target))  # before the clock starts: its first import takes a while
-    met = expiring.start_collecting()
-    asked = RunningCheck(slot, snapshot, tools, detailed or slot.early)
-    began_ms, began_ns = time_ns() // 1_000_000, perf_counter_ns()
+    probe = _probe_or_fallback(type(snapshot.target))  # before the clock starts: the first import takes a while
+    expiring_items = expiring.start_collecting()
+    check = RunningCheck(slot, snapshot, context, detailed or slot.early)
+    began_ms, began_ns = clock.now_ms(), perf_counter_ns()
     limit = TimeLimit(snapshot.timeout_ms / 1000)
-    seen = await _call_probe(probe, asked, limit)
+    result = await _call_probe(probe, check, limit)
     took_us = (perf_counter_ns() - began_ns) // 1000
-    if not _is_final(seen, snapshot):
-        seen = await _post_process(seen, snapshot, took_us)
-    seen = stalls.unknown_if_stalled(seen, slot.series, limit)
+    if not _is_final(result, snapshot):
+        result = await _post_process(result, snapshot, took_us)
+    result = stalls.unknown_if_stalled(result, slot.series, limit)
     return CheckOutcome(
         slot.series,
         snapshot.version,
         slot.at_ms,
-        seen.status,
+        result.status,
         began_ms,
         took_us,
-        seen.code,
-        truncate(seen.message, MESSAGE_LIMIT),
-        seen.detail,
+        result.code,
+        truncate(result.message, MESSAGE_LIMIT),
+        result.detail,
         slot.early,
-        seen.recheck_ms,
-        _sanitize_expiring(expiring.soonest(met)) if met else None,
+        result.recheck_ms,
+        _sanitize_expiring(expiring.soonest(expiring_items)) if expiring_items else None,
     )
 
 
-def _is_final(seen: ProbeResult, snapshot: Snapshot) -> bool:
-    """Whether there is nothing in it that must be weighed, masked or made plain: an everyday success."""
-    if seen.message or seen.detail or getattr(snapshot.target, "assertions", None):
+def _is_final(result: ProbeResult, snapshot: Snapshot) -> bool:
+    """Whether a result needs no assertions, masking or sanitizing, as an ordinary success does."""
+    if result.message or result.detail or getattr(snapshot.target, "assertions", None):
         return False
-    return sanitize.message_code(seen.code) == seen.code
+    return sanitize.message_code(result.code) == result.code
 
 
-async def _post_process(seen: ProbeResult, snapshot: Snapshot, took_us: int) -> ProbeResult:
-    """What was seen, with assertions weighed, secrets masked, and its words made plain; whatever goes wrong with it."""
+async def _post_process(result: ProbeResult, snapshot: Snapshot, took_us: int) -> ProbeResult:
+    """Apply assertions, mask secrets and sanitize the texts; an error on the way becomes an UNKNOWN result."""
     assertions = getattr(snapshot.target, "assertions", ())
     try:
-        if assertions and seen.status in PASSING:
-            seen = await _apply_assertions(seen, assertions, took_us / 1_000_000)
-        return await _sanitize(seen, snapshot)
-    except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
+        if assertions and result.status in PASSING:
+            result = await _apply_assertions(result, assertions, took_us / 1_000_000)
+        return await _sanitize(result, snapshot)
+    except Exception as error:  # noqa: BLE001  # our own bug, reported as UNKNOWN
         return _result_from(_internal_error(error, snapshot))
 
 
-async def _sanitize(seen: ProbeResult, snapshot: Snapshot) -> ProbeResult:
-    """Words and facts as everything behind us can take them, without secrets."""
-    code, words, detail = (
-        sanitize.message_code(seen.code),
-        sanitize.single_line(seen.message, RAW_LIMIT),
-        sanitize.bounded_detail(seen.detail),
+async def _sanitize(result: ProbeResult, snapshot: Snapshot) -> ProbeResult:
+    """Texts and detail that everything downstream accepts, with secrets masked."""
+    code, message, detail = (
+        sanitize.message_code(result.code),
+        sanitize.single_line(result.message, RAW_LIMIT),
+        sanitize.bounded_detail(result.detail),
     )
-    if code != seen.code and not words:
-        words = f"answered {seen.code}"
-    return await redact_result(replace(seen, code=code, message=words, detail=detail), snapshot)
+    if code != result.code and not message:
+        message = f"answered {result.code}"
+    return await redact_result(replace(result, code=code, message=message, detail=detail), snapshot)
 
 
-def _sanitize_expiring(one: ExpiringItem | None) -> ExpiringItem | None:
-    """What expires, with its names made plain."""
-    if one is None:
+def _sanitize_expiring(item: ExpiringItem | None) -> ExpiringItem | None:
+    """The expiring item with its names sanitized."""
+    if item is None:
         return None
-    identity, name, issuer = (sanitize.single_line(text, NAME_LIMIT) for text in (one.identity, one.name, one.issuer))
-    return ExpiringItem(one.kind, identity, name, issuer, sanitize.clamp_epoch_ms(one.expires_ms))
+    identity, name, issuer = (
+        sanitize.single_line(text, NAME_LIMIT) for text in (item.identity, item.name, item.issuer)
+    )
+    return ExpiringItem(item.kind, identity, name, issuer, sanitize.clamp_epoch_ms(item.expires_ms))
 
 
-async def _apply_assertions(seen: ProbeResult, assertions: Sequence[Assertion], took_s: float) -> ProbeResult:
-    """What a passing answer is once its assertions are weighed; the worse of the two counts."""
-    facts = CheckFacts(took_s, seen.value, seen.certificate_days)
+async def _apply_assertions(result: ProbeResult, assertions: Sequence[Assertion], took_s: float) -> ProbeResult:
+    """The result after its assertions are evaluated; the worse of the two statuses counts."""
+    facts = CheckFacts(took_s, result.value, result.certificate_days)
     compared = [(one.operator, one.expected) for one in assertions if isinstance(one, Value)]
-    if compared and is_costly(compared, seen.value):
-        status, words = await run_in_thread(evaluate_assertions, assertions, facts)
+    if compared and is_costly(compared, result.value):
+        status, message = await run_in_thread(evaluate_assertions, assertions, facts)
     else:
-        status, words = evaluate_assertions(assertions, facts)
-    if status is Status.UP or (status is seen.status):
-        return seen
-    return ProbeResult(status, 0, words, seen.detail)
+        status, message = evaluate_assertions(assertions, facts)
+    if status is Status.UP or (status is result.status):
+        return result
+    return ProbeResult(status, 0, message, result.detail)
 
 
 @cache
@@ -201,7 +204,7 @@ def load_probe(target: type) -> Probe:
 
 
 def _probe_or_fallback(target: type) -> Probe:
-    """The probe, or one that says why there is none: whatever goes wrong is told in one place."""
+    """The probe, or a function that reports why there is none, so that `_call_probe` handles every error."""
     if target is UnreadableTarget:
         return _report_unreadable
     try:
@@ -210,73 +213,72 @@ def _probe_or_fallback(target: type) -> Probe:
         return partial(_raise_load_error, error)
 
 
-async def _report_unreadable(_target: Any, _asked: RunningCheck) -> ProbeResult:
+async def _report_unreadable(_target: Any, _check: RunningCheck) -> ProbeResult:
     raise CheckInconclusive("this worker can't read the monitor's configuration: another key or version")
 
 
-async def _raise_load_error(error: Exception, _target: Any, _asked: RunningCheck) -> ProbeResult:
+async def _raise_load_error(error: Exception, _target: Any, _check: RunningCheck) -> ProbeResult:
     raise error
 
 
-async def _call_probe(probe: Probe, asked: RunningCheck, limit: TimeLimit) -> ProbeResult:
-    """What the probe says, whichever way it says it."""
+async def _call_probe(probe: Probe, check: RunningCheck, limit: TimeLimit) -> ProbeResult:
+    """Run the probe within the limit, and turn whatever it raises into a result."""
     try:
         async with limit:
-            return await probe(asked.snapshot.target, asked)
+            return await probe(check.snapshot.target, check)
     except InvalidField as error:
         return _result_from(_invalid_config(error))
     except (TargetFailed, CheckInconclusive) as error:
-        said = _explain_inconclusive(error, asked).with_traceback(
-            None
-        )  # which leads here again: nothing would free the check's own
-    except EgressDenied as refused:
-        return _result_from(CheckInconclusive(str(refused)))
-    except TimeoutError as late:
-        said = _classify_timeout(late, limit.seconds)
+        failure = _explain_inconclusive(error, check)
+        failure.with_traceback(None)  # it leads to this frame: a cycle would keep the check's objects alive
+    except EgressDenied as denied:
+        return _result_from(CheckInconclusive(str(denied)))
+    except TimeoutError as timeout:
+        failure = _classify_timeout(timeout, limit.seconds)
     except OSError as error:
-        said = classify_os_error(error)
-    except Exception as error:  # noqa: BLE001  # told as what it is: our own fault
-        return _result_from(_internal_error(error, asked.snapshot))
-    return _result_from(said) if stalls.lost_s(limit) else await _checked_against_uplink(said, asked)
+        failure = classify_os_error(error)
+    except Exception as error:  # noqa: BLE001  # our own bug, reported as UNKNOWN
+        return _result_from(_internal_error(error, check.snapshot))
+    return _result_from(failure) if stalls.lost_s(limit) else await _checked_against_uplink(failure, check)
 
 
-async def _checked_against_uplink(said: TargetFailed | CheckInconclusive, asked: RunningCheck) -> ProbeResult:
-    """What was said, once our own way out is taken into account."""
-    uplink = asked.context.uplink
-    if isinstance(said, CheckInconclusive):
-        if said.network:
-            uplink.record_blocked(asked.slot.series)
-    elif await uplink.explains_failure(asked.snapshot):
-        uplink.record_blocked(asked.slot.series)
-        return _result_from(CheckInconclusive(f"{UPLINK_DOWN} ({said})"))
-    return _result_from(said)
+async def _checked_against_uplink(failure: TargetFailed | CheckInconclusive, check: RunningCheck) -> ProbeResult:
+    """The result of a failure, or UNKNOWN when our own uplink explains it."""
+    uplink = check.context.uplink
+    if isinstance(failure, CheckInconclusive):
+        if failure.network:
+            uplink.record_blocked(check.slot.series)
+    elif await uplink.explains_failure(check.snapshot):
+        uplink.record_blocked(check.slot.series)
+        return _result_from(CheckInconclusive(f"{UPLINK_DOWN} ({failure})"))
+    return _result_from(failure)
 
 
 def _explain_inconclusive(
-    said: TargetFailed | CheckInconclusive, asked: RunningCheck
+    failure: TargetFailed | CheckInconclusive, check: RunningCheck
 ) -> TargetFailed | CheckInconclusive:
-    """The same; where it is the config that keeps us from asking, which field of it."""
-    if isinstance(said, TargetFailed) or said.network:
-        return said
-    return _config_error(asked.snapshot) or said
+    """The same failure; when an invalid config kept us from checking, the error that names the field."""
+    if isinstance(failure, TargetFailed) or failure.network:
+        return failure
+    return _config_error(check.snapshot) or failure
 
 
 def _invalid_config(error: InvalidField) -> CheckInconclusive:
-    """What is said of a config that was stored before it was looked at as closely as today."""
+    """For a config that was stored before its rules were as strict as today."""
     return CheckInconclusive(f"the configuration can't be used: {error}")
 
 
 def _config_error(snapshot: Snapshot) -> CheckInconclusive | None:
-    """What of the config would be refused today, where we are the ones who can't ask."""
+    """The first error that today's rules find in the config."""
     try:
-        wrong = next(iter(config_rules.field_errors(snapshot.target)), None)
-    except (ImportError, OSError):  # out of descriptors, at a library's first import: what is said already stands
+        field_error = next(iter(config_rules.field_errors(snapshot.target)), None)
+    except (ImportError, OSError):  # out of descriptors at a library's first import: the error at hand is enough
         return None
-    return _invalid_config(InvalidField(wrong.field, wrong.message)) if wrong else None
+    return _invalid_config(InvalidField(field_error.field, field_error.message)) if field_error else None
 
 
 def _internal_error(error: Exception, snapshot: Snapshot) -> CheckInconclusive:
-    """What keeps us from checking: a library that this installation lacks, or a bug."""
+    """Why we could not check: a library that this installation lacks, or a bug."""
     type_ = str(snapshot.target.__struct_config__.tag)
     if isinstance(error, ImportError) and (extra := extra_for_import(type_, error.name or "")):
         log.warning("probe.lacks_library", type=type_, monitor_id=snapshot.monitor_id, extra=extra)
@@ -287,11 +289,11 @@ def _internal_error(error: Exception, snapshot: Snapshot) -> CheckInconclusive:
     return CheckInconclusive(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
 
 
-def _classify_timeout(late: TimeoutError, limit_s: float) -> TargetFailed | CheckInconclusive:
-    """Whose time it was that ran out."""
-    if late.errno:
-        return classify_os_error(late)
-    notes = getattr(late.__cause__, "__notes__", ())
+def _classify_timeout(timeout: TimeoutError, limit_s: float) -> TargetFailed | CheckInconclusive:
+    """What ran out of time: the target, name resolution, or our own work."""
+    if timeout.errno:
+        return classify_os_error(timeout)
+    notes = getattr(timeout.__cause__, "__notes__", ())
     if READING_BODY in notes:
         return TargetFailed(f"the answer did not end within {limit_s:g} s", code=NO_ANSWER)
     if WORKING_IN_THREAD in notes:
@@ -301,8 +303,8 @@ def _classify_timeout(late: TimeoutError, limit_s: float) -> TargetFailed | Chec
     return TargetFailed(f"no answer within {limit_s:g} s", code=NO_ANSWER)
 
 
-def _result_from(said: TargetFailed | CheckInconclusive) -> ProbeResult:
-    message = str(said)
-    if isinstance(said, TargetFailed):
-        return ProbeResult(Status.DOWN, said.code, message, said.detail)
+def _result_from(failure: TargetFailed | CheckInconclusive) -> ProbeResult:
+    message = str(failure)
+    if isinstance(failure, TargetFailed):
+        return ProbeResult(Status.DOWN, failure.code, message, failure.detail)
     return ProbeResult(Status.UNKNOWN, 0, message)

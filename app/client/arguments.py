@@ -1,6 +1,6 @@
-"""The commands that talk to a server over its API: their words, and which module does them.
+"""Command-line arguments of the commands that use a server's API.
 
-They need an address and a token, and read no setting of a server. Each imports only what it needs.
+They need an address and a token, and read none of the server's settings. Each imports its module when it runs.
 """
 
 import argparse
@@ -12,22 +12,22 @@ from typing import Any, NoReturn, TypeAlias
 from app.client import logins
 from app.client.completion import SHELLS
 
-Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001  # it has no other name
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001  # it has no public name
 USAGE_EXIT = 64  # EX_USAGE of sysexits.h
 RunCommand = Callable[[argparse.Namespace], int]
 
 
 class Parser(argparse.ArgumentParser):
-    """Ends with 64 when the words are wrong: 2 is what a check that failed ends with."""
+    """Exits with 64 for wrong arguments, since 2 means that a check failed."""
 
     def error(self, message: str) -> NoReturn:
-        """Say how the command is used, and what is wrong."""
+        """Print the usage and the error, and exit."""
         self.print_usage(sys.stderr)
         self.exit(USAGE_EXIT, f"{self.prog}: {message}\n")
 
 
 def add_commands(commands: Commands) -> None:
-    """Add every command of this kind."""
+    """Add all client commands."""
     _add_read_commands(commands)
     _add_change_commands(commands)
     _add_login_commands(commands)
@@ -92,106 +92,102 @@ def _add_command(commands: Commands, name: str, run: RunCommand, text: str) -> a
     return command
 
 
-def _run_on_server(chosen: argparse.Namespace, command: Callable[[Any], Awaitable[int]]) -> int:
-    """Have a command ask the server that is meant."""
+def _run_on_server(args: argparse.Namespace, command: Callable[[Any], Awaitable[int]]) -> int:
+    """Run a command with a client for the chosen server."""
     from app.client import commands
 
-    return commands.run(*logins.server_and_token(chosen.url), command)
+    return commands.run(*logins.server_and_token(args.url), command)
 
 
-def _check(chosen: argparse.Namespace) -> int:
+def _check(args: argparse.Namespace) -> int:
     from app.client import check
 
-    if (chosen.type is None) is (chosen.file is None) or (chosen.file and chosen.config):
-        chosen.parser.error("either a type with its config, or --file")
+    if (args.type is None) is (args.file is None) or (args.file and args.config):
+        args.parser.error("either a type with its config, or --file")
 
-    async def run(server: Any) -> int:
-        asked = check.read_checks(chosen.file) if chosen.file else [check.check_of_pairs(chosen.type, chosen.config)]
-        return await check.run(server, asked, json=chosen.json)
+    async def run(api: Any) -> int:
+        checks = check.read_checks(args.file) if args.file else [check.check_of_pairs(args.type, args.config)]
+        return await check.run(api, checks, json=args.json)
 
-    return _run_on_server(chosen, run)
+    return _run_on_server(args, run)
 
 
-def _monitors(chosen: argparse.Namespace) -> int:
+def _monitors(args: argparse.Namespace) -> int:
     from app.client import monitors
 
-    return _run_on_server(chosen, lambda server: monitors.run(server, json=chosen.json))
+    return _run_on_server(args, lambda api: monitors.run(api, json=args.json))
 
 
-def _status(chosen: argparse.Namespace) -> int:
+def _status(args: argparse.Namespace) -> int:
     from app.client import status
 
-    return _run_on_server(chosen, lambda server: status.run(server, json=chosen.json))
+    return _run_on_server(args, lambda api: status.run(api, json=args.json))
 
 
-def _tail(chosen: argparse.Namespace) -> int:
+def _tail(args: argparse.Namespace) -> int:
     from app.client import tail
 
-    return _run_on_server(chosen, lambda server: tail.run(server, chosen.monitor, json=chosen.json))
+    return _run_on_server(args, lambda api: tail.run(api, args.monitor, json=args.json))
 
 
-def _listen(chosen: argparse.Namespace) -> int:
+def _listen(args: argparse.Namespace) -> int:
     from app.client import commands, listen
 
-    return commands.run_to_end(listen.run(*logins.server_and_token(chosen.url), chosen.channels))
+    return commands.run_to_end(listen.run(*logins.server_and_token(args.url), args.channels))
 
 
-def _add(chosen: argparse.Namespace) -> int:
+def _add(args: argparse.Namespace) -> int:
     from app.client import changes
 
-    interval, json = chosen.interval, chosen.json
+    interval, json = args.interval, args.json
     return _run_on_server(
-        chosen,
-        lambda server: changes.create_monitor(
-            server, chosen.type, chosen.name, chosen.config, interval=interval, json=json
-        ),
+        args,
+        lambda api: changes.create_monitor(api, args.type, args.name, args.config, interval=interval, json=json),
     )
 
 
-def _switch(chosen: argparse.Namespace) -> int:
+def _switch(args: argparse.Namespace) -> int:
     from app.client import changes
 
-    return _run_on_server(
-        chosen, lambda server: changes.set_active(server, chosen.action, chosen.monitors, json=chosen.json)
-    )
+    return _run_on_server(args, lambda api: changes.set_active(api, args.action, args.monitors, json=args.json))
 
 
-def _ack(chosen: argparse.Namespace) -> int:
+def _ack(args: argparse.Namespace) -> int:
     from app.client import changes
 
-    return _run_on_server(chosen, lambda server: changes.acknowledge_incidents(server, chosen.what, json=chosen.json))
+    return _run_on_server(args, lambda api: changes.acknowledge_incidents(api, args.what, json=args.json))
 
 
-def _push(chosen: argparse.Namespace) -> int:
+def _push(args: argparse.Namespace) -> int:
     from app.client import commands, push
 
-    words = {name: getattr(chosen, name) for name in ("status", "msg", "ping", "rid")}
-    url = logins.server_url(chosen.url, os.environ)
-    return commands.run_to_end(push.run(url, chosen.token, chosen.signal, words, chosen.body, json=chosen.json))
+    params = {name: getattr(args, name) for name in ("status", "msg", "ping", "rid")}
+    url = logins.server_url(args.url, os.environ)
+    return commands.run_to_end(push.run(url, args.token, args.signal, params, args.body, json=args.json))
 
 
-def _login(chosen: argparse.Namespace) -> int:
+def _login(args: argparse.Namespace) -> int:
     from app.client import commands, login
 
-    url = logins.server_url(chosen.url, os.environ)
-    return commands.run_to_end(login.run(url, email=chosen.email, with_token=chosen.with_token, json=chosen.json))
+    url = logins.server_url(args.url, os.environ)
+    return commands.run_to_end(login.run(url, email=args.email, with_token=args.with_token, json=args.json))
 
 
-def _logout(chosen: argparse.Namespace) -> int:
+def _logout(args: argparse.Namespace) -> int:
     from app.client import commands, login
 
-    return commands.run_to_end(login.log_out(logins.server_url(chosen.url, os.environ), json=chosen.json))
+    return commands.run_to_end(login.log_out(logins.server_url(args.url, os.environ), json=args.json))
 
 
-def _request(chosen: argparse.Namespace) -> int:
+def _request(args: argparse.Namespace) -> int:
     from app.client import raw
 
-    return _run_on_server(chosen, lambda server: raw.run(server, chosen.path, chosen.pairs, method=chosen.method))
+    return _run_on_server(args, lambda api: raw.run(api, args.path, args.pairs, method=args.method))
 
 
-def _completion(chosen: argparse.Namespace) -> int:
+def _completion(args: argparse.Namespace) -> int:
     from app.client import completion
     from schema.targets import TARGETS
 
     types = sorted(TARGETS)
-    return completion.run(chosen.shell, chosen.commands, {"check": types, "add": types})
+    return completion.run(args.shell, args.commands, {"check": types, "add": types})

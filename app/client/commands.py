@@ -1,4 +1,4 @@
-"""How every client command runs: a server to ask, one line when it refuses, silence when a pipe has seen enough."""
+"""Runs client commands: connects to the server, prints failures in one line, and ends quietly on a closed pipe."""
 
 import asyncio
 import os
@@ -14,24 +14,26 @@ __all__ = ["ApiClient", "run", "run_to_end"]
 
 
 def run(url: str, token: str, command: Callable[[ApiClient], Awaitable[int]]) -> int:
-    """Ask a server; returns the command's exit code, `NOT_ASKED` when the server did not answer."""
+    """Run a command with a client for a server; returns its exit code, or NOT_RUN if the server did not answer."""
 
-    async def asked() -> int:
-        async with connect(url, token) as server:
-            return await command(server)
+    async def run_command() -> int:
+        async with connect(url, token) as api:
+            return await command(api)
 
-    return run_to_end(asked())
+    return run_to_end(run_command())
 
 
 def run_to_end(command: Coroutine[Any, Any, int]) -> int:
-    """Run a command to its end; returns its exit code, `NOT_ASKED` when something was refused."""
+    """Run a command to its end; returns its exit code, or NOT_RUN if it failed."""
     try:
         return asyncio.run(command)
-    except CommandFailed as refused:
-        print_error(str(refused))
+    except CommandFailed as error:
+        print_error(str(error))
         return NOT_RUN
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has seen enough
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the reader, such as `head`, has closed the pipe
         return SUCCESS
     except KeyboardInterrupt:
         return SUCCESS

@@ -1,4 +1,4 @@
-"""`watchkeeper completion`: what a shell needs to complete our commands, made from the commands themselves."""
+"""`watchkeeper completion`: prints a shell's completion script, generated from the commands."""
 
 import argparse
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ ZSH = "autoload -U +X bashcompinit && bashcompinit\n"
 
 
 def run(shell: str, commands: Mapping[str, argparse.ArgumentParser], types: Mapping[str, list[str]]) -> int:
-    """Print the script of a shell. `types` are more words of some commands."""
+    """Print a shell's script. `types` are additional words of some commands."""
     words = {name: [*_options(parser), *_choices(parser), *types.get(name, ())] for name, parser in commands.items()}
     print_line(
         _fish_script(commands, words) if shell == "fish" else (ZSH if shell == "zsh" else "") + _bash_script(words)
@@ -38,14 +38,14 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
 
 
 def _choices(parser: argparse.ArgumentParser) -> Iterator[str]:
-    for action in parser._actions:  # noqa: SLF001  # argparse shows them in no other way
+    for action in parser._actions:  # noqa: SLF001  # argparse has no public access
         if not action.option_strings:
             yield from map(str, action.choices or ())
 
 
 def _bash_script(words: Mapping[str, list[str]]) -> str:
     lines = [f'        "") words="{" ".join(words)} --version --help" ;;']
-    lines += [f'        {name}) words="{" ".join(found)}" ;;' for name, found in words.items()]
+    lines += [f'        {name}) words="{" ".join(options)}" ;;' for name, options in words.items()]
     return BASH.format(cases="\n".join(lines)).rstrip()
 
 
@@ -54,8 +54,10 @@ def _fish_script(commands: Mapping[str, argparse.ArgumentParser], words: Mapping
     for name, parser in commands.items():
         text = (parser.description or "").replace("'", "\\'")
         lines.append(f"complete -c watchkeeper -f -n __fish_use_subcommand -a {name} -d '{text}'")
-        plain = " ".join(one for one in words[name] if not one.startswith("-"))
-        seen = f"'__fish_seen_subcommand_from {name}'"
-        lines += [f"complete -c watchkeeper -n {seen} -l {one[2:]}" for one in words[name] if one.startswith("--")]
-        lines += [f"complete -c watchkeeper -n {seen} -a '{plain}'"] if plain else []
+        plain = " ".join(word for word in words[name] if not word.startswith("-"))
+        condition = f"'__fish_seen_subcommand_from {name}'"
+        lines += [
+            f"complete -c watchkeeper -n {condition} -l {word[2:]}" for word in words[name] if word.startswith("--")
+        ]
+        lines += [f"complete -c watchkeeper -n {condition} -a '{plain}'"] if plain else []
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`watchkeeper listen`: prints live messages, a line of JSON each, as they come. A client like any other."""
+"""`watchkeeper listen`: prints live messages as they come, one line of JSON each."""
 
 import os
 import sys
@@ -11,15 +11,15 @@ import msgspec
 from app.client.server import error_reason
 from schema.ws_messages import Subscribe
 
-PING_INTERVAL_S = 20  # a server that answers no ping for this long is gone
+PING_INTERVAL_S = 20  # a server that answers no ping within this time is gone
 
 
 async def run(url: str, token: str, channels: Sequence[str]) -> int:
     """Follow channels until the server closes the connection, or refuses.
 
-    url      of the server, without a path
-    token    what `Authorization: Bearer` carries
-    returns  an exit code: 1 when it was refused or could not connect
+    url      the server's address without a path
+    token    sent as `Authorization: Bearer`
+    returns  an exit code: 1 if it was refused or could not connect
     """
     headers = {"Authorization": f"Bearer {token}"}
     try:
@@ -30,7 +30,9 @@ async def run(url: str, token: str, channels: Sequence[str]) -> int:
             await socket.send_bytes(msgspec.json.encode(Subscribe(list(channels))))
             return await _print_messages(socket)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `| head` has seen enough
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the reader, such as `head`, has closed the pipe
         return 0
     except (aiohttp.ClientError, OSError) as error:
         return _fail(f"{url} can't be listened to: {error_reason(error)}")
@@ -48,9 +50,9 @@ async def _print_messages(socket: aiohttp.ClientWebSocketResponse) -> int:
 
 def _reason_of(error: dict[str, Any]) -> str:
     fields = error["details"].get("fields", ())
-    return " ".join(one["message"] for one in fields) or str(error["message"])
+    return " ".join(field["message"] for field in fields) or str(error["message"])
 
 
-def _fail(why: str) -> int:
-    sys.stderr.write(f"watchkeeper: {why}\n")
+def _fail(reason: str) -> int:
+    sys.stderr.write(f"watchkeeper: {reason}\n")
     return 1

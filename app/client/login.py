@@ -1,4 +1,4 @@
-"""`watchkeeper login` and `logout`: an API key for this machine, made with a password that is kept nowhere."""
+"""`watchkeeper login` and `logout`: create and remove an API key for this machine. The password is not stored."""
 
 import os
 import socket
@@ -17,9 +17,9 @@ Prompt = Callable[[str], str]
 
 
 async def run(url: str, *, email: str, with_token: bool, json: bool, prompt_secret: Prompt = getpass) -> int:
-    """Sign in at a server, and keep an API key for it. Raises Refused, BadSettings.
+    """Sign in at a server and save an API key for it. Raises CommandFailed, BadSettings.
 
-    with_token  the key is read from stdin, and nothing is made
+    with_token  read an existing key from stdin instead of creating one
     """
     if with_token:
         login = await _with_username(url, SavedLogin(sys.stdin.readline().strip()))
@@ -28,13 +28,13 @@ async def run(url: str, *, email: str, with_token: bool, json: bool, prompt_secr
     logins = read_logins(os.environ)
     logins.servers[url], logins.current = login, url
     file = write_logins(logins, os.environ)
-    told = {"url": url, "username": login.username, "file": str(file)}
-    print_line(as_json(told) if json else f"Logged in at {url} as {login.username}; the key is in {file}.")
+    summary = {"url": url, "username": login.username, "file": str(file)}
+    print_line(as_json(summary) if json else f"Logged in at {url} as {login.username}; the key is in {file}.")
     return SUCCESS
 
 
 async def log_out(url: str, *, json: bool) -> int:
-    """Remove the key that `login` made, there and here. Raises Refused, BadSettings."""
+    """Delete the key that `login` created, at the server and here. Raises CommandFailed, BadSettings."""
     logins = read_logins(os.environ)
     login = logins.servers.pop(url, None)
     if login is None:
@@ -42,8 +42,8 @@ async def log_out(url: str, *, json: bool) -> int:
     logins.current = next(iter(logins.servers), "") if logins.current == url else logins.current
     write_logins(logins, os.environ)
     if login.key_id:
-        async with connect(url, login.token) as server:
-            await server.delete(f"/api-keys/{login.key_id}")
+        async with connect(url, login.token) as api:
+            await api.delete(f"/api-keys/{login.key_id}")
     print_line(as_json({"url": url}) if json else f"Logged out of {url}.")
     return SUCCESS
 
@@ -58,29 +58,29 @@ def _prompt(question: str) -> str:
 
 
 async def _with_username(url: str, login: SavedLogin) -> SavedLogin:
-    """The same, with the name of its user: a token that is wrong is found out now."""
+    """The login with its user's name; the request also verifies the token."""
     if not login.token:
         raise CommandFailed("no token came on stdin")
-    async with connect(url, login.token) as server:
-        return SavedLogin(login.token, (await server.get("/auth/me"))["username"])
+    async with connect(url, login.token) as api:
+        return SavedLogin(login.token, (await api.get("/auth/me"))["username"])
 
 
 async def _create_key(url: str, email: str, prompt_secret: Prompt) -> SavedLogin:
-    async with connect(url, "") as server:
-        signed_in = await _sign_in(server, email, prompt_secret)
-    async with connect(url, signed_in["access_token"]) as server:
-        draft = {"name": f"watchkeeper on {socket.gethostname()}"[:150], "role": signed_in["user"]["role"]}
-        key = await server.post("/api-keys", draft)
-        await server.post("/auth/logout", None)
+    async with connect(url, "") as api:
+        session = await _sign_in(api, email, prompt_secret)
+    async with connect(url, session["access_token"]) as api:
+        draft = {"name": f"watchkeeper on {socket.gethostname()}"[:150], "role": session["user"]["role"]}
+        key = await api.post("/api-keys", draft)
+        await api.post("/auth/logout", None)
     return SavedLogin(key["key"], key["username"], key["id"])
 
 
-async def _sign_in(server: ApiClient, email: str, prompt_secret: Prompt) -> Any:
-    """Sign in, with a code when one is wanted."""
+async def _sign_in(api: ApiClient, email: str, prompt_secret: Prompt) -> Any:
+    """Sign in, with a code if a second factor is required."""
     body = {"email" if "@" in email else "username": email, "password": prompt_secret("Password: ")}
     try:
-        return await server.post("/auth/login", body)
-    except CommandFailed as refused:
-        if refused.code != NEEDS_CODE:
+        return await api.post("/auth/login", body)
+    except CommandFailed as error:
+        if error.code != NEEDS_CODE:
             raise
-    return await server.post("/auth/login", {**body, "token": prompt_secret("One-time or recovery code: ")})
+    return await api.post("/auth/login", {**body, "token": prompt_secret("One-time or recovery code: ")})

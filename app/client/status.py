@@ -1,4 +1,4 @@
-"""`watchkeeper status`: how many are well, and which are not; the exit code is the worst of them."""
+"""`watchkeeper status`: counts monitors by status and lists those with problems; the exit code is the worst status."""
 
 from collections import Counter
 
@@ -9,16 +9,16 @@ from app.client.server import ApiClient
 EXIT_CODES = {"down": ERROR, "pending": WARNING, "degraded": WARNING, "unknown": WARNING}
 
 
-async def run(server: ApiClient, *, json: bool) -> int:
-    """Count, and list what needs somebody. Raises Refused."""
-    found = await monitors.list_monitors(server)
-    counts = Counter(map(monitors.status_of, found))
-    unwell = [one for one in found if monitors.status_of(one) in EXIT_CODES]
+async def run(api: ApiClient, *, json: bool) -> int:
+    """Print the counts and the monitors with problems. Raises CommandFailed."""
+    all_monitors = await monitors.list_monitors(api)
+    counts = Counter(map(monitors.status_of, all_monitors))
+    unwell = [monitor for monitor in all_monitors if monitors.status_of(monitor) in EXIT_CODES]
     if json:
-        print_line(as_json({"total": len(found), "statuses": counts, "unwell": unwell}))
+        print_line(as_json({"total": len(all_monitors), "statuses": counts, "unwell": unwell}))
     else:
-        told = ", ".join(f"{counts[name]} {name}" for name in (*monitors.STATUS_NAMES, "paused") if counts[name])
-        print_line(f"{len(found)} monitors" + (f": {told}" if told else ""))
+        summary = ", ".join(f"{counts[name]} {name}" for name in (*monitors.STATUS_NAMES, "paused") if counts[name])
+        print_line(f"{len(all_monitors)} monitors" + (f": {summary}" if summary else ""))
         if unwell:
-            print_line(format_table(monitors.COLUMNS, [monitors.row_of(one) for one in unwell]))
+            print_line(format_table(monitors.COLUMNS, [monitors.row_of(monitor) for monitor in unwell]))
     return max((EXIT_CODES.get(status, SUCCESS) for status in counts), default=SUCCESS)

@@ -1,4 +1,4 @@
-"""`watchkeeper tail`: heartbeats as they come, over the WebSocket."""
+"""`watchkeeper tail`: prints heartbeats as they come, over the WebSocket."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ from app.client import monitors
 from app.client.screen import colorize, local_time, print_line, printable
 from app.client.server import ApiClient, CommandFailed, error_reason, refusal_reason
 
-PING_INTERVAL_S = 20  # a server that answers no ping for this long is gone
+PING_INTERVAL_S = 20  # a server that answers no ping within this time is gone
 
 
-async def run(server: ApiClient, target: str, *, json: bool) -> int:
-    """Follow all monitors, or the one of that name or id, until the server hangs up. Raises Refused."""
-    names = {one["id"]: one["name"] for one in await monitors.list_monitors(server)}
+async def run(api: ApiClient, target: str, *, json: bool) -> int:
+    """Follow all monitors, or one by name or id, until the server closes the connection. Raises CommandFailed."""
+    names = {monitor["id"]: monitor["name"] for monitor in await monitors.list_monitors(api)}
     channels = [f"monitor:{monitors.id_of(target, names)}"] if target else ["heartbeats"]
     try:
-        async with server.session.ws_connect(f"{server.url}/api/v1/ws", heartbeat=PING_INTERVAL_S) as socket:
+        async with api.session.ws_connect(f"{api.url}/api/v1/ws", heartbeat=PING_INTERVAL_S) as socket:
             await socket.send_str(msgspec.json.encode({"type": "subscribe", "channels": channels}).decode())
             async for message in socket:
                 _print_heartbeats(msgspec.json.decode(message.data), names, json=json)
@@ -25,11 +25,11 @@ async def run(server: ApiClient, target: str, *, json: bool) -> int:
     except BrokenPipeError:  # our own output, not the server
         raise
     except (aiohttp.ClientError, OSError) as error:
-        raise CommandFailed(f"{server.url} can't be listened to: {error_reason(error)}") from error
+        raise CommandFailed(f"{api.url} can't be listened to: {error_reason(error)}") from error
 
 
 def _print_heartbeats(message: dict[str, Any], names: dict[str, str], *, json: bool) -> None:
-    """A line for each heartbeat. Raises Refused when the server will not tell us any."""
+    """Print a line for each heartbeat. Raises CommandFailed for an error message."""
     if message["type"] == "error":
         raise CommandFailed(refusal_reason(message))
     for beat in message["data"] if message["type"] == "heartbeats" else ():
@@ -37,9 +37,9 @@ def _print_heartbeats(message: dict[str, Any], names: dict[str, str], *, json: b
 
 
 def heartbeat_line(beat: dict[str, Any], names: dict[str, str]) -> str:
-    """Time, status, how long it took, whose it is, and what was said."""
+    """Time, status, response time, monitor and message."""
     took = "" if beat["ping"] is None else f"{beat['ping']:.0f} ms"
     name = names.get(beat["monitor_id"], beat["monitor_id"])
     status = monitors.STATUS_NAMES[beat["status"]]
-    said = printable(f"{took:>8}  {name}  {beat['msg']}".rstrip())
-    return f"{local_time(beat['time'])}  {colorize(status)}{' ' * (11 - len(status))}  {said}"
+    rest = printable(f"{took:>8}  {name}  {beat['msg']}".rstrip())
+    return f"{local_time(beat['time'])}  {colorize(status)}{' ' * (11 - len(status))}  {rest}"

@@ -1,4 +1,4 @@
-"""Live messages: told by whoever stored the facts (`publish`), fanned out to sockets by each API process's hub."""
+"""Live messages: published once the data is stored, and fanned out to WebSockets by each API process's hub."""
 
 from app.live.publisher import publish, publish_events, publish_heartbeats
 

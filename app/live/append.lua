@@ -1,11 +1,12 @@
--- Numbers messages, keeps them for replay and tells every hub: one step for a whole batch.
--- KEYS: wk:live:seq, then for each message the tape (stream) of its source
--- ARGV: pub/sub channel, seconds an idle tape lives, then for each message source, step, kept, head, tail
+-- Numbers messages, buffers them for replay and publishes them to every hub, a whole batch in one step.
+-- KEYS: wk:live:seq, then for each message the stream of its source
+-- ARGV: pub/sub channel, TTL of an idle stream in seconds, then for each message source, step, length of the stream,
+--       head, tail
 --
--- The text is head .. seq .. tail. A message without a head was never sent: its number is used up, so that the
--- hole is seen. A missing counter starts at the clock's milliseconds: numbers grow even after Redis was emptied.
--- The tape stays out of the append-only file: it would double the bytes written per check, and a lost tape is
--- told as a gap. The counter goes in.
+-- The text is head .. seq .. tail. A message without a head was never published: its number is skipped, so that
+-- subscribers see the gap. A missing counter starts at the clock's milliseconds: numbers grow even after Redis was
+-- emptied. The streams stay out of the append-only file: they would double the bytes written per check, and a lost
+-- stream is reported as a gap. The counter is written to it.
 
 local now = redis.call('TIME')
 local floor = now[1] * 1000 + math.floor(now[2] / 1000)

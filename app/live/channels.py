@@ -1,4 +1,4 @@
-"""The live channels there are: what each carries, and the least role for it. A new kind is one more row in `FEEDS`."""
+"""The kinds of live channels, their messages and required roles. To add a kind, add a row to `CHANNEL_KINDS`."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,16 +13,16 @@ from schema.users import Principal
 
 HEARTBEATS, EVENTS, INCIDENTS = "heartbeats", "events", "incidents"
 MONITOR_PREFIX = "monitor:"
-HEARTBEAT_SCOPES = ("heartbeats:read", "monitors:read")  # a scope of either noun shows heartbeats
+HEARTBEAT_SCOPES = ("heartbeats:read", "monitors:read")  # either scope is enough
 
 
 class ChannelKind(Struct, frozen=True, kw_only=True):
     """A kind of channel.
 
-    shown    as people write it
-    fits     the channels of this kind
-    scopes   one of which an API key that is narrowed needs
-    source   whose messages it carries; sources have a counter and a tape in Redis
+    label       how the kind is written in messages
+    pattern     matches the channels of this kind
+    source      the source of its messages; each source has a counter and a replay buffer in Redis
+    scopes      an API key with restricted scopes needs one of these
     """
 
     label: str
@@ -58,18 +58,15 @@ CHANNEL_KINDS = (
         scopes=("incidents:read",),
     ),
 )
-SOURCES: dict[str, int] = {
-    HEARTBEATS: 500,
-    EVENTS: 1_000,
-    INCIDENTS: 500,
-}  # messages kept; a full batch of heartbeats is 25 kB
+# messages in the replay buffer; a full batch of heartbeats is 25 kB
+SOURCES: dict[str, int] = {HEARTBEATS: 500, EVENTS: 1_000, INCIDENTS: 500}
 
 
 def allowed_channels(
     principal: Principal, channels: Iterable[str], kinds: Sequence[ChannelKind] = CHANNEL_KINDS
 ) -> tuple[list[str], list[Refusal]]:
-    """Those somebody may follow, and why not each of the others; every channel once."""
-    found: list[str] = []
+    """The channels a principal may follow, and a refusal for each of the others; duplicates removed."""
+    allowed: list[str] = []
     refused: list[Refusal] = []
     for channel in dict.fromkeys(channels):
         try:
@@ -78,26 +75,26 @@ def allowed_channels(
             refusal.details["channel"] = channel
             refused.append(refusal)
         else:
-            found.append(channel)
-    return found, refused
+            allowed.append(channel)
+    return allowed, refused
 
 
 def require_access(principal: Principal, channel: str, kinds: Sequence[ChannelKind] = CHANNEL_KINDS) -> None:
-    """Let somebody follow a channel. Raises Invalid for one that is unknown, Forbidden for one that needs more."""
-    feed = kind_of(channel, kinds)
-    if not principal.role.covers(feed.min_role):
-        message = f"The channel {channel!r} needs the role {feed.min_role}; you are {principal.role}."
-        raise Forbidden(message, needs=str(feed.min_role))
-    authorization.require_scope(principal, feed.scopes)
+    """Raise Invalid for an unknown channel, Forbidden if the principal lacks the role or scope to follow it."""
+    kind = kind_of(channel, kinds)
+    if not principal.role.covers(kind.min_role):
+        message = f"The channel {channel!r} needs the role {kind.min_role}; you are {principal.role}."
+        raise Forbidden(message, needs=str(kind.min_role))
+    authorization.require_scope(principal, kind.scopes)
 
 
 def kind_of(channel: str, kinds: Sequence[ChannelKind] = CHANNEL_KINDS) -> ChannelKind:
-    """The kind of a channel. Raises Invalid for one there is not."""
-    for feed in kinds:
-        if feed.pattern.fullmatch(channel):
-            return feed
-    shown = ", ".join(feed.label for feed in kinds)
-    raise Invalid.for_field("channels", f"There is no channel {channel!r}. The channels are: {shown}.")
+    """The kind of a channel. Raises Invalid for an unknown one."""
+    for kind in kinds:
+        if kind.pattern.fullmatch(channel):
+            return kind
+    labels = ", ".join(kind.label for kind in kinds)
+    raise Invalid.for_field("channels", f"There is no channel {channel!r}. The channels are: {labels}.")
 
 
 def monitor_channel(monitor_id: str | UUID) -> str:

@@ -1,4 +1,4 @@
-"""Heartbeats messages that leave together: with many readers, sending is what costs, not saying more at once."""
+"""Merges heartbeats messages: with many subscribers, the number of sends is expensive, not their size."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,17 +8,15 @@ from msgspec.structs import replace
 
 from schema.ws_messages import HeartbeatFrame
 
-PER_SUBSCRIBER_S = (
-    80e-6  # twice what a send costs: the fan-out leaves half a core to everything else, whatever comes in
-)
-MIN_PAUSE_S = 0.005  # a pause shorter than this is none
+PER_SUBSCRIBER_S = 80e-6  # twice the cost of a send, so that the fan-out uses half a core at most
+MIN_PAUSE_S = 0.005  # a shorter pause is skipped
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(HeartbeatFrame)
 
 
 class Coalescer:
-    """Holds messages back for a pause that grows with the number of readers, then hands them on as one."""
+    """Holds messages for a pause that grows with the number of subscribers, then delivers them as one."""
 
     def __init__(self, deliver: Callable[[int, bytes], None], count_subscribers: Callable[[], int]) -> None:
         self._deliver = deliver
@@ -28,7 +26,7 @@ class Coalescer:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, seq: int, text: bytes) -> None:
-        """Take a message; it leaves at once when there are few readers."""
+        """Take a message. With few subscribers it is delivered at once."""
         self._texts.append(text)
         self._seq = seq
         pause_s = self._count_subscribers() * PER_SUBSCRIBER_S
@@ -38,7 +36,7 @@ class Coalescer:
             self._timer = asyncio.get_running_loop().call_later(pause_s, self.flush)
 
     def flush(self) -> None:
-        """Hand on what is held, now."""
+        """Deliver the held messages now."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -48,7 +46,7 @@ class Coalescer:
 
 
 def merge_frames(texts: list[bytes]) -> bytes:
-    """Several messages as one: all their heartbeats under the last number and time."""
+    """One message with all heartbeats, under the last message's number and time."""
     if len(texts) == 1:
         return texts[0]
     frames = [_decoder.decode(text) for text in texts]

@@ -1,6 +1,6 @@
-"""What a channel shows of its source's messages, the text or one monitor's part of it; and of whom it tells. Pure.
+"""Splits and filters a source's messages by channel and by visible monitors. Pure.
 
-A heartbeats message is decoded only when somebody follows a monitor, or sees some monitors only.
+A heartbeats message is decoded only if a subscriber follows a single monitor, or may see some monitors only.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ _decoder = msgspec.json.Decoder(HeartbeatFrame)
 
 
 class EventSubject(Struct, frozen=True):
-    """What an event is about; all of its message that decides who is shown it."""
+    """The fields of an event's message that decide who may see it."""
 
     event: str
     monitor_id: str | None = None
@@ -30,12 +30,12 @@ _subjects = msgspec.json.Decoder(EventSubject)
 
 
 def subject_of(text: str) -> EventSubject:
-    """What an event's message is about."""
+    """The subject of an event's message."""
     return _subjects.decode(text)
 
 
 def filter_by_monitors(text: str, monitor_ids: Collection[str]) -> str:
-    """A heartbeats message without other monitors' heartbeats; empty when none is left."""
+    """A heartbeats message reduced to these monitors' heartbeats; empty if none is left."""
     frame = _decoder.decode(text)
     beats = [beat for beat in frame.data if beat.monitor_id in monitor_ids]
     if len(beats) == len(frame.data):
@@ -44,7 +44,7 @@ def filter_by_monitors(text: str, monitor_ids: Collection[str]) -> str:
 
 
 def split_by_channel(source: str, seq: int, text: bytes, followed: Collection[str]) -> Iterator[LiveMessage]:
-    """One message for each followed channel that this text says something to."""
+    """One message for each followed channel that this text has data for."""
     if source in followed:
         yield LiveMessage(source, seq, text.decode())
     if source == HEARTBEATS and any(channel.startswith(MONITOR_PREFIX) for channel in followed):
@@ -53,7 +53,7 @@ def split_by_channel(source: str, seq: int, text: bytes, followed: Collection[st
 
 
 def filter_by_channel(channel: str, text: bytes) -> str:
-    """What one channel shows of one text; empty when nothing."""
+    """The part of a text that belongs to one channel; may be empty."""
     if not channel.startswith(MONITOR_PREFIX):
         return text.decode()
     return _split_by_monitor(text, {channel}).get(channel, "")

@@ -1,4 +1,4 @@
-"""The hub of an API process: hears every live message once, and hands it to each socket that follows its channel."""
+"""The hub of an API process: receives every live message once and passes it to the subscribers of its channel."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +21,7 @@ log = structlog.stdlib.get_logger()
 
 
 class Hub:
-    """Readers by channel, and how far each source was heard. All on one event loop."""
+    """Subscribers by channel, and the newest number of each source. All on one event loop."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -35,40 +35,40 @@ class Hub:
         self._synced = asyncio.Event()
 
     def start(self) -> None:
-        """Begin to listen. Needs no Redis yet."""
+        """Start listening. Redis may still be unavailable."""
         self._listen_task = tasks.start_permanent(self._listen(), "live.hub")
 
     async def wait_synced(self, within_s: float) -> None:
-        """Wait until it is known how far each source is: who joins earlier can't be told what they come after."""
-        with suppress(TimeoutError):  # Redis is away: sockets are served all the same, and it is caught up with later
+        """Wait until the newest number of each source is known, from which new subscribers can detect gaps."""
+        with suppress(TimeoutError):  # Redis is unavailable: serve sockets anyway and catch up later
             async with asyncio.timeout(within_s):
                 await self._synced.wait()
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening, and deliver held messages."""
         if self._listen_task is not None:
             await tasks.cancel(self._listen_task)
         self._coalescer.flush()
 
     def subscribe(self, channel: str, subscriber: LiveSubscriber) -> int:
-        """Hand a channel's messages to a reader from now on; returns the number they come after, 0 before the first."""
+        """Pass a channel's messages to a subscriber from now on. Returns the newest number so far, or 0."""
         newest = self._newest.get(kind_of(channel).source, 0)
-        readers = self._subscribers.setdefault(channel, set())
-        if subscriber not in readers:
-            readers.add(subscriber)
+        subscribers = self._subscribers.setdefault(channel, set())
+        if subscriber not in subscribers:
+            subscribers.add(subscriber)
             subscriber.follow(channel, newest)
         return newest
 
     def unsubscribe(self, channel: str, subscriber: LiveSubscriber) -> None:
-        """Hand it nothing more of a channel."""
+        """Pass no more messages of a channel to a subscriber."""
         subscriber.forget(channel)
-        readers = self._subscribers.get(channel, set())
-        readers.discard(subscriber)
-        if not readers:
+        subscribers = self._subscribers.get(channel, set())
+        subscribers.discard(subscriber)
+        if not subscribers:
             self._subscribers.pop(channel, None)
 
     async def replay(self, channel: str, since: int, upto: int) -> AsyncIterator[LiveMessage]:
-        """What Redis still holds of a channel after `since`, the holes marked; it reaches at least `upto`."""
+        """The buffered messages of a channel after `since`, with gaps marked; it reaches at least `upto`."""
         last = since
         async for seq, text in self._buffered(kind_of(channel).source, since):
             if seq > last + 1:
@@ -80,10 +80,10 @@ class Hub:
             yield LiveMessage(channel, upto)
 
     async def _buffered(self, source: str, since: int) -> AsyncIterator[tuple[int, bytes]]:
-        """The tape; it ends early when Redis goes away, which the caller sees as a hole."""
+        """The replay buffer. It ends early if Redis becomes unavailable, which the caller treats as a gap."""
         try:
-            async for entry in replay_buffer.messages_since(self._redis, source, since):
-                yield entry
+            async for numbered_text in replay_buffer.messages_since(self._redis, source, since):
+                yield numbered_text
         except (RedisError, OSError) as error:
             log.warning("live.replay_cut", source=source, reason=type(error).__name__)
 
@@ -94,22 +94,22 @@ class Hub:
             async for message in messages:
                 try:
                     await self._receive(message)
-                except Exception:  # a bug met by one message must not end the hub: every socket would go quiet
+                except Exception:  # a bug in one message must not stop the hub, and with it all sockets
                     log.exception("live.message_failed")
 
     async def _receive(self, message: bytes | None) -> None:
-        """Hear one message, or look for what was missed. A number that does not follow means: look, too."""
+        """Take one message. On None, or if its number leaves a gap, catch up from the replay buffer first."""
         if message is None:
             await self._catch_up()
             return
-        title, _, text = message.partition(b"\n")
-        source, _, number = title.decode().partition(" ")
+        header, _, text = message.partition(b"\n")
+        source, _, number = header.decode().partition(" ")
         if int(number) > self._newest.get(source, int(number)) + 1:
             await self._catch_up()
         self._accept(source, int(number), text)
 
     async def _catch_up(self) -> None:
-        """Hear from the tape what was missed; what it no longer holds is lost. Redis away: tried again later."""
+        """Read missed messages from the replay buffer; older ones are lost. Retried later if Redis is unavailable."""
         try:
             for source, newest in (await replay_buffer.sync_counters(self._redis, self._newest)).items():
                 await self._replay_until(source, newest)
@@ -125,7 +125,7 @@ class Hub:
         self._newest.setdefault(source, newest)
 
     def _accept(self, source: str, seq: int, text: bytes) -> None:
-        """Take a message, unless it is known. A hole before it, or a message without a text, is a loss."""
+        """Deliver a message unless it is known. A gap before it, or a message without text, is marked as lost."""
         if source not in SOURCES or seq <= self._newest.get(source, 0):
             return
         self._mark_lost_until(source, seq - 1 if text else seq)
@@ -140,11 +140,11 @@ class Hub:
             self._enqueue(message)
 
     def _mark_lost_until(self, source: str, seq: int) -> None:
-        """Tell whoever follows the source that numbers are gone. Before the first word nobody can have missed any."""
+        """Send the source's subscribers a gap. Before the first message of a source there can be none."""
         if self._newest.setdefault(source, seq) >= seq:
             return
         self._newest[source] = seq
-        self._coalescer.flush()  # what came before the hole is told before it
+        self._coalescer.flush()  # deliver messages before the gap first
         for channel in self._channels_of(source):
             self._enqueue(LiveMessage(channel, seq))
 
@@ -152,7 +152,7 @@ class Hub:
         return (channel for channel in self._subscribers if kind_of(channel).source == source)
 
     def _enqueue(self, message: LiveMessage) -> None:
-        readers = self._subscribers.get(message.channel, ())
-        for reader in readers:
-            reader.enqueue(message)
-        self._wakeup.wake(readers)
+        subscribers = self._subscribers.get(message.channel, ())
+        for subscriber in subscribers:
+            subscriber.enqueue(message)
+        self._wakeup.wake(subscribers)

@@ -1,4 +1,4 @@
-"""Tells stored facts to whoever is watching. What can't be told is seen as a gap: nothing is lost in silence."""
+"""Publishes stored heartbeats and events to subscribers. Messages that can't be published show up as a gap."""
 
 import asyncio
 from collections import Counter
@@ -17,42 +17,42 @@ from schema.events import Event
 from schema.heartbeats import Heartbeat
 from schema.ws_messages import EventFrame, HeartbeatFrame
 
-INCIDENT_PREFIX = "incident."  # events that have a channel of their own besides
-REDIS_TIMEOUT_S = 3  # the ingest waits no longer for a Redis that is away: the heartbeats are stored already
+INCIDENT_PREFIX = "incident."  # these events are published on the incidents channel as well
+REDIS_TIMEOUT_S = 3  # bounds how long the ingest waits for Redis; the heartbeats are stored already
 
 log = structlog.stdlib.get_logger()
 _encoder = msgspec.json.Encoder()
-_unpublished: Counter[str] = Counter()  # messages by source that never got a number, since Redis was away
+_unpublished: Counter[str] = Counter()  # messages by source that got no number, because Redis was unavailable
 
 
 async def publish(heartbeats: Sequence[Heartbeat] = (), events: Sequence[Event] = ()) -> None:
-    """Tell what was just stored, in one round trip: the beats as one message, each event as its own.
+    """Publish stored data in one round trip: all heartbeats as one message, each event as its own.
 
-    Never raises for Redis: the facts are in the database, and the next message that gets through leaves a hole
-    in the numbers where these would have been.
+    Never raises errors of Redis: the data is in the database, and the next published message skips the numbers that
+    these messages would have had.
     """
-    entries = [*_heartbeat_messages(heartbeats), *_event_messages(events)]
-    if not entries:
+    messages = [*_heartbeat_messages(heartbeats), *_event_messages(events)]
+    if not messages:
         return
-    untold = _unpublished.copy()
+    unpublished = _unpublished.copy()
     _unpublished.clear()
-    holes = [BufferedMessage(source, step=count) for source, count in untold.items()]
+    gaps = [BufferedMessage(source, step=count) for source, count in unpublished.items()]
     try:
         async with asyncio.timeout(REDIS_TIMEOUT_S):
-            await replay_buffer.append_messages(queue.client(), [*holes, *entries])
+            await replay_buffer.append_messages(queue.client(), [*gaps, *messages])
     except (RedisError, OSError) as error:
-        _unpublished.update(untold)
-        _unpublished.update(entry.source for entry in entries)
-        log.warning("live.publish_failed", n_messages=len(entries), reason=type(error).__name__)
+        _unpublished.update(unpublished)
+        _unpublished.update(message.source for message in messages)
+        log.warning("live.publish_failed", n_messages=len(messages), reason=type(error).__name__)
 
 
 async def publish_heartbeats(heartbeats: Sequence[Heartbeat]) -> None:
-    """Tell heartbeats that were stored together."""
+    """Publish heartbeats that were stored together."""
     await publish(heartbeats=heartbeats)
 
 
 async def publish_events(events: Sequence[Event]) -> None:
-    """Tell events."""
+    """Publish events."""
     await publish(events=events)
 
 
@@ -73,6 +73,6 @@ def _event_messages(events: Sequence[Event]) -> Iterable[BufferedMessage]:
 
 
 def _buffered_message(source: str, frame: HeartbeatFrame | EventFrame) -> BufferedMessage:
-    """Cut the text where Redis puts the number: right after the tag, so that the first match is the right one."""
-    head, found, tail = _encoder.encode(frame).partition(b'"seq":')
-    return BufferedMessage(source, head + found, tail.removeprefix(b"0"))
+    """Split the text where Redis inserts the number: at the first `seq`, right after the tag."""
+    head, key, tail = _encoder.encode(frame).partition(b'"seq":')
+    return BufferedMessage(source, head + key, tail.removeprefix(b"0"))

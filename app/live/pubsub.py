@@ -1,4 +1,4 @@
-"""Redis pub/sub that comes back: after an outage, after a restart, and when the connection has gone deaf."""
+"""Redis pub/sub that reconnects after an outage, a restart, or when the connection is silently dead."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -9,14 +9,14 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import ConnectionError as RedisGone, RedisError
 
-RETRY_S = 0.5  # between attempts to reach Redis again
-SILENCE_S = 5.0  # silence after which the connection is asked whether it lives; twice this and it is given up
+RETRY_S = 0.5  # between attempts to reconnect
+SILENCE_S = 5.0  # without a message for this long, PING; after twice this, reconnect
 
 log = structlog.stdlib.get_logger()
 
 
 class ReconnectingPubSub:
-    """One pub/sub channel, for ever."""
+    """A subscription to one pub/sub channel that never ends."""
 
     def __init__(self, redis: Redis, channel: str) -> None:
         self._redis = redis
@@ -24,7 +24,7 @@ class ReconnectingPubSub:
         self._is_lost = False
 
     async def messages(self) -> AsyncGenerator[bytes | None, None]:
-        """Every message; None whenever some may have been missed: at the start, after a break, after a silence."""
+        """Every message, and None whenever some may have been missed: at the start, after a break, after a silence."""
         while True:
             try:
                 async for message in self._connected():
@@ -52,9 +52,9 @@ class ReconnectingPubSub:
 
 
 async def _received(pubsub: PubSub) -> AsyncIterator[bytes | None]:
-    """Messages of one connection. redis-py may renew it without a word; then a new `subscribe` confirmation tells."""
+    """Messages of one connection. redis-py may reconnect silently, which a new `subscribe` confirmation reveals."""
     n_silences = 0
-    while n_silences < 2:  # noqa: PLR2004  # asked once, and no answer
+    while n_silences < 2:  # noqa: PLR2004  # one PING without an answer
         message: dict[str, Any] | None = await pubsub.get_message(timeout=SILENCE_S)
         if message is None:
             n_silences += 1

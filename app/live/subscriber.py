@@ -1,4 +1,4 @@
-"""One socket's side of the hub: a bounded backlog, and the word `gap` for what fell out of it."""
+"""A socket's subscriber at the hub: a bounded backlog, and a gap frame for messages dropped from it."""
 
 import asyncio
 from collections import deque
@@ -9,13 +9,13 @@ from msgspec import Struct
 
 from schema.ws_messages import GapFrame
 
-BACKLOG = 256  # messages a slow reader may owe; their text is shared by all readers
+BACKLOG = 256  # messages queued for a slow socket; subscribers share the texts
 
 _encoder = msgspec.json.Encoder()
 
 
 class LiveMessage(Struct, frozen=True):
-    """A numbered message of a channel, encoded once for everybody. Without a text: all up to `seq` is lost."""
+    """A numbered message of a channel, encoded once for all sockets. Without text, all up to `seq` is lost."""
 
     channel: str
     seq: int
@@ -26,15 +26,15 @@ MessageFilter = Callable[[LiveMessage], Awaitable[str]]
 
 
 async def unfiltered_text(message: LiveMessage) -> str:
-    """What somebody is shown of a message who may see everything."""
+    """The whole text, for a principal who may see everything."""
     return message.text
 
 
 class LiveSubscriber:
-    """Sends messages to one socket, in order, as fast as that socket takes them.
+    """Sends messages to one socket, in order, as fast as the socket accepts them.
 
-    pen    whoever holds it writes; the replay of old messages keeps new ones waiting with it
-    show   what the socket is shown of a message; empty: nothing
+    write_lock        must be held to write; the replay of old messages holds it to delay new ones
+    filter_message    the text to send of a message; empty: nothing
     """
 
     def __init__(self, send: Callable[[str], Awaitable[None]], filter_message: MessageFilter = unfiltered_text) -> None:
@@ -48,7 +48,7 @@ class LiveSubscriber:
 
     @property
     def channels(self) -> Collection[str]:
-        """What is followed."""
+        """The channels it follows."""
         return self._positions.keys()
 
     def follow(self, channel: str, at: int) -> None:
@@ -56,23 +56,23 @@ class LiveSubscriber:
         self._positions[channel] = at
 
     def forget(self, channel: str) -> None:
-        """Send no more of a channel, not even what waits."""
+        """Send no more messages of a channel, queued ones included."""
         self._positions.pop(channel, None)
         self._dropped.pop(channel, None)
 
     def enqueue(self, message: LiveMessage) -> None:
-        """Queue a message; when the backlog is full the oldest one gives way. Never waits; `wake` has it sent."""
+        """Queue a message, dropping the oldest if the backlog is full. Never waits; `wake` starts sending."""
         if len(self._backlog) >= BACKLOG:
             oldest = self._backlog.popleft()
             self._dropped[oldest.channel] = oldest.seq
         self._backlog.append(message)
 
     def wake(self) -> None:
-        """Send what is queued, soon."""
+        """Start sending queued messages."""
         self._wake.set()
 
     async def run(self) -> None:
-        """Send what is queued, at each `wake`, until cancelled."""
+        """Send queued messages after each `wake`, until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -81,18 +81,18 @@ class LiveSubscriber:
                     await self._send_next()
 
     async def send_message(self, message: LiveMessage) -> None:
-        """Send one message, or the gap that it stands for, unless it is known or no longer wanted. Needs the pen."""
-        at = self._positions.get(message.channel)
-        if at is None or message.seq <= at:
+        """Send one message, or its gap, unless it was sent or is not followed. The caller holds `write_lock`."""
+        position = self._positions.get(message.channel)
+        if position is None or message.seq <= position:
             return
         self._positions[message.channel] = message.seq
         if not message.text:
-            await self.send_gap(message.channel, at, message.seq + 1)
-        elif shown := await self._filter(message):
-            await self._send(shown)
+            await self.send_gap(message.channel, position, message.seq + 1)
+        elif text := await self._filter(message):
+            await self._send(text)
 
     async def send_gap(self, channel: str, after: int, before: int) -> None:
-        """Say which numbers are gone. Needs the pen."""
+        """Send the range of lost numbers. The caller holds `write_lock`."""
         await self._send(_encoder.encode(GapFrame(channel=channel, after=after, before=before)).decode())
 
     async def _send_next(self) -> None:

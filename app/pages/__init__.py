@@ -1,1 +1,1 @@
-"""What people look at: status pages, badges, the explorer."""
+"""Pages for people: the acknowledgement page and the API explorers."""

@@ -1,7 +1,7 @@
-"""The page behind the link of a message: one button that acknowledges an incident.
+"""The page behind a message's link, with a button that acknowledges the incident.
 
-Looking changes nothing, since mail is looked at by machines first; only the button's POST does. No script, no cookie:
-who holds the link may do this one thing.
+A GET changes nothing, since mail filters open links before people do; only the button's POST acknowledges. The page
+needs no script and no cookie: the link itself grants this one action.
 """
 
 from base64 import b64encode
@@ -29,7 +29,6 @@ from app.security.limits.client_ip import address_of
 from app.store.incidents import acknowledgements
 from app.store.incidents.acknowledgements import AckContext
 from schema.errors import ErrorReply
-from schema.incidents import Incident
 from schema.login_attempts import AuthMethod
 
 HERE = Path(__file__).parent
@@ -43,7 +42,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
 }
-# counted by address like signing in; some mail programs add parameters of their own to what they open
+# rate limited by address like sign-in; some mail programs add query parameters to links they open
 ROUTE_OPTIONS = {rate_limits.RATE: rate_limits.AUTH, query_params.ANY_PARAMETER: True}
 BUTTON = '<form method="post"><button type="submit">Acknowledge</button></form>'
 FORGED = ("This link is not complete", "It is not one of ours, or a part of it is missing. Copy all of it.")
@@ -53,28 +52,28 @@ HTTP_NOT_FOUND, HTTP_GONE = 404, 410
 
 
 class UnusableLink(Exception):  # noqa: N818  # names the fact
-    """A link that leads nowhere, with what is told about it."""
+    """A link that can't be used, with the status and the page's text."""
 
     def __init__(self, status: int, explanation: tuple[str, str]) -> None:
         super().__init__(explanation[0])
         self.status, self.explanation = status, explanation
 
 
-def _as_page(usual: Callable[[Any, Any], Response[ErrorReply]]) -> Callable[[Any, Any], Response[str]]:
-    """What a program is told of a refusal, for people: too many tries, a database that is away."""
+def _as_page(handler: Callable[[Any, Any], Response[ErrorReply]]) -> Callable[[Any, Any], Response[str]]:
+    """The handler's JSON error as a page, such as a rate limit or an unavailable database."""
 
-    def told(request: Any, error: Any) -> Response[str]:
-        reply = usual(request, error)
-        found = reply.content.error
-        again = [] if found.retry_after is UNSET else [f"Try again in {found.retry_after} seconds."]
-        page = _page(reply.status_code or 500, "That did not work", found.message, *again)
+    def handle(request: Any, error: Any) -> Response[str]:
+        reply = handler(request, error)
+        body = reply.content.error
+        retry = [] if body.retry_after is UNSET else [f"Try again in {body.retry_after} seconds."]
+        page = _page(reply.status_code or 500, "That did not work", body.message, *retry)
         page.headers.update(reply.headers)
         return page
 
-    return told
+    return handle
 
 
-EXCEPTION_HANDLERS: ExceptionHandlersMap = {kind: _as_page(usual) for kind, usual in errors.HANDLERS.items()}
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {kind: _as_page(handler) for kind, handler in errors.HANDLERS.items()}
 
 
 @get(
@@ -85,7 +84,7 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {kind: _as_page(usual) for kind, usua
     exception_handlers=EXCEPTION_HANDLERS,
 )
 async def show_incident(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
-    """What the link is about, and the button. Changes nothing."""
+    """Show the incident and the button. Changes nothing."""
     return await _incident_or_error(token, request)
 
 
@@ -99,26 +98,26 @@ async def show_incident(token: FromPath[str], request: Request[Any, Any, Any]) -
     operation_id="AcknowledgeByLink",
 )
 async def acknowledge_incident(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
-    """Acknowledge, and say so. Pressed twice it is done once."""
+    """Acknowledge the incident and confirm it. Pressing twice acknowledges once."""
     try:
         link = _read_link(token, request)
         audit_trail.trail_of(request).resource_id = link.incident_id
         audit_trail.trail_of(request).change["channel_id"] = link.channel_id
-        asked = await _find_incident(link)
-        told = await acknowledgements.acknowledge(asked)
-    except UnusableLink as found:
-        return _page(found.status, *found.explanation)
-    except (Conflict, NoSuch):  # it is over, or was deleted this very moment
+        context = await _find_incident(link)
+        change = await acknowledgements.acknowledge(context)
+    except UnusableLink as unusable:
+        return _page(unusable.status, *unusable.explanation)
+    except (Conflict, NoSuch):  # it was resolved or deleted just now
         return await _incident_or_error(token, request)
-    await incident_changes.publish(told)
-    return _incident_page(AckContext(told.incident, asked.channel))
+    await incident_changes.publish(change)
+    return _incident_page(AckContext(change.incident, context.channel))
 
 
 async def _incident_or_error(token: str, request: Request[Any, Any, Any]) -> Response[str]:
     try:
         return _incident_page(await _find_incident(_read_link(token, request)))
-    except UnusableLink as found:
-        return _page(found.status, *found.explanation)
+    except UnusableLink as unusable:
+        return _page(unusable.status, *unusable.explanation)
 
 
 def _read_link(token: str, request: Request[Any, Any, Any]) -> AckLink:
@@ -138,28 +137,24 @@ async def _find_incident(link: AckLink) -> AckContext:
         raise UnusableLink(HTTP_GONE, GONE) from error
 
 
-def _incident_page(asked: AckContext) -> Response[str]:
-    """How the incident stands: the button while nobody has acknowledged it."""
-    incident = asked.incident
-    lines = [_since_line(incident)]
+def _incident_page(context: AckContext) -> Response[str]:
+    """The incident's state, with the button while nobody has acknowledged it."""
+    incident = context.incident
+    lines = [f"Since {format_instant(incident.started_at)}."]
     if incident.resolved_at is not None:
         lines.append(f"It is over since {format_instant(incident.resolved_at)}: there is nothing left to acknowledge.")
         return _page(HTTP_GONE, incident.title, *lines)
     if incident.acknowledged_at is not None:
         by = f"Acknowledged at {format_instant(incident.acknowledged_at)} by {incident.acknowledged_by}."
         return _page(200, incident.title, *lines, by, "Reminders and escalation have ended.")
-    quiet = f"Press it to say that you look after it: reminders and escalation end then. Sent to {asked.channel}."
-    return _page(200, incident.title, *lines, quiet, form=BUTTON)
-
-
-def _since_line(incident: Incident) -> str:
-    return f"Since {format_instant(incident.started_at)}."
+    hint = f"Press it to say that you look after it: reminders and escalation end then. Sent to {context.channel}."
+    return _page(200, incident.title, *lines, hint, form=BUTTON)
 
 
 def _page(status: int, title: str, *lines: str, form: str = "") -> Response[str]:
-    """The title, the lines, and the button after the first of them."""
-    said = [f"<p>{escape(line)}</p>" for line in lines]
-    body = "\n".join([*said[:1], form, *(line.replace("<p>", '<p class="quiet">', 1) for line in said[1:])])
+    """A page with the title, the lines, and the button after the first line."""
+    paragraphs = [f"<p>{escape(line)}</p>" for line in lines]
+    body = "\n".join([*paragraphs[:1], form, *(line.replace("<p>", '<p class="quiet">', 1) for line in paragraphs[1:])])
     text = PAGE.format(title=escape(title), style=STYLE, body=body)
     return Response(text, status_code=status, media_type=MediaType.HTML, headers=HEADERS)
 

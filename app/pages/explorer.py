@@ -1,4 +1,4 @@
-"""The API explorers, Swagger UI and ReDoc, with every asset from the installed package: no CDN, no inline script."""
+"""The API explorers, Swagger UI and ReDoc. All assets come from the installed package: no CDN, no inline script."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from app.security.auth.policy import ANYONE
 AnyRequest = Request[Any, Any, Any]
 
 SPEC = "/api/v1/openapi.json"
-WAITING = {NO_TIMEOUT: True}  # the first time, for a process with a limit of its own
+WITHOUT_TIMEOUT = {NO_TIMEOUT: True}  # the first request waits for the build, which has its own timeout
 CACHED, REVALIDATED = "public, max-age=86400", "no-cache"
 START_SCRIPT = f"""window.addEventListener("load", () => SwaggerUIBundle({{
   url: "{SPEC}", dom_id: "#explorer", deepLinking: true, persistAuthorization: true, validatorUrl: null,
@@ -25,7 +25,7 @@ POLICY = (
     "connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {"Content-Security-Policy": POLICY.format(styles=""), "Cache-Control": REVALIDATED}
-REDOC_HEADERS = {  # it writes its style sheet from script, without a nonce that we could give it
+REDOC_HEADERS = {  # ReDoc inserts its style sheet by script and accepts no nonce
     **HEADERS,
     "Content-Security-Policy": POLICY.format(styles=" 'unsafe-inline'"),
 }
@@ -68,25 +68,25 @@ async def redoc() -> Response[str]:
 
 @get("/", guards=[ANYONE], include_in_schema=False)
 async def redirect_to_docs() -> Redirect:
-    """The first page there is."""
+    """Redirect the root to the API's documentation."""
     return Redirect("/api/v1/docs")
 
 
-@get(SPEC, guards=[ANYONE], include_in_schema=False, opt=WAITING)
+@get(SPEC, guards=[ANYONE], include_in_schema=False, opt=WITHOUT_TIMEOUT)
 async def openapi(request: AnyRequest) -> Response[bytes]:
-    """The document both explorers show."""
+    """The OpenAPI document that both explorers show."""
     return await explorer_files.file_response(request, SPEC_FILE, REVALIDATED)
 
 
 @get("/explorer/start.js", guards=[ANYONE], include_in_schema=False)
 async def start_script() -> Response[str]:
-    """Starts Swagger UI; a file, so that the page needs no inline script."""
+    """The script that starts Swagger UI, as a file, so that the page needs no inline script."""
     return Response(START_SCRIPT, media_type="text/javascript", headers={"Cache-Control": REVALIDATED})
 
 
-@get("/explorer/{name:str}", guards=[ANYONE], include_in_schema=False, opt=WAITING)
+@get("/explorer/{name:str}", guards=[ANYONE], include_in_schema=False, opt=WITHOUT_TIMEOUT)
 async def asset(request: AnyRequest, name: FromPath[str]) -> Response[bytes]:
-    """A file of the explorers."""
+    """An asset of the explorers."""
     return await explorer_files.file_response(request, name, CACHED)
 
 

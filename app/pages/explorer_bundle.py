@@ -1,4 +1,4 @@
-"""What the explorers' files are, beside the document: those of the installed package, with nothing from elsewhere."""
+"""The explorers' assets from the installed package, without references to other hosts."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +14,7 @@ ASSETS = {
     "redoc.standalone.js": _REDOC / "redoc.standalone.js",
 }
 SOURCES = tuple(ASSETS.values())
-REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"  # the one thing ReDoc would fetch from elsewhere
+REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"  # the only asset ReDoc would load from another host
 MEDIA_TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -23,9 +23,9 @@ MEDIA_TYPES = {
     ".json": "application/json",
 }
 MEDIA_TYPE_OF = {name: MEDIA_TYPES[Path(name).suffix] for name in (*ASSETS, SPEC_FILE)}
-UNCOMPRESSED = frozenset({"favicon.png"})  # is packed as it is
+UNCOMPRESSED = frozenset({"favicon.png"})  # PNG is compressed already
 
 
 def read_assets() -> dict[str, bytes]:
-    """The package's files by name, ReDoc with its logo from here."""
+    """The package's files by name; ReDoc's logo address points to our copy."""
     return {name: path.read_bytes().replace(REDOC_LOGO, b"/explorer/redoc-logo.svg") for name, path in ASSETS.items()}

@@ -1,7 +1,7 @@
-"""The files of the API explorers: made once per version by a process of their own, and served from DATA_DIR.
+"""Builds the files of the API explorers once per version, in a process of its own, and serves them from DATA_DIR.
 
-Making the OpenAPI document takes about a second of CPU and 30 MB, packing the explorers' scripts as long. In the API's
-process everybody else would wait for that, so `app.commands.build_explorer` does it, on the first request.
+Generating the OpenAPI document takes about a second of CPU and 30 MB, compressing the explorers' scripts as long. In
+the API's process that would delay all other requests, so `app.commands.build_explorer` does it on the first request.
 """
 
 import asyncio
@@ -20,32 +20,34 @@ from litestar import Request, Response
 
 import app
 import schema
-from app import tasks, version as versions
+from app import tasks, version
 from app.errors import NoSuch, Unavailable
 from app.pages import explorer_bundle
 from app.processes import child
 
-BUILD_TIMEOUT_S = 120.0  # a busy, slow machine needs about 10
-RETRY_PAUSE_S = 60  # after a failure: whoever asks again starts no second attempt before
-KEPT_VERSIONS = 3  # versions whose files stay: during an upgrade processes of two are there
+BUILD_TIMEOUT_S = 120.0  # a busy, slow machine needs about 10 s
+RETRY_PAUSE_S = 60  # after a failure, before the next attempt
+KEPT_VERSIONS = 3  # versions whose files are kept: during an upgrade processes of two versions run
 GZIP_SUFFIX = ".gz"
-ZERO_WEIGHT = re.compile(r"0(\.0*)?")  # a weight
+ZERO_WEIGHT = re.compile(r"0(\.0*)?")  # a quality value of zero in Accept-Encoding
 
 log = structlog.get_logger()
 
 
 @cache
 def build_digest() -> str:
-    """What the files are made of, as a digest of it: our own code, and the package with the explorers."""
-    ours = [path for one in (app, schema) for path in sorted(Path(str(one.__file__)).parent.rglob("*.py"))]
-    digest = sha256(versions.VERSION.encode())
-    for path in (*ours, *explorer_bundle.SOURCES):
+    """A digest of the files' sources: our own code and the package with the explorers."""
+    own_sources = [
+        path for package in (app, schema) for path in sorted(Path(str(package.__file__)).parent.rglob("*.py"))
+    ]
+    digest = sha256(version.VERSION.encode())
+    for path in (*own_sources, *explorer_bundle.SOURCES):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 class ExplorerFiles:
-    """A folder with the files of this version. `place` is where the folders of all versions are."""
+    """The folder with the files of this version. `root` contains the folders of all versions."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -53,37 +55,37 @@ class ExplorerFiles:
         self._retry_at = 0.0
 
     async def get_folder(self) -> Path:
-        """The folder; has it made when it is not there. Raises Unavailable."""
+        """The folder, built first if it is missing. Raises Unavailable."""
         folder = self._root / await asyncio.to_thread(build_digest)
         if await asyncio.to_thread(folder.is_dir):
             return folder
         if self._build_task is None and monotonic() > self._retry_at:
             self._build_task = asyncio.create_task(self._build(), name="explorer_files")
         if self._build_task is not None:
-            await asyncio.shield(self._build_task)  # others wait for it, too
+            await asyncio.shield(self._build_task)  # other requests wait for it too
         if not await asyncio.to_thread(folder.is_dir):
             raise Unavailable("The API's document can't be made; the log says why.", retry_after_s=RETRY_PAUSE_S)
         return folder
 
     async def stop(self) -> None:
-        """Leave nothing running."""
+        """Cancel a running build."""
         if self._build_task is not None:
             await tasks.cancel(self._build_task)
 
     async def _build(self) -> None:
         try:
-            code, said = await _run_process(
+            code, stderr = await _run_process(
                 [sys.executable, "-P", "-m", "app.commands.build_explorer", str(self._root)]
             )
             if code:
                 self._retry_at = monotonic() + RETRY_PAUSE_S
-                log.error("explorer.not_made", code=code, reason=said.decode(errors="replace")[-2_000:])
+                log.error("explorer.not_made", code=code, reason=stderr.decode(errors="replace")[-2_000:])
         finally:
             self._build_task = None
 
 
 async def _run_process(command: list[str]) -> tuple[int | None, bytes]:
-    """A process of ours to its end: its exit code, and what it says on stderr."""
+    """Run a process to its end; returns its exit code and stderr."""
     process = await asyncio.create_subprocess_exec(
         *command,
         env=child.environment(os.environ),
@@ -92,33 +94,33 @@ async def _run_process(command: list[str]) -> tuple[int | None, bytes]:
         stderr=subprocess.PIPE,
     )
     try:
-        _, said = await asyncio.wait_for(process.communicate(), BUILD_TIMEOUT_S)
+        _, stderr = await asyncio.wait_for(process.communicate(), BUILD_TIMEOUT_S)
     except TimeoutError:
-        said = b"It took too long."
+        stderr = b"It took too long."
     finally:
         if process.returncode is None:
             process.kill()
-    return await process.wait(), said
+    return await process.wait(), stderr
 
 
-async def file_response(request: Request[Any, Any, Any], name: str, caching: str) -> Response[bytes]:
-    """One of the files, packed for whoever takes that; 304 for whoever has it. Raises NoSuch, Unavailable."""
+async def file_response(request: Request[Any, Any, Any], name: str, cache_control: str) -> Response[bytes]:
+    """One of the files, compressed if the client accepts it; 304 if the client has it. Raises NoSuch, Unavailable."""
     if name not in explorer_bundle.MEDIA_TYPE_OF:
         raise NoSuch("file", name)
     folder = await request.app.state.shelf.get_folder()
-    packed = name not in explorer_bundle.UNCOMPRESSED and accepts_gzip(request.headers.get("Accept-Encoding", ""))
-    tag = f'"{folder.name}{"-gzip" if packed else ""}"'
-    headers = {"ETag": tag, "Vary": "Accept-Encoding", "Cache-Control": caching}
-    if tag in etags_in(request.headers.get("If-None-Match", "")):
+    compressed = name not in explorer_bundle.UNCOMPRESSED and accepts_gzip(request.headers.get("Accept-Encoding", ""))
+    etag = f'"{folder.name}{"-gzip" if compressed else ""}"'
+    headers = {"ETag": etag, "Vary": "Accept-Encoding", "Cache-Control": cache_control}
+    if etag in etags_in(request.headers.get("If-None-Match", "")):
         return Response(b"", status_code=304, headers=headers)
-    if packed:
+    if compressed:
         headers["Content-Encoding"] = "gzip"
-    content = await asyncio.to_thread((folder / f"{name}{GZIP_SUFFIX if packed else ''}").read_bytes)
+    content = await asyncio.to_thread((folder / f"{name}{GZIP_SUFFIX if compressed else ''}").read_bytes)
     return Response(content, media_type=explorer_bundle.MEDIA_TYPE_OF[name], headers=headers)
 
 
 def accepts_gzip(accept: str) -> bool:
-    """Whether an `Accept-Encoding` takes gzip (RFC 9110, 12.5.3)."""
+    """Whether an `Accept-Encoding` header accepts gzip (RFC 9110, 12.5.3)."""
     parts = (part.replace(" ", "").partition(";q=") for part in accept.lower().split(","))
     weights = {coding: weight for coding, _, weight in parts}
     weight = weights.get("gzip", weights.get("x-gzip", weights.get("*")))
@@ -126,5 +128,5 @@ def accepts_gzip(accept: str) -> bool:
 
 
 def etags_in(header: str) -> frozenset[str]:
-    """The tags of an `If-None-Match`, weak ones as strong ones (RFC 9110, 13.1.2)."""
-    return frozenset(one.strip().removeprefix("W/") for one in header.split(","))
+    """The tags of an `If-None-Match` header, weak ones as strong ones (RFC 9110, 13.1.2)."""
+    return frozenset(tag.strip().removeprefix("W/") for tag in header.split(","))

@@ -1,1 +1,1 @@
-"""Who is asking, what they may do, what may leave, and how secrets are kept."""
+"""Authentication and authorization, limits on guessing and requests, egress policy, and encryption of secrets."""

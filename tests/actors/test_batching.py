@@ -11,7 +11,7 @@ class Away(Exception):  # noqa: N818  # what a sink that is away raises
 
 
 def flusher(sink, **changes) -> Batcher[int]:
-    made = Batcher(sink, **{"every_s": 30.0, "most": 10, "patient_with": (Away,), **changes})
+    made = Batcher(sink, **{"every_s": 30.0, "most": 10, "retry_on": (Away,), **changes})
     made.start()
     return made
 
@@ -33,7 +33,7 @@ async def test_what_matters_takes_everything_that_waits_along():
 
 async def test_what_follows_on_the_heels_of_what_mattered_leaves_together():
     groups: list[list[int]] = []
-    made = flusher(lambda group: _note(groups, group), pace_s=600.0)
+    made = flusher(lambda group: _note(groups, group), urgent_spacing_s=600.0)
     made.add(1, urgent=True)
     await until(lambda: groups == [[1]])
     for number in (2, 3):
@@ -46,7 +46,7 @@ async def test_what_follows_on_the_heels_of_what_mattered_leaves_together():
 
 async def test_a_full_group_waits_for_no_pace():
     groups: list[list[int]] = []
-    made = flusher(lambda group: _note(groups, group), pace_s=600.0)
+    made = flusher(lambda group: _note(groups, group), urgent_spacing_s=600.0)
     made.add(0, urgent=True)
     await until(lambda: groups == [[0]])
     for number in range(10):

@@ -30,7 +30,7 @@ def claimed(name: str = "a", kind: EventKind = EventKind.MONITOR_DOWN, **changes
 
 
 BASE = "https://watch.example"
-GROUP = claimed("c", others=(claimed("a", attempts=4), claimed("b")))
+GROUP = claimed("c", merged=(claimed("a", attempts=4), claimed("b")))
 
 
 def test_a_message_in_time_says_nothing_of_it_and_a_late_one_how_late():
@@ -61,7 +61,7 @@ def test_all_that_one_message_told_wait_together():
 
 def test_what_was_refused_with_others_is_told_without_the_carrier_and_not_for_ever():
     refused = DeliveryError("answered 400", permanent=True)
-    results = attempt_results(claimed("c", others=(claimed("a", attempts=5), claimed("b"))), refused, TIMING, DAY_S)
+    results = attempt_results(claimed("c", merged=(claimed("a", attempts=5), claimed("b"))), refused, TIMING, DAY_S)
     assert [(one.id, one.state) for one in results] == [("c", "dead"), ("a", "dead"), ("b", "pending")]
     assert (results[2].got_response, results[2].in_digest, results[2].next_at_ms > NOW_MS) == (True, True, True)
     barred = DeliveryError("answered 401", permanent=True, channel_level=True)

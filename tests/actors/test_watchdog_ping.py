@@ -83,6 +83,6 @@ async def test_nobody_there_hurts_nobody(ground, tools, free_port):
 
 
 async def test_it_goes_through_the_door(ground, tools, elsewhere):
-    tools.hooks_egress.follow(EgressPolicy(private=False))
+    tools.hooks_egress.use_policy(EgressPolicy(private=False))
     await watchdog_ping.ping(elsewhere.url, tools.hooks)
     assert elsewhere.arrivals == []

@@ -1,4 +1,4 @@
-"""Cookies of one check (RFC 6265): what a site sets on the way it sends us is given back to it, and then forgotten."""
+"""The cookies of one check (RFC 6265): what a site sets during redirects is sent back to it, and then forgotten."""
 
 import re
 from collections.abc import Iterable
@@ -8,16 +8,16 @@ from email.utils import parsedate_to_datetime
 from msgspec import Struct
 from yarl import URL
 
-MAX_COOKIES, MAX_COOKIE_CHARS = 50, 4_096  # cookies of one check, and characters of one
-MAX_HEADER_CHARS = 16_384  # of all that are sent at once
+MAX_COOKIES, MAX_COOKIE_CHARS = 50, 4_096  # cookies of one check; characters of one cookie
+MAX_HEADER_CHARS = 16_384  # of the cookies in one request
 _MAX_AGE = re.compile(r"-?[0-9]{1,15}")
 
 
 class Cookie(Struct, frozen=True):
-    """One cookie, and where it goes.
+    """One cookie and its scope.
 
-    origin     scheme, host and port of whoever set it
-    domain     whose hosts it goes to; empty: the one that set it
+    origin     scheme, host and port of the site that set it
+    domain     whose hosts get it; empty: only the one that set it
     """
 
     name: str
@@ -29,32 +29,32 @@ class Cookie(Struct, frozen=True):
 
 
 class CookieJar:
-    """The cookies of one check, oldest first. They go to the origin that set them; from http to https of the same host
-    they go along, and with a `Domain` to the other hosts in it.
+    """The cookies of one check, oldest first. They go to the origin that set them, from http to https of the same host,
+    and with a `Domain` to the other hosts in it.
     """
 
-    def __init__(self, url: URL, own: str = "") -> None:
-        """Begin with those that the monitor sends of its own, as a `Cookie` header has them."""
+    def __init__(self, url: URL, monitor_cookies: str = "") -> None:
+        """Start with the monitor's own cookies, in the form of a `Cookie` header."""
         self._kept: dict[tuple[str, str, str], Cookie] = {}
-        for pair in own.split(";"):
-            name, mark, value = pair.strip().partition("=")
-            if mark:
+        for pair in monitor_cookies.split(";"):
+            name, equals, value = pair.strip().partition("=")
+            if equals:
                 self._store(Cookie(name, value, _origin(url), "", "/", secure=False))
 
     def update(self, url: URL, headers: Iterable[str]) -> None:
-        """What an answer from this address sets, and what it takes back."""
+        """Apply the `Set-Cookie` headers of a response from this address."""
         for header in headers:
             if len(header) <= MAX_COOKIE_CHARS and (found := _parse(header, url)):
-                cookie, is_over = found
-                if is_over:
+                cookie, is_expired = found
+                if is_expired:
                     self._kept.pop(_key(cookie), None)
                 else:
                     self._store(cookie)
 
     def header_for(self, url: URL) -> str:
-        """What is sent to this address; empty when there is nothing."""
-        going = sorted((one for one in self._kept.values() if _is_sent_to(one, url)), key=lambda one: -len(one.path))
-        pairs = [f"{one.name}={one.value}" for one in going]
+        """The `Cookie` header for this address; empty when there is none."""
+        sent = sorted((one for one in self._kept.values() if _is_sent_to(one, url)), key=lambda one: -len(one.path))
+        pairs = [f"{one.name}={one.value}" for one in sent]
         while sum(len(pair) + 2 for pair in pairs) > MAX_HEADER_CHARS:
             pairs.pop()
         return "; ".join(pairs)
@@ -66,27 +66,27 @@ class CookieJar:
 
 
 def _parse(header: str, url: URL) -> tuple[Cookie, bool] | None:
-    """A cookie, and whether it ends at once; None for one that this address may not set, or that is none."""
+    """A cookie and whether it is already expired; None for an invalid one, or one that this address may not set."""
     pair, *rest = header.split(";")
-    name, mark, value = (part.strip() for part in pair.partition("="))
-    words = {key.strip().lower(): text.strip() for key, _, text in (one.partition("=") for one in rest)}
-    domain = words.get("domain", "").lstrip(".").lower()
+    name, equals, value = (part.strip() for part in pair.partition("="))
+    attributes = {key.strip().lower(): text.strip() for key, _, text in (one.partition("=") for one in rest)}
+    domain = attributes.get("domain", "").lstrip(".").lower()
     host = url.raw_host or ""
-    if not mark or not name or not pair.isprintable() or (domain and not _domain_matches(host, domain)):
+    if not equals or not name or not pair.isprintable() or (domain and not _domain_matches(host, domain)):
         return None
-    path = words.get("path", "")
+    path = attributes.get("path", "")
     if not path.startswith("/"):
         path = url.raw_path.rpartition("/")[0] or "/"
-    cookie = Cookie(name, value, _origin(url), "" if domain == host else domain, path, "secure" in words)
-    return cookie, _is_expired(words)
+    cookie = Cookie(name, value, _origin(url), "" if domain == host else domain, path, "secure" in attributes)
+    return cookie, _is_expired(attributes)
 
 
-def _is_expired(words: dict[str, str]) -> bool:
-    """Whether a cookie is taken back: its time is up as it comes."""
-    if _MAX_AGE.fullmatch(words.get("max-age", "")):
-        return int(words["max-age"]) <= 0
+def _is_expired(attributes: dict[str, str]) -> bool:
+    """Whether the cookie expires at once, which deletes it."""
+    if _MAX_AGE.fullmatch(attributes.get("max-age", "")):
+        return int(attributes["max-age"]) <= 0
     try:
-        ends_at = parsedate_to_datetime(words.get("expires", ""))
+        ends_at = parsedate_to_datetime(attributes.get("expires", ""))
     except (ValueError, IndexError):
         return False
     return ends_at.replace(tzinfo=ends_at.tzinfo or UTC) <= datetime.now(UTC)
@@ -101,16 +101,16 @@ def _key(cookie: Cookie) -> tuple[str, str, str]:
 
 
 def _domain_matches(host: str, domain: str) -> bool:
-    """Whether a host is in a domain of more than one name; an address of numbers is in none but itself."""
+    """Whether a host is in a domain of more than one label; an IP address is only in itself."""
     return host == domain or ("." in domain and host.endswith(f".{domain}") and not host[-1].isdigit())
 
 
 def _is_sent_to(cookie: Cookie, url: URL) -> bool:
     scheme, host, port = cookie.origin
-    there = _domain_matches(url.raw_host or "", cookie.domain) if cookie.domain else url.raw_host == host
-    same_door = (url.scheme, url.port) in {(scheme, port)} | (
+    host_matches = _domain_matches(url.raw_host or "", cookie.domain) if cookie.domain else url.raw_host == host
+    origin_matches = (url.scheme, url.port) in {(scheme, port)} | (
         {("https", 443)} if (scheme, port) == ("http", 80) else set()
     )
     path = cookie.path.rstrip("/")
-    within = url.raw_path == path or url.raw_path.startswith(f"{path}/")
-    return there and same_door and within and (url.scheme == "https" or not cookie.secure)
+    path_matches = url.raw_path == path or url.raw_path.startswith(f"{path}/")
+    return host_matches and origin_matches and path_matches and (url.scheme == "https" or not cookie.secure)

@@ -1,4 +1,4 @@
-"""HTTP Digest (RFC 7616; RFC 2617 for old devices): a challenge, and a proof in which there is no password."""
+"""HTTP Digest authentication (RFC 7616; RFC 2617 for old devices): a challenge, and a proof without the password."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,8 +15,8 @@ from actors.probes.kit.result import TargetFailed
 from schema.targets.http import HttpDigestAuth
 
 UNAUTHORIZED = 401
-MAX_ATTEMPTS = 2  # the second one where a nonce has ended meanwhile
-MAX_CHALLENGE_CHARS = 16_384  # of challenges
+MAX_ATTEMPTS = 2  # the second for a nonce that has expired meanwhile
+MAX_CHALLENGE_CHARS = 16_384  # of all challenges together
 HASHES: dict[str, Callable[[bytes], Any]] = {"MD5": lambda text: md5(text, usedforsecurity=False), "SHA-256": sha256}
 SESSION_SUFFIX = "-SESS"
 _TOKEN = re.compile(r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]*))?""")
@@ -25,9 +25,9 @@ Send = Callable[[HttpRequest, HttpSession], Awaitable[HttpProbeResponse]]
 
 
 class DigestChallenge(Struct, frozen=True):
-    """What a server wants to be proven.
+    """A server's challenge.
 
-    algorithm    as the server writes it; empty: MD5, and not named in the answer
+    algorithm    as the server writes it; empty: MD5, and left out of the reply
     qop          what the proof covers: `auth`, `auth-int` (the body too), or nothing, as in RFC 2069
     stale        the proof was right, and its nonce too old
     """
@@ -42,36 +42,38 @@ class DigestChallenge(Struct, frozen=True):
 
     @property
     def hash_name(self) -> str:
-        """The algorithm's hash."""
+        """The name of the algorithm's hash."""
         return self.algorithm.upper().removesuffix(SESSION_SUFFIX) or "MD5"
 
 
-async def authenticate(request: HttpRequest, way: HttpSession, auth: HttpDigestAuth, ask: Send) -> HttpProbeResponse:
-    """The answer to whoever can prove who we are; a server that asks for no proof has answered with its first one."""
-    answer = await ask(request, way)
-    for tries in range(MAX_ATTEMPTS):
-        challenge = _supported_challenge(answer)
-        if challenge is None or (tries and not challenge.stale):
+async def authenticate(
+    request: HttpRequest, session: HttpSession, auth: HttpDigestAuth, send: Send
+) -> HttpProbeResponse:
+    """The response to the authenticated request; the first response when the server asks for no proof."""
+    response = await send(request, session)
+    for attempt in range(MAX_ATTEMPTS):
+        challenge = _supported_challenge(response)
+        if challenge is None or (attempt and not challenge.stale):
             break
-        answer.close()
+        response.close()
         proof = authorization_header(challenge, auth, request, token_hex(16))
-        answer = await ask(with_header(request, "Authorization", proof), way)
-    return answer
+        response = await send(with_header(request, "Authorization", proof), session)
+    return response
 
 
-def _supported_challenge(answer: HttpProbeResponse) -> DigestChallenge | None:
-    """The first challenge that we can answer, as the server prefers. Raises Failed where there are only others."""
-    if answer.status != UNAUTHORIZED:
+def _supported_challenge(response: HttpProbeResponse) -> DigestChallenge | None:
+    """The first challenge that we support, in the server's order. Raises TargetFailed when there are only others."""
+    if response.status != UNAUTHORIZED:
         return None
-    found = parse_challenges(",".join(answer.headers.getall("WWW-Authenticate", ())))
-    known = [one for one in found if one.hash_name in HASHES]
-    if found and not known:
-        answer.close()
-        names = ", ".join(one.algorithm for one in found)
+    offered = parse_challenges(",".join(response.headers.getall("WWW-Authenticate", ())))
+    supported = [one for one in offered if one.hash_name in HASHES]
+    if offered and not supported:
+        response.close()
+        names = ", ".join(one.algorithm for one in offered)
         raise TargetFailed(
             f"the server asks for Digest by {names[:80]}, and checks have MD5 and SHA-256", code=UNAUTHORIZED
         )
-    return known[0] if known else None
+    return supported[0] if supported else None
 
 
 def parse_challenges(header: str) -> list[DigestChallenge]:
@@ -94,7 +96,7 @@ def parse_challenges(header: str) -> list[DigestChallenge]:
 def _parse_schemes(header: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Each scheme and its parameters: a word without a value begins the next one."""
     scheme, fields = "", dict[str, str]()
-    for name, value in (found.groups() for found in _TOKEN.finditer(header)):
+    for name, value in (match.groups() for match in _TOKEN.finditer(header)):
         if value is None:
             yield scheme, fields
             scheme, fields = name.lower(), {}
@@ -104,9 +106,9 @@ def _parse_schemes(header: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _choose_qop(offered: str) -> str:
-    """What the proof covers, of what is offered: the least that does."""
-    words = [word.strip().lower() for word in offered.split(",")]
-    return next((one for one in ("auth", "auth-int") if one in words), "")
+    """The weakest quality of protection on offer that we support."""
+    offers = [word.strip().lower() for word in offered.split(",")]
+    return next((one for one in ("auth", "auth-int") if one in offers), "")
 
 
 def authorization_header(challenge: DigestChallenge, auth: HttpDigestAuth, request: HttpRequest, cnonce: str) -> str:
@@ -120,8 +122,8 @@ def authorization_header(challenge: DigestChallenge, auth: HttpDigestAuth, reque
     if challenge.algorithm.upper().endswith(SESSION_SUFFIX):
         secret = hashed(secret, challenge.nonce, cnonce)
     body = HASHES[challenge.hash_name](request.body or b"").hexdigest()
-    asked = hashed(request.method, uri, body) if qop == "auth-int" else hashed(request.method, uri)
-    covered = (challenge.nonce, count, cnonce, qop, asked) if qop else (challenge.nonce, asked)
+    request_hash = hashed(request.method, uri, body) if qop == "auth-int" else hashed(request.method, uri)
+    covered = (challenge.nonce, count, cnonce, qop, request_hash) if qop else (challenge.nonce, request_hash)
     name = hashed(auth.username, challenge.realm) if challenge.userhash else auth.username
     quoted = {"username": name, "realm": challenge.realm, "nonce": challenge.nonce, "uri": uri}
     quoted["response"] = hashed(secret, *covered)

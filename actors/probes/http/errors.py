@@ -1,4 +1,4 @@
-"""aiohttp's errors in our words: its own may hold the address."""
+"""Maps aiohttp's errors to our own messages: its messages may contain the address."""
 
 import ssl
 
@@ -7,11 +7,11 @@ import aiohttp
 from actors.probes.kit.errors import classify_os_error, classify_tls_error
 from actors.probes.kit.result import CheckInconclusive, TargetFailed
 
-GATEWAY_ERRORS = range(500, 600)  # what an HTTP proxy answers when it is the target that can't be reached
+GATEWAY_ERRORS = range(500, 600)  # an HTTP proxy's status when it can't reach the target
 
 
 def classify_http_error(error: aiohttp.ClientError) -> TargetFailed | CheckInconclusive:
-    """What the error says of the target."""
+    """TargetFailed or CheckInconclusive for an error of aiohttp."""
     if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
         return _classify_proxy_error(error)
     match error:
@@ -21,7 +21,7 @@ def classify_http_error(error: aiohttp.ClientError) -> TargetFailed | CheckIncon
             return classify_os_error(cause)
         case aiohttp.InvalidURL():
             return CheckInconclusive("the address can't be asked")
-        case OSError():  # aiohttp drops the class, and with it what the number means: 1 is EPERM, or broken TLS
+        case OSError():  # aiohttp drops the class that gives the number its meaning: 1 is EPERM, or broken TLS
             return classify_os_error(error.__cause__ if isinstance(error.__cause__, OSError) else error)
     return TargetFailed(_protocol_error_text(error))
 
@@ -29,7 +29,7 @@ def classify_http_error(error: aiohttp.ClientError) -> TargetFailed | CheckIncon
 def _classify_proxy_error(
     error: aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError,
 ) -> TargetFailed | CheckInconclusive:
-    """Whose fault it was, as far as the proxy tells."""
+    """Whether the proxy or the target failed, as far as the proxy says."""
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return CheckInconclusive(f"the proxy can't be reached: {classify_os_error(error.os_error)}")
     if error.status in GATEWAY_ERRORS:

@@ -1,4 +1,4 @@
-"""NTLM over HTTP: three messages on one connection, by pyspnego."""
+"""NTLM authentication over HTTP: three messages on one connection, with pyspnego."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable
@@ -19,19 +19,19 @@ UNAUTHORIZED = 401
 Send = Callable[[HttpRequest, HttpSession], Awaitable[HttpProbeResponse]]
 
 
-async def authenticate(request: HttpRequest, way: HttpSession, auth: Ntlm, ask: Send) -> HttpProbeResponse:
-    """The answer to whoever we say we are; a server that wants no NTLM has answered with its first one."""
-    ours = _client(auth, request.url.host or "")
-    greeting = await ask(_with_token(request, ours.step()), way)
-    challenge = _parse_challenge(greeting)
-    if greeting.status != UNAUTHORIZED or not challenge:
-        return greeting
-    await drain(greeting)  # so that the next request goes on the same connection
+async def authenticate(request: HttpRequest, session: HttpSession, auth: Ntlm, send: Send) -> HttpProbeResponse:
+    """The response to the authenticated request; the first response when the server does not ask for NTLM."""
+    client = _client(auth, request.url.host or "")
+    first_response = await send(_with_token(request, client.step()), session)
+    challenge = _parse_challenge(first_response)
+    if first_response.status != UNAUTHORIZED or not challenge:
+        return first_response
+    await drain(first_response)  # so that the next request uses the same connection
     try:
-        proof = ours.step(challenge)
+        proof = client.step(challenge)
     except (SpnegoError, ValueError) as error:
         raise TargetFailed("the server's NTLM challenge can't be read", code=UNAUTHORIZED) from error
-    return await ask(_with_token(request, proof), way)
+    return await send(_with_token(request, proof), session)
 
 
 def _client(auth: Ntlm, host: str) -> spnego.ContextProxy:
@@ -46,9 +46,9 @@ def _with_token(request: HttpRequest, token: bytes | None) -> HttpRequest:
     return with_header(request, "Authorization", f"{SCHEME} {b64encode(token or b'').decode('ascii')}")
 
 
-def _parse_challenge(answer: HttpProbeResponse) -> bytes:
+def _parse_challenge(response: HttpProbeResponse) -> bytes:
     """The server's second message; empty when there is none."""
-    for value in answer.headers.getall("WWW-Authenticate", ()):
+    for value in response.headers.getall("WWW-Authenticate", ()):
         scheme, _, token = value.partition(" ")
         if scheme.upper() == SCHEME and token:
             try:

@@ -1,4 +1,4 @@
-"""OAuth2 client credentials (RFC 6749, 4.4): a token fetched the way the check itself goes, and kept until it ends."""
+"""OAuth2 client credentials (RFC 6749, 4.4): fetches a token with the check's own connection options and caches it."""
 
 import math
 import re
@@ -20,87 +20,88 @@ from app.domain.parsing.web_url import parse_url
 from app.security.network.egress import EgressDenied
 from schema.targets.http import ClientAuth, OAuth2
 
-MAX_RESPONSE_BYTES = 65_536  # of a token endpoint
-_TOKEN_CHARS = re.compile(r"[!-~]+")  # RFC 6749, A.12, without the space, which no header's token has
+MAX_RESPONSE_BYTES = 65_536  # of a token endpoint's response
+_TOKEN_CHARS = re.compile(r"[!-~]+")  # RFC 6749, A.12, without the space, which no header may contain
 FORM_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
 class TokenGrant(Struct, frozen=True):
-    """A token, and for how many seconds it lives; None where that is not said, or not in a way that can be read."""
+    """A token and its lifetime; None when the endpoint gives none that can be read."""
 
     access_token: str
     lifetime_s: float | None = None
 
 
-async def get_token(auth: OAuth2, asked: RunningCheck, wishes: ConnectionOptions) -> str:
-    """A token that still lives. Raises Failed when none is given, Unsure, aiohttp's errors."""
-    key = (asked.snapshot.monitor_id, auth)
-    if token := asked.context.tokens.get(key):
+async def get_token(auth: OAuth2, check: RunningCheck, connection: ConnectionOptions) -> str:
+    """A valid token, cached or new. Raises TargetFailed when none is granted, CheckInconclusive, aiohttp's errors."""
+    key = (check.snapshot.monitor_id, auth)
+    if token := check.context.tokens.get(key):
         return token
-    granted = await _fetch_token(auth, asked, wishes)
-    asked.context.tokens.put(key, granted.access_token, granted.lifetime_s)
-    return granted.access_token
+    grant = await _fetch_token(auth, check, connection)
+    check.context.tokens.put(key, grant.access_token, grant.lifetime_s)
+    return grant.access_token
 
 
-def forget_token(auth: OAuth2, asked: RunningCheck) -> None:
-    """The token is no longer taken: the next check fetches another."""
-    asked.context.tokens.drop((asked.snapshot.monitor_id, auth))
+def forget_token(auth: OAuth2, check: RunningCheck) -> None:
+    """Drop a token that the target rejected: the next check fetches another."""
+    check.context.tokens.drop((check.snapshot.monitor_id, auth))
 
 
-async def _fetch_token(auth: OAuth2, asked: RunningCheck, wishes: ConnectionOptions) -> TokenGrant:
+async def _fetch_token(auth: OAuth2, check: RunningCheck, connection: ConnectionOptions) -> TokenGrant:
     try:
-        async with open_session(wishes, asked, asked.context.oauth_egress) as way:
-            url, options = parse_url(auth.token_url), {**_request_options(auth), "ssl": way.ssl, "proxy": way.proxy}
-            async with way.client.post(url, allow_redirects=False, **options) as answer:
-                body = await read_bytes(answer, MAX_RESPONSE_BYTES)
-    except EgressDenied as refused:
-        raise CheckInconclusive(f"no token: {refused}") from refused
+        async with open_session(connection, check, check.context.oauth_egress) as session:
+            options = {**_request_options(auth), "ssl": session.ssl, "proxy": session.proxy}
+            url = parse_url(auth.token_url)
+            async with session.client.post(url, allow_redirects=False, **options) as response:
+                body = await read_bytes(response, MAX_RESPONSE_BYTES)
+    except EgressDenied as denied:
+        raise CheckInconclusive(f"no token: {denied}") from denied
     except aiohttp.ClientError as error:
-        trouble = classify_http_error(error)
-        raise type(trouble)(f"no token: {trouble}") from error
-    return parse_token_response(answer.status, body)
+        failure = classify_http_error(error)
+        raise type(failure)(f"no token: {failure}") from error
+    return parse_token_response(response.status, body)
 
 
 def parse_token_response(status: int, body: bytes | bytearray) -> TokenGrant:
-    """What a token endpoint says (RFC 6749, 5.1), whatever types it has for it. Raises Failed when that is no token."""
-    told = _response_fields(body)
-    token = told.get("access_token")
+    """Parse a token endpoint's response (RFC 6749, 5.1), leniently about types. Raises TargetFailed without a token."""
+    fields = _response_fields(body)
+    token = fields.get("access_token")
     if status in range(200, 300) and isinstance(token, str) and _TOKEN_CHARS.fullmatch(token.strip()):
-        return TokenGrant(token.strip(), _lifetime_s(told.get("expires_in")))
-    words = _error_text(told)
-    if status != HTTPStatus.OK or words:
-        raise TargetFailed(f"no token: the endpoint answered {status}{words and f': {words}'}")
+        return TokenGrant(token.strip(), _lifetime_s(fields.get("expires_in")))
+    error_text = _error_text(fields)
+    if status != HTTPStatus.OK or error_text:
+        raise TargetFailed(f"no token: the endpoint answered {status}{error_text and f': {error_text}'}")
     raise TargetFailed("no token: the endpoint's answer has none")
 
 
 def _response_fields(body: bytes | bytearray) -> dict[str, Any]:
-    """The answer's fields: JSON as it should be, or a form as some older endpoints have it; none of anything else."""
+    """The response's fields: JSON, or a form from some older endpoints; none of anything else."""
     try:
-        found = untrusted_json.decode(body)
+        decoded = untrusted_json.decode(body)
     except (ValueError, RecursionError):
         return _form_fields(body)
-    return found if isinstance(found, dict) else {}
+    return decoded if isinstance(decoded, dict) else {}
 
 
 def _form_fields(body: bytes | bytearray) -> dict[str, Any]:
     try:
         return dict(parse_qsl(body.decode(), max_num_fields=20))
-    except ValueError:  # no text, or too many of them
+    except ValueError:  # not text, or too many fields
         return {}
 
 
-def _error_text(told: dict[str, Any]) -> str:
-    """Why there is no token, in the endpoint's words (RFC 6749, 5.2): `error` and `error_description`."""
-    said = [one for name in ("error", "error_description") if isinstance(one := told.get(name), str) and one]
-    return ": ".join(said)
+def _error_text(fields: dict[str, Any]) -> str:
+    """The endpoint's reason (RFC 6749, 5.2): `error` and `error_description`."""
+    parts = [one for name in ("error", "error_description") if isinstance(one := fields.get(name), str) and one]
+    return ": ".join(parts)
 
 
-def _lifetime_s(said: object) -> float | None:
-    """A lifetime: a number, or a text of one."""
-    if isinstance(said, bool) or not isinstance(said, int | float | str):
+def _lifetime_s(value: object) -> float | None:
+    """A lifetime in seconds: a number, or a number as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        seconds = float(said)
+        seconds = float(value)
     except (ValueError, OverflowError):
         return None
     return seconds if math.isfinite(seconds) else None
@@ -111,7 +112,7 @@ def _request_options(auth: OAuth2) -> dict[str, Any]:
     headers = dict(FORM_HEADERS)
     if auth.client_auth is ClientAuth.POST:
         fields |= {"client_id": auth.client_id, "client_secret": auth.client_secret}
-    else:  # RFC 6749, 2.3.1: each half is encoded by itself before they are joined
+    else:  # RFC 6749, 2.3.1: encode each half before joining them
         pair = f"{quote_plus(auth.client_id)}:{quote_plus(auth.client_secret)}"
         headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode('ascii')}"
     return {"data": urlencode(fields).encode(), "headers": headers}

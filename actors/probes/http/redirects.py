@@ -25,70 +25,69 @@ from schema.targets.http import HttpDigestAuth, Ntlm
 
 
 async def follow_redirects(
-    request: HttpRequest, max_redirects: int, way: HttpSession, auth: object = None
+    request: HttpRequest, max_redirects: int, session: HttpSession, auth: object = None
 ) -> RedirectTrace:
-    """Ask, and follow up to so many redirects; 0 takes a redirect as the answer. Raises Failed, Unsure, Refused."""
+    """Send a request and follow redirects; with 0 a redirect is the response.
+
+    raises    TargetFailed, CheckInconclusive, EgressDenied
+    """
     leaf: bytes | None = None
     hops: list[str] = []
     cookies: CookieJar | None = None
     for hop in range(max_redirects + 1):
-        answer = await _send_authenticated(request, way, hop, auth)
-        leaf = leaf or answer.certificate
-        location = answer.headers.get("Location") if answer.status in REDIRECT_STATUSES else None
+        response = await _send_authenticated(request, session, hop, auth)
+        leaf = leaf or response.certificate
+        location = response.headers.get("Location") if response.status in REDIRECT_STATUSES else None
         if not location or not max_redirects:
-            return RedirectTrace(answer, leaf, hops)
-        answer.close()
+            return RedirectTrace(response, leaf, hops)
+        response.close()
         hops.append(str(request.url))
-        if set_here := answer.headers.getall("Set-Cookie", ()):
+        if set_cookies := response.headers.getall("Set-Cookie", ()):
             cookies = cookies or CookieJar(request.url, own_cookie_header(request))
-            cookies.update(request.url, set_here)
-        came_from, request = request.url, _next_request(request, answer.status, location)
-        auth = auth if is_same_origin(came_from, request.url) else None
+            cookies.update(request.url, set_cookies)
+        previous_url, request = request.url, _next_request(request, response.status, location)
+        auth = auth if is_same_origin(previous_url, request.url) else None
         if cookies:
             request = with_cookies(request, cookies)
-    raise TargetFailed(f"more than {max_redirects} redirects", code=answer.status)
+    raise TargetFailed(f"more than {max_redirects} redirects", code=response.status)
 
 
-async def _send_authenticated(request: HttpRequest, way: HttpSession, hop: int, auth: object) -> HttpProbeResponse:
-    began, before = perf_counter(), way.timings.setup_s() if way.timings else 0.0
+async def _send_authenticated(request: HttpRequest, session: HttpSession, hop: int, auth: object) -> HttpProbeResponse:
+    began, setup_before = perf_counter(), session.timings.setup_s() if session.timings else 0.0
     try:
         if isinstance(auth, HttpDigestAuth):
-            return await digest.authenticate(request, way, auth, send_request)
+            return await digest.authenticate(request, session, auth, send_request)
         if not hop and isinstance(auth, Ntlm):
-            return await _send_ntlm(request, way, auth)
-        return await send_request(request, way)
-    except EgressDenied as refused:
+            from actors.probes.http import ntlm  # noqa: PLC0415  # an optional library
+
+            return await ntlm.authenticate(request, session, auth, send_request)
+        return await send_request(request, session)
+    except EgressDenied as denied:
         if not hop:
             raise
-        raise TargetFailed(f"redirected to a place where checks don't go: {refused}") from refused
+        raise TargetFailed(f"redirected to a place where checks don't go: {denied}") from denied
     finally:
-        if way.timings:
-            way.timings.add("first_byte", perf_counter() - began - (way.timings.setup_s() - before))
+        if session.timings:
+            session.timings.add("first_byte", perf_counter() - began - (session.timings.setup_s() - setup_before))
 
 
-async def send_request(request: HttpRequest, way: HttpSession) -> HttpProbeResponse:
-    """One request. Raises Unsure for one that can't be written, aiohttp's errors."""
+async def send_request(request: HttpRequest, session: HttpSession) -> HttpProbeResponse:
+    """Send one request. Raises CheckInconclusive for one that can't be built, and aiohttp's errors."""
     try:
-        return await way.client.request(  # type: ignore[return-value]  # the session's response_class
+        return await session.client.request(  # type: ignore[return-value]  # the session's response_class
             request.method,
             request.url,
             headers=request.headers,
             data=request.body,
-            allow_redirects=False,  # ours: aiohttp would take a monitor's own headers to any host
+            allow_redirects=False,  # we do: aiohttp would send the monitor's headers to any host
             skip_auto_headers=CONTENT_TYPE if request.method in BODY_METHODS and not request.body else None,
-            ssl=way.ssl,
-            proxy=way.proxy,
+            ssl=session.ssl,
+            proxy=session.proxy,
         )
-    except aiohttp.ClientError:  # some of them are ValueErrors too
+    except aiohttp.ClientError:  # some are ValueErrors too
         raise
     except ValueError as error:
         raise CheckInconclusive(f"the request can't be written: {error}") from error
-
-
-async def _send_ntlm(request: HttpRequest, way: HttpSession, auth: Ntlm) -> HttpProbeResponse:
-    from actors.probes.http import ntlm  # noqa: PLC0415  # an extra
-
-    return await ntlm.authenticate(request, way, auth, send_request)
 
 
 def _next_request(request: HttpRequest, status: int, location: str) -> HttpRequest:

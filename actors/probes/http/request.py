@@ -1,4 +1,4 @@
-"""The request of a check, and what becomes of it at a redirect. Pure."""
+"""The HTTP request of a check, and the request that a redirect leads to. Pure."""
 
 from base64 import b64encode
 
@@ -20,11 +20,11 @@ CONTENT_TYPES = {
 }
 CONTENT_TYPE = ("Content-Type",)
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})  # aiohttp adds a Content-Type to these, even without a body
-SAFE_HEADERS = frozenset({"accept", "accept-language", "content-type", "user-agent"})  # what any host may be told
+SAFE_HEADERS = frozenset({"accept", "accept-language", "content-type", "user-agent"})  # safe for any host
 
 
 class HttpRequest(Struct, frozen=True):
-    """One request. Headers are the monitor's own; the session adds the everyday ones."""
+    """One request. Headers are the monitor's own; the session adds the defaults."""
 
     method: str
     url: URL
@@ -33,7 +33,7 @@ class HttpRequest(Struct, frozen=True):
 
 
 def initial_request(target: Http) -> HttpRequest:
-    """What the monitor asks for. Raises ValueError for a URL that is none."""
+    """The monitor's request. Raises ValueError for an invalid URL."""
     headers = None
     if target.headers or target.auth or target.encoding:
         headers = {**_content_type(target), **target.headers, **_authorization(target.auth)}
@@ -43,26 +43,26 @@ def initial_request(target: Http) -> HttpRequest:
 
 
 def with_header(request: HttpRequest, name: str, value: str) -> HttpRequest:
-    """The same request, with one more header of the monitor's own."""
+    """The request with one more header."""
     return replace(request, headers={**(request.headers or {}), name: value})
 
 
 def with_cookies(request: HttpRequest, cookies: CookieJar) -> HttpRequest:
-    """The same request with these cookies, the monitor's own among them."""
+    """The request with these cookies, which include the monitor's own."""
     headers = {name: value for name, value in (request.headers or {}).items() if name.lower() != "cookie"}
-    sent = cookies.header_for(request.url)
-    return replace(request, headers=headers | ({"Cookie": sent} if sent else {}))
+    cookie_header = cookies.header_for(request.url)
+    return replace(request, headers=headers | ({"Cookie": cookie_header} if cookie_header else {}))
 
 
 def own_cookie_header(request: HttpRequest) -> str:
-    """What the monitor sends as cookies of its own."""
+    """The `Cookie` header that the monitor sets itself."""
     return next((value for name, value in (request.headers or {}).items() if name.lower() == "cookie"), "")
 
 
 def redirected_request(request: HttpRequest, status: int, location: str) -> HttpRequest:
-    """Where a redirect leads. Another origin gets no header that could be a credential.
+    """The request after a redirect. Another origin gets no header that could be a credential.
 
-    raises    ValueError when `location` is no http address
+    raises    ValueError when `location` is not an http address
     """
     url = resolve_redirect(request.url, location)
     headers = request.headers if is_same_origin(request.url, url) else _safe_headers(request.headers)
@@ -84,19 +84,19 @@ def _authorization(auth: object) -> dict[str, str]:
 
 
 def basic_auth_header(username: str, password: str) -> dict[str, str]:
-    """The header of RFC 7617."""
+    """The `Authorization` header of RFC 7617."""
     return {"Authorization": f"Basic {b64encode(f'{username}:{password}'.encode()).decode('ascii')}"}
 
 
 def _becomes_get(status: int, method: str) -> bool:
-    """RFC 9110, 15.4: 303 always; 301 and 302 after a POST, as every browser does."""
+    """RFC 9110, 15.4: 303 always; 301 and 302 after a POST, as in browsers."""
     if status == 303:  # noqa: PLR2004  # See Other
         return method != Method.HEAD
     return status in {301, 302} and method == Method.POST
 
 
 def is_same_origin(old: URL, new: URL) -> bool:
-    """The same origin, or the same host moved from http to https on the usual ports."""
+    """The same origin, or the same host upgraded from http to https on the default ports."""
     upgraded = (old.scheme, old.port, new.scheme, new.port) == ("http", 80, "https", 443)
     return old.host == new.host and (upgraded or (old.scheme, old.port) == (new.scheme, new.port))
 

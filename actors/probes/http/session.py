@@ -1,6 +1,5 @@
-"""The way to a target that is not the everyday one: another family or name server, a client certificate, a proxy,
-one connection for several requests, or a stopwatch beside it. A session for one check; the everyday way costs nothing
-of this.
+"""HTTP sessions for checks that can't use the shared one: an address family or name server of their own, a client
+certificate, a proxy, one connection for several requests, or timings. Each lasts for one check.
 """
 
 import asyncio
@@ -29,17 +28,17 @@ from app.security.network.resolver import ip_literal
 from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.targets.http import IpFamily
 
-KEEP_ALIVE: dict[str, Any] = {"force_close": False, "limit": 1}  # one connection, request after request
+KEEP_ALIVE: dict[str, Any] = {"force_close": False, "limit": 1}  # one connection for all requests
 KEEP_ALIVE_HEADERS = {name: value for name, value in DEFAULT_HEADERS.items() if name != "Connection"}
 
 
 class ConnectionOptions(Struct, frozen=True, kw_only=True):
-    """What a monitor wants of the way.
+    """How a monitor wants to connect.
 
-    resolver    IP address and port of a name server; no address: the system's
-    kept        all requests on one connection
-    tunnelled   through an HTTP proxy by CONNECT, even without TLS
-    between     what looks at each answer before aiohttp does
+    resolver       IP address and port of a name server; no address: the system's
+    keep_alive     all requests on one connection
+    use_tunnel     CONNECT through an HTTP proxy, even without TLS
+    middlewares    see each response before aiohttp does
     """
 
     ignore_tls_errors: bool = False
@@ -55,10 +54,10 @@ class ConnectionOptions(Struct, frozen=True, kw_only=True):
 
 
 class HttpSession(Struct, frozen=True):
-    """A session, and what its requests need.
+    """An aiohttp session and the arguments of its requests.
 
-    ssl      as aiohttp takes it; of a bool, True is the everyday context
-    proxy    an HTTP proxy's address, credentials in it
+    ssl      as aiohttp takes it; True is the default context
+    proxy    an HTTP proxy's URL, with credentials
     """
 
     client: aiohttp.ClientSession
@@ -69,115 +68,117 @@ class HttpSession(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_session(
-    wishes: ConnectionOptions, asked: RunningCheck, egress: Egress | None = None
+    connection: ConnectionOptions, check: RunningCheck, egress: Egress | None = None
 ) -> AsyncIterator[HttpSession]:
-    """The way there, for as long as one check takes.
+    """A session for one check.
 
-    egress    the door to the target; default: the one of checks, which a proxy on the way is reached by in any case
+    egress    for the target; default: that of checks, which always applies to the proxy
     """
-    proxy = required_proxy(wishes, asked)
-    tunnel = proxy if proxy and _is_tunnel(proxy, wishes) else None
-    phases = Timings()
-    doors = (egress or asked.context.egress, asked.context.egress)
-    door = _CheckConnector(doors, wishes, tunnel, phases, ssl=default_tls_context(asked.context))
-    session = new_client_session(door, KEEP_ALIVE_HEADERS if wishes.keep_alive else DEFAULT_HEADERS, wishes.middlewares)
+    proxy = required_proxy(connection, check)
+    tunnel = proxy if proxy and _is_tunnel(proxy, connection) else None
+    timings = Timings()
+    egresses = (egress or check.context.egress, check.context.egress)
+    connector = _CheckConnector(egresses, connection, tunnel, timings, ssl=default_tls_context(check.context))
+    session = new_client_session(
+        connector, KEEP_ALIVE_HEADERS if connection.keep_alive else DEFAULT_HEADERS, connection.middlewares
+    )
     try:
         yield HttpSession(
             session,
-            target_tls_context(wishes, asked.context),
+            target_tls_context(connection, check.context),
             _proxy_url(proxy) if proxy and not tunnel else None,
-            phases,
+            timings,
         )
     finally:
         await session.close()
 
 
-def _is_tunnel(proxy: ProxyConfig, wishes: ConnectionOptions) -> bool:
-    """Whether a connection is led through the proxy first; else aiohttp speaks HTTP with it. Raises Unsure."""
-    if wishes.use_tunnel and proxy.protocol is ProxyProtocol.HTTPS:
+def _is_tunnel(proxy: ProxyConfig, connection: ConnectionOptions) -> bool:
+    """Whether to tunnel through the proxy; else aiohttp speaks HTTP with it. Raises CheckInconclusive."""
+    if connection.use_tunnel and proxy.protocol is ProxyProtocol.HTTPS:
         raise CheckInconclusive("an https proxy does not carry ws: take wss, or another protocol to the proxy")
-    return proxy.protocol not in {ProxyProtocol.HTTP, ProxyProtocol.HTTPS} or wishes.use_tunnel
+    return proxy.protocol not in {ProxyProtocol.HTTP, ProxyProtocol.HTTPS} or connection.use_tunnel
 
 
-def required_proxy(wishes: ConnectionOptions, asked: RunningCheck) -> ProxyConfig | None:
-    """The proxy to go through. Raises Unsure when it is gone."""
-    if not wishes.use_proxy:
+def required_proxy(connection: ConnectionOptions, check: RunningCheck) -> ProxyConfig | None:
+    """The proxy to use, if any. Raises CheckInconclusive when it has been deleted."""
+    if not connection.use_proxy:
         return None
-    if asked.snapshot.proxy is None:
+    if check.snapshot.proxy is None:
         raise CheckInconclusive("the proxy of this monitor is gone")
-    return asked.snapshot.proxy
+    return check.snapshot.proxy
 
 
 class _CheckConnector(EgressConnector):
-    """Connects the way the monitor wishes, and takes the time of each step."""
+    """Connects with the monitor's options and measures each step."""
 
     def __init__(
         self,
-        doors: tuple[Egress, Egress],
-        wishes: ConnectionOptions,
+        egresses: tuple[Egress, Egress],
+        connection: ConnectionOptions,
         tunnel: ProxyConfig | None,
-        phases: Timings,
+        timings: Timings,
         **options: Any,
     ) -> None:
-        egress, self._to_proxy = doors
-        self._wishes, self._tunnel, self._phases = wishes, tunnel, phases
-        super().__init__(egress, **options, **(KEEP_ALIVE if wishes.keep_alive else SINGLE_USE))
+        egress, self._proxy_egress = egresses
+        self._connection_options, self._tunnel, self._timings = connection, tunnel, timings
+        super().__init__(egress, **options, **(KEEP_ALIVE if connection.keep_alive else SINGLE_USE))
 
-    async def _through_the_door(self, req: ClientRequest) -> tuple[asyncio.Transport, ResponseHandler]:
-        host, context = req.url.raw_host or "", self._get_ssl_context(req)
-        opened = await self._socket_to(host, req.port or 0)
+    async def _connect_by_egress(self, req: ClientRequest) -> tuple[asyncio.Transport, ResponseHandler]:
+        host, tls = req.url.raw_host or "", self._get_ssl_context(req)
+        sock = await self._socket_to(host, req.port or 0)
         try:
-            with self._phases.measure("tls" if context else "connect"):
+            with self._timings.measure("tls" if tls else "connect"):
                 return await self._loop.create_connection(
                     self._factory,
-                    sock=opened,
-                    ssl=context,
-                    server_hostname=(req.server_hostname or host).rstrip(".") if context else None,
+                    sock=sock,
+                    ssl=tls,
+                    server_hostname=(req.server_hostname or host).rstrip(".") if tls else None,
                 )
         except BaseException:
-            opened.close()
+            sock.close()
             raise
 
     async def _create_proxy_connection(self, req: ClientRequest, *args: Any, **options: Any) -> Any:
-        """To an HTTP proxy, which resolves names itself; what is no name we can judge."""
+        """To an HTTP proxy, which resolves names itself: we can only check literal addresses."""
         check_literal_address(self._egress, req.url.raw_host or "")
         return await super()._create_proxy_connection(req, *args, **options)
 
     async def _socket_to(self, host: str, port: int) -> socket:
-        with self._phases.measure("dns"):
-            found = await self._addresses(host)
-        with self._phases.measure("connect"):
+        with self._timings.measure("dns"):
+            addresses = await self._addresses(host)
+        with self._timings.measure("connect"):
             if self._tunnel:
-                from actors.probes.net import proxy  # noqa: PLC0415  # a library that most checks never need
+                from actors.probes.net import proxy  # noqa: PLC0415  # most checks never need it
 
-                return await proxy.connect_through(self._to_proxy, self._tunnel, found[0], port)
-            return await self._first().socket_among(found, port)
+                return await proxy.connect_through(self._proxy_egress, self._tunnel, addresses[0], port)
+            return await self._first_egress().socket_among(addresses, port)
 
-    def _first(self) -> Egress:
-        """The door to whom is connected first: an HTTP proxy, or the target."""
-        return self._to_proxy if self._wishes.use_proxy else self._egress
+    def _first_egress(self) -> Egress:
+        """The egress of the first hop: an HTTP proxy, or the target."""
+        return self._proxy_egress if self._connection_options.use_proxy else self._egress
 
     async def _addresses(self, host: str) -> tuple[str, ...]:
         """Where to connect; a name stays one where the proxy resolves it."""
         if self._tunnel and self._tunnel.protocol in {ProxyProtocol.SOCKS5H, ProxyProtocol.HTTP}:
             check_literal_address(self._egress, host)
             return (host,)
-        if self._wishes.use_proxy and not self._tunnel:  # the host is the HTTP proxy itself
-            return await self._to_proxy.addresses(host)
-        only_4 = self._tunnel and self._tunnel.protocol is ProxyProtocol.SOCKS4
-        family = IpFamily.IPV4 if only_4 else self._wishes.family
-        return await resolve_addresses(self._egress, host, family, self._wishes.resolver)
+        if self._connection_options.use_proxy and not self._tunnel:  # the host is the HTTP proxy itself
+            return await self._proxy_egress.addresses(host)
+        ipv4_only = self._tunnel and self._tunnel.protocol is ProxyProtocol.SOCKS4
+        family = IpFamily.IPV4 if ipv4_only else self._connection_options.family
+        return await resolve_addresses(self._egress, host, family, self._connection_options.resolver)
 
 
 def check_literal_address(egress: Egress, host: str) -> None:
-    """Raise Refused for an address, however written, that checks may not reach. Names are the proxy's business."""
-    own = ip_literal(host)
-    if not own:
+    """Raise EgressDenied for a literal address, in any notation, that checks may not reach. Names pass."""
+    address = ip_literal(host)
+    if not address:
         try:
-            own = str(IPv4Address(inet_aton(host)))
+            address = str(IPv4Address(inet_aton(host)))
         except OSError:
             return
-    egress.check(own)
+    egress.check(address)
 
 
 def _proxy_url(proxy: ProxyConfig) -> URL:

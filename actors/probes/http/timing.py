@@ -1,4 +1,4 @@
-"""How long each phase of a check took. Redirects add up."""
+"""Measures how long each phase of a check takes. Redirects add up."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ class Timings:
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[None]:
-        """Add what happens inside to a phase."""
+        """Add the time that the block takes to a phase."""
         began = perf_counter()
         try:
             yield
@@ -21,13 +21,13 @@ class Timings:
             self.add(phase, perf_counter() - began)
 
     def add(self, phase: str, took_s: float) -> None:
-        """Add to a phase."""
+        """Add seconds to a phase."""
         self._took[phase] = self._took.get(phase, 0.0) + took_s
 
     def setup_s(self) -> float:
-        """What it took until requests could be sent, so far."""
+        """Seconds until requests could be sent, so far."""
         return sum(self._took.get(phase, 0.0) for phase in ("dns", "connect", "tls"))
 
     def facts(self, total_s: float) -> dict[str, float]:
-        """For a detail: milliseconds, in the order they pass."""
+        """Milliseconds for a detail, in the order of the phases."""
         return {f"{name}_ms": round(took * 1000, 3) for name, took in {**self._took, "total": total_s}.items()}

@@ -1,4 +1,4 @@
-"""A WebSocket as a check opens it: no redirects, no library pings, closed without waiting for the other side."""
+"""Opens a WebSocket for a check: no redirects, no automatic pings, closed without waiting for the other side."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,13 +22,13 @@ from actors.probes.kit.result import CheckInconclusive, TargetFailed
 from app.domain.parsing.web_url import parse_url
 
 SWITCHING_PROTOCOLS = 101
-MAX_MESSAGE_BYTES = 1_048_576  # of one message; longer ones end the connection
+MAX_MESSAGE_BYTES = 1_048_576  # longer messages end the connection
 GOODBYE = WSCloseCode.OK.to_bytes(2)
 
 
 @contextmanager
 def translating_errors() -> Iterator[None]:
-    """What the library raises becomes what it says of the target. Raises Failed, Unsure."""
+    """Turn aiohttp's errors into TargetFailed or CheckInconclusive."""
     try:
         yield
     except aiohttp.WSServerHandshakeError as error:
@@ -38,20 +38,20 @@ def translating_errors() -> Iterator[None]:
         raise classify_http_error(error) from error
 
 
-async def reject_redirect(request: ClientRequest, ask: ClientHandlerType) -> ClientResponse:
-    """A redirect is the answer: aiohttp would take a monitor's own headers to any host."""
-    answer = await ask(request)
-    if answer.status in REDIRECT_STATUSES:
-        answer.close()
-        raise TargetFailed(f"no WebSocket: the server answered {answer.status}", code=answer.status)
-    return answer
+async def reject_redirect(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+    """Reject redirects: aiohttp would send the monitor's headers to any host."""
+    response = await send(request)
+    if response.status in REDIRECT_STATUSES:
+        response.close()
+        raise TargetFailed(f"no WebSocket: the server answered {response.status}", code=response.status)
+    return response
 
 
 async def connect(
-    way: HttpSession, url: str, headers: dict[str, str], subprotocol: str, most_bytes: int = MAX_MESSAGE_BYTES
+    session: HttpSession, url: str, headers: dict[str, str], subprotocol: str, max_bytes: int = MAX_MESSAGE_BYTES
 ) -> ClientWebSocketResponse:
-    """A WebSocket that speaks this subprotocol, whose messages are no longer than that. Raises Failed, Unsure."""
-    socket = await _handshake(way, url, headers, subprotocol, most_bytes)
+    """A WebSocket with this subprotocol and a limit on its messages. Raises TargetFailed, CheckInconclusive."""
+    socket = await _handshake(session, url, headers, subprotocol, max_bytes)
     if subprotocol and socket.protocol != subprotocol:
         await close(socket)
         raise TargetFailed(f"the server did not choose the subprotocol {subprotocol}")
@@ -59,23 +59,23 @@ async def connect(
 
 
 async def _handshake(
-    way: HttpSession, url: str, headers: dict[str, str], subprotocol: str, most_bytes: int
+    session: HttpSession, url: str, headers: dict[str, str], subprotocol: str, max_bytes: int
 ) -> ClientWebSocketResponse:
     try:
-        return await way.client.ws_connect(
+        return await session.client.ws_connect(
             _parse_url(url),
             headers=headers,
             protocols=[subprotocol] if subprotocol else (),
-            max_msg_size=most_bytes,
-            autoping=False,  # ours, so that pings count
-            ssl=way.ssl,
-            proxy=way.proxy,
+            max_msg_size=max_bytes,
+            autoping=False,  # we answer, so that pings count
+            ssl=session.ssl,
+            proxy=session.proxy,
         )
-    except aiohttp.ClientError:  # some of them are ValueErrors too
+    except aiohttp.ClientError:  # some are ValueErrors too
         raise
     except ValueError as error:
         raise CheckInconclusive(f"the request can't be written: {error}") from error
-    except AssertionError as error:  # the library's, of a connection that ended with the handshake
+    except AssertionError as error:  # aiohttp's, when the connection ends with the handshake
         raise TargetFailed("the connection was closed with the handshake") from error
 
 
@@ -87,21 +87,22 @@ def _parse_url(url: str) -> URL:
 
 
 async def close(socket: ClientWebSocketResponse) -> None:
-    """Say that this is the end; the session hangs up. aiohttp's own `close` reads until the other side says so too:
-    with pings without end that holds the loop, and does not end.
+    """Send a close frame; closing the session ends the connection.
+
+    aiohttp's own `close` reads until the other side closes too: endless pings would block the loop for ever.
     """
     if not socket.closed:
         await close_gracefully(socket.send_frame(GOODBYE, WSMsgType.CLOSE), aiohttp.ClientError)
 
 
 async def answer_ping(message: aiohttp.WSMessage, socket: ClientWebSocketResponse) -> None:
-    """Say to a ping that we are there."""
+    """Send a pong for a ping."""
     if message.type is WSMsgType.PING:
         await socket.pong(message.data)
 
 
 def _handshake_error(error: aiohttp.WSServerHandshakeError) -> str:
-    """What was wrong with the answer to our handshake."""
+    """What was wrong with the handshake's response."""
     if error.status != SWITCHING_PROTOCOLS:
         return f"the server answered {error.status}"
     return "the handshake's answer does not fit"

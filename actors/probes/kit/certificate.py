@@ -1,4 +1,4 @@
-"""What a TLS certificate says of itself. Whether it is valid was decided by the handshake."""
+"""The fields of a TLS certificate. The handshake has decided whether it is valid."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,7 +12,7 @@ DAY_S = 86_400
 
 
 class Certificate(Struct, frozen=True):
-    """The leaf. `fingerprint` is SHA-256 over the DER, hex."""
+    """A leaf certificate. `fingerprint` is SHA-256 over the DER, hex."""
 
     subject: str
     issuer: str
@@ -20,11 +20,11 @@ class Certificate(Struct, frozen=True):
     fingerprint: str
 
     def days_left(self, now: datetime) -> int:
-        """Whole days until it ends; negative when it has."""
+        """Whole days until it expires; negative afterwards."""
         return int((self.not_after - now).total_seconds() // DAY_S)
 
     def facts(self, now: datetime) -> dict[str, Any]:
-        """For people and programs."""
+        """The fields for a result's detail."""
         return {
             "subject": self.subject,
             "issuer": self.issuer,
@@ -36,11 +36,11 @@ class Certificate(Struct, frozen=True):
 
 @lru_cache(maxsize=4_096)
 def parse_certificate(der: bytes) -> Certificate:
-    """Read a certificate; raises ValueError when it is none. Kept: the same one comes with every check."""
-    read = x509.load_der_x509_certificate(der)
+    """Parse a certificate; raises ValueError for anything else. Cached: every check gets the same one."""
+    parsed = x509.load_der_x509_certificate(der)
     return Certificate(
-        subject=read.subject.rfc4514_string()[:300],
-        issuer=read.issuer.rfc4514_string()[:300],
-        not_after=read.not_valid_after_utc.astimezone(UTC),
-        fingerprint=read.fingerprint(SHA256()).hex(),
+        subject=parsed.subject.rfc4514_string()[:300],
+        issuer=parsed.issuer.rfc4514_string()[:300],
+        not_after=parsed.not_valid_after_utc.astimezone(UTC),
+        fingerprint=parsed.fingerprint(SHA256()).hex(),
     )

@@ -1,4 +1,4 @@
-"""How a conversation ends whose verdict stands: the goodbye is said, and changes nothing, whatever comes of it."""
+"""Closes a connection politely once the result is known; whatever happens then changes nothing."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -7,14 +7,14 @@ from typing import Any
 
 from actors.probes.kit.result import TargetFailed
 
-CLOSE_TIMEOUT_S = 0.25  # that the other side has to answer it; nobody waits for more
+CLOSE_TIMEOUT_S = 0.25  # for the other side's reply
 
 
-async def close_gracefully(words: Coroutine[Any, Any, object], *errors: type[Exception]) -> None:
-    """Say it, and give the other side a moment to say it too.
+async def close_gracefully(farewell: Coroutine[Any, Any, object], *errors: type[Exception]) -> None:
+    """Send the farewell and give the other side a moment to reply.
 
-    errors    what a library raises when the other side does not, besides broken connections and Failed
+    errors    what a library raises when there is no reply, besides broken connections and TargetFailed
     """
     with suppress(TargetFailed, OSError, EOFError, TimeoutError, *errors):
         async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await words
+            await farewell

@@ -1,8 +1,8 @@
-"""Our own way out: is it there? Decides doubtful failures, so that a dead router does not page people for the world.
+"""Checks our own uplink, so that a dead router does not raise an alert for every monitor.
 
-A check that failed at a public address says little while *anchors* (addresses that are known to be always there) can't
-be reached either: then it was our network, the slot is *unknown* and nobody is called. What stands in our own network
-is judged as ever: it is reached without the way out.
+A check that failed at a public address proves little while no *anchor* (an address that is known to be always up) can
+be reached: then our network is down, the result is *unknown* and nobody is alerted. Targets in our own networks are
+evaluated as usual: they are reached without the uplink.
 """
 
 import asyncio
@@ -18,70 +18,68 @@ from schema.monitors import Snapshot
 Anchor = tuple[str, int]
 
 ANCHORS_TIMEOUT_S = 3.0  # for all anchors together
-VERDICT_TTL_S = 2.0  # how long a verdict holds: of one moment's failures the first asks for all
-MIN_BLOCKED_MONITORS = (
-    3  # monitors that could not be asked because of our network: one may be misconfigured, three are not
-)
+VERDICT_TTL_S = 2.0  # how long a verdict holds: of several failures at one moment the first checks for all
+MIN_BLOCKED_MONITORS = 3  # monitors that our network kept us from checking: one may be misconfigured, three are not
 BLOCKED_WINDOW_S = 60.0
 UPLINK_DOWN = "our own network is gone: no anchor can be reached"
 
 
 class Uplink:
-    """What this worker knows of the way out.
+    """What this worker knows of its uplink.
 
-    anchors    hosts and ports of which one at least answers while there is a way out; without any nothing is doubted
+    anchors    hosts and ports of which at least one answers while the uplink works; without any, no failure is doubted
     """
 
     def __init__(self, egress: Egress, names: Resolver, anchors: Sequence[Anchor] = ()) -> None:
         self._egress, self._names, self._anchors = egress, names, tuple(anchors)
-        self._gone, self._until = False, 0.0
-        self._asking: asyncio.Task[bool] | None = None
-        self._missed: dict[int, float] = {}  # series → when our network kept us from asking
+        self._down, self._valid_until = False, 0.0
+        self._refresh: asyncio.Task[bool] | None = None
+        self._blocked: dict[int, float] = {}  # series → when our network kept us from checking it
 
     def record_blocked(self, series: int) -> None:
-        """Names or routes of ours kept us from asking this one."""
-        self._missed[series] = monotonic()
+        """Note that our DNS or routes kept us from checking this series."""
+        self._blocked[series] = monotonic()
 
     async def explains_failure(self, snapshot: Snapshot) -> bool:
-        """Whether a failure says nothing about its target, because we have no way there."""
+        """Whether the failure proves nothing about its target, because our uplink is down."""
         return bool(self._anchors) and await self._leads_outside(snapshot) and await self.is_down()
 
     async def is_down(self) -> bool:
         """Whether no anchor answers, as of the last seconds."""
         if not self._anchors:
             return False
-        if monotonic() >= self._until:
-            self._asking = self._asking or asyncio.create_task(self._ask())
-            return await asyncio.shield(self._asking)
-        return self._gone
+        if monotonic() >= self._valid_until:
+            self._refresh = self._refresh or asyncio.create_task(self._check_anchors())
+            return await asyncio.shield(self._refresh)
+        return self._down
 
     async def seems_down(self) -> bool:
-        """The same, or several monitors that could not be asked within the last minute because of our network."""
+        """As `is_down`, or our network kept us from checking several monitors within the last minute."""
         since = monotonic() - BLOCKED_WINDOW_S
-        self._missed = {series: at for series, at in self._missed.items() if at >= since}
-        return len(self._missed) >= MIN_BLOCKED_MONITORS or await self.is_down()
+        self._blocked = {series: at for series, at in self._blocked.items() if at >= since}
+        return len(self._blocked) >= MIN_BLOCKED_MONITORS or await self.is_down()
 
-    async def _ask(self) -> bool:
+    async def _check_anchors(self) -> bool:
         try:
-            self._gone = not await self._any_answers()
+            self._down = not await self._any_anchor_answers()
         finally:
-            self._until, self._asking = monotonic() + VERDICT_TTL_S, None
-        return self._gone
+            self._valid_until, self._refresh = monotonic() + VERDICT_TTL_S, None
+        return self._down
 
-    async def _any_answers(self) -> bool:
-        asking = [asyncio.create_task(self._answers(*anchor)) for anchor in self._anchors]
+    async def _any_anchor_answers(self) -> bool:
+        tasks = [asyncio.create_task(self._can_connect(*anchor)) for anchor in self._anchors]
         try:
-            for done in asyncio.as_completed(asking, timeout=ANCHORS_TIMEOUT_S):
+            for done in asyncio.as_completed(tasks, timeout=ANCHORS_TIMEOUT_S):
                 if await done:
                     return True
         except TimeoutError:
             return False
         finally:
-            for one in asking:
-                one.cancel()
+            for task in tasks:
+                task.cancel()
         return False
 
-    async def _answers(self, host: str, port: int) -> bool:
+    async def _can_connect(self, host: str, port: int) -> bool:
         try:
             (await self._egress.socket_to(host, port)).close()
         except (OSError, EgressDenied):
@@ -89,7 +87,7 @@ class Uplink:
         return True
 
     async def _leads_outside(self, snapshot: Snapshot) -> bool:
-        """Whether every host on the way lies outside of our own networks."""
+        """Whether every host on the path is outside of our own networks."""
         hosts = list(_hosts_on_path(snapshot))
         return bool(hosts) and all([await self._is_outside(host) for host in hosts])
 
@@ -97,12 +95,12 @@ class Uplink:
         try:
             addresses = await self._names.addresses(host)
         except (NameUnknown, ResolverUnavailable):
-            return True  # without a way out, names have no answers either
-        return all(is_public(one) for one in addresses)
+            return True  # without an uplink, DNS does not answer either
+        return all(is_public(address) for address in addresses)
 
 
 def _hosts_on_path(snapshot: Snapshot) -> Iterator[str]:
-    """Where the check connects to: its proxy, or without one its target."""
+    """The hosts that the check connects to: its proxy, or else its target."""
     if snapshot.proxy is not None:
         yield snapshot.proxy.host
     else:

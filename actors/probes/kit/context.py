@@ -1,4 +1,4 @@
-"""What probes work with: made once per process, on the loop that runs the checks."""
+"""What probes share: made once per process, on the loop that runs the checks."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ from app.settings import Settings
 from schema.jobs import Slot
 from schema.monitors import Snapshot
 
-CACHED_NAMES_PER_CHECK = 5  # kept names for each check that may run at once: redirects ask for more than one
+CACHED_NAMES_PER_CHECK = 5  # cached names for each check that may run at once: redirects need more than one
 MAX_LINE_BYTES = 16_384  # a status line
-MAX_HEADER_BYTES = 65_536  # one header; content policies of real sites pass aiohttp's 8 kB
+MAX_HEADER_BYTES = 65_536  # one header; content policies of real sites exceed aiohttp's 8 kB
 MAX_HEADERS = 256
 DEFAULT_HEADERS = {
     "User-Agent": "Watchkeeper",
@@ -30,12 +30,12 @@ DEFAULT_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class ProbeContext:
-    """The door, and one HTTP session behind it.
+    """The egress policies and one shared HTTP session.
 
-    granting   the way to those who give tokens
-    uplink     whether there is a way out at all
-    trust      how certificates are verified; None: the system's authorities
-    tokens     what OAuth2 gave us, until it expires
+    oauth_egress    for requests to token endpoints
+    uplink          whether our own network works
+    trust           how certificates are verified; None: the system's authorities
+    tokens          OAuth2 tokens, until they expire
     """
 
     names: Resolver
@@ -47,20 +47,20 @@ class ProbeContext:
     tokens: TokenCache = field(default_factory=TokenCache)
 
     def egress_by_setting(self) -> dict[str, Egress]:
-        """Each way out, by the setting that it follows."""
+        """Each egress by the setting that it follows."""
         return {"egress.checks": self.egress, "egress.oauth": self.oauth_egress}
 
     async def close(self) -> None:
-        """Close what is open; running checks fail."""
+        """Close every connection; running checks fail."""
         await self.http.close()
         self.names.close()
 
 
 @dataclass(frozen=True, slots=True)
 class RunningCheck:
-    """One question to one target.
+    """One check of one target, while it runs.
 
-    detailed    whether somebody waits to see everything, even of a passing check
+    detailed    whether a person waits for the detail, even of a passing check
     """
 
     slot: Slot
@@ -72,10 +72,10 @@ class RunningCheck:
 async def open_probe_context(
     settings: Settings, *, trust: ssl.SSLContext | None = None, names: Resolver | None = None
 ) -> ProbeContext:
-    """Make the tools on the running loop.
+    """Make the context on the running loop.
 
     trust    how certificates are verified; default: the system's authorities
-    names    who resolves names; default: the system
+    names    resolves names; default: the system
     """
     names = names or Resolver(max_cached=CACHED_NAMES_PER_CHECK * settings.check_concurrency)
     egress = Egress(names)
@@ -89,7 +89,7 @@ def new_client_session(
     headers: dict[str, str] = DEFAULT_HEADERS,
     middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (),
 ) -> aiohttp.ClientSession:
-    """No cookies, no timers, no second tries, no unpacking: each is a check's own business, and costs every check."""
+    """A session without cookies, timeouts, retries or decoding: probes do that themselves where they need it."""
     session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -102,5 +102,5 @@ def new_client_session(
         max_field_size=MAX_HEADER_BYTES,
         max_headers=MAX_HEADERS,
     )
-    session._retry_connection = False  # noqa: SLF001  # a connection that breaks off is an answer, not an accident
+    session._retry_connection = False  # noqa: SLF001  # a connection that breaks is a result; no retries
     return session

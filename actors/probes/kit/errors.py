@@ -1,4 +1,4 @@
-"""Errors of the operating system and the network in our words: the target failed, or we did."""
+"""Maps errors of the operating system and of TLS to a failure of the target or of our own side."""
 
 import errno
 import os
@@ -11,16 +11,16 @@ from app.security.network.resolver import NameUnknown, ResolverUnavailable
 
 LOCAL_ERRORS = frozenset(
     {
-        errno.EMFILE,  # this process is out of descriptors
-        errno.ENFILE,  # this machine is
+        errno.EMFILE,  # in this process
+        errno.ENFILE,  # on this machine
         errno.ENOBUFS,
         errno.ENOMEM,
-        errno.EADDRNOTAVAIL,  # out of ports, or no address of that family here
+        errno.EADDRNOTAVAIL,  # out of ports, or no local address of that family
         errno.EAFNOSUPPORT,
         errno.ENETUNREACH,  # no route from here
         errno.ENETDOWN,
-        errno.EMSGSIZE,  # a packet larger than our interface sends
-        errno.EACCES,  # a firewall of ours
+        errno.EMSGSIZE,  # larger than our interface sends
+        errno.EACCES,  # a local firewall
         errno.EPERM,
     }
 )
@@ -30,30 +30,30 @@ HAS_EXPIRED = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
 
 
 def classify_os_error(error: OSError) -> TargetFailed | CheckInconclusive:
-    """What an OSError of a connection means."""
+    """TargetFailed or CheckInconclusive for an OSError of a connection."""
     if isinstance(error, NameUnknown):
         return TargetFailed(str(error.strerror))
     if isinstance(error, ResolverUnavailable):
         return CheckInconclusive(str(error.strerror), network=True)
     if isinstance(error, ssl.SSLError):
         return classify_tls_error(error)
-    if isinstance(error, gaierror):  # of an address with a zone: names are resolved elsewhere
+    if isinstance(error, gaierror):  # for an address with a zone: names are resolved elsewhere
         return TargetFailed("this machine has no way to that address: is its zone an interface here?")
-    words = _os_error_text(error).lower()
+    message = _os_error_text(error).lower()
     if error.errno in LOCAL_ERRORS:
-        return CheckInconclusive(f"could not ask: {words}", network=error.errno in ROUTE_ERRORS)
-    return TargetFailed(words)
+        return CheckInconclusive(f"could not ask: {message}", network=error.errno in ROUTE_ERRORS)
+    return TargetFailed(message)
 
 
 def _os_error_text(error: OSError) -> str:
-    """The system's own; a connection that broke off has the same ones, whichever loop or library noticed, and when."""
+    """The system's text; a broken connection always gets the same one, whoever noticed it, and when."""
     if isinstance(error, ConnectionResetError | BrokenPipeError) or type(error) is ConnectionError:
         return os.strerror(errno.ECONNRESET)
     return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
 
 
 def classify_tls_error(error: ssl.SSLError) -> TargetFailed:
-    """What a broken handshake means; the certificate's fault is told apart."""
+    """A failed handshake; an invalid certificate gets its own message."""
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code == HAS_EXPIRED:
             expiring.record(expiring.EXPIRED_CERTIFICATE)

@@ -1,7 +1,7 @@
-"""What a check saw that expires: noted where it is read, whatever the probe says or raises afterwards.
+"""Collects what a check saw that expires, such as certificates, whatever the probe returns or raises afterwards.
 
-A certificate is met deep inside of many probes, and a check that fails has often met one: so each check has a list of
-its own, which is found through the running task.
+Probes meet certificates deep inside, and a failing check has often met one: so each check has its own list, found
+through the running task.
 """
 
 from contextvars import ContextVar
@@ -12,36 +12,34 @@ from app import clock
 from app.domain.alerting.expiry import DAY_MS, NOTICE_HORIZON_DAYS
 from schema.jobs import ExpiringItem
 
-if TYPE_CHECKING:  # it brings a library that most checks never need
+if TYPE_CHECKING:  # it imports a library that most checks never need
     from actors.probes.kit.certificate import Certificate
 
-_collected: ContextVar[list[ExpiringItem] | None] = ContextVar("sightings", default=None)
-EXPIRED_CERTIFICATE = ExpiringItem(
-    "certificate", "", "", "", 0
-)  # one that ended, and that a handshake did not let us look at
+_collected: ContextVar[list[ExpiringItem] | None] = ContextVar("expiring_items", default=None)
+EXPIRED_CERTIFICATE = ExpiringItem("certificate", "", "", "", 0)  # the failed handshake kept us from reading it
 
 
 def start_collecting() -> list[ExpiringItem]:
     """A list for the check that begins in this task."""
-    found: list[ExpiringItem] = []
-    _collected.set(found)
-    return found
+    items: list[ExpiringItem] = []
+    _collected.set(items)
+    return items
 
 
-def record_certificate(seen: "Certificate") -> "Certificate":
-    """Note a certificate; returns it."""
-    ends_ms = clock.epoch_ms(seen.not_after)
-    record(ExpiringItem("certificate", seen.fingerprint, seen.subject, seen.issuer, ends_ms))
-    return seen
+def record_certificate(certificate: "Certificate") -> "Certificate":
+    """Record a certificate, and return it."""
+    ends_ms = clock.epoch_ms(certificate.not_after)
+    record(ExpiringItem("certificate", certificate.fingerprint, certificate.subject, certificate.issuer, ends_ms))
+    return certificate
 
 
-def record(one: ExpiringItem) -> None:
-    """Note what expires; outside of a check nobody is interested."""
-    if (found := _collected.get()) is not None:
-        found.append(one)
+def record(item: ExpiringItem) -> None:
+    """Record an expiring item; does nothing outside of a check."""
+    if (items := _collected.get()) is not None:
+        items.append(item)
 
 
-def soonest(found: list[ExpiringItem]) -> ExpiringItem | None:
-    """The one that ends first, when that is near enough for anybody to be told."""
-    one = min(found, key=lambda seen: seen.expires_ms, default=None)
-    return one if one and one.expires_ms <= time() * 1000 + NOTICE_HORIZON_DAYS * DAY_MS else None
+def soonest(items: list[ExpiringItem]) -> ExpiringItem | None:
+    """The item that expires first, if it does so within the notice horizon."""
+    item = min(items, key=lambda one: one.expires_ms, default=None)
+    return item if item and item.expires_ms <= time() * 1000 + NOTICE_HORIZON_DAYS * DAY_MS else None

@@ -1,4 +1,4 @@
-"""aiohttp's answer, which remembers the certificate: the connection may be gone before anybody looks."""
+"""aiohttp's response, which keeps the certificate: the connection may be gone before it is read."""
 
 from typing import Self
 
@@ -9,12 +9,12 @@ from schema.heartbeat_texts import MIN_STATUS_CODE
 
 
 class HttpProbeResponse(aiohttp.ClientResponse):
-    """An answer; `certificate` is the leaf in DER, None without TLS."""
+    """A response; `certificate` is the leaf in DER, None without TLS."""
 
     certificate: bytes | None = None
 
     async def start(self, connection: Connection) -> Self:
-        """Read the head."""
+        """Read the status line and the headers."""
         if connection.transport and (tls := connection.transport.get_extra_info("ssl_object")):
             self.certificate = tls.getpeercert(binary_form=True)
         await super().start(connection)

@@ -1,6 +1,6 @@
-"""Counts what a library reads that connects by itself, and hangs up on a target that sends too much.
+"""Limits what a library reads on connections that it opens itself, and closes them when a target sends too much.
 
-One field of one row can be larger than a worker's memory, and so can what some stranger on the port calls a message.
+One field of one row can be larger than a worker's memory, and so can a message of some other service on the port.
 """
 
 import asyncio
@@ -11,47 +11,47 @@ from actors.probes.kit.bounded_body import READ_LIMIT_BYTES
 from actors.probes.kit.result import TargetFailed
 from app.security.network.tls_limits import apply_limits
 
-CHUNK_BYTES = 16_384  # that a library reads in one turn: of the smallest messages that is some milliseconds
-MIN_READ_COST_BYTES = 64  # what any read counts for: a packet takes its time, however small
+CHUNK_BYTES = 16_384  # for a library to parse in one turn: with the smallest messages that takes some milliseconds
+MIN_READ_COST_BYTES = 64  # what any read costs at least: a packet takes time, however small
 TOO_LONG = f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB"
 MessageCheck = Callable[[bytes], str]
 
 
 class ReadLimit:
-    """What came in on all connections of one check. As a context it says so, whatever a library makes of the end."""
+    """Bytes read on all connections of one check. As a context manager it raises its reason over a library's error."""
 
     def __init__(self) -> None:
-        self._left, self._refusal = READ_LIMIT_BYTES, TOO_LONG
+        self._left, self._reason = READ_LIMIT_BYTES, TOO_LONG
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if self._left < 0 and isinstance(error, Exception):
-            raise TargetFailed(self._refusal) from error
+            raise TargetFailed(self._reason) from error
 
     def consume(self, n_bytes: int) -> bool:
-        """Whether so much more is within the limit."""
+        """Count the bytes; whether they are still within the limit."""
         self._left -= max(n_bytes, MIN_READ_COST_BYTES)
         return self._left >= 0
 
-    def reject(self, why: str) -> None:
-        """Take nothing more, for this reason."""
-        self._left, self._refusal = -1, why
+    def reject(self, reason: str) -> None:
+        """Accept nothing more, for this reason."""
+        self._left, self._reason = -1, reason
 
 
 class ReadLimitedLoop:
-    """The running loop, for a library that takes a loop and connects by it: every connection is counted.
+    """The running loop, for a library that takes a loop and connects with it: every connection is counted.
 
-    It has no `start_tls`: such a library then makes the encrypted connection by `create_connection` too, from the
-    plain one's socket, and each of its protocols passes through the one place where they can be counted.
+    It has no `start_tls`: such a library then makes the encrypted connection with `create_connection` too, from the
+    plain one's socket, so that each of its protocols passes through here and is counted.
 
-    judge    makes, for each connection, what looks at all that comes before the library does: it says why that is
-             refused, or nothing
+    make_check    makes a validator for each connection, which gets all data before the library and returns why it is
+                  rejected, or nothing
     """
 
-    def __init__(self, meter: ReadLimit, make_check: Callable[[], MessageCheck]) -> None:
-        self._loop, self._meter, self._judge = asyncio.get_running_loop(), meter, make_check
+    def __init__(self, limit: ReadLimit, make_check: Callable[[], MessageCheck]) -> None:
+        self._loop, self._limit, self._make_check = asyncio.get_running_loop(), limit, make_check
 
     def __getattr__(self, name: str) -> Any:
         if name == "start_tls":
@@ -64,19 +64,19 @@ class ReadLimitedLoop:
         """As the loop's own."""
         if context := options.get("ssl"):
             apply_limits(context)
-        made = await self._loop.create_connection(
-            lambda: _LimitedProtocol(factory(), self._meter, self._judge()), *args, **options
+        connection = await self._loop.create_connection(
+            lambda: _LimitedProtocol(factory(), self._limit, self._make_check()), *args, **options
         )
-        transport, counted = cast("tuple[asyncio.BaseTransport, _LimitedProtocol]", made)
-        return transport, counted.inner
+        transport, limited = cast("tuple[asyncio.BaseTransport, _LimitedProtocol]", connection)
+        return transport, limited.inner
 
 
 class _LimitedProtocol(asyncio.Protocol):
-    """Passes everything on, until it was too much; what came at once in pieces, with turns for others between them."""
+    """Forwards data until the limit; large reads in chunks, with turns for other tasks between them."""
 
-    def __init__(self, inner: asyncio.Protocol, meter: ReadLimit, judge: MessageCheck) -> None:
-        self.inner, self._meter, self._judge = inner, meter, judge
-        self._loop, self._waiting = asyncio.get_running_loop(), bytearray()
+    def __init__(self, inner: asyncio.Protocol, limit: ReadLimit, check: MessageCheck) -> None:
+        self.inner, self._limit, self._check = inner, limit, check
+        self._loop, self._pending = asyncio.get_running_loop(), bytearray()
         self._lost: list[Exception | None] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -84,58 +84,58 @@ class _LimitedProtocol(asyncio.Protocol):
         self.inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self._meter.consume(len(data)):
-            self._hang_up()
-        elif self._waiting or len(data) > CHUNK_BYTES:
-            self._wait_with(data)
+        if not self._limit.consume(len(data)):
+            self._abort()
+        elif self._pending or len(data) > CHUNK_BYTES:
+            self._enqueue(data)
         else:
-            self._pass_on(data)
+            self._forward(data)
 
     def eof_received(self) -> bool | None:
-        """Nothing to keep open: the library hears of the end when the connection is lost."""
+        """Close the transport: the library learns of the end in `connection_lost`."""
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The loop's call; what came before the end is read before it."""
-        if self._waiting:
+        """Called by the loop; pending data is forwarded first."""
+        if self._pending:
             self._lost.append(exc)
         else:
             self.inner.connection_lost(exc)
 
-    def _pass_on(self, piece: bytes) -> None:
-        if why := self._judge(piece):
-            self._meter.reject(why)
-            self._hang_up()
+    def _forward(self, chunk: bytes) -> None:
+        if reason := self._check(chunk):
+            self._limit.reject(reason)
+            self._abort()
         else:
-            self.inner.data_received(piece)
+            self.inner.data_received(chunk)
 
-    def _hang_up(self) -> None:
-        self._waiting.clear()
+    def _abort(self) -> None:
+        self._pending.clear()
         self._transport.abort()
 
-    def _wait_with(self, data: bytes) -> None:
-        """Read nothing more before this is read."""
-        if not self._waiting:
+    def _enqueue(self, data: bytes) -> None:
+        """Stop reading until this data is forwarded."""
+        if not self._pending:
             self._transport.pause_reading()
-            self._loop.call_soon(self._take)
-        self._waiting += data
+            self._loop.call_soon(self._forward_next)
+        self._pending += data
 
-    def _take(self) -> None:
-        """Pass on one piece; the rest is for the next turn."""
-        piece = bytes(self._waiting[:CHUNK_BYTES])
-        del self._waiting[:CHUNK_BYTES]
+    def _forward_next(self) -> None:
+        """Forward one chunk; the rest waits for the next turn."""
+        chunk = bytes(self._pending[:CHUNK_BYTES])
+        del self._pending[:CHUNK_BYTES]
         try:
-            if piece:  # else it was refused meanwhile
-                self._pass_on(piece)
-        except Exception:  # as a transport has it when its protocol raises
-            self._hang_up()
+            if chunk:  # else it was rejected meanwhile
+                self._forward(chunk)
+        except Exception:  # as a transport does when its protocol raises
+            self._abort()
             raise
         finally:
-            self._go_on()
+            self._continue()
 
-    def _go_on(self) -> None:
-        if self._waiting:
-            self._loop.call_soon(self._take)
+    def _continue(self) -> None:
+        if self._pending:
+            self._loop.call_soon(self._forward_next)
         elif self._lost:
             self.inner.connection_lost(self._lost.pop())
         elif not self._transport.is_closing():

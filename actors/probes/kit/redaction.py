@@ -1,4 +1,4 @@
-"""Keeps a monitor's secrets out of what its checks say: targets repeat what they were sent. Pure."""
+"""Masks a monitor's secrets in its results: targets echo what they receive. Pure."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
@@ -15,28 +15,28 @@ from app.security.secrets import config_views, sealing
 from schema.field_types import MASK
 from schema.monitors import Snapshot
 
-INLINE_CHARS = 8_192  # of secrets
-MIN_HIDDEN_CHARS = 8  # the same of what is no secret by its name
-MIN_SECRET_CHARS = 3  # characters from which on a secret is looked for: shorter ones stand in any text
+INLINE_CHARS = 8_192  # of secrets that the event loop masks itself
+MIN_HIDDEN_CHARS = 8  # the same for values that are not secret by their name
+MIN_SECRET_CHARS = 3  # shorter secrets are not masked: they occur in any text
 USERNAME_FIELDS = ("username", "auth_username", "client_id")
 
 
 class SecretHolder(NamedTuple):
-    """A config, and the secrets that stand in it."""
+    """A config and the secrets in it."""
 
     config: Struct
     secrets: frozenset[str]
 
 
-async def redact_result(seen: ProbeResult, snapshot: Snapshot) -> ProbeResult:
-    """As `redacted`, without holding the event loop for a monitor that has thousands of lines to hide."""
+async def redact_result(result: ProbeResult, snapshot: Snapshot) -> ProbeResult:
+    """As `redact`, in a thread for a monitor with thousands of lines to mask."""
     holders = secret_holders(snapshot)
     is_long = sum(len(secret) for one in holders for secret in one.secrets) > INLINE_CHARS
-    return await run_in_thread(redact, seen, holders) if is_long else redact(seen, holders)
+    return await run_in_thread(redact, result, holders) if is_long else redact(result, holders)
 
 
 def secret_holders(snapshot: Snapshot) -> list[SecretHolder]:
-    """The configs of a monitor and of its proxy, as far as they may hold secrets."""
+    """The configs of a monitor and of its proxy that may hold secrets."""
     configs = [one for one in (snapshot.target, snapshot.proxy) if one is not None and _may_hold_secrets(type(one))]
     return [
         SecretHolder(one, frozenset(sealing.secrets_of(one).values()) - _default_values(type(one)) - {""})
@@ -44,23 +44,23 @@ def secret_holders(snapshot: Snapshot) -> list[SecretHolder]:
     ]
 
 
-def redact(seen: ProbeResult, holders: Sequence[SecretHolder]) -> ProbeResult:
-    """The same, with every secret masked in whatever form it came back."""
-    said = "\n".join(_texts_in([seen.message, seen.detail]))
-    there = {form for one in holders for form in _secret_forms(one) if len(form) >= MIN_SECRET_CHARS and form in said}
-    there |= {
-        form for one in holders for form in _hidden_values(one.config) if len(form) >= MIN_HIDDEN_CHARS and form in said
+def redact(result: ProbeResult, holders: Sequence[SecretHolder]) -> ProbeResult:
+    """The result with every secret masked, in whatever form it came back."""
+    text = "\n".join(_texts_in([result.message, result.detail]))
+    present = {form for one in holders for form in _secret_forms(one) if len(form) >= MIN_SECRET_CHARS and form in text}
+    present |= {
+        form for one in holders for form in _hidden_values(one.config) if len(form) >= MIN_HIDDEN_CHARS and form in text
     }
-    if not there:
-        return seen
-    forms = sorted(there, key=len, reverse=True)
+    if not present:
+        return result
+    forms = sorted(present, key=len, reverse=True)
     return msgspec.structs.replace(
-        seen, message=_replace_forms(seen.message, forms), detail=_replace_forms(seen.detail, forms)
+        result, message=_replace_forms(result.message, forms), detail=_replace_forms(result.detail, forms)
     )
 
 
 def _texts_in(value: Any) -> Iterator[str]:
-    """Every text in it, names too."""
+    """Every text in the value, keys included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -78,12 +78,12 @@ def _may_hold_secrets(kind: type[Struct]) -> bool:
 
 @cache
 def _default_values(kind: type[Struct]) -> frozenset[str]:
-    """What everybody knows, such as SNMP's community `public`: it stands in sentences, and tells nothing."""
+    """Defaults, such as SNMP's community `public`: everybody knows them, and they are ordinary words."""
     return frozenset(one.default for one in msgspec.structs.fields(kind) if isinstance(one.default, str))
 
 
 def _secret_forms(holder: SecretHolder) -> Iterator[str]:
-    """Each secret as it stands, in an address, in base64, and beside a user name as HTTP and SMTP send it."""
+    """Each secret as it is, URL-encoded, in base64, and joined with a user name as HTTP and SMTP send it."""
     names = list(_usernames(holder.config)) if holder.secrets else []
     for secret in holder.secrets:
         for one in (secret, *_secret_parts(secret)):
@@ -92,7 +92,7 @@ def _secret_forms(holder: SecretHolder) -> Iterator[str]:
 
 
 def _hidden_values(config: Struct) -> Iterator[str]:
-    """What viewers are not shown, and the values of a query: they may be tokens, and short ones are everyday words."""
+    """What viewers may not see, and the values of a query string: they may be tokens."""
     for text in config_views.hidden_values(config):
         yield from (text, *(one.partition("=")[2] for one in text.split("&")))
 
@@ -107,7 +107,7 @@ def _secret_parts(secret: str) -> Iterator[str]:
 
 
 def _usernames(config: Struct) -> Iterator[str]:
-    """Who we are, wherever that stands in a config."""
+    """Our user names, wherever they occur in a config."""
     for field, value in msgspec.structs.asdict(config).items():
         if isinstance(value, Struct):
             yield from _usernames(value)

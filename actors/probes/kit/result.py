@@ -1,4 +1,4 @@
-"""What a probe can say: seen, failed, or unsure. Anything else it raises is a bug of ours."""
+"""What a probe returns or raises: a result, a failed target, or an inconclusive check. Anything else is a bug."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from msgspec import Struct
 from app.domain.parsing.values import ABSENT, Scalar
 from schema.status import Status
 
-# What a library that speaks with a target raises when the target speaks something else: besides errors of its own, what
-# its code happens to run into. Only around a library's calls, for of our own code these are faults.
+# What a protocol library raises when the target speaks something else: besides its own errors, whatever its code runs
+# into. Catch these only around a library's calls; in our own code they are bugs.
 PARSE_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -23,13 +23,13 @@ PARSE_ERRORS = (
 
 
 class ProbeResult(Struct, frozen=True):
-    """The target answered.
+    """The target responded.
 
-    status    UP or DEGRADED from a probe; DOWN and UNKNOWN once `outcome_of` has caught what it raised
-    code      a usual message as a number (`schema.heartbeat_texts`)
-    value     what was read, for assertions: a query's first field, a JSON path's hit, a payload; as the target has it
-    certificate_days    until the certificate ends, when there is one
-    look_ms   when the answer may be another one, before the next slot; PENDING (late) comes with it
+    status    UP or DEGRADED from a probe; DOWN and UNKNOWN once `run_probe` has caught what it raised
+    code      a common message as a number (`schema.heartbeat_texts`)
+    value     for assertions: a query's first field, a JSON path's value, a payload; of the target's own type
+    certificate_days    until the certificate expires, if there is one
+    recheck_ms    when the result may change before the next slot; PENDING (late) has one
     """
 
     status: Status = Status.UP
@@ -41,18 +41,18 @@ class ProbeResult(Struct, frozen=True):
     recheck_ms: int = 0
 
 
-class TargetFailed(Exception):  # noqa: N818  # a fact about the target
-    """The target said no, or said nothing. The reason is what people read at 3 a.m."""
+class TargetFailed(Exception):  # noqa: N818  # about the target
+    """The target failed or did not respond. People read the reason in the alert."""
 
     def __init__(self, reason: str, *, code: int = 0, detail: dict[str, Any] | None = None) -> None:
         super().__init__(reason)
         self.code, self.detail = code, detail
 
 
-class CheckInconclusive(Exception):  # noqa: N818  # a fact about us
-    """We could not ask, so we don't know: never the target's failure.
+class CheckInconclusive(Exception):  # noqa: N818  # about us
+    """We could not check, so the status is unknown: never the target's failure.
 
-    network    it was our names or routes that kept us from asking
+    network    our DNS or routes kept us from checking
     """
 
     def __init__(self, reason: str, *, network: bool = False) -> None:

@@ -1,8 +1,8 @@
-"""Doubts about what a check saw: a worker that stood still heard nothing, and that is no fault of the target.
+"""Distrusts failures seen by a worker that stalled: it read nothing meanwhile, and the target is not to blame.
 
-Timers run before the answer is read that lies in the socket, and libraries have limits of their own: whatever failed
-or was slow while we stood still is unknown. The monitor is looked at again at once, a few times in a row: a machine
-that is always slow must not be kept busy by that.
+Timers fire before the response in the socket is read, and libraries have timeouts of their own: whatever failed or was
+slow during a stall is unknown. The monitor is rechecked at once, a few times in a row: a machine that is always slow
+must not be kept busy by that.
 """
 
 from collections import OrderedDict
@@ -15,29 +15,29 @@ from app.clock_watch import TimeLimit
 from schema.status import Status
 
 TOLERATED_S = 0.25  # a busy moment
-TOLERATED_SHARE = 0.1  # of the limit
-MAX_RECHECKS = 3  # in a row, at once; then the next slot will do
-MAX_SERIES = 10_000  # series that were doubted last
+TOLERATED_SHARE = 0.1  # of the timeout
+MAX_RECHECKS = 3  # in a row, at once; then the next slot is soon enough
+MAX_SERIES = 10_000  # series whose checks stalled last
 DOUBTFUL = (Status.DOWN, Status.DEGRADED)
 
-_rechecks: OrderedDict[int, int] = OrderedDict()  # series → looks at once, in a row
+_rechecks: OrderedDict[int, int] = OrderedDict()  # series → immediate rechecks in a row
 
 
 def lost_s(limit: TimeLimit) -> float:
-    """For how long this worker noticed nothing since the limit began; 0.0 for what a check must stand."""
+    """How long this worker stalled since the limit began; 0.0 for what a check tolerates."""
     lost = max(clock_watch.watch.lost_s(limit.began_s), limit.late_s)
     return lost if lost > max(TOLERATED_S, limit.seconds * TOLERATED_SHARE) else 0.0
 
 
-def unknown_if_stalled(seen: ProbeResult, series: int, limit: TimeLimit) -> ProbeResult:
-    """What a check saw; unknown, and looked at again at once, when it went wrong while we stood still."""
-    lost = lost_s(limit) if seen.status in DOUBTFUL else 0.0
+def unknown_if_stalled(result: ProbeResult, series: int, limit: TimeLimit) -> ProbeResult:
+    """The result; unknown, with an immediate recheck, when it failed or was slow during a stall."""
+    lost = lost_s(limit) if result.status in DOUBTFUL else 0.0
     if not lost:
         _rechecks.pop(series, None)
-        return seen
-    message = f"not known: this worker stood still for {lost:.1f} s ({seen.message or seen.status.name.lower()})"
+        return result
+    message = f"not known: this worker stood still for {lost:.1f} s ({result.message or result.status.name.lower()})"
     return replace(
-        seen,
+        result,
         status=Status.UNKNOWN,
         code=0,
         message=message,
@@ -46,10 +46,10 @@ def unknown_if_stalled(seen: ProbeResult, series: int, limit: TimeLimit) -> Prob
 
 
 def _may_recheck(series: int) -> bool:
-    """Whether another look at once is due; counts it."""
-    times = _rechecks.get(series, 0)
-    _rechecks[series] = times + 1
+    """Whether another immediate recheck is allowed; counts it."""
+    count = _rechecks.get(series, 0)
+    _rechecks[series] = count + 1
     _rechecks.move_to_end(series)
     if len(_rechecks) > MAX_SERIES:
         _rechecks.popitem(last=False)
-    return times < MAX_RECHECKS
+    return count < MAX_RECHECKS

@@ -1,4 +1,4 @@
-"""Where a target's checks lead: its hosts, read off its config. Pure."""
+"""The hosts that a target's checks connect to, read from its config. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from msgspec import Struct
 from app.domain.monitoring import secret_destinations
 
 _WITH_PORT = re.compile(r"^(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]]+)):\d{1,5}$")
-_HOSTS = ("host", "nodes", "brokers")  # whose values name hosts without a scheme, too
+_HOSTS = ("host", "nodes", "brokers")  # fields that name hosts without a scheme, too
 
 
 def hosts_of(config: Struct) -> Iterator[str]:
-    """Names and addresses, each once; none for what leads nowhere, such as a push monitor."""
+    """Names and addresses, each once; none for a target without hosts, such as a push monitor."""
     yield from dict.fromkeys(
         host
         for path, value in secret_destinations.destination_fields(config).items()

@@ -1,4 +1,4 @@
-"""What a value is to an assertion: JSON's own scalars as they are, the rest as text. Pure."""
+"""Converts what drivers return to scalars for assertions: JSON's own types stay, the rest becomes text. Pure."""
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -8,12 +8,12 @@ import msgspec
 
 from app.domain.parsing.values import ABSENT, Absent, Scalar, Untyped, exact_number
 
-MAX_CHARS = 65_536  # characters; `contains` looks no further
-DETAIL_CHARS = 2_000  # of them in a detail
+MAX_CHARS = 65_536  # `contains` searches no further
+DETAIL_CHARS = 2_000  # of a value in a detail
 
 
 def to_scalar(value: object) -> Scalar:
-    """A value of any type that drivers return."""
+    """A scalar from a value of any type that drivers return."""
     if value is None or isinstance(value, bool | int | Absent):
         return value
     if isinstance(value, float):
@@ -34,20 +34,20 @@ def _text(value: object) -> str:
 
 
 def to_untyped(value: object) -> Scalar:
-    """The same of something that has no types: its text may be a number."""
-    found = to_scalar(value)
-    return Untyped(found) if isinstance(found, str) else found
+    """The same for a protocol without types: its text may be a number."""
+    converted = to_scalar(value)
+    return Untyped(converted) if isinstance(converted, str) else converted
 
 
 def to_detail(value: Scalar) -> Scalar:
-    """The same in a detail."""
+    """The value for a result's detail, truncated."""
     if isinstance(value, Absent):
         return None
     return value[:DETAIL_CHARS] if isinstance(value, str) else value
 
 
 def value_at(value: Any, path: str) -> Any:
-    """Where a path of names and numbers, parted by dots, leads in a JSON value; ABSENT when it leads nowhere."""
+    """The value at a dotted path of names and indexes in decoded JSON; ABSENT when there is none."""
     for name in path.split("."):
         if isinstance(value, list) and name.isascii() and name.isdigit() and len(name) <= len(str(len(value))):
             value = value[int(name)] if int(name) < len(value) else ABSENT
@@ -57,7 +57,7 @@ def value_at(value: Any, path: str) -> Any:
 
 
 def _duration_text(span: timedelta) -> str:
-    """A span as databases write it, `25:00:00`."""
+    """A duration as databases write it, `25:00:00`."""
     sign, span = ("-", -span) if span < timedelta() else ("", span)
     minutes, seconds = divmod(span.days * 86_400 + span.seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -65,7 +65,7 @@ def _duration_text(span: timedelta) -> str:
 
 
 def _json(value: object) -> str:
-    """A list or an object as JSON; as Python writes it where JSON can't."""
+    """A list or an object as JSON; its Python text where JSON can't hold it."""
     try:
         return msgspec.json.encode(value, enc_hook=str).decode()
     except (ValueError, TypeError, OverflowError, RecursionError):

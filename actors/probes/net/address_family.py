@@ -1,4 +1,4 @@
-"""A monitor's own wishes for names: which name server is asked, and which family of addresses counts."""
+"""Resolves a host with the monitor's own options: a name server and an address family."""
 
 import asyncio
 
@@ -7,45 +7,48 @@ from app.security.network.egress import Egress
 from app.security.network.resolver import RESOLVING_NOTE, ip_literal
 from schema.targets.http import IpFamily
 
-QUERY_TIMEOUT_S = 2.0  # of one question; a lost packet is asked again
+QUERY_TIMEOUT_S = 2.0  # of one query; a lost packet is sent again
 NO_LIMIT_S = 86_400.0  # the check's own deadline comes first
 RECORD_TYPES = {IpFamily.IPV4: ("A",), IpFamily.IPV6: ("AAAA",), IpFamily.ANY: ("A", "AAAA")}
 FAMILY_TEXTS = {IpFamily.IPV4: "IPv4 address", IpFamily.IPV6: "IPv6 address", IpFamily.ANY: "address"}
 
 
 async def resolve_addresses(egress: Egress, host: str, family: IpFamily, server: tuple[str, int]) -> tuple[str, ...]:
-    """Every allowed address of the family: never empty. Raises Failed, Unsure, and as `Egress.addresses`."""
+    """Every allowed address of the family, at least one.
+
+    raises    TargetFailed, CheckInconclusive, and as `Egress.addresses`
+    """
     if server[0] and not ip_literal(host):
-        found = await _query_server(egress, host, family, server)
+        addresses = await _query_server(egress, host, family, server)
     else:
-        found = await egress.addresses(host)
-    wanted = tuple(one for one in found if family is IpFamily.ANY or (":" in one) is (family is IpFamily.IPV6))
-    if not wanted:
+        addresses = await egress.addresses(host)
+    matching = tuple(one for one in addresses if family is IpFamily.ANY or (":" in one) is (family is IpFamily.IPV6))
+    if not matching:
         raise TargetFailed(f"{host} has no {FAMILY_TEXTS[family]}")
-    return wanted
+    return matching
 
 
 async def _query_server(egress: Egress, host: str, family: IpFamily, server: tuple[str, int]) -> tuple[str, ...]:
-    from dns.asyncresolver import Resolver  # noqa: PLC0415  # a library that most checks never need
-    from dns.exception import DNSException  # noqa: PLC0415  # a library that most checks never need
-    from dns.resolver import NXDOMAIN  # noqa: PLC0415  # a library that most checks never need
+    from dns.asyncresolver import Resolver  # noqa: PLC0415  # most checks never need it
+    from dns.exception import DNSException  # noqa: PLC0415  # most checks never need it
+    from dns.resolver import NXDOMAIN  # noqa: PLC0415  # most checks never need it
 
-    from actors.probes.net.dns_messages import PlainNameserver  # noqa: PLC0415  # a library that most checks never need
+    from actors.probes.net.dns_messages import PlainNameserver  # noqa: PLC0415  # most checks never need it
 
     egress.check(server[0])
     resolver = Resolver(configure=False)
     resolver.nameservers = [PlainNameserver(*server)]
     resolver.timeout, resolver.lifetime = QUERY_TIMEOUT_S, NO_LIMIT_S
-    found: list[str] = []
-    for kind in RECORD_TYPES[family]:
+    addresses: list[str] = []
+    for record_type in RECORD_TYPES[family]:
         try:
-            answer = await resolver.resolve(host, kind, search=False, raise_on_no_answer=False)
+            answer = await resolver.resolve(host, record_type, search=False, raise_on_no_answer=False)
         except NXDOMAIN as error:
             raise TargetFailed(f"there is no name {host}") from error
         except (DNSException, UnicodeError) as error:
             raise CheckInconclusive(f"the name server {server[0]} does not answer for {host}") from error
-        except asyncio.CancelledError as cut:
-            cut.add_note(RESOLVING_NOTE)
+        except asyncio.CancelledError as cancelled:
+            cancelled.add_note(RESOLVING_NOTE)
             raise
-        found += [str(one) for one in answer.rrset or ()]
-    return tuple(found)
+        addresses += [str(one) for one in answer.rrset or ()]
+    return tuple(addresses)

@@ -1,4 +1,4 @@
-"""All that a server's own certificate says. Pure; what the handshake thinks of it is told elsewhere."""
+"""All fields of a server's certificate. Pure; the handshake decides whether it is valid."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from msgspec import Struct
 from actors.probes.kit.certificate import Certificate, parse_certificate
 
 MAX_NAMES, MAX_VALUE_CHARS = 100, 300  # in a detail; a certificate can have thousands
-MAX_CACHED_BYTES = 16_384  # of a certificate; one of 200 names has half of that
+MAX_CACHED_BYTES = 16_384  # of a certificate; one with 200 names has half of that
 NAME_ATTRIBUTES = {
     NameOID.COMMON_NAME: "commonName",
     NameOID.ORGANIZATION_NAME: "organizationName",
@@ -27,10 +27,10 @@ NAME_ATTRIBUTES = {
 
 
 class LeafCertificate(Struct, frozen=True):
-    """A server's certificate. `names` are those it is for: host names, wildcards and IP addresses.
+    """A server's certificate. `names` are those it is valid for: host names, wildcards and IP addresses.
 
-    is_unnamed    whether it has no alternative names, and is for its subject's common name therefore: as OpenSSL's
-                  clients have it, and browsers no more (RFC 9525)
+    is_unnamed    whether it has no alternative names, and so is valid for its subject's common name: OpenSSL's clients
+                  accept that, browsers no longer do (RFC 9525)
     """
 
     certificate: Certificate
@@ -41,12 +41,12 @@ class LeafCertificate(Struct, frozen=True):
     facts: dict[str, Any]
 
     def covers(self, host: str) -> bool:
-        """Whether it is for this name or address (RFC 6125: a wildcard is the whole first label, and one label)."""
+        """Whether it is valid for this name or address (RFC 6125: a wildcard is the whole first label, one label)."""
         return any(_name_matches(one, host.rstrip(".").lower()) for one in self.names)
 
 
 def parse_leaf(der: bytes) -> LeafCertificate:
-    """Read a certificate; raises ValueError when it is none. Kept: the same one comes with every check."""
+    """Parse a certificate; raises ValueError for anything else. Cached: every check gets the same one."""
     return _parse_cached(der) if len(der) <= MAX_CACHED_BYTES else _parse(der)
 
 
@@ -56,42 +56,42 @@ def _parse_cached(der: bytes) -> LeafCertificate:
 
 
 def _parse(der: bytes) -> LeafCertificate:
-    read, short = x509.load_der_x509_certificate(der), parse_certificate(der)
-    not_before, self_signed = read.not_valid_before_utc.astimezone(UTC), _is_self_signed(read)
-    names = _alternative_names(read)
-    unnamed = () if any(map(_is_host, names)) else _common_names(read)
+    parsed, certificate = x509.load_der_x509_certificate(der), parse_certificate(der)
+    not_before, self_signed = parsed.not_valid_before_utc.astimezone(UTC), _is_self_signed(parsed)
+    names = _alternative_names(parsed)
+    unnamed = () if any(map(_is_host, names)) else _common_names(parsed)
     facts = {
         "not_before": _iso_utc(not_before),
-        "not_after": _iso_utc(short.not_after),
-        "subject": _name_parts(read.subject),
-        "issuer": _name_parts(read.issuer),
-        "version": read.version.value + 1,
-        "serial_number": f"{read.serial_number:X}",
-        "signature_algorithm": read.signature_hash_algorithm.name if read.signature_hash_algorithm else None,
+        "not_after": _iso_utc(certificate.not_after),
+        "subject": _name_parts(parsed.subject),
+        "issuer": _name_parts(parsed.issuer),
+        "version": parsed.version.value + 1,
+        "serial_number": f"{parsed.serial_number:X}",
+        "signature_algorithm": parsed.signature_hash_algorithm.name if parsed.signature_hash_algorithm else None,
         "alternative_names": list(names[:MAX_NAMES]),
-        "fingerprint_sha256": short.fingerprint,
+        "fingerprint_sha256": certificate.fingerprint,
         "self_signed": self_signed,
     }
-    return LeafCertificate(short, not_before, names + unnamed, bool(unnamed) and not names, self_signed, facts)
+    return LeafCertificate(certificate, not_before, names + unnamed, bool(unnamed) and not names, self_signed, facts)
 
 
-def _alternative_names(read: x509.Certificate) -> tuple[str, ...]:
-    """Subject alternative names, but for an address that is written as a name."""
+def _alternative_names(parsed: x509.Certificate) -> tuple[str, ...]:
+    """Subject alternative names, except addresses written as DNS names."""
     try:
-        told = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        alternative = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
-    hosts: Sequence[str] = told.get_values_for_type(x509.DNSName)
+    hosts: Sequence[str] = alternative.get_values_for_type(x509.DNSName)
     return (
         *(one.lower() for one in hosts if _is_host(one)),
-        *map(str, told.get_values_for_type(x509.IPAddress)),
+        *map(str, alternative.get_values_for_type(x509.IPAddress)),
     )
 
 
-def _common_names(read: x509.Certificate) -> tuple[str, ...]:
-    """Those of the subject that may be hosts."""
-    found = [str(one.value).lower() for one in read.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    return tuple(filter(_is_host, found))
+def _common_names(parsed: x509.Certificate) -> tuple[str, ...]:
+    """The subject's common names that may be hosts."""
+    names = [str(one.value).lower() for one in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return tuple(filter(_is_host, names))
 
 
 def _is_host(name: str) -> bool:
@@ -99,15 +99,15 @@ def _is_host(name: str) -> bool:
 
 
 def _may_be_address(name: str) -> bool:
-    """Cheaper than an error for each of ten thousand names."""
+    """Cheaper than an exception for each of ten thousand names."""
     return ":" in name or name.replace(".", "").isdigit()
 
 
-def _is_self_signed(read: x509.Certificate) -> bool:
-    if read.subject != read.issuer:
+def _is_self_signed(parsed: x509.Certificate) -> bool:
+    if parsed.subject != parsed.issuer:
         return False
     try:
-        read.verify_directly_issued_by(read)
+        parsed.verify_directly_issued_by(parsed)
     except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
         return False
     return True

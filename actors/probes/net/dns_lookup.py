@@ -1,4 +1,4 @@
-"""One question about a name to one resolver, and what it means when there is no answer."""
+"""Sends one DNS query to one resolver, and classifies the failure when there is no answer."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ from schema.targets import Dns, RecordType
 
 
 class DnsResponse(Struct, frozen=True):
-    """What a resolver said: the records in an order that lasts. `meaning` is each of them in one spelling."""
+    """A resolver's response: the records in a stable order. `normalized` has each of them in one spelling."""
 
     records: list[str]
     normalized: frozenset[str]
@@ -32,15 +32,15 @@ class DnsResponse(Struct, frozen=True):
     is_authenticated: bool
 
     def missing_records(self, target: Dns) -> list[str]:
-        """What the target expects, and is not there."""
+        """The expected records that are not in the response."""
         return [one for one in target.expected if normalize(one, target.resolve_type) not in self.normalized]
 
 
 async def query_dns(target: Dns, resolver: Resolver, *, is_system_resolver: bool) -> DnsResponse:
-    """Ask once, the way dnspython asks. A deadline that strikes while our own server thinks is marked as ours.
+    """Query once, as dnspython does. A timeout of the system's resolver is marked as ours.
 
-    own       whether it is the system's resolver: its silence says nothing about the name
-    raises    Failed, Unsure, Refused; dnspython's LifetimeTimeout
+    is_system_resolver    its silence says nothing about the name
+    raises    TargetFailed, CheckInconclusive, EgressDenied; dnspython's LifetimeTimeout
     """
     try:
         return _parse_answer(
@@ -53,10 +53,10 @@ async def query_dns(target: Dns, resolver: Resolver, *, is_system_resolver: bool
     except YXDOMAIN as error:
         raise TargetFailed("the name server answered YXDOMAIN") from error
     except NoNameservers as error:
-        raise _classify_failure(error, own=is_system_resolver) from error
-    except asyncio.CancelledError as cut:
+        raise _classify_failure(error, is_system_resolver=is_system_resolver) from error
+    except asyncio.CancelledError as cancelled:
         if is_system_resolver:
-            cut.add_note(RESOLVING_NOTE)
+            cancelled.add_note(RESOLVING_NOTE)
         raise
 
 
@@ -73,7 +73,7 @@ def _parse_answer(target: Dns, answer: Answer) -> DnsResponse:
 
 
 def _query_name(target: Dns) -> Name:
-    """The name to ask for; PTR of an address asks for its reverse name."""
+    """The name to query; for PTR of an address its reverse name."""
     try:
         if target.resolve_type is RecordType.PTR and canonical_address(target.host):
             return from_address(target.host)
@@ -82,21 +82,23 @@ def _query_name(target: Dns) -> Name:
         raise TargetFailed(f"{target.host} is not a name") from error
 
 
-def _classify_failure(error: NoNameservers, *, own: bool) -> TargetFailed | CheckInconclusive | EgressDenied:
-    """What the last server said: SERVFAIL is about the name, an error of the network or REFUSED about the server."""
-    said: Any = error.kwargs["errors"][-1][3] if error.kwargs.get("errors") else "nothing"
-    if isinstance(said, FinalDnsError):
-        return said.reason
-    if isinstance(said, OSError):
-        trouble = classify_os_error(said)
-    elif isinstance(said, ChainTooLong):
-        trouble = TargetFailed("its CNAMEs lead in a circle, or on and on")
-    elif isinstance(said, EOFError):
-        trouble = TargetFailed("the name server closed the connection without an answer")
-    elif isinstance(said, Exception):
-        trouble = TargetFailed("the name server's answer can't be read")
+def _classify_failure(
+    error: NoNameservers, *, is_system_resolver: bool
+) -> TargetFailed | CheckInconclusive | EgressDenied:
+    """Classify the last server's failure: SERVFAIL is about the name, a network error or REFUSED about the server."""
+    reply: Any = error.kwargs["errors"][-1][3] if error.kwargs.get("errors") else "nothing"
+    if isinstance(reply, FinalDnsError):
+        return reply.reason
+    if isinstance(reply, OSError):
+        failure = classify_os_error(reply)
+    elif isinstance(reply, ChainTooLong):
+        failure = TargetFailed("its CNAMEs lead in a circle, or on and on")
+    elif isinstance(reply, EOFError):
+        failure = TargetFailed("the name server closed the connection without an answer")
+    elif isinstance(reply, Exception):
+        failure = TargetFailed("the name server's answer can't be read")
     else:
-        trouble = TargetFailed(f"the name server answered {said}")
-    if own and (isinstance(said, OSError) or said == "REFUSED"):
-        return CheckInconclusive(f"this machine's name server: {trouble}")
-    return trouble
+        failure = TargetFailed(f"the name server answered {reply}")
+    if is_system_resolver and (isinstance(reply, OSError) or reply == "REFUSED"):
+        return CheckInconclusive(f"this machine's name server: {failure}")
+    return failure

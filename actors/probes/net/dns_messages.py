@@ -1,7 +1,7 @@
-"""DNS messages as they come: read within bounds, off the event loop, and asked for over plain UDP and TCP.
+"""DNS messages: parsed within limits, off the event loop, and queried over plain UDP and TCP.
 
-dnspython takes up to five milliseconds for one record of 20 bytes, and whoever runs a zone chooses the records: the
-64 kB of one message would hold a worker for half a minute.
+dnspython takes up to five milliseconds for one record of 20 bytes, and the zone's owner chooses the records: the 64 kB
+of one message would block a worker for half a minute.
 """
 
 import asyncio
@@ -19,22 +19,22 @@ from actors.probes.kit.threads import run_in_thread
 from actors.probes.net.udp import UdpConnection
 from app.security.network.egress import EgressDenied
 
-MAX_RECORDS = 256  # of one answer, in all its sections
-INLINE_BYTES = 512  # what the event loop reads itself: DNS as it was before EDNS
+MAX_RECORDS = 256  # of one response, in all its sections
+INLINE_BYTES = 512  # parsed on the event loop: the size of DNS before EDNS
 _COUNTS = struct.Struct("!4H")
-COUNTS_OFFSET = 4  # in the head: questions, then records of three sections
+COUNTS_OFFSET = 4  # in the header: questions, then records of three sections
 
 
-class FinalDnsError(OSError):  # an OSError is how dnspython knows not to ask this server again
-    """An answer that is final; `why` is what the probe says."""
+class FinalDnsError(OSError):  # an OSError makes dnspython not ask this server again
+    """A final failure; `reason` is what the probe raises."""
 
-    def __init__(self, why: TargetFailed | CheckInconclusive | EgressDenied) -> None:
-        super().__init__(str(why))
-        self.reason = why
+    def __init__(self, reason: TargetFailed | CheckInconclusive | EgressDenied) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 async def parse_message(wire: bytes, **options: Any) -> Message:
-    """What the library reads, whatever stands behind it. Raises its DNSException, Stopped for too many records."""
+    """Parse a message, ignoring trailing bytes. Raises dnspython's DNSException, FinalDnsError for too many records."""
     options["ignore_trailing"] = True
     if len(wire) >= COUNTS_OFFSET + _COUNTS.size and sum(_COUNTS.unpack_from(wire, COUNTS_OFFSET)[1:]) > MAX_RECORDS:
         raise FinalDnsError(TargetFailed(f"the name server's answer has more than {MAX_RECORDS} records"))
@@ -43,89 +43,91 @@ async def parse_message(wire: bytes, **options: Any) -> Message:
     return await run_in_thread(from_wire, wire, **options)
 
 
-def is_response_to(reply: Message, request: Message) -> bool:
-    """Whether it is the answer to that: a server may leave the question out."""
-    if not reply.question and reply.flags & QR:
-        reply.question = request.question
-    return request.is_response(reply)
+def is_response_to(response: Message, request: Message) -> bool:
+    """Whether the message answers the request: a server may leave the question out."""
+    if not response.question and response.flags & QR:
+        response.question = request.question
+    return request.is_response(response)
 
 
 class PlainNameserver(AddressAndPortNameserver):
     """DNS over UDP, and over TCP what does not fit into a datagram."""
 
     def kind(self) -> str:
-        """The library's call."""
+        """Called by the library."""
         return "Do53"
 
     async def async_query(
         self,
         request: Message,
-        timeout: float,  # noqa: ASYNC109  # the library's call
-        source: str | None,  # noqa: ARG002  # the library's call
-        source_port: int,  # noqa: ARG002  # the library's call
-        max_size: bool,  # noqa: FBT001  # the library's call
+        timeout: float,  # noqa: ASYNC109  # the library's signature
+        source: str | None,  # noqa: ARG002  # the library's signature
+        source_port: int,  # noqa: ARG002  # the library's signature
+        max_size: bool,  # noqa: FBT001  # the library's signature
         *_: Any,
         **__: Any,
     ) -> Message:
-        """The library's call. Raises Truncated for what did not fit."""
+        """Called by the library. Raises Truncated for a response that did not fit."""
         try:
             async with asyncio.timeout(timeout):
-                return await (self._by_stream(request) if max_size else self._by_datagram(request))
-        except TimeoutError as late:
-            if late.errno:
+                return await (self._query_tcp(request) if max_size else self._query_udp(request))
+        except TimeoutError as error:
+            if error.errno:
                 raise
-            raise Timeout from late
+            raise Timeout from error
 
-    async def _by_stream(self, request: Message) -> Message:
+    async def _query_tcp(self, request: Message) -> Message:
         reader, writer = await asyncio.open_connection(self.address, self.port)
         try:
-            reply = await parse_message(await exchange(reader, writer, request.to_wire()))
+            response = await parse_message(await exchange(reader, writer, request.to_wire()))
         finally:
             writer.transport.abort()
-        if not is_response_to(reply, request):
+        if not is_response_to(response, request):
             raise FinalDnsError(TargetFailed("the name server answered something else"))
-        return reply
+        return response
 
-    async def _by_datagram(self, request: Message) -> Message:
-        """The first datagram that answers; others are nobody's."""
+    async def _query_udp(self, request: Message) -> Message:
+        """The first datagram that answers the request; others are ignored."""
         loop = asyncio.get_running_loop()
-        transport, line = await loop.create_datagram_endpoint(UdpConnection, remote_addr=(self.address, self.port))
+        transport, connection = await loop.create_datagram_endpoint(
+            UdpConnection, remote_addr=(self.address, self.port)
+        )
         try:
-            line.send(request.to_wire())
+            connection.send(request.to_wire())
             while True:
-                if reply := await _receive_response(request, line):
-                    return reply
+                if response := await _receive_response(request, connection):
+                    return response
         finally:
             transport.close()
 
 
-async def _receive_response(request: Message, line: UdpConnection) -> Message | None:
-    """The next datagram, when it answers. A port that is closed just now is asked again, as a lost packet is."""
+async def _receive_response(request: Message, connection: UdpConnection) -> Message | None:
+    """The next datagram, if it answers. A port that is closed for now is asked again, like after a lost packet."""
     try:
-        wire = await line.receive()
+        wire = await connection.receive()
     except OSError:
         return None
     if wire[:2] != request.id.to_bytes(2, "big"):
         return None
     try:
-        reply = await parse_message(wire, raise_on_truncation=True)
-    except Truncated as cut:
-        if is_response_to(cut.message(), request):  # type: ignore[no-untyped-call]  # the library types it not
+        response = await parse_message(wire, raise_on_truncation=True)
+    except Truncated as truncated:
+        if is_response_to(truncated.message(), request):  # type: ignore[no-untyped-call]  # the library has no types here
             raise
         return None
     except DNSException:
         return None
-    return reply if is_response_to(reply, request) else None
+    return response if is_response_to(response, request) else None
 
 
 async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, wire: bytes) -> bytes:
-    """One question and its answer on a stream: each message has its length in front, in two bytes."""
+    """One query and its response on a stream: each message has its length in front, in two bytes."""
     writer.write(len(wire).to_bytes(2, "big") + wire)
     return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
 
 
 def with_bounded_servers(resolver: Resolver) -> Resolver:
-    """The same resolver, whose servers are asked by us: the library would read their answers on the event loop."""
+    """The same resolver with our own nameservers: dnspython would parse their responses on the event loop."""
     resolver.nameservers = [
         PlainNameserver(one, resolver.nameserver_ports.get(one, resolver.port)) if isinstance(one, str) else one
         for one in resolver.nameservers

@@ -1,7 +1,6 @@
-"""Whether several name servers say the same of a name."""
+"""Checks whether several name servers agree on a name."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from dns.exception import Timeout
@@ -14,13 +13,13 @@ from actors.probes.net.dns_servers import resolver_for
 from schema.status import Status
 from schema.targets import Dns
 
-TIMEOUT_SHARE = 0.4  # of the timeout: one dead server must not take the verdict on the others with it
+TIMEOUT_SHARE = 0.4  # of the timeout: one dead server must not leave the others without a result
 DEGRADED_SHARE = 0.7  # of the threshold: degraded instead of down
 MAX_RECORDS = 10  # of each server, in a detail
 
 
 class ResolverResult(Struct, frozen=True):
-    """What one of the servers said. `agrees` is None when we could not ask it."""
+    """One server's result. `agrees` is None when we could not query it."""
 
     server: str
     agrees: bool | None
@@ -29,24 +28,24 @@ class ResolverResult(Struct, frozen=True):
 
 
 class Propagation(Struct, frozen=True):
-    """How far an answer has come."""
+    """How many servers agree."""
 
     results: list[ResolverResult]
     threshold: float
 
     @property
     def queried(self) -> int:
-        """Servers we could ask."""
+        """Servers that we could query."""
         return sum(one.agrees is not None for one in self.results)
 
     @property
     def agreeing(self) -> int:
-        """Those that say the same."""
+        """Servers with the same records."""
         return sum(one.agrees is True for one in self.results)
 
     @property
     def percent(self) -> float:
-        """Of those we could ask."""
+        """Of those that we could query."""
         return 100 * self.agreeing / self.queried
 
     @property
@@ -58,7 +57,7 @@ class Propagation(Struct, frozen=True):
 
     @property
     def message(self) -> str:
-        """For people."""
+        """The counts as a sentence."""
         return f"{self.agreeing} of {self.queried} name servers agree, {self.percent:.0f} %"
 
     def facts(self) -> dict[str, Any]:
@@ -78,28 +77,24 @@ class Propagation(Struct, frozen=True):
         }
 
 
-async def check_propagation(target: Dns, first: DnsResponse, asked: RunningCheck) -> Propagation:
-    """Ask all of them at once. Raises Unsure when we could ask none; Refused."""
-    told = await asyncio.gather(*(_query_resolver(target, first, server, asked) for server in target.resolvers))
-    if all(one.agrees is None for one in told):
-        raise CheckInconclusive(_first_error(told))
-    return Propagation(list(told), target.propagation_threshold)
+async def check_propagation(target: Dns, reference: DnsResponse, check: RunningCheck) -> Propagation:
+    """Query all resolvers at once. Raises CheckInconclusive when we could query none; EgressDenied."""
+    results = await asyncio.gather(*(_query_resolver(target, reference, server, check) for server in target.resolvers))
+    if all(one.agrees is None for one in results):
+        raise CheckInconclusive(results[0].error)
+    return Propagation(list(results), target.propagation_threshold)
 
 
-def _first_error(told: Sequence[ResolverResult]) -> str:
-    return next(one.error for one in told)
-
-
-async def _query_resolver(target: Dns, first: DnsResponse, server: str, asked: RunningCheck) -> ResolverResult:
-    resolver = resolver_for(target, asked, server)
-    resolver.lifetime = asked.snapshot.timeout_ms / 1000 * TIMEOUT_SHARE
+async def _query_resolver(target: Dns, reference: DnsResponse, server: str, check: RunningCheck) -> ResolverResult:
+    resolver = resolver_for(target, check, server)
+    resolver.lifetime = check.snapshot.timeout_ms / 1000 * TIMEOUT_SHARE
     try:
-        said = await query_dns(target, resolver, is_system_resolver=False)
-    except TargetFailed as failed:
-        return ResolverResult(server, agrees=False, error=str(failed))
-    except CheckInconclusive as unsure:
-        return ResolverResult(server, agrees=None, error=str(unsure))
+        response = await query_dns(target, resolver, is_system_resolver=False)
+    except TargetFailed as error:
+        return ResolverResult(server, agrees=False, error=str(error))
+    except CheckInconclusive as error:
+        return ResolverResult(server, agrees=None, error=str(error))
     except Timeout:
         return ResolverResult(server, agrees=False, error="no answer")
-    agrees = not said.missing_records(target) if target.expected else said.normalized == first.normalized
-    return ResolverResult(server, agrees, said.records[:MAX_RECORDS])
+    agrees = not response.missing_records(target) if target.expected else response.normalized == reference.normalized
+    return ResolverResult(server, agrees, response.records[:MAX_RECORDS])

@@ -1,4 +1,4 @@
-"""DNS records as people write them, and when two of them mean the same. Pure."""
+"""DNS records as text, and in a normalized form for comparison. Pure."""
 
 from ipaddress import ip_address
 
@@ -9,9 +9,9 @@ from schema.targets import RecordType
 
 ADDRESSES = frozenset({RecordType.A, RecordType.AAAA})
 PRINTABLE = range(0x20, 0x7F)
-SORTED_FIELDS = 4  # numbers in front: no type has more that mean an order
-MAX_DIGITS, AFTER_NUMBERS = 10, 1 << 40  # of a number in a record; behind any of them
-VERBATIM = frozenset(  # texts and keys, where case counts
+SORTED_FIELDS = 4  # numbers in front: no type has more that define an order
+MAX_DIGITS, AFTER_NUMBERS = 10, 1 << 40  # of a number in a record; sorts after any of them
+VERBATIM = frozenset(  # texts and keys, where case matters
     {
         *(RecordType.TXT, RecordType.SPF, RecordType.AVC, RecordType.NINFO, RecordType.RESINFO, RecordType.WALLET),
         *(RecordType.CAA, RecordType.HINFO, RecordType.NAPTR, RecordType.URI, RecordType.SVCB, RecordType.HTTPS),
@@ -22,14 +22,14 @@ VERBATIM = frozenset(  # texts and keys, where case counts
 
 
 def record_text(record: Rdata) -> str:
-    """A record as people write it: MX `10 mail.`, SRV `1 5 443 host.`, CAA `0 issue "ca"`, TXT joined."""
+    """A record in its usual notation: MX `10 mail.`, SRV `1 5 443 host.`, CAA `0 issue "ca"`, TXT joined."""
     if isinstance(record, TXTBase):
         return _text(b"".join(record.strings))
     return str(record.to_text())
 
 
 def _text(data: bytes) -> str:
-    """Text in UTF-8, or else with its bytes in three digits, as a zone file has them."""
+    """UTF-8 text, or other bytes as three digits, as in a zone file."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -37,7 +37,7 @@ def _text(data: bytes) -> str:
 
 
 def normalize(text: str, kind: RecordType) -> str:
-    """One spelling for what means the same: case and last dots of names, zeros of IPv6 addresses."""
+    """One spelling for equal records: case and trailing dots of names, zeros of IPv6 addresses."""
     if kind in VERBATIM:
         return text
     if kind in ADDRESSES:
@@ -46,8 +46,8 @@ def normalize(text: str, kind: RecordType) -> str:
 
 
 def sort_records(records: list[str], kind: RecordType) -> list[str]:
-    """The same records in an order that does not depend on the server, which may turn them round with every answer:
-    numbers by size, so that the most preferred MX is the first, and names by their letters.
+    """The records in a stable order, since servers may rotate them: numbers by size, so that the most preferred MX
+    comes first, and names by their letters.
     """
     if kind in ADDRESSES:
         return sorted(records, key=lambda one: (len(packed := ip_address(one).packed), packed))
@@ -55,7 +55,7 @@ def sort_records(records: list[str], kind: RecordType) -> list[str]:
 
 
 def _sort_key(record: str) -> list[tuple[int, str]]:
-    """Numbers in front of words, each by its own order."""
+    """Numbers before words, each by its own order."""
     parts = record.lower().split(maxsplit=SORTED_FIELDS)
     return [
         (int(one), "") if one.isascii() and one.isdigit() and len(one) <= MAX_DIGITS else (AFTER_NUMBERS, one)
@@ -64,7 +64,7 @@ def _sort_key(record: str) -> list[tuple[int, str]]:
 
 
 def canonical_address(text: str) -> str:
-    """An IP address in its usual form; empty for what is none."""
+    """An IP address in its canonical form; empty for anything else."""
     try:
         return str(ip_address(text))
     except ValueError:

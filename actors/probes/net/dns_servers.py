@@ -1,4 +1,4 @@
-"""Whom to ask for names, and how: the system's servers, or one that the monitor names, plain or encrypted."""
+"""Chooses the name server for a check: the system's, or one that the monitor names, plain or encrypted."""
 
 import asyncio
 import ssl
@@ -29,7 +29,7 @@ from app.domain.parsing.web_url import parse_url
 from app.security.network.egress import EgressDenied
 from schema.targets import Dns, DnsTransport
 
-QUERY_TIMEOUT_S = 2.0  # of one question to one server; a lost packet is asked again
+QUERY_TIMEOUT_S = 2.0  # of one query to one server; a lost packet is sent again
 PLAIN_PORT, TLS_PORT = 53, 853
 PAYLOAD_BYTES = 1_232  # fits one packet everywhere (DNS flag day 2020)
 MAX_MESSAGE_BYTES = 65_535
@@ -37,39 +37,39 @@ DNS_MESSAGE = "application/dns-message"
 
 
 class StreamNameserver(AddressAndPortNameserver):
-    """DNS over TCP (RFC 7766) or TLS (RFC 7858), through the door and trusting whom other checks trust.
+    """DNS over TCP (RFC 7766) or TLS (RFC 7858), with the egress policy and the trust of other checks.
 
-    name    what the certificate must be for; empty: the address
+    name    what the certificate must be valid for; empty: the address
     """
 
-    def __init__(self, address: str, port: int, tools: ProbeContext, context: ssl.SSLContext | None, name: str) -> None:
+    def __init__(self, address: str, port: int, context: ProbeContext, tls: ssl.SSLContext | None, name: str) -> None:
         super().__init__(address, port)
-        self._tools, self._context, self._name = tools, context, name
+        self._context, self._tls, self._name = context, tls, name
 
     def kind(self) -> str:
-        """The library's call."""
-        return "DoT" if self._context else "TCP"
+        """Called by the library."""
+        return "DoT" if self._tls else "TCP"
 
     def is_always_max_size(self) -> bool:
-        """The library's call: there are no packets to fit into."""
+        """Called by the library: a stream has no packets to fit into."""
         return True
 
-    async def async_query(self, request: Message, timeout: float, *_: Any, **__: Any) -> Message:  # noqa: ASYNC109  # the library's call
-        """The library's call."""
+    async def async_query(self, request: Message, timeout: float, *_: Any, **__: Any) -> Message:  # noqa: ASYNC109  # the library's signature
+        """Called by the library."""
         try:
             async with asyncio.timeout(timeout):
-                reply = await parse_message(await self._asked(request.to_wire()))
-        except TimeoutError as late:
-            if late.errno:
+                response = await parse_message(await self._exchange(request.to_wire()))
+        except TimeoutError as error:
+            if error.errno:
                 raise
-            raise Timeout from late
-        if not is_response_to(reply, request):
+            raise Timeout from error
+        if not is_response_to(response, request):
             raise FinalDnsError(TargetFailed("the name server answered something else"))
-        return reply
+        return response
 
-    async def _asked(self, wire: bytes) -> bytes:
-        reader, writer = await self._tools.egress.open_connection(
-            self.address, self.port, ssl=self._context, server_hostname=self._name
+    async def _exchange(self, wire: bytes) -> bytes:
+        reader, writer = await self._context.egress.open_connection(
+            self.address, self.port, ssl=self._tls, server_hostname=self._name
         )
         try:
             return await exchange(reader, writer, wire)
@@ -78,34 +78,34 @@ class StreamNameserver(AddressAndPortNameserver):
 
 
 class HttpsNameserver(Nameserver):
-    """DNS over HTTPS (RFC 8484), through the door like any request."""
+    """DNS over HTTPS (RFC 8484), under the egress policy like any request."""
 
-    def __init__(self, url: str, tools: ProbeContext, context: ssl.SSLContext) -> None:
-        self._url, self._tools, self._context = url, tools, context
+    def __init__(self, url: str, context: ProbeContext, tls: ssl.SSLContext) -> None:
+        self._url, self._context, self._tls = url, context, tls
 
     def __str__(self) -> str:
         return self._url
 
     def kind(self) -> str:
-        """The library's call."""
+        """Called by the library."""
         return "DoH"
 
     def is_always_max_size(self) -> bool:
-        """The library's call: there are no packets to fit into."""
+        """Called by the library: there are no packets to fit into."""
         return True
 
     def answer_nameserver(self) -> str:
-        """The library's call."""
+        """Called by the library."""
         return self._url
 
     def answer_port(self) -> int:
-        """The library's call; the address has it."""
+        """Called by the library; the URL has the port."""
         return 443
 
     async def async_query(self, request: Message, *_: Any, **__: Any) -> Message:
-        """The library's call. Raises Stopped."""
+        """Called by the library. Raises FinalDnsError."""
         try:
-            reply = await parse_message(await self._posted(request.to_wire()))
+            response = await parse_message(await self._post(request.to_wire()))
         except aiohttp.ClientError as error:
             if isinstance(error.__cause__, OSError):
                 raise error.__cause__ from error
@@ -114,24 +114,24 @@ class HttpsNameserver(Nameserver):
             raise FinalDnsError(error) from error
         except (DNSException, ValueError) as error:
             raise FinalDnsError(TargetFailed("the name server's answer can't be read")) from error
-        if not is_response_to(reply, request):
+        if not is_response_to(response, request):
             raise FinalDnsError(TargetFailed("the name server answered something else"))
-        return reply
+        return response
 
-    async def _posted(self, wire: bytes) -> bytes:
+    async def _post(self, wire: bytes) -> bytes:
         headers = {"Content-Type": DNS_MESSAGE, "Accept": DNS_MESSAGE}
-        async with self._tools.http.post(
-            parse_url(self._url), data=wire, headers=headers, allow_redirects=False, ssl=self._context
-        ) as answer:
-            if answer.status != 200:  # noqa: PLR2004  # RFC 8484, 4.2.1
-                raise TargetFailed(f"the name server answered HTTP {answer.status}")
-            return bytes(await read_bytes(answer, MAX_MESSAGE_BYTES + 1))
+        async with self._context.http.post(
+            parse_url(self._url), data=wire, headers=headers, allow_redirects=False, ssl=self._tls
+        ) as http_response:
+            if http_response.status != 200:  # noqa: PLR2004  # RFC 8484, 4.2.1
+                raise TargetFailed(f"the name server answered HTTP {http_response.status}")
+            return bytes(await read_bytes(http_response, MAX_MESSAGE_BYTES + 1))
 
 
-def resolver_for(target: Dns, asked: RunningCheck, address: str = "") -> Resolver:
-    """Asks the server at this address; without one, whom the target names, or the system's, which no policy forbids.
+def resolver_for(target: Dns, check: RunningCheck, address: str = "") -> Resolver:
+    """A resolver for this address, else for the target's server, else the system's, which no policy restricts.
 
-    raises    Unsure when there is nobody to ask; Refused
+    raises    CheckInconclusive without a name server; EgressDenied
     """
     address = address or target.resolver_server
     try:
@@ -140,27 +140,27 @@ def resolver_for(target: Dns, asked: RunningCheck, address: str = "") -> Resolve
         raise CheckInconclusive("this machine has no name server: set one on the monitor") from error
     if target.resolver_url:
         resolver.nameservers = [
-            HttpsNameserver(target.resolver_url, asked.context, target_tls_context(target, asked.context))
+            HttpsNameserver(target.resolver_url, check.context, target_tls_context(target, check.context))
         ]
     elif address:
-        _use_server(resolver, target, asked, address)
+        _use_server(resolver, target, check, address)
     if target.dnssec:
         resolver.use_edns(0, DO, PAYLOAD_BYTES)
         resolver.set_flags(RD | AD)
     resolver.timeout = QUERY_TIMEOUT_S
-    resolver.lifetime = asked.snapshot.timeout_ms / 1000 * 2  # the check's own deadline comes first
+    resolver.lifetime = check.snapshot.timeout_ms / 1000 * 2  # the check's own deadline comes first
     return with_bounded_servers(resolver)
 
 
-def _use_server(resolver: Resolver, target: Dns, asked: RunningCheck, address: str) -> None:
+def _use_server(resolver: Resolver, target: Dns, check: RunningCheck, address: str) -> None:
     if not canonical_address(address):
         raise CheckInconclusive(f"the name server {address[:60]} is not an IP address")
-    asked.context.egress.check(address)
+    check.context.egress.check(address)
     match target.transport:
         case DnsTransport.TCP:
-            resolver.nameservers = [StreamNameserver(address, target.port or PLAIN_PORT, asked.context, None, "")]
+            resolver.nameservers = [StreamNameserver(address, target.port or PLAIN_PORT, check.context, None, "")]
         case DnsTransport.TLS:
-            port, context = target.port or TLS_PORT, target_tls_context(target, asked.context)
-            resolver.nameservers = [StreamNameserver(address, port, asked.context, context, target.resolver_name)]
+            port, tls = target.port or TLS_PORT, target_tls_context(target, check.context)
+            resolver.nameservers = [StreamNameserver(address, port, check.context, tls, target.resolver_name)]
         case _:
             resolver.nameservers = [PlainNameserver(address, target.port or PLAIN_PORT)]

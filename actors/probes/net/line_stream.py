@@ -1,71 +1,71 @@
-"""A conversation in lines, as mail servers have it: bounded, and encrypted from the start, half-way or never."""
+"""A line protocol as mail servers speak it: bounded, and encrypted from the start, after STARTTLS or never."""
 
 import ssl
 from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, StreamWriter
 
 from actors.probes.kit.result import TargetFailed
-from actors.probes.net.tls import peer_certificate_days, start_tls as encrypted
+from actors.probes.net.tls import peer_certificate_days, start_tls
 
-MAX_RECEIVED_BYTES = 1_000_000  # of one conversation; a greeting and its capabilities are some hundred
+MAX_RECEIVED_BYTES = 1_000_000  # of one session; a greeting and its capabilities take some hundred
 MAX_RECEIVED_LINES = 10_000
 
 
 class LineStream:
-    """What is said and heard on one connection.
+    """Lines sent and received on one connection.
 
-    context, name    how to shake hands, and what the certificate must be for
+    tls, name    the context of the handshake, and what the certificate must be valid for
     """
 
-    def __init__(self, reader: StreamReader, writer: StreamWriter, context: ssl.SSLContext, name: str) -> None:
+    def __init__(self, reader: StreamReader, writer: StreamWriter, tls: ssl.SSLContext, name: str) -> None:
         self._reader, self._writer = reader, writer
-        self._context, self._name = context, name
-        self._beneath: StreamWriter | None = None
-        self._heard, self._lines = 0, 0
+        self._tls, self._name = tls, name
+        self._plain_writer: StreamWriter | None = None
+        self._received_bytes, self._received_lines = 0, 0
 
     async def read_line(self) -> str:
-        """The next line, without its end. Raises Failed when there is none, or no end to it."""
+        """The next line, without its end. Raises TargetFailed when there is none, or it does not end."""
         try:
             raw = await self._reader.readuntil(b"\n")
         except LimitOverrunError as error:
             raise TargetFailed("the server sent a line without end") from error
         except IncompleteReadError as error:
             raise TargetFailed("the connection was closed in the middle of the conversation") from error
-        self._heard += len(raw)
-        self._lines += 1
-        if self._heard > MAX_RECEIVED_BYTES or self._lines > MAX_RECEIVED_LINES:
+        self._received_bytes += len(raw)
+        self._received_lines += 1
+        if self._received_bytes > MAX_RECEIVED_BYTES or self._received_lines > MAX_RECEIVED_LINES:
             raise TargetFailed("the server doesn't stop talking")
         return raw.rstrip(b"\r\n").decode("utf-8", errors="replace")
 
     async def write_line(self, line: str) -> None:
-        """Say one line."""
+        """Send one line."""
         await self.write(line.encode() + b"\r\n")
 
     async def write(self, text: bytes) -> None:
-        """Say it as it is."""
+        """Send these bytes."""
         self._writer.write(text)
         await self._writer.drain()
 
     async def start_tls(self) -> None:
-        """Shake hands. What came before the handshake and was not read yet is forgotten: anybody could have said it."""
-        self._beneath = self._writer  # a writer that nobody holds closes its connection
-        self._reader, self._writer = await encrypted(self._writer, self._context, self._name)
+        """Do the TLS handshake. Unread data from before is discarded: anybody could have injected it."""
+        self._plain_writer = self._writer  # a writer without references closes its connection
+        self._reader, self._writer = await start_tls(self._writer, self._tls, self._name)
 
     @property
     def own_address(self) -> str:
-        """Ours, as an address literal of SMTP (RFC 5321, 4.1.3)."""
+        """Our own address, as an address literal of SMTP (RFC 5321, 4.1.3)."""
         address = str(self._writer.get_extra_info("sockname")[0]).partition("%")[0]
         return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
     @property
     def peer_address(self) -> str:
-        """The other side's."""
+        """The address of the server."""
         return str(self._writer.get_extra_info("peername")[0])
 
     @property
     def certificate_days(self) -> int | None:
-        """Until its certificate ends; None without TLS."""
+        """Days until the server's certificate expires; None without TLS."""
         return peer_certificate_days(self._writer)
 
     def abort(self) -> None:
-        """Hang up."""
+        """Close the connection at once."""
         self._writer.transport.abort()

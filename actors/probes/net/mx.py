@@ -1,4 +1,4 @@
-"""Where a domain's mail goes (RFC 5321, 5.1), asked of the system's name servers."""
+"""Looks up where a domain's mail goes (RFC 5321, 5.1) with the system's name servers."""
 
 import asyncio
 
@@ -14,9 +14,9 @@ NO_LIMIT_S = 3_600.0  # the check's own deadline comes first
 
 
 async def mail_exchanges(domain: str) -> list[str]:
-    """`10 mail.example.org`, the one to try first in front; empty when the domain takes its mail itself.
+    """Entries such as `10 mail.example.org`, the preferred first; empty when the domain receives its mail itself.
 
-    raises    Failed when there is no such domain, or it takes no mail; Unsure when nobody answers for names
+    raises    TargetFailed without such a domain, or when it accepts no mail; CheckInconclusive when DNS does not answer
     """
     try:
         answer = await with_bounded_servers(Resolver()).resolve(domain, "MX", search=False, lifetime=NO_LIMIT_S)
@@ -26,10 +26,10 @@ async def mail_exchanges(domain: str) -> list[str]:
         return []
     except DNSException as error:
         raise CheckInconclusive(f"nobody says where the mail of {domain} goes") from error
-    except asyncio.CancelledError as cut:
-        cut.add_note(RESOLVING_NOTE)
+    except asyncio.CancelledError as cancelled:
+        cancelled.add_note(RESOLVING_NOTE)
         raise
-    found = sorted((one.preference, str(one.exchange).rstrip(".")) for one in answer)
-    if found == [(0, "")]:
+    exchanges = sorted((one.preference, str(one.exchange).rstrip(".")) for one in answer)
+    if exchanges == [(0, "")]:
         raise TargetFailed(f"{domain} takes no mail (its MX is a dot)")
-    return [f"{preference} {exchange}" for preference, exchange in found]
+    return [f"{preference} {exchange}" for preference, exchange in exchanges]

@@ -1,4 +1,4 @@
-"""What a series of echo requests says: loss, average, jitter. Pure."""
+"""Statistics of a series of echo requests: loss, average, jitter. Pure."""
 
 from itertools import pairwise
 from statistics import fmean
@@ -8,33 +8,33 @@ from msgspec import Struct
 
 
 class PingStatistics(Struct, frozen=True):
-    """The round trips of a series in order, in ms; None is a request that nobody answered."""
+    """The round trips of a series in order, in ms; None for a request without a reply."""
 
     rtts_ms: tuple[float | None, ...]
 
     @property
     def answered_ms(self) -> list[float]:
-        """The round trips that came back."""
+        """The round trips that got a reply."""
         return [one for one in self.rtts_ms if one is not None]
 
     @property
     def loss(self) -> float:
-        """Percent of the requests that nobody answered."""
+        """Percent of requests without a reply."""
         return 100 * (1 - len(self.answered_ms) / len(self.rtts_ms))
 
     @property
     def average_ms(self) -> float:
-        """Of the answered ones."""
+        """Of the requests with a reply."""
         return round(fmean(self.answered_ms), 3)
 
     @property
     def jitter_ms(self) -> float:
-        """How much one round trip differs from the next, on average; 0 with fewer than two."""
+        """The mean difference between successive round trips; 0 with fewer than two."""
         steps = [abs(after - before) for before, after in pairwise(self.answered_ms)]
         return round(fmean(steps), 3) if steps else 0.0
 
     def exceeded_limit(self, max_loss: float | None, max_jitter_ms: float | None) -> str:
-        """Which of the limits is passed, in words; empty when none is."""
+        """Which limit is exceeded, as a sentence; empty when none is."""
         if max_loss is not None and self.loss > max_loss:
             return f"{self.loss:.3g} % of {len(self.rtts_ms)} echo requests were lost, more than {max_loss:g} %"
         if max_jitter_ms is not None and self.jitter_ms > max_jitter_ms:
@@ -42,7 +42,7 @@ class PingStatistics(Struct, frozen=True):
         return ""
 
     def facts(self) -> dict[str, Any]:
-        """For people and programs."""
+        """For a result's detail."""
         if not self.answered_ms:
             return {"lost": len(self.rtts_ms)}
         facts: dict[str, Any] = {"rtt_ms": self.average_ms, "lost": self.rtts_ms.count(None)}

@@ -1,4 +1,4 @@
-"""SOCKS and CONNECT: connections by way of a proxy, which is reached through the one door like everything else."""
+"""SOCKS and CONNECT: connections through a proxy, which is reached under the egress policy like everything else."""
 
 from socket import socket
 from typing import Any, cast
@@ -19,24 +19,24 @@ PROXY_TYPES = {
     ProxyProtocol.SOCKS5H: ProxyType.SOCKS5,
 }
 NO_LIMIT_S = 86_400.0  # the check's own deadline comes first
-TARGET_ERRORS = {  # what the proxy says of the target: RFC 1928, 6, and SOCKS4's one word for all of it
+TARGET_ERRORS = {  # a proxy's codes for failures of the target: RFC 1928, 6, and SOCKS4's single code for all of them
     3: "network unreachable",
     4: "no route to host",
     5: "connection refused",
     6: "connection timed out",
     91: "rejected or failed",
 }
-GATEWAY_ERRORS = range(500, 600)  # what an HTTP proxy says to CONNECT when it is the target that can't be reached
+GATEWAY_ERRORS = range(500, 600)  # an HTTP proxy's status for CONNECT when it can't reach the target
 
 
 class _EgressDialer:
-    """Where python-socks asks for a connection to the proxy, it gets one of ours."""
+    """Gives python-socks connections that the egress policy allows."""
 
     def __init__(self, egress: Egress) -> None:
         self._egress = egress
 
     async def connect(self, dest_host: str, dest_port: int, **_: Any) -> socket:
-        """A connected socket. An unreachable proxy says nothing of the target."""
+        """A connected socket. An unreachable proxy says nothing about the target."""
         try:
             return await self._egress.socket_to(dest_host, dest_port)
         except OSError as error:
@@ -44,7 +44,7 @@ class _EgressDialer:
 
 
 async def connect_through(egress: Egress, proxy: ProxyConfig, host: str, port: int) -> socket:
-    """A socket that leads to `host`: an address, or a name where the proxy resolves it. Raises Failed, Unsure."""
+    """A socket to `host`: an address, or a name that the proxy resolves. Raises TargetFailed, CheckInconclusive."""
     dialer = Proxy(
         proxy_type=PROXY_TYPES[proxy.protocol],
         host=proxy.host,
@@ -58,34 +58,34 @@ async def connect_through(egress: Egress, proxy: ProxyConfig, host: str, port: i
         return await dialer.connect(host, port, timeout=NO_LIMIT_S)
     except ProxyError as error:
         raise _classify_error(error) from error
-    except EgressDenied as refused:
-        raise CheckInconclusive(f"the proxy: {refused}") from refused
+    except EgressDenied as denied:
+        raise CheckInconclusive(f"the proxy: {denied}") from denied
     except (OSError, UnicodeError, ValueError) as error:
         raise CheckInconclusive(f"the proxy broke off: {str(error)[:120]}") from error
 
 
 class _Utf8(str):
-    """A text whose length and bytes are those of UTF-8: the library counts characters, and knows ASCII only."""
+    """Text with the length and bytes of UTF-8: the library counts characters and encodes as ASCII."""
 
     __slots__ = ()
 
     def __len__(self) -> int:
         return len(str.encode(self))
 
-    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:  # noqa: ARG002  # the library's call
-        """In UTF-8, whatever is asked for."""
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:  # noqa: ARG002  # the library's signature
+        """In UTF-8, whatever encoding is passed."""
         return str.encode(self, "utf-8", errors)
 
 
 def _credential(proxy: ProxyConfig, text: str) -> str | None:
-    """Who we are, so that what the library sends is UTF-8."""
+    """A user name or password, so that the library sends UTF-8."""
     if not text:
         return None
     return utf8_as_latin1(text) if proxy.protocol is ProxyProtocol.HTTP else _Utf8(text)
 
 
 def _classify_error(error: ProxyError) -> TargetFailed | CheckInconclusive:
-    """Whose fault it was, as far as the proxy tells."""
+    """Whether the proxy or the target failed, as far as the proxy says."""
     if error.error_code in GATEWAY_ERRORS:
         return TargetFailed(f"the proxy could not reach it and answered {error.error_code}")
     if error.error_code in TARGET_ERRORS:

@@ -1,7 +1,7 @@
-"""A way for a library that connects by itself: to a socket of ours, behind which everything is passed on.
+"""A local socket for a library that opens its own connections; everything is relayed to a connection of ours.
 
-gRPC closes a connection only when all that it wants to send has left. A server that sends without end and reads nothing
-keeps it open for ever: one descriptor of the worker per check. Here both ends are ours, and end with the check.
+gRPC closes a connection only when all its outgoing data has left. A server that sends without end and reads nothing
+keeps it open for ever: one descriptor of the worker per check. Here both ends are ours, and close with the check.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from app import tasks
 from app.security.network.egress import EgressDenied
 
 CHUNK_BYTES = 65_536
-MOST_BYTES = 8_388_608  # that one connection brings: messages are bounded by less, what is between them is not
-CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of who connected, as Linux tells them
+MOST_BYTES = 8_388_608  # from one connection: messages have a lower limit, the frames between them have none
+CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of the peer, as Linux reports them
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Streams]]
@@ -25,7 +25,7 @@ Connect = Callable[[], Awaitable[Streams]]
 
 @asynccontextmanager
 async def open_relay(connect: Connect) -> AsyncIterator[str]:
-    """The address, in gRPC's words, of a socket that leads where `connect` does. Nobody but this process is let in."""
+    """The address, in gRPC's notation, of a socket that leads where `connect` does. Only this process may connect."""
     name = f"watchkeeper-{uuid4().hex}"
     passing: set[asyncio.Task[None]] = set()
 
@@ -42,17 +42,17 @@ async def open_relay(connect: Connect) -> AsyncIterator[str]:
         await tasks.cancel(*passing)
 
 
-async def _serve(ours: Streams, connect: Connect) -> None:
-    """Pass on between the library and the target until both have ended, or it was too much."""
-    theirs: Streams | None = None
+async def _serve(library_side: Streams, connect: Connect) -> None:
+    """Relay between the library and the target until both have ended, or the limit is exceeded."""
+    target_side: Streams | None = None
     try:
-        if _is_own_process(ours[1].get_extra_info("socket")):
-            theirs = await connect()
-            await _run_both(_copy(ours[0], theirs[1]), _copy(theirs[0], ours[1], MOST_BYTES))
+        if _is_own_process(library_side[1].get_extra_info("socket")):
+            target_side = await connect()
+            await _run_both(_copy(library_side[0], target_side[1]), _copy(target_side[0], library_side[1], MOST_BYTES))
     except (OSError, EgressDenied):
-        pass  # the library learns of it by the end of its connection
+        pass  # the library sees the end of its connection
     finally:
-        for _, writer in filter(None, (ours, theirs)):
+        for _, writer in filter(None, (library_side, target_side)):
             writer.transport.abort()
 
 
@@ -61,22 +61,22 @@ def _is_own_process(peer: socket.socket) -> bool:
     return bool(pid == os.getpid())
 
 
-async def _run_both(*pours: Awaitable[None]) -> None:
-    """Until both have ended. Raises what one of them did, and ends the other one then."""
-    running = [asyncio.ensure_future(one) for one in pours]
+async def _run_both(*copies: Awaitable[None]) -> None:
+    """Wait until both have ended. Raises the error of one, and cancels the other then."""
+    running = [asyncio.ensure_future(task) for task in copies]
     try:
         done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_EXCEPTION)
     finally:
         await tasks.cancel(*running)
-    for one in done:
-        one.result()
+    for task in done:
+        task.result()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: int | None = None) -> None:
-    left = most
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, max_bytes: int | None = None) -> None:
+    left = max_bytes
     while piece := await reader.read(CHUNK_BYTES):
         if left is not None and (left := left - len(piece)) < 0:
-            raise ConnectionAbortedError(f"more than {most} bytes")
+            raise ConnectionAbortedError(f"more than {max_bytes} bytes")
         writer.write(piece)
         await writer.drain()
     writer.write_eof()

@@ -1,4 +1,4 @@
-"""TLS of checks: what a monitor's own fields say of it, and what a handshake showed."""
+"""TLS of checks: contexts from a monitor's fields, and what a handshake showed."""
 
 import asyncio
 import ssl
@@ -21,31 +21,33 @@ Connection = BaseTransport | StreamWriter | ClientWebSocketResponse
 Context = TypeVar("Context", bound=ssl.SSLContext)
 
 
-def default_tls_context(tools: ProbeContext, *, ignoring: bool = False) -> ssl.SSLContext:
-    """The everyday context; whoever connects says which name it is for.
+def default_tls_context(context: ProbeContext, *, ignore_errors: bool = False) -> ssl.SSLContext:
+    """The default context; the caller names the host.
 
-    ignoring    take any certificate, and what nobody should speak any more
+    ignore_errors    accept any certificate, and legacy TLS
     """
-    return tls_client.client_context(UNVERIFIED if ignoring else VERIFYING, None if ignoring else tools.trust)
+    return tls_client.client_context(
+        UNVERIFIED if ignore_errors else VERIFYING, None if ignore_errors else context.trust
+    )
 
 
-def target_tls_context(target: Struct, tools: ProbeContext, **changes: Any) -> ssl.SSLContext:
-    """The context of a monitor, for whoever says which name it is for. Raises Unsure for PEM texts that can't be read.
+def target_tls_context(target: Struct, context: ProbeContext, **changes: Any) -> ssl.SSLContext:
+    """The context of a monitor, for callers that name the host. Raises CheckInconclusive for unreadable PEM texts.
 
-    changes    what is otherwise than its fields say, as in `Terms`
+    changes    overrides of its fields, as in `TlsOptions`
     """
-    terms = tls_options(target, **changes)
-    return _build(lambda: tls_client.client_context(terms, tools.trust))
+    options = tls_options(target, **changes)
+    return _build(lambda: tls_client.client_context(options, context.trust))
 
 
 def named_tls_context(target: Struct, host: str, **changes: Any) -> HostContext:
-    """The context of a monitor for one host, whatever address a library connects to. Raises as `context_of`."""
-    terms = tls_options(target, **changes)
-    return _build(lambda: tls_client.context_for_host(host, terms))
+    """The context of a monitor for one host, whatever address a library connects to. Raises as `target_tls_context`."""
+    options = tls_options(target, **changes)
+    return _build(lambda: tls_client.context_for_host(host, options))
 
 
 def database_tls_context(target: Struct, host: str, encryption: Encryption) -> HostContext | None:
-    """The same as a connection string and the fields say together; None where nothing is encrypted."""
+    """The context that a connection string and the fields define together; None without encryption."""
     if not encryption.tls:
         return None
     return named_tls_context(
@@ -54,19 +56,19 @@ def database_tls_context(target: Struct, host: str, encryption: Encryption) -> H
 
 
 def tls_options(target: Struct, **changes: Any) -> TlsOptions:
-    """What a monitor's fields say; types call them by either of two names, or don't have them.
+    """The options in a monitor's fields; types use one of two names for each, or lack them.
 
-    changes    what is otherwise, as in `Terms`
+    changes    overrides, as in `TlsOptions`
     """
-    ignoring = getattr(target, "ignore_tls_errors", False) or not getattr(target, "verify_ssl", True)
-    said: dict[str, Any] = {
-        "verify": not ignoring,
-        "allow_legacy": ignoring,
+    ignore_errors = getattr(target, "ignore_tls_errors", False) or not getattr(target, "verify_ssl", True)
+    fields: dict[str, Any] = {
+        "verify": not ignore_errors,
+        "allow_legacy": ignore_errors,
         "ca": _first_field(target, "tls_ca", "ca_cert"),
         "certificate": _first_field(target, "tls_cert", "client_cert"),
         "key": _first_field(target, "tls_key", "client_key"),
     }
-    return TlsOptions(**(said | changes))
+    return TlsOptions(**(fields | changes))
 
 
 def _first_field(target: Struct, *names: str) -> str:
@@ -80,19 +82,18 @@ def _build(make: Callable[[], Context]) -> Context:
         raise CheckInconclusive("the monitor's certificate, key or authorities can't be read") from error
 
 
-async def start_tls(beneath: StreamWriter, context: ssl.SSLContext, name: str) -> tuple[StreamReader, StreamWriter]:
-    """The same connection under TLS. What came before the handshake and was not read yet is forgotten: anybody could
-    have said it.
+async def start_tls(plain_writer: StreamWriter, tls: ssl.SSLContext, name: str) -> tuple[StreamReader, StreamWriter]:
+    """Start TLS on a connection. Unread data from before the handshake is discarded: anybody could have injected it.
 
     Not asyncio's `StreamWriter.start_tls`, which breaks when the connection ends with the handshake.
 
-    beneath  to be held as long as what is returned: a writer that nobody holds closes its connection
-    raises   Failed, and what the handshake raises
+    plain_writer  to be kept as long as the result: a writer without references closes its connection
+    raises        TargetFailed, and what the handshake raises
     """
     loop = asyncio.get_running_loop()
     reader = StreamReader(loop=loop)
     protocol = StreamReaderProtocol(reader, loop=loop)
-    transport = await loop.start_tls(beneath.transport, protocol, context, server_hostname=name.rstrip("."))
+    transport = await loop.start_tls(plain_writer.transport, protocol, tls, server_hostname=name.rstrip("."))
     if transport is None:
         raise TargetFailed("the connection was closed during the handshake")
     protocol.connection_made(transport)
@@ -100,15 +101,15 @@ async def start_tls(beneath: StreamWriter, context: ssl.SSLContext, name: str) -
 
 
 def peer_certificate_days(connection: Connection) -> int | None:
-    """Days until the certificate of the other side ends; None without TLS, or when it can't be read."""
+    """Days until the peer's certificate expires; None without TLS, or when it can't be read."""
     tls = connection.get_extra_info("ssl_object")
     leaf = tls.getpeercert(binary_form=True) if tls else None
     return certificate_days_left(leaf) if leaf else None
 
 
 def certificate_days_left(leaf: bytes) -> int | None:
-    """Days until a certificate (DER) ends; None when it can't be read."""
-    from actors.probes.kit.certificate import parse_certificate  # noqa: PLC0415  # a library that most checks never need
+    """Days until a certificate (DER) expires; None when it can't be read."""
+    from actors.probes.kit.certificate import parse_certificate  # noqa: PLC0415  # most checks never need it
 
     try:
         return expiring.record_certificate(parse_certificate(leaf)).days_left(datetime.now(UTC))

@@ -1,11 +1,11 @@
-"""BER as LDAP and SNMP use it (X.690): single-byte tags, definite lengths. Pure, and strict with what others send."""
+"""BER as LDAP and SNMP use it (X.690): single-byte tags, definite lengths. Pure, and strict with what peers send."""
 
 INTEGER, OCTETS, NULL, OID, ENUMERATED, SEQUENCE, SET = 0x02, 0x04, 0x05, 0x06, 0x0A, 0x30, 0x31
-SHORT_LENGTH = 0x80  # below it the first byte is the length, above it the number of bytes that are
+SHORT_LENGTH = 0x80  # below it the first byte is the length, above it the number of bytes that hold it
 MAX_LENGTH_BYTES = 4
 HEADER_BYTES = 2 + MAX_LENGTH_BYTES
 MANY_BYTE_TAG = 0x1F
-# What a peer may make us look at: elements in a row, bytes of a number, of an object's name (RFC 2578, 3.5: 128 numbers
+# Limits on what a peer sends: elements in a row, bytes of a number, of an object identifier (RFC 2578, 3.5: 128 numbers
 # of 32 bits), and of each number in it.
 MAX_ELEMENTS, NUMBER_BYTES, OID_BYTES, ARC_BYTES = 10_000, 64, 640, 5
 
@@ -17,26 +17,26 @@ def element(tag: int, *parts: bytes) -> bytes:
 
 
 def integer(number: int, tag: int = INTEGER) -> bytes:
-    """A signed number in as few bytes as it takes."""
+    """A signed number in as few bytes as possible."""
     return element(tag, number.to_bytes(number.bit_length() // 8 + 1, "big", signed=True))
 
 
 def octets(data: bytes | str, tag: int = OCTETS) -> bytes:
-    """A string of bytes; text as UTF-8."""
+    """A byte string; text as UTF-8."""
     return element(tag, data.encode() if isinstance(data, str) else data)
 
 
 def oid(dotted: str) -> bytes:
-    """An object's name, `1.3.6.1.2.1`. Raises ValueError when it is none."""
+    """An object identifier, `1.3.6.1.2.1`. Raises ValueError for an invalid one."""
     first, second, *rest = (int(one) for one in dotted.strip(".").split("."))
     numbers = (first * 40 + second, *rest)
     return element(OID, b"".join(_base128(one) for one in numbers))
 
 
 def element_bounds(data: bytes) -> tuple[int, int] | None:
-    """Where the body of the first element begins and ends; None while too little is there to know.
+    """Where the body of the first element begins and ends; None while the header is incomplete.
 
-    raises    ValueError for what is not BER as we use it
+    raises    ValueError for unsupported BER
     """
     if len(data) < 2:  # noqa: PLR2004  # a tag and a length
         return None
@@ -52,7 +52,7 @@ def element_bounds(data: bytes) -> tuple[int, int] | None:
 
 
 def parse_elements(data: bytes) -> list[tuple[int, bytes]]:
-    """The elements that stand in a row: tag and body. Raises ValueError unless they fill the data exactly."""
+    """All elements in the data: tag and body. Raises ValueError unless they fill it exactly."""
     found, at = list[tuple[int, bytes]](), 0
     while at < len(data):
         bounds = element_bounds(data[at : at + HEADER_BYTES])
@@ -66,7 +66,7 @@ def parse_elements(data: bytes) -> list[tuple[int, bytes]]:
 
 
 def parse_first(data: bytes) -> tuple[int, bytes]:
-    """The element that a datagram begins with, whatever stands behind it. Raises ValueError when it is cut off."""
+    """The element at the start of a datagram; what follows is ignored. Raises ValueError when it is truncated."""
     bounds = element_bounds(data[:HEADER_BYTES])
     if bounds is None or bounds[1] > len(data):
         raise ValueError("an element that is cut off")
@@ -83,7 +83,7 @@ def parse_integer(body: bytes) -> int:
 
 
 def parse_oid(body: bytes) -> str:
-    """An OID's body as people write it. Raises ValueError when it is cut off."""
+    """The body of an OID in dotted notation. Raises ValueError when it is truncated."""
     if not body or body[-1] & 0x80 or len(body) > OID_BYTES:
         raise ValueError("an object's name that is cut off, or too long")
     numbers, number_ = list[int](), 0

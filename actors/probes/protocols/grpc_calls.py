@@ -1,4 +1,4 @@
-"""Calls of a gRPC server: its health, its reflection, and one method that reflection describes."""
+"""Calls to a gRPC server: health, reflection, and one method that reflection describes."""
 
 from typing import Any
 
@@ -22,10 +22,10 @@ Channel = grpc.aio.Channel
 
 
 async def check_health(channel: Channel, service: str) -> str:
-    """What the server says of a service: SERVING, NOT_SERVING, …; empty asks for the server as a whole."""
+    """The server's status of a service: SERVING, NOT_SERVING, …; an empty name means the server as a whole."""
     call = channel.unary_unary(HEALTH, HealthCheckRequest.SerializeToString, _identity)
-    answer = _parse(HealthCheckResponse(), await call(HealthCheckRequest(service=service)))
-    status = int(answer.status)
+    response = _parse(HealthCheckResponse(), await call(HealthCheckRequest(service=service)))
+    status = int(response.status)
     names = HealthCheckResponse.ServingStatus
     return str(names.Name(status)) if status in names.values() else f"status {status}"
 
@@ -37,13 +37,13 @@ async def call_method(channel: Channel, method: str, body: str) -> str:
     try:
         for file in await _describing_files(channel, service):
             pool.Add(file)
-        described = pool.FindMethodByName(f"{service}.{name}")
+        descriptor = pool.FindMethodByName(f"{service}.{name}")
     except KeyError as error:
         raise TargetFailed(f"the server has no method {method}") from error
     except TypeError as error:
         raise TargetFailed("the server's own description can't be read") from error
     call = channel.unary_unary(f"/{method}", _serialize, _identity)
-    return _to_json(pool, described, await call(_build_request(pool, described, body)))
+    return _to_json(pool, descriptor, await call(_build_request(pool, descriptor, body)))
 
 
 def _build_request(pool: DescriptorPool, method: MethodDescriptor, body: str) -> Message:
@@ -61,7 +61,7 @@ def _to_json(pool: DescriptorPool, method: MethodDescriptor, data: bytes) -> str
 
 
 async def _describing_files(channel: Channel, service: str) -> list[FileDescriptorProto]:
-    """The files that describe a service, each after those it needs."""
+    """The files that describe a service, each after its dependencies."""
     try:
         return await _fetch_files(channel, REFLECTION[0], service)
     except grpc.aio.AioRpcError as error:
@@ -72,28 +72,28 @@ async def _describing_files(channel: Channel, service: str) -> list[FileDescript
 
 async def _fetch_files(channel: Channel, path: str, service: str) -> list[FileDescriptorProto]:
     found = dict[str, FileDescriptorProto]()
-    wanted = [ServerReflectionRequest(file_containing_symbol=service)]
-    while wanted:
-        for file in await _query_reflection(channel, path, wanted.pop()):
+    pending = [ServerReflectionRequest(file_containing_symbol=service)]
+    while pending:
+        for file in await _query_reflection(channel, path, pending.pop()):
             found[file.name] = file
         if len(found) > MAX_FILES:
             raise TargetFailed(f"the server's own description has more than {MAX_FILES} files")
-        lacking = next((one for file in found.values() for one in file.dependency if one not in found), "")
-        wanted = [ServerReflectionRequest(file_by_filename=lacking)] if lacking else []
+        missing = next((one for file in found.values() for one in file.dependency if one not in found), "")
+        pending = [ServerReflectionRequest(file_by_filename=missing)] if missing else []
     return _in_dependency_order(found)
 
 
 async def _query_reflection(channel: Channel, path: str, request: ServerReflectionRequest) -> list[FileDescriptorProto]:
-    """One question to the reflection service; some file must come, or the loop above would not end.
+    """One reflection query; it must return a file, or the caller's loop would not end.
 
-    The method takes a stream of questions. One that ends with the first looks the same on the wire as a call with a
-    single request, and that one leaves in one piece: a server that answers at once that it has no such method meets a
-    stream that is still being written, of which the library then only says INTERNAL.
+    The method takes a stream of requests. A stream that ends after the first looks the same on the wire as a call with
+    a single request, and that one leaves in one piece: a server that answers at once that it has no such method would
+    find a stream still being written, for which the library only reports INTERNAL.
     """
     call: Any = channel.unary_stream(path, _serialize, _identity)(request)
     async for data in call:
-        answer = _parse(ServerReflectionResponse(), data)
-        files = [_parse(FileDescriptorProto(), one) for one in answer.file_descriptor_response.file_descriptor_proto]
+        response = _parse(ServerReflectionResponse(), data)
+        files = [_parse(FileDescriptorProto(), one) for one in response.file_descriptor_response.file_descriptor_proto]
         if files and (not request.file_by_filename or request.file_by_filename in {one.name for one in files}):
             return files
         break
@@ -102,14 +102,14 @@ async def _query_reflection(channel: Channel, path: str, request: ServerReflecti
 
 def _in_dependency_order(files: dict[str, FileDescriptorProto]) -> list[FileDescriptorProto]:
     ordered = list[FileDescriptorProto]()
-    left = dict(files)
-    while left:
-        ready = [file for file in left.values() if not any(one in left for one in file.dependency)]
+    remaining = dict(files)
+    while remaining:
+        ready = [file for file in remaining.values() if not any(one in remaining for one in file.dependency)]
         if not ready:
             raise TargetFailed("the server's own description goes in circles")
         ordered += ready
         for file in ready:
-            del left[file.name]
+            del remaining[file.name]
     return ordered
 
 
@@ -122,7 +122,7 @@ def _identity(data: bytes) -> bytes:
 
 
 def _parse(message: Any, data: bytes | None) -> Any:
-    """Our own reading, where what can't be read is a failure of the target. None: the call ended without a reply."""
+    """Parse here, so that an unreadable message is the target's failure. None: the call ended without a reply."""
     if data is None:
         raise TargetFailed("the server ended the call without a reply")
     try:

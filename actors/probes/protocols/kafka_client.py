@@ -1,7 +1,6 @@
-"""What a check says to a Kafka broker: what do you speak, who am I, where is the topic, keep this."""
+"""The requests of a check to a Kafka broker: versions, sign-in, metadata, produce."""
 
 import struct
-import time
 
 from msgspec import Struct
 
@@ -16,11 +15,12 @@ from actors.probes.protocols.kafka_wire import (
     encode_string,
 )
 from actors.probes.protocols.scram import ScramClient
+from app.clock import now_ms
 from schema.targets import SaslMechanism
 
 ACKS_ALL = -1
 NO_SUCH_TOPIC = 3
-ERROR_TEXTS = {  # the errors that a check can meet, by Kafka's numbers
+ERROR_TEXTS = {  # that a check can meet, by Kafka's numbers
     2: "the message is corrupt",
     NO_SUCH_TOPIC: "the topic does not exist",
     5: "the partition has no leader",
@@ -46,7 +46,7 @@ DIGESTS = {SaslMechanism.SCRAM_SHA_256: "sha256", SaslMechanism.SCRAM_SHA_512: "
 
 
 class Partition(Struct, frozen=True):
-    """A part of a topic, and where its leader is: empty without one."""
+    """A partition and the address of its leader, empty without one."""
 
     number: int
     host: str
@@ -54,73 +54,75 @@ class Partition(Struct, frozen=True):
 
 
 class Topic(Struct, frozen=True):
-    """What a broker knows of a topic. `error` is Kafka's number."""
+    """A broker's metadata of a topic. `error` is Kafka's number."""
 
     error: int
     partitions: list[Partition]
 
 
 class Broker:
-    """One broker that we are connected to."""
+    """A connected broker."""
 
-    def __init__(self, talk: KafkaConnection) -> None:
-        self._talk = talk
+    def __init__(self, connection: KafkaConnection) -> None:
+        self._connection = connection
 
     async def check_versions(self) -> None:
-        """Raises Failed for a broker that does not speak as we do."""
-        error, spoken = await self._talk.request(KafkaRequest.VERSIONS, b"", _parse_versions)
+        """Raises TargetFailed for a broker without our protocol versions."""
+        error, versions = await self._connection.request(KafkaRequest.VERSIONS, b"", _parse_versions)
         raise_for_error(error)
         for key, version in (KafkaRequest.METADATA.value, KafkaRequest.PRODUCE.value):
-            low, high = spoken.get(key, (0, -1))
+            low, high = versions.get(key, (0, -1))
             if not low <= version <= high:
                 raise TargetFailed(ERROR_TEXTS[35])
 
     async def sign_in(self, mechanism: SaslMechanism, username: str, password: str) -> None:
-        """Raises Failed in the broker's words."""
-        error, known = await self._talk.request(KafkaRequest.HANDSHAKE, encode_string(mechanism), _parse_handshake)
-        if error and known:
-            raise TargetFailed(f"{ERROR_TEXTS.get(error, f'error {error}')}; it knows {', '.join(known)[:80]}")
+        """Raises TargetFailed in the broker's words."""
+        error, mechanisms = await self._connection.request(
+            KafkaRequest.HANDSHAKE, encode_string(mechanism), _parse_handshake
+        )
+        if error and mechanisms:
+            raise TargetFailed(f"{ERROR_TEXTS.get(error, f'error {error}')}; it knows {', '.join(mechanisms)[:80]}")
         raise_for_error(error)
         if mechanism is SaslMechanism.PLAIN:
             await self._prove(f"\0{username}\0{password}".encode())
             return
         scram = ScramClient(username, password, DIGESTS[mechanism])
-        said = await self._prove(scram.first_message())
-        scram.verify(await self._prove(scram.final_message(said)))
+        challenge = await self._prove(scram.first_message())
+        scram.verify(await self._prove(scram.final_message(challenge)))
 
     async def _prove(self, token: bytes) -> bytes:
-        error, words, said = await self._talk.request(
+        error, message, response = await self._connection.request(
             KafkaRequest.AUTHENTICATE, encode_bytes(token), _parse_authentication
         )
-        if error and words:
-            raise TargetFailed(f"the broker answered: {words}")
+        if error and message:
+            raise TargetFailed(f"the broker answered: {message}")
         raise_for_error(error)
-        return said
+        return response
 
     async def get_topic(self, name: str, *, create: bool) -> Topic:
-        """Where it is.
+        """The topic's partitions and leaders.
 
-        create    whether a broker may make it
+        create    whether a broker may create the topic
         """
-        return await self._talk.request(
+        return await self._connection.request(
             KafkaRequest.METADATA, encode_array(encode_string(name)) + bytes([create]), _parse_metadata
         )
 
     async def produce(self, name: str, partition: int, message: bytes, limit_ms: int) -> int:
-        """Have a message kept by every replica in sync; its offset. Raises Failed for a refusal."""
-        kept = struct.pack(">i", partition) + encode_bytes(encode_batch(message, time.time_ns() // 1_000_000))
+        """Produce a message, acknowledged by every replica in sync; its offset. Raises TargetFailed for a refusal."""
+        data = struct.pack(">i", partition) + encode_bytes(encode_batch(message, now_ms()))
         body = (
             encode_string(None)
             + struct.pack(">hi", ACKS_ALL, limit_ms)
-            + encode_array(encode_string(name) + encode_array(kept))
+            + encode_array(encode_string(name) + encode_array(data))
         )
-        error, offset = await self._talk.request(KafkaRequest.PRODUCE, body, _parse_produce)
+        error, offset = await self._connection.request(KafkaRequest.PRODUCE, body, _parse_produce)
         raise_for_error(error)
         return offset
 
 
 def raise_for_error(error: int) -> None:
-    """Raises Failed for any number but 0."""
+    """Raises TargetFailed for any number but 0."""
     if error:
         raise TargetFailed(ERROR_TEXTS.get(error, f"the broker answered with error {error}"))
 
@@ -139,10 +141,10 @@ def _parse_authentication(reply: KafkaReader) -> tuple[int, str, bytes]:
 
 
 def _parse_metadata(reply: KafkaReader) -> Topic:
-    reply.integer(32)  # how long we are asked to wait
+    reply.integer(32)  # throttle time
     nodes = dict(reply.array(lambda: _parse_node(reply)))
     reply.string()  # the cluster's name
-    reply.integer(32)  # who controls it
+    reply.integer(32)  # the controller
     (topic,) = reply.array(lambda: _parse_topic(reply, nodes))
     return topic
 
@@ -155,13 +157,13 @@ def _parse_node(reply: KafkaReader) -> tuple[int, tuple[str, int]]:
 
 def _parse_topic(reply: KafkaReader, nodes: dict[int, tuple[str, int]]) -> Topic:
     error = reply.integer(16)
-    reply.string()  # the name that we asked for
-    reply.take(1)  # whether it is Kafka's own
+    reply.string()  # the name that we sent
+    reply.take(1)  # whether it is internal
     return Topic(error, reply.array(lambda: _parse_partition(reply, nodes)))
 
 
 def _parse_partition(reply: KafkaReader, nodes: dict[int, tuple[str, int]]) -> Partition:
-    reply.integer(16)  # an error that does not matter to a leader, or comes without one
+    reply.integer(16)  # an error without meaning for the leader, or without a leader
     number, leader = reply.integer(32), reply.integer(32)
     for _ in ("replicas", "those in sync"):
         reply.array(lambda: reply.integer(32))
@@ -181,5 +183,5 @@ def _parse_produced_topic(reply: KafkaReader) -> list[tuple[int, int]]:
 def _parse_produced_partition(reply: KafkaReader) -> tuple[int, int]:
     reply.integer(32)  # the partition
     found = reply.integer(16), reply.integer(64)
-    reply.integer(64)  # the time of keeping
+    reply.integer(64)  # the append time
     return found

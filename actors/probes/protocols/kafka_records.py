@@ -1,15 +1,14 @@
-"""A message as Kafka keeps it: a batch of one record (format 2, Kafka 0.11 and later). Pure."""
+"""A message in Kafka's storage format: a batch of one record (format 2, Kafka 0.11 and later). Pure."""
 
 import struct
 
 CASTAGNOLI = 0x82F6_3B78  # CRC-32C, its bits reversed
 HEAD = struct.Struct(">qiibI")  # first offset, length, the leader's epoch, format, checksum
-BODY = struct.Struct(
-    ">hiqqqhii"
-)  # attributes, last offset, first and last time, producer, its epoch, sequence, records
-NONE_SET = -1
+# Attributes, last offset, first and last time, producer, its epoch, sequence, records.
+BODY = struct.Struct(">hiqqqhii")
+UNSET = -1
 FORMAT = 2
-UNCOUNTED_BYTES = 12  # bytes of the head that its length leaves out
+UNCOUNTED_BYTES = 12  # of the head, not counted in its length
 
 
 def encode_batch(value: bytes, at_ms: int) -> bytes:
@@ -18,13 +17,13 @@ def encode_batch(value: bytes, at_ms: int) -> bytes:
         b"\0"
         + _encode_varint(0)
         + _encode_varint(0)
-        + _encode_varint(NONE_SET)
+        + _encode_varint(UNSET)
         + _encode_varint(len(value))
         + value
         + _encode_varint(0)
     )
-    body = BODY.pack(0, 0, at_ms, at_ms, NONE_SET, NONE_SET, NONE_SET, 1) + _encode_varint(len(record)) + record
-    return HEAD.pack(0, HEAD.size - UNCOUNTED_BYTES + len(body), NONE_SET, FORMAT, crc32c(body)) + body
+    body = BODY.pack(0, 0, at_ms, at_ms, UNSET, UNSET, UNSET, 1) + _encode_varint(len(record)) + record
+    return HEAD.pack(0, HEAD.size - UNCOUNTED_BYTES + len(body), UNSET, FORMAT, crc32c(body)) + body
 
 
 def crc32c(data: bytes) -> int:
@@ -36,12 +35,12 @@ def crc32c(data: bytes) -> int:
 
 
 def _encode_varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first; the sign is the lowest bit."""
-    rest, found = number << 1 ^ number >> 63, bytearray()
+    """Seven bits a byte, the lowest first; the lowest bit is the sign."""
+    rest, encoded = number << 1 ^ number >> 63, bytearray()
     while rest > 0x7F:  # noqa: PLR2004  # seven bits
-        found.append(rest & 0x7F | 0x80)
+        encoded.append(rest & 0x7F | 0x80)
         rest >>= 7
-    return bytes([*found, rest])
+    return bytes([*encoded, rest])
 
 
 def _table_entry(byte: int) -> int:

@@ -1,7 +1,7 @@
 """Kafka's wire protocol as far as a check needs it: one request out, one bounded reply in.
 
-Ours, because the client library takes 21 MB of a worker, connects where it likes and reads replies of any length. Each
-request has one version, which brokers from 1.0 to 4 know.
+Our own, because the client library takes 21 MB of a worker, connects where it likes and reads replies of any length.
+Each request has one version, which brokers from 1.0 to 4 know.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from actors.probes.kit.threads import run_in_thread
 
 MAX_REPLY_BYTES = 1_000_000
 INLINE_BYTES = 32_768
-CORRELATION_ID_BYTES = 4  # a request's number, which its reply repeats
+CORRELATION_ID_BYTES = 4  # a request's number, repeated in its reply
 CLIENT_ID = "watchkeeper"
 NOT_KAFKA = "the answer is not Kafka's protocol"
 
@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 
 
 class KafkaRequest(Enum):
-    """What is asked: its key and the version that is meant."""
+    """The requests: API key and version."""
 
     PRODUCE = (0, 3)
     METADATA = (3, 4)
@@ -32,14 +32,14 @@ class KafkaRequest(Enum):
     AUTHENTICATE = (36, 0)
 
 
-def encode_string(words: str | None) -> bytes:
-    """A string; None is one too."""
-    encoded = (words or "").encode()
-    return struct.pack(">h", -1 if words is None else len(encoded)) + encoded
+def encode_string(value: str | None) -> bytes:
+    """A string, or null for None."""
+    encoded = (value or "").encode()
+    return struct.pack(">h", -1 if value is None else len(encoded)) + encoded
 
 
 def encode_bytes(data: bytes) -> bytes:
-    """Bytes with their length."""
+    """Bytes with their length in front."""
     return struct.pack(">i", len(data)) + data
 
 
@@ -49,56 +49,56 @@ def encode_array(*items: bytes) -> bytes:
 
 
 class KafkaReader:
-    """A reply, read from its front. Every reader raises ValueError where it ends too soon."""
+    """Reads a reply from its front. Every method raises ValueError at a premature end."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
+        self._data, self._offset = data, 0
 
     @property
     def is_short(self) -> bool:
-        """Whether the event loop can read it: a large one is made of hundreds of thousands of items."""
+        """Whether the event loop can parse it: a large one has hundreds of thousands of items."""
         return len(self._data) <= INLINE_BYTES
 
     def take(self, size: int) -> bytes:
         """The next bytes."""
-        if not 0 <= size <= len(self._data) - self._at:
+        if not 0 <= size <= len(self._data) - self._offset:
             raise ValueError("the reply ends too soon")
-        self._at += size
-        return self._data[self._at - size : self._at]
+        self._offset += size
+        return self._data[self._offset - size : self._offset]
 
     def integer(self, bits: int) -> int:
         """A signed integer."""
         return int.from_bytes(self.take(bits // 8), "big", signed=True)
 
     def string(self) -> str:
-        """A string; empty where there is none."""
+        """A string; empty for null."""
         size = self.integer(16)
         return self.take(max(size, 0)).decode()
 
     def octets(self) -> bytes:
-        """Bytes; none where there are none."""
+        """Bytes; empty for null."""
         return self.take(max(self.integer(32), 0))
 
     def array(self, read: Callable[[], Item]) -> list[Item]:
-        """An array; it can't have more items than the rest has bytes."""
+        """An array; its count can't exceed the remaining bytes."""
         count = self.integer(32)
-        if count > len(self._data) - self._at:
+        if count > len(self._data) - self._offset:
             raise ValueError("the reply ends too soon")
         return [read() for _ in range(count)]
 
 
 class KafkaConnection:
-    """One connection; requests are made one after the other."""
+    """One connection; one request at a time."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer, self._number = reader, writer, 0
+        self._reader, self._writer, self._correlation_id = reader, writer, 0
 
     async def request(self, request: KafkaRequest, body: bytes, read: Callable[[KafkaReader], Item]) -> Item:
-        """What `read` makes of the reply. Raises Failed for what is none."""
-        self._number += 1
+        """What `read` parses from the reply. Raises TargetFailed for an invalid one."""
+        self._correlation_id += 1
         key, version = request.value
-        said = struct.pack(">hhi", key, version, self._number) + encode_string(CLIENT_ID) + body
-        self._writer.write(encode_bytes(said))
+        message = struct.pack(">hhi", key, version, self._correlation_id) + encode_string(CLIENT_ID) + body
+        self._writer.write(encode_bytes(message))
         try:
             reply = await self._reply()
             return read(reply) if reply.is_short else await run_in_thread(read, reply)
@@ -112,6 +112,6 @@ class KafkaConnection:
         if not CORRELATION_ID_BYTES <= size <= MAX_REPLY_BYTES:
             raise TargetFailed(NOT_KAFKA)
         reply = KafkaReader(await self._reader.readexactly(size))
-        if reply.integer(32) != self._number:
+        if reply.integer(32) != self._correlation_id:
             raise TargetFailed(NOT_KAFKA)
         return reply

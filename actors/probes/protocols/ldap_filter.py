@@ -20,12 +20,12 @@ _TRUE = b"\xff"
 
 
 def encode_filter(text: str) -> bytes:
-    """The filter as it goes over the wire. Raises ValueError where it can't be read."""
+    """The filter in BER. Raises ValueError for an invalid one."""
     return _encode(ldap_filter.parse_filter(text))
 
 
-def _encode(read: Filter) -> bytes:
-    match read:
+def _encode(parsed: Filter) -> bytes:
+    match parsed:
         case FilterGroup(operator, parts):
             return element(_NESTED[operator], *map(_encode, parts))
         case PresenceMatch(attribute):
@@ -35,17 +35,17 @@ def _encode(read: Filter) -> bytes:
         case AttributeComparison(attribute, operator, value):
             return element(_COMPARED[operator], octets(attribute), octets(value))
         case ExtensibleMatch():
-            return _encode_extensible(read)
+            return _encode_extensible(parsed)
 
 
 def _encode_pieces(pieces: list[bytes]) -> list[bytes]:
     first, *middle, last = pieces
-    marked = [(first, _FIRST), *((one, _MIDDLE) for one in middle), (last, _LAST)]
-    return [octets(piece, tag) for piece, tag in marked if piece]
+    tagged = [(first, _FIRST), *((one, _MIDDLE) for one in middle), (last, _LAST)]
+    return [octets(piece, tag) for piece, tag in tagged if piece]
 
 
-def _encode_extensible(read: ExtensibleMatch) -> bytes:
-    named = [(read.rule, _RULE), (read.attribute, _TYPE)]
+def _encode_extensible(parsed: ExtensibleMatch) -> bytes:
+    named = [(parsed.rule, _RULE), (parsed.attribute, _TYPE)]
     parts = [octets(text, tag) for text, tag in named if text]
-    with_dn = [octets(_TRUE, _WITH_DN)] if read.with_dn else []
-    return element(_MATCHED, *parts, octets(read.value, _VALUE), *with_dn)
+    with_dn = [octets(_TRUE, _WITH_DN)] if parsed.with_dn else []
+    return element(_MATCHED, *parts, octets(parsed.value, _VALUE), *with_dn)

@@ -1,4 +1,4 @@
-"""The few LDAP messages that a check needs (RFC 4511), as bytes and back. Pure."""
+"""Encodes and parses the few LDAP messages that a check needs (RFC 4511). Pure."""
 
 from msgspec import Struct
 
@@ -50,38 +50,38 @@ class LdapResult(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """In our words, and the server's behind them."""
-        usual = RESULT_TEXTS.get(self.code, f"result {self.code}")
-        return f"{usual} ({self.diagnostic[:200]})" if self.diagnostic else usual
+        """Our text, with the server's in parentheses."""
+        text = RESULT_TEXTS.get(self.code, f"result {self.code}")
+        return f"{text} ({self.diagnostic[:200]})" if self.diagnostic else text
 
 
 class LdapEntry(Struct, frozen=True):
-    """What a search found: a name, and values by attribute in lower case."""
+    """A search result: a name, and values by attribute in lower case."""
 
     name: str
     values: dict[str, list[str]]
 
 
 def encode_message(id_: int, operation: bytes) -> bytes:
-    """An envelope."""
+    """The envelope of an operation."""
     return element(SEQUENCE, integer(id_), operation)
 
 
 def encode_bind(name: str, password: str) -> bytes:
-    """A simple bind; two empty strings are nobody."""
+    """A simple bind; two empty strings are anonymous."""
     return element(BIND, integer(3), octets(name), octets(password, SIMPLE))
 
 
 def encode_start_tls() -> bytes:
-    """The wish to go on under TLS."""
+    """The extended request for TLS."""
     return element(EXTENDED, octets(START_TLS, EXTENDED_NAME))
 
 
-def encode_search(base: str, scope: str, wanted: bytes, attribute: str, limit: int) -> bytes:
-    """A search.
+def encode_search(base: str, scope: str, filter_: bytes, attribute: str, limit: int) -> bytes:
+    """A search request.
 
-    wanted       the filter, encoded
-    attribute    the one to return; empty: none (`1.1`)
+    filter_      encoded
+    attribute    to return; empty: none (`1.1`)
     """
     return element(
         SEARCH,
@@ -89,9 +89,9 @@ def encode_search(base: str, scope: str, wanted: bytes, attribute: str, limit: i
         integer(SCOPES[scope], ENUMERATED),
         integer(0, ENUMERATED),  # aliases are not followed
         integer(limit),
-        integer(0),  # our own deadline holds
+        integer(0),  # no time limit: our own deadline applies
         element(BOOLEAN, FALSE),
-        wanted,
+        filter_,
         element(SEQUENCE, octets(attribute or "1.1")),
     )
 
@@ -107,10 +107,10 @@ def parse_message(data: bytes) -> tuple[int, int, bytes]:
 
 def parse_result(body: bytes) -> LdapResult:
     """How an operation ended. Raises ValueError."""
-    (_, code), _, (tag, words), *_ = parse_elements(body)
+    (_, code), _, (tag, diagnostic), *_ = parse_elements(body)
     if tag != OCTETS:
         raise ValueError("no LDAP result")
-    return LdapResult(parse_integer(code), " ".join(words.decode("utf-8", errors="replace").split()))
+    return LdapResult(parse_integer(code), " ".join(diagnostic.decode("utf-8", errors="replace").split()))
 
 
 def parse_entry(body: bytes) -> LdapEntry:
@@ -118,8 +118,8 @@ def parse_entry(body: bytes) -> LdapEntry:
     (_, name), (_, attributes) = parse_elements(body)
     values = {}
     for _, attribute in parse_elements(attributes):
-        (_, type_), (_, found) = parse_elements(attribute)
-        values[_text(type_).lower()] = [_text(one) for _, one in parse_elements(found)]
+        (_, type_), (_, contents) = parse_elements(attribute)
+        values[_text(type_).lower()] = [_text(one) for _, one in parse_elements(contents)]
     return LdapEntry(_text(name), values)
 
 

@@ -1,4 +1,4 @@
-"""Where a MongoDB is: hosts of its config, or those that DNS has for the name in `mongodb+srv`."""
+"""Finds the hosts of a MongoDB: from its config, or from DNS for `mongodb+srv`."""
 
 import dns.asyncresolver
 import dns.exception
@@ -12,7 +12,7 @@ from schema.targets import Mongodb
 
 
 async def resolve_cluster(target: Mongodb) -> Cluster:
-    """Raises InvalidField for a connection string that can't be read, Failed when DNS has no hosts for it."""
+    """Raises InvalidField for an invalid connection string, TargetFailed when DNS has no hosts for it."""
     cluster = mongodb_cluster(target)
     if not cluster.service:
         return cluster
@@ -20,7 +20,7 @@ async def resolve_cluster(target: Mongodb) -> Cluster:
 
 
 async def _lookup_hosts(name: str, service: str) -> list[tuple[str, int]]:
-    """The hosts that DNS has for a name. They have to be of its own domain."""
+    """The hosts that DNS has for a name. They must be in its own domain."""
     try:
         resolver = with_bounded_servers(dns.asyncresolver.Resolver())
         answer = await resolver.resolve(f"_{service}._tcp.{name}", "SRV", search=False)

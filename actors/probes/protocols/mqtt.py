@@ -6,11 +6,11 @@ from typing import Protocol
 from actors.probes.kit.result import TargetFailed
 
 CONNECT, SUBSCRIBE, DISCONNECT = 0x10, 0x82, b"\xe0\0"
-CONNACK, PUBLISH, SUBACK = 2, 3, 9  # kinds of packets that come in
-RETAIN = 0x01  # a flag of a message: it was sent before we subscribed
+CONNACK, PUBLISH, SUBACK = 2, 3, 9  # kinds of incoming packets
+RETAIN = 0x01  # flag of a message from before our subscription
 MAX_PACKET_BYTES = 1_000_000
-MAX_PACKETS = 1_000  # until the one that is waited for: a broker may say other things before it
-MAX_RETAINED = 10_000  # packets, where messages that the broker has kept are passed over
+MAX_PACKETS = 1_000  # before the expected one: a broker may send others first
+MAX_RETAINED = 10_000  # packets, when retained messages are skipped
 NOT_MQTT = "the answer is not MQTT"
 REFUSALS = {
     1: "the broker speaks another version of MQTT",
@@ -22,14 +22,14 @@ REFUSALS = {
 
 
 class ByteStream(Protocol):
-    """Where packets come from."""
+    """A source of bytes."""
 
     async def readexactly(self, size: int, /) -> bytes:
-        """So many bytes. Raises asyncio.IncompleteReadError at the end."""
+        """Exactly so many bytes. Raises asyncio.IncompleteReadError at the end."""
 
 
 def encode_connect(client: str, username: str, password: str) -> bytes:
-    """The first packet; a clean session, and no word from us is expected later."""
+    """The first packet: a clean session without keep-alive."""
     named = bool(username or password)
     flags = 0x02 | (0xC0 if password else 0x80 if named else 0)
     fields = [client, *([username] if named else []), *([password] if password else [])]
@@ -37,12 +37,12 @@ def encode_connect(client: str, username: str, password: str) -> bytes:
 
 
 def encode_subscribe(topic: str) -> bytes:
-    """At most once: what was lost is the next check's."""
+    """At most once: the next check replaces what is lost."""
     return _encode_packet(SUBSCRIBE, b"\0\1" + _encode_text(topic) + b"\0")
 
 
 async def await_connack(reader: ByteStream) -> None:
-    """Waits until the broker has taken us in. Raises Failed."""
+    """Wait until the broker accepts the connection. Raises TargetFailed."""
     *_, body = await read_packet(reader, only=CONNACK)
     if len(body) != 2:  # noqa: PLR2004  # flags and a code
         raise TargetFailed(NOT_MQTT)
@@ -51,9 +51,9 @@ async def await_connack(reader: ByteStream) -> None:
 
 
 async def read_message(reader: ByteStream, *, wait: bool, ignore_retained: bool = False) -> tuple[str, bytes] | None:
-    """The first message's topic and payload; None as soon as the subscription stands, unless we wait.
+    """The first message's topic and payload; None once subscribed, unless `wait` is set.
 
-    ignore_retained    pass over what the broker has kept from before
+    ignore_retained    skip messages from before the subscription
     """
     for _ in range(MAX_RETAINED if ignore_retained else MAX_PACKETS):
         kind, flags, body = await read_packet(reader)
@@ -74,7 +74,7 @@ def _parse_publish(flags: int, body: bytes) -> tuple[str, bytes]:
 
 
 async def read_packet(reader: ByteStream, *, only: int = 0) -> tuple[int, int, bytes]:
-    """The next packet's kind, flags and body. Raises Failed for one too long, for an end, and for another kind."""
+    """The next packet's kind, flags and body. Raises TargetFailed for too long a packet, the end, or another kind."""
     try:
         head = (await reader.readexactly(1))[0]
         if only and head >> 4 != only:
@@ -88,22 +88,22 @@ async def read_packet(reader: ByteStream, *, only: int = 0) -> tuple[int, int, b
 async def _read_size(reader: ByteStream) -> int:
     size = 0
     for place in range(4):
-        one = (await reader.readexactly(1))[0]
-        size |= (one & 0x7F) << 7 * place
+        byte = (await reader.readexactly(1))[0]
+        size |= (byte & 0x7F) << 7 * place
         if size > MAX_PACKET_BYTES:
             raise TargetFailed("the message is longer than 1 MB")
-        if one < 0x80:  # noqa: PLR2004  # the bit that says another byte follows
+        if byte < 0x80:  # noqa: PLR2004  # a high bit means that another byte follows
             return size
     raise TargetFailed(NOT_MQTT)
 
 
 def _encode_packet(head: int, body: bytes) -> bytes:
-    size, sized = len(body), bytearray()
+    size, encoded_size = len(body), bytearray()
     while True:
         size, low = divmod(size, 128)
-        sized.append(low | (0x80 if size else 0))
+        encoded_size.append(low | (0x80 if size else 0))
         if not size:
-            return bytes([head]) + bytes(sized) + body
+            return bytes([head]) + bytes(encoded_size) + body
 
 
 def _encode_text(text: str) -> bytes:

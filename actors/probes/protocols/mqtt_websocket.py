@@ -1,4 +1,4 @@
-"""MQTT inside of a WebSocket (MQTT 3.1.1, 6): where its bytes are cut into messages means nothing."""
+"""MQTT inside of a WebSocket (MQTT 3.1.1, 6): message boundaries have no meaning."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,34 +16,34 @@ from schema.targets import Mqtt
 
 SUBPROTOCOL = "mqtt"
 MAX_MESSAGE_BYTES = MAX_PACKET_BYTES + 16_384  # of one message: the longest packet, and what else came with it
-MAX_MESSAGES = 100_000  # of one conversation; each brings a byte at least, or is a ping
-YIELD_EVERY = 100  # messages that are looked at before others have their turn
+MAX_MESSAGES = 100_000  # of one session; each brings at least a byte, or is a ping
+YIELD_EVERY = 100  # messages before other tasks get a turn
 
 
 class WebSocketByteStream:
-    """What comes in binary messages, as one stream; and what is sent, each in one."""
+    """The payloads of binary messages as one stream; each packet is sent in one message."""
 
     def __init__(self, socket: ClientWebSocketResponse) -> None:
         self.socket = socket
-        self._came, self._messages = bytearray(), 0
+        self._buffer, self._n_messages = bytearray(), 0
 
     async def readexactly(self, size: int) -> bytes:
-        """The next bytes. Raises IncompleteReadError at the end, Failed for what is no MQTT."""
-        while len(self._came) < size:
-            self._came += await self._message()
-        found = bytes(self._came[:size])
-        del self._came[:size]
-        return found
+        """The next bytes. Raises IncompleteReadError at the end, TargetFailed for anything but MQTT."""
+        while len(self._buffer) < size:
+            self._buffer += await self._read_message()
+        packet_bytes = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return packet_bytes
 
     async def send(self, packet: bytes) -> None:
-        """One packet."""
+        """Send one packet."""
         await self.socket.send_bytes(packet)
 
-    async def _message(self) -> bytes:
-        self._messages += 1
-        if self._messages > MAX_MESSAGES:
+    async def _read_message(self) -> bytes:
+        self._n_messages += 1
+        if self._n_messages > MAX_MESSAGES:
             raise TargetFailed("the broker sends messages that have nothing in them")
-        if self._messages % YIELD_EVERY == 0:
+        if self._n_messages % YIELD_EVERY == 0:
             await asyncio.sleep(0)
         message = await self.socket.receive()
         match message.type:
@@ -54,13 +54,13 @@ class WebSocketByteStream:
                 return b""
             case WSMsgType.TEXT:
                 raise TargetFailed(f"{NOT_MQTT}: it comes in text messages")
-        raise asyncio.IncompleteReadError(bytes(self._came), None)
+        raise asyncio.IncompleteReadError(bytes(self._buffer), None)
 
 
 @asynccontextmanager
-async def open_stream(target: Mqtt, asked: RunningCheck) -> AsyncIterator[WebSocketByteStream]:
-    """A WebSocket whose server speaks MQTT, until the block ends. Raises Failed, Unsure."""
-    wishes = ConnectionOptions(
+async def open_stream(target: Mqtt, check: RunningCheck) -> AsyncIterator[WebSocketByteStream]:
+    """An open WebSocket to an MQTT broker. Raises TargetFailed, CheckInconclusive."""
+    options = ConnectionOptions(
         ignore_tls_errors=target.ignore_tls_errors,
         tls_cert=target.client_cert,
         tls_key=target.client_key,
@@ -68,8 +68,8 @@ async def open_stream(target: Mqtt, asked: RunningCheck) -> AsyncIterator[WebSoc
         middlewares=(websocket_client.reject_redirect,),
     )
     with websocket_client.translating_errors():
-        async with open_session(wishes, asked) as way:
-            socket = await websocket_client.connect(way, _url(target), {}, SUBPROTOCOL, MAX_MESSAGE_BYTES)
+        async with open_session(options, check) as session:
+            socket = await websocket_client.connect(session, _url(target), {}, SUBPROTOCOL, MAX_MESSAGE_BYTES)
             try:
                 yield WebSocketByteStream(socket)
             except aiohttp.ClientConnectionResetError as error:

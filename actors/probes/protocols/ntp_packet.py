@@ -1,6 +1,6 @@
 """NTP's packet (RFC 5905, 7.3), as far as a client needs it. Pure: the caller has the clock.
 
-Instants are seconds since 1970 as floats: a tenth of a microsecond is lost, and nobody here asks for it.
+Instants are seconds since 1970 as floats: a tenth of a microsecond is lost, which no check needs.
 """
 
 import struct
@@ -17,7 +17,7 @@ COOKIE_BYTES = 8
 
 
 class NtpResponse(Struct, frozen=True):
-    """What a time server said. `refusal` is its kiss code (RATE, DENY), when it will not serve us."""
+    """A time server's response. `kiss_code` (RATE, DENY) says that it will not serve us."""
 
     stratum: int
     synchronised: bool
@@ -29,14 +29,14 @@ class NtpResponse(Struct, frozen=True):
 
 
 def encode_request(cookie: bytes) -> bytes:
-    """A request that says nothing of our own clock; the server returns the cookie."""
+    """A request without our own time; the server returns the cookie."""
     return PACKET.pack(CLIENT_FLAGS, 0, 0, 0, 0, 0, b"", b"", b"", b"", cookie)
 
 
-def parse_response(cookie: bytes, data: bytes, sent_s: float, came_s: float) -> NtpResponse | None:
-    """Read an answer; None for one that is not to our question, or no NTP.
+def parse_response(cookie: bytes, data: bytes, sent_s: float, received_s: float) -> NtpResponse | None:
+    """Parse a response; None for one to another request, or anything but NTP.
 
-    sent_s, came_s    our clock when the question left and the answer came
+    sent_s, received_s    our clock at both times
     """
     if len(data) < PACKET.size:
         return None
@@ -51,18 +51,18 @@ def parse_response(cookie: bytes, data: bytes, sent_s: float, came_s: float) -> 
         synchronised=flags >> 6 != UNSYNCHRONISED,
         kiss_code=_text(reference) if stratum == 0 else "",
         reference=_text(reference) if stratum == 1 else ".".join(map(str, reference)),
-        offset_s=((theirs_in - sent_s) + (theirs_out - came_s)) / 2,
-        delay_s=(came_s - sent_s) - (theirs_out - theirs_in),
+        offset_s=((theirs_in - sent_s) + (theirs_out - received_s)) / 2,
+        delay_s=(received_s - sent_s) - (theirs_out - theirs_in),
         dispersion_s=dispersion / (1 << 16),
     )
 
 
 def _unix_s(stamp: bytes) -> float:
-    """Seconds since 1970. A first bit of 0 is the era after 2036."""
+    """Seconds since 1970. A first bit of 0 means the era after 2036."""
     number = int.from_bytes(stamp, "big")
     seconds = number / ERA_S - TO_1970_S
     return seconds if number >> 63 else seconds + ERA_S
 
 
 def _text(code: bytes) -> str:
-    return "".join(chr(one) for one in code if 32 < one < 127)  # noqa: PLR2004  # what can be seen in ASCII
+    return "".join(chr(one) for one in code if 32 < one < 127)  # noqa: PLR2004  # printable ASCII

@@ -1,4 +1,4 @@
-"""How one talks to a POP3 server (RFC 1939, 2449, 2595), without taking a thing out of it."""
+"""A read-only session with a POP3 server (RFC 1939, 2449, 2595)."""
 
 import re
 from typing import Any
@@ -8,57 +8,57 @@ from actors.probes.kit.result import TargetFailed
 from actors.probes.net.line_stream import LineStream
 from schema.targets import Mail, MailSecurity
 
-SHOWN_CHARS = 200  # characters of a server's sentence
+SHOWN_CHARS = 200  # of a server's reply in a message
 COUNT = re.compile(r"([0-9]{1,10}) [0-9]+.*")
 
 
-async def run_session(lines: LineStream, target: Mail, facts: dict[str, Any]) -> str | int:
-    """Greet, encrypt, log in and count, as far as the target says so; what is learnt goes to `facts`.
+async def run_session(stream: LineStream, target: Mail, facts: dict[str, Any]) -> str | int:
+    """Greet, encrypt, log in and count messages, as far as the target asks; findings go to `facts`.
 
-    returns    the greeting; once logged in, how many messages there are
+    returns    the greeting; after a login, the number of messages
     """
-    facts["welcome_message"] = greeting = await _read_response(lines, "the server does not greet")
+    facts["welcome_message"] = greeting = await _read_response(stream, "the server does not greet")
     if target.security is MailSecurity.STARTTLS:
-        await _command(lines, "STLS", "STARTTLS was refused")
-        await lines.start_tls()
-    facts["capabilities"] = await _get_capabilities(lines)
+        await _command(stream, "STLS", "STARTTLS was refused")
+        await stream.start_tls()
+    facts["capabilities"] = await _get_capabilities(stream)
     if target.username:
-        await _command(lines, f"USER {target.username}", "the login was refused")
-        await _command(lines, f"PASS {target.password}", "the login was refused")
-        facts |= {"authenticated": True, "mailbox_message_count": await _count_messages(lines)}
-    await close_gracefully(_command(lines, "QUIT", "no goodbye"))
+        await _command(stream, f"USER {target.username}", "the login was refused")
+        await _command(stream, f"PASS {target.password}", "the login was refused")
+        facts |= {"authenticated": True, "mailbox_message_count": await _count_messages(stream)}
+    await close_gracefully(_command(stream, "QUIT", "no goodbye"))
     return int(facts["mailbox_message_count"]) if target.username else greeting
 
 
-async def _get_capabilities(lines: LineStream) -> list[str]:
-    """What the server says it can; nothing where it does not know the question."""
-    await lines.write_line("CAPA")
-    if (await lines.read_line()).upper().startswith("-ERR"):
+async def _get_capabilities(stream: LineStream) -> list[str]:
+    """The server's capabilities; none when it does not know the command."""
+    await stream.write_line("CAPA")
+    if (await stream.read_line()).upper().startswith("-ERR"):
         return []
-    told: list[str] = []
-    while (line := await lines.read_line()) != ".":
-        told.append(line[:SHOWN_CHARS])
-    return told[:100]
+    capabilities: list[str] = []
+    while (line := await stream.read_line()) != ".":
+        capabilities.append(line[:SHOWN_CHARS])
+    return capabilities[:100]
 
 
-async def _count_messages(lines: LineStream) -> int:
-    found = COUNT.fullmatch(await _command(lines, "STAT", "the messages can't be counted"))
-    if not found:
+async def _count_messages(stream: LineStream) -> int:
+    match = COUNT.fullmatch(await _command(stream, "STAT", "the messages can't be counted"))
+    if not match:
         raise TargetFailed("the server does not say how many messages there are")
-    return int(found[1])
+    return int(match[1])
 
 
-async def _command(lines: LineStream, command: str, otherwise: str) -> str:
-    await lines.write_line(command)
-    return await _read_response(lines, otherwise)
+async def _command(stream: LineStream, command: str, failure: str) -> str:
+    await stream.write_line(command)
+    return await _read_response(stream, failure)
 
 
-async def _read_response(lines: LineStream, otherwise: str) -> str:
-    """The words after +OK. Raises Failed for -ERR, and for what is neither."""
-    line = await lines.read_line()
-    kind, _, words = line.partition(" ")
+async def _read_response(stream: LineStream, failure: str) -> str:
+    """The text after +OK. Raises TargetFailed for -ERR, and for anything else."""
+    line = await stream.read_line()
+    kind, _, text = line.partition(" ")
     if kind.upper() == "-ERR":
-        raise TargetFailed(f"{otherwise}: {words[:SHOWN_CHARS]}")
+        raise TargetFailed(f"{failure}: {text[:SHOWN_CHARS]}")
     if kind.upper() != "+OK":
         raise TargetFailed(f"the answer is not POP3: {line[:SHOWN_CHARS]!r}")
-    return words[:SHOWN_CHARS]
+    return text[:SHOWN_CHARS]

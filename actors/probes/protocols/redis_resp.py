@@ -7,29 +7,29 @@ from actors.probes.kit.result import TargetFailed
 MAX_REPLY_BYTES = 1_000_000
 MAX_ELEMENTS, MAX_DEPTH = 10_000, 4  # of lists in a reply
 MAX_DIGITS = 20  # of a number: 64 bits and a sign
-YIELD_EVERY = 500  # elements that are read before others have their turn: what has come already is read without waiting
+YIELD_EVERY = 500  # elements before other tasks get a turn: data that is already here is read without waiting
 
 Reply = str | int | None | list["Reply"]
 
 
-class RedisErrorReply(Exception):  # noqa: N818  # the server's own word
+class RedisErrorReply(Exception):  # noqa: N818  # the server's own message
     """An error reply."""
 
 
 def encode_command(*words: str) -> bytes:
-    """A command as the server reads it: nothing in a word can end it."""
+    """A command in the server's format: no character in a word can end it."""
     parts = [word.encode() for word in words]
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(one), one) for one in parts)
 
 
 class ReplyReader:
-    """Reads replies; all of a connection's together are bounded."""
+    """Reads replies; all replies of a connection together are bounded."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self._reader, self._bytes, self._elements = reader, MAX_REPLY_BYTES, MAX_ELEMENTS
 
     async def read(self, depth: int = 0) -> Reply:
-        """The next reply. Raises Said for an error, Failed for what is no reply at all."""
+        """The next reply. Raises RedisErrorReply for an error, TargetFailed for an invalid reply."""
         try:
             return await self._read(depth)
         except asyncio.IncompleteReadError as error:
@@ -81,7 +81,7 @@ class ReplyReader:
 
 
 def _parse_number(digits: str) -> int:
-    """What stands on a line by itself. Raises ValueError."""
+    """A number on its own line. Raises ValueError."""
     if len(digits) > MAX_DIGITS:
         raise ValueError("a number longer than there are")
     return int(digits)

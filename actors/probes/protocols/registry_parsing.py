@@ -1,4 +1,4 @@
-"""What registries say of a domain, read out of RDAP's JSON and WHOIS's prose. Pure."""
+"""Parses registries' responses about a domain: RDAP's JSON and WHOIS's text. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from msgspec import Struct
 
 SHOWN_CHARS = 200  # characters of a registrar's name
 MAX_STATES = 20
-MAX_DATES = 20  # that are tried, of each answer
+MAX_DATES = 20  # to try in each response
 MAX_LINES, MAX_LINE_CHARS = 5_000, 500  # of WHOIS, and characters of each
-EXPIRY_EVENTS = ("expiration", "registrar expiration", "soft expiration")  # RFC 9083; the first that is there
+EXPIRY_EVENTS = ("expiration", "registrar expiration", "soft expiration")  # RFC 9083; the first one present counts
 EXPIRY_NAMES = frozenset(
     {
         *("registry expiry date", "registrar registration expiration date", "expiry date", "expiration date"),
@@ -43,7 +43,7 @@ DATE_FORMATS = (
 
 
 class DomainRegistration(Struct, frozen=True):
-    """When it ends, who said so, and what else was said."""
+    """When a domain expires, the source of that, and other facts."""
 
     ends_at: datetime
     source: str
@@ -51,19 +51,19 @@ class DomainRegistration(Struct, frozen=True):
     states: list[str] = []
 
 
-def parse_rdap(told: Any) -> DomainRegistration | None:
-    """Read an RDAP answer; None when it does not say when the domain ends."""
-    if not isinstance(told, dict):
+def parse_rdap(response: Any) -> DomainRegistration | None:
+    """Parse an RDAP response; None without an expiry date."""
+    if not isinstance(response, dict):
         return None
-    events = {str(one.get("eventAction")).lower(): str(one.get("eventDate")) for one in _dicts(told.get("events"))}
+    events = {str(one.get("eventAction")).lower(): str(one.get("eventDate")) for one in _dicts(response.get("events"))}
     ends = [at for name in EXPIRY_EVENTS if (at := parse_date(events.get(name, "")))]
-    states = [str(one)[:SHOWN_CHARS] for one in _as_list(told.get("status"))[:MAX_STATES]]
-    return DomainRegistration(ends[0], "rdap", _registrar(told), states) if ends else None
+    states = [str(one)[:SHOWN_CHARS] for one in _as_list(response.get("status"))[:MAX_STATES]]
+    return DomainRegistration(ends[0], "rdap", _registrar(response), states) if ends else None
 
 
-def _registrar(told: dict[str, Any]) -> str:
-    """The name on the registrar's card (RFC 7095); empty when there is none."""
-    for entity in _dicts(told.get("entities")):
+def _registrar(response: dict[str, Any]) -> str:
+    """The name on the registrar's card (RFC 7095); empty without one."""
+    for entity in _dicts(response.get("entities")):
         match entity:
             case {"roles": [*roles], "vcardArray": [_, [*card]]} if "registrar" in roles:
                 names = [name for one in card for name in _full_name(one)]
@@ -78,16 +78,16 @@ def _full_name(field: Any) -> list[str]:
     return []
 
 
-def _as_list(told: Any) -> list[Any]:
-    return told if isinstance(told, list) else []
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
-def _dicts(told: Any) -> Iterator[dict[str, Any]]:
-    return (one for one in _as_list(told) if isinstance(one, dict))
+def _dicts(value: Any) -> Iterator[dict[str, Any]]:
+    return (one for one in _as_list(value) if isinstance(one, dict))
 
 
 def rdap_server(bootstrap: Any, domain: str) -> str:
-    """The RDAP server for a domain in IANA's list (RFC 9224), https first; empty when there is none."""
+    """The RDAP server for a domain in IANA's list (RFC 9224), https preferred; empty without one."""
     top = domain.rpartition(".")[2].lower()
     services = bootstrap.get("services") if isinstance(bootstrap, dict) else None
     for service in _as_list(services):
@@ -98,7 +98,7 @@ def rdap_server(bootstrap: Any, domain: str) -> str:
 
 
 def parse_whois(text: str) -> DomainRegistration | None:
-    """Read a WHOIS answer; None when it does not say when the domain ends."""
+    """Parse a WHOIS response; None without an expiry date."""
     ends = [at for value in islice(_values_named(text, EXPIRY_NAMES), MAX_DATES) if (at := parse_date(value))]
     return (
         DomainRegistration(ends[0], "whois", next(_values_named(text, REGISTRAR_NAMES), "")[:SHOWN_CHARS])
@@ -108,17 +108,17 @@ def parse_whois(text: str) -> DomainRegistration | None:
 
 
 def referral_server(text: str) -> str:
-    """The server that a WHOIS answer refers to; empty when it refers to none."""
+    """The server that a WHOIS response refers to; empty without one."""
     return next(_values_named(text, REFERRAL_NAMES), "").removeprefix("whois://").rstrip("/").lower()
 
 
 def is_absent(text: str) -> bool:
-    """Whether a WHOIS answer says that there is no such domain."""
+    """Whether a WHOIS response says that there is no such domain."""
     return any(" ".join(line.lower().split()).lstrip("%>*# ").startswith(ABSENT_TEXTS) for line in _lines(text))
 
 
 def _values_named(text: str, names: frozenset[str]) -> Iterator[str]:
-    """The values of `name: value` and of `[name] value`, wherever the name is one of these."""
+    """The values of `name: value` and `[name] value` for these names."""
     for line in _lines(text):
         name, _, value = line[1:].partition("]") if line.startswith("[") else line.partition(":")
         if name.strip(" .*\t").lower() in names and value.strip():
@@ -130,12 +130,12 @@ def _lines(text: str) -> list[str]:
 
 
 def parse_date(text: str) -> datetime | None:
-    """A date as registries write it; UTC where nothing is said. None for what is no date."""
+    """A date in any of the registries' formats, UTC without a zone. None for anything else."""
     text = text.strip()
     for form in ("", *DATE_FORMATS):
         day = DATE_PATTERN.match(text)
         try:
-            at = datetime.strptime(day[0] if day else "", form) if form else datetime.fromisoformat(text)  # noqa: DTZ007  # registries name no zone
+            at = datetime.strptime(day[0] if day else "", form) if form else datetime.fromisoformat(text)  # noqa: DTZ007  # registries give no zone
             return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
         except (ValueError, OverflowError):
             continue

@@ -1,4 +1,4 @@
-"""SCRAM, the client's side (RFC 5802, 7677): proves that we know a password, and that the other side does. Pure."""
+"""SCRAM, the client's side (RFC 5802, 7677): proves that both sides know the password. Pure."""
 
 import hashlib
 import hmac
@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 
 from actors.probes.kit.result import TargetFailed
 
-MAX_ROUNDS = 200_000  # of hashing that a server may ask for, a tenth of a second of ours; usual are 4,096 to 15,000
+MAX_ROUNDS = 200_000  # of hashing that a server may ask for: a tenth of a second of CPU; 4,096 to 15,000 are common
 TOO_MANY_ROUNDS = f"the sign-in asks for more than {MAX_ROUNDS:,} rounds of hashing"
 DIGITS = re.compile("[0-9]{1,9}")
 NOT_SCRAM = "the server's sign-in is not SCRAM as it should be"
@@ -19,8 +19,8 @@ NOT_SCRAM = "the server's sign-in is not SCRAM as it should be"
 class ScramClient:
     """One sign-in.
 
-    digest    `sha256` or `sha1`, as the mechanism's name says
-    nonce     ours; usually a fresh one
+    digest    `sha256` or `sha1`, from the mechanism's name
+    nonce     ours; usually a new one
     """
 
     def __init__(self, username: str, password: str, digest: str, nonce: str = "") -> None:
@@ -30,12 +30,12 @@ class ScramClient:
         self._proof = b""
 
     def first_message(self) -> bytes:
-        """What we say first."""
+        """The client's first message."""
         return f"n,,{self._first}".encode()
 
-    def final_message(self, said: bytes) -> bytes:
-        """The proof, made from what the server said first. Raises Failed when that is not SCRAM."""
-        fields = _parse_fields(said)
+    def final_message(self, server_message: bytes) -> bytes:
+        """The message with the proof, from the server's first message. Raises TargetFailed when that is not SCRAM."""
+        fields = _parse_fields(server_message)
         nonce, salt, rounds = fields.get("r", ""), fields.get("s", ""), fields.get("i", "")
         if not nonce.startswith(self._nonce) or not salt or not DIGITS.fullmatch(rounds):
             raise TargetFailed(NOT_SCRAM)
@@ -45,24 +45,25 @@ class ScramClient:
             salted = hashlib.pbkdf2_hmac(self._digest, self._password, b64decode(salt), int(rounds))
         except ValueError as error:
             raise TargetFailed(NOT_SCRAM) from error
-        without = f"c=biws,r={nonce}"
-        whole = f"{self._first},{said.decode('ascii', 'replace')},{without}".encode()
+        without_proof = f"c=biws,r={nonce}"
+        auth_message = f"{self._first},{server_message.decode('ascii', 'replace')},{without_proof}".encode()
         key = self._mac(salted, b"Client Key")
-        signature = self._mac(hashlib.new(self._digest, key).digest(), whole)
-        self._proof = self._mac(self._mac(salted, b"Server Key"), whole)
-        return f"{without},p={b64encode(bytes(a ^ b for a, b in zip(key, signature, strict=True))).decode()}".encode()
+        signature = self._mac(hashlib.new(self._digest, key).digest(), auth_message)
+        self._proof = self._mac(self._mac(salted, b"Server Key"), auth_message)
+        proof = bytes(a ^ b for a, b in zip(key, signature, strict=True))
+        return f"{without_proof},p={b64encode(proof).decode()}".encode()
 
-    def verify(self, said: bytes) -> None:
-        """Whether the server knows the password too. Raises Failed."""
-        if not hmac.compare_digest(_parse_fields(said).get("v", ""), b64encode(self._proof).decode()):
+    def verify(self, server_message: bytes) -> None:
+        """Verify that the server knows the password too. Raises TargetFailed."""
+        if not hmac.compare_digest(_parse_fields(server_message).get("v", ""), b64encode(self._proof).decode()):
             raise TargetFailed("the server does not know the password itself")
 
     def _mac(self, key: bytes, text: bytes) -> bytes:
         return hmac.digest(key, text, self._digest)
 
 
-def _parse_fields(said: bytes) -> dict[str, str]:
-    parts = [one.partition("=") for one in said.decode("ascii", "replace").split(",")]
+def _parse_fields(server_message: bytes) -> dict[str, str]:
+    parts = [one.partition("=") for one in server_message.decode("ascii", "replace").split(",")]
     return {name: value for name, _, value in parts}
 
 

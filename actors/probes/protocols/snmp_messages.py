@@ -25,11 +25,11 @@ from app.domain.parsing.values import Scalar, Untyped, exact_number
 GET, RESPONSE, REPORT = 0xA0, 0xA2, 0xA8
 ADDRESS, COUNTER, GAUGE, TICKS, OPAQUE, COUNTER_64, UINTEGER = 0x40, 0x41, 0x42, 0x43, 0x44, 0x46, 0x47
 UNSIGNED = frozenset({COUNTER, GAUGE, TICKS, UINTEGER, COUNTER_64})
-# What Net-SNMP wraps into an Opaque: a tag of two bytes, of which the second says what it is.
+# Net-SNMP's types inside an Opaque: a tag of two bytes, of which the second is the type.
 WRAPPED, WRAPPED_COUNTER, WRAPPED_FLOAT, WRAPPED_DOUBLE = 0x9F, 0x76, 0x78, 0x79
 WRAPPED_SIGNED, WRAPPED_UNSIGNED = 0x7A, 0x7B
 LARGEST_FLOAT = 3.4028235e38  # of 32 bits
-FLOAT_DIGITS = range(6, 10)  # that a float of 32 bits is told apart by
+FLOAT_DIGITS = range(6, 10)  # that can identify a float of 32 bits
 ABSENT_TEXTS = {0x80: "there is no such object", 0x81: "there is no such instance", 0x82: "the device has nothing more"}
 IPV4_BYTES = 4
 NO_SUCH_NAME = 2
@@ -38,7 +38,7 @@ VERSIONS = {"1": 0, "2c": 1}
 
 
 class SnmpReply(Struct, frozen=True):
-    """What an agent said: the first object's name, the tag and the bytes of its value."""
+    """An agent's reply: the first object's name, and the tag and bytes of its value."""
 
     kind: int
     request_id: int
@@ -58,7 +58,7 @@ class SnmpReply(Struct, frozen=True):
 
     @property
     def value(self) -> Scalar:
-        """The value as people read it: numbers, text, dotted names and addresses, bytes in hex. Raises ValueError."""
+        """The value for people: numbers, text, dotted names and addresses, bytes in hex. Raises ValueError."""
         if self.tag == INTEGER:
             return parse_integer(self.body)
         if self.tag in UNSIGNED:
@@ -71,13 +71,13 @@ class SnmpReply(Struct, frozen=True):
 
 
 def encode_get(request_id: int, name: str) -> bytes:
-    """The question for one object."""
+    """The request for one object."""
     binding = element(SEQUENCE, element(SEQUENCE, oid(name), element(NULL)))
     return element(GET, integer(request_id), integer(0), integer(0), binding)
 
 
 def parse_reply(kind: int, body: bytes) -> SnmpReply:
-    """Read a response or a report. Raises ValueError."""
+    """Parse a response or a report. Raises ValueError."""
     (_, request_id), (_, status), _, (_, bindings) = parse_elements(body)
     (_, first), *_ = parse_elements(bindings)
     (_, name), (tag, value) = parse_elements(first)
@@ -90,23 +90,23 @@ def encode_message(version: str, community: str, pdu: bytes) -> bytes:
 
 
 def parse_message(version: str, data: bytes) -> SnmpReply:
-    """Read a message of that version. Raises ValueError for anything else."""
+    """Parse a message of that version. Raises ValueError for anything else."""
     outer, inner = parse_first(data)
-    (tag, own), (community, _), (kind, body) = parse_elements(inner)
-    if (outer, tag, community, kind) != (SEQUENCE, INTEGER, OCTETS, RESPONSE) or parse_integer(own) != VERSIONS[
-        version
-    ]:
+    (tag, version_bytes), (community, _), (kind, body) = parse_elements(inner)
+    if (outer, tag, community, kind) != (SEQUENCE, INTEGER, OCTETS, RESPONSE) or parse_integer(
+        version_bytes
+    ) != VERSIONS[version]:
         raise ValueError("no answer of this version")
     return parse_reply(kind, body)
 
 
 def parse_unsigned(body: bytes) -> int:
-    """A number from 0 on, with or without the zero in front that keeps a large one from being negative."""
+    """A number from 0 on, with or without the leading zero that keeps a large one from being negative."""
     return parse_integer(b"\0" + body)
 
 
 def _parse_opaque(body: bytes) -> Scalar:
-    """Numbers that SMI has no type for, as Net-SNMP wraps them; anything else in hex."""
+    """Numbers that SMI has no type for, as Net-SNMP encodes them; anything else in hex."""
     if len(body) > 2 and body[0] == WRAPPED and body[2] == len(body) - 3:  # noqa: PLR2004  # two of a tag, one of a length
         kind, inner = body[1], body[3:]
         if kind == WRAPPED_FLOAT and len(inner) == 4:  # noqa: PLR2004  # bytes
@@ -121,10 +121,17 @@ def _parse_opaque(body: bytes) -> Scalar:
 
 
 def _shortest_float(body: bytes) -> float:
-    """A float of 32 bits as the shortest number that it is: 5.47, not 5.46999979."""
+    """The shortest decimal number for a float of 32 bits: 5.47, not 5.46999979."""
     (found,) = struct.unpack("!f", body)
-    near = (float(f"{found:.{digits}g}") for digits in FLOAT_DIGITS)
-    return next((one for one in near if abs(one) < LARGEST_FLOAT and struct.pack("!f", one) == body), found)
+    candidates = (float(f"{found:.{digits}g}") for digits in FLOAT_DIGITS)
+    return next(
+        (
+            candidate
+            for candidate in candidates
+            if abs(candidate) < LARGEST_FLOAT and struct.pack("!f", candidate) == body
+        ),
+        found,
+    )
 
 
 def _value_text(tag: int, data: bytes) -> str:
@@ -138,7 +145,7 @@ def _value_text(tag: int, data: bytes) -> str:
 
 
 def _text(data: bytes) -> str:
-    """Text where it is some, with or without the NULs that C ends it with; else hex."""
+    """The text, with or without C's trailing NULs; hex for anything else."""
     try:
         text = data.rstrip(b"\0").decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""SNMP version 3 with the user-based security model (RFC 3412, 3414, 3826, 7860), and longer AES keys as drafts say.
+"""SNMP version 3 with the user-based security model (RFC 3412, 3414, 3826, 7860), with longer AES keys from drafts.
 
 Pure: the caller has the socket.
 """
@@ -21,7 +21,7 @@ VERSION, USER_BASED = 3, 3
 AUTHENTIC, PRIVATE, REPORTABLE = 1, 2, 4
 MAX_MESSAGE_BYTES = 65_507
 REPEATED_BYTES = 1 << 20  # RFC 3414, A.2: a password is repeated to a megabyte
-MACS = {  # name for hashlib, bytes of the code
+MACS = {  # hashlib's name, bytes of the code
     "md5": ("md5", 12),
     "sha": ("sha1", 12),
     "sha224": ("sha224", 16),
@@ -31,7 +31,7 @@ MACS = {  # name for hashlib, bytes of the code
 }
 SALT_BYTES = 8
 KEY_BYTES = {"des": 16, "aes": 16, "aes192": 24, "aes256": 32, "aes192c": 24, "aes256c": 32}
-BY_REEDER = frozenset({"aes192c", "aes256c"})  # how Cisco lengthens a key; the others by Blumenthal's draft
+BY_REEDER = frozenset({"aes192c", "aes256c"})  # Cisco's way to lengthen a key; the others use Blumenthal's draft
 COUNTER_RANGE = range(1 << 31)  # boots and seconds
 REPORTS = {
     "1.3.6.1.6.3.15.1.1.1.0": "the user may not ask at this security level",
@@ -45,7 +45,7 @@ NOT_IN_TIME = "1.3.6.1.6.3.15.1.1.2.0"
 
 
 class Engine(Struct, frozen=True):
-    """The device's identity and its clock."""
+    """A device's identity and clock."""
 
     id: bytes = b""
     boots: int = 0
@@ -53,7 +53,7 @@ class Engine(Struct, frozen=True):
 
 
 class SnmpUser(Struct, frozen=True):
-    """Who asks; empty protocols are a lower security level."""
+    """The user of a request; empty protocols are a lower security level."""
 
     name: str = ""
     auth: str = ""
@@ -69,7 +69,7 @@ class SnmpUser(Struct, frozen=True):
 
 
 class SnmpMessage(Struct, frozen=True):
-    """A message of the device."""
+    """A message from the device."""
 
     reply: SnmpReply
     engine: Engine
@@ -77,7 +77,7 @@ class SnmpMessage(Struct, frozen=True):
 
 
 def encode_message(pdu: bytes, message_id: int, user: SnmpUser, engine: Engine) -> bytes:
-    """A request, authenticated and encrypted as the user is."""
+    """A request, authenticated and encrypted for the user."""
     scoped, salt = element(SEQUENCE, octets(engine.id), octets(user.context), pdu), b""
     if user.priv:
         salt = token_bytes(8)
@@ -90,7 +90,7 @@ def encode_message(pdu: bytes, message_id: int, user: SnmpUser, engine: Engine) 
 
 
 def decode_message(data: bytes, message_id: int, user: SnmpUser) -> SnmpMessage:
-    """What the device said to that message. Raises ValueError for what is no answer to it, or not what it claims."""
+    """Parse the device's reply to that message. Raises ValueError for another message, or a forged one."""
     _, inner = parse_first(data)
     (_, version), (_, head), (_, security), (kind, scoped) = parse_elements(inner)
     (_, own_id), _, (_, flags), _ = parse_elements(head)
@@ -105,7 +105,7 @@ def decode_message(data: bytes, message_id: int, user: SnmpUser) -> SnmpMessage:
     if authentic and not hmac.compare_digest(code, _auth_code(user, engine, data.replace(code, bytes(len(code)), 1))):
         raise ValueError("the answer is not by whom it claims")
     if user.priv and flags[0] & PRIVATE:
-        kind, scoped = parse_first(_apply_cipher(user, engine, salt, scoped, decrypt=True))  # DES pads behind it
+        kind, scoped = parse_first(_apply_cipher(user, engine, salt, scoped, decrypt=True))  # DES adds padding
     if kind != SEQUENCE:
         raise ValueError("an answer that can't be read")
     _, _, (pdu, body) = parse_elements(scoped)
@@ -136,43 +136,43 @@ def _apply_cipher(user: SnmpUser, engine: Engine, salt: bytes, data: bytes, *, d
 
 
 def _privacy_key(user: SnmpUser, engine: Engine) -> bytes:
-    """A key as long as the cipher's, made of a hash that may be shorter: the two ways that devices know.
+    """A key of the cipher's length from a hash that may be shorter, extended in one of the two ways that devices know.
 
     source    draft-blumenthal-aes-usm-04, 3.1.2.1; draft-reeder-snmpv3-usm-3desede-00, 2.1
     """
     algorithm, size = MACS[user.auth][0], KEY_BYTES[user.priv]
-    found = last = _localized_key(algorithm, user.priv_password.encode(), engine.id)
-    while len(found) < size:
+    derived = last = _localized_key(algorithm, user.priv_password.encode(), engine.id)
+    while len(derived) < size:
         if user.priv in BY_REEDER:
             last = _localized_key(algorithm, last, engine.id)
-            found += last
+            derived += last
         else:
-            found += digest(algorithm, found).digest()
-    return found[:size]
+            derived += digest(algorithm, derived).digest()
+    return derived[:size]
 
 
 def _des(key: bytes, salt: bytes, data: bytes, *, decrypt: bool) -> bytes:
-    """RFC 3414, 8.1.1: a cipher that devices still speak."""
+    """RFC 3414, 8.1.1: a cipher that some devices still need."""
     start = bytes(one ^ other for one, other in zip(key[8:16], salt, strict=True))
     cipher = Cipher(TripleDES(key[:8] * 3), CBC(start))
-    turned = cipher.decryptor() if decrypt else cipher.encryptor()
-    return turned.update(data + bytes(-len(data) % 8)) + turned.finalize()
+    output = cipher.decryptor() if decrypt else cipher.encryptor()
+    return output.update(data + bytes(-len(data) % 8)) + output.finalize()
 
 
 def _aes(key: bytes, start: bytes, data: bytes, *, decrypt: bool) -> bytes:
-    """RFC 3826: AES with 128 bits of feedback, by hand where the library has put its own away."""
-    block, turned, made = Cipher(AES(key), ECB()).encryptor(), list[bytes](), start  # noqa: S305  # CFB's own step
+    """RFC 3826: AES with 128 bits of feedback, by hand where the library has deprecated its own."""
+    block, output, feedback = Cipher(AES(key), ECB()).encryptor(), list[bytes](), start  # noqa: S305  # CFB's own step
     for at in range(0, len(data), 16):
         piece = data[at : at + 16]
-        out = bytes(one ^ other for one, other in zip(piece, block.update(made), strict=False))
-        turned.append(out)
-        made = piece if decrypt else out
-    return b"".join(turned)
+        out = bytes(one ^ other for one, other in zip(piece, block.update(feedback), strict=False))
+        output.append(out)
+        feedback = piece if decrypt else out
+    return b"".join(output)
 
 
 @lru_cache(maxsize=1_024)
 def _localized_key(algorithm: str, secret: bytes, engine_id: bytes) -> bytes:
-    """A password's key at one device. Kept: making it hashes a megabyte."""
+    """A password's key on one device. Cached: deriving it hashes a megabyte."""
     repeated = (secret * (REPEATED_BYTES // len(secret) + 1))[:REPEATED_BYTES]
     general = digest(algorithm, repeated).digest()
     return digest(algorithm, general + engine_id + general).digest()

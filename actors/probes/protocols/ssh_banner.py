@@ -1,15 +1,15 @@
-"""How an SSH server introduces itself (RFC 4253, 4.2)."""
+"""Reads an SSH server's identification line (RFC 4253, 4.2)."""
 
 from asyncio import IncompleteReadError, LimitOverrunError, StreamReader
 
 from actors.probes.kit.result import TargetFailed
 
-MAX_LINES = 64  # a server may say other things first
+MAX_LINES = 64  # a server may send other lines first
 MAX_BANNER_BYTES = 255
 
 
 async def read_banner(reader: StreamReader) -> str:
-    """`SSH-2.0-…`; raises Failed when there is none."""
+    """`SSH-2.0-…`; raises TargetFailed when there is none."""
     for before in range(MAX_LINES):
         line = await _read_line(reader)
         if line.startswith(b"SSH-"):
@@ -22,7 +22,7 @@ async def read_banner(reader: StreamReader) -> str:
 
 
 async def _read_line(reader: StreamReader) -> bytes:
-    """The next line, or what is left of it; empty at the end."""
+    """The next line, or the rest; empty at the end."""
     try:
         return await reader.readuntil(b"\n")
     except IncompleteReadError as error:

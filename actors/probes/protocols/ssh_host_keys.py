@@ -1,11 +1,11 @@
-"""The kinds of keys that an SSH server may have, and the order in which they are asked for: that of OpenSSH's client.
+"""The kinds of host keys, in the order in which OpenSSH's client asks for them.
 
-A server shows one of its keys: the first kind in the client's order that it has. Each kind is a pattern of algorithms:
-one RSA key signs in several ways.
+A server shows one of its keys: the first kind in the client's order that it has. Each kind has several algorithms: one
+RSA key signs in several ways.
 """
 
 MESSAGE_BYTES, COOKIE_BYTES, LENGTH_BYTES = 1, 16, 4  # of a key exchange's first message (RFC 4253, 7.1)
-MAX_REMEMBERED = 4_096  # fingerprints; what was forgotten costs a connection more
+MAX_REMEMBERED = 4_096  # fingerprints; a forgotten one costs another connection
 
 ALGORITHMS: dict[str, tuple[str, ...]] = {
     "ed25519": ("ssh-ed25519",),
@@ -16,28 +16,28 @@ ALGORITHMS: dict[str, tuple[str, ...]] = {
     "ed448": ("ssh-ed448",),
 }
 _KINDS = {algorithm: kind for kind, algorithms in ALGORITHMS.items() for algorithm in algorithms}
-_known_kinds: dict[str, str] = {}  # the kind of key that had this fingerprint when we last saw it
+_known_kinds: dict[str, str] = {}  # fingerprint → the kind of key that had it last time
 
 
 def ordered_algorithms(fingerprint: str) -> tuple[str, ...]:
-    """The algorithms of all kinds, in OpenSSH's order; first those of the kind that had this fingerprint before."""
+    """The algorithms of all kinds in OpenSSH's order, with the kind that had this fingerprint before in front."""
     known = _known_kinds.get(fingerprint)
     kinds = sorted(ALGORITHMS, key=lambda kind: kind != known)
     return tuple(algorithm for kind in kinds for algorithm in ALGORITHMS[kind])
 
 
-def other_kinds(shown: str, offered: list[str]) -> list[str]:
-    """The kinds of keys that a server has besides the one it has shown, in OpenSSH's order.
+def other_kinds(algorithm: str, offered: list[str]) -> list[str]:
+    """The other kinds of keys that a server has, in OpenSSH's order.
 
-    shown      the key's own algorithm
-    offered    what the server said that it can sign with
+    algorithm    of the key that it has shown
+    offered      every algorithm that the server can sign with
     """
-    had = {_KINDS[one] for one in offered if one in _KINDS} - {_KINDS.get(shown)}
-    return [kind for kind in ALGORITHMS if kind in had]
+    kinds = {_KINDS[one] for one in offered if one in _KINDS} - {_KINDS.get(algorithm)}
+    return [kind for kind in ALGORITHMS if kind in kinds]
 
 
 def remember_kind(fingerprint: str, algorithm: str) -> None:
-    """Ask for this kind of key first, when this fingerprint is expected again."""
+    """Ask for this kind of key first next time."""
     if len(_known_kinds) >= MAX_REMEMBERED:
         _known_kinds.clear()
     if fingerprint and algorithm in _KINDS:
@@ -45,9 +45,9 @@ def remember_kind(fingerprint: str, algorithm: str) -> None:
 
 
 def parse_offered(message: bytes) -> list[str]:
-    """The algorithms of host keys in a server's first message of a key exchange; none when it is cut short."""
+    """The host key algorithms in a server's first key exchange message; none when it is truncated."""
     at = MESSAGE_BYTES + COOKIE_BYTES
-    at += LENGTH_BYTES + int.from_bytes(message[at : at + LENGTH_BYTES], "big")  # over the key exchanges
+    at += LENGTH_BYTES + int.from_bytes(message[at : at + LENGTH_BYTES], "big")  # skips the key exchanges
     size = int.from_bytes(message[at : at + LENGTH_BYTES], "big")
     names = message[at + LENGTH_BYTES : at + LENGTH_BYTES + size].decode("ascii", errors="replace")
     return names.split(",") if names else []

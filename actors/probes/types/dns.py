@@ -1,4 +1,4 @@
-"""Looks up a name: does it resolve, to what, and do others say the same."""
+"""Checks that a name resolves, to the expected records, and that other servers agree."""
 
 from typing import Any
 
@@ -15,42 +15,42 @@ from schema.targets import Dns
 MAX_RECORDS = 50  # in a detail
 
 
-async def probe(target: Dns, asked: RunningCheck) -> ProbeResult:
-    """Ask, compare with what is expected, then ask the others."""
-    own = not (target.resolver_server or target.resolver_url)
-    said = await query_dns(target, resolver_for(target, asked), is_system_resolver=own)
-    facts = _facts(target, said)
-    if missing := said.missing_records(target):
+async def probe(target: Dns, check: RunningCheck) -> ProbeResult:
+    """Query, compare with the expected records, then query the other servers."""
+    is_system_resolver = not (target.resolver_server or target.resolver_url)
+    response = await query_dns(target, resolver_for(target, check), is_system_resolver=is_system_resolver)
+    facts = _facts(target, response)
+    if missing := response.missing_records(target):
         raise TargetFailed(f"not among the answers: {', '.join(missing)}", detail=facts)
-    if target.dnssec and not said.is_authenticated:
+    if target.dnssec and not response.is_authenticated:
         raise TargetFailed("the answer is not authenticated: the name server did not set AD", detail=facts)
-    found = await check_propagation(target, said, asked) if target.resolvers else None
-    if found:
-        facts["propagation"] = found.facts()
-    return _evaluate(target, said, found, facts, detailed=asked.detailed)
+    propagation = await check_propagation(target, response, check) if target.resolvers else None
+    if propagation:
+        facts["propagation"] = propagation.facts()
+    return _evaluate(target, response, propagation, facts, detailed=check.detailed)
 
 
 def _evaluate(
-    target: Dns, said: DnsResponse, found: Propagation | None, facts: dict[str, Any], *, detailed: bool
+    target: Dns, response: DnsResponse, propagation: Propagation | None, facts: dict[str, Any], *, detailed: bool
 ) -> ProbeResult:
-    if found and found.status is Status.DOWN:
-        raise TargetFailed(found.message, detail=facts)
-    message = found.message if found and found.status is Status.DEGRADED else ""
-    if target.authoritative and not said.is_authoritative:
+    if propagation and propagation.status is Status.DOWN:
+        raise TargetFailed(propagation.message, detail=facts)
+    message = propagation.message if propagation and propagation.status is Status.DEGRADED else ""
+    if target.authoritative and not response.is_authoritative:
         message = message or "the name server does not answer with authority"
     detail = facts if detailed or message else None
     status = Status.DEGRADED if message else Status.UP
-    return ProbeResult(status, 0 if message else RESOLVED, message, detail, Untyped(said.records[0]))
+    return ProbeResult(status, 0 if message else RESOLVED, message, detail, Untyped(response.records[0]))
 
 
-def _facts(target: Dns, said: DnsResponse) -> dict[str, Any]:
+def _facts(target: Dns, response: DnsResponse) -> dict[str, Any]:
     """For a detail, under document 002's names."""
     return {
         "domain": target.host,
         "record_type": target.resolve_type.value,
-        "records": said.records[:MAX_RECORDS],
-        "nameserver": said.nameserver,
-        "ttl": said.ttl,
-        "authoritative": {"is_authoritative": said.is_authoritative},
-        "dnssec": {"authenticated": said.is_authenticated},
+        "records": response.records[:MAX_RECORDS],
+        "nameserver": response.nameserver,
+        "ttl": response.ttl,
+        "authoritative": {"is_authoritative": response.is_authoritative},
+        "dnssec": {"authenticated": response.is_authenticated},
     }

@@ -1,4 +1,4 @@
-"""Looks whether a container runs and is healthy, by the Docker Engine's API over its socket or TCP."""
+"""Checks that a container runs and is healthy, with the Docker Engine's API over its socket or TCP."""
 
 import ssl
 from typing import Any
@@ -20,18 +20,18 @@ from schema.targets import Docker
 
 READ_LIMIT_BYTES = 1_000_000
 OK, NOT_FOUND = 200, 404
-SHOWN_CHARS = 300  # characters of a health check's output, or of what the daemon says
+SHOWN_CHARS = 300  # of a health check's output, or of the daemon's error
 
 
 class ContainerHealth(msgspec.Struct, rename="pascal"):
-    """What the container's own check says."""
+    """The result of the container's own health check."""
 
     status: str = ""
     log: list[dict[str, Any]] | None = None
 
 
 class ContainerState(msgspec.Struct, rename="pascal"):
-    """What the daemon says of a container; Podman leaves some of it out."""
+    """The daemon's state of a container; Podman omits some fields."""
 
     status: str = ""
     exit_code: int = 0
@@ -46,7 +46,7 @@ class ContainerState(msgspec.Struct, rename="pascal"):
 
     @property
     def stopped_reason(self) -> str:
-        """Why a container that should run does not."""
+        """Why the container does not run."""
         if self.status != "exited":
             return f"the container is {self.status or 'in no state that the daemon names'}"
         because = " (out of memory)" if self.o_o_m_killed else f" ({self.error[:SHOWN_CHARS]})" if self.error else ""
@@ -54,14 +54,14 @@ class ContainerState(msgspec.Struct, rename="pascal"):
 
 
 class ContainerInspection(msgspec.Struct, rename="pascal"):
-    """What we read of an inspection."""
+    """The part of an inspection that we need."""
 
     state: ContainerState
 
 
-async def probe(target: Docker, asked: RunningCheck) -> ProbeResult:
-    """Inspect the container, and judge its state."""
-    connector, address = _connector_and_url(target, asked)
+async def probe(target: Docker, check: RunningCheck) -> ProbeResult:
+    """Inspect the container, and evaluate its state."""
+    connector, address = _connector_and_url(target, check)
     try:
         async with aiohttp.ClientSession(
             connector=connector,
@@ -72,31 +72,27 @@ async def probe(target: Docker, asked: RunningCheck) -> ProbeResult:
             status, body = await _inspect(session, f"{address}/containers/{quote(target.container)}/json")
     except aiohttp.ClientError as error:
         raise _classify_error(error) from error
-    return evaluate_state(_parse_state(target, status, body), detailed=asked.detailed)
+    return evaluate_state(_parse_state(target, status, body), detailed=check.detailed)
 
 
-def _connector_and_url(target: Docker, asked: RunningCheck) -> tuple[aiohttp.BaseConnector, str]:
-    """How to get to the daemon, and the address of its API."""
-    place = urlsplit(target.daemon)
-    if place.scheme == "unix":
-        asked.context.egress.check_socket(place.path)
-        return UnixSocketConnector(place.path, **SINGLE_USE), "http://docker"
+def _connector_and_url(target: Docker, check: RunningCheck) -> tuple[aiohttp.BaseConnector, str]:
+    """The connector to the daemon, and the URL of its API."""
+    url = urlsplit(target.daemon)
+    if url.scheme == "unix":
+        check.context.egress.check_socket(url.path)
+        return UnixSocketConnector(url.path, **SINGLE_USE), "http://docker"
     scheme = "https" if target.tls else "http"
-    door = EgressConnector(asked.context.egress, ssl=_trust(target, asked), **SINGLE_USE)
-    return door, f"{scheme}://{place.netloc}"
-
-
-def _trust(target: Docker, asked: RunningCheck) -> ssl.SSLContext:
-    return target_tls_context(target, asked.context)
+    connector = EgressConnector(check.context.egress, ssl=target_tls_context(target, check.context), **SINGLE_USE)
+    return connector, f"{scheme}://{url.netloc}"
 
 
 async def _inspect(session: aiohttp.ClientSession, url: str) -> tuple[int, bytes]:
-    """Status and body, as far as the limit."""
-    async with session.get(url, allow_redirects=False) as answer:
-        body = await read_bytes(answer, READ_LIMIT_BYTES + 1)
+    """Status and body, up to the limit."""
+    async with session.get(url, allow_redirects=False) as response:
+        body = await read_bytes(response, READ_LIMIT_BYTES + 1)
         if len(body) > READ_LIMIT_BYTES:
             raise TargetFailed(f"the answer is longer than {READ_LIMIT_BYTES // 1_000_000} MB")
-        return answer.status, bytes(body)
+        return response.status, bytes(body)
 
 
 def _parse_state(target: Docker, status: int, body: bytes) -> ContainerState:
@@ -106,12 +102,12 @@ def _parse_state(target: Docker, status: int, body: bytes) -> ContainerState:
         raise TargetFailed(f"the daemon answered {status}: {body[:SHOWN_CHARS].decode('utf-8', errors='replace')}")
     try:
         return untrusted_json.decode_as(body, ContainerInspection).state
-    except (ValueError, RecursionError) as error:  # of msgspec's errors, too
+    except (ValueError, RecursionError) as error:  # includes msgspec's errors
         raise TargetFailed("the answer is not a container's inspection") from error
 
 
 def evaluate_state(state: ContainerState, *, detailed: bool) -> ProbeResult:
-    """Up while it runs and its own check, if it has one, passes."""
+    """Up while it runs and its own health check, if any, passes."""
     facts = {"state": state.status, "health": state.health_status or None, "exit_code": state.exit_code}
     if state.status != "running":
         raise TargetFailed(state.stopped_reason, detail=facts)
@@ -125,7 +121,7 @@ def evaluate_state(state: ContainerState, *, detailed: bool) -> ProbeResult:
 
 
 def _last_output(state: ContainerState) -> str:
-    """What the container's own check said last."""
+    """The last output of the container's own health check."""
     log = state.health.log if state.health else None
     return str(log[-1].get("Output", ""))[:SHOWN_CHARS] if log else ""
 

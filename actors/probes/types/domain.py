@@ -1,4 +1,4 @@
-"""Looks how long a domain is registered for."""
+"""Checks how long a domain is registered for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,47 +16,46 @@ from schema.status import Status
 from schema.targets import Domain
 
 DAY_S = 86_400
-TIMEOUT_SHARE = 0.45  # of the timeout, for each of the two: a registry's silence is not the domain's
+TIMEOUT_SHARE = 0.45  # of the timeout, for each of the two: one silent registry must not use it all
 
 Query = Callable[[Domain, RunningCheck], Awaitable[DomainRegistration]]
 
 
-async def probe(target: Domain, asked: RunningCheck) -> ProbeResult:
-    """Ask RDAP, then WHOIS; a domain of which neither knows is unknown, not down."""
-    ways: list[Query] = [
-        way for way, given in ((query_rdap, target.rdap_url), (query_whois, target.whois_server)) if given
+async def probe(target: Domain, check: RunningCheck) -> ProbeResult:
+    """Ask RDAP, then WHOIS; a domain without an expiry date in either is unknown, not down."""
+    queries: list[Query] = [
+        query
+        for query, is_configured in ((query_rdap, target.rdap_url), (query_whois, target.whois_server))
+        if is_configured
     ]
-    silence: list[str] = []
-    for way in ways:
+    failures: list[str] = []
+    for query in queries:
         try:
-            async with asyncio.timeout(asked.snapshot.timeout_ms / 1000 * TIMEOUT_SHARE):
-                return _evaluate(target, await way(target, asked), detailed=asked.detailed)
-        except ExpiryUnknown as silent:
-            silence.append(str(silent))
+            async with asyncio.timeout(check.snapshot.timeout_ms / 1000 * TIMEOUT_SHARE):
+                return _evaluate(target, await query(target, check), detailed=check.detailed)
+        except ExpiryUnknown as error:
+            failures.append(str(error))
         except TimeoutError:
-            silence.append("no answer")
-    raise CheckInconclusive(f"nobody says when {target.domain} ends: {'; '.join(silence)}")
+            failures.append("no answer")
+    raise CheckInconclusive(f"nobody says when {target.domain} ends: {'; '.join(failures)}")
 
 
-def _evaluate(target: Domain, found: DomainRegistration, *, detailed: bool) -> ProbeResult:
-    days = int((found.ends_at - datetime.now(UTC)).total_seconds() // DAY_S)
-    expiring.record(_expiring_item(target.domain.lower(), found))
-    words = f"the domain ends in {days} days" if days >= 0 else f"the domain ended on {found.ends_at:%Y-%m-%d}"
+def _evaluate(target: Domain, registration: DomainRegistration, *, detailed: bool) -> ProbeResult:
+    days = int((registration.ends_at - datetime.now(UTC)).total_seconds() // DAY_S)
+    name, ends_ms = target.domain.lower(), clock.epoch_ms(registration.ends_at)
+    identity = f"{name} {registration.ends_at:%Y-%m-%d}"
+    expiring.record(ExpiringItem("domain", identity, name, registration.registrar, ends_ms))
+    message = f"the domain ends in {days} days" if days >= 0 else f"the domain ended on {registration.ends_at:%Y-%m-%d}"
     facts = {
         "domain": target.domain,
-        "ends_at": found.ends_at.isoformat().replace("+00:00", "Z"),
+        "ends_at": registration.ends_at.isoformat().replace("+00:00", "Z"),
         "days_left": days,
-        "source": found.source,
-        "registrar": found.registrar,
-        "states": found.states,
+        "source": registration.source,
+        "registrar": registration.registrar,
+        "states": registration.states,
     }
     if days <= target.critical_days:
-        raise TargetFailed(words, detail=facts)
+        raise TargetFailed(message, detail=facts)
     if days <= target.warning_days:
-        return ProbeResult(Status.DEGRADED, 0, words, facts, days)
+        return ProbeResult(Status.DEGRADED, 0, message, facts, days)
     return ProbeResult(Status.UP, ANSWERED, "", facts if detailed else None, days)
-
-
-def _expiring_item(domain: str, found: DomainRegistration) -> ExpiringItem:
-    identity, ends_ms = f"{domain} {found.ends_at:%Y-%m-%d}", clock.epoch_ms(found.ends_at)
-    return ExpiringItem("domain", identity, domain, found.registrar, ends_ms)

@@ -1,4 +1,4 @@
-"""Looks where the members of a group stand. Asks nobody outside: what they are was found by their own checks."""
+"""Evaluates the states of a group's members, without a connection: their own checks set them."""
 
 from actors.probes.kit.context import RunningCheck
 from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
@@ -10,16 +10,16 @@ from schema.status import Status
 from schema.targets import Group
 
 
-async def probe(target: Group, asked: RunningCheck) -> ProbeResult:
-    """Weigh the members as they stand at this moment."""
-    del asked
+async def probe(target: Group, check: RunningCheck) -> ProbeResult:
+    """Evaluate the members' current states."""
+    del check
     try:
         statuses = await groups.member_statuses(target.members)
     except (Unavailable, *TRANSIENT_ERRORS) as error:
         raise CheckInconclusive("our own database does not answer") from error
-    status, words = group_status(target, statuses)
+    status, message = group_status(target, statuses)
     if status is Status.DOWN:
-        raise TargetFailed(words)
+        raise TargetFailed(message)
     if status is Status.UNKNOWN:
-        raise CheckInconclusive(words)
-    return ProbeResult(status, message=words)
+        raise CheckInconclusive(message)
+    return ProbeResult(status, message=message)

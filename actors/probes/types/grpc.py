@@ -1,10 +1,10 @@
-"""Looks whether a gRPC server says that it serves, or what a method of it replies."""
+"""Checks that a gRPC server is serving, or what one of its methods replies."""
 
 import logging
 import os
 from typing import Any
 
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read by the next line: it writes of each connection that fails
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # read by the next line: it logs every failed connection
 
 import grpc
 
@@ -16,11 +16,11 @@ from actors.probes.protocols.grpc_calls import call_method, check_health
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Grpc
 
-# It logs a traceback for each word of a target that is not UTF-8.
+# The library logs a traceback for each text of a target that is not UTF-8.
 logging.getLogger("grpc._cython.cygrpc").setLevel(logging.CRITICAL)
 
 READ_LIMIT_BYTES = 1_000_000
-SHOWN_CHARS = 300  # characters of a reply, in a detail
+SHOWN_CHARS = 300  # of a reply, in a detail
 SERVING = "SERVING"
 STATUS_TEXTS = {
     grpc.StatusCode.UNIMPLEMENTED: "the server has no such service or method",
@@ -30,48 +30,48 @@ STATUS_TEXTS = {
 }
 
 
-async def probe(target: Grpc, asked: RunningCheck) -> ProbeResult:
-    """Connect, over TLS where that is wanted, and have the library speak over this connection."""
-    streams = await _connect(target, asked)
+async def probe(target: Grpc, check: RunningCheck) -> ProbeResult:
+    """Connect, over TLS where configured, and let the library speak over this connection."""
+    streams = await _connect(target, check)
     try:
         days = peer_certificate_days(streams[1])
-        async with open_relay(_single_use(streams)) as place, _channel(target, place) as channel:
-            return await _check(target, channel, days, detailed=asked.detailed)
+        async with open_relay(_single_use(streams)) as address, _channel(target, address) as channel:
+            return await _check(target, channel, days, detailed=check.detailed)
     except grpc.aio.AioRpcError as error:
         raise TargetFailed(_error_text(error)) from error
     finally:
         streams[1].transport.abort()
 
 
-async def _connect(target: Grpc, asked: RunningCheck) -> Streams:
-    """TLS is ours, as of all types: the library has ciphers and authorities of its own, and can't ignore errors."""
-    trust = target_tls_context(target, asked.context, alpn_protocols=("h2",)) if target.tls else None
-    return await asked.context.egress.open_connection(target.host, target.port, ssl=trust)
+async def _connect(target: Grpc, check: RunningCheck) -> Streams:
+    """We do the TLS, as for all types: the library has its own ciphers and authorities, and can't ignore errors."""
+    tls = target_tls_context(target, check.context, alpn_protocols=("h2",)) if target.tls else None
+    return await check.context.egress.open_connection(target.host, target.port, ssl=tls)
 
 
 def _single_use(streams: Streams) -> Connect:
-    """Leads the library's first connection there; there is no second one."""
-    left = [streams]
+    """Returns the connection once; there is no second one."""
+    remaining = [streams]
 
     async def connect() -> Streams:
-        if not left:
+        if not remaining:
             raise ConnectionResetError
-        return left.pop()
+        return remaining.pop()
 
     return connect
 
 
-def _channel(target: Grpc, place: str) -> grpc.aio.Channel:
+def _channel(target: Grpc, address: str) -> grpc.aio.Channel:
     options: list[tuple[str, Any]] = [
         ("grpc.default_authority", f"{target.host}:{target.port}"),
-        ("grpc.enable_http_proxy", 0),  # the worker's environment is no part of a check
+        ("grpc.enable_http_proxy", 0),  # the worker's environment must not affect a check
         ("grpc.enable_retries", 0),
         ("grpc.http2_scheme", "https" if target.tls else "http"),  # some servers compare it with their own
         ("grpc.max_receive_message_length", READ_LIMIT_BYTES),
         ("grpc.service_config_disable_resolution", 1),
         ("grpc.use_local_subchannel_pool", 1),  # a connection of its own
     ]
-    return grpc.aio.insecure_channel(place, options)
+    return grpc.aio.insecure_channel(address, options)
 
 
 async def _check(target: Grpc, channel: grpc.aio.Channel, days: int | None, *, detailed: bool) -> ProbeResult:
@@ -85,8 +85,8 @@ async def _check(target: Grpc, channel: grpc.aio.Channel, days: int | None, *, d
     reply = await call_method(channel, target.method, target.body)
     detail = {"reply": reply[:SHOWN_CHARS]}
     if target.keyword and (target.keyword in reply) is target.invert_keyword:
-        there = "" if target.invert_keyword else "not "
-        raise TargetFailed(f"the keyword {target.keyword[:80]!r} is {there}in the reply", detail=detail)
+        negation = "" if target.invert_keyword else "not "
+        raise TargetFailed(f"the keyword {target.keyword[:80]!r} is {negation}in the reply", detail=detail)
     return ProbeResult(code=ANSWERED, value=reply, certificate_days=days, detail=detail if detailed else None)
 
 

@@ -1,4 +1,4 @@
-"""Looks at an HTTP address: its answer, its words, its speed and its certificate."""
+"""Checks an HTTP URL: its response, its content, its speed and its certificate."""
 
 from time import perf_counter
 from typing import Any
@@ -26,19 +26,19 @@ from schema.targets import Http
 from schema.targets.http import IpFamily, Ntlm, OAuth2
 
 
-async def probe(target: Http, asked: RunningCheck) -> ProbeResult:
-    """Ask, follow redirects, judge the last answer."""
+async def probe(target: Http, check: RunningCheck) -> ProbeResult:
+    """Send the request, follow redirects, evaluate the last response."""
     try:
-        if not asked.detailed and uses_shared_session(target):
-            return await _check(target, asked, HttpSession(asked.context.http, not target.ignore_tls_errors))
-        async with open_session(connection_options(target), asked) as way:
-            return await _check(target, asked, way)
+        if not check.detailed and uses_shared_session(target):
+            return await _check(target, check, HttpSession(check.context.http, not target.ignore_tls_errors))
+        async with open_session(connection_options(target), check) as session:
+            return await _check(target, check, session)
     except aiohttp.ClientError as error:
         raise classify_http_error(error) from error
 
 
 def uses_shared_session(target: Http) -> bool:
-    """Whether nothing was asked for that needs a session of its own."""
+    """Whether the target needs no session of its own."""
     return not (
         target.proxy_id
         or target.tls_cert
@@ -50,7 +50,7 @@ def uses_shared_session(target: Http) -> bool:
 
 
 def connection_options(target: Http) -> ConnectionOptions:
-    """What the monitor wants of the way there."""
+    """How the monitor wants to connect."""
     return ConnectionOptions(
         ignore_tls_errors=target.ignore_tls_errors,
         tls_cert=target.tls_cert,
@@ -63,58 +63,60 @@ def connection_options(target: Http) -> ConnectionOptions:
     )
 
 
-async def _check(target: Http, asked: RunningCheck, way: HttpSession) -> ProbeResult:
+async def _check(target: Http, check: RunningCheck, session: HttpSession) -> ProbeResult:
     began = perf_counter()
-    walk = await _request_target(target, asked, way)
+    trace = await _request_target(target, check, session)
     try:
-        found = await check_expectations(target, walk.response)
+        expectation = await check_expectations(target, trace.response)
     finally:
-        walk.response.close()
+        trace.response.close()
     took_s = perf_counter() - began
     if target.check_cert_expiry:
-        certificate_days_left(walk.leaf)  # whatever the answer is worth, its certificate was seen
-    seen = _evaluate(target, walk, found, took_s)
+        certificate_days_left(trace.leaf)  # for the expiry notice, whatever the response is
+    result = _evaluate(target, trace, expectation, took_s)
     if target.assertions:
-        seen = replace(seen, value=found.value, certificate_days=_certificate_days(target, walk.leaf))
-    if asked.detailed or seen.status is not Status.UP:
-        return replace(seen, detail=_detail(walk, found, way, took_s))
-    return seen
+        result = replace(result, value=expectation.value, certificate_days=_certificate_days(target, trace.leaf))
+    if check.detailed or result.status is not Status.UP:
+        return replace(result, detail=_detail(trace, expectation, session, took_s))
+    return result
 
 
-async def _request_target(target: Http, asked: RunningCheck, way: HttpSession) -> RedirectTrace:
+async def _request_target(target: Http, check: RunningCheck, session: HttpSession) -> RedirectTrace:
     try:
         request = initial_request(target)
     except ValueError as error:
         raise CheckInconclusive(f"the address can't be asked: {error}") from error
     if isinstance(target.auth, OAuth2):
-        token = await oauth.get_token(target.auth, asked, connection_options(target))
+        token = await oauth.get_token(target.auth, check, connection_options(target))
         request = with_header(request, "Authorization", f"Bearer {token}")
-    walk = await follow_redirects(request, target.max_redirects, way, target.auth)
-    if isinstance(target.auth, OAuth2) and walk.response.status == 401:  # noqa: PLR2004  # Unauthorized
-        oauth.forget_token(target.auth, asked)
-    return walk
+    trace = await follow_redirects(request, target.max_redirects, session, target.auth)
+    if isinstance(target.auth, OAuth2) and trace.response.status == 401:  # noqa: PLR2004  # Unauthorized
+        oauth.forget_token(target.auth, check)
+    return trace
 
 
-def _evaluate(target: Http, walk: RedirectTrace, found: ExpectationResult, took_s: float) -> ProbeResult:
-    status = walk.response.status
-    if found.failure:
-        return ProbeResult(Status.DOWN, status, found.failure)
+def _evaluate(target: Http, trace: RedirectTrace, expectation: ExpectationResult, took_s: float) -> ProbeResult:
+    status = trace.response.status
+    if expectation.failure:
+        return ProbeResult(Status.DOWN, status, expectation.failure)
     if target.degraded_after is not None and took_s > target.degraded_after:
         return ProbeResult(
             Status.DEGRADED, status, f"answered in {took_s:.2f} s, later than {target.degraded_after:g} s"
         )
-    if walk.leaf and target.check_cert_expiry:
-        return degrade_if_expiring(walk.leaf, target.cert_warning_days, ProbeResult(code=status))
+    if trace.leaf and target.check_cert_expiry:
+        return degrade_if_expiring(trace.leaf, target.cert_warning_days, ProbeResult(code=status))
     return ProbeResult(code=status)
 
 
 def _certificate_days(target: Http, leaf: bytes | None) -> int | None:
-    """Days until the certificate ends, when an assertion is about them."""
+    """Days until the certificate expires, when an assertion needs them."""
     return certificate_days_left(leaf) if any(isinstance(one, CertificateDays) for one in target.assertions) else None
 
 
-def _detail(walk: RedirectTrace, found: ExpectationResult, way: HttpSession, took_s: float) -> dict[str, Any]:
-    """What people see: the answer, the query's hit, and where the time went, as far as it was measured."""
-    timings = way.timings.facts(took_s) if way.timings else {"total_ms": round(took_s * 1000, 3)}
-    hit = {} if found.value is ABSENT else {"value": to_detail(found.value)}
-    return {**response_detail(walk), **hit, "timings": timings}
+def _detail(
+    trace: RedirectTrace, expectation: ExpectationResult, session: HttpSession, took_s: float
+) -> dict[str, Any]:
+    """The response, the query's value, and the timings as far as they were measured."""
+    timings = session.timings.facts(took_s) if session.timings else {"total_ms": round(took_s * 1000, 3)}
+    hit = {} if expectation.value is ABSENT else {"value": to_detail(expectation.value)}
+    return {**response_detail(trace), **hit, "timings": timings}

@@ -1,4 +1,4 @@
-"""Repeats what a person said."""
+"""Repeats the status that a person has set."""
 
 from actors.probes.kit.context import RunningCheck
 from actors.probes.kit.result import ProbeResult, TargetFailed
@@ -7,9 +7,9 @@ from schema.targets import Manual
 from schema.targets.composed import ManualStatus
 
 
-async def probe(target: Manual, asked: RunningCheck) -> ProbeResult:
-    """What was said last."""
-    del asked
+async def probe(target: Manual, check: RunningCheck) -> ProbeResult:
+    """The last status."""
+    del check
     if target.status is ManualStatus.DOWN:
         raise TargetFailed(target.message or "set to down")
     status = Status.UP if target.status is ManualStatus.UP else Status.DEGRADED

@@ -1,7 +1,7 @@
-"""Asks a MongoDB one command that only reads.
+"""Sends one read-only command to a MongoDB.
 
-Read-only by construction: the commands a target may have are few, and stages that write are refused with them. Each
-host is asked directly, whatever it says of others: the first that can be connected to counts.
+Read-only by construction: few commands are allowed, and stages that write are rejected. Each host is connected to
+directly, whatever it says about others: the first one that connects counts.
 """
 
 import asyncio
@@ -25,81 +25,90 @@ from schema.heartbeat_texts import ANSWERED
 from schema.targets import Mongodb
 
 DIGESTS = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
-READ_PREFERENCE = {"mode": "primaryPreferred"}  # a secondary that is asked directly answers too
+READ_PREFERENCE = {"mode": "primaryPreferred"}  # a secondary answers too when it is asked directly
 
 
-async def probe(target: Mongodb, asked: RunningCheck) -> ProbeResult:
-    """Connect, sign in, ask, take the value out of the reply."""
+async def probe(target: Mongodb, check: RunningCheck) -> ProbeResult:
+    """Connect, sign in, send the command, take the value out of the reply."""
     cluster = await resolve_cluster(target)
-    reader, writer = await _connect(target, cluster, asked)
+    reader, writer = await _connect(target, cluster, check)
     try:
-        days, talk = peer_certificate_days(writer), MongoConnection(reader, writer)
+        days, connection = peer_certificate_days(writer), MongoConnection(reader, writer)
         if cluster.username:
-            await _sign_in(talk, cluster)
-        reply = await talk.command(_build_command(target, cluster, asked.snapshot.timeout_ms))
+            await _sign_in(connection, cluster)
+        reply = await connection.command(_build_command(target, cluster, check.snapshot.timeout_ms))
     finally:
         writer.transport.abort()
     value = reply_value(reply, target.path)
-    detail = {"value": to_detail(value), "host": writer.get_extra_info("peername")[0]} if asked.detailed else None
+    detail = {"value": to_detail(value), "host": writer.get_extra_info("peername")[0]} if check.detailed else None
     return ProbeResult(code=ANSWERED, detail=detail, value=value, certificate_days=days)
 
 
 async def _connect(
-    target: Mongodb, cluster: Cluster, asked: RunningCheck
+    target: Mongodb, cluster: Cluster, check: RunningCheck
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """The first host that lets us in, in the order given."""
+    """The first host that connects, in the given order."""
     *others, last = cluster.hosts
     for host, port in others:
         try:
-            return await asked.context.egress.open_connection(host, port, ssl=_encryption(target, cluster, host))
+            return await check.context.egress.open_connection(host, port, ssl=_encryption(target, cluster, host))
         except OSError:
             continue
-    return await asked.context.egress.open_connection(*last, ssl=_encryption(target, cluster, last[0]))
+    return await check.context.egress.open_connection(*last, ssl=_encryption(target, cluster, last[0]))
 
 
 def _encryption(target: Mongodb, cluster: Cluster, host: str) -> ssl.SSLContext | None:
     return database_tls_context(target, host, cluster.encryption)
 
 
-async def _sign_in(talk: MongoConnection, cluster: Cluster) -> None:
-    """SCRAM, by the better mechanism that the user has."""
-    own = {"$db": cluster.auth_database}
-    hello = await talk.command({"hello": 1, "saslSupportedMechs": f"{cluster.auth_database}.{cluster.username}", **own})
+async def _sign_in(connection: MongoConnection, cluster: Cluster) -> None:
+    """SCRAM, with the strongest mechanism that the user has."""
+    database = {"$db": cluster.auth_database}
+    hello = await connection.command(
+        {"hello": 1, "saslSupportedMechs": f"{cluster.auth_database}.{cluster.username}", **database}
+    )
     offered = hello.get("saslSupportedMechs") or ["SCRAM-SHA-256"]
     mechanism = next((one for one in DIGESTS if one in offered), "")
     if not mechanism:
         raise TargetFailed(f"the server offers no sign-in that checks know: {', '.join(map(str, offered))[:80]}")
     scram = ScramClient(cluster.username, _scram_password(cluster, mechanism), DIGESTS[mechanism])
-    said = await talk.command({"saslStart": 1, "mechanism": mechanism, "payload": scram.first_message(), **own})
-    number = said.get("conversationId")
-    said = await talk.command(
-        {"saslContinue": 1, "conversationId": number, "payload": scram.final_message(_payload(said)), **own}
+    response = await connection.command(
+        {"saslStart": 1, "mechanism": mechanism, "payload": scram.first_message(), **database}
     )
-    scram.verify(_payload(said))
-    if not said.get("done"):
-        await talk.command({"saslContinue": 1, "conversationId": number, "payload": b"", **own})
+    conversation_id = response.get("conversationId")
+    response = await connection.command(
+        {
+            "saslContinue": 1,
+            "conversationId": conversation_id,
+            "payload": scram.final_message(_payload(response)),
+            **database,
+        }
+    )
+    scram.verify(_payload(response))
+    if not response.get("done"):
+        await connection.command({"saslContinue": 1, "conversationId": conversation_id, "payload": b"", **database})
 
 
 def _scram_password(cluster: Cluster, mechanism: str) -> str:
-    """The password as the mechanism wants it; the older one wants MongoDB's own digest of it."""
+    """The password for the mechanism; the older one uses MongoDB's own digest of it."""
     if mechanism == "SCRAM-SHA-256":
         return prepare_password(cluster.password)
-    import hashlib  # noqa: PLC0415  # for servers of long ago
+    import hashlib  # noqa: PLC0415  # for very old servers
 
     text = f"{cluster.username}:mongo:{cluster.password}".encode()
     return hashlib.md5(text, usedforsecurity=False).hexdigest()
 
 
-def _payload(said: dict[str, Any]) -> bytes:
-    payload = said.get("payload")
+def _payload(response: dict[str, Any]) -> bytes:
+    payload = response.get("payload")
     return bytes(payload) if isinstance(payload, bytes) else b""
 
 
 def _build_command(target: Mongodb, cluster: Cluster, timeout_ms: int) -> dict[str, Any]:
     """The command, with limits on time and size, and its database."""
     try:
-        bare = "{" not in target.command
-        command: dict[str, Any] = {target.command: 1} if bare else json_util.loads(target.command)
+        is_bare = "{" not in target.command
+        command: dict[str, Any] = {target.command: 1} if is_bare else json_util.loads(target.command)
     except (BSONError, ValueError, TypeError) as error:
         raise CheckInconclusive(f"the command can't be written: {error}") from error
     name = next(iter(command))
@@ -111,7 +120,7 @@ def _build_command(target: Mongodb, cluster: Cluster, timeout_ms: int) -> dict[s
 
 
 def reply_value(reply: dict[str, Any], path: str) -> Scalar:
-    """What assertions compare: where the path leads, or else the count, or the first field that the first hit has."""
+    """The value for assertions: the one at the path, else the count, else the first document's first field."""
     if path:
         return _scalar(value_at(reply, path))
     cursor = reply.get("cursor")
@@ -123,10 +132,10 @@ def reply_value(reply: dict[str, Any], path: str) -> Scalar:
 
 
 def _scalar(value: Any) -> Scalar:
-    """BSON has decimal numbers of its own."""
+    """BSON has its own decimal type."""
     return to_scalar(value.to_decimal() if isinstance(value, Decimal128) else value)
 
 
 def _first_field(document: dict[str, Any]) -> Any:
-    """Its first field that is not its key, if it has one."""
+    """The first field except `_id`, if there is one."""
     return next((value for name, value in document.items() if name != "_id"), document.get("_id"))

@@ -1,4 +1,4 @@
-"""Looks whether a time server answers, knows the time itself, and agrees with this machine."""
+"""Checks that a time server responds, is synchronised, and agrees with this machine."""
 
 import asyncio
 from secrets import token_bytes
@@ -18,53 +18,53 @@ from schema.targets import Ntp
 STRATA = range(1, 16)  # 16 is "not synchronised"
 
 
-async def probe(target: Ntp, asked: RunningCheck) -> ProbeResult:
-    """Ask up to three times; the first answer to our own question will do."""
-    async with open_udp(asked, target.host, target.port) as line:
+async def probe(target: Ntp, check: RunningCheck) -> ProbeResult:
+    """Up to three requests; the first valid response counts."""
+    async with open_udp(check, target.host, target.port) as connection:
         for _ in range(MAX_ATTEMPTS):
-            if answer := await _query_once(line, attempt_timeout_s(asked)):
-                return _evaluate(target, answer, detailed=asked.detailed)
+            if response := await _query_once(connection, attempt_timeout_s(check)):
+                return _evaluate(target, response, detailed=check.detailed)
     raise TargetFailed(f"no answer to {MAX_ATTEMPTS} requests", code=NO_ANSWER)
 
 
-async def _query_once(line: UdpConnection, wait_s: float) -> NtpResponse | None:
-    """One question; whatever is no answer to it is passed over."""
+async def _query_once(connection: UdpConnection, wait_s: float) -> NtpResponse | None:
+    """One request; other datagrams are ignored."""
     cookie = token_bytes(COOKIE_BYTES)
     sent_s, began = time(), perf_counter()
-    line.send(encode_request(cookie))
+    connection.send(encode_request(cookie))
     try:
         async with asyncio.timeout(wait_s):
             while True:
-                data = await line.receive()
-                if answer := parse_response(cookie, data, sent_s, sent_s + perf_counter() - began):
-                    return answer
-    except TimeoutError as late:
-        if late.errno:  # the network's own
+                data = await connection.receive()
+                if response := parse_response(cookie, data, sent_s, sent_s + perf_counter() - began):
+                    return response
+    except TimeoutError as error:
+        if error.errno:  # a network error
             raise
         return None
 
 
-def _evaluate(target: Ntp, answer: NtpResponse, *, detailed: bool) -> ProbeResult:
-    facts = response_facts(answer)
-    if answer.kiss_code:
-        raise TargetFailed(f"the server refuses us: {answer.kiss_code}", detail=facts)
-    if not answer.synchronised or answer.stratum not in STRATA:
+def _evaluate(target: Ntp, response: NtpResponse, *, detailed: bool) -> ProbeResult:
+    facts = response_facts(response)
+    if response.kiss_code:
+        raise TargetFailed(f"the server refuses us: {response.kiss_code}", detail=facts)
+    if not response.synchronised or response.stratum not in STRATA:
         raise TargetFailed("the server doesn't know the time itself: not synchronised", detail=facts)
     offset_ms = facts["offset_ms"]
     if target.max_offset is not None and abs(offset_ms) > target.max_offset:
-        words = f"its clock and ours differ by {abs(offset_ms):.7g} ms, more than {target.max_offset:g} ms"
+        message = f"its clock and ours differ by {abs(offset_ms):.7g} ms, more than {target.max_offset:g} ms"
         if target.otherwise is FailureStatus.DOWN:
-            raise TargetFailed(words, detail=facts)
-        return ProbeResult(Status.DEGRADED, 0, words, facts, value=exact_number(offset_ms))
+            raise TargetFailed(message, detail=facts)
+        return ProbeResult(Status.DEGRADED, 0, message, facts, value=exact_number(offset_ms))
     return ProbeResult(code=ANSWERED, detail=facts if detailed else None, value=exact_number(offset_ms))
 
 
-def response_facts(answer: NtpResponse) -> dict[str, Any]:
-    """For people and programs."""
+def response_facts(response: NtpResponse) -> dict[str, Any]:
+    """For a result's detail."""
     return {
-        "offset_ms": round(answer.offset_s * 1000, 3),
-        "delay_ms": round(answer.delay_s * 1000, 3),
-        "dispersion_ms": round(answer.dispersion_s * 1000, 3),
-        "stratum": answer.stratum,
-        "reference": answer.reference,
+        "offset_ms": round(response.offset_s * 1000, 3),
+        "delay_ms": round(response.delay_s * 1000, 3),
+        "dispersion_ms": round(response.dispersion_s * 1000, 3),
+        "stratum": response.stratum,
+        "reference": response.reference,
     }

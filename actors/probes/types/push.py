@@ -1,4 +1,4 @@
-"""Looks whether the reports of a push monitor came in time. Asks nobody outside: reports come to the API."""
+"""Checks that the reports of a push monitor came in time, without a connection: the API receives them."""
 
 from redis.exceptions import RedisError
 
@@ -17,20 +17,22 @@ from schema.status import Status
 from schema.targets import Push
 
 
-async def probe(target: Push, asked: RunningCheck) -> ProbeResult:
-    """Weigh what has come in up to the slot."""
-    snapshot, at_ms = asked.snapshot, asked.slot.at_ms
-    terms = push_schedule(target, snapshot)
-    known = await load_reports(snapshot, push_deadlines.oldest_relevant_ms(terms, at_ms))
-    found = push_deadlines.evaluate(known, terms, at_ms)
-    if found.status is Status.DOWN:
-        raise TargetFailed(found.reason, detail={"last_push_ms": abs(known.report_ms)} if known.report_ms else None)
-    return _result_from(found)
+async def probe(target: Push, check: RunningCheck) -> ProbeResult:
+    """Evaluate the reports received up to the slot."""
+    snapshot, at_ms = check.snapshot, check.slot.at_ms
+    schedule = push_schedule(target, snapshot)
+    reports = await load_reports(snapshot, push_deadlines.oldest_relevant_ms(schedule, at_ms))
+    status = push_deadlines.evaluate(reports, schedule, at_ms)
+    if status.status is Status.DOWN:
+        raise TargetFailed(
+            status.reason, detail={"last_push_ms": abs(reports.report_ms)} if reports.report_ms else None
+        )
+    return _result_from(status)
 
 
-def _result_from(found: PushStatus) -> ProbeResult:
-    code = REPORTED if found.status is Status.UP else 0
-    return ProbeResult(found.status, code, found.reason, recheck_ms=found.recheck_ms)
+def _result_from(status: PushStatus) -> ProbeResult:
+    code = REPORTED if status.status is Status.UP else 0
+    return ProbeResult(status.status, code, status.reason, recheck_ms=status.recheck_ms)
 
 
 def push_schedule(target: Push, snapshot: Snapshot) -> PushSchedule:
@@ -39,21 +41,21 @@ def push_schedule(target: Push, snapshot: Snapshot) -> PushSchedule:
     return PushSchedule(snapshot.interval_ms, snapshot.cron, snapshot.timezone, grace_ms)
 
 
-async def load_reports(snapshot: Snapshot, wanted_ms: int) -> ReceivedReports:
-    """What has come in.
+async def load_reports(snapshot: Snapshot, relevant_since_ms: int) -> ReceivedReports:
+    """The reports received.
 
-    wanted_ms    a report this new is believed from Redis; in every other case the record is read too, for Redis may
-                 have been emptied, and an outage needs a better witness
-    raises       Unsure when the record can't be read
+    relevant_since_ms    a report this new is taken from Redis; otherwise the database is read too, since Redis may have
+                         been emptied, and an outage needs better evidence
+    raises               CheckInconclusive when the database can't be read
     """
-    report_ms, started_ms, away = await _newest_in_redis(snapshot.series)
-    if not report_ms or abs(report_ms) < wanted_ms:
+    report_ms, started_ms, blind_periods = await _newest_in_redis(snapshot.series)
+    if not report_ms or abs(report_ms) < relevant_since_ms:
         try:
-            report_ms = max(report_ms, await _newest_stored(snapshot.series, wanted_ms, PUSHED), key=abs)
-            started_ms = max(started_ms, abs(await _newest_stored(snapshot.series, wanted_ms, STARTED)))
+            report_ms = max(report_ms, await _newest_stored(snapshot.series, relevant_since_ms, PUSHED), key=abs)
+            started_ms = max(started_ms, abs(await _newest_stored(snapshot.series, relevant_since_ms, STARTED)))
         except (Unavailable, *TRANSIENT_ERRORS) as error:
             raise CheckInconclusive("our own database does not answer") from error
-    return ReceivedReports(report_ms, started_ms, snapshot.created_ms, away)
+    return ReceivedReports(report_ms, started_ms, snapshot.created_ms, blind_periods)
 
 
 async def _newest_stored(series: int, since_ms: int, code: int) -> int:
@@ -63,24 +65,30 @@ async def _newest_stored(series: int, since_ms: int, code: int) -> int:
 
 
 async def _newest_in_redis(series: int) -> tuple[int, int, tuple[tuple[int, int], ...]]:
-    """What Redis knows: the newest report (negative when it said down) and the newest start; 0 for none.
+    """The newest report in Redis (negative when it reported down) and the newest start; 0 for none.
 
-    With them the times in which one of our processes noticed nothing, ours included: a report may have been lost.
+    Also the periods in which one of our processes stalled, this one included: a report may have been lost.
     """
-    own = tuple((one.from_ms, one.to_ms) for one in clock_watch.watch.interruptions if one.lost_s >= clock_watch.JUMP_S)
+    own_periods = tuple(
+        (one.from_ms, one.to_ms) for one in clock_watch.watch.interruptions if one.lost_s >= clock_watch.JUMP_S
+    )
     try:
         async with queue.client().pipeline(transaction=False) as pipe:
             pipe.hget(PUSHED_KEY, str(series))
             pipe.hget(STARTED_KEY, str(series))
             pipe.hgetall(interruptions.KEY)
-            report, started, noticed = await pipe.execute()
+            report, started, reported = await pipe.execute()
     except (RedisError, OSError):
-        return 0, 0, own
-    others = tuple((one.from_ms, one.to_ms) for one in interruptions.parse_last_day(noticed))
-    return _clamp_to_now(report), _clamp_to_now(started), tuple(one for one in (*own, *others) if one[1] > one[0])
+        return 0, 0, own_periods
+    other_periods = tuple((one.from_ms, one.to_ms) for one in interruptions.parse_last_day(reported))
+    return (
+        _clamp_to_now(report),
+        _clamp_to_now(started),
+        tuple(one for one in (*own_periods, *other_periods) if one[1] > one[0]),
+    )
 
 
-def _clamp_to_now(kept: bytes | None) -> int:
-    """What a clock that was ahead has noted came in by now."""
-    at_ms, now_ms = int(kept or 0), clock.now_ms()
+def _clamp_to_now(raw: bytes | None) -> int:
+    """An instant that a fast clock has stored, limited to now."""
+    at_ms, now_ms = int(raw or 0), clock.now_ms()
     return max(-now_ms, min(now_ms, at_ms)) if clock_watch.is_in_future(abs(at_ms), now_ms) else at_ms

@@ -1,4 +1,4 @@
-"""Looks at a RabbitMQ: whether one of its nodes is without an alarm, and whether it takes a sign-in."""
+"""Checks a RabbitMQ: whether one of its nodes has no alarms, and whether it accepts a sign-in."""
 
 import ssl
 from http import HTTPStatus
@@ -16,7 +16,7 @@ from actors.probes.net.tls import named_tls_context
 from actors.probes.protocols.amqp import AmqpConnection
 from app.domain.parsing import untrusted_json
 from app.domain.parsing.web_url import parse_url
-from schema.heartbeat_texts import ANSWERED, heartbeat_text as words_for
+from schema.heartbeat_texts import ANSWERED, heartbeat_text
 from schema.targets import Rabbitmq
 
 ALARMS = "/api/health/checks/alarms"
@@ -24,48 +24,48 @@ REASON_BYTES = 65_536
 
 
 class NodeError(msgspec.Struct):
-    """What a node says that is not well."""
+    """A node's reason for being unhealthy."""
 
     reason: str = ""
     error: str = ""
 
 
-async def probe(target: Rabbitmq, asked: RunningCheck) -> ProbeResult:
-    """First the nodes, then the sign-in; each where it is asked for."""
-    node = await _healthy_node(target, asked) if target.nodes else ""
+async def probe(target: Rabbitmq, check: RunningCheck) -> ProbeResult:
+    """Check the nodes, then the sign-in, where configured."""
+    node = await _healthy_node(target, check) if target.nodes else ""
     if target.host:
-        await _sign_in(target, asked)
-    detail = {"node": node} if asked.detailed and node else None
+        await _sign_in(target, check)
+    detail = {"node": node} if check.detailed and node else None
     return ProbeResult(code=ANSWERED, detail=detail)
 
 
-async def _healthy_node(target: Rabbitmq, asked: RunningCheck) -> str:
-    """The first that says it is well; where none does, what each of them said."""
-    said: list[str] = []
+async def _healthy_node(target: Rabbitmq, check: RunningCheck) -> str:
+    """The first healthy node; when there is none, TargetFailed with each one's reason."""
+    failures: list[str] = []
     for node in target.nodes:
         try:
-            await _check_node(node, target, asked)
-        except TargetFailed as failed:
-            said.append(f"{node}: {failed}")
+            await _check_node(node, target, check)
+        except TargetFailed as failure:
+            failures.append(f"{node}: {failure}")
         else:
             return node
-    raise TargetFailed("; ".join(said))
+    raise TargetFailed("; ".join(failures))
 
 
-async def _check_node(node: str, target: Rabbitmq, asked: RunningCheck) -> None:
-    """Raises Failed for a node that is not well."""
+async def _check_node(node: str, target: Rabbitmq, check: RunningCheck) -> None:
+    """Raises TargetFailed for an unhealthy node."""
     try:
-        answer = await asked.context.http.get(
+        response = await check.context.http.get(
             parse_url(node.rstrip("/") + ALARMS),
             headers=basic_auth_header(target.username, target.password),
-            allow_redirects=False,  # a password is for the node alone
+            allow_redirects=False,  # the password is only for this node
             ssl=_encryption(target, urlsplit(node).hostname or ""),
         )
         try:
-            if answer.status != HTTPStatus.OK:
-                raise TargetFailed(failure_reason(answer.status, await read_bytes(answer, REASON_BYTES)))
+            if response.status != HTTPStatus.OK:
+                raise TargetFailed(failure_reason(response.status, await read_bytes(response, REASON_BYTES)))
         finally:
-            answer.close()
+            response.close()
     except aiohttp.ClientError as error:
         raise _classify_error(error) from error
     except ValueError as error:
@@ -73,16 +73,16 @@ async def _check_node(node: str, target: Rabbitmq, asked: RunningCheck) -> None:
 
 
 def failure_reason(status: int, body: bytes | bytearray) -> str:
-    """What a node says is not well, in its words; its status where it has none."""
+    """The node's own reason; its HTTP status without one."""
     try:
-        word = untrusted_json.decode_as(body, NodeError)
-    except (ValueError, RecursionError):  # of msgspec's errors, too
-        word = NodeError()
-    return word.reason or word.error or words_for(status)
+        node_error = untrusted_json.decode_as(body, NodeError)
+    except (ValueError, RecursionError):  # includes msgspec's errors
+        node_error = NodeError()
+    return node_error.reason or node_error.error or heartbeat_text(status)
 
 
 def _classify_error(error: aiohttp.ClientError) -> TargetFailed | CheckInconclusive:
-    """In our words: the library's own may hold the address."""
+    """Our own message: the library's may contain the address."""
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     return (
         classify_os_error(cause)
@@ -91,9 +91,9 @@ def _classify_error(error: aiohttp.ClientError) -> TargetFailed | CheckInconclus
     )
 
 
-async def _sign_in(target: Rabbitmq, asked: RunningCheck) -> None:
+async def _sign_in(target: Rabbitmq, check: RunningCheck) -> None:
     tls = named_tls_context(target, target.host) if target.tls else None
-    reader, writer = await asked.context.egress.open_connection(target.host, target.port, ssl=tls)
+    reader, writer = await check.context.egress.open_connection(target.host, target.port, ssl=tls)
     try:
         await AmqpConnection(reader, writer).open(target.username, target.password, target.virtual_host)
     finally:
@@ -101,7 +101,7 @@ async def _sign_in(target: Rabbitmq, asked: RunningCheck) -> None:
 
 
 def _encryption(target: Rabbitmq, host: str) -> ssl.SSLContext | bool:
-    """True where the usual trust is meant."""
+    """True for the default trust."""
     if not target.ca_cert and not target.client_cert and not target.ignore_tls_errors:
         return True
     return named_tls_context(target, host)

@@ -1,4 +1,4 @@
-"""Asks a Redis, Valkey or KeyDB one read-only command."""
+"""Sends one read-only command to a Redis, Valkey or KeyDB."""
 
 import asyncio
 
@@ -14,31 +14,31 @@ from schema.heartbeat_texts import ANSWERED
 from schema.targets import Redis
 
 
-async def probe(target: Redis, asked: RunningCheck) -> ProbeResult:
-    """Connect, sign in, choose the database, ask."""
+async def probe(target: Redis, check: RunningCheck) -> ProbeResult:
+    """Connect, sign in, select the database, send the command."""
     login = redis_parameters(target)
     tls = database_tls_context(target, login.host, redis_encryption(target, login))
-    reader, writer = await asked.context.egress.open_connection(login.host, login.port, ssl=tls)
+    reader, writer = await check.context.egress.open_connection(login.host, login.port, ssl=tls)
     try:
         reply, days = await _run_command(target, login, reader, writer), peer_certificate_days(writer)
     finally:
         writer.transport.abort()
     value = reply_value(reply)
-    detail = {"command": target.command, "value": to_detail(value)} if asked.detailed else None
+    detail = {"command": target.command, "value": to_detail(value)} if check.detailed else None
     return ProbeResult(code=ANSWERED, detail=detail, value=value, certificate_days=days)
 
 
 async def _run_command(
     target: Redis, login: ConnectionParameters, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> Reply:
-    """The command's reply; the first step that is refused is the reason."""
+    """The command's reply. Raises TargetFailed for the first step that is refused."""
     replies = ReplyReader(reader)
-    for what, words in _steps(target, login):
+    for failure, words in _steps(target, login):
         writer.write(encode_command(*words))
         try:
             reply = await replies.read()
-        except RedisErrorReply as said:
-            raise TargetFailed(f"{what}: {said}") from said
+        except RedisErrorReply as error:
+            raise TargetFailed(f"{failure}: {error}") from error
     return reply
 
 
@@ -53,7 +53,7 @@ def _steps(target: Redis, login: ConnectionParameters) -> list[tuple[str, list[s
 
 
 def reply_value(reply: Reply) -> Scalar:
-    """What an assertion compares: the reply, or of a list its first element; an empty list has none."""
+    """The value for assertions: the reply, or the first element of a list; ABSENT for an empty one."""
     while isinstance(reply, list):
         if not reply:
             return ABSENT

@@ -1,4 +1,4 @@
-"""Looks whether a device answers SNMP, and what it says of one object."""
+"""Checks that a device answers SNMP, and the value of one object."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,82 +27,86 @@ Parsed = TypeVar("Parsed")
 ID_RANGE = 1 << 31
 
 
-async def probe(target: Snmp, asked: RunningCheck) -> ProbeResult:
-    """Get one object, and judge what came."""
+async def probe(target: Snmp, check: RunningCheck) -> ProbeResult:
+    """Get one object, and evaluate the reply."""
     try:
         request_id = randbelow(ID_RANGE)
         pdu = snmp_messages.encode_get(request_id, target.oid)
     except ValueError as error:
         raise CheckInconclusive(f"{target.oid[:80]} is not an object's name") from error
-    async with open_udp(asked, target.host, target.port) as line:
-        question = SnmpClient(line, attempt_timeout_s(asked))
-        got = _get_by_user if target.version is SnmpVersion.V3 else _get_by_community
-        reply = await got(target, question, request_id, pdu)
-    return _evaluate(target, reply, detailed=asked.detailed)
+    async with open_udp(check, target.host, target.port) as connection:
+        client = SnmpClient(connection, attempt_timeout_s(check))
+        get = _get_by_user if target.version is SnmpVersion.V3 else _get_by_community
+        reply = await get(target, client, request_id, pdu)
+    return _evaluate(target, reply, detailed=check.detailed)
 
 
 class SnmpClient:
-    """Asks, and asks again when nothing comes that `reading` takes for an answer."""
+    """Sends requests, and repeats them until `parse` accepts a reply."""
 
-    def __init__(self, line: UdpConnection, wait_s: float) -> None:
-        self._line, self._wait_s = line, wait_s
+    def __init__(self, connection: UdpConnection, wait_s: float) -> None:
+        self._connection, self._wait_s = connection, wait_s
 
-    async def request(self, data: bytes, reading: Callable[[bytes], Parsed]) -> Parsed:
-        """Raises Failed when there is none."""
+    async def request(self, data: bytes, parse: Callable[[bytes], Parsed]) -> Parsed:
+        """The parsed reply. Raises TargetFailed when there is none."""
         for _ in range(MAX_ATTEMPTS):
-            self._line.send(data)
+            self._connection.send(data)
             try:
                 async with asyncio.timeout(self._wait_s):
-                    return await self._heard(reading)
-            except TimeoutError as late:
-                if late.errno:  # the network's own
+                    return await self._receive_valid(parse)
+            except TimeoutError as error:
+                if error.errno:  # a network error
                     raise
         raise TargetFailed(f"no answer to {MAX_ATTEMPTS} requests", code=NO_ANSWER)
 
-    async def _heard(self, reading: Callable[[bytes], Parsed]) -> Parsed:
-        """Whatever is no answer to us is passed over: anybody can send datagrams."""
+    async def _receive_valid(self, parse: Callable[[bytes], Parsed]) -> Parsed:
+        """Ignores datagrams that are no reply to us: anybody can send them."""
         while True:
-            data = await self._line.receive()
+            data = await self._connection.receive()
             try:
-                return reading(data)
+                return parse(data)
             except ValueError:
                 continue
 
 
-async def _get_by_community(target: Snmp, question: SnmpClient, request_id: int, pdu: bytes) -> SnmpReply:
+async def _get_by_community(target: Snmp, client: SnmpClient, request_id: int, pdu: bytes) -> SnmpReply:
     version = target.version.value
 
-    def reading(data: bytes) -> SnmpReply:
+    def parse(data: bytes) -> SnmpReply:
         reply = snmp_messages.parse_message(version, data)
         if reply.request_id != request_id:
             raise ValueError("an answer to something else")
         return reply
 
-    return await question.request(snmp_messages.encode_message(version, target.community, pdu), reading)
+    return await client.request(snmp_messages.encode_message(version, target.community, pdu), parse)
 
 
-async def _get_by_user(target: Snmp, question: SnmpClient, request_id: int, pdu: bytes) -> SnmpReply:
-    """Ask the device who it is, then ask as the user; once more when its clock is not what it said."""
+async def _get_by_user(target: Snmp, client: SnmpClient, request_id: int, pdu: bytes) -> SnmpReply:
+    """Discover the device's engine, then send the request as the user; once more when its clock has moved."""
     user = snmp_user(target)
-    engine = (await _exchange(question, snmp_messages.encode_get(request_id, target.oid), SnmpUser(), Engine())).engine
-    heard = await _exchange(question, pdu, user, engine)
-    if heard.reply.kind == REPORT and heard.reply.name == NOT_IN_TIME:
-        heard = await _exchange(question, pdu, user, heard.engine)
-    if heard.reply.kind == REPORT:
-        raise TargetFailed(f"the device refuses us: {REPORTS.get(heard.reply.name, 'for a reason it does not name')}")
-    if heard.reply.kind != RESPONSE or heard.reply.request_id != request_id or (user.auth and not heard.authentic):
+    engine = (await _exchange(client, snmp_messages.encode_get(request_id, target.oid), SnmpUser(), Engine())).engine
+    message = await _exchange(client, pdu, user, engine)
+    if message.reply.kind == REPORT and message.reply.name == NOT_IN_TIME:
+        message = await _exchange(client, pdu, user, message.engine)
+    if message.reply.kind == REPORT:
+        raise TargetFailed(f"the device refuses us: {REPORTS.get(message.reply.name, 'for a reason it does not name')}")
+    if (
+        message.reply.kind != RESPONSE
+        or message.reply.request_id != request_id
+        or (user.auth and not message.authentic)
+    ):
         raise TargetFailed("the answer is not to our question, or not authentic")
-    return heard.reply
+    return message.reply
 
 
-async def _exchange(question: SnmpClient, pdu: bytes, user: SnmpUser, engine: Engine) -> SnmpMessage:
+async def _exchange(client: SnmpClient, pdu: bytes, user: SnmpUser, engine: Engine) -> SnmpMessage:
     message_id = randbelow(ID_RANGE)
     data = encode_message(pdu, message_id, user, engine)
-    return await question.request(data, lambda answer: decode_message(answer, message_id, user))
+    return await client.request(data, lambda answer: decode_message(answer, message_id, user))
 
 
 def snmp_user(target: Snmp) -> SnmpUser:
-    """The user as the wire has it; a protocol that is none is empty."""
+    """The user for the wire; a protocol that is off is empty."""
     return SnmpUser(
         target.username,
         "" if target.auth_protocol.value == NO_PROTOCOL else target.auth_protocol.value,

@@ -1,4 +1,4 @@
-"""Looks whether an SSH server greets, shows the right host key, and lets a user in."""
+"""Checks that an SSH server greets, shows the right host key, and lets a user in."""
 
 import asyncio
 import warnings
@@ -16,44 +16,44 @@ from schema.heartbeat_texts import ANSWERED, CONNECTED
 from schema.targets import Ssh
 
 warnings.filterwarnings("ignore", message="Diffie-Hellman over finite fields")  # old servers have nothing else
-asyncssh.set_log_level("ERROR")  # it tells every connection, with its address
-KEY_EXCHANGES = "-diffie-hellman-group-exchange-*"  # all but those in which the server chooses the prime, of any size
-PLACEHOLDER_USER = "watchkeeper"  # never sent: without a login we leave once the key was seen
+asyncssh.set_log_level("ERROR")  # it logs every connection, with its address
+KEY_EXCHANGES = "-diffie-hellman-group-exchange-*"  # all but those in which the server chooses a prime of any size
+PLACEHOLDER_USER = "watchkeeper"  # never sent: without a login we leave once the key is proven
 
 
 class HostKeyObserver(asyncssh.SSHClient):
-    """Remembers what the server showed.
+    """Records what the server shows.
 
     expected    the fingerprint that its key must have; empty: any
-    enters      whether we log in afterwards
+    logs_in     whether we log in afterwards
     """
 
-    def __init__(self, expected: str, *, enters: bool) -> None:
-        self._expected, self._enters = expected, enters
+    def __init__(self, expected: str, *, logs_in: bool) -> None:
+        self._expected, self._logs_in = expected, logs_in
         self.connection: asyncssh.SSHClientConnection | None = None
         self.fingerprint = self.algorithm = ""
         self.is_proven = False
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
-        """The library's call."""
+        """Called by the library."""
         self.connection = conn
 
-    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002  # the library's call
-        """Go on only with the right key. Anybody can show it, for it is public; what comes next proves who has it."""
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002  # the library's signature
+        """Continue only with the right key. Anybody can show a public key; the next step proves who owns it."""
         self.fingerprint, self.algorithm = key.get_fingerprint(), key.get_algorithm()
-        if self.key_matches and not self._enters:
+        if self.key_matches and not self._logs_in:
             self._leave_once_proven(key)
         return self.key_matches
 
     def _leave_once_proven(self, key: asyncssh.SSHKey) -> None:
-        """The library asks the key whether the server signed with it; what it would do then is to log in."""
+        """The library asks the key to verify the server's signature; returning False stops it before the login."""
         verify = key.verify
 
         def verified(data: bytes, signature: bytes) -> bool:
             self.is_proven = verify(data, signature)
-            return False  # for the library, the end of the key exchange
+            return False  # ends the key exchange
 
-        key.verify = verified  # type: ignore[assignment,method-assign]  # this key was made for this connection
+        key.verify = verified  # type: ignore[assignment,method-assign]  # this key object belongs to this connection
 
     @property
     def key_matches(self) -> bool:
@@ -62,84 +62,86 @@ class HostKeyObserver(asyncssh.SSHClient):
 
     @property
     def offered_algorithms(self) -> list[str]:
-        """The algorithms of host keys that the server knows, as it named them."""
-        return ssh_host_keys.parse_offered(self.connection._server_kexinit) if self.connection else []  # noqa: SLF001  # the library hands it to nobody
+        """The server's host key algorithms."""
+        return ssh_host_keys.parse_offered(self.connection._server_kexinit) if self.connection else []  # noqa: SLF001  # the library has no public access to it
 
     @property
     def banner(self) -> str:
-        """How the server introduced itself."""
+        """The server's identification line."""
         return str(self.connection.get_extra_info("server_version", "")) if self.connection else ""
 
 
-async def probe(target: Ssh, asked: RunningCheck) -> ProbeResult:
-    """Read the banner; with a fingerprint shake hands too, with a user log in."""
+async def probe(target: Ssh, check: RunningCheck) -> ProbeResult:
+    """Read the banner; with a fingerprint do the handshake too, with a user log in."""
     if not target.fingerprint and not target.username:
-        return await _check_banner(target, asked)
-    met = [_new_observer(target)]
-    await _observe(target, asked, met[0], ssh_host_keys.ordered_algorithms(target.fingerprint))
-    if not met[0].key_matches:
-        await _try_other_keys(target, asked, met)
-    if not met[-1].key_matches:
-        raise TargetFailed(_mismatch_text(target, met), detail=_facts(met[0]))
-    ssh_host_keys.remember_kind(target.fingerprint, met[-1].algorithm)
-    return ProbeResult(code=ANSWERED, value=Untyped(met[-1].banner), detail=_facts(met[-1]) if asked.detailed else None)
+        return await _check_banner(target, check)
+    observers = [_new_observer(target)]
+    await _observe(target, check, observers[0], ssh_host_keys.ordered_algorithms(target.fingerprint))
+    if not observers[0].key_matches:
+        await _try_other_keys(target, check, observers)
+    if not observers[-1].key_matches:
+        raise TargetFailed(_mismatch_text(target, observers), detail=_facts(observers[0]))
+    ssh_host_keys.remember_kind(target.fingerprint, observers[-1].algorithm)
+    return ProbeResult(
+        code=ANSWERED, value=Untyped(observers[-1].banner), detail=_facts(observers[-1]) if check.detailed else None
+    )
 
 
 def _new_observer(target: Ssh) -> HostKeyObserver:
-    return HostKeyObserver(target.fingerprint, enters=bool(target.username))
+    return HostKeyObserver(target.fingerprint, logs_in=bool(target.username))
 
 
-async def _try_other_keys(target: Ssh, asked: RunningCheck, met: list[HostKeyObserver]) -> None:
-    """Ask for the server's other keys, each by its kind, until one fits. Raises Failed for what comes after that."""
-    for kind in ssh_host_keys.other_kinds(met[0].algorithm, met[0].offered_algorithms):
-        met.append(_new_observer(target))
+async def _try_other_keys(target: Ssh, check: RunningCheck, observers: list[HostKeyObserver]) -> None:
+    """Ask for the server's other keys by kind until one matches. Raises TargetFailed for a failure after that."""
+    for kind in ssh_host_keys.other_kinds(observers[0].algorithm, observers[0].offered_algorithms):
+        observers.append(_new_observer(target))
         try:
-            await _observe(target, asked, met[-1], ssh_host_keys.ALGORITHMS[kind])
+            await _observe(target, check, observers[-1], ssh_host_keys.ALGORITHMS[kind])
         except (TargetFailed, OSError):
-            if not met[-1].key_matches:
-                return  # it lets nobody in so often; what was seen stands
+            if not observers[-1].key_matches:
+                return  # it limits connections; the first result counts
             raise
-        if met[-1].key_matches:
+        if observers[-1].key_matches:
             return
 
 
-async def _observe(target: Ssh, asked: RunningCheck, witness: HostKeyObserver, algorithms: tuple[str, ...]) -> None:
-    """Have the witness see what a server shows that is asked for a key of one of these kinds. Raises Failed."""
+async def _observe(target: Ssh, check: RunningCheck, observer: HostKeyObserver, algorithms: tuple[str, ...]) -> None:
+    """Let the observer see the key of one of these kinds. Raises TargetFailed."""
     try:
-        await _handshake(target, asked, witness, algorithms)
+        await _handshake(target, check, observer, algorithms)
     except asyncssh.HostKeyNotVerifiable as error:
-        if not witness.fingerprint:
-            raise TargetFailed("the server's host key can't be read", detail=_facts(witness)) from error
-        # else this is how we leave another key than the right one; who wants to know asks whether it is
+        if not observer.fingerprint:
+            raise TargetFailed("the server's host key can't be read", detail=_facts(observer)) from error
+        # otherwise we stopped because of a wrong key; the caller checks `key_matches`
     except asyncssh.KeyExchangeFailed as error:
-        if not witness.is_proven:  # else this is how we leave before the login
-            raise _unproven_error(witness, error, target) from error
+        if not observer.is_proven:  # otherwise we stopped before the login
+            raise _unproven_error(observer, error, target) from error
     except (asyncssh.Error, asyncio.IncompleteReadError) as error:
         raise _classify_error(error, target) from error
     finally:
-        if witness.connection:
-            witness.connection.abort()
+        if observer.connection:
+            observer.connection.abort()
 
 
-async def _check_banner(target: Ssh, asked: RunningCheck) -> ProbeResult:
-    reader, writer = await asked.context.egress.open_connection(target.host, target.port)
+async def _check_banner(target: Ssh, check: RunningCheck) -> ProbeResult:
+    reader, writer = await check.context.egress.open_connection(target.host, target.port)
     try:
         banner = await read_banner(reader)
     finally:
         writer.transport.abort()
-    return ProbeResult(code=CONNECTED, value=Untyped(banner), detail={"banner": banner} if asked.detailed else None)
+    return ProbeResult(code=CONNECTED, value=Untyped(banner), detail={"banner": banner} if check.detailed else None)
 
 
-async def _handshake(target: Ssh, asked: RunningCheck, witness: HostKeyObserver, algorithms: tuple[str, ...]) -> None:
-    """Shake hands, and log in where a user is named. Raises Failed for what the library can't read."""
-    keys, sock = _keys(target), await asked.context.egress.socket_to(target.host, target.port)
+async def _handshake(target: Ssh, check: RunningCheck, observer: HostKeyObserver, algorithms: tuple[str, ...]) -> None:
+    """Do the handshake, and log in where a user is set. Raises TargetFailed for what the library can't parse."""
+    keys, sock = _keys(target), await check.context.egress.socket_to(target.host, target.port)
     try:
         await asyncssh.connect(
             target.host,
             target.port,
             sock=sock,
-            client_factory=lambda: witness,
-            config=None,  # the worker's own account has no part in it: no files, no agent, no keys
+            client_factory=lambda: observer,
+            config=None,  # the worker's own account must not affect it: no files, no agent, no keys
             known_hosts=([], [], []),
             kex_algs=KEY_EXCHANGES,
             server_host_key_algs=algorithms,
@@ -148,12 +150,12 @@ async def _handshake(target: Ssh, asked: RunningCheck, witness: HostKeyObserver,
             username=target.username or PLACEHOLDER_USER,
             password=target.password or None,
             gss_host=None,
-            connect_timeout=None,  # one deadline holds for all of a check
-            login_timeout=asked.snapshot.timeout_ms / 1000 + 1,
+            connect_timeout=None,  # the check has one deadline for everything
+            login_timeout=check.snapshot.timeout_ms / 1000 + 1,
         )
-    except SASLPrepError:  # of the name that we log in with
+    except SASLPrepError:  # about our own user name
         raise
-    except UnicodeDecodeError as error:  # the standard has both in ASCII
+    except UnicodeDecodeError as error:  # the standard requires ASCII for both
         raise TargetFailed("the server's greeting, or a name it gives, is not ASCII") from error
     except PARSE_ERRORS as error:
         raise TargetFailed(f"a message of the server's can't be read ({type(error).__name__})") from error
@@ -168,26 +170,26 @@ def _keys(target: Ssh) -> list[asyncssh.SSHKey]:
         ) from error
 
 
-def _unproven_error(witness: HostKeyObserver, error: Exception, target: Ssh) -> TargetFailed:
-    if witness.fingerprint:
+def _unproven_error(observer: HostKeyObserver, error: Exception, target: Ssh) -> TargetFailed:
+    if observer.fingerprint:
         return TargetFailed(
-            "the server shows a host key that it does not have: somebody is in between", detail=_facts(witness)
+            "the server shows a host key that it does not have: somebody is in between", detail=_facts(observer)
         )
     return _classify_error(error, target)
 
 
-def _facts(witness: HostKeyObserver) -> dict[str, Any]:
-    return {"banner": witness.banner, "fingerprint": witness.fingerprint, "algorithm": witness.algorithm}
+def _facts(observer: HostKeyObserver) -> dict[str, Any]:
+    return {"banner": observer.banner, "fingerprint": observer.fingerprint, "algorithm": observer.algorithm}
 
 
-def _mismatch_text(target: Ssh, met: list[HostKeyObserver]) -> str:
-    keys = list(dict.fromkeys(one.fingerprint for one in met if one.fingerprint))
+def _mismatch_text(target: Ssh, observers: list[HostKeyObserver]) -> str:
+    keys = list(dict.fromkeys(one.fingerprint for one in observers if one.fingerprint))
     found = f"host key is {keys[0]}" if len(keys) == 1 else f"host keys are {', '.join(keys)}"
     return f"the {found}, expected {target.fingerprint}"
 
 
 def _classify_error(error: Exception, target: Ssh) -> TargetFailed:
-    """What the library's error says of the server, in our words."""
+    """The library's error as our own message."""
     match error:
         case asyncssh.PermissionDenied():
             return TargetFailed(f"the login of {target.username[:80]} was refused")

@@ -1,4 +1,4 @@
-"""Looks at the certificate of a TLS server: its days, its names, and who stands for it."""
+"""Checks the certificate of a TLS server: its days, its names, and its chain."""
 
 import ssl
 from asyncio import StreamWriter
@@ -15,23 +15,23 @@ from schema.status import Status
 from schema.targets import Ssl
 
 
-async def probe(target: Ssl, asked: RunningCheck) -> ProbeResult:
-    """Shake hands whatever is shown, then judge what was shown; the chain has a handshake of its own."""
-    leaf, facts = await _fetch_leaf(target, asked)
-    objection = await _chain_error(target, asked) if target.check_chain else ""
+async def probe(target: Ssl, check: RunningCheck) -> ProbeResult:
+    """Do a handshake that accepts anything, evaluate the certificate, and verify the chain with a second handshake."""
+    leaf, facts = await _fetch_leaf(target, check)
+    chain_error = await _chain_error(target, check) if target.check_chain else ""
     if target.check_chain:
-        facts["chain_valid"] = not objection
+        facts["chain_valid"] = not chain_error
     days = expiring.record_certificate(leaf.certificate).days_left(datetime.now(UTC))
     facts["days_until_expiration"] = days
-    if reason := _certificate_error(leaf, target, days) or objection:
+    if reason := _certificate_error(leaf, target, days) or chain_error:
         raise TargetFailed(reason, detail=facts)
     status, message = _passing_status(leaf, target, days)
-    detail = facts if asked.detailed or status is not Status.UP else None
+    detail = facts if check.detailed or status is not Status.UP else None
     return ProbeResult(status, ANSWERED, message, detail, days, days)
 
 
-async def _fetch_leaf(target: Ssl, asked: RunningCheck) -> tuple[LeafCertificate, dict[str, Any]]:
-    writer = await _handshake(target, asked, target_tls_context(target, asked.context, verify=False))
+async def _fetch_leaf(target: Ssl, check: RunningCheck) -> tuple[LeafCertificate, dict[str, Any]]:
+    writer = await _handshake(target, check, target_tls_context(target, check.context, verify=False))
     try:
         tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
         leaf = parse_leaf(tls.getpeercert(binary_form=True) or b"")
@@ -50,25 +50,25 @@ async def _fetch_leaf(target: Ssl, asked: RunningCheck) -> tuple[LeafCertificate
     return leaf, facts
 
 
-async def _chain_error(target: Ssl, asked: RunningCheck) -> str:
-    """Why nobody we trust stands for the certificate; empty when somebody does."""
+async def _chain_error(target: Ssl, check: RunningCheck) -> str:
+    """Why the chain is not trusted; empty when it is."""
     try:
-        writer = await _handshake(target, asked, target_tls_context(target, asked.context, check_hostname=False))
+        writer = await _handshake(target, check, target_tls_context(target, check.context, check_hostname=False))
     except ssl.SSLCertVerificationError as error:
         return f"chain not valid: {error.verify_message}"
     writer.transport.abort()
     return ""
 
 
-async def _handshake(target: Ssl, asked: RunningCheck, context: ssl.SSLContext) -> StreamWriter:
-    _, writer = await asked.context.egress.open_connection(
-        target.host, target.port, ssl=context, server_hostname=target.server_name
+async def _handshake(target: Ssl, check: RunningCheck, tls: ssl.SSLContext) -> StreamWriter:
+    _, writer = await check.context.egress.open_connection(
+        target.host, target.port, ssl=tls, server_hostname=target.server_name
     )
     return writer
 
 
 def _certificate_error(leaf: LeafCertificate, target: Ssl, days: int) -> str:
-    """What makes a certificate a failure; empty when nothing does."""
+    """Why the certificate fails the check; empty when it passes."""
     now, name = datetime.now(UTC), target.server_name or target.host
     if now < leaf.not_before:
         return f"the certificate is not valid before {leaf.not_before:%Y-%m-%d %H:%M} UTC"
@@ -82,7 +82,7 @@ def _certificate_error(leaf: LeafCertificate, target: Ssl, days: int) -> str:
 
 
 def _passing_status(leaf: LeafCertificate, target: Ssl, days: int) -> tuple[Status, str]:
-    """What a certificate that holds is, and the words where the usual ones don't do."""
+    """The status of a valid certificate, and a message where the default does not fit."""
     if days <= target.warning_days:
         return Status.DEGRADED, f"the certificate ends in {days} days"
     if leaf.is_unnamed and target.verify_hostname:

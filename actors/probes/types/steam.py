@@ -1,4 +1,4 @@
-"""Looks whether a game server answers a Steam server query (A2S_INFO), and how many play."""
+"""Checks that a game server answers a Steam server query (A2S_INFO), and how many play."""
 
 import asyncio
 import io
@@ -15,50 +15,50 @@ from actors.probes.net.udp import MAX_ATTEMPTS, UdpConnection, attempt_timeout_s
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.targets import Steam
 
-SINGLE_PACKET = b"\xff\xff\xff\xff"  # a reply in one packet, as every reply of this kind is
+SINGLE_PACKET = b"\xff\xff\xff\xff"  # marks a reply in one packet, as all replies of this kind are
 CHALLENGE = 0x41
-MAX_CHALLENGES = 4  # answered within one try; some servers send two
+MAX_CHALLENGES = 4  # answered within one attempt; some servers send two
 SHOWN_CHARS = 200  # characters of a name
-MAX_PACKET_BYTES = 8_192  # a reply has at most 1,400; the library reads names byte by byte
+MAX_PACKET_BYTES = 8_192  # a reply has at most 1,400; the library parses names byte by byte
 
 Info: TypeAlias = SourceInfo[str] | GoldSrcInfo[str]
 
 
-async def probe(target: Steam, asked: RunningCheck) -> ProbeResult:
-    """Ask up to three times; the first answer that can be read will do."""
-    async with open_udp(asked, target.host, target.port) as line:
+async def probe(target: Steam, check: RunningCheck) -> ProbeResult:
+    """Up to three requests; the first readable response counts."""
+    async with open_udp(check, target.host, target.port) as connection:
         for _ in range(MAX_ATTEMPTS):
             try:
-                async with asyncio.timeout(attempt_timeout_s(asked)):
-                    info = await _query_info(line)
-            except TimeoutError as late:
-                if late.errno:  # the network's own
+                async with asyncio.timeout(attempt_timeout_s(check)):
+                    info = await _query_info(connection)
+            except TimeoutError as error:
+                if error.errno:  # a network error
                     raise
                 continue
-            return _evaluate(target, info, detailed=asked.detailed)
+            return _evaluate(target, info, detailed=check.detailed)
     raise TargetFailed(f"no answer to {MAX_ATTEMPTS} requests", code=NO_ANSWER)
 
 
-async def _query_info(line: UdpConnection) -> Info:
-    """One question, and the challenge that a server may put before its answer. What is neither is passed over."""
-    line.send(encode_request(0))
+async def _query_info(connection: UdpConnection) -> Info:
+    """One request, with the challenges that a server may send before its response. Other datagrams are ignored."""
+    connection.send(encode_request(0))
     challenges = 0
     while True:
-        kind, reader = _parse_head(await line.receive())
+        kind, reader = _parse_head(await connection.receive())
         if kind == CHALLENGE and challenges < MAX_CHALLENGES:
             challenges += 1
-            line.send(encode_request(_parse_challenge(reader)))
+            connection.send(encode_request(_parse_challenge(reader)))
         elif kind is not None and InfoProtocol.validate_response_type(kind):
             return _parse_info(kind, reader)
 
 
 def encode_request(challenge: int) -> bytes:
-    """The request, with the number that the server wants to see again."""
+    """The request, with the server's challenge."""
     return SINGLE_PACKET + bytes(InfoProtocol.serialize_request(challenge))
 
 
 def _parse_head(data: bytes) -> tuple[int | None, ByteReader]:
-    """What kind of reply it is, and what follows; None for anything else."""
+    """The kind of reply, and a reader for the rest; None for anything else."""
     known = data.startswith(SINGLE_PACKET) and len(SINGLE_PACKET) < len(data) <= MAX_PACKET_BYTES
     return data[len(SINGLE_PACKET)] if known else None, ByteReader(
         io.BytesIO(data[len(SINGLE_PACKET) + 1 :]), "<", "utf-8"
@@ -87,7 +87,7 @@ def _evaluate(target: Steam, info: Info, *, detailed: bool) -> ProbeResult:
 
 
 def info_facts(info: Info) -> dict[str, Any]:
-    """For people and programs."""
+    """For a result's detail."""
     return {
         "name": info.server_name[:SHOWN_CHARS],
         "map": info.map_name[:SHOWN_CHARS],

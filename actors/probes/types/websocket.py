@@ -1,4 +1,4 @@
-"""Looks whether a WebSocket opens, and whether it says what it should."""
+"""Checks that a WebSocket opens, and what it sends."""
 
 import asyncio
 from typing import Any
@@ -18,21 +18,19 @@ from schema.assertions import Value
 from schema.heartbeat_texts import ANSWERED, CONNECTED
 from schema.targets import WebSocket
 
-MAX_RECEIVED_BYTES = 4_194_304  # of all messages until the right one came
-MAX_MESSAGES = 10_000  # pings among them
-YIELD_EVERY = (
-    100  # messages that are looked at before others have their turn: what has come already is read without waiting
-)
-SHOWN_CHARS, DETAIL_CHARS = 80, 300  # characters in a sentence, in a detail
+MAX_RECEIVED_BYTES = 4_194_304  # of all messages until the expected one
+MAX_MESSAGES = 10_000  # including pings
+YIELD_EVERY = 100  # messages before other tasks get a turn: data that is already here is read without waiting
+SHOWN_CHARS, DETAIL_CHARS = 80, 300  # in a message, in a detail
 DATA_TYPES = {WSMsgType.TEXT, WSMsgType.BINARY}
 CONTROL_TYPES = {WSMsgType.PING, WSMsgType.PONG}
 
 
-async def probe(target: WebSocket, asked: RunningCheck) -> ProbeResult:
-    """Open, say what is to be said, wait for what is expected."""
+async def probe(target: WebSocket, check: RunningCheck) -> ProbeResult:
+    """Open, send the configured text, wait for the expected message."""
     with websocket_client.translating_errors():
-        async with open_session(_connection_options(target), asked) as way:
-            return await _exchange(target, asked, way)
+        async with open_session(_connection_options(target), check) as session:
+            return await _exchange(target, check, session)
 
 
 def _connection_options(target: WebSocket) -> ConnectionOptions:
@@ -42,36 +40,36 @@ def _connection_options(target: WebSocket) -> ConnectionOptions:
         tls_key=target.tls_key,
         tls_ca=target.tls_ca,
         use_proxy=bool(target.proxy_id),
-        use_tunnel=target.url[:3].lower() == "ws:",  # RFC 6455, 4.1: a proxy does not pass an upgrade on
+        use_tunnel=target.url[:3].lower() == "ws:",  # RFC 6455, 4.1: a proxy does not forward an upgrade
         middlewares=(websocket_client.reject_redirect,),
     )
 
 
-async def _exchange(target: WebSocket, asked: RunningCheck, way: HttpSession) -> ProbeResult:
-    socket = await websocket_client.connect(way, target.url, target.headers, target.subprotocol)
+async def _exchange(target: WebSocket, check: RunningCheck, session: HttpSession) -> ProbeResult:
+    socket = await websocket_client.connect(session, target.url, target.headers, target.subprotocol)
     try:
         if target.send:
             await socket.send_str(target.send)
-        said = await _receive_expected(target, socket) if expects_response(target) else None
+        received = await _receive_expected(target, socket) if expects_response(target) else None
     finally:
         await websocket_client.close(socket)
-    facts: dict[str, Any] = {"subprotocol": socket.protocol, "message": said and said[:DETAIL_CHARS]}
+    facts: dict[str, Any] = {"subprotocol": socket.protocol, "message": received and received[:DETAIL_CHARS]}
     detail = {name: fact for name, fact in facts.items() if fact is not None}
     return ProbeResult(
-        code=CONNECTED if said is None else ANSWERED,
-        detail=detail if asked.detailed else None,
-        value=ABSENT if said is None else Untyped(said),
+        code=CONNECTED if received is None else ANSWERED,
+        detail=detail if check.detailed else None,
+        value=ABSENT if received is None else Untyped(received),
     )
 
 
 def expects_response(target: WebSocket) -> bool:
-    """Whether there is anything to wait for: words, or a value to compare."""
+    """Whether to wait for a message: expected text, or a value to compare."""
     return bool(target.expect) or any(isinstance(one, Value) for one in target.assertions)
 
 
 async def _receive_expected(target: WebSocket, socket: ClientWebSocketResponse) -> str:
-    """The first message with the expected words in it. Raises Failed when the other side ends first, or babbles."""
-    left = MAX_RECEIVED_BYTES
+    """The first message with the expected text. Raises TargetFailed when the server closes first, or sends too much."""
+    bytes_left = MAX_RECEIVED_BYTES
     for number in range(MAX_MESSAGES):
         if number % YIELD_EVERY == YIELD_EVERY - 1:
             await asyncio.sleep(0)
@@ -83,17 +81,13 @@ async def _receive_expected(target: WebSocket, socket: ClientWebSocketResponse) 
             raise TargetFailed(
                 f"the connection was closed before {_expected_text(target)} came{_close_reason(message, socket)}"
             )
-        text = _text(message.data)
+        text = message.data if isinstance(message.data, str) else message.data.decode(errors="replace")
         if target.expect in text:
             return text
-        left -= len(text)
-        if left < 0:
+        bytes_left -= len(text)
+        if bytes_left < 0:
             break
     raise TargetFailed(f"{_expected_text(target)} is not among the first messages")
-
-
-def _text(data: str | bytes) -> str:
-    return data if isinstance(data, str) else data.decode(errors="replace")
 
 
 def _expected_text(target: WebSocket) -> str:
@@ -101,8 +95,8 @@ def _expected_text(target: WebSocket) -> str:
 
 
 def _close_reason(message: aiohttp.WSMessage, socket: ClientWebSocketResponse) -> str:
-    """The close code and what was said with it, as far as there is any."""
+    """The close code and reason, as far as there are any."""
     if message.type is WSMsgType.ERROR:
         return ": what came is no WebSocket"
-    words = f" {str(message.extra)[:SHOWN_CHARS]}" if message.extra else ""
-    return f" ({socket.close_code}{words})" if socket.close_code else ""
+    text = f" {str(message.extra)[:SHOWN_CHARS]}" if message.extra else ""
+    return f" ({socket.close_code}{text})" if socket.close_code else ""

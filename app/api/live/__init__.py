@@ -1,1 +1,1 @@
-"""The WebSocket: connections, subscriptions, what each may see."""
+"""The WebSocket: connections, subscriptions, limits and visibility."""

@@ -1,4 +1,4 @@
-"""One WebSocket as a line: JSON texts in, JSON texts out, both bounded."""
+"""One WebSocket connection: receives and sends JSON messages, limited in size and rate."""
 
 import asyncio
 from time import monotonic
@@ -17,40 +17,33 @@ from schema.ws_messages import Incoming, Outgoing
 
 Socket = WebSocket[Any, Any, Any]
 
-MAX_MESSAGE_BYTES = 16_384  # a hundred channel names with room to spare
-BURST, MESSAGES_PER_S = (
-    60,
-    20,
-)  # messages at once, and in the long run; a page that opens subscribes to a few dozen channels
-TOLERATED_EXCESS = 5  # messages beyond it, until the peer was quiet for long enough to have its whole burst again
-CLOSE_TIMEOUT_S = 2  # a peer that takes nothing any more is not waited for
+MAX_MESSAGE_BYTES = 16_384  # room for a hundred channel names
+BURST, MESSAGES_PER_S = 60, 20  # a page that opens subscribes to a few dozen channels at once
+TOLERATED_EXCESS = 5  # messages over the rate until the peer is closed; reset once its burst is full again
+CLOSE_TIMEOUT_S = 2  # for a peer that reads nothing any more
 
-BAD_REQUEST, UNAUTHENTICATED, CROSS_SITE, RATE_LIMITED = (
-    4400,
-    4401,
-    4403,
-    4429,
-)  # 4000 + the HTTP status that says the same
+# close codes: 4000 + the HTTP status with the same meaning
+BAD_REQUEST, UNAUTHENTICATED, CROSS_SITE, RATE_LIMITED = 4400, 4401, 4403, 4429
 MESSAGE_TOO_BIG, SERVICE_RESTART, TRY_AGAIN_LATER = 1009, 1012, 1013  # RFC 6455 §7.4.1 and the registry of close codes
 
 _encoder = msgspec.json.Encoder()
 
 
 def _peer_of(socket: Socket) -> tuple[str, int]:
-    """The other end of the connection itself, whatever a proxy says of who is behind it."""
+    """The address and port of the direct peer, which may be a proxy."""
     if not socket.client:  # a Unix socket
         return "", 0
     return socket.client.host.removeprefix("::ffff:"), int(socket.client.port)  # Granian has it as text
 
 
 class MessageTooLong(Refusal):
-    """A message that we do not even look at."""
+    """A message over MAX_MESSAGE_BYTES, which is not parsed."""
 
     status, code = 413, "PAYLOAD_TOO_LARGE"
 
 
 class CloseConnection(Exception):  # noqa: N818  # an end, not an error of ours
-    """The line is to be closed, with a code and the reason as an error message before it."""
+    """Close the connection with this code, after an error message with the reason."""
 
     def __init__(self, code: int, refusal: Refusal) -> None:
         super().__init__(refusal.message)
@@ -59,7 +52,7 @@ class CloseConnection(Exception):  # noqa: N818  # an end, not an error of ours
 
 
 class LiveConnection:
-    """Reads and writes one accepted socket, and holds its rate of messages."""
+    """Reads and writes one accepted socket, and limits the rate of its messages."""
 
     def __init__(self, socket: Socket) -> None:
         self.socket = socket
@@ -68,7 +61,7 @@ class LiveConnection:
         self._tokens, self._filled_at, self._excess = float(BURST), monotonic(), 0
 
     async def receive(self) -> Incoming:
-        """The next message. Raises a Refusal for one that is not understood, HangUp for one that is too long."""
+        """The next message. Raises a Refusal if it is invalid, CloseConnection if it is too long."""
         event = await self.socket.receive()
         if event["type"] != "websocket.receive":
             raise WebSocketDisconnect(detail="gone")
@@ -81,32 +74,31 @@ class LiveConnection:
         return message
 
     async def send_text(self, text: str) -> None:
-        """Send a text; waits for a peer that is slow."""
+        """Send a text; waits for a slow peer."""
         await self.socket.send({"type": "websocket.send", "text": text, "bytes": None})
 
     async def send(self, frame: Outgoing) -> None:
-        """Send a message of ours."""
+        """Send a message."""
         await self.send_text(_encoder.encode(frame).decode())
 
     async def send_error(self, refusal: Refusal) -> None:
-        """Say why not; the line stays."""
+        """Send an error; the connection stays open."""
         await self.send(ws_messages.ErrorFrame(error=errors.error_body(refusal, self.request_id)))
 
     async def close(self, closing: CloseConnection) -> None:
-        """Say why, and close; a peer that does not listen is left to the server."""
+        """Send the reason and close. A peer that does not read is left to the server."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self.send_error(closing.refusal)
-                await self.socket.close(
-                    closing.code, closing.refusal.code
-                )  # a reason has room for 123 bytes (RFC 6455 §5.5)
+                # the reason may have 123 bytes (RFC 6455 §5.5)
+                await self.socket.close(closing.code, closing.refusal.code)
         except TimeoutError:
             return
 
     async def _limit_rate(self) -> None:
-        """Take one of the messages that fit a second. When there is none: wait, so that a flood is slow, and refuse.
+        """Take a token from the bucket of messages. Without one, wait for a second, to slow a flood, and refuse.
 
-        raises  TooMany; HangUp for who goes on and on
+        raises  TooMany; CloseConnection after TOLERATED_EXCESS refusals
         """
         now = monotonic()
         self._tokens = min(float(BURST), self._tokens + (now - self._filled_at) * MESSAGES_PER_S)

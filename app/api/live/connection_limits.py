@@ -1,4 +1,4 @@
-"""How many WebSockets one address and one person may hold: each costs memory for as long as its peer likes."""
+"""Limits the WebSockets per address and per user: each uses memory for as long as its peer keeps it open."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
@@ -9,20 +9,20 @@ from app.security.limits.rejections import REJECTED
 from app.settings import Settings
 from schema.users import Principal
 
-MAX_UNAUTHENTICATED = 40  # sockets of this process that wait for their first message
-UNAUTHENTICATED_PER_ADDRESS = 5  # signing in takes a moment; who has a credential at the handshake is no stranger
+MAX_UNAUTHENTICATED = 40  # sockets of this process that have not sent their first message
+UNAUTHENTICATED_PER_ADDRESS = 5  # signing in takes a moment; sockets with a credential in the handshake are not counted
 RETRY_AFTER_S = 5
 
 
 class TooManyConnections(TooMany):
-    """There are as many sockets as there may be."""
+    """The limit of open sockets is reached."""
 
 
 CountKey = tuple[str, Hashable]
 
 
 class ConnectionLimits:
-    """The sockets of this process, counted by where they come from and whose they are."""
+    """Counts the sockets of this process by address and by user."""
 
     def __init__(self, settings: Settings) -> None:
         self._per_address, self._per_user = settings.live_sockets_per_address, settings.live_sockets_per_user
@@ -30,34 +30,36 @@ class ConnectionLimits:
 
     @contextmanager
     def count_address(self, address: str) -> Iterator[None]:
-        """One more from there, signed in or not. Raises Crowded."""
+        """Count a socket of this address, signed in or not. Raises TooManyConnections."""
         with self._count_one(("address", address), self._per_address, "this address"):
             yield
 
     @contextmanager
     def count_unauthenticated(self, address: str) -> Iterator[None]:
-        """One more that has yet to say who it is. Raises Crowded."""
+        """Count a socket that has not signed in yet. Raises TooManyConnections."""
         with (
-            self._count_one(("stranger", address), UNAUTHENTICATED_PER_ADDRESS, "this address, not signed in,"),
-            self._count_one(("strangers", ""), MAX_UNAUTHENTICATED, "clients that are not signed in"),
+            self._count_one(
+                ("unauthenticated at", address), UNAUTHENTICATED_PER_ADDRESS, "this address, not signed in,"
+            ),
+            self._count_one(("unauthenticated", ""), MAX_UNAUTHENTICATED, "clients that are not signed in"),
         ):
             yield
 
     @contextmanager
     def count_user(self, principal: Principal) -> Iterator[None]:
-        """One more of somebody, by whatever credential. Raises Crowded."""
+        """Count a socket of this user, by any credential. Raises TooManyConnections."""
         with self._count_one(("user", principal.user_id or principal.username), self._per_user, "this user"):
             yield
 
     @contextmanager
-    def _count_one(self, place: CountKey, most: int, whose: str) -> Iterator[None]:
-        if self._count[place] >= most:
+    def _count_one(self, key: CountKey, limit: int, owner: str) -> Iterator[None]:
+        if self._count[key] >= limit:
             REJECTED.labels("sockets").inc()
-            raise TooManyConnections(f"There are {most} WebSockets of {whose} already.", retry_after_s=RETRY_AFTER_S)
-        self._count[place] += 1
+            raise TooManyConnections(f"There are {limit} WebSockets of {owner} already.", retry_after_s=RETRY_AFTER_S)
+        self._count[key] += 1
         try:
             yield
         finally:
-            self._count[place] -= 1
-            if not self._count[place]:
-                del self._count[place]
+            self._count[key] -= 1
+            if not self._count[key]:
+                del self._count[key]

@@ -1,4 +1,4 @@
-"""Somebody on a line, signed in: what each of their messages does."""
+"""A signed-in connection: handles its messages and sends those of the channels it follows."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from app.api.live.connection import CloseConnection, LiveConnection
 from app.errors import Conflict, Invalid, Refusal
-from app.live import channels as feeds
+from app.live.channels import allowed_channels
 from app.live.hub import Hub
 from app.live.subscriber import LiveSubscriber, MessageFilter
 from schema.users import Principal
@@ -28,7 +28,7 @@ MAX_CHANNELS = 100  # per socket
 
 
 class Subscription:
-    """Follows channels for one principal, until the peer leaves or the session ends."""
+    """Follows channels for one principal, until the peer disconnects or the session ends."""
 
     def __init__(
         self, connection: LiveConnection, principal: Principal, hub: Hub, filter_message: MessageFilter
@@ -40,24 +40,24 @@ class Subscription:
         self._closing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def close(self, closing: CloseConnection) -> None:
-        """Have the line hung up, from outside."""
+        """Make `run` raise this, to close the connection from outside."""
         if not self._closing.done():
             self._closing.set_exception(closing)
 
     def ping(self) -> None:
-        """Send a ping frame, unless a message is being sent: that is as good."""
+        """Send a ping frame, unless a message is being sent, which has the same effect."""
         if not self._subscriber.write_lock.locked():
             self.connection.inbound.ping()
 
     async def run(self) -> None:
-        """Listen and talk. Returns when the peer has left; raises HangUp when we are to close."""
-        jobs = [asyncio.ensure_future(job) for job in (self._listen(), self._subscriber.run(), self._closing)]
+        """Receive and send. Returns when the peer has disconnected; raises CloseConnection if we are to close."""
+        futures = [asyncio.ensure_future(job) for job in (self._listen(), self._subscriber.run(), self._closing)]
         try:
-            done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for job in jobs:
+            for job in futures:
                 job.cancel()
-            await asyncio.gather(*jobs, return_exceptions=True)
+            await asyncio.gather(*futures, return_exceptions=True)
             self._unsubscribe(tuple(self._subscriber.channels))
         for job in done:
             job.result()
@@ -89,11 +89,11 @@ class Subscription:
             await self.connection.send(frame)
 
     async def _subscribe(self, message: Subscribe) -> None:
-        """Follow those channels that there are and that are allowed; each other one is an error of its own.
+        """Follow the channels that exist and are allowed; each other one is answered by an error.
 
-        Old messages come before new ones, which wait for the pen meanwhile.
+        Replayed messages are sent before new ones, which wait for `write_lock`.
         """
-        channels, refused = feeds.allowed_channels(self.principal, message.channels)
+        channels, refused = allowed_channels(self.principal, message.channels)
         if len({*self._subscriber.channels, *channels}) > MAX_CHANNELS:
             raise Invalid.for_field("channels", f"A connection may follow {MAX_CHANNELS} channels.")
         async with self._subscriber.write_lock:
@@ -109,7 +109,7 @@ class Subscription:
                     await self._replay(channel, since, newest[channel])
 
     async def _replay(self, channel: str, since: int, newest: int) -> None:
-        if since > newest:  # numbers of another Redis, or of a process that heard more: nobody can say what is missing
+        if since > newest:  # numbers of another Redis, or of a process that is ahead: the gap is unknown
             await self._subscriber.send_gap(channel, since, newest + 1)
             return
         self._subscriber.follow(channel, since)

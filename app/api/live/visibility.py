@@ -1,7 +1,7 @@
-"""What a socket is shown whose principal sees some monitors only: heartbeats and events of those, and no others.
+"""Filters a socket's messages by the monitors that its principal may see.
 
-Which monitors these are is asked once a second and set of tags, however many sockets and messages there are, and once
-more when an event says that a monitor was added or changed. Who can't be told for certain is hung up on.
+The visible monitors are queried once a second per set of tags, however many sockets and messages there are, and again
+when an event reports that a monitor was added or changed. If the query fails, the connection is closed.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from app.store import visibility
 from app.store.visibility import TagScope
 from schema.events import EventKind
 
-CACHE_S = 1.0  # how long a monitor that lost its tag may still be shown, as long as a session that ended
-VISIBLE_TO_ALL = frozenset(  # events of no monitor that everybody is shown
+CACHE_S = 1.0  # how long a monitor that lost its tag may still be visible; the same as for an ended session
+VISIBLE_TO_ALL = frozenset(  # events without a monitor that everybody may see
     {
         EventKind.SCHEDULE_LAG,
         EventKind.INCIDENT_OPENED,
@@ -27,26 +27,24 @@ VISIBLE_TO_ALL = frozenset(  # events of no monitor that everybody is shown
         EventKind.INCIDENT_RESOLVED,
     }
 )
-VISIBILITY_CHANGES = frozenset(
-    {EventKind.MONITOR_CREATED, EventKind.MONITOR_UPDATED}
-)  # who sees a monitor may be another then
+VISIBILITY_CHANGES = frozenset({EventKind.MONITOR_CREATED, EventKind.MONITOR_UPDATED})  # these may change who sees it
 
 
 async def filter_for(visible_to: TagScope) -> MessageFilter:
-    """What somebody is shown; those who see by the same tags share it. Raises HangUp as `Sight.show` does."""
+    """The filter for a principal; principals with the same tags share one. Raises CloseConnection as `visible_text`."""
     if visible_to is None:
         return unfiltered_text
-    sight_of_tags = _filters.get(visible_to)
-    if sight_of_tags is None:
-        sight_of_tags = _filters[visible_to] = VisibilityFilter(visible_to)
-    await sight_of_tags.load()
-    return sight_of_tags.visible_text
+    tag_filter = _filters.get(visible_to)
+    if tag_filter is None:
+        tag_filter = _filters[visible_to] = VisibilityFilter(visible_to)
+    await tag_filter.load()
+    return tag_filter.visible_text
 
 
 class VisibilityFilter:
-    """The monitors that bear one of some tags, and what they leave of messages.
+    """Reduces messages to the monitors with one of these tags.
 
-    before    those of the look before; a monitor that was removed is among them, and nowhere else any more
+    _visible_before    the monitors of the previous query, which include one that was deleted since
     """
 
     def __init__(self, tags: frozenset[str]) -> None:
@@ -58,16 +56,14 @@ class VisibilityFilter:
         self._last: tuple[LiveMessage, frozenset[str], str] | None = None
 
     async def load(self) -> None:
-        """Look once before the first message: what is removed by it was seen then. Raises HangUp as `show` does."""
+        """Query once before the first message, which may delete a monitor. Raises CloseConnection as `visible_text`."""
         await self._refresh()
 
     async def visible_text(self, message: LiveMessage) -> str:
-        """What is shown of a message; empty: nothing. Raises HangUp when the database does not answer."""
-        return await (
-            self._visible_event(message)
-            if message.channel in {EVENTS, INCIDENTS}
-            else self._visible_heartbeats(message)
-        )
+        """The visible part of a message; may be empty. Raises CloseConnection if the database does not answer."""
+        if message.channel in {EVENTS, INCIDENTS}:
+            return await self._visible_event(message)
+        return await self._visible_heartbeats(message)
 
     async def _visible_heartbeats(self, message: LiveMessage) -> str:
         await self._refresh()
@@ -80,19 +76,19 @@ class VisibilityFilter:
         if subject.monitor_id is None:
             return message.text if subject.event in VISIBLE_TO_ALL else ""
         await self._refresh(force=subject.event in VISIBILITY_CHANGES)
-        seen = self._visible | self._visible_before if subject.event == EventKind.MONITOR_DELETED else self._visible
-        return message.text if subject.monitor_id in seen else ""
+        visible = self._visible | self._visible_before if subject.event == EventKind.MONITOR_DELETED else self._visible
+        return message.text if subject.monitor_id in visible else ""
 
     async def _refresh(self, *, force: bool = False) -> None:
-        """Ask which monitors are seen, unless it is known. After a change nothing counts that was known before."""
+        """Query the visible monitors, unless the last query is recent. `force` after a change of a monitor."""
         async with self._refresh_lock:
             if not force and monotonic() < self._fresh_until:
                 return
-            asked_at = monotonic()
-            seen = await self._query_visible()
-            self._visible_before = seen if force else self._visible
-            self._visible = self._visible if seen == self._visible else seen
-            self._fresh_until = asked_at + CACHE_S
+            queried_at = monotonic()
+            visible = await self._query_visible()
+            self._visible_before = visible if force else self._visible
+            self._visible = self._visible if visible == self._visible else visible
+            self._fresh_until = queried_at + CACHE_S
 
     async def _query_visible(self) -> frozenset[str]:
         try:

@@ -1,1 +1,1 @@
-"""Who is asking, and what they may do."""
+"""Identifies the caller of a request and decides what they may do."""

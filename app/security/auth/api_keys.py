@@ -1,4 +1,4 @@
-"""API keys: how they are made, what is stored of them, whom one lets in and from where, and when it was last used."""
+"""API keys: generation, the stored hash, what a key grants, and its last usage."""
 
 import hmac
 import secrets
@@ -15,19 +15,19 @@ from schema.users import Principal
 
 PREFIX = "pk_"
 SECRET_BYTES = 32
-VISIBLE_CHARS = len(PREFIX) + 8  # characters that stay readable, so that people recognise a key: 48 of its 256 bits
+VISIBLE_CHARS = len(PREFIX) + 8  # characters shown so that people recognise a key: 48 of its 256 bits
 INVALID_KEY = "The API key is not valid."
 
 Network = IPv4Network | IPv6Network
 
 
 class Grant(Struct, frozen=True, kw_only=True):
-    """What a key lets its holder be, as far as the key itself, its owner and its networks allow.
+    """The principal behind a key, and the conditions under which the key is valid.
 
-    expires_ms    None: it does not
-    networks      where it may be used from; empty: anywhere
-    active        the key is switched on
-    owned         its owner is active
+    expires_ms      None: never
+    networks        networks it may be used from; empty: anywhere
+    active          the key is switched on
+    owner_active    its owner may sign in
     """
 
     principal: Principal
@@ -37,7 +37,7 @@ class Grant(Struct, frozen=True, kw_only=True):
     owner_active: bool
 
     def denial_reason(self) -> str:
-        """Why the key is not good any more; empty when it is."""
+        """Why the key is no longer valid; empty if it is."""
         if not self.active:
             return "The API key is switched off."
         if not self.owner_active:
@@ -47,32 +47,32 @@ class Grant(Struct, frozen=True, kw_only=True):
         return ""
 
     def allows_address(self, address: str) -> bool:
-        """Whether the key may be used from this IP address; an unknown one is in no network."""
+        """Whether the key may be used from this IP address; an unknown address is in no network."""
         return not self.networks or _is_within(address, self.networks)
 
 
 def generate_key() -> str:
-    """A new key: 256 bits of chance."""
+    """A new key with 256 random bits."""
     return PREFIX + secrets.token_urlsafe(SECRET_BYTES)
 
 
 def key_digest(key: str, pepper: bytes) -> str:
-    """What is stored of a key: a keyed hash. A fast one is enough, since nobody guesses 256 bits."""
+    """The stored keyed hash of a key. A fast hash is enough: 256 bits can't be guessed."""
     return hmac.new(pepper, key.encode(), sha256).hexdigest()
 
 
 @lru_cache(maxsize=4_096)
 def _is_within(address: str, networks: tuple[Network, ...]) -> bool:
     try:
-        found = ip_address(address.partition("%")[0])
+        parsed = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    plain = getattr(found, "ipv4_mapped", None) or found
-    return any(plain in network for network in networks)
+    bare = getattr(parsed, "ipv4_mapped", None) or parsed
+    return any(bare in network for network in networks)
 
 
 class KeyUsage(Struct, frozen=True, array_like=True):
-    """The last time a key was used, and from where."""
+    """When a key was last used, and from which address."""
 
     at_ms: int
     ip: str
@@ -82,17 +82,17 @@ _usage: dict[str, KeyUsage] = {}
 
 
 def record_usage(key_id: str, ip: str) -> None:
-    """Remember that a key was used; whoever keeps it takes it with `take_uses`."""
+    """Note that a key was used; `take_usage` collects the notes for the store."""
     _usage[key_id] = KeyUsage(clock.now_ms(), ip)
 
 
 def take_usage() -> dict[str, KeyUsage]:
-    """The last use of each key since somebody asked."""
+    """The last use of each key since the previous call."""
     taken = dict(_usage)
     _usage.clear()
     return taken
 
 
 def restore_usage(usage: Mapping[str, KeyUsage]) -> None:
-    """They could not be kept: they wait for the next time, unless there is something newer."""
+    """Put usage back that could not be stored, unless there is a newer one."""
     _usage.update({key_id: use for key_id, use in usage.items() if key_id not in _usage})

@@ -1,4 +1,4 @@
-"""What a principal may: whether its role and its scopes are enough, said in words when they are not."""
+"""Checks whether a principal's role and scopes are enough, and names what is missing."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from schema.users import Principal
 
 
 def require_role(principal: Principal, min_role: Role) -> None:
-    """Raise Forbidden for a lesser role."""
+    """Raise Forbidden if the principal's role is lower."""
     if not principal.role.covers(min_role):
         raise Forbidden(f"This needs the role {min_role}; you are {principal.role}.", needs=str(min_role))
 
 
 def require_scope(principal: Principal, any_of: Sequence[str]) -> None:
-    """Raise Forbidden, naming the scope, for an API key that has none of these."""
-    if not any(scopes.covers_scope(principal.scopes, one) for one in any_of):
+    """Raise Forbidden, naming the scopes, if an API key has none of them."""
+    if not any(scopes.covers_scope(principal.scopes, scope) for scope in any_of):
         raise Forbidden(f"This needs the scope {' or '.join(any_of)}; the API key lacks it.", needs=any_of[0])

@@ -1,8 +1,8 @@
-"""Our cookies: what they are called, how they are set and read.
+"""Names, sets and reads our cookies.
 
-Over TLS a name begins with `__Host-`: browsers then take the cookie only from this very host, by TLS and for every
-path, so that a page of a sibling domain can't plant one of its own (RFC 6265bis, 4.1.3.2). Over plain HTTP no browser
-would keep such a cookie, and the names are the bare ones.
+Over TLS a cookie's name begins with `__Host-`. Browsers accept such a cookie only from this host, by TLS and for every
+path, so a page of a sibling domain can't plant one (RFC 6265bis, 4.1.3.2). Over plain HTTP browsers would reject the
+prefix, so the names are bare.
 """
 
 from typing import Any
@@ -18,22 +18,22 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 def is_secure(connection: Connection) -> bool:
-    """Whether cookies travel by TLS only: this request did, or CLIENT_URL says that people's requests do."""
+    """Whether cookies are set for TLS only: this request came by TLS, or CLIENT_URL is https."""
     return connection.app.state.settings.client_url.startswith("https:") or tls_detection.is_tls(connection.scope)
 
 
 def cookie_name(connection: Connection, bare: str) -> str:
-    """What a cookie is called here."""
+    """The cookie's full name on this connection."""
     return PREFIX + bare if is_secure(connection) else bare
 
 
 def cookie_value(connection: Connection, bare: str) -> str | None:
-    """What the client sent under the one name that counts here; None when it is not there."""
+    """The cookie's value, or None if the client did not send it under its full name."""
     return connection.cookies.get(cookie_name(connection, bare))
 
 
 def make_cookie(connection: Connection, bare: str, value: str, *, max_age: int, httponly: bool) -> Cookie:
-    """A cookie of ours; with `max_age` 0 it is removed."""
+    """A cookie to set; `max_age` 0 removes it."""
     return Cookie(
         key=cookie_name(connection, bare),
         value=value,

@@ -1,7 +1,7 @@
-"""The keys that tokens are signed with: the newest signs, those before it verify for as long as their tokens live.
+"""The keys that sign tokens: the newest signs, earlier ones verify for as long as their tokens live.
 
-This process's copy of what `app.store.identity.signing_keys` holds, so that verifying needs no query. Before the first
-key of the store, and in a process without one, a key derived from the installation's secret stands in.
+This is the process's copy of the keys in `app.store.identity.signing_keys`, so that verifying needs no query. Until the
+first stored key is valid, and in a process without a store, a key derived from the installation's secret is used.
 """
 
 import hmac
@@ -15,9 +15,9 @@ from app.security.secrets import sealing
 
 
 class SigningKey(Struct, frozen=True, kw_only=True):
-    """One key.
+    """A signing key.
 
-    signs_from_s    seconds since the epoch; it verifies before, so that no process meets a token it can't read
+    signs_from_s    epoch seconds; it verifies earlier already, so that every process knows it before it signs
     """
 
     id: str
@@ -25,7 +25,7 @@ class SigningKey(Struct, frozen=True, kw_only=True):
     signs_from_s: float
 
     def derive(self, purpose: str) -> bytes:
-        """The key for one kind of token: what is of one kind is never taken for another."""
+        """The key for one kind of token, so that a token of one kind is never accepted as another."""
         return hmac.digest(self.secret, purpose.encode(), "sha256")
 
 
@@ -33,23 +33,23 @@ _keys: tuple[SigningKey, ...] = ()
 
 
 def set_keys(keys: Sequence[SigningKey]) -> None:
-    """Take what the store has, in place of what was here."""
+    """Replace the process's keys with those of the store."""
     global _keys  # noqa: PLW0603  # one ring per process, as with the database's engine
-    _keys = tuple(sorted(keys, key=lambda one: one.signs_from_s))
+    _keys = tuple(sorted(keys, key=lambda key: key.signs_from_s))
 
 
 def current_key(now_s: float | None = None) -> SigningKey:
     """The key that signs now."""
     now_s = time() if now_s is None else now_s
-    return next((one for one in reversed(_keys) if one.signs_from_s <= now_s), _derived_key())
+    return next((key for key in reversed(_keys) if key.signs_from_s <= now_s), _derived_key())
 
 
 def verification_keys(lifetime_s: float, now_s: float | None = None) -> list[SigningKey]:
-    """The keys that may have signed a token which lives `lifetime_s`, newest first."""
+    """The keys that may have signed a token still valid, given its lifetime; newest first."""
     now_s = time() if now_s is None else now_s
     ring = (_derived_key(), *_keys)
-    ends = [*(one.signs_from_s for one in _keys), now_s]  # a key signs until the next one does
-    return [one for one, end in zip(reversed(ring), reversed(ends), strict=True) if end + lifetime_s >= now_s]
+    ends = [*(key.signs_from_s for key in _keys), now_s]  # a key signs until the next one does
+    return [key for key, end in zip(reversed(ring), reversed(ends), strict=True) if end + lifetime_s >= now_s]
 
 
 def _derived_key() -> SigningKey:

@@ -1,8 +1,8 @@
-"""Who is asking: one resolver, once per request.
+"""Resolves the caller of a request, once per request.
 
-The first credential that is *present* decides, and a bad one is 401: `Authorization` (Bearer with an access token, an
-API key or API_ADMIN_TOKEN; Basic with a user's password), then `X-API-Key`, then the cookie `session_id`. A new kind is
-one more row in `SCHEMES` or one more line in `_presented`. What the store says of a holder is at most a second old.
+The first credential that is *present* decides, and an invalid one is 401: `Authorization` (Bearer with an access token,
+an API key or API_ADMIN_TOKEN; Basic with a user's password), then `X-API-Key`, then the cookie `session_id`. To add a
+kind, add a row to `SCHEMES` or a line to `_resolve_credential`. Data from the store is at most a second old.
 """
 
 import hmac
@@ -30,7 +30,7 @@ SessionLookup = Callable[[str], Awaitable[Principal | None]]
 GrantLookup = Callable[[str], Awaitable[Grant | None]]
 BasicUserLookup = Callable[[str], Awaitable[BasicAuthUser | None]]
 
-SESSION_COOKIE, CSRF_COOKIE, CSRF_HEADER = "session_id", "csrf_token", "X-CSRF-Token"  # names before `cookies.name_of`
+SESSION_COOKIE, CSRF_COOKIE, CSRF_HEADER = "session_id", "csrf_token", "X-CSRF-Token"  # without `cookies.cookie_name`
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 API_ADMIN = Principal(user_id="api-admin", username="api-admin", role=Role.ADMIN, via="token")
 SESSION_ENDED = "The session has ended: sign in again."
@@ -38,7 +38,7 @@ KEY_ENDED = "The API key is not valid any more, or its role or scopes have chang
 
 
 async def resolve_principal(connection: Connection) -> Principal | None:
-    """The caller, or None for nobody. Raises Unauthorized for a bad credential, Forbidden without CSRF proof."""
+    """The caller, or None without a credential. Raises Unauthorized if it is invalid, Forbidden without CSRF proof."""
     state = connection.scope["state"]
     if "principal" not in state:
         state["principal"] = await _resolve_credential(connection)
@@ -47,7 +47,7 @@ async def resolve_principal(connection: Connection) -> Principal | None:
 
 
 async def require_principal(connection: Connection) -> Principal:
-    """The caller; raises Unauthorized for nobody."""
+    """The caller. Raises Unauthorized without a credential."""
     principal = await resolve_principal(connection)
     if principal is None:
         raise Unauthorized("Authentication required")
@@ -55,7 +55,7 @@ async def require_principal(connection: Connection) -> Principal:
 
 
 async def principal_of_token(connection: Connection, token: str) -> Principal:
-    """The holder of a bearer token: an access token of ours, an API key, or API_ADMIN_TOKEN. Raises Unauthorized."""
+    """The holder of a bearer token: an access token, an API key, or API_ADMIN_TOKEN. Raises Unauthorized."""
     if _is_admin_token(connection, token):
         return API_ADMIN
     if token.startswith(api_keys.PREFIX):
@@ -69,11 +69,11 @@ async def _sid_of(token: str) -> str:
     return tokens.sid_of_access(token)
 
 
-_access_token_sids = TtlCache(_sid_of)  # PyJWT takes as long as the rest of a cheap request
+_access_token_sids = TtlCache(_sid_of)  # decoding a JWT takes as long as the rest of a cheap request
 
 
 async def is_still_valid(connection: Connection, principal: Principal) -> bool:
-    """Whether what somebody signed in with is good, with the same rights; for sockets that outlive their sign-in."""
+    """Whether a principal's credential is still valid, with the same permissions; for long-lived sockets."""
     state = connection.app.state
     if principal.session_id is not None:
         holder = await _session_lookup(connection)(principal.session_id)
@@ -84,9 +84,9 @@ async def is_still_valid(connection: Connection, principal: Principal) -> bool:
             return False
         return _permissions_of(grant.principal) == _permissions_of(principal)
     if principal.via == "basic":
-        known: BasicAuthUser | None = await state.known_as(principal.username)
-        is_enough = known is not None and known.active and not known.has_second_factor
-        return known is not None and is_enough and _basic_principal(known) == principal
+        user: BasicAuthUser | None = await state.known_as(principal.username)
+        may_sign_in = user is not None and user.active and not user.has_second_factor
+        return user is not None and may_sign_in and _basic_principal(user) == principal
     return True
 
 
@@ -95,21 +95,21 @@ def _permissions_of(principal: Principal) -> tuple[Role, frozenset[str] | None, 
 
 
 def ended_message(principal: Principal) -> str:
-    """What to tell somebody of whom `still` is false."""
+    """The message for a principal that is no longer valid."""
     return SESSION_ENDED if principal.key_id is None else KEY_ENDED
 
 
 def is_same_origin(connection: Connection) -> bool:
-    """Whether the `Origin` header names us or CLIENT_URL; false when there is none."""
+    """Whether the `Origin` header names this host or CLIENT_URL; false without the header."""
     origin = connection.headers.get("Origin", "")
     if not origin or origin == "null":
         return False
     try:
-        theirs, client = urlsplit(origin), urlsplit(connection.app.state.settings.client_url)
-    except ValueError:  # such as brackets that do not close
+        given, client = urlsplit(origin), urlsplit(connection.app.state.settings.client_url)
+    except ValueError:  # such as an unclosed bracket
         return False
     own = ("https" if tls_detection.is_tls(connection.scope) else "http", connection.headers.get("Host", ""))
-    return (theirs.scheme, theirs.netloc) in (own, (client.scheme, client.netloc))
+    return (given.scheme, given.netloc) in (own, (client.scheme, client.netloc))
 
 
 async def _resolve_credential(connection: Connection) -> Principal | None:
@@ -133,7 +133,7 @@ async def _principal_of_api_key_header(connection: Connection, key: str) -> Prin
 
 
 async def _principal_of_key(connection: Connection, key: str) -> Principal:
-    """Whom an API key stands for. Raises Unauthorized for a bad one, Forbidden from another network."""
+    """The principal of an API key. Raises Unauthorized for an invalid one, Forbidden from another network."""
     grant_of: GrantLookup = connection.app.state.grant_of
     grant = await grant_of(key)
     address = address_of(connection)
@@ -141,9 +141,9 @@ async def _principal_of_key(connection: Connection, key: str) -> Principal:
         await brute_force.refuse_if_locked(CredentialKind.KEY, address)
         await brute_force.record_failure(CredentialKind.KEY, address)
         raise Unauthorized(api_keys.INVALID_KEY)
-    if objection := grant.denial_reason():
+    if denial_reason := grant.denial_reason():
         failed_logins.record_failed_login(AuthMethod.API_KEY, address, grant.principal.user_id)
-        raise Unauthorized(objection)
+        raise Unauthorized(denial_reason)
     if not grant.allows_address(address):
         failed_logins.record_failed_login(AuthMethod.API_KEY, address, grant.principal.user_id)
         raise Forbidden(f"This API key may not be used from {address or 'an unknown address'}.")
@@ -152,7 +152,7 @@ async def _principal_of_key(connection: Connection, key: str) -> Principal:
 
 
 async def _principal_of_basic(connection: Connection, value: str) -> Principal:
-    """The user with this password. A browser repeats it by itself, so its pages must be ours."""
+    """The user with this password. Browsers resend it by themselves, so a browser's page must be of our own origin."""
     if "Origin" in connection.headers and not is_same_origin(connection):
         raise Forbidden("A password by Basic is taken from our own pages, and from programs.")
     login, password = basic.parse_credentials(value)
@@ -160,14 +160,14 @@ async def _principal_of_basic(connection: Connection, value: str) -> Principal:
     return _basic_principal(await basic.authenticate(await known_as(login), login, password, address_of(connection)))
 
 
-def _basic_principal(known: BasicAuthUser) -> Principal:
+def _basic_principal(user: BasicAuthUser) -> Principal:
     return Principal(
-        user_id=known.user_id,
-        username=known.username,
-        role=known.role,
+        user_id=user.user_id,
+        username=user.username,
+        role=user.role,
         via="basic",
-        credential_fingerprint=basic.credential_fingerprint(known),
-        tags=known.tags,
+        credential_fingerprint=basic.credential_fingerprint(user),
+        tags=user.tags,
     )
 
 
@@ -176,15 +176,15 @@ async def _principal_of_cookie(connection: Connection, value: str) -> Principal:
         sid = tokens.sid_of_cookie(value)
     principal = await _session_holder(connection, sid, "cookie")
     method = connection.scope.get("method", "GET")
-    proven = is_same_origin(connection) or tokens.is_csrf_token(sid, connection.headers.get(CSRF_HEADER, ""))
-    if method not in SAFE_METHODS and not proven:
+    has_csrf_proof = is_same_origin(connection) or tokens.is_csrf_token(sid, connection.headers.get(CSRF_HEADER, ""))
+    if method not in SAFE_METHODS and not has_csrf_proof:
         raise Forbidden("A change by cookie needs X-CSRF-Token, or an Origin that is ours.")
     return principal
 
 
 @contextmanager
 def _recording_forgery(connection: Connection, method: AuthMethod) -> Iterator[None]:
-    """Have it recorded when somebody shows what we never signed. What has merely expired is everyday."""
+    """Record a token or cookie that we never signed. Expired ones are common and not recorded."""
     try:
         yield
     except tokens.ForgedToken:
@@ -200,7 +200,7 @@ async def _session_holder(connection: Connection, sid: str, via: str) -> Princip
 
 
 def _session_lookup(connection: Connection) -> SessionLookup:
-    """The store's answer to "whose session is this"; from `create_app`, since this room lies below the store."""
+    """The store's lookup of a session's holder. `create_app` injects it, since `security` may not import the store."""
     lookup: SessionLookup = connection.app.state.holder_of
     return lookup
 

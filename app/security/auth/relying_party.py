@@ -1,4 +1,4 @@
-"""What passkeys are bound to, and what is kept of one. `authenticators` judges them."""
+"""The relying party that passkeys are bound to, and a passkey as stored. `webauthn` verifies them."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -14,14 +14,14 @@ PASSKEY_NOT_VERIFIED = "The passkey did not prove it: begin again."
 
 
 class RelyingParty(Struct, frozen=True):
-    """Whom a passkey is for: the host it is bound to, and the origin whose pages may use it."""
+    """The host a passkey is bound to, and the origin whose pages may use it."""
 
     rp_id: str
     origin: str
 
 
 class StoredPasskey(Struct, frozen=True):
-    """What is kept of a passkey to judge by. Identifier and key are base64url."""
+    """The stored part of a passkey, needed to verify it. Identifier and key are base64url."""
 
     credential_id: str
     public_key: str
@@ -30,9 +30,10 @@ class StoredPasskey(Struct, frozen=True):
 
 
 def relying_party_of(connection: Connection) -> RelyingParty:
-    """The page that calls: of CLIENT_URL or of our own host. Raises Forbidden for others, Conflict for bare addresses.
+    """The relying party for the calling page, which must be of CLIENT_URL or of our own host.
 
-    Without `Origin`, no browser is calling a foreign page's call: our own host is meant.
+    Without `Origin` the call does not come from a foreign page, so our own host is used.
+    raises    Forbidden for another origin, Conflict for a bare IP address
     """
     origin = connection.headers.get("Origin")
     if origin is None:
@@ -48,7 +49,7 @@ def relying_party_of(connection: Connection) -> RelyingParty:
 def _host_of(origin: str) -> str:
     try:
         return urlsplit(origin).hostname or ""
-    except ValueError as error:  # such as brackets that do not close
+    except ValueError as error:  # such as an unclosed bracket
         raise Forbidden(FOREIGN_ORIGIN) from error
 
 

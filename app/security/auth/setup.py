@@ -1,6 +1,6 @@
-"""Who may become the first user: whoever shows the set-up token, wherever the request seems to come from.
+"""Requires the set-up token for creating the first user, wherever the request seems to come from.
 
-Nothing in a request proves that it was made on this machine: a reverse proxy on loopback may add no header at all.
+Nothing in a request proves that it was made on this machine: a reverse proxy on loopback may add no header.
 """
 
 import hmac
@@ -16,6 +16,6 @@ SETUP_TOKEN_REQUIRED = (
 
 
 def require_setup_token(settings: Settings, given: str | None) -> None:
-    """Raise Forbidden for who does not show the token."""
+    """Raise Forbidden unless this is the set-up token."""
     if not hmac.compare_digest((given or "").encode(), setup_token.get_token(settings).encode()):
         raise Forbidden(SETUP_TOKEN_REQUIRED)

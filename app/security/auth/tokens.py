@@ -1,7 +1,7 @@
-"""What a session shows at the door: the access token (JWT), the refresh token, the cookie and its CSRF token.
+"""Creates and verifies a session's credentials: access token (JWT), refresh token, cookie and CSRF token.
 
-All four are signed with keys of `app.security.auth.keyring` and name the session (`sid`); whether the session still
-holds is the store's to say.
+All four are signed with keys of `app.security.auth.keyring` and carry the session's id (`sid`). Whether the session
+still exists is checked in the store.
 """
 
 import hmac
@@ -14,25 +14,25 @@ from app.errors import Unauthorized
 from app.security.auth import keyring
 from app.security.auth.keyring import SigningKey
 
-ACCESS_LIFETIME_S = 900  # a stolen access token is of use for a quarter of an hour
-REFRESH_LIFETIME_S = 30 * 86_400  # people come back within a month
+ACCESS_LIFETIME_S = 900  # a stolen access token is useful for a quarter of an hour
+REFRESH_LIFETIME_S = 30 * 86_400  # a user who returns within a month stays signed in
 ALGORITHM = "HS256"
 TOKEN_EXPIRED, TOKEN_INVALID = "The token has expired.", "The token is not valid."
 
 
 class ForgedToken(Unauthorized):
-    """A token or cookie that is none of ours."""
+    """A token or cookie that we did not sign."""
 
 
 def access_token(user_id: str, sid: str, now_s: int) -> str:
-    """A JWT for the `Authorization` header; lives ACCESS_S."""
+    """A JWT for the `Authorization` header, valid for ACCESS_LIFETIME_S."""
     claims = {"sub": user_id, "sid": sid, "typ": "access", "iat": now_s, "exp": now_s + ACCESS_LIFETIME_S}
     key = keyring.current_key()
     return jwt.encode(claims | {"jti": secrets.token_hex(8)}, key.derive("jwt"), ALGORITHM, headers={"kid": key.id})
 
 
 def sid_of_access(token: str) -> str:
-    """The session an access token belongs to; raises Unauthorized."""
+    """The session id of an access token. Raises Unauthorized."""
     try:
         key = _key_named(jwt.get_unverified_header(token).get("kid"))
         claims = jwt.decode(
@@ -48,7 +48,7 @@ def sid_of_access(token: str) -> str:
 
 
 def _key_named(key_id: object) -> SigningKey:
-    """The key that a token says it was signed with; raises Unauthorized for one that signs no more."""
+    """The key named in a token's header. Raises ForgedToken if no such key is valid."""
     for key in keyring.verification_keys(ACCESS_LIFETIME_S):
         if key.id == key_id:
             return key
@@ -56,17 +56,17 @@ def _key_named(key_id: object) -> SigningKey:
 
 
 def refresh_token(sid: str) -> str:
-    """A new refresh token: session, chance, signature."""
+    """A new refresh token: session id, random part, signature."""
     return _signed("refresh", f"{sid}.{secrets.token_urlsafe(24)}")
 
 
 def sid_of_refresh(token: str) -> str:
-    """The session a refresh token was made for by us, used or not; raises Unauthorized."""
+    """The session id of a refresh token, used or not. Raises Unauthorized."""
     return _verified_text("refresh", token).partition(".")[0]
 
 
 def token_hash(token: str) -> str:
-    """What is stored of a refresh token: it has 192 bits of chance, so a fast hash is enough."""
+    """The stored hash of a refresh token. A fast hash is enough for 192 random bits."""
     return sha256(token.encode()).hexdigest()
 
 
@@ -76,17 +76,17 @@ def session_cookie(sid: str) -> str:
 
 
 def sid_of_cookie(value: str) -> str:
-    """The session of a cookie; raises Unauthorized."""
+    """The session id of a cookie. Raises Unauthorized."""
     return _verified_text("cookie", value)
 
 
 def csrf_token(sid: str) -> str:
-    """What a page must repeat in `X-CSRF-Token`; bound to the session."""
+    """The token a page must send in `X-CSRF-Token`; bound to the session."""
     return _signature(keyring.current_key(), "csrf", sid)
 
 
 def is_csrf_token(sid: str, value: str) -> bool:
-    """Whether the header repeats the session's CSRF token."""
+    """Whether this is the session's CSRF token."""
     return _is_signed("csrf", sid, value)
 
 
@@ -106,9 +106,9 @@ def _verified_text(purpose: str, token: str) -> str:
 
 
 def _is_signed(purpose: str, text: str, signature: str) -> bool:
-    """Whether any key that a session may still be held with made this signature."""
-    found = [
+    """Whether any key that is still valid for a session made this signature. Compares with all, in constant time."""
+    matches = [
         hmac.compare_digest(_signature(key, purpose, text).encode(), signature.encode())
         for key in keyring.verification_keys(REFRESH_LIFETIME_S)
     ]
-    return any(found)
+    return any(matches)

@@ -1,7 +1,7 @@
-"""Passkeys, judged: options for a browser, and whether what its authenticator answers is true. Pure but for chance.
+"""WebAuthn: options for the browser, and verification of its authenticator's responses. Pure but for randomness.
 
-As a second factor: that somebody is there is asked for, who they are was told by the password. Importing it takes a
-tenth of a second: handlers do when they are first called.
+Passkeys are a second factor here: they prove presence, the password proves identity. Importing this module takes a
+tenth of a second, so handlers import it when they are first called.
 """
 
 import json
@@ -35,11 +35,11 @@ def registration_options(
 ) -> dict[str, Any]:
     """Options for a new passkey.
 
-    user     id and name
-    there    passkeys that the user has: no authenticator shall make a second one
+    user        id and name
+    existing    passkeys the user has already, so that an authenticator creates no second one
     """
     user_id, name = user
-    made = webauthn.generate_registration_options(
+    options = webauthn.generate_registration_options(
         rp_id=party.rp_id,
         rp_name=RP_NAME,
         user_id=user_id.encode(),
@@ -49,21 +49,21 @@ def registration_options(
         authenticator_selection=AUTHENTICATOR_SELECTION,
         exclude_credentials=_descriptors(existing),
     )
-    return _decoded_options(webauthn.options_to_json(made))
+    return _decoded_options(webauthn.options_to_json(options))
 
 
 def authentication_options(party: RelyingParty, existing: list[StoredPasskey], challenge: bytes) -> dict[str, Any]:
     """Options for signing in with one of these passkeys."""
-    made = webauthn.generate_authentication_options(
+    options = webauthn.generate_authentication_options(
         rp_id=party.rp_id, challenge=challenge, timeout=300_000, allow_credentials=_descriptors(existing)
     )
-    return _decoded_options(webauthn.options_to_json(made))
+    return _decoded_options(webauthn.options_to_json(options))
 
 
 def verify_registration(party: RelyingParty, credential: AttestedCredential, challenge: bytes) -> StoredPasskey:
-    """The new passkey. Raises Invalid when it is none for us."""
+    """The new passkey. Raises Invalid if it is not one for this site."""
     try:
-        made = webauthn.verify_registration_response(
+        verified = webauthn.verify_registration_response(
             credential=msgspec.to_builtins(credential),
             expected_challenge=challenge,
             expected_rp_id=party.rp_id,
@@ -71,11 +71,11 @@ def verify_registration(party: RelyingParty, credential: AttestedCredential, cha
         )
     except (WebAuthnException, ValueError) as error:
         raise Invalid.for_field("credential", f"is not a passkey for this site: {error}") from error
-    transports = [one for one in credential.response.transports if one in KNOWN_TRANSPORTS]
+    transports = [name for name in credential.response.transports if name in KNOWN_TRANSPORTS]
     return StoredPasskey(
-        bytes_to_base64url(made.credential_id),
-        bytes_to_base64url(made.credential_public_key),
-        made.sign_count,
+        bytes_to_base64url(verified.credential_id),
+        bytes_to_base64url(verified.credential_public_key),
+        verified.sign_count,
         transports,
     )
 
@@ -83,9 +83,9 @@ def verify_registration(party: RelyingParty, credential: AttestedCredential, cha
 def verify_authentication(
     party: RelyingParty, credential: SignedCredential, challenge: bytes, passkey: StoredPasskey
 ) -> int:
-    """The passkey's new sign count. Raises Unauthorized; also for a count that does not grow: somebody has a copy."""
+    """The passkey's new sign count. Raises Unauthorized, also if the count did not grow: the passkey was copied."""
     try:
-        seen = webauthn.verify_authentication_response(
+        verified = webauthn.verify_authentication_response(
             credential=msgspec.to_builtins(credential),
             expected_challenge=challenge,
             expected_rp_id=party.rp_id,
@@ -95,7 +95,7 @@ def verify_authentication(
         )
     except (WebAuthnException, ValueError) as error:
         raise Unauthorized(PASSKEY_NOT_VERIFIED) from error
-    return seen.new_sign_count
+    return verified.new_sign_count
 
 
 def _descriptors(passkeys: list[StoredPasskey]) -> list[PublicKeyCredentialDescriptor]:
@@ -108,5 +108,5 @@ def _descriptors(passkeys: list[StoredPasskey]) -> list[PublicKeyCredentialDescr
 
 
 def _decoded_options(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(text)
-    return found
+    options: dict[str, Any] = json.loads(text)
+    return options

@@ -1,1 +1,1 @@
-"""How people prove who they are: passwords, codes, OpenID Connect."""
+"""Verifies how people prove their identity: passwords, one-time codes, OpenID Connect."""

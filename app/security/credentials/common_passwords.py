@@ -1,4 +1,4 @@
-"""Refuses passwords that would be guessed. The list of common ones is read when the first is asked about."""
+"""Refuses passwords that are easy to guess. The list of common passwords is loaded on first use."""
 
 from functools import cache
 
@@ -7,16 +7,16 @@ from app.errors import Invalid
 
 
 def require_strong_password(password: str, *names: str, field: str = "password") -> None:
-    """Raise Invalid, saying what is wrong and what would be right.
+    """Raise Invalid, naming the weakness and what would be accepted.
 
-    names    what the user is called, which must not be the password either
+    names    the user's own names, which the password must not be
     """
-    if why := password_strength.find_weakness(password, _common_passwords(), names):
-        raise Invalid.for_field(field, why)
+    if weakness := password_strength.find_weakness(password, _common_passwords(), names):
+        raise Invalid.for_field(field, weakness)
 
 
 @cache
 def _common_passwords() -> frozenset[str]:
-    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415  # a tenth of a second, for who sets a password
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415  # a tenth of a second, only when a password is set
 
     return frozenset(FREQUENCY_LISTS["passwords"])

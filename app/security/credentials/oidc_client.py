@@ -1,4 +1,4 @@
-"""Asking an OpenID provider: every request leaves by the one door, bounded in time and size, and follows nothing."""
+"""HTTP client for an OpenID provider: connects by `Egress`, bounded in time and size, follows no redirects."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,30 +20,30 @@ HEADERS = {"User-Agent": "Watchkeeper", "Accept": "application/json", "Accept-En
 
 
 class OidcProvider:
-    """A provider, for as long as one sign-in asks it. `opened` makes one."""
+    """A provider, for the requests of one sign-in. Create it with `open_provider`."""
 
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self._http = http
 
     async def get_json(self, url: str, *, token: str | None = None) -> dict[str, Any]:
-        """A JSON object at an address. Raises Upstream."""
-        bearer = {"Authorization": f"Bearer {token}"} if token else {}
-        told = await self._request("GET", url, None, bearer)
-        if told.get("error"):
+        """Fetch a JSON object. Raises Upstream."""
+        authorization = {"Authorization": f"Bearer {token}"} if token else {}
+        response = await self._request("GET", url, None, authorization)
+        if response.get("error"):
             raise Upstream("The sign-in provider refused to tell who it is.")
-        return told
+        return response
 
     async def post_form(self, url: str, form: str, headers: Mapping[str, str]) -> dict[str, Any]:
-        """What a token endpoint answers to a form: tokens, or `error`. Raises Upstream."""
-        typed = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-        return await self._request("POST", url, form, typed)
+        """Post a form to a token endpoint; returns tokens, or `error`. Raises Upstream."""
+        all_headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+        return await self._request("POST", url, form, all_headers)
 
     async def _request(self, method: str, url: str, body: str | None, headers: Mapping[str, str]) -> dict[str, Any]:
         try:
             async with self._http.request(
                 method, parse_url(url), data=body, headers=headers, allow_redirects=False
-            ) as answer:
-                return _json_object(answer.status, await _read_body(answer))
+            ) as response:
+                return _json_object(response.status, await _read_body(response))
         except EgressDenied as error:
             raise Upstream(f"The sign-in provider may not be reached: {error}.") from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -52,40 +52,40 @@ class OidcProvider:
 
 @asynccontextmanager
 async def open_provider(policy: EgressPolicy) -> AsyncIterator[OidcProvider]:
-    """A provider's line, closed at the end."""
-    names = Resolver()
+    """A client for the provider, closed at the end."""
+    resolver = Resolver()
     session = aiohttp.ClientSession(
-        connector=EgressConnector(Egress(names, policy), **SINGLE_USE),
+        connector=EgressConnector(Egress(resolver, policy), **SINGLE_USE),
         timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=HEADERS,
-        auto_decompress=False,  # the door's responses come as they were sent
+        auto_decompress=False,  # `EgressConnector` leaves bodies as they were sent
     )
     try:
         async with session:
             yield OidcProvider(session)
     finally:
-        names.close()
+        resolver.close()
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
-    found = b""
+    body = b""
     async for chunk in response.content.iter_chunked(16_384):
-        found += chunk
-        if len(found) > MAX_RESPONSE_BYTES:
+        body += chunk
+        if len(body) > MAX_RESPONSE_BYTES:
             raise Upstream("The sign-in provider's answer is too long.")
-    return found
+    return body
 
 
 def _json_object(status: int, body: bytes) -> dict[str, Any]:
-    """The JSON object of an answer; of a refusal that has none, `error` with its status."""
+    """The JSON object of a response; for an error response without one, `error` with the status."""
     try:
-        found = untrusted_json.decode(body)
+        decoded = untrusted_json.decode(body)
     except (ValueError, RecursionError):
-        found = None
-    is_good = status == 200  # noqa: PLR2004  # HTTP
-    if isinstance(found, dict):
-        return found if is_good else {"error": str(status), **found}
-    if is_good:
+        decoded = None
+    is_ok = status == 200  # noqa: PLR2004  # HTTP
+    if isinstance(decoded, dict):
+        return decoded if is_ok else {"error": str(status), **decoded}
+    if is_ok:
         raise Upstream("The sign-in provider's answer is no JSON object.")
     return {"error": str(status)}

@@ -1,1 +1,1 @@
-"""Brute force, rate limits, client addresses."""
+"""Limits guessing and request rates, by account and client address."""

@@ -1,7 +1,7 @@
-"""Who is at the other end: the peer's address, or what a proxy that we trust says it is.
+"""The client's IP address: the peer's, or the one a trusted proxy reports.
 
-`X-Forwarded-For` is believed from right to left, as long as who wrote the entry is in TRUSTED_PROXIES: what a client
-sends itself stands further left, and is never reached.
+`X-Forwarded-For` is read from right to left for as long as the writer of an entry is in TRUSTED_PROXIES. Entries sent
+by the client itself stand further left and are never reached.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from litestar.connection import ASGIConnection
 Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
 
-IPV6_PREFIX_BITS = 64  # of an IPv6 address: every household has as many to choose from (RFC 6177)
+IPV6_PREFIX_BITS = 64  # a household gets a /64 at least (RFC 6177)
 
 
 def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """The client's IP address; empty when the server could not tell (a Unix socket)."""
+    """The client's IP address; empty if unknown (a Unix socket)."""
     peer = connection.client.host if connection.client else ""
     trusted: Networks = connection.app.state.settings.trusted_proxies
     if not trusted:
@@ -26,36 +26,34 @@ def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
 
 
 def forwarded_address(peer: str, forwarded: Sequence[str], trusted: Networks) -> str:
-    """The first address, from our side, that no trusted proxy has; the peer itself when it is none of them."""
+    """The nearest address that is not a trusted proxy's; the peer itself if it is not one."""
     hops = [peer, *(hop.strip() for line in reversed(forwarded) for hop in reversed(line.split(",")))]
-    seen = peer
+    nearest = peer
     for hop in hops:
         address = _parse_address(hop)
         if address is None:
-            return seen
-        seen = str(address)
+            return nearest
+        nearest = str(address)
         if not any(address in network for network in trusted):
-            return seen
-    return seen
+            return nearest
+    return nearest
 
 
 def counted_address(address: str) -> str:
-    """An address as it is counted: without the part of an IPv6 address that its owner may choose."""
-    found = _parse_address(address.partition("%")[0])
-    return (
-        str(IPv6Network((int(found), IPV6_PREFIX_BITS), strict=False))
-        if isinstance(found, IPv6Address)
-        else str(found or "")
-    )
+    """The address that limits count by: an IPv4 address, or the /64 network of an IPv6 address."""
+    parsed = _parse_address(address.partition("%")[0])
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((int(parsed), IPV6_PREFIX_BITS), strict=False))
+    return str(parsed or "")
 
 
 def _parse_address(text: str) -> Address | None:
-    """An IP address, without a port or brackets; an IPv4 address in IPv6 clothes is one of IPv4."""
+    """An IP address without port or brackets; an IPv4-mapped IPv6 address as IPv4. None if it is not an address."""
     bare = text.partition("]")[0].lstrip("[")
     if bare.count(":") == 1:
         bare = bare.partition(":")[0]
     try:
-        found = ip_address(bare)
+        parsed = ip_address(bare)
     except ValueError:
         return None
-    return getattr(found, "ipv4_mapped", None) or found
+    return getattr(parsed, "ipv4_mapped", None) or parsed

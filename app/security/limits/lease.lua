@@ -1,4 +1,4 @@
--- Takes up to so many tokens from a bucket that fills up steadily; the time is Redis's own, so that all nodes agree.
+-- Takes up to the wanted tokens from a bucket that refills steadily, by Redis's clock, so that all nodes agree.
 -- KEYS: the bucket. ARGV: its size, milliseconds from empty to full, tokens wanted.
 -- Returns tokens granted, tokens left, milliseconds until it is full, milliseconds until there is one more.
 

@@ -1,9 +1,9 @@
-"""Rate limits: a token bucket for each caller and group of routes, in Redis, so that all processes share it.
+"""Rate limiter: a token bucket per caller and group of routes, in Redis, shared by all processes.
 
-A process does not ask Redis for every request: it leases tokens and spends them here. A lease begins with one token
-and doubles whenever the last one was used up in time, to a tenth of the bucket; what is left of it after a tenth of
-the bucket's time is void. So a caller of n processes may exceed the limit by n tenths at most, and never for long.
-While Redis is away each process has buckets of its own.
+A process does not query Redis for every request: it leases tokens and spends them locally. A lease starts with one
+token and doubles each time the last one was spent in time, up to a tenth of the bucket; unspent tokens expire after a
+tenth of the bucket's period. With n processes a caller may therefore exceed the limit by n tenths at most, briefly.
+While Redis is unavailable each process uses buckets of its own.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from redis.exceptions import RedisError
 
 from app.env_vars import Rate
 
-LEASES_PER_BUCKET = 10  # leases in a bucket: how far a limit may be exceeded, and how seldom Redis is asked
-REDIS_TIMEOUT_S = 0.25  # a Redis that hangs must not slow every request
-REDIS_BACKOFF_S = 5.0  # after Redis failed us, before we ask it again
-MAX_CALLERS = 20_000  # callers remembered by a process, some 10 MB; beyond it those are forgotten that hold nothing
+LEASES_PER_BUCKET = 10  # bounds how far a limit may be exceeded, and how often Redis is queried
+REDIS_TIMEOUT_S = 0.25  # a hanging Redis must not slow every request
+REDIS_BACKOFF_S = 5.0  # after a failure of Redis, before the next query
+MAX_CALLERS = 20_000  # leases in a process, some 10 MB; beyond it expired ones are dropped
 
 _LEASE = (Path(__file__).parent / "lease.lua").read_text()
 
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class RateLimitState(NamedTuple):
-    """Where a caller stands. At the epoch second `reset_s` all is free again; `wait_s` is 0 for a request that fits."""
+    """A caller's state. The bucket is full at the epoch second `reset_s`; `wait_s` is 0 if the request is allowed."""
 
     limit: int
     remaining: int
@@ -38,7 +38,7 @@ class RateLimitState(NamedTuple):
 
 
 class LeaseGrant(NamedTuple):
-    """What a bucket gave: tokens, those it has left, and seconds until it is full, and until it has one more."""
+    """Granted tokens, tokens left in the bucket, and seconds until it is full and until it has one more."""
 
     tokens: int
     left: int
@@ -47,7 +47,7 @@ class LeaseGrant(NamedTuple):
 
 
 class TokenBucket:
-    """A bucket of this process, for times without Redis."""
+    """A bucket of this process, used while Redis is unavailable."""
 
     __slots__ = ("_at_s", "_rate", "_tokens")
 
@@ -55,7 +55,7 @@ class TokenBucket:
         self._rate, self._tokens, self._at_s = rate, float(rate.times), now_s
 
     def grant(self, wanted: int, now_s: float) -> LeaseGrant:
-        """As the script does it."""
+        """Grant up to `wanted` tokens, by the same rule as `lease.lua`."""
         rate, one_s = self._rate, self._rate.per_s / self._rate.times
         self._tokens = min(float(rate.times), self._tokens + (now_s - self._at_s) / one_s)
         self._at_s = now_s
@@ -66,42 +66,42 @@ class TokenBucket:
 
 
 class TokenLease:
-    """What this process may spend for one caller in one group."""
+    """The tokens this process may spend for one caller in one group."""
 
-    __slots__ = ("_closed_until_s", "_left", "_rate", "_reset_at", "_shared", "_size", "bucket", "ends_s", "lock")
+    __slots__ = ("_empty_until_s", "_left", "_rate", "_reset_at", "_shared", "_size", "bucket", "ends_s", "lock")
 
     def __init__(self, rate: Rate, now_s: float) -> None:
         self._rate, self._size, self._left, self._shared = rate, 0, 0, rate.times
-        self._closed_until_s, self._reset_at = 0.0, 0.0
+        self._empty_until_s, self._reset_at = 0.0, 0.0
         self.bucket, self.ends_s, self.lock = TokenBucket(rate, now_s), 0.0, asyncio.Lock()
 
     def is_decided(self, now_s: float) -> bool:
-        """Whether the next request can be judged without asking anybody."""
-        return (self._left > 0 and now_s < self.ends_s) or now_s < self._closed_until_s
+        """Whether the next request can be decided without a new grant."""
+        return (self._left > 0 and now_s < self.ends_s) or now_s < self._empty_until_s
 
     def tokens_wanted(self, now_s: float) -> int:
-        """How many tokens to ask for: who spends fast gets more at once."""
-        most = max(1, self._rate.times // LEASES_PER_BUCKET)
-        return min(most, self._size * 2) if self._size and now_s < self.ends_s else 1
+        """How many tokens to request: twice the last lease if it was spent in time."""
+        limit = max(1, self._rate.times // LEASES_PER_BUCKET)
+        return min(limit, self._size * 2) if self._size and now_s < self.ends_s else 1
 
     def accept(self, grant: LeaseGrant, now_s: float) -> None:
-        """Spend from this from now on."""
+        """Spend from this grant from now on."""
         self._left = self._size = grant.tokens
         self._shared, self._reset_at = grant.left, time() + grant.full_in_s
         self.ends_s = now_s + self._rate.per_s / LEASES_PER_BUCKET
-        self._closed_until_s = 0.0 if grant.tokens else now_s + grant.next_in_s
+        self._empty_until_s = 0.0 if grant.tokens else now_s + grant.next_in_s
 
     def spend(self, now_s: float) -> RateLimitState:
-        """Take one token, or say how long to wait for it."""
+        """Take one token, or return how long to wait for one."""
         limit, reset_s = self._rate.times, math.ceil(max(self._reset_at, time()))
         if self._left <= 0:
-            return RateLimitState(limit, 0, reset_s, max(1, math.ceil(self._closed_until_s - now_s)))
+            return RateLimitState(limit, 0, reset_s, max(1, math.ceil(self._empty_until_s - now_s)))
         self._left -= 1
         return RateLimitState(limit, self._shared + self._left, reset_s)
 
 
 class RateLimiter:
-    """The limits of this process. Made with the application, used on its loop."""
+    """The rate limits of this process. Created with the application, used on its loop."""
 
     def __init__(
         self,
@@ -115,26 +115,26 @@ class RateLimiter:
         self._leases: dict[tuple[str, str], TokenLease] = {}
         self._redis_retry_at_s = 0.0
 
-    async def count_request(self, group: str, who: str) -> RateLimitState | None:
-        """Count one request of somebody. None: the group has no limit. Never raises for Redis."""
+    async def count_request(self, group: str, caller: str) -> RateLimitState | None:
+        """Count one request of a caller. Returns None if the group has no limit. Never raises errors of Redis."""
         rate = self._limits.get(group)
         if rate is None:
             return None
-        lease = self._leases.get((group, who)) or self._new_lease(group, who, rate)
+        lease = self._leases.get((group, caller)) or self._new_lease(group, caller, rate)
         if lease.is_decided(monotonic()):
             return lease.spend(monotonic())
         async with lease.lock:
             if not lease.is_decided(monotonic()):
-                await self._renew(lease, f"wk:rate:{group}:{who}", rate)
+                await self._renew(lease, f"wk:rate:{group}:{caller}", rate)
             return lease.spend(monotonic())
 
-    def _new_lease(self, group: str, who: str, rate: Rate) -> TokenLease:
+    def _new_lease(self, group: str, caller: str, rate: Rate) -> TokenLease:
         now_s = monotonic()
         if len(self._leases) >= self._max_callers:
-            self._leases = {key: one for key, one in self._leases.items() if one.ends_s > now_s}
+            self._leases = {key: held for key, held in self._leases.items() if held.ends_s > now_s}
         if len(self._leases) >= self._max_callers:
             self._leases.clear()
-        lease = self._leases[group, who] = TokenLease(rate, now_s)
+        lease = self._leases[group, caller] = TokenLease(rate, now_s)
         return lease
 
     async def _renew(self, lease: TokenLease, key: str, rate: Rate) -> None:
@@ -143,14 +143,14 @@ class RateLimiter:
         lease.accept(grant, monotonic())
 
     async def _request_from_redis(self, key: str, rate: Rate, wanted: int) -> LeaseGrant | None:
-        """What Redis grants; None when it does not answer just now."""
+        """The grant from Redis; None while Redis is unavailable."""
         if monotonic() < self._redis_retry_at_s:
             return None
         try:
             async with asyncio.timeout(REDIS_TIMEOUT_S):
-                told = await self._client().eval(_LEASE, 1, key, rate.times, rate.per_s * 1_000, wanted)
+                reply = await self._client().eval(_LEASE, 1, key, rate.times, rate.per_s * 1_000, wanted)
         except (RedisError, OSError) as error:  # a timeout is an OSError, too
             self._redis_retry_at_s = monotonic() + self._backoff_s
             log.warning("rates.away", error=type(error).__name__)
             return None
-        return LeaseGrant(int(told[0]), int(told[1]), told[2] / 1_000, told[3] / 1_000)
+        return LeaseGrant(int(reply[0]), int(reply[1]), reply[2] / 1_000, reply[3] / 1_000)

@@ -1,9 +1,9 @@
-"""How many were turned away so that others are served, by reason."""
+"""Counts requests and messages that were rejected to protect the service, by reason."""
 
 from prometheus_client import Counter
 
-# locked: guessed too often; rate: asked too often; size, slow: the body or message was too large, or too late;
-# sockets: too many WebSockets; time: we took too long ourselves
+# locked: too many failed logins; rate: rate limit; size, slow: the body or message was too large, or too slow;
+# sockets: too many WebSockets; time: the request timed out on our side
 REASONS = ("locked", "rate", "size", "slow", "sockets", "time")
 REJECTED = Counter("watchkeeper_refused_total", "Requests and messages turned away", ["reason"])
 for _reason in REASONS:

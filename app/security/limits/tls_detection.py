@@ -1,4 +1,4 @@
-"""Whether somebody came by TLS: to us, or to a proxy that we trust and that says so."""
+"""Detects whether a request came by TLS, to us or to a trusted proxy."""
 
 from ipaddress import ip_address
 
@@ -11,14 +11,14 @@ FORWARDED_PROTO = b"x-forwarded-proto"
 
 
 def is_tls(scope: Scope) -> bool:
-    """Whether nobody on the way could read along. `X-Forwarded-Proto` counts from TRUSTED_PROXIES only.
+    """Whether the connection was encrypted. `X-Forwarded-Proto` is accepted from TRUSTED_PROXIES only.
 
-    Asked of every request, so it makes no objects of headers that hardly any request has.
+    Called on every request, so it reads the raw headers without building an object for them.
     """
     if scope["scheme"] in SECURE_SCHEMES:
         return True
-    told = next((value for name, value in scope["headers"] if name == FORWARDED_PROTO), b"")
-    if told.partition(b",")[0].strip().lower().decode("latin-1") not in SECURE_SCHEMES:
+    forwarded = next((value for name, value in scope["headers"] if name == FORWARDED_PROTO), b"")
+    if forwarded.partition(b",")[0].strip().lower().decode("latin-1") not in SECURE_SCHEMES:
         return False
     client = scope["client"]
     return _is_trusted(client[0] if client else "", scope["litestar_app"].state.settings.trusted_proxies)

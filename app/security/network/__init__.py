@@ -1,1 +1,1 @@
-"""Where we may connect, and how: egress, TLS, bounded responses."""
+"""Outgoing connections: egress policy, name resolution, TLS, bounded HTTP responses."""

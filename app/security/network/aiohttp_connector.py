@@ -1,4 +1,4 @@
-"""aiohttp's way through the one door: a connector that connects by `Egress`, first request and redirects alike."""
+"""aiohttp connectors that connect by `Egress`, for first requests and redirects alike."""
 
 import asyncio
 import ssl
@@ -18,18 +18,16 @@ from app.security.network.resolver import NameUnknown, ResolverUnavailable
 from app.security.network.tls_client import UNVERIFIED, VERIFYING, client_context
 from app.security.network.tls_limits import apply_limits
 
-SINGLE_USE: dict[str, Any] = {
-    "force_close": True,
-    "limit": 0,
-}  # a check sees what a newcomer sees; others bound the number
+# each request opens a connection, as a new client would; the callers bound the number of connections
+SINGLE_USE: dict[str, Any] = {"force_close": True, "limit": 0}
 
 
 class EgressConnector(aiohttp.TCPConnector):
-    """Connects where the policy allows; raises its Refused as it is.
+    """Connects where the policy allows, and passes EgressDenied on unchanged.
 
-    `_create_direct_connection` is aiohttp's own seam below proxies and redirects. Taking it spares a check 40 % of its
-    CPU, for the loop connects without a socket object of ours. Should a later aiohttp leave it, the resolver and the
-    socket factory, both public, still ask the policy.
+    `_create_direct_connection` is aiohttp's seam below proxies and redirects. Overriding it saves a check 40 % of its
+    CPU, since the loop connects without a Python socket object. If a later aiohttp drops it, the resolver and the
+    socket factory, both public, still apply the policy.
     """
 
     def __init__(self, egress: Egress, **options: Any) -> None:
@@ -37,7 +35,7 @@ class EgressConnector(aiohttp.TCPConnector):
         super().__init__(
             resolver=_EgressResolver(egress), use_dns_cache=False, socket_factory=self._allowed_socket, **options
         )
-        self._factory = partial(FairResponseHandler, loop=self._loop)  # type: ignore[assignment]  # an Intake is a ResponseHandler
+        self._factory = partial(FairResponseHandler, loop=self._loop)  # type: ignore[assignment]  # it is a ResponseHandler
 
     async def _create_direct_connection(
         self,
@@ -69,42 +67,42 @@ class EgressConnector(aiohttp.TCPConnector):
         )
 
     def _get_ssl_context(self, req: ClientRequest) -> ssl.SSLContext | None:
-        """As the base class, with contexts of ours: for what goes by `Egress`, and what is made inside of a proxy's."""
+        """As the base class, with our contexts: for connections by `Egress`, and for TLS inside a proxy's tunnel."""
         if not req.is_ssl():
             return None
-        for asked in (req.ssl, self._ssl):
-            if isinstance(asked, ssl.SSLContext):
-                return apply_limits(asked)
-            if asked is not True:
+        for setting in (req.ssl, self._ssl):
+            if isinstance(setting, ssl.SSLContext):
+                return apply_limits(setting)
+            if setting is not True:
                 return client_context(UNVERIFIED)
         return client_context(VERIFYING)
 
     def _allowed_socket(self, target: Any) -> socket:
-        """Where aiohttp makes sockets itself: the address is asked about at the last moment."""
+        """Used where aiohttp creates sockets itself: checks the address just before it is connected."""
         family, kind, protocol, _, address = target
         self._egress.check(address[0])
         return socket(family, kind, protocol)
 
 
 class UnixSocketConnector(aiohttp.UnixConnector):
-    """Connects to a socket of this machine, whose responses are read as those of others are."""
+    """Connects to a Unix socket of this machine, and reads responses in small pieces as well."""
 
     def __init__(self, path: str, **options: Any) -> None:
         super().__init__(path, **options)
-        self._factory = partial(FairResponseHandler, loop=self._loop)  # type: ignore[assignment]  # an Intake is a ResponseHandler
+        self._factory = partial(FairResponseHandler, loop=self._loop)  # type: ignore[assignment]  # it is a ResponseHandler
 
 
-def _aiohttp_error_class(error: OSError, otherwise: type[Exception]) -> type[Exception]:
-    """The class under which callers of aiohttp look for this error."""
+def _aiohttp_error_class(error: OSError, default: type[Exception]) -> type[Exception]:
+    """The aiohttp exception class that callers expect for this error."""
     if isinstance(error, NameUnknown | ResolverUnavailable):
         return aiohttp.ClientConnectorDNSError
     if isinstance(error, ssl.SSLCertVerificationError):
         return aiohttp.ClientConnectorCertificateError
-    return aiohttp.ClientConnectorSSLError if isinstance(error, ssl.SSLError) else otherwise
+    return aiohttp.ClientConnectorSSLError if isinstance(error, ssl.SSLError) else default
 
 
 class _EgressResolver(AbstractResolver):
-    """aiohttp's resolver interface over the policy's answers."""
+    """aiohttp's resolver interface over `Egress.addresses`."""
 
     def __init__(self, egress: Egress) -> None:
         self._egress = egress
@@ -112,13 +110,13 @@ class _EgressResolver(AbstractResolver):
     async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_INET) -> list[ResolveResult]:
         """Every allowed address of the family; raises as `Egress.addresses`."""
         return [
-            ResolveResult(hostname=host, host=one, port=port, family=_family_of(one), proto=0, flags=0)
-            for one in await self._egress.addresses(host)
-            if family in {0, _family_of(one)}
+            ResolveResult(hostname=host, host=address, port=port, family=_family_of(address), proto=0, flags=0)
+            for address in await self._egress.addresses(host)
+            if family in {0, _family_of(address)}
         ]
 
     async def close(self) -> None:
-        """Nothing is ours to close."""
+        """Nothing to close."""
 
 
 def _family_of(address: str) -> AddressFamily:

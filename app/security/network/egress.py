@@ -1,7 +1,7 @@
-"""The one door out: decides where this process may connect, and connects.
+"""Opens outgoing connections, if the egress policy allows the address.
 
-A policy judges addresses, never names: whatever a URL, a redirect or a name server says, what counts is the
-address that is about to be connected. `2130706433`, `0x7f.1` and `::ffff:127.0.0.1` are addresses in other clothes.
+The policy is applied to addresses, never to names: whatever a URL, a redirect or a name server says, the address that
+is about to be connected is checked. That covers other notations such as `2130706433`, `0x7f.1` and `::ffff:127.0.0.1`.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ from app.security.network.resolver import Resolver, ip_literal
 from app.security.network.tls_limits import apply_limits
 from schema.settings import EgressPolicy
 
-HAPPY_EYEBALLS_DELAY_S = 0.25  # RFC 8305: how long one address may hang before the next one is tried beside it
+HAPPY_EYEBALLS_DELAY_S = 0.25  # RFC 8305: how long one address may hang before the next is tried in parallel
 DEFAULT_POLICY = EgressPolicy()
 Protocol = TypeVar("Protocol", bound=asyncio.BaseProtocol)
 
 
-class EgressDenied(Exception):  # noqa: N818  # a policy's answer
-    """We do not connect there; the sentence says where and why. No OSError: nobody should try again."""
+class EgressDenied(Exception):  # noqa: N818  # names the fact
+    """The policy does not allow this address; the message says where and why. Not an OSError, so nobody retries."""
 
 
 class Egress:
-    """A policy, and the connections it lets through.
+    """Opens the connections that a policy allows.
 
-    policy    default: addresses that are not public may be reached, for people watch what they host themselves
+    policy    default: private addresses are allowed, since people monitor what they host themselves
     """
 
     def __init__(self, resolver: Resolver, policy: EgressPolicy = DEFAULT_POLICY) -> None:
@@ -37,37 +37,37 @@ class Egress:
         self._policy, self._rules = policy, CompiledPolicy(policy)
 
     def use_policy(self, policy: EgressPolicy) -> None:
-        """From now on connect by this policy."""
+        """Apply this policy from now on."""
         if policy != self._policy:
             self._policy, self._rules = policy, CompiledPolicy(policy)
 
     def check(self, address: str) -> None:
-        """Raise Refused when this IP address may not be reached. For UDP and ICMP, where nothing is connected."""
-        if words := denial_reason(address, self._rules):
-            raise EgressDenied(words)
+        """Raise EgressDenied if this IP address is not allowed. Called for UDP and ICMP, which do not connect."""
+        if reason := denial_reason(address, self._rules):
+            raise EgressDenied(reason)
 
     def check_socket(self, path: str) -> None:
-        """Raise Refused when this Unix socket may not be reached, in the same words whether there is one or not."""
+        """Raise EgressDenied if this Unix socket is not allowed, in the same words whether it exists or not."""
         if path not in self._policy.sockets:
             raise EgressDenied("this Unix socket is not among those that checks may reach: refused")
 
     async def addresses(self, host: str) -> tuple[str, ...]:
-        """Where a name or an address leads: never empty, each one allowed.
+        """The addresses of a host name or address; never empty, all of them allowed.
 
-        raises    Refused, NameUnknown, NamesUnavailable
+        raises    EgressDenied, NameUnknown, ResolverUnavailable
         """
-        own = ip_literal(host)
-        found = (own,) if own else await self._resolver.addresses(host)
-        for address in found:
+        literal = ip_literal(host)
+        addresses = (literal,) if literal else await self._resolver.addresses(host)
+        for address in addresses:
             self.check(address)
-        return found
+        return addresses
 
     async def socket_to(self, host: str, port: int) -> socket:
-        """A connected, non-blocking socket: for libraries that take one. Raises as `addresses`, and OSError."""
+        """A connected, non-blocking socket, for libraries that accept one. Raises as `addresses`, and OSError."""
         return await _connect_first(await self.addresses(host), port)
 
     async def socket_among(self, addresses: tuple[str, ...], port: int) -> socket:
-        """The same to whichever of these IP addresses answers first. Raises Refused, OSError."""
+        """A socket to whichever of these IP addresses answers first. Raises EgressDenied, OSError."""
         for address in addresses:
             self.check(address)
         return await _connect_first(addresses, port)
@@ -83,15 +83,15 @@ class Egress:
     ) -> tuple[asyncio.Transport, Protocol]:
         """A transport and its protocol, over TCP or TLS.
 
-        server_hostname    what the certificate must be for; default: the host
-        raises             Refused, NameUnknown, NamesUnavailable, ssl.SSLError, OSError
+        server_hostname    the name the certificate must be for; default: the host
+        raises             EgressDenied, NameUnknown, ResolverUnavailable, ssl.SSLError, OSError
         """
         loop = asyncio.get_running_loop()
-        name = (server_hostname or host).rstrip(".") if ssl else None  # the dot ends a name, and is in no certificate
+        name = (server_hostname or host).rstrip(".") if ssl else None  # certificates have no trailing dot
         if ssl:
             apply_limits(ssl)
         addresses = await self.addresses(host)
-        if len(addresses) == 1:  # the loop's own way is half the price of a socket made by us
+        if len(addresses) == 1:  # half the cost of a socket created here
             return await loop.create_connection(factory, addresses[0], port, ssl=ssl, server_hostname=name)
         opened = await _connect_first(addresses, port)
         try:
@@ -112,6 +112,9 @@ class Egress:
 
 
 async def _connect_first(addresses: tuple[str, ...], port: int) -> socket:
-    """The socket of the address that answers first, the system's favourite having a head start."""
-    targets = [(AF_INET6 if ":" in one else AF_INET, SOCK_STREAM, IPPROTO_TCP, "", (one, port)) for one in addresses]
+    """The socket of the address that answers first; the system's preferred one has a head start."""
+    targets = [
+        (AF_INET6 if ":" in address else AF_INET, SOCK_STREAM, IPPROTO_TCP, "", (address, port))
+        for address in addresses
+    ]
     return await aiohappyeyeballs.start_connection(targets, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY_S)

@@ -1,7 +1,7 @@
-"""What comes in by the door is read in small pieces, with turns for everybody else between them.
+"""Reads HTTP responses in small pieces, so that other tasks get their turn between them.
 
-A transport hands over up to 256 kB at once, and aiohttp reads all of it before it returns. As a body that is nothing;
-as ten thousand interim answers, or a hundred thousand pings, it is a second in which nothing else happens.
+A transport delivers up to 256 kB at once, and aiohttp parses all of it before it returns. For a body that is cheap; ten
+thousand interim responses, or a hundred thousand pings, would block the loop for a second.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from app.security.network.response_reader import ResponseReader
 
 PIECE_BYTES = 4_096
-MAX_RESPONSE_BYTES = 33_554_432  # of an answer: its readers take two megabytes, and headers are bounded by half of this
+MAX_RESPONSE_BYTES = 33_554_432  # of one response: readers take 2 MB, and headers are limited to half of this
 
 
 class FairResponseHandler(ResponseHandler):
-    """aiohttp's end of a connection, which takes what is long in pieces."""
+    """aiohttp's protocol of a connection, which reads long input in pieces."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
@@ -30,7 +30,7 @@ class FairResponseHandler(ResponseHandler):
         self._received_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The loop's call. aiohttp would set TCP_NODELAY here, which asyncio and uvloop have done."""
+        """Called by the loop. aiohttp would set TCP_NODELAY here, which asyncio and uvloop have done already."""
         self.transport = cast("asyncio.Transport", transport)
 
     @property
@@ -39,12 +39,12 @@ class FairResponseHandler(ResponseHandler):
         return bool(self._unread) or super().should_close
 
     def data_received(self, data: bytes) -> None:
-        """The loop's call, and aiohttp's own: with nothing, to go on, or with the rest of the piece that it reads."""
+        """Called by the loop, and by aiohttp: without data to continue, or with the rest of the current piece."""
         if not data or self._is_reading or (len(data) <= PIECE_BYTES and not self._unread):
             super().data_received(data)
             return
         self._received_bytes += len(data)
-        if self._received_bytes > MAX_RESPONSE_BYTES:  # framing alone, without end: nobody else would notice
+        if self._received_bytes > MAX_RESPONSE_BYTES:  # endless framing, which no other limit notices
             self._unread.clear()
             if self.transport is not None:
                 self.transport.abort()
@@ -55,7 +55,7 @@ class FairResponseHandler(ResponseHandler):
         self._unread += data
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The loop's call; what came before the end is read before it."""
+        """Called by the loop; data that came before the end is read first."""
         if self._unread:
             self._lost_errors.append(exc)
         else:
@@ -69,38 +69,38 @@ class FairResponseHandler(ResponseHandler):
         read_bufsize: int = DEFAULT_CHUNK_SIZE,
         **_: Any,
     ) -> None:
-        """A new response is waited for, by a reader of ours in the place of aiohttp's parser."""
+        """Prepare for a new response, with our reader in place of aiohttp's parser."""
         self._received_bytes = 0
         self._skip_payload, self._read_timeout, self._read_bufsize = skip_payload, read_timeout, read_bufsize
-        self._parser = ResponseReader(self, read_bufsize, without_body=skip_payload)  # type: ignore[assignment]  # has what is called
+        self._parser = ResponseReader(self, read_bufsize, without_body=skip_payload)  # type: ignore[assignment]  # has the methods that are called
         self._drain_tail()
 
     def _drain_tail(self) -> None:
-        """Read what was put aside, which came before what is waiting."""
+        """Read what aiohttp put aside, which came before the unread data."""
         if self._unread:
             self._unread[:0], self._tail = self._tail, b""
         super()._drain_tail()
         if self._unread:
-            self._pause_reading_for_buffer()  # which aiohttp took for a hold of its own, and let go
+            self._pause_reading_for_buffer()  # aiohttp took the pause for its own and resumed
 
     def _finish(self, exc: BaseException | None) -> None:
-        """The connection is lost; one that ended in a head may have said enough."""
+        """End the response. A connection lost inside a head may have sent enough of it."""
         if self.transport is None and self._waiter is None and self._payload_parser is None:
-            self._discard(exc)  # we hung up, as every check does: nobody is left who would want to know
+            self._discard(exc)  # we closed it, as every check does: no task waits for the end
             return
         if exc is None and isinstance(reader := self._parser, ResponseReader):
             try:
-                found = reader.truncated_head()
+                response = reader.truncated_head()
             except BadHttpMessage as error:
                 self.set_exception(error)
             else:
-                if found:
-                    self._payload = None if found[1] is EMPTY_PAYLOAD else found[1]
-                    self.feed_data(found, 0)
+                if response:
+                    self._payload = None if response[1] is EMPTY_PAYLOAD else response[1]
+                    self.feed_data(response, 0)
         super().connection_lost(exc)
 
     def _discard(self, exc: BaseException | None) -> None:
-        """What aiohttp's `connection_lost` leaves behind, without the errors that it makes for those who still wait."""
+        """Set the state that aiohttp's `connection_lost` would, without the errors it creates for waiting tasks."""
         self._connection_lost_called = self._should_close = True
         if self._closed is not None:
             set_result(self._closed, None)
@@ -108,7 +108,7 @@ class FairResponseHandler(ResponseHandler):
         BaseProtocol.connection_lost(self, exc)
 
     def _read_piece(self) -> None:
-        """Read one piece; the rest is for the next turn. Nobody waits for what comes after we hung up."""
+        """Read one piece and leave the rest for the next turn. After we closed the connection, drop it."""
         piece = bytes(self._unread[:PIECE_BYTES])
         del self._unread[:PIECE_BYTES]
         self._is_reading = True
@@ -117,7 +117,7 @@ class FairResponseHandler(ResponseHandler):
                 self._unread.clear()
             else:
                 super().data_received(piece)
-        except Exception:  # as a transport has it when its protocol raises
+        except Exception:  # as a transport does when its protocol raises
             self._unread.clear()
             if self.transport is not None:
                 self.transport.abort()

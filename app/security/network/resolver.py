@@ -1,7 +1,7 @@
-"""Names to addresses, by the system's own resolver (hosts file, mDNS, search domains and all), off the loop.
+"""Resolves host names by the system's resolver (hosts file, mDNS, search domains and all), in threads.
 
-Answers are kept for a few seconds: long enough for one check and its redirects, short enough that a change of
-address is seen by the next one. Failures are not kept. Two who ask for one name at once ask once.
+Addresses are cached for a few seconds: long enough for one check and its redirects, short enough that the next check
+sees a change. Failures are not cached. Concurrent lookups of one name share one query.
 """
 
 import asyncio
@@ -14,32 +14,31 @@ from time import monotonic
 
 from app.domain.parsing.hosts import native_address, wire_host
 
-CACHE_S = 5.0  # the shortest interval of a monitor: two checks of one never share an answer for long
-MAX_CACHED = 10_000  # names; some 2 MB
-THREADS = 32  # each holds one slow name server; the others go on
-RESOLVING_NOTE = (
-    "while resolving a name"  # note on a cancellation that struck here: it was no target that took the time
-)
+CACHE_S = 5.0  # the shortest interval of a monitor, so two of its checks hardly share a lookup
+MAX_CACHED = 10_000  # names, some 2 MB
+THREADS = 32  # one slow name server blocks one thread only
+# note on a CancelledError raised during a lookup, so that a timeout is not blamed on the target
+RESOLVING_NOTE = "while resolving a name"
 
-# What the resolver says of the name; everything else it says is about itself. Numbers of glibc where Python has none.
+# Errors about the name; all others are about the resolver. Numbers of glibc where Python has none.
 _NAME_ERRORS = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", -5), getattr(socket, "EAI_ADDRFAMILY", -9)})
 
 Lookup = Callable[[str], tuple[str, ...]]
 
 
 class NameUnknown(OSError):  # noqa: N818  # a fact about the name
-    """There is no such name, or it has no address: the target's failure."""
+    """The name does not exist or has no address: the target's failure."""
 
 
 class ResolverUnavailable(OSError):  # noqa: N818  # a fact about our network
-    """Nobody answers for names: our own failure, whatever became of the target."""
+    """No name server answers: our own failure, whatever the state of the target."""
 
 
 @lru_cache(maxsize=16_384)
 def ip_literal(host: str) -> str:
-    """The address that this host is already, in its usual form: without brackets, `%25` as `%`, IPv4 as itself.
+    """The host in normal form, if it is an IP address: without brackets, `%25` as `%`, IPv4-mapped as IPv4.
 
-    Empty for names and for unusual forms (`127.1`).
+    Empty for names and for unusual notations (`127.1`).
     """
     try:
         return native_address(str(ip_address(wire_host(host))))
@@ -48,7 +47,7 @@ def ip_literal(host: str) -> str:
 
 
 def resolve_by_system(host: str) -> tuple[str, ...]:
-    """Ask the system; blocks. Raises NameUnknown, NamesUnavailable."""
+    """Look a name up by the system; blocks. Raises NameUnknown, ResolverUnavailable."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
@@ -61,7 +60,7 @@ def resolve_by_system(host: str) -> tuple[str, ...]:
 
 
 class Resolver:
-    """What this process's loop knows of names. Made on the loop that uses it."""
+    """A caching resolver for one event loop. Create it on the loop that uses it."""
 
     def __init__(
         self, lookup: Lookup = resolve_by_system, *, cache_s: float = CACHE_S, max_cached: int = MAX_CACHED
@@ -74,33 +73,33 @@ class Resolver:
     async def addresses(self, host: str) -> tuple[str, ...]:
         """The addresses of a name, in the order the system prefers; never empty.
 
-        raises    NameUnknown, NamesUnavailable; a CancelledError carries the note NAMING
+        raises    NameUnknown, ResolverUnavailable; a CancelledError gets the note RESOLVING_NOTE
         """
-        until, known = self._cache.get(host, (0.0, ()))
+        until, cached = self._cache.get(host, (0.0, ()))
         if monotonic() < until:
-            return known
+            return cached
         try:
             return await asyncio.shield(self._lookups.get(host) or self._start_lookup(host))
-        except asyncio.CancelledError as cut:
-            cut.add_note(RESOLVING_NOTE)
+        except asyncio.CancelledError as cancelled:
+            cancelled.add_note(RESOLVING_NOTE)
             raise
 
     def close(self) -> None:
-        """Forget the threads; one that hangs in a lookup ends with it."""
+        """Stop the threads; one that hangs in a lookup ends with the lookup."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _start_lookup(self, host: str) -> asyncio.Future[tuple[str, ...]]:
-        """Start a lookup that outlives whoever asked first."""
-        asked = asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host)
-        self._lookups[host] = asked
-        asked.add_done_callback(lambda done: self._finish_lookup(host, done))
-        return asked
+        """Start a lookup that continues if its first caller is cancelled."""
+        lookup = asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host)
+        self._lookups[host] = lookup
+        lookup.add_done_callback(lambda finished: self._finish_lookup(host, finished))
+        return lookup
 
-    def _finish_lookup(self, host: str, asked: asyncio.Future[tuple[str, ...]]) -> None:
+    def _finish_lookup(self, host: str, lookup: asyncio.Future[tuple[str, ...]]) -> None:
         del self._lookups[host]
-        if asked.cancelled() or asked.exception():
+        if lookup.cancelled() or lookup.exception():
             return
-        self._cache.pop(host, None)  # so that the newest is last
-        self._cache[host] = (monotonic() + self._cache_s, asked.result())
+        self._cache.pop(host, None)  # keeps the newest entry last
+        self._cache[host] = (monotonic() + self._cache_s, lookup.result())
         if len(self._cache) > self._max_cached:
             del self._cache[next(iter(self._cache))]

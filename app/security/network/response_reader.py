@@ -1,8 +1,8 @@
-"""Reads one HTTP response from the bytes of a connection, in the place of aiohttp's parser.
+"""Reads one HTTP response from the bytes of a connection, in place of aiohttp's parser.
 
-aiohttp's refuses what curl and browsers take: redundant framing, bytes after the end, a HEAD that is answered with a
-body. A check asks once and closes, so none of this can confuse a next response; and a connection that saw any of it
-serves no other request. Bodies come as they were sent: whoever asks unpacks them.
+aiohttp's parser rejects what curl and browsers accept: redundant framing, bytes after the end, a body after a HEAD
+request. A check sends one request and closes, so none of this can corrupt a next response, and a connection with any of
+it serves no other request. Bodies are not decompressed here.
 """
 
 import re
@@ -22,17 +22,16 @@ from app.security.network.response_head import (
     read_head,
 )
 
-HEAD_BYTES = 307_200  # of all heads of a response, as curl has it
-LINE_BYTES = 16_384  # of what stands before a chunk
-MAX_INTERIMS = 50  # heads before the response that announce another one; real servers send one or two
+HEAD_BYTES = 307_200  # of all heads of a response, as in curl
+LINE_BYTES = 16_384  # of a chunk's header line
+MAX_INTERIMS = 50  # 1xx heads before the response; real servers send one or two
 SWITCHING = 101
 WITHOUT_BODY = frozenset({SWITCHING, 204, 304})
-HEAD, LENGTH, CHUNKS, TRAILERS, CLOSE, DONE = range(6)  # what the next bytes belong to
+HEAD, LENGTH, CHUNKS, TRAILERS, CLOSE, DONE = range(6)  # the part that the next bytes belong to
 
 ParsedResponse = tuple[RawResponseMessage, StreamReader]
-FeedResult = tuple[
-    tuple[ParsedResponse, ...], bool, bytes
-]  # as aiohttp's protocol wants it: responses, an upgrade, what follows it
+# as aiohttp's protocol expects it: responses, whether the connection is upgraded, the bytes after the upgrade
+FeedResult = tuple[tuple[ParsedResponse, ...], bool, bytes]
 NO_RESULT: FeedResult = ((), False, b"")
 _END = re.compile(rb"\n\r{0,8}\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?![0-9A-Za-z])[^\n]*\n")
@@ -45,24 +44,24 @@ _LINE_END = b"\r\n"
 
 
 class ResponseReader:
-    """One response's reader, with the methods that aiohttp's protocol calls.
+    """The reader of one response, with the methods that aiohttp's protocol calls.
 
     without_body    the request was a HEAD
-    limit           bytes of a body that are held before the other side has to wait
+    limit           bytes of the body to buffer before reading pauses
     """
 
     _state = HEAD
     _payload: StreamReader = EMPTY_PAYLOAD
-    _buffer = b""  # what is not whole yet
-    _remaining = 0  # bytes of the body, or of its chunk
-    _chunk_line = _CHUNK  # what stands before a chunk
+    _buffer = b""  # an incomplete head or line
+    _remaining = 0  # bytes left of the body or the chunk
+    _chunk_line = _CHUNK  # pattern of the next chunk's header line
     _interims = _head_bytes = 0
 
     def __init__(self, protocol: ResponseHandler, limit: int, *, without_body: bool) -> None:
         self._protocol, self._limit, self._without_body = protocol, limit, without_body
 
     def feed_data(self, data: bytes) -> FeedResult:
-        """Take what came. Raises BadHttpMessage for what is no response; a body's fault goes to its reader."""
+        """Read received data. Raises BadHttpMessage for an invalid head; an error in the body is set on its stream."""
         if self._state == HEAD:
             return self._feed_head(data)
         if data:
@@ -70,7 +69,7 @@ class ResponseReader:
         return NO_RESULT
 
     def feed_eof(self) -> None:
-        """The connection has ended. Raises for a body that has not."""
+        """The connection has ended. Raises if the body is incomplete."""
         if self._state == LENGTH:
             raise ContentLengthError(f"{self._remaining} bytes of the body are missing")
         if self._state == CHUNKS:
@@ -79,10 +78,10 @@ class ResponseReader:
             self._complete()
 
     def pause_reading(self) -> None:
-        """The protocol's call. Its transport pauses; what has come already is no more than one piece."""
+        """Called by the protocol. Its transport pauses; the data read already is at most one piece."""
 
     def truncated_head(self) -> ParsedResponse | None:
-        """What stands where a connection ended in its head: enough, if the status line is whole (as for curl)."""
+        """The response of a connection that ended inside its head, if the status line is complete (as in curl)."""
         if self._state != HEAD or b"\n" not in self._buffer:
             return None
         head = read_head(self._buffer.rpartition(b"\n")[0].rstrip(b"\r\n"))
@@ -94,23 +93,23 @@ class ResponseReader:
             data = self._buffer + data
         if data[:1] in _LINE_END:
             data = data.lstrip(_LINE_END)
-        found = _END.search(data, max(0, before - 10))
-        end = found.end() if found else len(data)
+        match = _END.search(data, max(0, before - 10))
+        end = match.end() if match else len(data)
         self._head_bytes += end - before
         if self._head_bytes > HEAD_BYTES:
             raise BadHttpMessage("its head is too long")
-        if found is None:
+        if match is None:
             return self._buffer_head(data)
         self._buffer = b""
-        head = read_head(data[: found.start()])
-        if head.status < 200 and self._is_interim(head):  # noqa: PLR2004  # interim ones are below
+        head = read_head(data[: match.start()])
+        if head.status < 200 and self._is_interim(head):  # noqa: PLR2004  # interim responses are 1xx
             return self._feed_head(data[end:])
-        message = self._begin_response(head)
+        response = self._begin_response(head)
         if head.status == SWITCHING:
-            return (message,), True, data[end:]
+            return (response,), True, data[end:]
         if end < len(data):
             self._feed_body(data[end:])
-        return (message,), False, b""
+        return (response,), False, b""
 
     def _buffer_head(self, data: bytes) -> FeedResult:
         if not may_be_head(data):
@@ -120,7 +119,7 @@ class ResponseReader:
 
     def _is_interim(self, head: ResponseHead) -> bool:
         """Whether another head follows. Raises BadHttpMessage after too many of them."""
-        if head.status >= 200 or head.status == SWITCHING:  # noqa: PLR2004  # interim ones are below
+        if head.status >= 200 or head.status == SWITCHING:  # noqa: PLR2004  # interim responses are 1xx
             return False
         self._interims += 1
         if self._interims > MAX_INTERIMS:
@@ -134,7 +133,7 @@ class ResponseReader:
         else:
             self._state = CHUNKS if length == CHUNKED else CLOSE if length == UNTIL_CLOSE else LENGTH
             self._remaining = max(0, length)
-            self._payload = StreamReader(self._protocol, self._limit, loop=self._protocol._loop)  # noqa: SLF001  # its reader's
+            self._payload = StreamReader(self._protocol, self._limit, loop=self._protocol._loop)  # noqa: SLF001  # the stream needs it
         should_close = length == UNTIL_CLOSE or not head.keep_alive
         message = RawResponseMessage(
             head.version,
@@ -169,27 +168,27 @@ class ResponseReader:
             self._complete(has_excess=left < 0)
 
     def _feed_chunks(self, data: bytes) -> None:
-        """All chunks that are whole, and as much as is there of the last one, in one piece."""
+        """Read all complete chunks and the received part of the last one, and pass them on as one piece."""
         pieces: list[bytes] = []
-        at, left, line_before = 0, self._remaining, self._chunk_line
+        position, left, chunk_line = 0, self._remaining, self._chunk_line
         while True:
             if left:
-                pieces.append(data[at : at + left])
-                at += len(pieces[-1])
+                pieces.append(data[position : position + left])
+                position += len(pieces[-1])
                 left -= len(pieces[-1])
-            line = None if left else line_before.match(data, at)
+            line = None if left else chunk_line.match(data, position)
             if line is None:
                 break
-            at, left, line_before = line.end(), int(line[1], 16), _NEXT_CHUNK
+            position, left, chunk_line = line.end(), int(line[1], 16), _NEXT_CHUNK
             if not left:
                 self._state = TRAILERS
                 break
-        self._remaining, self._chunk_line = left, line_before
+        self._remaining, self._chunk_line = left, chunk_line
         self._payload.feed_data(b"".join(pieces))
-        self._feed_after_chunks(data[at:])
+        self._feed_after_chunks(data[position:])
 
     def _feed_after_chunks(self, rest: bytes) -> None:
-        """What is left of chunks: trailers, the beginning of a line, or no chunks at all."""
+        """Read what follows the chunks: trailers, the beginning of a header line, or an error."""
         if self._state == TRAILERS:
             self._feed_trailers(rest)
         elif len(rest) <= LINE_BYTES and _MAY_CONTINUE[self._chunk_line].fullmatch(rest):
@@ -200,17 +199,17 @@ class ResponseReader:
             self._close_connection()
 
     def _feed_trailers(self, data: bytes) -> None:
-        """Read until an empty line; what they say is nobody's business."""
-        at = 0
-        while (end := data.find(b"\n", at)) >= 0:
-            if not data[at:end].strip(b"\r"):
+        """Read and ignore trailers up to the empty line."""
+        start = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            if not data[start:end].strip(b"\r"):
                 self._complete(has_excess=end + 1 < len(data))
                 return
-            at = end + 1
-        self._buffer = data[at : at + LINE_BYTES]
+            start = end + 1
+        self._buffer = data[start : start + LINE_BYTES]
 
     def _complete(self, *, has_excess: bool = False) -> None:
-        """The response is whole. What comes after it means nothing, and its connection serves no other."""
+        """End the response. Excess bytes after it are ignored, and the connection serves no other request."""
         self._state, self._buffer = DONE, b""
         if has_excess:
             self._protocol.force_close()

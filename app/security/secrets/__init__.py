@@ -1,1 +1,1 @@
-"""Encryption at rest, masking, signed tokens."""
+"""Encryption at rest, masking, signed tokens and the audit chain's MAC."""

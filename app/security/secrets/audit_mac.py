@@ -1,4 +1,4 @@
-"""The links of the audit log's chain: pure, and keyed, so that whoever has only the database can't make one."""
+"""The keyed hashes of the audit log's chain, which can't be forged with the database alone. Pure."""
 
 import hmac
 import secrets
@@ -9,16 +9,16 @@ import msgspec
 
 from app.security.secrets import sealing
 
-FIRST_HASH = ""  # what the first entry follows
+FIRST_HASH = ""  # the previous hash of the first entry
 
 
 def generate_key() -> str:
-    """A key for a new chain, sealed: it stays the same when the installation's secret is changed."""
+    """An encrypted key for a new chain. It survives a change of the installation's secret."""
     return sealing.encrypt(secrets.token_hex(32))
 
 
 def decrypt_key(encrypted_key: str) -> bytes:
-    """The chain's key; raises Unopenable."""
+    """The chain's key. Raises DecryptionFailed."""
     return bytes.fromhex(sealing.decrypt(encrypted_key))
 
 
@@ -28,7 +28,7 @@ def entry_hash(key: bytes, previous: str, content: Sequence[str | int]) -> str:
 
 
 def checkpoint_mac(key: bytes, name: str, seq: int, hash_: str) -> str:
-    """What proves a mark of ours: that the chain begins, or ends, exactly there."""
+    """The MAC of a checkpoint, which proves that the chain begins or ends exactly there."""
     return _mac(key, msgspec.json.encode([name, seq, hash_]))
 
 

@@ -1,8 +1,8 @@
-"""What of a config its readers see. Secrets are masked for everybody; what is *restricted*, for viewers.
+"""Masks the restricted fields of a config for viewers; `sealing` masks secrets, for everybody.
 
-A field is restricted when its type says `Meta(extra={"restricted": …})`: its value may let its reader act, and who
-looks after it must still be able to read it. Viewers see nothing of `all`, scheme and host of `path`, and of `query`
-what stands before it. Nested structs, lists and unions are looked through.
+A field is restricted if its type has `Meta(extra={"restricted": …})`: anyone who knows its value could act on it, but
+operators must be able to read it. Viewers see nothing of a field restricted as `all`, scheme and host of `path`, and
+the part before the query of `query`. Nested structs, lists and unions are included.
 """
 
 import copy
@@ -25,33 +25,33 @@ WithConfig = TypeVar("WithConfig", Monitor, Channel)
 
 
 def sees_restricted(principal: Principal) -> bool:
-    """Whether somebody sees what is restricted."""
+    """Whether a principal sees restricted fields unmasked."""
     return principal.role.covers(Role.OPERATOR)
 
 
-def configs_visible_to(principal: Principal, found: list[WithConfig]) -> list[WithConfig]:
-    """The same monitors or channels, as far as this reader sees their configs."""
+def configs_visible_to(principal: Principal, resources: list[WithConfig]) -> list[WithConfig]:
+    """The same monitors or channels, with their configs masked if the principal is a viewer."""
     if sees_restricted(principal):
-        return found
-    return [msgspec.structs.replace(one, config=mask_restricted(one.config)) for one in found]
+        return resources
+    return [msgspec.structs.replace(resource, config=mask_restricted(resource.config)) for resource in resources]
 
 
 def mask_restricted(config: S) -> S:
-    """A copy as viewers see it."""
-    shown = copy.copy(config)
+    """A copy with restricted fields masked, as viewers see it."""
+    masked = copy.copy(config)
     for name, kind in _restrictions(type(config)):
         value = getattr(config, name)
         if isinstance(value, Struct):
-            msgspec.structs.force_setattr(shown, name, mask_restricted(value))
+            msgspec.structs.force_setattr(masked, name, mask_restricted(value))
         elif isinstance(value, list) and kind:
-            msgspec.structs.force_setattr(shown, name, [_mask_hidden(one, kind) for one in value])
+            msgspec.structs.force_setattr(masked, name, [_mask_hidden(text, kind) for text in value])
         elif isinstance(value, str) and kind:
-            msgspec.structs.force_setattr(shown, name, _mask_hidden(value, kind))
-    return shown
+            msgspec.structs.force_setattr(masked, name, _mask_hidden(value, kind))
+    return masked
 
 
 def hidden_values(config: Struct) -> Iterator[str]:
-    """What of the config viewers are not shown, as it stands: for who takes it out of other texts."""
+    """The parts of the config that viewers do not see, unmasked, to remove them from other texts."""
     for name, kind in _restrictions(type(config)):
         value = getattr(config, name)
         if isinstance(value, Struct):
@@ -62,26 +62,26 @@ def hidden_values(config: Struct) -> Iterator[str]:
 
 
 def restriction_of(type_: Any) -> Restricted | None:
-    """How a field of this type is restricted."""
+    """The restriction of a field of this type."""
     if get_origin(type_) is Annotated:
-        inner, *notes = get_args(type_)
-        extras = [one.extra or {} for one in notes if isinstance(one, Meta)]
-        marks = [one["restricted"] for one in extras if "restricted" in one]
-        return max([restriction_of(inner), *map(Restricted, marks)], key=lambda one: one or 0)
+        inner, *metadata = get_args(type_)
+        extras = [meta.extra or {} for meta in metadata if isinstance(meta, Meta)]
+        kinds = [extra["restricted"] for extra in extras if "restricted" in extra]
+        return max([restriction_of(inner), *map(Restricted, kinds)], key=lambda kind: kind or 0)
     if get_origin(type_) in (Union, UnionType, list):
-        return max(map(restriction_of, get_args(type_)), key=lambda one: one or 0)
+        return max(map(restriction_of, get_args(type_)), key=lambda kind: kind or 0)
     return None
 
 
 @cache
 def _restrictions(struct: type[Struct]) -> tuple[tuple[str, Restricted | None], ...]:
-    return tuple((one.name, restriction_of(one.type)) for one in msgspec.structs.fields(struct))
+    return tuple((field.name, restriction_of(field.type)) for field in msgspec.structs.fields(struct))
 
 
 def _mask_hidden(text: str, kind: Restricted) -> str:
-    """What is left of a value, and a mask where there is more."""
-    left = _visible_part(text, kind)
-    return text if left == text else f"{left}{MASK}"
+    """The visible part of a value, followed by the mask if anything is hidden."""
+    visible = _visible_part(text, kind)
+    return text if visible == text else f"{visible}{MASK}"
 
 
 def _visible_part(text: str, kind: Restricted) -> str:
@@ -90,6 +90,6 @@ def _visible_part(text: str, kind: Restricted) -> str:
     before = text.partition("#")[0].partition("?")[0]
     if kind is Restricted.QUERY:
         return text[: len(before) + 1] if len(before) < len(text) else text
-    scheme, found, rest = before.partition("://")
+    scheme, separator, rest = before.partition("://")
     host = rest.partition("/")[0]
-    return f"{scheme}{found}{host}/" if len(scheme) + len(found) + len(host) < len(text) else text
+    return f"{scheme}{separator}{host}/" if len(scheme) + len(separator) + len(host) < len(text) else text

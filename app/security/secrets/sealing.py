@@ -1,7 +1,7 @@
-"""Keeps secrets shut: keys derived from the installation's one secret, and structs with their secrets sealed or masked.
+"""Encrypts, decrypts and masks secrets of structs, with keys derived from the installation's secret.
 
-A field is secret when its type says `Meta(extra={"secret": True})`, at any depth: nested structs, lists, dict
-values, unions. A sealed value is `sealed:v2:`, the key's name, `:` and base64url(nonce + AES-256-GCM ciphertext).
+A field is secret if its type has `Meta(extra={"secret": True})`, at any depth: nested structs, lists, dict values,
+unions. An encrypted value is `sealed:v2:`, the key's id, `:` and base64url(nonce + AES-256-GCM ciphertext).
 """
 
 import os
@@ -29,9 +29,9 @@ from schema.errors import FieldError
 from schema.field_types import MASK
 
 PREFIX = "sealed:v2:"
-V1_PREFIX = "sealed:v1:"  # of values that don't name their key
+V1_PREFIX = "sealed:v1:"  # of values without a key id
 ENCRYPTED_VALUE = re.compile(r"sealed:(?:v1|v2:[0-9a-f]{8}):[A-Za-z0-9_-]{20,}={0,2}")
-NONCE_BYTES = 12  # what AES-GCM is specified for (NIST SP 800-38D, 8.2)
+NONCE_BYTES = 12  # as specified for AES-GCM (NIST SP 800-38D, 8.2)
 
 S = TypeVar("S", bound=Struct)
 MapSecret = Callable[[str, str], str]
@@ -40,25 +40,25 @@ _secrets: tuple[str, ...] = ()
 
 
 class DecryptionFailed(Exception):  # noqa: N818  # names the fact
-    """A stored secret does not open: API_SECRET_KEY is another one than when it was sealed."""
+    """A stored secret can't be decrypted: API_SECRET_KEY differs from the one it was encrypted with."""
 
 
 def prepare(settings: Settings) -> None:
-    """Take the installation's secret, and the one before it; before anything else here."""
-    global _secrets  # noqa: PLW0603  # one ring of keys per process, as with the database's engine
+    """Set the installation's current and previous secret. Call this before anything else here."""
+    global _secrets  # noqa: PLW0603  # one set of secrets per process, as with the database's engine
     _secrets = tuple(filter(None, (settings.api_secret_key, settings.api_secret_key_previous)))
 
 
 def derive_key(purpose: str) -> bytes:
-    """A key of 32 bytes for one purpose: HKDF-SHA256 (RFC 5869) of the installation's secret."""
+    """A 32-byte key for one purpose: HKDF-SHA256 (RFC 5869) of the installation's secret."""
     return derive_keys(purpose)[0]
 
 
 def derive_keys(purpose: str) -> tuple[bytes, ...]:
-    """The same, and after it the one of the secret before, as long as that is known: for what was signed then."""
+    """The same, followed by the key of the previous secret if it is set, to verify what that one signed."""
     if not _secrets:
         raise RuntimeError("sealing.prepare(settings) was not called")
-    return tuple(_derive(one, purpose) for one in _secrets)
+    return tuple(_derive(secret, purpose) for secret in _secrets)
 
 
 @lru_cache(maxsize=256)
@@ -72,12 +72,12 @@ def _cipher(key: bytes) -> AESGCM:
 
 
 def _key_ids() -> tuple[str, ...]:
-    """What each known key is called in sealed values; the current one first."""
-    return tuple(one.hex()[:8] for one in derive_keys("key id"))
+    """The ids of the known keys in encrypted values; the current one first."""
+    return tuple(key.hex()[:8] for key in derive_keys("key id"))
 
 
 def encrypt(text: str) -> str:
-    """Seal one secret. Empty stays empty, and what is sealed is not sealed twice."""
+    """Encrypt one secret. Empty and already encrypted texts are returned unchanged."""
     if not text or is_encrypted(text):
         return text
     nonce = os.urandom(NONCE_BYTES)
@@ -86,12 +86,12 @@ def encrypt(text: str) -> str:
 
 
 def is_encrypted(text: str) -> bool:
-    """Whether this is a sealed value."""
+    """Whether this is an encrypted value."""
     return text.startswith((PREFIX, V1_PREFIX))
 
 
 def decrypt(text: str) -> str:
-    """Open one secret; raises Unopenable."""
+    """Decrypt one secret. Raises DecryptionFailed."""
     if not is_encrypted(text):
         return text
     raw = urlsafe_b64decode(text.rpartition(":")[2])
@@ -104,116 +104,117 @@ def decrypt(text: str) -> str:
 
 
 def _candidate_keys(text: str) -> Iterator[bytes]:
-    """The keys that may open it: the one that it names, or any where it names none."""
-    named = text.split(":")[2] if text.startswith(PREFIX) else ""
-    for name, key in zip(_key_ids(), derive_keys("seal"), strict=True):
-        if named in ("", name):
+    """The keys to try: the one named by the value, or all if it names none."""
+    named_id = text.split(":")[2] if text.startswith(PREFIX) else ""
+    for key_id, key in zip(_key_ids(), derive_keys("seal"), strict=True):
+        if named_id in ("", key_id):
             yield key
 
 
 def reencrypt(text: str) -> str:
-    """A column's text with everything in it sealed by the current key; what opens with no known key stays."""
+    """A column's text with all encrypted values under the current key. Values that no known key decrypts stay."""
 
-    def again(found: re.Match[str]) -> str:
+    def replacement(match: re.Match[str]) -> str:
+        value = match.group()
         with suppress(DecryptionFailed, ValueError):
-            return found.group() if is_current_key(found.group()) else encrypt(decrypt(found.group()))
-        return found.group()
+            return value if is_current_key(value) else encrypt(decrypt(value))
+        return value
 
-    return ENCRYPTED_VALUE.sub(again, text)
+    return ENCRYPTED_VALUE.sub(replacement, text)
 
 
 def is_current_key(text: str) -> bool:
-    """Whether everything sealed in a column's text is sealed by the current key."""
-    return all(one.startswith(f"{PREFIX}{_key_ids()[0]}:") for one in ENCRYPTED_VALUE.findall(text))
+    """Whether all encrypted values in a column's text are under the current key."""
+    return all(value.startswith(f"{PREFIX}{_key_ids()[0]}:") for value in ENCRYPTED_VALUE.findall(text))
 
 
 def encrypt_secrets(struct: Struct) -> str:
-    """The struct as JSON text, its secrets sealed."""
+    """The struct as JSON text with its secrets encrypted."""
     return msgspec.json.encode(_map_secrets(struct, type(struct), lambda _, text: encrypt(text))).decode()
 
 
 def decrypt_secrets(text: str, type_: Any) -> Any:
-    """The struct that `seal` wrote, its secrets open. `type_` is the struct or a tagged union of structs."""
-    return msgspec.convert(_map_secrets(msgspec.json.decode(text), type_, lambda _, sealed: decrypt(sealed)), type_)
+    """The struct that `encrypt_secrets` wrote, decrypted. `type_` is the struct or a tagged union of structs."""
+    return msgspec.convert(_map_secrets(msgspec.json.decode(text), type_, lambda _, value: decrypt(value)), type_)
 
 
 def mask_secrets(struct: S) -> S:
-    """A copy to show: every secret that there is reads `********`."""
+    """A copy in which every non-empty secret reads `********`."""
     return cast(S, _map_secrets(struct, type(struct), lambda _, text: MASK if text else ""))
 
 
 def merge_masked(new: S, old: Struct) -> S:
-    """A copy of `new` in which the mask stands for what `old` has.
+    """A copy of `new` in which each masked secret is replaced by that of `old`.
 
-    raises    Invalid where there is nothing to keep, or where what is kept would go to another place than before
+    raises    Invalid if there is no stored secret, or if the stored secret would be sent to a changed destination
     """
-    before = secrets_of(old)
-    lost: list[FieldError] = []
-    asked: list[str] = []
+    stored = secrets_of(old)
+    errors: list[FieldError] = []
+    masked: list[str] = []
 
-    def keep(path: str, text: str) -> str:
+    def restore(path: str, text: str) -> str:
         if text != MASK:
             return text
-        asked.append(path)
-        if not before.get(path):
-            lost.append(FieldError(path, "there is no stored value to keep: send the secret itself"))
-        return before.get(path, "")
+        masked.append(path)
+        if not stored.get(path):
+            errors.append(FieldError(path, "there is no stored value to keep: send the secret itself"))
+        return stored.get(path, "")
 
-    merged = _map_secrets(new, type(new), keep)
-    if asked and not lost:
-        lost = _destination_errors(asked, secret_destinations.changed_destinations(merged, old))
-    if lost:
-        raise Invalid(lost)
+    merged = _map_secrets(new, type(new), restore)
+    if masked and not errors:
+        errors = _destination_errors(masked, secret_destinations.changed_destinations(merged, old))
+    if errors:
+        raise Invalid(errors)
     return cast(S, merged)
 
 
-def _destination_errors(paths: list[str], moved: list[str]) -> list[FieldError]:
-    """Kept secrets that would be handed to somebody else than those they were given for."""
-    words = f"must be sent again, for {', '.join(moved)} changed: a secret stays with the place it was given for"
-    return [FieldError(path, words) for path in paths] if moved else []
+def _destination_errors(paths: list[str], changed: list[str]) -> list[FieldError]:
+    """An error for each restored secret, if any destination of the config changed."""
+    message = f"must be sent again, for {', '.join(changed)} changed: a secret stays with the place it was given for"
+    return [FieldError(path, message) for path in paths] if changed else []
 
 
 def secrets_of(struct: Struct) -> dict[str, str]:
-    """Every secret in the struct, by its dotted path."""
+    """All secrets in the struct, by dotted path."""
     found: dict[str, str] = {}
 
-    def note(path: str, text: str) -> str:
+    def collect(path: str, text: str) -> str:
         found[path] = text
         return text
 
-    _map_secrets(struct, type(struct), note)
+    _map_secrets(struct, type(struct), collect)
     return found
 
 
 @cache
 def is_secret(type_: Any) -> bool:
-    """Whether a field of this type holds a secret itself, or holds some inside."""
-    parts, secret = _type_members(type_)
-    structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
-    inner = [get_args(one)[-1] for one in parts if get_origin(one) in (list, dict)]
-    return secret or any(map(is_secret, inner)) or any(is_secret(f.type) for one in structs for f in _fields(one))
+    """Whether a field of this type is a secret or contains one."""
+    members, secret = _type_members(type_)
+    structs = [member for member in members if isinstance(member, type) and issubclass(member, Struct)]
+    inner = [get_args(member)[-1] for member in members if get_origin(member) in (list, dict)]
+    return secret or any(map(is_secret, inner)) or any(is_secret(f.type) for struct in structs for f in _fields(struct))
 
 
 def _map_secrets(value: Any, type_: Any, change: MapSecret, path: str = "") -> Any:
-    """A copy of a struct, or of its JSON form, with `change(path, text)` in place of each secret. Validates nothing."""
-    parts, secret = _type_members(type_)
+    """A copy of a struct, or of its JSON form, with each secret replaced by `change(path, text)`. Does not validate."""
+    members, secret = _type_members(type_)
     if isinstance(value, str):
         return change(path, value) if secret else value
     if isinstance(value, list):
-        item = next((get_args(one)[0] for one in parts if get_origin(one) is list), Any)
-        return [_map_secrets(one, item, change, _join_path(path, no)) for no, one in enumerate(value)]
+        item_type = next((get_args(member)[0] for member in members if get_origin(member) is list), Any)
+        return [_map_secrets(item, item_type, change, _join_path(path, index)) for index, item in enumerate(value)]
     if isinstance(value, dict):
-        inner = _value_types(parts, value)
-        return {key: _map_secrets(one, inner(key), change, _join_path(path, key)) for key, one in value.items()}
+        type_of = _value_types(members, value)
+        return {key: _map_secrets(item, type_of(key), change, _join_path(path, key)) for key, item in value.items()}
     return _map_struct(value, change, path) if isinstance(value, Struct) else value
 
 
 def _map_struct(struct: Struct, change: MapSecret, path: str) -> Struct:
-    remade = copy(struct)
-    for one in _secret_fields(type(struct)):
-        new = _map_secrets(getattr(struct, one.name), one.type, change, _join_path(path, one.encode_name))
-        force_setattr(remade, one.name, new)
-    return remade
+    mapped = copy(struct)
+    for field in _secret_fields(type(struct)):
+        value = _map_secrets(getattr(struct, field.name), field.type, change, _join_path(path, field.encode_name))
+        force_setattr(mapped, field.name, value)
+    return mapped
 
 
 def _join_path(path: str, key: object) -> str:
@@ -222,38 +223,39 @@ def _join_path(path: str, key: object) -> str:
 
 @cache
 def _fields(struct: type[Struct]) -> tuple[FieldInfo, ...]:
-    """A struct's fields. To read them off its annotations costs more than all the rest of unsealing."""
+    """A struct's fields, cached: reading its annotations takes longer than the rest of a decryption."""
     return fields(struct)
 
 
 @cache
 def _secret_fields(struct: type[Struct]) -> tuple[FieldInfo, ...]:
-    """The fields that are looked into: most configs have one or two."""
-    return tuple(one for one in _fields(struct) if is_secret(one.type))
+    """The fields that are secret or contain secrets; most configs have one or two."""
+    return tuple(field for field in _fields(struct) if is_secret(field.type))
 
 
 @cache
 def _type_members(type_: Any) -> tuple[tuple[Any, ...], bool]:
     """The types a value may have, without `Annotated`, and whether any of them is secret."""
     if get_origin(type_) is Annotated:
-        inner, *notes = get_args(type_)
-        parts, secret = _type_members(inner)
-        return parts, secret or any(isinstance(one, Meta) and bool((one.extra or {}).get("secret")) for one in notes)
+        inner, *metadata = get_args(type_)
+        members, secret = _type_members(inner)
+        metas = [meta for meta in metadata if isinstance(meta, Meta)]
+        return members, secret or any(bool((meta.extra or {}).get("secret")) for meta in metas)
     if get_origin(type_) in (Union, UnionType):
-        several = [_type_members(one) for one in get_args(type_)]
-        return tuple(one for parts, _ in several for one in parts), any(secret for _, secret in several)
+        options = [_type_members(option) for option in get_args(type_)]
+        return tuple(member for members, _ in options for member in members), any(secret for _, secret in options)
     return (type_,), False
 
 
-def _value_types(parts: tuple[Any, ...], value: dict[str, Any]) -> Callable[[str], Any]:
-    """What each key of a JSON object holds: a struct's fields, or a dict's one type of value."""
-    structs = [one for one in parts if isinstance(one, type) and issubclass(one, Struct)]
+def _value_types(members: tuple[Any, ...], value: dict[str, Any]) -> Callable[[str], Any]:
+    """The type of the value under each key of a JSON object: a struct's field, or a dict's values."""
+    structs = [member for member in members if isinstance(member, type) and issubclass(member, Struct)]
     if structs:
-        chosen = next((one for one in structs if _is_tagged(one, value)), structs[0])
-        types = {one.encode_name: one.type for one in _fields(chosen)}
+        chosen = next((struct for struct in structs if _is_tagged(struct, value)), structs[0])
+        types = {field.encode_name: field.type for field in _fields(chosen)}
         return lambda key: types.get(key, Any)
-    inner = next((get_args(one)[1] for one in parts if get_origin(one) is dict), Any)
-    return lambda _: inner
+    value_type = next((get_args(member)[1] for member in members if get_origin(member) is dict), Any)
+    return lambda _: value_type
 
 
 def _is_tagged(struct: type[Struct], value: dict[str, Any]) -> bool:

@@ -1,6 +1,6 @@
-"""Tickets: short-lived signed words to ourselves that a client carries. Each kind has a key of its own.
+"""Short-lived signed tokens that a client carries between two of our requests. Each kind has a key of its own.
 
-A ticket opens nothing by itself: no credential that `principals` knows is signed with these keys.
+Such a token is no credential: `principals` accepts nothing signed with these keys.
 """
 
 from time import time
@@ -17,12 +17,12 @@ TOKEN_INVALID = "The ticket is not valid, or too old: begin again."  # noqa: S10
 
 
 def issue_token(kind: str, lifetime_s: int, **claims: Any) -> str:
-    """A ticket of that kind."""
+    """A token of this kind with these claims."""
     return jwt.encode(claims | {"exp": int(time()) + lifetime_s}, _key(kind), ALGORITHM)
 
 
 def read_token(kind: str, token: str) -> dict[str, Any]:
-    """What a ticket of that kind says; raises Unauthorized."""
+    """The claims of a token of this kind. Raises Unauthorized."""
     try:
         return jwt.decode(token, _key(kind), [ALGORITHM], options={"require": ["exp"]})
     except jwt.InvalidTokenError as error:

@@ -39,7 +39,7 @@ async def looked_for(check, script, words: str, **fields) -> tuple[tuple[Status,
     async with serving(script) as target:
         one = await check(Http(url=target.url(), keyword=words, **fields))
         other = await check(Website(url=target.url(), expected_content=words))
-    return (one.seen, one.message), (other.seen, other.message)
+    return (one.status, one.message), (other.status, other.message)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ async def test_json_is_read_with_a_mark_and_in_wide_characters(check, encoding, 
     script = answering('{"a":"ü"}'.encode(encoding), headers=f"Content-Type: {kind}\r\n")
     async with serving(script) as target:
         outcome = await check(Http(url=target.url(), json_query="$.a"), detailed=True)
-    assert (outcome.seen, outcome.message, outcome.detail["value"]) == (UP, "", "ü")
+    assert (outcome.status, outcome.message, outcome.detail["value"]) == (UP, "", "ü")
 
 
 async def test_an_answer_without_end_is_up_as_soon_as_the_word_is_there(check):
@@ -132,7 +132,7 @@ async def test_an_answer_without_end_is_up_as_soon_as_the_word_is_there(check):
 async def test_an_answer_without_end_that_does_not_decide_it_is_down_for_that(check, fields):
     async with serving(going_on(b"hello")) as target:
         outcome = await check(Http(url=target.url(), **fields), timeout_ms=3_000)
-    assert (outcome.seen, outcome.code, outcome.message) == (DOWN, NO_ANSWER, "the answer did not end within 3 s")
+    assert (outcome.status, outcome.code, outcome.message) == (DOWN, NO_ANSWER, "the answer did not end within 3 s")
 
 
 async def test_a_website_without_end_needs_none_unless_words_must_be_absent(check):
@@ -141,22 +141,22 @@ async def test_a_website_without_end_needs_none_unless_words_must_be_absent(chec
         shown = await check(Website(url=target.url()), detailed=True)
         other = await check(Website(url=target.url(), expected_status=404, unexpected_content="hello"))
         absent = await check(Website(url=target.url(), unexpected_content="bye"), timeout_ms=3_000)
-    assert (plain.seen, shown.seen, shown.detail["response_size"]) == (UP, UP, 5)
-    assert (other.seen, other.message, other.detail["content_match"]) == (DOWN, "200 OK, expected 404", False)
-    assert (absent.seen, absent.message) == (DOWN, "the answer did not end within 3 s")
+    assert (plain.status, shown.status, shown.detail["response_size"]) == (UP, UP, 5)
+    assert (other.status, other.message, other.detail["content_match"]) == (DOWN, "200 OK, expected 404", False)
+    assert (absent.status, absent.message) == (DOWN, "the answer did not end within 3 s")
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "none"])
 async def test_a_website_without_words_is_up_whatever_its_body_is(check, coding):
     async with serving(answering(b"<html>" * 9, headers=f"Content-Encoding: {coding}\r\n")) as target:
-        assert (await check(Website(url=target.url()))).seen is UP
-        assert (await check(Website(url=target.url()), detailed=True)).seen is UP
+        assert (await check(Website(url=target.url()))).status is UP
+        assert (await check(Website(url=target.url()), detailed=True)).status is UP
 
 
 async def test_a_page_that_comes_bit_by_bit_is_read_to_its_end(check):
     async with serving(answering("ü".encode() * 300_000 + b"end")) as target:
-        assert (await check(Http(url=target.url(), keyword="üend"))).seen is UP
-        assert (await check(Http(url=target.url(), regex="üend$"))).seen is UP
+        assert (await check(Http(url=target.url(), keyword="üend"))).status is UP
+        assert (await check(Http(url=target.url(), regex="üend$"))).status is UP
 
 
 class Fed:

@@ -217,7 +217,7 @@ def mqtt():
 async def test_a_real_server_lets_us_in(check, request, name, number):
     target = request.getfixturevalue(name)
     right, wrong = await check(target(number, PASSWORDS[number])), await check(target(number, f"{PASSWORDS[number]}é"))
-    assert (right.seen, right.message, wrong.seen) == (Status.UP, "", Status.DOWN)
+    assert (right.status, right.message, wrong.status) == (Status.UP, "", Status.DOWN)
 
 
 @pytest.mark.parametrize("password", PASSWORDS)
@@ -232,4 +232,4 @@ async def test_an_ssh_server_lets_us_in(check, password):
     key = asyncssh.generate_private_key("ssh-ed25519")
     async with asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[key]) as acceptor:
         outcome = await check(Ssh(**HERE, port=acceptor.get_port(), username=NAME, password=password))
-    assert (outcome.seen, outcome.message) == (Status.UP, "")
+    assert (outcome.status, outcome.message) == (Status.UP, "")

@@ -49,7 +49,7 @@ def test_every_type_that_the_library_knows_can_be_asked_for():
 async def test_a_real_server_tells_every_kind_of_record(check, named, kind, record):
     target = asking(named["plain"], resolve_type=RecordType(kind), expected=[record], authoritative=True)
     outcome = await check(target, detailed=True)
-    assert (outcome.seen, outcome.code, outcome.message) == (UP, RESOLVED, "")
+    assert (outcome.status, outcome.code, outcome.message) == (UP, RESOLVED, "")
     assert (outcome.detail["record_type"], outcome.detail["ttl"]) == (kind, 300)
     assert outcome.detail["authoritative"] == {"is_authoritative": True}
 
@@ -58,7 +58,7 @@ async def test_a_real_server_tells_every_kind_of_record(check, named, kind, reco
 async def test_a_long_answer_comes_over_every_transport(check, named, transport, port):
     target = asking(named[port], "long.box.test", resolve_type=RecordType.TXT, transport=transport)
     outcome = await check(target, detailed=True)
-    assert (outcome.seen, outcome.message) == (UP, "")
+    assert (outcome.status, outcome.message) == (UP, "")
     assert outcome.detail["records"] == ["x" * 1_500]
 
 
@@ -74,14 +74,14 @@ async def test_a_long_answer_comes_over_every_transport(check, named, transport,
 async def test_a_real_server_that_will_not_do_is_down(check, named, changes, seen, message):
     port = named["tls" if changes.get("transport") else "plain"]
     outcome = await check(asking(port, **changes))
-    assert outcome.seen is seen
+    assert outcome.status is seen
     assert outcome.message.startswith(message)
 
 
 async def test_a_server_without_authority_degrades_where_it_counts(check):
     async with naming(RIGHT) as port:
         outcome = await check(asking(port, authoritative=True))
-    assert (outcome.seen, outcome.message) == (DEGRADED, "the name server does not answer with authority")
+    assert (outcome.status, outcome.message) == (DEGRADED, "the name server does not answer with authority")
     assert outcome.detail["records"] == ["192.0.2.1"]
 
 
@@ -94,7 +94,7 @@ async def test_an_authenticated_answer_is_up_and_asked_for(check):
 
     async with naming(validating) as port:
         outcome = await check(asking(port, dnssec=True), detailed=True)
-    assert (outcome.seen, outcome.detail["dnssec"]) == (UP, {"authenticated": True})
+    assert (outcome.status, outcome.detail["dnssec"]) == (UP, {"authenticated": True})
     assert queries[0].ednsflags & dns.flags.DO
 
 
@@ -103,9 +103,9 @@ async def test_names_are_asked_for_over_https(check, tmp_path):
         found = await check(Dns(host="a.test", transport=HTTPS, resolver_url=url, expected=["192.0.2.2"]))
         absent = await check(Dns(host="b.test", transport=HTTPS, resolver_url=url))
         elsewhere = await check(Dns(host="a.test", transport=HTTPS, resolver_url=f"{url}/x"))
-    assert found.seen is UP
-    assert (absent.seen, absent.message) == (DOWN, "there is no name b.test")
-    assert (elsewhere.seen, elsewhere.message) == (DOWN, "the name server answered HTTP 404")
+    assert found.status is UP
+    assert (absent.status, absent.message) == (DOWN, "there is no name b.test")
+    assert (elsewhere.status, elsewhere.message) == (DOWN, "the name server answered HTTP 404")
 
 
 async def test_a_server_over_https_is_verified_and_kept_to_the_point(check, tmp_path):
@@ -118,9 +118,9 @@ async def test_a_server_over_https_is_verified_and_kept_to_the_point(check, tmp_
     async with over_https(answer, certificates.served(tmp_path, address="127.0.0.2")) as url:
         untrusted = await check(Dns(host="a.test", transport=HTTPS, resolver_url=url))
     forbidden = await check(Dns(host="a.test", transport=HTTPS, resolver_url="https://169.254.169.254/dns-query"))
-    assert (other.seen, other.message) == (DOWN, "the name server answered something else")
+    assert (other.status, other.message) == (DOWN, "the name server answered something else")
     assert untrusted.message.startswith("certificate not valid: IP address mismatch")
-    assert (forbidden.seen, forbidden.message) == (UNKNOWN, "169.254.169.254 is a cloud metadata address: refused")
+    assert (forbidden.status, forbidden.message) == (UNKNOWN, "169.254.169.254 is a cloud metadata address: refused")
 
 
 @pytest.mark.parametrize("transport", [TCP, TLS])
@@ -128,7 +128,7 @@ async def test_what_speaks_no_dns_is_down(check, tmp_path, transport):
     tls = certificates.served(tmp_path) if transport is TLS else None
     async with talking(talker_saying(b"\x00\x05hello"), tls=tls) as port:
         outcome = await check(asking(port, transport=transport), timeout_ms=2_000)
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
 
 
 @contextlib.asynccontextmanager
@@ -155,7 +155,7 @@ async def servers(*handlers):
 async def test_an_answer_must_have_come_to_most_servers(check, wrong, threshold, seen, message):
     async with servers(*[RIGHT] * (5 - wrong), *[WRONG] * wrong) as (port, addresses):
         outcome = await check(asking(port, resolvers=addresses, propagation_threshold=threshold), detailed=True)
-    assert (outcome.seen, outcome.message) == (seen, message)
+    assert (outcome.status, outcome.message) == (seen, message)
     told = outcome.detail["propagation"]
     assert (told["total_count"], told["successful_count"], told["consistent_count"]) == (5, 5, 5 - wrong)
     assert len(told["resolvers"]) == 5
@@ -166,16 +166,16 @@ async def test_what_is_expected_decides_who_agrees(check):
     async with servers(RIGHT, more, saying(dns.rcode.SERVFAIL)) as (port, addresses):
         named_one = await check(asking(port, resolvers=addresses, expected=["192.0.2.1"]), detailed=True)
         alike = await check(asking(port, resolvers=addresses))
-    assert (named_one.seen, named_one.message) == (DEGRADED, "2 of 3 name servers agree, 67 %")
+    assert (named_one.status, named_one.message) == (DEGRADED, "2 of 3 name servers agree, 67 %")
     assert named_one.detail["propagation"]["resolvers"][2]["error"] == "the name server answered SERVFAIL"
-    assert (alike.seen, alike.message) == (DOWN, "1 of 3 name servers agree, 33 %")
+    assert (alike.status, alike.message) == (DOWN, "1 of 3 name servers agree, 33 %")
 
 
 async def test_one_dead_server_does_not_take_the_verdict_with_it(check):
     async with servers(RIGHT, RIGHT) as (port, addresses):
         silent = [*addresses, "127.0.0.99"]
         outcome = await check(asking(port, resolvers=silent, propagation_threshold=60), timeout_ms=1_500)
-    assert (outcome.seen, outcome.message) == (UP, "")
+    assert (outcome.status, outcome.message) == (UP, "")
 
 
 async def test_servers_we_can_not_reach_are_no_part_of_it(check):
@@ -184,15 +184,15 @@ async def test_servers_we_can_not_reach_are_no_part_of_it(check):
         none = await check(asking(port, resolvers=["192.0.2.53"]))
         odd = await check(asking(port, resolvers=["ns.test"]))
         forbidden = await check(asking(port, resolvers=["169.254.169.254"]))
-    assert (some.seen, some.detail["propagation"]["total_count"]) == (UP, 1)
-    assert {one.seen for one in (none, odd, forbidden)} == {UNKNOWN}
+    assert (some.status, some.detail["propagation"]["total_count"]) == (UP, 1)
+    assert {one.status for one in (none, odd, forbidden)} == {UNKNOWN}
 
 
 async def test_the_first_record_is_a_value_to_compare(check):
     other = Value(operator=Operator.DIFFERS, expected="192.0.2.1")
     async with naming(RIGHT) as port:
         outcome = await check(asking(port, assertions=[other]))
-    assert (outcome.seen, outcome.message) == (DOWN, "'192.0.2.1' is not != '192.0.2.1'")
+    assert (outcome.status, outcome.message) == (DOWN, "'192.0.2.1' is not != '192.0.2.1'")
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ async def test_how_a_server_ends_does_not_count(check, what, ending):
     target, parts = TARGETS[what]
     async with talking(scripted(parts, ENDINGS[ending])) as port:
         outcome = await check(target(port))
-    assert (outcome.seen, outcome.message) == (Status.UP, "")
+    assert (outcome.status, outcome.message) == (Status.UP, "")
 
 
 @pytest.mark.parametrize("what", TARGETS)
@@ -80,7 +80,7 @@ async def test_one_that_does_not_answer_a_goodbye_is_left(check, what):
     target, parts = TARGETS[what]
     async with talking(scripted(parts, b"")) as port:
         outcome = await check(target(port))
-    assert (outcome.seen, outcome.message) == (Status.UP, "")
+    assert (outcome.status, outcome.message) == (Status.UP, "")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_a_recipient_who_is_forwarded_to_is_one(check, recipient, seen):
     said = [recipient + b"\r\n" if one.startswith(b"251") else one for one in parts]
     async with talking(scripted(said, b"221 bye\r\n")) as port:
         outcome = await check(target(port))
-    assert outcome.seen is seen
+    assert outcome.status is seen
 
 
 @contextlib.asynccontextmanager
@@ -122,7 +122,7 @@ async def test_a_postgresql_that_breaks_off_at_the_rollback_has_answered(check):
         async with cutting(port, b"ROLLBACK;\0") as (front, cut):
             target = Postgres(**AT, port=front, username="ada", password="sesame", sslmode=SslMode.DISABLE)
             outcome = await check(msgspec.structs.replace(target, database="postgres"))
-    assert (outcome.seen, outcome.message) == (Status.UP, "")
+    assert (outcome.status, outcome.message) == (Status.UP, "")
     assert cut.is_set()
 
 
@@ -131,4 +131,4 @@ async def test_a_mysql_that_breaks_off_at_the_goodbye_has_answered(check):
         async with cutting(port, b"\1\0\0\0\1") as (front, cut):  # COM_QUIT
             outcome = await check(Mysql(**AT, port=front, username="ada", password="sesame"))
             await cut.wait()
-    assert (outcome.seen, outcome.message) == (Status.UP, "")
+    assert (outcome.status, outcome.message) == (Status.UP, "")

@@ -67,7 +67,7 @@ async def empty_members(head, writer):
 async def test_an_answer_that_is_none_is_the_targets_failure(check, script, message):
     async with serving(script) as target:
         outcome = await check(Http(url=target.url(), keyword="ok"))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith(message)
     assert len(outcome.message) <= 500
 
@@ -79,7 +79,7 @@ async def test_an_answer_that_is_none_is_the_targets_failure(check, script, mess
 async def test_whoever_takes_too_long_is_cut_off(check, script, words):
     async with serving(script) as target:
         outcome = await check(Http(url=target.url(), keyword="ok"), timeout_ms=200)
-    assert (outcome.seen, outcome.code, outcome.message) == (DOWN, NO_ANSWER, f"{words} within 0.2 s")
+    assert (outcome.status, outcome.code, outcome.message) == (DOWN, NO_ANSWER, f"{words} within 0.2 s")
 
 
 async def test_a_target_that_hangs_up_is_asked_once(check):
@@ -95,7 +95,7 @@ async def test_ten_gigabytes_are_read_as_far_as_a_megabyte(check, keyword, seen)
         outcome = await check(Http(url=target.url(), keyword=keyword))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert outcome.seen is seen
+    assert outcome.status is seen
     assert peak < 12 * MEGABYTE
 
 
@@ -106,20 +106,20 @@ async def test_a_gzip_bomb_unfolds_to_a_megabyte(check):
         outcome = await check(Http(url=target.url(), keyword="b"))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert (outcome.seen, outcome.message) == (DOWN, "the keyword 'b' is not in the body")
+    assert (outcome.status, outcome.message) == (DOWN, "the keyword 'b' is not in the body")
     assert peak < 12 * MEGABYTE
 
 
 async def test_a_packed_stream_of_nothing_ends(check):
     async with serving(empty_members) as target:
         outcome = await check(Http(url=target.url(), keyword="b"))
-    assert (outcome.seen, outcome.message) == (DOWN, "the body is packed in too many pieces")
+    assert (outcome.status, outcome.message) == (DOWN, "the body is packed in too many pieces")
 
 
 async def test_a_page_that_is_packed_in_some_pieces_is_read(check):
     pieces = b"".join(gzip.compress(b"%d " % number) for number in range(500))
     async with serving(answering(pieces, headers="Content-Encoding: gzip\r\n")) as target:
-        assert (await check(Http(url=target.url(), keyword=" 498 499 "))).seen is UP
+        assert (await check(Http(url=target.url(), keyword=" 498 499 "))).status is UP
 
 
 @pytest.mark.parametrize(("interims", "seen"), [(0, UP), (3, UP), (50, UP), (51, DOWN), (100_000, DOWN)])
@@ -131,13 +131,13 @@ async def test_interim_answers_are_read_up_to_a_number(check, interims, seen):
 
     async with serving(script) as target:
         outcome = await check(Http(url=target.url(), keyword="ok"))
-    assert outcome.seen is seen
+    assert outcome.status is seen
     assert outcome.message == ("" if seen is UP else "the answer is not HTTP as it should be: too many interim answers")
 
 
 async def test_words_beyond_the_limit_are_not_looked_for(check):
     async with serving(answering(b"a" * READ_LIMIT_BYTES + b"needle")) as target:
-        assert (await check(Http(url=target.url(), keyword="needle"))).seen is DOWN
+        assert (await check(Http(url=target.url(), keyword="needle"))).status is DOWN
 
 
 async def test_cloud_metadata_is_out_of_reach(check):
@@ -145,7 +145,7 @@ async def test_cloud_metadata_is_out_of_reach(check):
     tcp = await check(Tcp(host="0xA9FEA9FE", port=80))
     async with serving(redirecting("http://[::ffff:a9fe:a9fe]/latest/")) as target:
         led = await check(Http(url=target.url()))
-    assert (direct.seen, tcp.seen, led.seen) == (UNKNOWN, UNKNOWN, DOWN)
+    assert (direct.status, tcp.status, led.status) == (UNKNOWN, UNKNOWN, DOWN)
     assert "is a cloud metadata address" in direct.message
     assert led.message.startswith("redirected to a place where checks don't go")
 

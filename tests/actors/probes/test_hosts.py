@@ -48,7 +48,7 @@ async def resolving(settings):
 async def test_a_name_is_resolved_as_browsers_resolve_it(resolving, host, name):
     async with serving(answering()) as target:
         outcome, asked = await resolving(Tcp(host=host, port=target.port))
-    assert (outcome.seen, asked) == (Status.UP, [name])
+    assert (outcome.status, asked) == (Status.UP, [name])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::ffff:127.0.0.1", "[::ffff:127.0.0.1]"])
@@ -57,7 +57,7 @@ async def test_an_address_of_ipv4_is_one_in_any_clothes(resolving, host):
         outcome, asked = await resolving(Tcp(host=host, port=target.port))
         url = f"HTTP://{host if host[0] == '[' or ':' not in host else f'[{host}]'}:{target.port}/"
         by_url, _ = await resolving(Http(url=url))
-    assert (outcome.seen, outcome.message, by_url.seen, by_url.message, asked) == (Status.UP, "", Status.UP, "", [])
+    assert (outcome.status, outcome.message, by_url.status, by_url.message, asked) == (Status.UP, "", Status.UP, "", [])
 
 
 async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -71,21 +71,21 @@ async def test_an_address_of_ipv6_may_have_brackets(resolving, host):
     async with listening(hang_up, host="::1") as port:
         outcome, _ = await resolving(Tcp(host=host, port=port))
         by_url, _ = await resolving(Http(url=f"http://[{host.strip('[]')}]:{port}/"))
-    assert (outcome.seen, outcome.message) == (Status.UP, "")
+    assert (outcome.status, outcome.message) == (Status.UP, "")
     assert by_url.message == "the connection was closed without an answer"
 
 
 async def test_a_zone_that_this_machine_has_not_is_down_in_plain_words(resolving):
     for target in (Http(url="http://[fe80::1%25nosuch0]/"), Tcp(host="fe80::1%nosuch0", port=80)):
         outcome, _ = await resolving(target)
-        assert outcome.seen is Status.DOWN
+        assert outcome.status is Status.DOWN
         assert outcome.message == "this machine has no way to that address: is its zone an interface here?"
 
 
 @pytest.mark.parametrize("host", ["::ffff:127.0.0.1", "[::ffff:7f00:1]"])
 async def test_icmp_goes_there_too(resolving, host):
     outcome, _ = await resolving(Ping(host=host))
-    assert (outcome.seen, outcome.message) == (Status.UP, "")
+    assert (outcome.status, outcome.message) == (Status.UP, "")
 
 
 def test_an_address_of_ipv4_is_itself():
@@ -101,7 +101,7 @@ async def test_a_scheme_has_no_case(resolving):
     async with serving(answering()) as target:
         outcome, _ = await resolving(Http(url=f"HtTp://127.0.0.1:{target.port}/"))
         socket_, _ = await resolving(WebSocket(url=f"WS://127.0.0.1:{target.port}/"))
-    assert (outcome.seen, socket_.message) == (Status.UP, "no WebSocket: the server answered 200")
+    assert (outcome.status, socket_.message) == (Status.UP, "no WebSocket: the server answered 200")
 
 
 @pytest.mark.parametrize(

@@ -334,7 +334,7 @@ async def test_a_redirect_leads_where_it_leads_curl(check, name):
         theirs = await curl(url)
         led = led_to(server)
         outcome = await check(Http(url=url, accepted_statuscodes=["200", "302"]))
-        ours = f"up: {led_to(server)}" if outcome.seen is Status.UP else oddities.words_of(outcome)
+        ours = f"up: {led_to(server)}" if outcome.status is Status.UP else oddities.words_of(outcome)
     theirs = f"yes: {led}" if theirs.startswith("yes") else theirs
     oddities.compare(PAGE, what, await as_curl_said(what, theirs), ours)
 
@@ -362,7 +362,7 @@ async def test_a_redirect_changes_the_method_as_curl_does(check, status, method)
         theirs = f"yes: {led_to(server)}"
         assert (
             await check(Http(url=url, method=method, body="" if method is Method.HEAD else "words"))
-        ).seen is Status.UP
+        ).status is Status.UP
         ours = f"up: {led_to(server)}"
     oddities.compare(PAGE, what, await as_curl_said(what, theirs), ours)
 

@@ -45,7 +45,7 @@ async def test_a_token_is_fetched_once_and_sent_every_time(check):
     async with serving(granting(forms)) as endpoint, serving(answering()) as target:
         watched = Http(url=target.url(), auth=oauth(endpoint, scopes="read status"))
         outcomes = [await check(watched), await check(watched, detailed=True)]
-    assert {one.seen for one in outcomes} == {UP}
+    assert {one.status for one in outcomes} == {UP}
     assert forms == [{"grant_type": ["client_credentials"], "scope": ["read status"]}]
     assert all("Authorization: Bearer t0ken\r\n" in head for head in target.heads)
     assert f"Authorization: Basic {b64encode(b'me:s3c%2Bret').decode()}" in endpoint.heads[0]
@@ -64,7 +64,7 @@ async def test_a_token_that_is_no_longer_taken_is_fetched_anew(check):
     async with serving(granting(forms)) as endpoint, serving(answering(status="401 Unauthorized")) as target:
         watched = Http(url=target.url(), auth=oauth(endpoint))
         outcomes = [await check(watched), await check(watched)]
-    assert {one.seen for one in outcomes} == {DOWN}
+    assert {one.status for one in outcomes} == {DOWN}
     assert len(forms) == 2
 
 
@@ -73,7 +73,7 @@ async def test_a_token_that_ends_at_once_is_not_kept(check):
     short = b'{"access_token": "t", "expires_in": 1}'
     async with serving(granting(forms, short)) as endpoint, serving(answering()) as target:
         watched = Http(url=target.url(), auth=oauth(endpoint))
-        assert [(await check(watched)).seen, (await check(watched)).seen] == [UP, UP]
+        assert [(await check(watched)).status, (await check(watched)).status] == [UP, UP]
     assert len(forms) == 2
 
 
@@ -96,7 +96,7 @@ async def test_a_token_that_ends_at_once_is_not_kept(check):
 async def test_without_a_token_the_target_is_not_asked(check, answer, status, message):
     async with serving(granting([], answer, status)) as endpoint, serving(answering()) as target:
         outcome = await check(Http(url=target.url(), auth=oauth(endpoint)))
-    assert (outcome.seen, outcome.message, target.heads) == (DOWN, message, [])
+    assert (outcome.status, outcome.message, target.heads) == (DOWN, message, [])
     assert "s3c" not in outcome.message
 
 
@@ -121,7 +121,7 @@ async def test_a_token_is_taken_in_whatever_types_it_comes(check, answer, lives_
     assert parse_token_response(201, answer) == TokenGrant("tok", lives_s)
     async with serving(granting([], answer)) as endpoint, serving(answering()) as target:
         outcome = await check(Http(url=target.url(), auth=oauth(endpoint)))
-    assert outcome.seen is UP
+    assert outcome.status is UP
     assert "Authorization: Bearer tok\r\n" in target.heads[0]
 
 
@@ -138,7 +138,7 @@ def test_no_answer_is_more_than_a_token_or_a_refusal(status, answer):
 async def test_a_token_endpoint_that_floods_us_is_bounded(check):
     async with serving(flooding) as endpoint, serving(answering()) as target:
         outcome = await check(Http(url=target.url(), auth=oauth(endpoint)))
-    assert (outcome.seen, outcome.message) == (DOWN, "no token: the endpoint's answer has none")
+    assert (outcome.status, outcome.message) == (DOWN, "no token: the endpoint's answer has none")
 
 
 async def test_a_token_stays_with_the_host_it_was_meant_for(check):
@@ -155,7 +155,7 @@ async def test_a_token_stays_with_the_host_it_was_meant_for(check):
 async def test_a_token_endpoint_out_of_reach_is_not_asked(check):
     auth = OAuth2(token_url="http://169.254.169.254/token", client_id="a", client_secret="b")
     outcome = await check(Http(url="http://127.0.0.1:9/", auth=auth))
-    assert outcome.seen is Status.UNKNOWN
+    assert outcome.status is Status.UNKNOWN
     assert "is a cloud metadata address" in outcome.message
 
 
@@ -199,13 +199,13 @@ async def ntlm_server(tmp_path, monkeypatch):
 async def test_ntlm_is_spoken_on_one_connection(check, ntlm_server, password, seen):
     auth = Ntlm(username="ann", password=password, domain="LAN")
     outcome = await check(Http(url=ntlm_server.url, auth=auth, keyword="ann"))
-    assert (outcome.seen, ntlm_server.connections) == (seen, 1)
+    assert (outcome.status, ntlm_server.connections) == (seen, 1)
 
 
 async def test_a_server_that_wants_no_ntlm_is_taken_as_it_answers(check):
     async with serving(answering(b"hello")) as target:
         outcome = await check(Http(url=target.url(), auth=Ntlm(username="ann", password="s3cret")))
-    assert outcome.seen is UP
+    assert outcome.status is UP
 
 
 @pytest.mark.parametrize("token", ["garbage", "TlRMTVNTUAACAAAA", "====", "A" * 40_000])
@@ -213,5 +213,5 @@ async def test_a_challenge_that_is_none_is_the_targets_failure(check, token):
     headers = f"WWW-Authenticate: NTLM {token}\r\nConnection: keep-alive\r\n"
     async with serving(answering(b"", "401 Unauthorized", headers=headers)) as target:
         outcome = await check(Http(url=target.url(), auth=Ntlm(username="ann", password="s3cret")))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert "s3cret" not in outcome.message

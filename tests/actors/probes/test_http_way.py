@@ -26,7 +26,7 @@ UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UN
 async def test_only_addresses_of_the_family_count(check, family, seen):
     async with serving(answering()) as target:
         outcome = await check(Http(url=target.url(), ip_family=family))
-    assert outcome.seen is seen
+    assert outcome.status is seen
     assert outcome.message == ("" if seen is UP else "127.0.0.1 has no IPv6 address")
 
 
@@ -36,17 +36,17 @@ async def test_a_name_server_of_the_monitors_own_is_asked(check):
         outcome = await check(Http(url=url, resolver_server="127.0.0.1", resolver_port=port))
         unknown = await check(Http(url="http://gone.test/", resolver_server="127.0.0.1", resolver_port=port))
         nothing = await check(Http(url=url, resolver_server="127.0.0.1", resolver_port=port, ip_family=IpFamily.IPV6))
-    assert outcome.seen is UP
+    assert outcome.status is UP
     assert target.heads[0].startswith("GET / HTTP/1.1\r\nHost: here.test:")
-    assert (unknown.seen, unknown.message) == (DOWN, "there is no name gone.test")
-    assert (nothing.seen, nothing.message) == (DOWN, "here.test has no IPv6 address")
+    assert (unknown.status, unknown.message) == (DOWN, "there is no name gone.test")
+    assert (nothing.status, nothing.message) == (DOWN, "here.test has no IPv6 address")
 
 
 async def test_what_a_name_server_says_is_held_against_the_policy(check):
     async with naming() as port:
         led = await check(Http(url="http://metadata.test/", resolver_server="127.0.0.1", resolver_port=port))
     server = await check(Http(url="http://a.test/", resolver_server="169.254.169.254"))
-    assert {led.seen, server.seen} == {UNKNOWN}
+    assert {led.status, server.status} == {UNKNOWN}
     assert "169.254.169.254 is a cloud metadata address" in led.message
     assert "169.254.169.254 is a cloud metadata address" in server.message
 
@@ -54,13 +54,13 @@ async def test_what_a_name_server_says_is_held_against_the_policy(check):
 async def test_a_name_server_that_is_silent_is_not_the_targets_fault(check, free_port):
     target = Http(url="http://a.test/", resolver_server="127.0.0.1", resolver_port=free_port)
     outcome = await check(target, timeout_ms=300)
-    assert (outcome.seen, outcome.message) == (UNKNOWN, "no answer from a name server within 0.3 s")
+    assert (outcome.status, outcome.message) == (UNKNOWN, "no answer from a name server within 0.3 s")
 
 
 async def test_a_name_server_that_refuses_is_not_the_targets_fault(check):
     async with naming(saying(dns.rcode.REFUSED)) as port:
         outcome = await check(Http(url="http://a.test/", resolver_server="127.0.0.1", resolver_port=port))
-    assert (outcome.seen, outcome.message) == (UNKNOWN, "the name server 127.0.0.1 does not answer for a.test")
+    assert (outcome.status, outcome.message) == (UNKNOWN, "the name server 127.0.0.1 does not answer for a.test")
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ async def test_a_client_certificate_opens_the_door(check, tmp_path, wanting_cert
         known = await check(Http(url=url, tls_cert=cert, tls_key=key, tls_ca=trusted))
         stranger = await check(Http(url=url, tls_ca=trusted))
         careless = await check(Http(url=url, tls_cert=cert, tls_key=key, ignore_tls_errors=True))
-    assert (known.seen, stranger.seen, careless.seen) == (UP, DOWN, UP)
+    assert (known.status, stranger.status, careless.status) == (UP, DOWN, UP)
     assert "PRIVATE" not in stranger.message
 
 
@@ -87,7 +87,7 @@ async def test_authorities_of_the_monitors_own_take_the_systems_place(check, tmp
     async with serving(answering(), tls=certificates.served(tmp_path, signer=signer)) as target:
         theirs = await check(Http(url=target.url(scheme="https"), tls_ca=certificates.pem_of(signer)))
         ours = await check(Http(url=target.url(scheme="https"), tls_ca=certificates.authority_pem()))
-    assert (theirs.seen, ours.seen) == (UP, DOWN)
+    assert (theirs.status, ours.status) == (UP, DOWN)
     assert ours.message.startswith("certificate not valid: ")
 
 
@@ -97,7 +97,7 @@ async def test_a_key_with_a_passphrase_is_our_fault_and_nobody_is_asked_for_it(c
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"sesame")
     )
     outcome = await check(Http(url="https://127.0.0.1:9/", tls_cert=cert, tls_key=shut.decode()))
-    assert (outcome.seen, outcome.message) == (
+    assert (outcome.status, outcome.message) == (
         UNKNOWN,
         "the configuration can't be used: `tls_key` must be a private key in PEM, without a passphrase",
     )
@@ -105,7 +105,7 @@ async def test_a_key_with_a_passphrase_is_our_fault_and_nobody_is_asked_for_it(c
 
 async def test_a_key_that_can_not_be_read_is_our_fault(check):
     outcome = await check(Http(url="https://127.0.0.1:9/", tls_cert="x", tls_key="y"))
-    assert (outcome.seen, outcome.message) == (
+    assert (outcome.status, outcome.message) == (
         UNKNOWN,
         "the configuration can't be used: `tls_cert` must be a certificate in PEM",
     )
@@ -131,5 +131,5 @@ async def test_days_of_the_certificate_can_be_asserted(check, tmp_path):
         soon = await check(Http(url=target.url(scheme="https"), assertions=wanted))
     async with serving(answering()) as target:
         bare = await check(Http(url=target.url(), assertions=wanted))
-    assert (soon.seen, soon.message) == (DEGRADED, "the certificate ends in 10 days, before 20")
-    assert (bare.seen, bare.message) == (DEGRADED, "there is no certificate to look at")
+    assert (soon.status, soon.message) == (DEGRADED, "the certificate ends in 10 days, before 20")
+    assert (bare.status, bare.message) == (DEGRADED, "there is no certificate to look at")

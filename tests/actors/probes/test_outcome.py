@@ -89,7 +89,7 @@ async def test_an_http_check_tells_them_apart_too(tools, monkeypatch):
 async def test_a_closed_port_is_the_targets_failure(check, free_port):
     for target in (Tcp(host="127.0.0.1", port=free_port), Http(url=f"http://127.0.0.1:{free_port}/")):
         outcome = await check(target)
-        assert (outcome.seen, outcome.message) == (DOWN, "connection refused")
+        assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
 async def test_running_out_of_sockets_is_our_failure(check, free_port):
@@ -100,12 +100,12 @@ async def test_running_out_of_sockets_is_our_failure(check, free_port):
             outcomes = [await check(Tcp(host="127.0.0.1", port=free_port)), await check(Http(url="http://127.0.0.1/"))]
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, usual)
-    assert {(one.seen, one.message) for one in outcomes} == {(UNKNOWN, "could not ask: too many open files")}
+    assert {(one.status, one.message) for one in outcomes} == {(UNKNOWN, "could not ask: too many open files")}
 
 
 async def test_no_route_from_here_is_our_failure(check):
     outcome = await check(Tcp(host="192.0.2.1", port=80))  # the tests' network ends at this machine
-    assert (outcome.seen, outcome.message) == (UNKNOWN, "could not ask: network is unreachable")
+    assert (outcome.status, outcome.message) == (UNKNOWN, "could not ask: network is unreachable")
 
 
 async def test_a_bug_of_ours_is_unknown_and_told_once_with_its_traceback(tools, settings):
@@ -128,8 +128,9 @@ def without(monkeypatch):
         for library in libraries:
             monkeypatch.setitem(sys.modules, library, None)
         for name in ours:
-            monkeypatch.delitem(sys.modules, f"{probes.__name__}.{name}", raising=False)
-            monkeypatch.delattr(probes, name, raising=False)
+            room, _, module = f"{probes.__name__}.{name}".rpartition(".")
+            monkeypatch.delitem(sys.modules, f"{room}.{module}", raising=False)
+            monkeypatch.delattr(f"{room}.{module}", raising=False)
         load_probe.cache_clear()
 
     yield take
@@ -139,11 +140,11 @@ def without(monkeypatch):
 @pytest.mark.parametrize(
     ("target", "libraries", "modules", "extra"),
     [
-        (Mysql(host="127.0.0.1"), ["aiomysql"], ["mysql"], "mysql"),
-        (Mongodb(host="127.0.0.1"), ["bson"], ["mongodb"], "mongo"),
-        (Rabbitmq(host="127.0.0.1", username="ann"), ["pamqp"], ["rabbitmq", "amqp"], "rabbitmq"),
-        (Grpc(host="127.0.0.1", port=9), ["grpc", "grpc_reflection"], ["grpc", "grpc_calls"], "grpc"),
-        (Http(url="http://127.0.0.1/", auth=Ntlm(username="ann", password="x")), ["spnego"], ["ntlm"], "ntlm"),
+        (Mysql(host="127.0.0.1"), ["aiomysql"], ["types.mysql"], "mysql"),
+        (Mongodb(host="127.0.0.1"), ["bson"], ["types.mongodb"], "mongo"),
+        (Rabbitmq(host="127.0.0.1", username="ann"), ["pamqp"], ["types.rabbitmq", "protocols.amqp"], "rabbitmq"),
+        (Grpc(host="127.0.0.1", port=9), ["grpc", "grpc_reflection"], ["types.grpc", "protocols.grpc_calls"], "grpc"),
+        (Http(url="http://127.0.0.1/", auth=Ntlm(username="ann", password="x")), ["spnego"], ["http.ntlm"], "ntlm"),
     ],
 )
 async def test_a_worker_without_a_types_library_names_the_extra_that_brings_it(
@@ -153,7 +154,7 @@ async def test_a_worker_without_a_types_library_names_the_extra_that_brings_it(
     with capture_logs() as lines:
         outcome = await check(target)
     type_ = target.__struct_config__.tag
-    assert (outcome.seen, outcome.message) == (
+    assert (outcome.status, outcome.message) == (
         UNKNOWN,
         f"this worker lacks the library for {type_}; install watchkeeper[{extra}]",
     )
@@ -163,9 +164,9 @@ async def test_a_worker_without_a_types_library_names_the_extra_that_brings_it(
 
 
 async def test_a_module_that_no_extra_brings_is_a_fault_of_ours(check, without):
-    without(["asyncssh"], "ssh")
+    without(["asyncssh"], "types.ssh")
     outcome = await check(Ssh(host="127.0.0.1"))
-    assert (outcome.seen, outcome.message) == (
+    assert (outcome.status, outcome.message) == (
         UNKNOWN,
         "a fault in Watchkeeper (ModuleNotFoundError); its log has more",
     )
@@ -174,7 +175,7 @@ async def test_a_module_that_no_extra_brings_is_a_fault_of_ours(check, without):
 async def test_tcp_connects_and_says_nothing(check):
     async with serving(answering()) as target:
         outcome = await check(Tcp(host="localhost", port=target.port), detailed=True)
-    assert (outcome.seen, target.heads) == (UP, [])
+    assert (outcome.status, target.heads) == (UP, [])
     assert outcome.detail == {"address": "127.0.0.1"}
 
 

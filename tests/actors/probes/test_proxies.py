@@ -27,7 +27,7 @@ def watched(url: str, **fields) -> Http:
 async def test_a_plain_address_goes_through_an_http_proxy(check, tinyproxy):
     async with serving(answering()) as target:
         outcome = await check(watched(target.url("/x")), proxy=through(ProxyProtocol.HTTP, tinyproxy, **ANN))
-    assert outcome.seen is UP
+    assert outcome.status is UP
     assert "(tinyproxy/" in target.heads[0]
     assert "Proxy-Authorization" not in target.heads[0]
 
@@ -37,7 +37,7 @@ async def test_a_tls_address_goes_through_a_tunnel(check, tinyproxy, tmp_path, i
     async with serving(answering(), tls=certificates.served(tmp_path)) as target:
         url, proxy = target.url(scheme="https"), through(ProxyProtocol.HTTP, tinyproxy, **ANN)
         outcome = await check(watched(url, ignore_tls_errors=ignoring), proxy=proxy, detailed=True)
-    assert outcome.seen is UP
+    assert outcome.status is UP
     assert "Proxy-Authorization" not in target.heads[0]
     assert outcome.detail["certificate"]["subject"] == "CN=the target"
 
@@ -49,7 +49,7 @@ async def test_the_proxy_itself_can_speak_tls(check, tinyproxy, tmp_path):
             plain = await check(watched(target.url()), proxy=proxy)
         async with serving(answering(), tls=certificates.served(tmp_path)) as target:
             inside = await check(watched(target.url(scheme="https")), proxy=proxy)
-    assert (plain.seen, inside.seen) == (UP, UP), (plain, inside)
+    assert (plain.status, inside.status) == (UP, UP), (plain, inside)
 
 
 @pytest.mark.parametrize("protocol", SOCKS)
@@ -58,14 +58,14 @@ async def test_an_address_goes_through_socks(check, microsocks, tmp_path, protoc
     tls = certificates.served(tmp_path) if scheme == "https" else None
     async with serving(answering(), tls=tls) as target:
         outcome = await check(watched(target.url(scheme=scheme)), proxy=through(protocol, microsocks, **ANN))
-    assert outcome.seen is UP
+    assert outcome.status is UP
 
 
 @pytest.mark.parametrize("protocol", [ProxyProtocol.SOCKS4, *SOCKS])
 async def test_a_name_leads_to_the_target_whoever_resolves_it(check, dante, protocol):
     async with serving(answering(), host="localhost") as target:
         outcome = await check(watched(target.url()), proxy=through(protocol, dante))
-    assert outcome.seen is UP
+    assert outcome.status is UP
     assert target.heads[0].startswith("GET / HTTP/1.1\r\nHost: localhost")
 
 
@@ -73,20 +73,20 @@ async def test_a_website_and_a_redirect_go_the_same_way(check, microsocks):
     proxy = through(ProxyProtocol.SOCKS5, microsocks, **ANN)
     async with serving(answering(b"hello")) as end, serving(redirecting(end.url())) as begin:
         outcome = await check(Website(url=begin.url(), proxy_id="some", expected_content="hello"), proxy=proxy)
-    assert outcome.seen is UP
+    assert outcome.status is UP
 
 
 @pytest.mark.parametrize("protocol", SOCKS)
 async def test_a_target_that_the_proxy_can_not_reach_is_down(check, dante, free_port, protocol):
     outcome = await check(watched(f"http://127.0.0.1:{free_port}/"), proxy=through(protocol, dante))
-    assert (outcome.seen, outcome.message) == (DOWN, "connection refused, says the proxy")
+    assert (outcome.status, outcome.message) == (DOWN, "connection refused, says the proxy")
 
 
 async def test_a_target_that_an_http_proxy_can_not_reach_is_down(check, tinyproxy, free_port):
     proxy = through(ProxyProtocol.HTTP, tinyproxy, **ANN)
     tunnel = await check(watched(f"https://127.0.0.1:{free_port}/"), proxy=proxy)
     plain = await check(watched(f"http://127.0.0.1:{free_port}/"), proxy=proxy)
-    assert (tunnel.seen, plain.seen) == (DOWN, DOWN)
+    assert (tunnel.status, plain.status) == (DOWN, DOWN)
     assert tunnel.message.startswith("the proxy could not reach it and answered 50")
 
 
@@ -94,7 +94,7 @@ async def test_a_target_that_an_http_proxy_can_not_reach_is_down(check, tinyprox
 async def test_a_proxy_that_is_not_there_says_nothing_of_the_target(check, free_port, protocol):
     async with serving(answering()) as target:
         outcome = await check(watched(target.url()), proxy=through(protocol, free_port))
-    assert (outcome.seen, target.heads) == (UNKNOWN, [])
+    assert (outcome.status, target.heads) == (UNKNOWN, [])
     assert outcome.message.startswith("the proxy can't be reached: connection refused")
 
 
@@ -102,14 +102,14 @@ async def test_credentials_that_the_proxy_does_not_take_are_ours(check, microsoc
     wrong = {"username": "ann", "password": "s3cret"}
     socks = await check(watched("http://127.0.0.1:9/"), proxy=through(ProxyProtocol.SOCKS5, microsocks, **wrong))
     tunnel = await check(watched("https://127.0.0.1:9/"), proxy=through(ProxyProtocol.HTTP, tinyproxy, **wrong))
-    assert (socks.seen, tunnel.seen) == (UNKNOWN, UNKNOWN)
+    assert (socks.status, tunnel.status) == (UNKNOWN, UNKNOWN)
     assert tunnel.message.startswith("the proxy does not let us through: it answered 40")
     assert "s3cret" not in socks.message + tunnel.message
 
 
 async def test_a_rule_of_the_proxy_says_nothing_of_the_target(check, dante):
     outcome = await check(watched("http://127.0.0.66:9/"), proxy=through(ProxyProtocol.SOCKS5, dante))
-    assert (outcome.seen, outcome.message) == (
+    assert (outcome.status, outcome.message) == (
         UNKNOWN,
         "the proxy does not let us through: connection not allowed by ruleset",
     )
@@ -119,7 +119,7 @@ async def test_a_rule_of_the_proxy_says_nothing_of_the_target(check, dante):
 @pytest.mark.parametrize("host", ["169.254.169.254", "0xA9FEA9FE", "[::ffff:a9fe:a9fe]"])
 async def test_cloud_metadata_is_out_of_reach_by_proxy_too(check, free_port, protocol, host):
     outcome = await check(watched(f"http://{host}/latest/"), proxy=through(protocol, free_port))
-    assert outcome.seen is UNKNOWN
+    assert outcome.status is UNKNOWN
     assert "is a cloud metadata address" in outcome.message
 
 
@@ -127,7 +127,7 @@ async def test_cloud_metadata_is_out_of_reach_by_proxy_too(check, free_port, pro
 async def test_the_proxys_own_address_is_judged(check, protocol):
     proxy = ProxyConfig(protocol=protocol, host="169.254.169.254", port=80)
     outcome = await check(watched("http://127.0.0.1:9/"), proxy=proxy)
-    assert outcome.seen is UNKNOWN
+    assert outcome.status is UNKNOWN
     assert "169.254.169.254 is a cloud metadata address" in outcome.message
 
 
@@ -136,9 +136,9 @@ async def test_the_proxys_own_address_is_judged(check, protocol):
 async def test_a_proxy_that_hangs_or_babbles_is_cut_off(check, protocol, script):
     async with serving(script) as nonsense:
         outcome = await check(watched("https://127.0.0.1:9/"), proxy=through(protocol, nonsense.port), timeout_ms=400)
-    assert outcome.seen in {DOWN, UNKNOWN}
+    assert outcome.status in {DOWN, UNKNOWN}
 
 
 async def test_a_proxy_that_is_gone_is_told(check):
     outcome = await check(watched("http://127.0.0.1:9/"))
-    assert (outcome.seen, outcome.message) == (UNKNOWN, "the proxy of this monitor is gone")
+    assert (outcome.status, outcome.message) == (UNKNOWN, "the proxy of this monitor is gone")

@@ -189,7 +189,7 @@ async def test_the_kind_of_key_that_fitted_is_asked_for_first(check, keys, tmp_p
         outcomes = [await check(target)]
         first = len(came)
         outcomes.append(await check(target))
-    assert [one.seen for one in outcomes] == [Status.UP, Status.UP]
+    assert [one.status for one in outcomes] == [Status.UP, Status.UP]
     assert (first, len(came)) == (3, 4)  # Ed25519, ECDSA, RSA; then RSA
 
 
@@ -198,7 +198,7 @@ async def test_a_server_that_lets_nobody_in_twice_is_judged_by_what_it_showed(ch
         target = Ssh(host="127.0.0.1", port=front, fingerprint=fingerprint_of(keys, "other"))
         outcome = await check(target)
     shown = fingerprint_of(keys, "ed25519")
-    assert outcome.seen is Status.DOWN
+    assert outcome.status is Status.DOWN
     assert outcome.message == f"the host key is {shown}, expected {target.fingerprint}"
 
 

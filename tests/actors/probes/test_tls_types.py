@@ -136,7 +136,7 @@ async def test_we_show_who_we_are_to_whom_we_trust(check, authorities, what):
         strange = await check(target_of(what, port, ca=authorities.stranger.read_text()))
     names = {name: value for peer in met for part in peer["subject"] for name, value in part}
     assert names == {"commonName": "the watch"}, outcome.message
-    assert strange.seen is Status.DOWN
+    assert strange.status is Status.DOWN
     assert "not valid: " in strange.message
 
 
@@ -147,7 +147,7 @@ async def test_an_alert_after_the_handshake_is_heard_by_what_reads_on(check, aut
     async with s_server(pair, tmp_path, *asking) as port:
         http = await check(target_of("http", port, **trusted))
         tcp = await check(msgspec.structs.replace(target_of("tcp", port, **trusted), send="GET /\r\n\r\n", expect="ok"))
-    assert (http.seen, tcp.seen) == (Status.DOWN, Status.DOWN)
+    assert (http.status, tcp.status) == (Status.DOWN, Status.DOWN)
     assert http.message == tcp.message == "TLS failed: tlsv13 alert certificate required"
 
 
@@ -189,4 +189,4 @@ async def test_what_nobody_should_speak_is_spoken_where_errors_are_ignored(check
         assert not met
         lenient = await check(ignoring(target_of(what, port)))
     assert met, lenient.message
-    assert strict.seen is Status.DOWN
+    assert strict.status is Status.DOWN

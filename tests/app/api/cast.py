@@ -45,7 +45,7 @@ async def set_key(column: str, value: object) -> None:
 def forget() -> None:
     """What is remembered for a second is asked for again."""
     for store in (sessions, api_key_auth, basic_auth):
-        store.forget()
+        store.clear_cache()
 
 
 async def signed_in(client: Client, role: Role = Role.ADMIN, name: str = "ada") -> Headers:

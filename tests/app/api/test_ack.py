@@ -39,7 +39,7 @@ class Outage:
 
     def path(self, **changes: Any) -> str:
         link = AckLink(
-            **{"incident_id": self.incident_id, "channel_id": self.channel_id, "ends_ms": FOREVER, **changes}
+            **{"incident_id": self.incident_id, "channel_id": self.channel_id, "expires_ms": FOREVER, **changes}
         )
         return f"/ack/{ack_links.token_of(link)}"
 
@@ -101,7 +101,7 @@ async def test_a_link_that_is_of_no_use_says_why(client, outage, method):
     told = {
         "/ack/made-up": (404, "This link is not complete"),
         outage.path()[:-2]: (404, "This link is not complete"),
-        outage.path(ends_ms=1): (410, "This link has expired"),
+        outage.path(expires_ms=1): (410, "This link has expired"),
         outage.path(incident_id=NOBODY): (410, "There is nothing here any more"),
         outage.path(channel_id=NOBODY): (410, "There is nothing here any more"),
     }

@@ -114,6 +114,6 @@ def test_nothing_that_answers_requests_makes_the_document() -> None:
         str(path.relative_to(root))
         for folder in ("app", "actors", "schema")
         for path in (root / folder).rglob("*.py")
-        if "document.of(" in path.read_text()
+        if "document.build_document(" in path.read_text()
     ]
     assert callers == ["app/commands/build_explorer.py"]

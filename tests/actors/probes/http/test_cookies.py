@@ -23,8 +23,8 @@ async def asking_for_a_cookie(head, writer):
 @pytest.mark.parametrize("kind", [Http, Website])
 async def test_a_site_that_sets_a_cookie_and_redirects_comes_up(check, kind):
     async with serving(asking_for_a_cookie) as target:
-        assert (await check(kind(url=target.url()))).seen is UP
-        assert (await check(kind(url=target.url()))).seen is UP
+        assert (await check(kind(url=target.url()))).status is UP
+        assert (await check(kind(url=target.url()))).status is UP
     with_cookie = ["\r\nCookie: sess=1\r\n" in head for head in target.heads]
     assert with_cookie == [False, True, False, True]  # the second check begins without
 
@@ -33,14 +33,14 @@ async def test_another_origin_gets_none_of_them(check):
     async with serving(answering()) as other:
         away = answering(b"", "302 Found", headers=f"Location: {other.url()}\r\nSet-Cookie: sess=1\r\n")
         async with serving(away) as target:
-            assert (await check(Http(url=target.url(), headers={"Cookie": "own=1"}))).seen is UP
+            assert (await check(Http(url=target.url(), headers={"Cookie": "own=1"}))).status is UP
     assert "cookie" not in other.heads[0].lower()
 
 
 async def test_the_monitors_own_cookies_go_along_and_are_replaced(check):
     async with serving(asking_for_a_cookie) as target:
         outcome = await check(Http(url=target.url(), headers={"cookie": "sess=0; lang=de"}))
-    assert outcome.seen is UP
+    assert outcome.status is UP
     assert "\r\ncookie: sess=0; lang=de\r\n" in target.heads[0]
     assert "\r\nCookie: sess=1; lang=de\r\n" in target.heads[1]
 

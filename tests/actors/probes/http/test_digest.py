@@ -160,21 +160,21 @@ async def test_a_server_lets_in_whom_it_lets_curl_in(check, kind):
         ]
         curl = await asyncio.create_subprocess_exec(binary("curl", "curl"), *words, stdout=asyncio.subprocess.PIPE)
         assert (await curl.communicate())[0] == b"200"
-        assert (await check(Http(url=url, auth=ANN, keyword="in"))).seen is UP
+        assert (await check(Http(url=url, auth=ANN, keyword="in"))).status is UP
         wrong = await check(Http(url=url, auth=HttpDigestAuth(username="änn", password="wrong")))
-    assert (wrong.seen, wrong.message) == (DOWN, "401 Unauthorized, expected 2XX")
+    assert (wrong.status, wrong.message) == (DOWN, "401 Unauthorized, expected 2XX")
     assert len(target.heads) == 6  # two requests of each
 
 
 async def test_a_proof_covers_the_body_where_it_must(check):
     async with serving(asking("SHA-256", "auth-int")) as target:
-        assert (await check(Http(url=target.url(), method=Method.POST, body="words", auth=ANN))).seen is UP
+        assert (await check(Http(url=target.url(), method=Method.POST, body="words", auth=ANN))).status is UP
 
 
 @pytest.mark.parametrize(("stale", "seen"), [(1, UP), (2, DOWN)])
 async def test_a_nonce_that_has_ended_is_asked_for_once_more(check, stale, seen):
     async with serving(asking("MD5", "auth", stale=stale)) as target:
-        assert (await check(Http(url=target.url(), auth=ANN))).seen is seen
+        assert (await check(Http(url=target.url(), auth=ANN))).status is seen
     assert len(target.heads) == 3
 
 
@@ -182,13 +182,13 @@ async def test_an_algorithm_that_checks_do_not_have_is_named(check):
     wanted = 'WWW-Authenticate: Digest realm="a", nonce="b", algorithm=SHA-512-256\r\n'
     async with serving(answering(b"", "401 Unauthorized", headers=wanted)) as target:
         outcome = await check(Http(url=target.url(), auth=ANN))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message == "the server asks for Digest by SHA-512-256, and checks have MD5 and SHA-256"
 
 
 async def test_whoever_asks_for_no_proof_gets_none(check):
     async with serving(answering()) as target:
-        assert (await check(Http(url=target.url(), auth=ANN))).seen is UP
+        assert (await check(Http(url=target.url(), auth=ANN))).status is UP
     assert ["authorization" in head.lower() for head in target.heads] == [False]
 
 
@@ -199,7 +199,7 @@ async def test_a_proof_is_given_after_a_redirect_within_the_origin(check):
         await (redirecting("/in") if head.startswith(b"GET / ") else door)(head, writer)
 
     async with serving(script) as target:
-        assert (await check(Http(url=target.url(), auth=ANN))).seen is UP
+        assert (await check(Http(url=target.url(), auth=ANN))).status is UP
     assert len(target.heads) == 3
 
 

@@ -94,7 +94,7 @@ async def test_anchors_that_hang_do_not_answer(tools_with, monkeypatch) -> None:
             one.setblocking(False)
             one.connect_ex(full.getsockname())
         tools = await tools_with(full.getsockname())
-        assert await tools.uplink.gone()
+        assert await tools.uplink.is_down()
         for one in fillers:
             one.close()
 

@@ -78,7 +78,7 @@ def told_of(check, check_on_uvloop):
             there = {"url": fields["url"].format(port=port)} if "url" in fields else {"port": port}
             target = kind(**{**fields, **there})
             outcomes = [await check(target), await check_on_uvloop(target)]
-        return [(one.seen, one.message) for one in outcomes]
+        return [(one.status, one.message) for one in outcomes]
 
     return told
 

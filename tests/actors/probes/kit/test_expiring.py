@@ -16,8 +16,8 @@ SILENT = saying(b"", then_hanging=True)
 
 
 def ends_of(outcome) -> ExpiringItem:
-    assert outcome.ends is not None
-    return outcome.ends
+    assert outcome.expiring is not None
+    return outcome.expiring
 
 
 async def test_a_certificate_is_known_by_its_fingerprint(check, tmp_path):
@@ -27,19 +27,19 @@ async def test_a_certificate_is_known_by_its_fingerprint(check, tmp_path):
     fingerprint = certificates.fingerprint(tmp_path)
     assert (seen.kind, seen.identity) == ("certificate", fingerprint)
     assert (seen.name, seen.issuer) == ("CN=the target", "CN=Tests' authority")
-    assert again.ends == seen
+    assert again.expiring == seen
 
 
 async def test_one_that_ends_far_from_now_is_left_out(check, tmp_path):
     async with talking(SILENT, tls=certificates.served(tmp_path, days=120)) as port:
-        assert (await check(Ssl(host="127.0.0.1", port=port))).ends is None
+        assert (await check(Ssl(host="127.0.0.1", port=port))).expiring is None
 
 
 @pytest.mark.parametrize("days", [5, -2])
 async def test_a_failing_check_has_met_one_all_the_same(check, tmp_path, days):
     async with talking(SILENT, tls=certificates.served(tmp_path, days=days)) as port:
         outcome = await check(Ssl(host="127.0.0.1", port=port))
-    assert outcome.seen is Status.DOWN
+    assert outcome.status is Status.DOWN
     assert ends_of(outcome).identity == certificates.fingerprint(tmp_path)
 
 
@@ -47,25 +47,25 @@ async def test_a_failing_check_has_met_one_all_the_same(check, tmp_path, days):
 async def test_an_address_is_looked_at_when_that_was_asked_for(check, tmp_path, status, wanted):
     async with serving(answering(status=status), tls=certificates.served(tmp_path, days=20)) as target:
         outcome = await check(Http(url=target.url(scheme="https"), check_cert_expiry=wanted))
-    assert (outcome.ends is not None) is wanted
+    assert (outcome.expiring is not None) is wanted
 
 
 async def test_one_that_a_handshake_refused_because_it_ended_has_no_name(check, tmp_path):
     async with serving(answering(), tls=certificates.served(tmp_path, days=-2)) as target:
         outcome = await check(Http(url=target.url(scheme="https"), check_cert_expiry=True))
-    assert (outcome.seen, outcome.ends) == (Status.DOWN, expiring.EXPIRED_CERTIFICATE)
+    assert (outcome.status, outcome.expiring) == (Status.DOWN, expiring.EXPIRED_CERTIFICATE)
 
 
 async def test_a_certificate_of_nobody_we_trust_is_no_expired_one(check, tmp_path):
     tls = certificates.served(tmp_path, days=20, signer=certificates.stranger())
     async with serving(answering(), tls=tls) as target:
         outcome = await check(Http(url=target.url(scheme="https"), check_cert_expiry=True))
-    assert (outcome.seen, outcome.ends) == (Status.DOWN, None)
+    assert (outcome.status, outcome.expiring) == (Status.DOWN, None)
 
 
 async def test_a_check_without_tls_meets_none(check):
     async with talking(SILENT) as port:
-        assert (await check(Tcp(host="127.0.0.1", port=port))).ends is None
+        assert (await check(Tcp(host="127.0.0.1", port=port))).expiring is None
 
 
 async def test_a_mail_server_shows_one(check, tmp_path):
@@ -82,4 +82,4 @@ async def test_a_domain_is_known_by_its_name_and_its_date(check):
         down = await check(asking(url))
     assert (near.kind, near.identity) == ("domain", f"shop.example {ends_in(20)[:10]}")
     assert (near.name, near.issuer) == ("shop.example", "Names Ltd")
-    assert (down.seen, ends_of(down).identity) == (Status.DOWN, f"shop.example {ends_in(3)[:10]}")
+    assert (down.status, ends_of(down).identity) == (Status.DOWN, f"shop.example {ends_in(3)[:10]}")

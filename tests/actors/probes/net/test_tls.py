@@ -22,9 +22,9 @@ async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tm
     async with serving(answering(), tls=certificates.served(tmp_path, days=days, address=address)) as target:
         strict = await check(Http(url=target.url(scheme="https")))
         lenient = await check(Http(url=target.url(scheme="https"), ignore_tls_errors=True))
-    assert strict.seen is (DOWN if message else UP)
+    assert strict.status is (DOWN if message else UP)
     assert strict.message.startswith(message)
-    assert lenient.seen is UP
+    assert lenient.status is UP
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ async def test_a_certificate_that_ends_soon_degrades(check, tmp_path, days, igno
     async with serving(answering(), tls=certificates.served(tmp_path, days=days)) as target:
         watched = Http(url=target.url(scheme="https"), check_cert_expiry=True, ignore_tls_errors=ignoring)
         outcome = await check(watched)
-    assert (outcome.seen, outcome.code, outcome.message) == (seen, 200, message)
+    assert (outcome.status, outcome.code, outcome.message) == (seen, 200, message)
 
 
 async def test_the_certificates_facts_are_in_the_detail(check, tmp_path):
@@ -59,12 +59,12 @@ async def test_a_server_that_speaks_no_tls_is_down(check):
 
     async with serving(rude) as target:
         outcome = await check(Http(url=target.url(scheme="https")), timeout_ms=300)
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
 
 
 async def test_an_authority_that_nobody_trusts_is_a_failure(check, tmp_path):
     context = certificates.served(tmp_path, signer=certificates.stranger())
     async with serving(answering(), tls=context) as target:
         outcome = await check(Http(url=target.url(scheme="https")))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith("certificate not valid:")

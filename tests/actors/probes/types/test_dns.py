@@ -39,7 +39,7 @@ def asking(port, host="a.test", kind="A", expected=()):
 async def test_every_record_type_reads_as_people_write_it(check, host, kind, records):
     async with naming() as port:
         outcome = await check(asking(port, host, kind, expected=records), detailed=True)
-    assert (outcome.seen, outcome.code) == (UP, RESOLVED)
+    assert (outcome.status, outcome.code) == (UP, RESOLVED)
     assert sorted(outcome.detail["records"]) == records
 
 
@@ -47,8 +47,8 @@ async def test_every_expected_value_must_be_among_the_answers(check):
     async with naming() as port:
         some = await check(asking(port, expected=["192.0.2.2"]))
         missing = await check(asking(port, expected=["192.0.2.1", "192.0.2.9"]))
-    assert (some.seen, some.detail) == (UP, None)
-    assert (missing.seen, missing.message) == (DOWN, "not among the answers: 192.0.2.9")
+    assert (some.status, some.detail) == (UP, None)
+    assert (missing.status, missing.message) == (DOWN, "not among the answers: 192.0.2.9")
     assert sorted(missing.detail["records"]) == ["192.0.2.1", "192.0.2.2"]
 
 
@@ -102,19 +102,19 @@ def test_any_records_can_be_put_in_order(records, kind):
 async def test_a_name_that_does_not_resolve_is_down(check, host, kind, message):
     async with naming() as port:
         outcome = await check(asking(port, host, kind))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 @pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED])
 async def test_a_named_server_that_will_not_say_is_down(check, rcode):
     async with naming(saying(rcode)) as port:
         outcome = await check(asking(port))
-    assert (outcome.seen, outcome.message) == (DOWN, f"the name server answered {rcode.name}")
+    assert (outcome.status, outcome.message) == (DOWN, f"the name server answered {rcode.name}")
 
 
 async def test_a_named_server_that_says_nothing_is_down(check, free_port):
     outcome = await check(asking(free_port), timeout_ms=150)
-    assert (outcome.seen, outcome.code) == (DOWN, NO_ANSWER)
+    assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ async def test_a_named_server_that_says_nothing_is_down(check, free_port):
 )
 async def test_a_server_that_can_not_be_asked_is_unknown(check, server, message):
     outcome = await check(Dns(host="a.test", resolver_server=server))
-    assert outcome.seen is UNKNOWN
+    assert outcome.status is UNKNOWN
     assert outcome.message.endswith(message)
 
 
@@ -155,10 +155,10 @@ async def test_what_our_own_name_server_says_of_itself_is_unknown(check, machine
     async with naming(saying(rcode)) as port:
         machine_asks(port)
         outcome = await check(Dns(host="a.test"))
-    assert (outcome.seen, outcome.message) == (seen, message)
+    assert (outcome.status, outcome.message) == (seen, message)
 
 
 async def test_our_own_name_server_saying_nothing_is_unknown(check, machine_asks, free_port):
     machine_asks(free_port)
     outcome = await check(Dns(host="a.test"), timeout_ms=150)
-    assert (outcome.seen, outcome.message) == (UNKNOWN, "no answer from a name server within 0.15 s")
+    assert (outcome.status, outcome.message) == (UNKNOWN, "no answer from a name server within 0.15 s")

@@ -97,7 +97,7 @@ async def test_a_container_that_runs_is_up_over_both_ways(check, engine):
     expected = [{"on": "value", "expected": "running"}]
     for daemon in (engine.socket, f"tcp://127.0.0.1:{engine.port}"):
         outcome = await check(at(daemon, assertions=expected), detailed=True)
-        assert (outcome.seen, outcome.code) == (UP, ANSWERED)
+        assert (outcome.status, outcome.code) == (UP, ANSWERED)
         assert outcome.detail == {"state": "running", "health": None, "exit_code": 0}
 
 
@@ -105,8 +105,8 @@ async def test_a_container_that_ended_or_is_not_there_is_down(check, engine):
     engine.start("ended", "exit 3")
     engine.run("wait", "ended")
     ended, absent = await check(at(engine.socket, "ended")), await check(at(engine.socket, "nothing"))
-    assert (ended.seen, ended.message) == (DOWN, "the container exited with code 3")
-    assert (absent.seen, absent.message) == (DOWN, "there is no container nothing")
+    assert (ended.status, ended.message) == (DOWN, "the container exited with code 3")
+    assert (absent.status, absent.message) == (DOWN, "there is no container nothing")
 
 
 async def _once(check, engine, name, health):
@@ -126,7 +126,7 @@ async def test_a_containers_own_check_counts(check, engine):
     well = await _once(check, engine, "well", "healthy")
     sick = await _once(check, engine, "sick", "unhealthy")
     slow = await _once(check, engine, "slow", "starting")
-    assert [one.seen for one in (well, sick, slow)] == [UP, DOWN, DEGRADED]
+    assert [one.status for one in (well, sick, slow)] == [UP, DOWN, DEGRADED]
     assert (sick.message, sick.detail["output"]) == ("the container is unhealthy", "no\n")
     assert slow.message == "the container's health check has not passed yet"
 
@@ -165,31 +165,31 @@ def test_states_read_as_people_say_them(state, message):
 async def test_an_answer_that_is_none_is_down(check, script, message):
     async with serving(script) as target:
         outcome = await check(at(f"tcp://127.0.0.1:{target.port}"))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith(message.strip())
 
 
 async def test_a_daemon_that_speaks_something_else_or_nothing_is_down(check):
     async with talking(saying(b"SSH-2.0-x\r\n")) as port:
         outcome = await check(at(f"tcp://127.0.0.1:{port}"))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     async with talking(saying(b"", then_hanging=True)) as port:
         outcome = await check(at(f"tcp://127.0.0.1:{port}"), timeout_ms=300)
-    assert (outcome.seen, outcome.message) == (DOWN, "no answer within 0.3 s")
+    assert (outcome.status, outcome.message) == (DOWN, "no answer within 0.3 s")
 
 
 async def test_a_daemon_that_does_not_run_is_down(check, tools, tmp_path, free_port):
-    tools.egress.follow(EgressPolicy(sockets=[f"{tmp_path}/none.sock"]))
+    tools.egress.use_policy(EgressPolicy(sockets=[f"{tmp_path}/none.sock"]))
     socket = await check(at(f"unix://{tmp_path}/none.sock"))
     port = await check(at(f"tcp://127.0.0.1:{free_port}"))
-    assert (socket.seen, socket.message) == (DOWN, "no such file or directory")
-    assert (port.seen, port.message) == (DOWN, "connection refused")
+    assert (socket.status, socket.message) == (DOWN, "no such file or directory")
+    assert (port.status, port.message) == (DOWN, "connection refused")
 
 
 @pytest.mark.parametrize("policy", [EgressPolicy(), EgressPolicy(sockets=[])])
 async def test_a_socket_that_is_not_listed_tells_nothing_of_the_machine(check, tools, tmp_path, policy):
     """Whether it is there, answers, is a file, a folder, or may not be opened: one answer, and no connection."""
-    tools.egress.follow(policy)
+    tools.egress.use_policy(policy)
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder").mkdir()
     (tmp_path / "closed").touch(0o000)
@@ -202,7 +202,7 @@ async def test_a_socket_that_is_not_listed_tells_nothing_of_the_machine(check, t
     server = await asyncio.start_unix_server(serve, tmp_path / "served")
     names = ("none", "file", "folder", "closed", "served", "folder/../served", "none/../served")
     async with server:
-        seen = {(one.seen, one.message) for one in [await check(at(f"unix://{tmp_path}/{name}")) for name in names]}
+        seen = {(one.status, one.message) for one in [await check(at(f"unix://{tmp_path}/{name}")) for name in names]}
     assert seen == {(UNKNOWN, "this Unix socket is not among those that checks may reach: refused")}
     assert not served.is_set()
 
@@ -215,12 +215,12 @@ async def test_tls_is_verified(check, tmp_path):
     async with serving(answering(running_), tls=stranger) as target:
         strange = await check(at(f"tcp://127.0.0.1:{target.port}", tls=True))
         lenient = await check(at(f"tcp://127.0.0.1:{target.port}", tls=True, ignore_tls_errors=True))
-    assert [one.seen for one in (right, strange, lenient)] == [UP, DOWN, UP]
+    assert [one.status for one in (right, strange, lenient)] == [UP, DOWN, UP]
     assert strange.message.startswith("certificate not valid:")
 
 
 async def test_metadata_is_out_of_reach(check):
-    assert (await check(at("tcp://169.254.169.254:80"))).seen is UNKNOWN
+    assert (await check(at("tcp://169.254.169.254:80"))).status is UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -243,4 +243,4 @@ def test_a_name_or_a_place_that_is_none_is_refused(fields):
 async def test_a_daemon_behind_a_proxy_that_packs_or_marks_its_answers_is_read(check):
     body = gzip.compress(b'\xef\xbb\xbf{"State": {"Status": "running"}}')
     async with serving(answering(body, headers="Content-Encoding: none, gzip\r\n")) as target:
-        assert (await check(at(f"tcp://127.0.0.1:{target.port}"))).seen is UP
+        assert (await check(at(f"tcp://127.0.0.1:{target.port}"))).status is UP

@@ -87,7 +87,7 @@ def by_whois(port, **changes):
 async def test_the_days_left_decide(check, days, seen, message):
     async with rdap(told(days)) as (url, _):
         outcome = await check(asking(url), detailed=True)
-    assert outcome.seen is seen
+    assert outcome.status is seen
     assert outcome.message.startswith(message)
     assert (outcome.code == ANSWERED) is (seen is UP)
     facts = outcome.detail
@@ -99,17 +99,17 @@ async def test_the_server_is_found_in_the_list_which_is_kept(check):
         first = await check(asking(f"{url}/list.json"))
         second = await check(asking(f"{url}/list.json"))
         strange = await check(asking(f"{url}/list.json", domain="shop.elsewhere"))
-    assert (first.seen, second.seen) == (UP, UP)
+    assert (first.status, second.status) == (UP, UP)
     assert paths == ["/list.json", "/r/domain/shop.example", "/r/domain/shop.example"]
-    assert (strange.seen, strange.message.partition(": ")[2]) == (UNKNOWN, "no RDAP server is known for it")
+    assert (strange.status, strange.message.partition(": ")[2]) == (UNKNOWN, "no RDAP server is known for it")
 
 
 async def test_a_redirect_is_followed_and_an_absent_domain_is_down(check):
     async with rdap(told(90)) as (url, _):
         moved = await check(asking(f"{url}/moved"))
         absent = await check(asking(url, domain="none.example"))
-    assert moved.seen is UP
-    assert (absent.seen, absent.message) == (DOWN, "the domain none.example is not registered")
+    assert moved.status is UP
+    assert (absent.status, absent.message) == (DOWN, "the domain none.example is not registered")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ async def test_a_redirect_is_followed_and_an_absent_domain_is_down(check):
 async def test_a_registry_that_does_not_say_is_unknown(check, answer, status, message):
     async with rdap(answer, status) as (url, _):
         outcome = await check(asking(url))
-    assert outcome.seen is UNKNOWN
+    assert outcome.status is UNKNOWN
     assert outcome.message.startswith(f"nobody says when shop.example ends: {message}")
 
 
@@ -140,7 +140,7 @@ async def test_whois_is_asked_where_rdap_does_not_say(check, free_port):
     asked: list[bytes] = []
     async with talking(whois) as port:
         outcome = await check(by_whois(port, rdap_url=f"http://127.0.0.1:{free_port}"), detailed=True)
-    assert (outcome.seen, outcome.message, asked) == (UP, "", [b"shop.example\r\n"])
+    assert (outcome.status, outcome.message, asked) == (UP, "", [b"shop.example\r\n"])
     assert (outcome.detail["source"], outcome.detail["registrar"]) == ("whois", "Names Ltd")
 
 
@@ -166,8 +166,8 @@ async def test_a_whois_server_may_refer_to_another_but_not_for_ever(check):
         outcome = await check(by_whois(port))
     async with talking(saying(b"refer: 127.0.0.1\r\n")) as port:
         circle = await check(by_whois(port))
-    assert (outcome.seen, outcome.message) == (DEGRADED, "the domain ends in 20 days")
-    assert circle.seen is UNKNOWN
+    assert (outcome.status, outcome.message) == (DEGRADED, "the domain ends in 20 days")
+    assert circle.status is UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ async def test_what_whois_says_instead_is_told_apart(check, words, seen, message
 
     async with talking(whois) as port:
         outcome = await check(by_whois(port))
-    assert (outcome.seen, outcome.message) == (seen, message)
+    assert (outcome.status, outcome.message) == (seen, message)
 
 
 async def test_servers_that_flood_hang_or_are_not_there_are_unknown(check, free_port):
@@ -196,7 +196,7 @@ async def test_servers_that_flood_hang_or_are_not_there_are_unknown(check, free_
     async with talking(saying(b"", then_hanging=True)) as port:
         hanging = await check(by_whois(port, rdap_url=f"http://127.0.0.1:{port}"), timeout_ms=300)
     absent = await check(by_whois(free_port, rdap_url=f"http://127.0.0.1:{free_port}"))
-    assert {flooded.seen, hanging.seen, absent.seen} == {UNKNOWN}
+    assert {flooded.status, hanging.status, absent.status} == {UNKNOWN}
     assert hanging.message == "nobody says when shop.example ends: no answer; no answer"
     assert absent.message.count("could not be asked: connection refused") == 2
 
@@ -205,7 +205,7 @@ async def test_the_days_are_a_value_to_compare(check):
     longer = Value(operator=Operator.MORE, expected="365")
     async with rdap(told(90)) as (url, _):
         outcome = await check(asking(url, assertions=[longer]))
-    assert (outcome.seen, outcome.message) == (DOWN, "'90' is not > '365'")
+    assert (outcome.status, outcome.message) == (DOWN, "'90' is not > '365'")
 
 
 @pytest.mark.parametrize(

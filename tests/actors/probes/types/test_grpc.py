@@ -87,7 +87,7 @@ def at(port: int, **fields: Any) -> Grpc:
 async def test_a_server_says_whether_it_serves(check, service, seen, message):
     async with serving() as port:
         outcome = await check(at(port, service=service), detailed=True)
-    assert outcome.seen is seen
+    assert outcome.status is seen
     assert outcome.message.startswith(message)
     assert (outcome.code == ANSWERED) is (seen is UP)
 
@@ -110,14 +110,14 @@ async def test_a_server_says_whether_it_serves(check, service, seen, message):
 async def test_a_method_is_called_as_reflection_describes_it(check, fields, seen, message):
     async with serving() as port:
         outcome = await check(at(port, **{"method": f"{HEALTH}/Check", **fields}))
-    assert outcome.seen is seen
+    assert outcome.status is seen
     assert outcome.message.startswith(message)
 
 
 async def test_a_server_without_reflection_says_so(check):
     async with serving(reflected=False) as port:
         outcome = await check(at(port, method=f"{HEALTH}/Check"))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith("the server has no such service or method")
 
 
@@ -137,10 +137,10 @@ async def test_tls_is_verified(check, tmp_path):
         soon = await check(at(port, tls=True, assertions=lasting))
         strange = await check(at(port, tls=True, ca_cert=other))
         plain = await check(at(port))
-    assert (right.seen, right.message) == (UP, "")
-    assert (soon.seen, soon.message) == (Status.DEGRADED, "the certificate ends in 20 days, before 30")
+    assert (right.status, right.message) == (UP, "")
+    assert (soon.status, soon.message) == (Status.DEGRADED, "the certificate ends in 20 days, before 30")
     assert strange.message.startswith("certificate not valid:")
-    assert plain.seen is DOWN
+    assert plain.status is DOWN
 
 
 async def test_a_certificate_of_ours_lets_us_in_and_errors_can_be_ignored(check, tmp_path):
@@ -155,7 +155,7 @@ async def test_a_certificate_of_ours_lets_us_in_and_errors_can_be_ignored(check,
         other = {"ca_cert": certificates.pem_of(certificates.stranger()), **ours}
         refused = await check(at(port, tls=True, **other))
         lenient = await check(at(port, tls=True, ignore_tls_errors=True, **other))
-    assert [one.seen for one in (known, stranger, refused, lenient)] == [UP, DOWN, DOWN, UP]
+    assert [one.status for one in (known, stranger, refused, lenient)] == [UP, DOWN, DOWN, UP]
 
 
 async def test_the_library_speaks_as_over_tls(check, tmp_path):
@@ -179,19 +179,19 @@ async def test_the_library_speaks_as_over_tls(check, tmp_path):
 async def test_a_reply_that_can_not_be_read_is_down(check, reply):
     async with answering(f"{HEALTH}/Check", reply) as port:
         outcome = await check(at(port))
-    assert (outcome.seen, outcome.message) == (DOWN, "the reply can't be read")
+    assert (outcome.status, outcome.message) == (DOWN, "the reply can't be read")
 
 
 async def test_a_status_that_nobody_knows_is_down(check):
     async with answering(f"{HEALTH}/Check", b"\x08\x63") as port:
         outcome = await check(at(port))
-    assert (outcome.seen, outcome.message) == (DOWN, "the server says status 99")
+    assert (outcome.status, outcome.message) == (DOWN, "the server says status 99")
 
 
 async def test_a_reply_without_end_is_not_read(check):
     async with answering(f"{HEALTH}/Check", b"a" * 1_500_000) as port:
         outcome = await check(at(port))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith("more than the limit, ours or the server's")
 
 
@@ -215,7 +215,7 @@ async def test_a_server_that_sends_without_end_keeps_no_connection_open(check):
         outcomes = [await check(at(port), timeout_ms=300) for _ in range(5)]
         await asyncio.sleep(0.1)
         assert descriptors() <= before + 1
-    assert {one.seen for one in outcomes} == {DOWN}
+    assert {one.status for one in outcomes} == {DOWN}
 
 
 CIRCLE = b"\x22\x0e\x0a\x0c" + b"\x0a\x04a.px" + b"\x1a\x04a.px"
@@ -225,7 +225,7 @@ CIRCLE = b"\x22\x0e\x0a\x0c" + b"\x0a\x04a.px" + b"\x1a\x04a.px"
 async def test_a_description_that_is_none_is_down(check, reply):
     async with answering("grpc.reflection.v1.ServerReflection/ServerReflectionInfo", reply) as port:
         outcome = await check(at(port, method=f"{HEALTH}/Check"))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert "fault in Watchkeeper" not in outcome.message
 
 
@@ -233,18 +233,18 @@ async def test_a_description_that_is_none_is_down(check, reply):
 async def test_a_server_that_speaks_something_else_is_down(check, script):
     async with talking(script) as port:
         outcome = await check(at(port), timeout_ms=2_000)
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
 
 
 async def test_a_server_that_says_nothing_is_cut_off(check):
     async with talking(saying(b"", then_hanging=True)) as port:
         outcome = await check(at(port), timeout_ms=500)
-    assert (outcome.seen, outcome.message) == (DOWN, "no answer within 0.5 s")
+    assert (outcome.status, outcome.message) == (DOWN, "no answer within 0.5 s")
 
 
 async def test_nobody_listening_is_down(check, free_port):
     outcome = await check(at(free_port))
-    assert (outcome.seen, outcome.message) == (DOWN, "connection refused")
+    assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
 @pytest.mark.parametrize("fields", [{"keyword": "a"}, {"body": "{}"}, {"method": "no method"}])
@@ -254,7 +254,7 @@ def test_what_does_not_go_together_is_refused(fields):
 
 
 async def test_metadata_is_out_of_reach(check):
-    assert (await check(Grpc(host="169.254.169.254", port=80))).seen is UNKNOWN
+    assert (await check(Grpc(host="169.254.169.254", port=80))).status is UNKNOWN
 
 
 FAILING = """

@@ -43,7 +43,7 @@ def test_a_code_a_class_and_a_range_say_which_answers_are_good(codes, inside, ou
 async def test_the_status_decides_and_is_the_message(check, status, codes, seen):
     async with serving(answering(b"", status=status)) as target:
         outcome = await check(Http(url=target.url(), accepted_statuscodes=codes))
-    assert outcome.seen is seen
+    assert outcome.status is seen
     assert heartbeat_text(outcome.code) == status
     assert outcome.message == ("" if seen is UP else f"{status}, expected {', '.join(codes)}")
 
@@ -67,14 +67,14 @@ async def test_the_status_decides_and_is_the_message(check, status, codes, seen)
 async def test_words_are_found_however_the_body_is_packed(check, packed, headers, keyword, invert, seen):
     async with serving(answering(packed("viele grüße".encode()), headers=headers)) as target:
         outcome = await check(Http(url=target.url(), keyword=keyword, invert_keyword=invert))
-    assert (outcome.seen, outcome.code) == (seen, 200)
+    assert (outcome.status, outcome.code) == (seen, 200)
 
 
 async def test_a_slow_answer_is_degraded(check):
     async with serving(answering(after_s=0.05)) as target:
         outcome = await check(Http(url=target.url(), degraded_after=0.01))
         swift = await check(Http(url=target.url(), degraded_after=4.0))
-    assert (outcome.seen, swift.seen) == (DEGRADED, UP)
+    assert (outcome.status, swift.status) == (DEGRADED, UP)
     assert "later than 0.01 s" in outcome.message
 
 
@@ -84,7 +84,7 @@ async def test_method_headers_and_body_arrive_as_written(check, method):
         wanted = Http(url=target.url("/a?b=c"), method=method, headers={"X-One": "1", "User-Agent": "me"}, body="words")
         outcome = await check(wanted)
     (head,) = target.heads
-    assert outcome.seen is UP
+    assert outcome.status is UP
     assert head.startswith(f"{method} /a?b=c HTTP/1.1\r\n")
     assert {"X-One: 1", "User-Agent: me", "Content-Length: 5"} <= set(head.split("\r\n"))
 
@@ -106,7 +106,7 @@ async def test_credentials_and_own_headers_stay_with_the_host_they_were_meant_fo
     async with serving(answering(), host="localhost") as stranger, serving(redirecting(stranger.url("/x"))) as target:
         headers = {"X-Api-Key": "s3cret", "Cookie": "a=b", "Accept-Language": "de"}
         outcome = await check(Http(url=target.url(), headers=headers, auth=HttpBearerAuth(token="s3cret")))
-    assert outcome.seen is UP
+    assert outcome.status is UP
     assert target.heads[0].count("s3cret") == 2
     assert "s3cret" not in stranger.heads[0]
     assert "Cookie" not in stranger.heads[0]
@@ -116,14 +116,14 @@ async def test_credentials_and_own_headers_stay_with_the_host_they_were_meant_fo
 async def test_a_redirect_is_the_answer_when_none_may_be_followed(check):
     async with serving(redirecting("/next")) as target:
         outcome = await check(Http(url=target.url(), max_redirects=0, accepted_statuscodes=["302"]))
-    assert (outcome.seen, outcome.code, len(target.heads)) == (UP, 302, 1)
+    assert (outcome.status, outcome.code, len(target.heads)) == (UP, 302, 1)
 
 
 @pytest.mark.parametrize("allowed", [1, 3])
 async def test_endless_redirects_end_at_the_limit(check, allowed):
     async with serving(redirecting("/again")) as target:
         outcome = await check(Http(url=target.url(), max_redirects=allowed))
-    assert (outcome.seen, outcome.message) == (DOWN, f"more than {allowed} redirects")
+    assert (outcome.status, outcome.message) == (DOWN, f"more than {allowed} redirects")
     assert len(target.heads) == allowed + 1
 
 
@@ -131,7 +131,7 @@ async def test_endless_redirects_end_at_the_limit(check, allowed):
 async def test_a_redirect_to_no_http_address_is_a_failure(check, location):
     async with serving(redirecting(location)) as target:
         outcome = await check(Http(url=target.url()))
-    assert (outcome.seen, outcome.message) == (DOWN, "redirected to something that is no http address")
+    assert (outcome.status, outcome.message) == (DOWN, "redirected to something that is no http address")
 
 
 async def test_detail_is_kept_for_those_who_look_and_for_failures(check):
@@ -152,19 +152,19 @@ async def test_detail_is_kept_for_those_who_look_and_for_failures(check):
 async def test_a_request_that_can_not_be_written_is_not_the_targets_failure(check, headers):
     async with serving(answering()) as target:
         outcome = await check(Http(url=target.url(), headers=headers))
-    assert outcome.seen is Status.UNKNOWN
+    assert outcome.status is Status.UNKNOWN
     assert target.heads == []
 
 
 async def test_an_address_with_an_impossible_port_is_not_the_targets_failure(check):
-    assert (await check(Http(url="http://127.0.0.1:99999/"))).seen is Status.UNKNOWN
+    assert (await check(Http(url="http://127.0.0.1:99999/"))).status is Status.UNKNOWN
 
 
 @pytest.mark.parametrize("path", ["/x?type=application%2Fgzip&sig=a%3D%2C%27", "/%41%2F", "/a/../b?", "/?a[]=%zz"])
 @pytest.mark.parametrize("kind", [Http, Website])
 async def test_an_address_is_asked_as_it_was_configured(check, kind, path):
     async with serving(answering()) as target:
-        assert (await check(kind(url=target.url(path)))).seen is UP
+        assert (await check(kind(url=target.url(path)))).status is UP
     assert target.heads[0].split(" ", 2)[1] == path.replace("%zz", "%25zz")
 
 
@@ -185,7 +185,7 @@ async def test_a_redirect_is_followed_byte_for_byte(check, location, asked):
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     async with serving(script) as target:
-        assert (await check(Http(url=target.url()))).seen is UP
+        assert (await check(Http(url=target.url()))).status is UP
     assert target.heads[1].split(" ", 2)[1] == asked
 
 
@@ -193,9 +193,9 @@ async def test_a_redirect_is_followed_byte_for_byte(check, location, asked):
 @pytest.mark.parametrize("encoding", [None, Encoding.JSON])
 async def test_a_request_without_a_body_says_nothing_of_its_type(check, method, encoding):
     async with serving(answering()) as target:
-        assert (await check(Http(url=target.url(), method=method, encoding=encoding))).seen is UP
-        assert (await check(Website(url=target.url(), method=method))).seen is UP
+        assert (await check(Http(url=target.url(), method=method, encoding=encoding))).status is UP
+        assert (await check(Website(url=target.url(), method=method))).status is UP
         own = Http(url=target.url(), method=method, headers={"Content-Type": "text/x"})
-        assert (await check(own)).seen is UP
+        assert (await check(own)).status is UP
     kinds = [[line for line in head.split("\r\n") if line.lower().startswith("content-type")] for head in target.heads]
     assert kinds == [[], [], ["Content-Type: text/x"]]

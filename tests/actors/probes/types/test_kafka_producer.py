@@ -41,7 +41,7 @@ def at(port, **changes):
 
 async def test_a_message_that_is_kept_is_up_and_another_client_reads_it(check, brokers):
     outcome = await check(asking(*brokers), detailed=True)
-    assert (outcome.seen, outcome.code) == (UP, ANSWERED), outcome.message
+    assert (outcome.status, outcome.code) == (UP, ANSWERED), outcome.message
     assert outcome.detail["broker"] in brokers
     place = outcome.detail["partition"], outcome.detail["offset"]
     assert await asyncio.to_thread(kept, brokers, "beats", *place) == "still ü here".encode()
@@ -51,7 +51,7 @@ async def test_every_broker_leads_to_the_leaders(check, brokers):
     leaders = await asyncio.to_thread(leaders_of, brokers, "beats")
     for one in brokers:
         outcome = await check(asking(one), detailed=True)
-        assert (outcome.seen, outcome.detail["broker"]) == (UP, leaders[outcome.detail["partition"]])
+        assert (outcome.status, outcome.detail["broker"]) == (UP, leaders[outcome.detail["partition"]])
 
 
 def test_each_partition_with_a_leader_has_its_turn():
@@ -67,32 +67,32 @@ async def test_the_longest_message_is_kept_whole(check, brokers):
 
 
 async def test_assertions_see_the_offset(check, brokers):
-    assert (await check(asking(*brokers, assertions=[Value(operator=Operator(">="), expected="0")]))).seen is UP
-    assert (await check(asking(*brokers, assertions=[Value(operator=Operator("<"), expected="0")]))).seen is DOWN
+    assert (await check(asking(*brokers, assertions=[Value(operator=Operator(">="), expected="0")]))).status is UP
+    assert (await check(asking(*brokers, assertions=[Value(operator=Operator("<"), expected="0")]))).status is DOWN
 
 
 async def test_a_topic_that_is_not_there_is_down_and_nobody_makes_it(check, brokers):
     for _ in range(2):
         outcome = await check(asking(*brokers, topic="nowhere"))
-        assert outcome.seen is DOWN
+        assert outcome.status is DOWN
         assert outcome.message.startswith("the topic does not exist")
 
 
 async def test_a_topic_is_made_where_that_is_asked_for(check, brokers):
     made_now = asking(*brokers, topic="made-by-the-check", allow_auto_topic_creation=True)
-    assert (await check(made_now)).seen is UP
-    assert (await check(asking(*brokers, topic="made-by-the-check"))).seen is UP
+    assert (await check(made_now)).status is UP
+    assert (await check(asking(*brokers, topic="made-by-the-check"))).status is UP
 
 
 async def test_a_port_nobody_listens_on_is_down(check, free_port):
     outcome = await check(at(free_port))
-    assert (outcome.seen, outcome.message) == (DOWN, "connection refused")
+    assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
 async def test_brokers_that_do_not_answer_are_passed_over(check, brokers, free_port):
     async with saying() as silent:
         outcome = await check(asking(f"127.0.0.1:{free_port}", f"127.0.0.1:{silent}", brokers[0]))
-    assert outcome.seen is UP, outcome.message
+    assert outcome.status is UP, outcome.message
 
 
 async def test_where_none_answers_each_ones_fault_is_told(check, free_port):
@@ -101,7 +101,7 @@ async def test_where_none_answers_each_ones_fault_is_told(check, free_port):
         hanging, strange = f"127.0.0.1:{silent}", f"127.0.0.1:{web}"
         outcome = await check(asking(refusing, hanging, strange), timeout_ms=2_000)
     told = f"{refusing}: connection refused; {hanging}: no answer; {strange}: {NOT_KAFKA}"
-    assert (outcome.seen, outcome.message) == (DOWN, told)
+    assert (outcome.status, outcome.message) == (DOWN, told)
 
 
 @pytest.mark.parametrize("mechanism", SaslMechanism)
@@ -111,10 +111,10 @@ async def test_who_signs_in_writes_and_who_does_not_is_refused(check, mechanism)
         right = await check(at(port, **user))
         wrong = await check(at(port, **user | {"password": "wrong"}))
         nobody = await check(at(port))
-    assert right.seen is UP, right.message
+    assert right.status is UP, right.message
     assert len(broker.messages) == 1
-    assert (wrong.seen, wrong.message) == (DOWN, "the broker answered: Authentication failed: Invalid credentials")
-    assert (nobody.seen, nobody.message) == (DOWN, CLOSED)
+    assert (wrong.status, wrong.message) == (DOWN, "the broker answered: Authentication failed: Invalid credentials")
+    assert (nobody.status, nobody.message) == (DOWN, CLOSED)
 
 
 async def test_a_mechanism_that_the_broker_does_not_know_is_named(check):
@@ -130,7 +130,7 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
         strange = await check(at(port, **user))
         misnamed = await check(asking(f"localhost:{port}", ca_cert=ca, **user))
         ignored = await check(at(port, ignore_tls_errors=True, **user))
-    assert [trusted.seen, strange.seen, misnamed.seen, ignored.seen] == [UP, DOWN, DOWN, UP]
+    assert [trusted.status, strange.status, misnamed.status, ignored.status] == [UP, DOWN, DOWN, UP]
     assert strange.message.startswith("certificate not valid: ")
     assert misnamed.message.startswith("certificate not valid: Hostname mismatch")
 
@@ -175,20 +175,20 @@ def metadata(host: bytes, port: int, leader: int = 7, error: int = 0) -> bytes:
 async def test_a_hostile_broker_is_down(check, said, message):
     async with saying(*said, then_close=True) as port:
         outcome = await check(at(port))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_a_broker_that_says_nothing_is_down(check):
     async with saying() as port:
         outcome = await check(at(port), timeout_ms=150)
-    assert (outcome.seen, outcome.code) == (DOWN, NO_ANSWER)
+    assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 
 
 async def test_a_leader_is_reached_through_the_door_too(check):
     async with saying(VERSIONS, metadata(b"169.254.169.254", 80)) as port:
         led = await check(at(port))
     direct = await check(asking("169.254.169.254:80"))
-    assert led.seen is direct.seen is UNKNOWN
+    assert led.status is direct.status is UNKNOWN
     assert led.message == direct.message == "169.254.169.254 is a cloud metadata address: refused"
 
 
@@ -201,7 +201,7 @@ async def test_a_sign_in_that_is_no_scram_is_down(check, first):
 
     async with guarded(Rude()) as port:
         outcome = await check(at(port, username=USERNAME, password=PASSWORD, mechanism=SaslMechanism.SCRAM_SHA_256))
-    assert (outcome.seen, outcome.message) == (DOWN, "the server's sign-in is not SCRAM as it should be")
+    assert (outcome.status, outcome.message) == (DOWN, "the server's sign-in is not SCRAM as it should be")
 
 
 async def test_a_check_that_is_cut_off_hangs_up(check):

@@ -56,12 +56,12 @@ def at(port: int, **fields: Any) -> Ldap:
 @pytest.mark.parametrize("who", [{}, ADMIN])
 async def test_a_directory_that_lets_us_bind_is_up(check, server, who):
     outcome = await check(at(server.plain, **who))
-    assert (outcome.seen, outcome.code) == (UP, ANSWERED)
+    assert (outcome.status, outcome.code) == (UP, ANSWERED)
 
 
 async def test_a_wrong_password_is_down(check, server):
     outcome = await check(at(server.plain, **{**ADMIN, "password": "guessed"}))
-    assert (outcome.seen, outcome.message) == (DOWN, "the bind was refused: invalid credentials")
+    assert (outcome.status, outcome.message) == (DOWN, "the bind was refused: invalid credentials")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ async def test_a_wrong_password_is_down(check, server):
 )
 async def test_a_search_finds_what_its_filter_says(check, server, filter_, names):
     outcome = await check(at(server.plain, base="dc=test", filter=filter_), detailed=True)
-    assert outcome.seen is UP
+    assert outcome.status is UP
     assert [name.replace(r"\281\2A\29", "(1*)").replace(r"\28", "(") for name in outcome.detail["names"]] == names
 
 
@@ -94,7 +94,7 @@ async def test_a_search_finds_what_its_filter_says(check, server, filter_, names
 )
 async def test_the_value_is_an_attribute_or_how_many_there_are(check, server, fields, expected, seen):
     target = at(server.plain, base="dc=test", assertions=[{"on": "value", "expected": expected}], **fields)
-    assert (await check(target)).seen is seen
+    assert (await check(target)).status is seen
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ async def test_the_value_is_an_attribute_or_how_many_there_are(check, server, fi
 )
 async def test_a_search_without_a_find_is_down(check, server, fields, message):
     outcome = await check(at(server.plain, **fields))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 @pytest.mark.parametrize("security", ["tls", "starttls"])
@@ -119,8 +119,8 @@ async def test_tls_is_verified_unless_its_errors_are_ignored(check, server, secu
     named = await check(at(port, security=security, ca_cert=ours, **ADMIN))
     strange = await check(at(port, security=security, ca_cert=other, **ADMIN))
     lenient = await check(at(port, security=security, ca_cert=other, ignore_tls_errors=True, **ADMIN))
-    assert [(one.seen, one.message) for one in (usual, named, lenient)] == [(UP, "")] * 3
-    assert strange.seen is DOWN
+    assert [(one.status, one.message) for one in (usual, named, lenient)] == [(UP, "")] * 3
+    assert strange.status is DOWN
     assert strange.message.startswith("certificate not valid:")
 
 
@@ -140,7 +140,7 @@ async def test_a_server_that_has_no_starttls_gets_no_password(check):
 
     async with talking(script) as port:
         outcome = await check(at(port, security="starttls", **ADMIN))
-    assert (outcome.seen, outcome.message) == (DOWN, "the server refuses STARTTLS: unwilling to perform (no TLS)")
+    assert (outcome.status, outcome.message) == (DOWN, "the server refuses STARTTLS: unwilling to perform (no TLS)")
     assert b"secret" not in b"".join(heard)
 
 
@@ -148,7 +148,7 @@ async def test_words_slipped_in_before_tls_are_not_taken_for_words_under_it(chec
     agreed = encode_message(1, element(0x78, integer(0, 0x0A), octets(""), octets("")))
     async with talking(replying(agreed + BIND_OK)) as port:
         outcome = await check(at(port, security="starttls", **ADMIN))
-    assert (outcome.seen, outcome.message) == (DOWN, "the server goes on without TLS after STARTTLS")
+    assert (outcome.status, outcome.message) == (DOWN, "the server goes on without TLS after STARTTLS")
 
 
 async def test_a_connection_that_ends_with_the_handshake_is_down_in_plain_words(check, server, monkeypatch):
@@ -157,7 +157,7 @@ async def test_a_connection_that_ends_with_the_handshake_is_down_in_plain_words(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "start_tls", gone)
     outcome = await check(at(server.plain, security="starttls", **ADMIN))
-    assert (outcome.seen, outcome.message) == (DOWN, "the connection was closed during the handshake")
+    assert (outcome.status, outcome.message) == (DOWN, "the connection was closed during the handshake")
 
 
 BIND_OK = encode_message(1, element(BIND_RESPONSE, integer(0, 0x0A), octets(""), octets("")))
@@ -192,19 +192,19 @@ async def endless(reader, writer):
 async def test_a_server_that_is_none_is_down(check, script, words):
     async with talking(script) as port:
         outcome = await check(at(port, filter="(cn=*)"))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith(words)
 
 
 async def test_a_server_that_says_nothing_is_cut_off(check):
     async with talking(saying(b"", then_hanging=True)) as port:
         outcome = await check(at(port), timeout_ms=300)
-    assert (outcome.seen, outcome.message) == (DOWN, "no answer within 0.3 s")
+    assert (outcome.status, outcome.message) == (DOWN, "no answer within 0.3 s")
 
 
 async def test_a_filter_that_can_not_be_read_is_our_own_fault(check, server):
     outcome = await check(at(server.plain, filter="(cn=a"))
-    assert (outcome.seen, outcome.message) == (
+    assert (outcome.status, outcome.message) == (
         UNKNOWN,
         "the configuration can't be used: `filter` must have a closing parenthesis at character 6",
     )
@@ -217,7 +217,7 @@ def test_half_a_bind_or_a_name_that_is_none_is_refused(fields):
 
 
 async def test_metadata_is_out_of_reach(check):
-    assert (await check(Ldap(host="169.254.169.254"))).seen is UNKNOWN
+    assert (await check(Ldap(host="169.254.169.254"))).status is UNKNOWN
 
 
 async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):

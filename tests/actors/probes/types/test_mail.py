@@ -34,7 +34,7 @@ def asking(port, protocol=SMTP, **changes):
 @BOTH
 async def test_a_mailbox_server_greets_and_says_what_it_can(check, dovecot, protocol):
     outcome = await check(asking(dovecot[protocol], protocol), detailed=True)
-    assert (outcome.seen, outcome.code) == (UP, ANSWERED)
+    assert (outcome.status, outcome.code) == (UP, ANSWERED)
     assert "Dovecot" in outcome.detail["welcome_message"]
     assert "IMAP4REV1" in outcome.detail["capabilities"] or "STLS" in outcome.detail["capabilities"]
     assert "authenticated" not in outcome.detail
@@ -46,14 +46,14 @@ async def test_messages_are_counted_after_a_login(check, dovecot, protocol, secu
     port = dovecot[f"{protocol}s" if security is MailSecurity.TLS else protocol]
     two = Value(operator=Operator.EQUALS, expected="2")
     outcome = await check(asking(port, protocol, security=security, assertions=[two], **LOGIN), detailed=True)
-    assert (outcome.seen, outcome.message) == (UP, "")
+    assert (outcome.status, outcome.message) == (UP, "")
     assert (outcome.detail["authenticated"], outcome.detail["mailbox_message_count"]) == (True, 2)
 
 
 @BOTH
 async def test_a_wrong_password_is_down_and_not_told(check, dovecot, protocol):
     outcome = await check(asking(dovecot[protocol], protocol, username="watch", password="wr{3}ong"))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith("the login was refused: ")
     assert "wr{3}ong" not in f"{outcome.message} {outcome.detail}"
 
@@ -61,7 +61,7 @@ async def test_a_wrong_password_is_down_and_not_told(check, dovecot, protocol):
 async def test_smtp_says_what_it_can(check, tmp_path):
     async with posting(starttls=certificates.served(tmp_path)) as port:
         outcome = await check(asking(port), detailed=True)
-    assert (outcome.seen, outcome.detail["ehlo_code"], outcome.detail["ehlo_message"]) == (UP, 250, "box.test")
+    assert (outcome.status, outcome.detail["ehlo_code"], outcome.detail["ehlo_message"]) == (UP, 250, "box.test")
     assert (outcome.detail["supports_tls"], "SIZE" in outcome.detail["extensions"]) == (True, True)
     assert outcome.detail["protocol"] == "smtp"
 
@@ -74,8 +74,8 @@ async def test_smtp_lets_a_user_in(check, tmp_path, security, lacking):
     async with posting(**encryption, auth_exclude_mechanism=lacking) as port:
         right = await check(asking(port, security=security, username="watch", password="right"), detailed=True)
         wrong = await check(asking(port, security=security, username="watch", password="wrong"))
-    assert (right.seen, right.message, right.detail["authenticated"]) == (UP, "", True)
-    assert (wrong.seen, wrong.message[:28]) == (DOWN, "the login was refused: 535 5")
+    assert (right.status, right.message, right.detail["authenticated"]) == (UP, "", True)
+    assert (wrong.status, wrong.message[:28]) == (DOWN, "the login was refused: 535 5")
 
 
 async def test_a_message_is_sent_as_it_was_written(check):
@@ -85,7 +85,7 @@ async def test_a_message_is_sent_as_it_was_written(check):
             asking(port, test_send=True, from_email="a@box.test", to_email="b@box.test", message=text), detailed=True
         )
     (letter,) = box.letters
-    assert (outcome.seen, outcome.detail["test_send_success"]) == (UP, True)
+    assert (outcome.status, outcome.detail["test_send_success"]) == (UP, True)
     assert (letter.mail_from, letter.rcpt_tos) == ("a@box.test", ["b@box.test"])
     assert b"Subject: Watchkeeper test\r\n" in letter.content
 
@@ -98,7 +98,7 @@ def test_a_line_of_one_dot_does_not_end_a_message():
 async def test_a_recipient_who_does_not_live_here_is_down(check):
     async with posting() as port:
         outcome = await check(asking(port, test_send=True, from_email="a@box.test", to_email="nobody@box.test"))
-    assert (outcome.seen, outcome.message) == (DOWN, "the recipient was refused: 550 5.1.1 no such mailbox")
+    assert (outcome.status, outcome.message) == (DOWN, "the recipient was refused: 550 5.1.1 no such mailbox")
 
 
 @pytest.mark.parametrize("security", [MailSecurity.TLS, MailSecurity.STARTTLS])
@@ -108,24 +108,24 @@ async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tm
     async with posting(**serving) as port:
         strict = await check(asking(port, security=security))
         lenient = await check(asking(port, security=security, ignore_tls_errors=True))
-    assert strict.seen is DOWN
+    assert strict.status is DOWN
     assert strict.message.startswith("certificate not valid: IP address mismatch")
-    assert lenient.seen is UP
+    assert lenient.status is UP
 
 
 async def test_a_certificate_may_have_to_last(check, tmp_path):
     async with posting(starttls=certificates.served(tmp_path, days=5)) as port:
         lasting = [CertificateDays(at_least=30)]
         outcome = await check(asking(port, security=MailSecurity.STARTTLS, assertions=lasting))
-    assert outcome.seen is DEGRADED
+    assert outcome.status is DEGRADED
 
 
 async def test_one_that_does_not_offer_what_is_needed_is_down(check):
     async with posting(auth_require_tls=True) as port:
         plain = await check(asking(port, security=MailSecurity.STARTTLS))
         closed = await check(asking(port, username="watch", password="right"))
-    assert (plain.seen, plain.message) == (DOWN, "the server does not offer STARTTLS")
-    assert (closed.seen, closed.message) == (DOWN, "the server offers no login that we know: none at all")
+    assert (plain.status, plain.message) == (DOWN, "the server does not offer STARTTLS")
+    assert (closed.status, closed.message) == (DOWN, "the server offers no login that we know: none at all")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ async def test_one_that_does_not_offer_what_is_needed_is_down(check):
 async def test_what_is_no_mail_server_is_down(check, protocol, words, message):
     async with talking(saying(words, then_hanging=True)) as port:
         outcome = await check(asking(port, protocol))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ async def test_one_that_never_stops_is_read_as_far_as_a_megabyte(check, protocol
         outcome = await check(asking(port, protocol))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert (outcome.seen, outcome.message) == (DOWN, "the server doesn't stop talking")
+    assert (outcome.status, outcome.message) == (DOWN, "the server doesn't stop talking")
     assert peak < 12_000_000
 
 
@@ -174,7 +174,7 @@ async def hanging_up(reader, writer):
 async def test_silence_and_noise_are_down(check, free_port):
     async with talking(hanging_up) as port:
         closed = await check(asking(port))
-    assert (closed.seen, closed.message) == (DOWN, "the connection was closed in the middle of the conversation")
+    assert (closed.status, closed.message) == (DOWN, "the connection was closed in the middle of the conversation")
     async with talking(saying(b"", then_hanging=True)) as port:
         silent = await check(asking(port), timeout_ms=200)
     async with talking(flooding) as port:
@@ -190,7 +190,7 @@ async def test_what_came_before_the_handshake_counts_for_nothing(check):
         outcome = await check(
             asking(port, security=MailSecurity.STARTTLS, username="watch", password="right"), timeout_ms=300
         )
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith(("no answer", "TLS failed"))
 
 
@@ -221,7 +221,7 @@ async def test_a_domains_mail_is_looked_at_where_it_goes(check, machine_asks):
     async with posting() as port, naming(exchanging("20 other.test.", "10 localhost.")) as names:
         machine_asks(names)
         outcome = await check(asking(port, host="shop.test", resolve_mx=True), detailed=True)
-    assert (outcome.seen, outcome.message) == (UP, "")
+    assert (outcome.status, outcome.message) == (UP, "")
     assert outcome.detail["mx_records"] == ["10 localhost", "20 other.test"]
     assert outcome.detail["hostname_used"] == "localhost"
 
@@ -238,7 +238,7 @@ async def test_a_domain_may_take_its_mail_itself_or_none(check, machine_asks, ex
     async with posting() as port, naming(exchanging(*exchanges)) as names:
         machine_asks(names)
         outcome = await check(asking(port, host=host, resolve_mx=True))
-    assert (outcome.seen, outcome.message) == (seen, message)
+    assert (outcome.status, outcome.message) == (seen, message)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def asking(port, command="ping", **changes):
 
 async def test_a_server_that_answers_is_up(check, server):
     outcome = await check(asking(server), detailed=True)
-    assert (outcome.seen, outcome.code) == (UP, ANSWERED)
+    assert (outcome.status, outcome.code) == (UP, ANSWERED)
     assert outcome.detail == {"value": None, "host": "127.0.0.1"}
 
 
@@ -89,8 +89,8 @@ async def test_a_server_that_answers_is_up(check, server):
     ],
 )
 async def test_the_value_in_the_reply_is_what_assertions_see(check, server, command, path, value):
-    assert (await check(asking(server, command, path=path, assertions=[Value(expected=value)]))).seen is UP
-    assert (await check(asking(server, command, path=path, assertions=[Value(expected=f"{value}!")]))).seen is DOWN
+    assert (await check(asking(server, command, path=path, assertions=[Value(expected=value)]))).status is UP
+    assert (await check(asking(server, command, path=path, assertions=[Value(expected=f"{value}!")]))).status is DOWN
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_a_value_is_found_wherever_a_reply_has_it(reply, path, value):
 
 async def test_what_the_server_refuses_is_down_in_its_words(check, server):
     outcome = await check(asking(server, '{"aggregate": "carts", "pipeline": [{"$nonsense": 1}]}'))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith("the server answered: ")
 
 
 async def test_the_first_host_that_lets_us_in_is_asked(check, server, free_port):
     text = f"mongodb://127.0.0.1:{free_port},127.0.0.1:{server}/shop?replicaSet=rs0&retryWrites=true&w=majority"
     counting = Mongodb(connection_string=text, command='{"count": "carts"}', assertions=[Value(expected="3")])
-    assert (await check(counting)).seen is UP
+    assert (await check(counting)).status is UP
     assert (await check(asking(free_port))).message == "connection refused"
 
 
@@ -140,7 +140,7 @@ async def test_hosts_are_found_by_name_and_must_be_of_that_domain(check, monkeyp
         cluster = await resolve_cluster(Mongodb(connection_string="mongodb+srv://ada:p%2F@carts.example.test/shop"))
         elsewhere = await check(Mongodb(connection_string="mongodb+srv://lost.example.test/shop"))
     assert cluster == Cluster([("a.example.test", 27018)], "ada", "p/", "shop", "shop", Encryption(tls=True), "mongodb")
-    assert elsewhere.seen is DOWN
+    assert elsewhere.status is DOWN
     assert elsewhere.message == "DNS names hosts for lost.example.test that are of another domain"
 
 
@@ -150,7 +150,7 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
         trusted = await check(asking(port, tls=True, ca_cert=ca))
         strange = await check(asking(port, tls=True))
         ignored = await check(asking(port, tls=True, ignore_tls_errors=True))
-    assert [trusted.seen, strange.seen, ignored.seen] == [UP, DOWN, UP]
+    assert [trusted.status, strange.status, ignored.status] == [UP, DOWN, UP]
     assert strange.message.startswith("certificate not valid: ")
 
 
@@ -243,7 +243,7 @@ async def test_who_signs_in_must_know_the_password(check):
         by_string = await check(Mongodb(connection_string=f"mongodb://ada:plügh€@127.0.0.1:{port}/?authSource=admin"))
         wrong = await check(asking(port, username="ada", password="xyzzy"))
         nobody = await check(asking(port))
-    assert [right.seen, by_string.seen, wrong.seen, nobody.seen] == [UP, UP, DOWN, DOWN]
+    assert [right.status, by_string.status, wrong.status, nobody.status] == [UP, UP, DOWN, DOWN]
     assert wrong.message == "the server answered: Authentication failed."
     assert nobody.message == "the server answered: command ping requires authentication"
 
@@ -267,13 +267,13 @@ def framed(body, *, to=1, operation=2013, size=0):
 async def test_a_hostile_answer_is_down(check, said, message):
     async with saying(said, then_close=True) as port:
         outcome = await check(asking(port))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_a_server_that_says_nothing_is_down(check):
     async with saying() as port:
         outcome = await check(asking(port), timeout_ms=150)
-    assert (outcome.seen, outcome.code) == (DOWN, NO_ANSWER)
+    assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 
 
 @pytest.mark.parametrize(
@@ -281,11 +281,11 @@ async def test_a_server_that_says_nothing_is_down(check):
     ["mongo://127.0.0.1/", "mongodb://[::1/", "mongodb://127.0.0.1/?authMechanism=MONGODB-X509", "mongodb://a:b:c/"],
 )
 async def test_a_connection_string_that_can_not_be_read_is_unknown(check, text):
-    assert (await check(Mongodb(connection_string=text))).seen is UNKNOWN
+    assert (await check(Mongodb(connection_string=text))).status is UNKNOWN
 
 
 async def test_checks_go_nowhere_near_metadata(check):
-    assert (await check(asking(80, host="169.254.169.254"))).seen is UNKNOWN
+    assert (await check(asking(80, host="169.254.169.254"))).status is UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def asking(port, topic="house/word", **changes):
 
 async def test_a_message_that_comes_is_up(check, server):
     outcome = await check(asking(server), detailed=True)
-    assert (outcome.seen, outcome.code) == (UP, ANSWERED)
+    assert (outcome.status, outcome.code) == (UP, ANSWERED)
     assert outcome.detail == {"topic": "house/word", "value": "open"}
 
 
@@ -88,22 +88,22 @@ async def test_a_message_that_comes_is_up(check, server):
 )
 async def test_the_payload_is_what_assertions_see(check, server, topic, path, operator, expected):
     holds = Value(operator=Operator(operator), expected=expected)
-    assert (await check(asking(server, topic, path=path, assertions=[holds]))).seen is UP
+    assert (await check(asking(server, topic, path=path, assertions=[holds]))).status is UP
     fails = Value(operator=Operator.EQUALS, expected="something else")
-    assert (await check(asking(server, topic, path=path, assertions=[fails]))).seen is DOWN
+    assert (await check(asking(server, topic, path=path, assertions=[fails]))).status is DOWN
 
 
 async def test_a_path_that_leads_nowhere_has_no_value(check, server):
     other = Value(operator=Operator.DIFFERS, expected="1")
     outcome = await check(asking(server, "house/state", path="sensors.1.value", assertions=[other]))
-    assert (outcome.seen, outcome.message) == (DOWN, "there is no value to look at")
+    assert (outcome.status, outcome.message) == (DOWN, "there is no value to look at")
 
 
 async def test_a_topic_where_nothing_comes_is_down_unless_nobody_waits(check, server):
     waiting = await check(asking(server, "house/empty"), timeout_ms=300)
     subscribing = await check(asking(server, "house/empty", wait=False))
-    assert (waiting.seen, waiting.code) == (DOWN, NO_ANSWER)
-    assert (subscribing.seen, subscribing.code) == (UP, CONNECTED)
+    assert (waiting.status, waiting.code) == (DOWN, NO_ANSWER)
+    assert (subscribing.status, subscribing.code) == (UP, CONNECTED)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ async def test_a_topic_where_nothing_comes_is_down_unless_nobody_waits(check, se
 )
 async def test_what_the_broker_refuses_is_down(check, server, changes, message):
     outcome = await check(asking(server, **changes))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, broker, server):
@@ -125,7 +125,7 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
     trusted = await check(asking(broker[1], tls=True, ca_cert=ca))
     strange = await check(asking(broker[1], tls=True))
     ignored = await check(asking(broker[1], tls=True, ignore_tls_errors=True))
-    assert [trusted.seen, strange.seen, ignored.seen] == [UP, DOWN, UP]
+    assert [trusted.status, strange.status, ignored.status] == [UP, DOWN, UP]
     assert strange.message.startswith("certificate not valid: ")
 
 
@@ -136,11 +136,11 @@ async def test_a_message_comes_through_a_websocket_too(check, broker, server, to
         asking(broker[3], topic, websocket_path="/mqtt", tls=True, ca_cert=certificates.authority_pem()), detailed=True
     )
     strange = await check(asking(broker[3], topic, websocket_path="/mqtt", tls=True))
-    assert [one.seen for one in (plain, encrypted)] == [UP, UP], (plain.message, encrypted.message)
+    assert [one.status for one in (plain, encrypted)] == [UP, UP], (plain.message, encrypted.message)
     assert plain.detail == encrypted.detail
     assert plain.detail["topic"] == topic
     if topic == "house/word":
-        assert strange.seen is UP  # whom the tests' tools trust
+        assert strange.status is UP  # whom the tests' tools trust
 
 
 @pytest.mark.parametrize(
@@ -152,13 +152,13 @@ async def test_a_message_comes_through_a_websocket_too(check, broker, server, to
 )
 async def test_what_the_broker_refuses_in_a_websocket_is_down(check, broker, server, changes, message):
     outcome = await check(asking(broker[2], **{"websocket_path": "/mqtt", **changes}))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_a_port_without_websockets_or_with_them_alone_is_down(check, broker, server):
     plain = await check(asking(broker[2]))
     inside = await check(asking(broker[0], websocket_path="/mqtt"))
-    assert (plain.seen, inside.seen) == (DOWN, DOWN)
+    assert (plain.status, inside.status) == (DOWN, DOWN)
     assert "fault in Watchkeeper" not in plain.message + inside.message
 
 
@@ -173,12 +173,12 @@ async def test_the_path_and_the_subprotocol_are_asked_for(check):
         outcome = await check(asking(port, websocket_path="/b/ws?key=1"))
     assert heads[0].startswith(b"GET /b/ws?key=1 HTTP/1.1\r\n")
     assert b"sec-websocket-protocol: mqtt\r\n" in heads[0].lower()
-    assert (outcome.seen, outcome.message) == (DOWN, "no WebSocket: the server answered 404")
+    assert (outcome.status, outcome.message) == (DOWN, "no WebSocket: the server answered 404")
 
 
 async def test_a_message_that_was_kept_is_passed_over_on_request(check, broker, server):
     kept = await check(asking(server, "house/word", ignore_retained=True), timeout_ms=500)
-    assert (kept.seen, kept.code) == (DOWN, NO_ANSWER)
+    assert (kept.status, kept.code) == (DOWN, NO_ANSWER)
 
 
 @pytest.mark.parametrize("port", [0, 2])
@@ -198,7 +198,7 @@ async def test_a_message_that_is_sent_now_is_not_passed_over(check, broker, serv
     outcome = await check(asking(broker[port], "house/word", **changes), detailed=True)
     stop.set()
     await sending
-    assert (outcome.seen, outcome.detail) == (UP, {"topic": "house/word", "value": "fresh"})
+    assert (outcome.status, outcome.detail) == (UP, {"topic": "house/word", "value": "fresh"})
 
 
 async def test_a_port_nobody_listens_on_is_down(check, free_port):
@@ -224,11 +224,11 @@ TAKEN_IN, SUBSCRIBED = b"\x20\2\0\0", b"\x90\3\0\1\0"
 async def test_a_hostile_answer_is_down(check, said, message):
     async with saying(*said, then_close=True) as port:
         outcome = await check(asking(port))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_checks_go_nowhere_near_metadata(check):
-    assert (await check(asking(80, host="169.254.169.254"))).seen is UNKNOWN
+    assert (await check(asking(80, host="169.254.169.254"))).status is UNKNOWN
 
 
 async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):

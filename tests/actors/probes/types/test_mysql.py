@@ -42,7 +42,7 @@ def asking(port, query="SELECT 1", **changes):
 
 async def test_a_server_that_answers_is_up(check, server):
     outcome = await check(asking(server), detailed=True)
-    assert (outcome.seen, outcome.code, outcome.detail["value"]) == (UP, ANSWERED, 1)
+    assert (outcome.status, outcome.code, outcome.detail["value"]) == (UP, ANSWERED, 1)
     assert "MariaDB" in outcome.detail["server_version"]
 
 
@@ -60,8 +60,8 @@ async def test_a_server_that_answers_is_up(check, server):
     ],
 )
 async def test_the_first_field_of_the_first_row_is_what_assertions_see(check, server, query, value):
-    assert (await check(asking(server, query, assertions=[Value(expected=value)]))).seen is UP
-    assert (await check(asking(server, query, assertions=[Value(expected=f"{value}!")]))).seen is DOWN
+    assert (await check(asking(server, query, assertions=[Value(expected=value)]))).status is UP
+    assert (await check(asking(server, query, assertions=[Value(expected=f"{value}!")]))).status is DOWN
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ async def test_the_first_field_of_the_first_row_is_what_assertions_see(check, se
 )
 async def test_nothing_can_be_changed_and_the_server_says_why(check, server, query, message):
     outcome = await check(asking(server, query))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith(f"the server answered: {message}"), outcome.message
-    assert (await check(asking(server, "SELECT count(*) FROM jobs", assertions=[Value(expected="3")]))).seen is UP
+    assert (await check(asking(server, "SELECT count(*) FROM jobs", assertions=[Value(expected="3")]))).status is UP
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_nothing_can_be_changed_and_the_server_says_why(check, server, que
 async def test_a_column_is_chosen_by_its_name(check, server, query, column, how, expected):
     holds = [Value(operator=Operator(how), expected=expected)]
     outcome = await check(asking(server, query, column=column, assertions=holds))
-    assert (outcome.seen, outcome.message) == (UP, "")
+    assert (outcome.status, outcome.message) == (UP, "")
     other = await check(asking(server, query, column="gone"))
     assert other.message.startswith("the answer has no column 'gone', it has: ")
 
@@ -113,28 +113,28 @@ async def test_a_field_of_any_size_costs_a_worker_no_more_than_a_megabyte(check,
     tracemalloc.start()
     for run in (check, check_on_uvloop):
         outcome = await run(huge)
-        assert (outcome.seen, outcome.message) == (DOWN, "the answer is longer than 1 MB")
-        assert (await run(fitting)).seen is UP
+        assert (outcome.status, outcome.message) == (DOWN, "the answer is longer than 1 MB")
+        assert (await run(fitting)).status is UP
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10_000_000
 
 
 async def test_a_query_that_takes_too_long_is_down(check, server):
-    assert (await check(asking(server, "SELECT sleep(30)"), timeout_ms=500)).seen is DOWN
+    assert (await check(asking(server, "SELECT sleep(30)"), timeout_ms=500)).status is DOWN
 
 
 async def test_what_the_server_refuses_is_down_in_its_words(check, server):
     wrong = await check(asking(server, password="wrong"))
     absent = await check(asking(server, database="nowhere"))
-    assert wrong.seen is absent.seen is DOWN
+    assert wrong.status is absent.status is DOWN
     assert wrong.message == "the server answered: Access denied for user 'ada'@'127.0.0.1' (using password: YES)"
     assert absent.message == "the server answered: Unknown database 'nowhere'"
 
 
 async def test_a_port_nobody_listens_on_is_down(check, free_port):
     outcome = await check(asking(free_port))
-    assert (outcome.seen, outcome.message) == (DOWN, "connection refused")
+    assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
 async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, server):
@@ -144,15 +144,15 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
     strange = await check(asking(server, tls=True))
     misnamed = await check(asking(server, tls=True, ca_cert=ca, host="localhost"))
     ignored = await check(asking(server, tls=True, ignore_tls_errors=True))
-    assert [trusted.seen, strange.seen, misnamed.seen, ignored.seen] == [UP, DOWN, DOWN, UP]
+    assert [trusted.status, strange.status, misnamed.status, ignored.status] == [UP, DOWN, DOWN, UP]
     assert strange.message.startswith("certificate not valid: ")
     assert misnamed.message.startswith("certificate not valid: Hostname mismatch")
 
 
 async def test_a_connection_string_says_it_all(check, server):
     target = Mysql(connection_string=f"mysql://ada:se%20same%2F%23@127.0.0.1:{server}/shop", query="SHOW TABLES")
-    assert (await check(target)).seen is UP
-    assert (await check(Mysql(connection_string="mysql://127.0.0.1/?ssl-mode=perhaps"))).seen is UNKNOWN
+    assert (await check(target)).status is UP
+    assert (await check(Mysql(connection_string="mysql://127.0.0.1/?ssl-mode=perhaps"))).status is UNKNOWN
 
 
 def greeting(capabilities: int, plugin: bytes) -> bytes:
@@ -171,8 +171,8 @@ async def test_a_password_is_not_sent_as_it_is(check):
         clear, blunt = await check(asking(port)), await check(asking(rude))
         downgraded = await check(asking(port, tls=True, ignore_tls_errors=True))
     assert clear.message == blunt.message
-    assert (clear.seen, clear.message) == (DOWN, "the server wants the password unencrypted")
-    assert (downgraded.seen, downgraded.message) == (DOWN, "the server speaks no TLS")
+    assert (clear.status, clear.message) == (DOWN, "the server wants the password unencrypted")
+    assert (downgraded.status, downgraded.message) == (DOWN, "the server speaks no TLS")
 
 
 @pytest.mark.parametrize(
@@ -181,17 +181,17 @@ async def test_a_password_is_not_sent_as_it_is(check):
 async def test_something_else_on_the_port_is_down(check, said):
     async with saying(said, then_close=True, first=True) as port:
         outcome = await check(asking(port))
-    assert outcome.seen is DOWN, outcome.message
+    assert outcome.status is DOWN, outcome.message
 
 
 async def test_a_server_that_says_nothing_is_down(check):
     async with saying() as port:
         outcome = await check(asking(port), timeout_ms=150)
-    assert (outcome.seen, outcome.code) == (DOWN, NO_ANSWER)
+    assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 
 
 async def test_checks_go_nowhere_near_metadata(check):
-    assert (await check(asking(80, host="169.254.169.254"))).seen is UNKNOWN
+    assert (await check(asking(80, host="169.254.169.254"))).status is UNKNOWN
 
 
 def test_both_families_are_told_the_limit_in_their_own_words():
@@ -237,7 +237,7 @@ async def test_who_we_are_is_shown_and_ciphers_of_other_clients_are_offered(chec
             )
             known = await check(msgspec.structs.replace(target, client_cert=cert, client_key=key))
             stranger = await check(target)
-    assert (known.seen, stranger.seen) == (UP, DOWN), known.message
+    assert (known.status, stranger.status) == (UP, DOWN), known.message
     assert stranger.message.startswith("the server answered: Access denied")
 
 

@@ -67,12 +67,12 @@ def at(port, **fields) -> Ntp:
 async def test_a_server_that_knows_the_time_is_up_and_the_offset_is_the_value(check, server):
     near = Value(operator=Operator.LESS, expected="1000")
     outcome = await check(at(server, max_offset=1_000, assertions=[near]), detailed=True)
-    assert (outcome.seen, outcome.code, outcome.detail["stratum"]) == (UP, ANSWERED, 3)
+    assert (outcome.status, outcome.code, outcome.detail["stratum"]) == (UP, ANSWERED, 3)
 
 
 async def test_a_server_that_does_not_know_the_time_is_down(check, lost):
     outcome = await check(at(lost))
-    assert (outcome.seen, outcome.message) == (DOWN, "the server doesn't know the time itself: not synchronised")
+    assert (outcome.status, outcome.message) == (DOWN, "the server doesn't know the time itself: not synchronised")
 
 
 def replying(**fields):
@@ -87,8 +87,8 @@ async def test_clocks_that_differ_are_told(check, otherwise, seen, ahead_s):
     async with datagrams(replying(ahead_s=ahead_s)) as port:
         near = await check(at(port, max_offset=5_000_000))
         far = await check(at(port, max_offset=500, otherwise=otherwise))
-    assert near.seen is UP
-    assert far.seen is seen
+    assert near.status is UP
+    assert far.status is seen
     assert far.message == f"its clock and ours differ by {abs(far.detail['offset_ms']):.7g} ms, more than 500 ms"
 
 
@@ -104,7 +104,7 @@ async def test_clocks_that_differ_are_told(check, otherwise, seen, ahead_s):
 async def test_a_server_that_says_no_is_down(check, fields, message):
     async with datagrams(replying(**fields)) as port:
         outcome = await check(at(port))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ async def test_a_server_that_says_no_is_down(check, fields, message):
 async def test_what_is_no_answer_to_us_is_passed_over(check, answers):
     async with datagrams(answers) as port:
         outcome = await check(at(port), timeout_ms=1_500)
-    assert (outcome.seen, outcome.code, outcome.message) == (DOWN, NO_ANSWER, "no answer to 3 requests")
+    assert (outcome.status, outcome.code, outcome.message) == (DOWN, NO_ANSWER, "no answer to 3 requests")
 
 
 async def test_a_lost_packet_is_asked_for_again(check):
@@ -131,17 +131,17 @@ async def test_a_lost_packet_is_asked_for_again(check):
 
     async with datagrams(forgetful) as port:
         outcome = await check(at(port), timeout_ms=1_000)
-    assert outcome.seen is UP
+    assert outcome.status is UP
     assert len(set(asked)) == 2
 
 
 async def test_nobody_serving_is_down(check):
     outcome = await check(at(unused_port(socket.SOCK_DGRAM)))
-    assert (outcome.seen, outcome.message) == (DOWN, "connection refused")
+    assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
 async def test_metadata_is_out_of_reach(check):
-    assert (await check(Ntp(host="169.254.169.254"))).seen is UNKNOWN
+    assert (await check(Ntp(host="169.254.169.254"))).status is UNKNOWN
 
 
 async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):

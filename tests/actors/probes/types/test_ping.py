@@ -15,18 +15,18 @@ from schema.targets import Ping
 WITHOUT_RIGHTS = """
 import asyncio, os
 from types import SimpleNamespace
-from actors.probes import open_tools, outcome_of
+from actors.probes import open_probe_context, run_probe
 from actors.probes.types import ping
 from schema.targets import Ping
 from tests import make
 
 async def main():
-    tools = await open_tools(SimpleNamespace(check_concurrency=1, uplink_anchors=()))
+    tools = await open_probe_context(SimpleNamespace(check_concurrency=1, uplink_anchors=()))
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(65534)
         os.setuid(65534)
-    print((await outcome_of(make.slot(), make.snapshot(Ping(host="127.0.0.1")), tools)).message)
+    print((await run_probe(make.slot(), make.snapshot(Ping(host="127.0.0.1")), tools)).message)
     await tools.close()
 
 asyncio.run(main())
@@ -37,15 +37,15 @@ asyncio.run(main())
 async def test_a_host_that_answers_is_up_where_we_may_ask(check, host, size):
     outcome = await check(Ping(host=host, packet_size=size), detailed=True)
     if outcome.message == NOT_PERMITTED:
-        assert outcome.seen is Status.UNKNOWN
+        assert outcome.status is Status.UNKNOWN
     else:
-        assert (outcome.seen, outcome.code, outcome.detail["lost"]) == (Status.UP, ANSWERED, 0)
+        assert (outcome.status, outcome.code, outcome.detail["lost"]) == (Status.UP, ANSWERED, 0)
 
 
 async def test_nobody_pings_metadata_or_everybody(check):
     for host in ("169.254.169.254", "224.0.0.1", "255.255.255.255"):
         outcome = await check(Ping(host=host))
-        assert outcome.seen is Status.UNKNOWN
+        assert outcome.status is Status.UNKNOWN
         assert outcome.message.endswith("refused")
 
 
@@ -60,16 +60,16 @@ async def test_a_count_is_asked_for_and_averaged(check):
     target = Ping(host="127.0.0.1", count=3, max_loss=0, assertions=[Value(operator=Operator.LESS, expected="1000")])
     outcome = await check(target, detailed=True)
     if outcome.message == NOT_PERMITTED:
-        assert outcome.seen is Status.UNKNOWN
+        assert outcome.status is Status.UNKNOWN
     else:
-        assert (outcome.seen, outcome.detail["lost"]) == (Status.UP, 0)
+        assert (outcome.status, outcome.detail["lost"]) == (Status.UP, 0)
         assert outcome.detail["rtt_min_ms"] <= outcome.detail["rtt_ms"] <= outcome.detail["rtt_max_ms"]
 
 
 async def test_answers_that_vary_are_told(check):
     outcome = await check(Ping(host="127.0.0.1", count=5, max_jitter=0.000001))
     if outcome.message != NOT_PERMITTED:
-        assert outcome.seen is Status.DEGRADED
+        assert outcome.status is Status.DEGRADED
         assert outcome.message.startswith("the answers vary by")
 
 
@@ -77,8 +77,8 @@ SILENCE = """
 import asyncio, fcntl, socket, struct, sys
 from pathlib import Path
 from types import SimpleNamespace
-from actors.probes import open_tools, outcome_of
-from schema.assertions import Consequence
+from actors.probes import open_probe_context, run_probe
+from schema.assertions import FailureStatus
 from schema.targets import Ping
 from tests import make
 
@@ -92,19 +92,19 @@ async def deaf_for_a_while():
     ignoring.write_text("0")
 
 async def main():
-    tools = await open_tools(SimpleNamespace(check_concurrency=1, uplink_anchors=()))
+    tools = await open_probe_context(SimpleNamespace(check_concurrency=1, uplink_anchors=()))
     for otherwise in ("degraded", "down"):
         some = asyncio.create_task(deaf_for_a_while())
         await asyncio.sleep(0)
-        target = Ping(host="127.0.0.1", count=4, max_loss=10, otherwise=Consequence(otherwise))
-        outcome = await outcome_of(make.slot(), make.snapshot(target, timeout_ms=2_000), tools)
-        print(outcome.seen.name, outcome.detail["lost"] > 0, outcome.message)
+        target = Ping(host="127.0.0.1", count=4, max_loss=10, otherwise=FailureStatus(otherwise))
+        outcome = await run_probe(make.slot(), make.snapshot(target, timeout_ms=2_000), tools)
+        print(outcome.status.name, outcome.detail["lost"] > 0, outcome.message)
         await some
     ignoring.write_text("1")
     for count in (1, 2):
         target = Ping(host="127.0.0.1", count=count)
-        outcome = await outcome_of(make.slot(), make.snapshot(target, timeout_ms=400), tools)
-        print(outcome.seen.name, outcome.code, outcome.message)
+        outcome = await run_probe(make.slot(), make.snapshot(target, timeout_ms=400), tools)
+        print(outcome.status.name, outcome.code, outcome.message)
     await tools.close()
 
 asyncio.run(main())

@@ -36,7 +36,7 @@ def asking(port, query="SELECT 1", **changes):
 
 async def test_a_server_that_answers_is_up(check, server):
     outcome = await check(asking(server), detailed=True)
-    assert (outcome.seen, outcome.code, outcome.detail["value"]) == (UP, ANSWERED, 1)
+    assert (outcome.status, outcome.code, outcome.detail["value"]) == (UP, ANSWERED, 1)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ async def test_a_server_that_answers_is_up(check, server):
     ],
 )
 async def test_the_first_field_of_the_first_row_is_what_assertions_see(check, server, query, value):
-    assert (await check(asking(server, query, assertions=[Value(expected=value)]))).seen is UP
-    assert (await check(asking(server, query, assertions=[Value(expected=f"{value}!")]))).seen is DOWN
+    assert (await check(asking(server, query, assertions=[Value(expected=value)]))).status is UP
+    assert (await check(asking(server, query, assertions=[Value(expected=f"{value}!")]))).status is DOWN
 
 
 @pytest.mark.parametrize(
@@ -68,16 +68,16 @@ async def test_the_first_field_of_the_first_row_is_what_assertions_see(check, se
 )
 async def test_nothing_can_be_changed_and_the_server_says_why(check, server, query, message):
     outcome = await check(asking(server, query))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith(f"the server answered: {message}"), outcome.message
-    assert (await check(asking(server, "SELECT count(*) FROM jobs", assertions=[Value(expected="3")]))).seen is UP
+    assert (await check(asking(server, "SELECT count(*) FROM jobs", assertions=[Value(expected="3")]))).status is UP
 
 
 @pytest.mark.parametrize("query", ["SELECT lo_from_bytea(0, 'x')", "SELECT lo_create(0)"])
 async def test_what_functions_write_in_spite_of_that_is_rolled_back(check, server, query):
     await check(asking(server, query))  # some versions refuse it
     left = asking(server, "SELECT count(*) FROM pg_largeobject_metadata", assertions=[Value(expected="0")])
-    assert (await check(left)).seen is UP
+    assert (await check(left)).status is UP
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_what_functions_write_in_spite_of_that_is_rolled_back(check, serve
 async def test_a_column_is_chosen_by_its_name(check, server, query, column, how, expected):
     holds = [Value(operator=Operator(how), expected=expected)]
     outcome = await check(asking(server, query, column=column, assertions=holds))
-    assert (outcome.seen, outcome.message) == (UP, "")
+    assert (outcome.status, outcome.message) == (UP, "")
     other = await check(asking(server, query, column="gone"))
     assert other.message.startswith("the answer has no column 'gone', it has: ")
 
@@ -112,8 +112,8 @@ async def test_a_field_of_any_size_costs_a_worker_no_more_than_a_megabyte(check,
     tracemalloc.start()
     for run in (check, check_on_uvloop):
         outcome = await run(huge)
-        assert (outcome.seen, outcome.message) == (DOWN, "the answer is longer than 1 MB")
-        assert (await run(fitting)).seen is UP
+        assert (outcome.status, outcome.message) == (DOWN, "the answer is longer than 1 MB")
+        assert (await run(fitting)).status is UP
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30_000_000
@@ -126,17 +126,17 @@ async def test_a_stranger_that_never_ends_a_message_is_left(check):
     async with saying(b"N", flood) as port:
         unencrypted = await check(asking(port))
     assert outcome.message == unencrypted.message == "the answer is longer than 1 MB"
-    assert outcome.seen is unencrypted.seen is DOWN
+    assert outcome.status is unencrypted.status is DOWN
 
 
 async def test_a_query_that_takes_too_long_is_down(check, server):
     outcome = await check(asking(server, "SELECT pg_sleep(30)"), timeout_ms=500)
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
 
 
 async def test_a_wrong_password_is_down(check, server):
     outcome = await check(asking(server, password="wrong"))
-    assert (outcome.seen, outcome.message) == (
+    assert (outcome.status, outcome.message) == (
         DOWN,
         'the server answered: password authentication failed for user "ada"',
     )
@@ -144,7 +144,7 @@ async def test_a_wrong_password_is_down(check, server):
 
 async def test_a_port_nobody_listens_on_is_down(check, free_port):
     outcome = await check(asking(free_port))
-    assert (outcome.seen, outcome.message) == (DOWN, "connection refused")
+    assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ async def test_tls_is_as_strict_as_asked_for(check, server, mode, trusting, seen
     query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
     encrypted = Value(expected="false" if mode is SslMode.DISABLE else "true")
     outcome = await check(asking(server, query, sslmode=mode, ca_cert=ca, assertions=[encrypted]))
-    assert outcome.seen is seen
+    assert outcome.status is seen
     assert seen is UP or outcome.message.startswith("certificate not valid: ")
 
 
@@ -172,15 +172,15 @@ async def test_the_certificate_must_be_for_the_name_that_was_asked(check, server
     chosen = {"host": "localhost", "ca_cert": ca}
     lenient = await check(asking(server, sslmode=SslMode.VERIFY_CA, **chosen))
     strict = await check(asking(server, sslmode=SslMode.VERIFY_FULL, **chosen))
-    assert lenient.seen is UP
-    assert (strict.seen, strict.message[:40]) == (DOWN, "certificate not valid: Hostname mismatch"[:40])
+    assert lenient.status is UP
+    assert (strict.status, strict.message[:40]) == (DOWN, "certificate not valid: Hostname mismatch"[:40])
 
 
 async def test_a_connection_string_says_it_all(check, server):
     text = f"postgres://ada:se%20same%2F%23@127.0.0.1:{server}/postgres?sslmode="
-    assert (await check(Postgres(connection_string=f"{text}require"))).seen is UP
-    assert (await check(Postgres(connection_string=f"{text}verify-full"))).seen is DOWN
-    assert (await check(Postgres(connection_string=f"{text}maybe"))).seen is UNKNOWN
+    assert (await check(Postgres(connection_string=f"{text}require"))).status is UP
+    assert (await check(Postgres(connection_string=f"{text}verify-full"))).status is DOWN
+    assert (await check(Postgres(connection_string=f"{text}maybe"))).status is UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -190,17 +190,17 @@ async def test_something_else_on_the_port_is_down(check, said):
     async with saying(said, then_close=True) as port:
         for mode in (SslMode.DISABLE, SslMode.PREFER, SslMode.REQUIRE):
             outcome = await check(asking(port, sslmode=mode), timeout_ms=1_000)
-            assert outcome.seen is DOWN, outcome.message
+            assert outcome.status is DOWN, outcome.message
 
 
 async def test_a_server_that_says_nothing_is_down(check):
     async with saying() as port:
         outcome = await check(asking(port), timeout_ms=150)
-    assert (outcome.seen, outcome.code) == (DOWN, NO_ANSWER)
+    assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 
 
 async def test_checks_go_nowhere_near_metadata(check):
-    assert (await check(asking(80, host="169.254.169.254"))).seen is UNKNOWN
+    assert (await check(asking(80, host="169.254.169.254"))).status is UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -40,21 +40,21 @@ async def report(ms, series=1):
 async def test_a_report_in_time_is_up_and_silence_is_down(store, queue, tools, age_ms, seen, message):
     await report(SLOT_MS - age_ms)
     outcome = await at_slot(tools)
-    assert (outcome.seen, outcome.message) == (seen, message)
+    assert (outcome.status, outcome.message) == (seen, message)
     assert outcome.code == (REPORTED if seen is UP else 0)
 
 
 async def test_a_report_of_trouble_stays_trouble_until_the_next(store, queue, tools):
     await report(-(SLOT_MS - 1_000))
     outcome = await at_slot(tools)
-    assert (outcome.seen, outcome.message) == (DOWN, "the last push said down")
+    assert (outcome.status, outcome.message) == (DOWN, "the last push said down")
 
 
 async def test_a_new_monitor_is_given_an_interval(store, queue, tools):
     young = await at_slot(tools, created_ms=SLOT_MS - make.MINUTE_MS)
     old = await at_slot(tools, created_ms=SLOT_MS - 2 * make.MINUTE_MS)
-    assert (young.seen, young.message) == (UNKNOWN, "waiting for the first push")
-    assert old.seen is DOWN
+    assert (young.status, young.message) == (UNKNOWN, "waiting for the first push")
+    assert old.status is DOWN
 
 
 async def test_what_redis_has_lost_the_record_still_knows(store, queue, tools):
@@ -62,15 +62,15 @@ async def test_what_redis_has_lost_the_record_still_knows(store, queue, tools):
     (snapshot,) = await monitors.list_snapshots([1])
     pushed = CheckOutcome(1, 1, SLOT_MS - 1_000, UP, code=PUSHED, early=True)
     await results.store_results(ResultBatch([pushed]), {1: snapshot}, SLOT_MS)
-    assert (await at_slot(tools)).seen is UP
-    assert (await at_slot(tools, series=2)).seen is DOWN
+    assert (await at_slot(tools)).status is UP
+    assert (await at_slot(tools, series=2)).status is DOWN
 
 
 async def test_without_redis_the_record_decides(store, settings, tools):
     gone = dataclasses.replace(settings, redis_url="unix:///nowhere/valkey.sock")
     await queues.start(gone)
     outcome = await at_slot(tools)
-    assert (outcome.seen, outcome.message) == (DOWN, "no push within 60 s")
+    assert (outcome.status, outcome.message) == (DOWN, "no push within 60 s")
     await queues.stop()
 
 
@@ -78,14 +78,14 @@ async def test_without_either_silence_proves_nothing(settings, queue, tools, tmp
     await db.start(dataclasses.replace(settings, db_type="sqlite", db_path=str(tmp_path / "no tables")))
     outcome = await at_slot(tools)
     await db.stop()
-    assert (outcome.seen, outcome.message) == (UNKNOWN, "our own database does not answer")
+    assert (outcome.status, outcome.message) == (UNKNOWN, "our own database does not answer")
 
 
 @pytest.mark.parametrize(("age_s", "seen"), [(3_600, UP), (3_900, PENDING), (4_200, PENDING), (4_201, DOWN)])
 async def test_within_its_grace_a_report_is_late(store, queue, tools, age_s, seen):
     await report(SLOT_MS - age_s * 1000)
     outcome = await at_slot(tools, target=Push(grace=600), interval_ms=3_600_000)
-    assert outcome.seen is seen
+    assert outcome.status is seen
     assert (outcome.recheck_ms > SLOT_MS) == (seen is not DOWN)
 
 
@@ -93,7 +93,7 @@ async def test_a_run_that_does_not_end_is_noticed_after_its_grace(store, queue, 
     await report(SLOT_MS - 700_000)
     await queues.client().hset(STARTED_KEY, "1", str(SLOT_MS - 600_001))
     outcome = await at_slot(tools, target=Push(grace=600), interval_ms=3_600_000)
-    assert (outcome.seen, outcome.message) == (DOWN, "started, and not finished within 600 s")
+    assert (outcome.status, outcome.message) == (DOWN, "started, and not finished within 600 s")
 
 
 async def test_what_redis_has_lost_of_a_start_the_record_still_knows(store, queue, tools):
@@ -103,7 +103,7 @@ async def test_what_redis_has_lost_of_a_start_the_record_still_knows(store, queu
     report_before = CheckOutcome(1, 1, SLOT_MS - 700_000, UP, code=PUSHED, early=True)
     await results.store_results(ResultBatch([report_before, start]), {1: snapshot}, SLOT_MS)
     outcome = await at_slot(tools, target=Push(grace=600), interval_ms=3_600_000)
-    assert (outcome.seen, outcome.message) == (DOWN, "started, and not finished within 600 s")
+    assert (outcome.status, outcome.message) == (DOWN, "started, and not finished within 600 s")
 
 
 async def test_a_cron_report_is_expected_at_its_minute(store, queue, tools):
@@ -111,6 +111,6 @@ async def test_a_cron_report_is_expected_at_its_minute(store, queue, tools):
     hour = last_cron("0 * * * *", "UTC", SLOT_MS) or 0
     late_by = SLOT_MS - hour
     await report(hour - 1_000_000)
-    assert (await at_slot(tools, **cron)).seen is (PENDING if late_by <= 600_000 else DOWN)
+    assert (await at_slot(tools, **cron)).status is (PENDING if late_by <= 600_000 else DOWN)
     await report(hour - 1_000)  # a clock that is a second ahead
-    assert (await at_slot(tools, **cron)).seen is UP
+    assert (await at_slot(tools, **cron)).status is UP

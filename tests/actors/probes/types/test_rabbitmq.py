@@ -79,27 +79,27 @@ def asking(broker, **changes):
 
 async def test_a_broker_without_an_alarm_that_takes_the_sign_in_is_up(check, broker):
     outcome = await check(asking(broker), detailed=True)
-    assert (outcome.seen, outcome.code, outcome.detail) == (UP, ANSWERED, {"node": broker[1]}), outcome.message
+    assert (outcome.status, outcome.code, outcome.detail) == (UP, ANSWERED, {"node": broker[1]}), outcome.message
 
 
 async def test_each_of_the_two_can_be_asked_alone(check, broker, free_port):
-    assert (await check(asking(broker, host=""))).seen is UP
-    assert (await check(asking(broker, nodes=[]))).seen is UP
+    assert (await check(asking(broker, host=""))).status is UP
+    assert (await check(asking(broker, nodes=[]))).status is UP
     assert (await check(asking(broker, nodes=[], port=free_port))).message == "connection refused"
 
 
 async def test_one_good_node_is_enough(check, broker, free_port):
     gone = f"http://127.0.0.1:{free_port}"
-    assert (await check(asking(broker, nodes=[gone, broker[1]]))).seen is UP
+    assert (await check(asking(broker, nodes=[gone, broker[1]]))).status is UP
     outcome = await check(asking(broker, nodes=[gone]))
-    assert (outcome.seen, outcome.message) == (DOWN, f"{gone}: connection refused")
+    assert (outcome.status, outcome.message) == (DOWN, f"{gone}: connection refused")
 
 
 async def test_what_the_broker_refuses_is_down(check, broker):
     wrong = await check(asking(broker, nodes=[], password="wrong"))
     absent = await check(asking(broker, nodes=[], virtual_host="shop"))
     outside = await check(asking(broker, host="", password="wrong"))
-    assert [wrong.seen, absent.seen, outside.seen] == [DOWN] * 3
+    assert [wrong.status, absent.status, outside.status] == [DOWN] * 3
     assert wrong.message.startswith(("the server answered: ACCESS_REFUSED", "the server refused the sign-in"))
     assert absent.message.startswith("the server answered: NOT_ALLOWED - vhost shop not found")
     assert outside.message.startswith(f"{broker[1]}: ")
@@ -109,14 +109,14 @@ async def test_a_node_with_an_alarm_is_down_in_its_words(check):
     body = json.dumps({"status": "failed", "reason": "resource alarm(s) in effect", "alarms": []}).encode()
     async with serving(answering(body, "503 Service Unavailable")) as node:
         outcome = await check(Rabbitmq(nodes=[node.url("")], username="ada"))
-    assert (outcome.seen, outcome.message) == (DOWN, f"{node.url('')}: resource alarm(s) in effect")
+    assert (outcome.status, outcome.message) == (DOWN, f"{node.url('')}: resource alarm(s) in effect")
     assert node.heads[0].startswith("GET /api/health/checks/alarms HTTP/1.1")
 
 
 async def test_a_node_that_sends_us_elsewhere_is_not_followed(check):
     async with serving(redirecting("http://169.254.169.254/")) as node:
         outcome = await check(Rabbitmq(nodes=[node.url("")], username="ada"))
-    assert (outcome.seen, outcome.message) == (DOWN, f"{node.url('')}: 302 Found")
+    assert (outcome.status, outcome.message) == (DOWN, f"{node.url('')}: 302 Found")
     assert len(node.heads) == 1
 
 
@@ -138,18 +138,18 @@ START = frame.marshal(commands.Connection.Start(0, 9, {}, "PLAIN", "en_US"), 0)
 async def test_a_hostile_answer_is_down(check, said, message):
     async with saying(*said, then_close=True) as port:
         outcome = await check(Rabbitmq(host="127.0.0.1", port=port, username="ada"))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_a_server_that_says_nothing_is_down(check):
     async with saying() as port:
         outcome = await check(Rabbitmq(host="127.0.0.1", port=port, username="ada"), timeout_ms=150)
-    assert (outcome.seen, outcome.code) == (DOWN, NO_ANSWER)
+    assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 
 
 @pytest.mark.parametrize("where", [{"host": "169.254.169.254"}, {"nodes": ["http://169.254.169.254"]}])
 async def test_checks_go_nowhere_near_metadata(check, where):
-    assert (await check(Rabbitmq(username="ada", **where))).seen is UNKNOWN
+    assert (await check(Rabbitmq(username="ada", **where))).status is UNKNOWN
 
 
 def test_something_must_be_asked():

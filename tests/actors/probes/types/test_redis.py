@@ -37,21 +37,21 @@ def asking(port, command="PING", **changes):
 
 async def test_a_server_that_answers_is_up(check, server):
     outcome = await check(asking(server), detailed=True)
-    assert (outcome.seen, outcome.code, outcome.detail) == (UP, ANSWERED, {"command": "PING", "value": "PONG"})
+    assert (outcome.status, outcome.code, outcome.detail) == (UP, ANSWERED, {"command": "PING", "value": "PONG"})
 
 
 @pytest.mark.parametrize(("command", "value"), [("LLEN jobs", "3"), ("LINDEX jobs 1", "b"), ("ROLE", "master")])
 async def test_the_reply_is_what_assertions_see(check, server, command, value):
     holds = await check(asking(server, command, database=3, assertions=[Value(expected=value)]))
     fails = await check(asking(server, command, assertions=[Value(operator=Operator.DIFFERS, expected=value)]))
-    assert holds.seen is UP
-    assert (fails.seen is DOWN) is (command == "ROLE")
+    assert holds.status is UP
+    assert (fails.status is DOWN) is (command == "ROLE")
 
 
 async def test_a_connection_string_says_it_all(check, server):
     target = Redis(connection_string=f"redis://ada:plugh@127.0.0.1:{server}/3", command="LLEN jobs")
     outcome = await check(target, detailed=True)
-    assert (outcome.seen, outcome.detail) == (UP, {"command": "LLEN jobs", "value": 3})
+    assert (outcome.status, outcome.detail) == (UP, {"command": "LLEN jobs", "value": 3})
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ async def test_a_connection_string_says_it_all(check, server):
 )
 async def test_what_the_server_refuses_is_down_in_its_words(check, server, changes, message):
     outcome = await check(asking(server, **changes))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith(message)
 
 
 async def test_a_port_nobody_listens_on_is_down(check, free_port):
     outcome = await check(asking(free_port))
-    assert (outcome.seen, outcome.message) == (DOWN, "connection refused")
+    assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
 async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, server, tmp_path):
@@ -82,7 +82,7 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
         strange = await check(asking(port, tls=True))
         ignored = await check(asking(port, tls=True, ignore_tls_errors=True))
         unreadable = await check(asking(port, tls=True, ca_cert="nonsense"))
-    assert [trusted.seen, strange.seen, ignored.seen, unreadable.seen] == [UP, DOWN, UP, UNKNOWN]
+    assert [trusted.status, strange.status, ignored.status, unreadable.status] == [UP, DOWN, UP, UNKNOWN]
     assert strange.message.startswith("certificate not valid: ")
 
 
@@ -101,13 +101,13 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
 async def test_a_hostile_answer_is_down(check, said, message):
     async with saying(said, then_close=True) as port:
         outcome = await check(asking(port))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_a_server_that_says_nothing_is_down(check):
     async with saying() as port:
         outcome = await check(asking(port), timeout_ms=150)
-    assert (outcome.seen, outcome.code) == (DOWN, NO_ANSWER)
+    assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,11 @@ async def test_a_server_that_says_nothing_is_down(check):
 )
 async def test_a_connection_string_that_can_not_be_read_is_unknown(check, server, text):
     outcome = await check(Redis(connection_string=text.replace(":1/", f":{server}/")))
-    assert outcome.seen is UNKNOWN
+    assert outcome.status is UNKNOWN
 
 
 async def test_checks_go_nowhere_near_metadata(check):
-    assert (await check(asking(80, host="169.254.169.254"))).seen is UNKNOWN
+    assert (await check(asking(80, host="169.254.169.254"))).status is UNKNOWN
 
 
 @pytest.mark.parametrize("command", ["SET a 1", "FLUSHALL", "EVAL x 0", "DEBUG SLEEP 9", "CONFIG GET *", "  "])

@@ -119,7 +119,7 @@ def at(port: int, name: str = NAME, **fields: Any) -> Snmp:
 @pytest.mark.parametrize("version", ["1", "2c"])
 async def test_an_object_is_read_with_a_community(check, server, version):
     outcome = await check(at(server.port, version=version), detailed=True)
-    assert (outcome.seen, outcome.code) == (UP, ANSWERED)
+    assert (outcome.status, outcome.code) == (UP, ANSWERED)
     assert outcome.detail == {"oid": NAME, "value": "shop"}
 
 
@@ -138,13 +138,13 @@ async def test_longer_keys_are_made_as_net_snmp_makes_them(check, server, auth, 
     is_long_enough = auth == "SHA-512" or (auth in {"SHA-224", "SHA-256"} and "192" in priv) or auth == "SHA-256"
     wrong = await check(at(server.port, **named, priv_protocol=other), timeout_ms=1_500)
     assert (right.message, right.detail) == ("", {"oid": NAME, "value": "shop"})
-    assert (wrong.seen is UP) is is_long_enough
+    assert (wrong.status is UP) is is_long_enough
 
 
 async def test_an_opaque_float_is_a_number(check, server):
     low = [{"on": "value", "operator": "<", "expected": "1000"}, {"on": "value", "operator": ">=", "expected": "0"}]
     outcome = await check(at(server.port, LOAD, assertions=low), detailed=True)
-    assert (outcome.seen, outcome.message) == (UP, "")
+    assert (outcome.status, outcome.message) == (UP, "")
     assert isinstance(outcome.detail["value"], float | int)
 
 
@@ -155,14 +155,14 @@ async def test_an_opaque_float_is_a_number(check, server):
 async def test_values_compare_as_what_they_are(check, server, name, operator, expected):
     holds = [{"on": "value", "operator": operator, "expected": expected}]
     fails = [{"on": "value", "operator": "==", "expected": "something else"}]
-    assert (await check(at(server.port, name, assertions=holds))).seen is UP
-    assert (await check(at(server.port, name, assertions=fails))).seen is DOWN
+    assert (await check(at(server.port, name, assertions=holds))).status is UP
+    assert (await check(at(server.port, name, assertions=fails))).status is DOWN
 
 
 @pytest.mark.parametrize("fields", [{"version": "1"}, {"version": "2c"}, USERS[0]])
 async def test_an_object_that_is_not_there_is_down(check, server, fields):
     outcome = await check(at(server.port, "1.3.6.1.2.1.1.99.0", **fields))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith("1.3.6.1.2.1.1.99.0: there is no such ")
 
 
@@ -181,7 +181,7 @@ async def test_an_object_that_is_not_there_is_down(check, server, fields):
 )
 async def test_whoever_may_not_ask_is_told_so(check, server, fields, message):
     outcome = await check(at(server.port, **fields), timeout_ms=1_500)
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith(message)
 
 
@@ -216,7 +216,7 @@ def reply(name=NAME, value=None, *, status=0, kind=snmp_messages.RESPONSE, versi
 async def test_an_answer_that_is_none_is_down(check, answers, message):
     async with datagrams(answers) as port:
         outcome = await check(at(port), timeout_ms=1_500)
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith(message)
     assert (outcome.code == NO_ANSWER) == message.startswith("no answer")
 
@@ -234,12 +234,12 @@ async def test_nobody_can_answer_for_the_device(check):
 
     async with datagrams(answers) as port:
         outcome = await check(at(port, **USERS[0]))
-    assert (outcome.seen, outcome.message) == (DOWN, "the answer is not to our question, or not authentic")
+    assert (outcome.status, outcome.message) == (DOWN, "the answer is not to our question, or not authentic")
 
 
 async def test_a_device_that_is_not_there_is_down(check):
     outcome = await check(at(unused_port(socket.SOCK_DGRAM)))
-    assert (outcome.seen, outcome.message) == (DOWN, "connection refused")
+    assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
 @given(strategies.binary(max_size=100))
@@ -306,7 +306,7 @@ def test_what_does_not_go_together_is_refused(fields):
 
 async def test_metadata_is_out_of_reach(check):
     target = Snmp(host="169.254.169.254", oid=NAME, assertions=[Value(operator=Operator.EQUALS, expected="1")])
-    assert (await check(target)).seen is UNKNOWN
+    assert (await check(target)).status is UNKNOWN
 
 
 async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):

@@ -51,7 +51,7 @@ def asking(port, query="SELECT 1", **changes):
 
 async def test_a_server_that_answers_is_up(check, server):
     outcome = await check(asking(server.port), detailed=True)
-    assert (outcome.seen, outcome.code) == (UP, ANSWERED), outcome.message
+    assert (outcome.status, outcome.code) == (UP, ANSWERED), outcome.message
     assert outcome.detail == {"value": 1, "server_version": "Microsoft SQL Server 16.0.4003"}
     assert server.users == [USERNAME]
 
@@ -80,17 +80,17 @@ async def test_a_query_runs_in_a_transaction_that_nobody_commits(check, server):
 )
 async def test_the_first_field_of_the_first_row_is_what_assertions_see(check, server, query, value):
     outcome = await check(asking(server.port, query, assertions=[Value(expected=value)]))
-    assert outcome.seen is UP, outcome.message
-    assert (await check(asking(server.port, query, assertions=[Value(expected=f"{value}!")]))).seen is DOWN
+    assert outcome.status is UP, outcome.message
+    assert (await check(asking(server.port, query, assertions=[Value(expected=f"{value}!")]))).status is DOWN
 
 
 @pytest.mark.parametrize(("name", "value"), [("", "3"), ("Name", "it's"), ("name", "it's"), ("Count", "3")])
 async def test_a_column_is_chosen_by_its_name(check, server, name, value):
     query, is_it = "SELECT n, name FROM jobs", [Value(expected=value)]
     outcome = await check(asking(server.port, query, column=name, assertions=is_it))
-    assert (outcome.seen, outcome.message) == (UP, "")
+    assert (outcome.status, outcome.message) == (UP, "")
     other = await check(asking(server.port, query, column="price"))
-    assert (other.seen, other.message) == (DOWN, "the answer has no column 'price', it has: Count, Name")
+    assert (other.status, other.message) == (DOWN, "the answer has no column 'price', it has: Count, Name")
 
 
 @pytest.mark.parametrize(
@@ -104,12 +104,12 @@ async def test_a_column_is_chosen_by_its_name(check, server, name, value):
 )
 async def test_what_the_server_refuses_is_down_in_its_words(check, server, changes, message):
     outcome = await check(asking(server.port, **changes))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_a_query_that_takes_too_long_is_down_and_the_server_is_rid_of_us(check, server):
     outcome = await check(asking(server.port, "SELECT slow"), timeout_ms=300)
-    assert (outcome.seen, outcome.code) == (DOWN, NO_ANSWER)
+    assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
     await server.lost.wait()
 
 
@@ -142,7 +142,7 @@ async def test_a_certificate_of_ours_lets_us_in(check, tmp_path):
     async with served(secure) as port:
         known = await check(asking(port, **ours))
         stranger = await check(asking(port, **ours | {"client_cert": "", "client_key": ""}))
-    assert (known.seen, stranger.seen) == (UP, DOWN), known.message
+    assert (known.status, stranger.status) == (UP, DOWN), known.message
 
 
 async def test_ciphers_of_other_clients_are_offered_and_old_tls_where_errors_are_ignored(check, tmp_path):
@@ -152,7 +152,7 @@ async def test_ciphers_of_other_clients_are_offered_and_old_tls_where_errors_are
     async with served(usual) as port, served(ancient) as old_port:
         outcomes = [await check(asking(one, **strict)) for one in (port, old_port)]
         outcomes.append(await check(asking(old_port, tls=True, ignore_tls_errors=True)))
-    assert [one.seen for one in outcomes] == [UP, DOWN, UP], [one.message for one in outcomes]
+    assert [one.status for one in outcomes] == [UP, DOWN, UP], [one.message for one in outcomes]
 
 
 async def test_a_port_nobody_listens_on_is_down(check, free_port):
@@ -167,10 +167,10 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
         misnamed = await check(asking(port, tls=True, ca_cert=ca, host="localhost"))
         ignored = await check(asking(port, tls=True, ignore_tls_errors=True))
         open_ = await check(asking(port))
-    assert [trusted.seen, strange.seen, misnamed.seen, ignored.seen] == [UP, DOWN, DOWN, UP], trusted.message
+    assert [trusted.status, strange.status, misnamed.status, ignored.status] == [UP, DOWN, DOWN, UP], trusted.message
     assert strange.message.startswith("certificate not valid: ")
     assert misnamed.message.startswith("certificate not valid: Hostname mismatch")
-    assert (open_.seen, open_.message) == (DOWN, "the server wants TLS")
+    assert (open_.status, open_.message) == (DOWN, "the server wants TLS")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
 )
 async def test_a_connection_string_says_it_all(check, server, text):
     outcome = await check(Sqlserver(connection_string=text.format(port=server.port)))
-    assert outcome.seen is UP, outcome.message
+    assert outcome.status is UP, outcome.message
 
 
 @pytest.mark.parametrize(
@@ -204,19 +204,19 @@ async def test_a_connection_string_says_it_all(check, server, text):
 )
 async def test_a_connection_string_that_can_not_be_read_is_unknown(check, text, message):
     outcome = await check(Sqlserver(connection_string=text))
-    assert outcome.seen is UNKNOWN
+    assert outcome.status is UNKNOWN
     assert message in outcome.message
 
 
 async def test_a_server_may_send_us_on_once_and_through_the_door(check, server):
     async with served(SqlServer(login=routed("127.0.0.1", server.port))) as port:
-        assert (await check(asking(port))).seen is UP
+        assert (await check(asking(port))).status is UP
         async with served(SqlServer(login=routed("127.0.0.1\\two", port))) as first:
             twice = await check(asking(first))
     async with served(SqlServer(login=routed("169.254.169.254", 80))) as port:
         refused = await check(asking(port))
-    assert (twice.seen, twice.message) == (DOWN, "the server sends us on to no place that can be asked")
-    assert (refused.seen, refused.message) == (UNKNOWN, "169.254.169.254 is a cloud metadata address: refused")
+    assert (twice.status, twice.message) == (DOWN, "the server sends us on to no place that can be asked")
+    assert (refused.status, refused.message) == (UNKNOWN, "169.254.169.254 is a cloud metadata address: refused")
 
 
 def reply(body, kind=4, last=1, size=None):
@@ -259,7 +259,7 @@ HUGE_PACKETS = b"\xe3\x10\0\x04" + short("100000") + short("")
 async def test_a_hostile_server_is_down(check, said, message):
     async with saying(*said, then_close=True) as port:
         outcome = await check(asking(port))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_a_server_that_never_ends_is_cut_off(check):
@@ -269,11 +269,11 @@ async def test_a_server_that_never_ends_is_cut_off(check):
         assert (await check(asking(port, tls=True))).message.startswith("TLS failed: ")
     async with saying() as port:
         outcome = await check(asking(port), timeout_ms=150)
-    assert (outcome.seen, outcome.code) == (DOWN, NO_ANSWER)
+    assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 
 
 async def test_checks_go_nowhere_near_metadata(check):
-    assert (await check(asking(80, host="169.254.169.254"))).seen is UNKNOWN
+    assert (await check(asking(80, host="169.254.169.254"))).status is UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -57,32 +57,32 @@ def at(port: int, **fields: str) -> Ssh:
 
 async def test_a_server_that_greets_is_up_and_its_banner_is_the_value(check, server):
     outcome = await check(at(server.port), detailed=True)
-    assert (outcome.seen, outcome.code) == (UP, CONNECTED)
+    assert (outcome.status, outcome.code) == (UP, CONNECTED)
     assert outcome.detail["banner"].startswith("SSH-2.0-OpenSSH_")
     old = Value(operator=Operator.CONTAINS, expected="OpenSSH_3.4")
     asserted = await check(Ssh(host="127.0.0.1", port=server.port, assertions=[old]))
-    assert asserted.seen is DOWN
+    assert asserted.status is DOWN
 
 
 async def test_the_host_key_is_the_one_expected(check, server):
     right = await check(at(server.port, fingerprint=server.fingerprint), detailed=True)
     wrong = await check(at(server.port, fingerprint=OTHER_KEY))
-    assert (right.seen, right.code) == (UP, ANSWERED)
+    assert (right.status, right.code) == (UP, ANSWERED)
     assert right.detail["algorithm"] == "ssh-ed25519"
     assert right.detail["banner"].startswith("SSH-2.0-OpenSSH_")
-    assert (wrong.seen, wrong.message) == (DOWN, f"the host key is {server.fingerprint}, expected {OTHER_KEY}")
+    assert (wrong.status, wrong.message) == (DOWN, f"the host key is {server.fingerprint}, expected {OTHER_KEY}")
 
 
 async def test_a_user_with_the_right_key_gets_in(check, server):
     outcome = await check(at(server.port, username=ME, private_key=server.private_key))
-    assert (outcome.seen, outcome.code) == (UP, ANSWERED)
+    assert (outcome.status, outcome.code) == (UP, ANSWERED)
 
 
 async def test_a_user_with_another_key_or_password_does_not(check, server):
     other = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
     for secret in ({"private_key": other}, {"password": "guessed"}):
         outcome = await check(at(server.port, username=ME, **secret))
-        assert (outcome.seen, outcome.message) == (DOWN, f"the login of {ME} was refused")
+        assert (outcome.status, outcome.message) == (DOWN, f"the login of {ME} was refused")
 
 
 async def test_nothing_secret_is_sent_to_a_server_with_another_key(check):
@@ -95,7 +95,7 @@ async def test_nothing_secret_is_sent_to_a_server_with_another_key(check):
 
     async with asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[_a_key()]) as acceptor:
         outcome = await check(at(acceptor.get_port(), username="me", password="secret", fingerprint=OTHER_KEY))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert asked == []
 
 
@@ -106,7 +106,7 @@ async def test_a_key_that_is_shown_must_be_had(check, login):
     own.public_data = shown.public_data
     async with asyncssh.listen("127.0.0.1", 0, server_host_keys=[own]) as acceptor:
         outcome = await check(at(acceptor.get_port(), fingerprint=shown.get_fingerprint(), **login))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message == "the server shows a host key that it does not have: somebody is in between"
 
 
@@ -120,7 +120,7 @@ async def test_nobody_logs_in_where_only_the_key_is_looked_at(check):
 
     async with asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[key]) as acceptor:
         outcome = await check(at(acceptor.get_port(), fingerprint=key.get_fingerprint()))
-    assert (outcome.seen, asked) == (UP, [])
+    assert (outcome.status, asked) == (UP, [])
 
 
 async def test_a_password_lets_in_where_it_is_right(check):
@@ -134,7 +134,7 @@ async def test_a_password_lets_in_where_it_is_right(check):
     async with asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[_a_key()]) as acceptor:
         right = await check(at(acceptor.get_port(), username="me", password="right"))
         wrong = await check(at(acceptor.get_port(), username="me", password="wrong"))
-    assert (right.seen, wrong.seen, wrong.message) == (UP, DOWN, "the login of me was refused")
+    assert (right.status, wrong.status, wrong.message) == (UP, DOWN, "the login of me was refused")
 
 
 def _a_key():
@@ -144,7 +144,7 @@ def _a_key():
 async def test_a_server_may_talk_before_its_banner(check):
     async with talking(saying(b"hello\r\nthere\r\nSSH-2.0-mine\r\n", then_hanging=True)) as port:
         outcome = await check(at(port), detailed=True)
-    assert (outcome.seen, outcome.detail) == (UP, {"banner": "SSH-2.0-mine"})
+    assert (outcome.status, outcome.detail) == (UP, {"banner": "SSH-2.0-mine"})
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ async def test_a_server_that_is_none_is_down(check, script, message):
     async with talking(script) as port:
         greeted = await check(at(port))
         met = await check(at(port, fingerprint=OTHER_KEY))
-    assert greeted.seen is DOWN
+    assert greeted.status is DOWN
     assert greeted.message.startswith(message)
-    assert met.seen is DOWN
+    assert met.status is DOWN
     assert "fault in Watchkeeper" not in met.message
 
 
@@ -170,7 +170,7 @@ async def test_a_server_that_is_none_is_down(check, script, message):
 async def test_a_broken_handshake_is_down(check, words):
     async with talking(saying(words)) as port:
         outcome = await check(at(port, fingerprint=OTHER_KEY))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message
 
 
@@ -184,15 +184,15 @@ async def test_a_host_key_that_can_not_be_read_is_down(check, shown, asked):
     own.public_data = shown
     async with asyncssh.listen("127.0.0.1", 0, server_host_keys=[own]) as acceptor:
         outcome = await check(at(acceptor.get_port(), **asked))
-    assert (outcome.seen, outcome.message) == (DOWN, "the server's host key can't be read")
+    assert (outcome.status, outcome.message) == (DOWN, "the server's host key can't be read")
 
 
 @pytest.mark.parametrize("asked", [{"fingerprint": OTHER_KEY}, {"username": "me", "password": "secret"}])
 async def test_a_greeting_beyond_ascii_is_no_fault_of_ours(check, asked):
     async with talking(saying(b"SSH-2.0-caf\xe9\r\n")) as port:
         greeted, met = await check(at(port)), await check(at(port, **asked))
-    assert greeted.seen is UP
-    assert (met.seen, met.message) == (DOWN, "the server's greeting, or a name it gives, is not ASCII")
+    assert greeted.status is UP
+    assert (met.status, met.message) == (DOWN, "the server's greeting, or a name it gives, is not ASCII")
 
 
 async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
@@ -203,12 +203,12 @@ async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server)
 async def test_a_server_that_stops_after_its_banner_is_cut_off(check):
     async with talking(saying(b"SSH-2.0-x\r\n", then_hanging=True)) as port:
         outcome = await check(at(port, fingerprint=OTHER_KEY), timeout_ms=300)
-    assert (outcome.seen, outcome.message) == (DOWN, "no answer within 0.3 s")
+    assert (outcome.status, outcome.message) == (DOWN, "no answer within 0.3 s")
 
 
 async def test_a_key_that_can_not_be_read_is_our_own_fault(check, server):
     outcome = await check(at(server.port, username="me", private_key="no key"))
-    assert outcome.seen is UNKNOWN
+    assert outcome.status is UNKNOWN
     assert outcome.message.startswith("the configuration can't be used: `private_key` must be a private key")
 
 
@@ -220,7 +220,7 @@ def test_half_a_login_or_another_kind_of_fingerprint_is_refused(fields):
 
 async def test_metadata_is_out_of_reach(check):
     for target in (Ssh(host="169.254.169.254"), Ssh(host="169.254.169.254", fingerprint=OTHER_KEY)):
-        assert (await check(target)).seen is UNKNOWN
+        assert (await check(target)).status is UNKNOWN
 
 
 async def test_no_server_chooses_the_prime_of_a_key_exchange(check):

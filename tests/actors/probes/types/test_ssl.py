@@ -66,7 +66,7 @@ def serving(place, certificate, key):
 async def test_the_days_left_decide(check, tmp_path, days, seen, message):
     async with talking(SILENT, tls=certificates.served(tmp_path, days=days)) as port:
         outcome = await check(watching(port))
-    assert (outcome.seen, outcome.message) == (seen, message)
+    assert (outcome.status, outcome.message) == (seen, message)
     assert (outcome.detail is None) == (seen is UP)
 
 
@@ -74,8 +74,8 @@ async def test_the_limits_are_the_monitors_own(check, tmp_path):
     async with talking(SILENT, tls=certificates.served(tmp_path, days=10)) as port:
         lenient = await check(watching(port, warning_days=9, critical_days=3))
         earlier = await check(watching(port, warning_days=9))
-    assert (lenient.seen, lenient.code) == (UP, ANSWERED)
-    assert earlier.seen is DOWN  # critical_days are 14, whatever comes before them
+    assert (lenient.status, lenient.code) == (UP, ANSWERED)
+    assert earlier.status is DOWN  # critical_days are 14, whatever comes before them
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def test_one_that_ended_or_has_not_begun_is_down(check, tmp_path, begins_i
     tls = serving(tmp_path, *own(begins_in=begins_in, ends_in=ends_in))
     async with talking(SILENT, tls=tls) as port:
         outcome = await check(watching(port, verify_hostname=False, critical_days=0))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith(message)
     assert outcome.detail["hostname"] == "127.0.0.1"
 
@@ -96,8 +96,8 @@ async def test_the_name_is_compared_unless_it_does_not_matter(check, tmp_path):
         strict = await check(watching(port))
         lenient = await check(watching(port, verify_hostname=False))
         named = await check(watching(port, server_name="127.0.0.2"))
-    assert (strict.seen, strict.message) == (DOWN, "the certificate is not for 127.0.0.1")
-    assert (lenient.seen, named.seen) == (UP, UP)
+    assert (strict.status, strict.message) == (DOWN, "the certificate is not for 127.0.0.1")
+    assert (lenient.status, named.status) == (UP, UP)
 
 
 async def test_a_self_signed_one_is_told_and_fails_where_the_chain_counts(check, tmp_path):
@@ -105,9 +105,9 @@ async def test_a_self_signed_one_is_told_and_fails_where_the_chain_counts(check,
         target = watching(port, server_name="box.test")
         told = await check(target, detailed=True)
         failed = await check(replace(target, check_chain=True))
-    assert (told.seen, told.message) == (UP, "the certificate is self-signed")
+    assert (told.status, told.message) == (UP, "the certificate is self-signed")
     assert told.detail["self_signed"] is True
-    assert (failed.seen, failed.message) == (DOWN, "chain not valid: self-signed certificate")
+    assert (failed.status, failed.message) == (DOWN, "chain not valid: self-signed certificate")
     assert failed.detail["chain_valid"] is False
 
 
@@ -118,7 +118,7 @@ async def test_an_authority_must_be_known_where_the_chain_counts(check, tmp_path
         strict = await check(watching(port, check_chain=True))
         unnamed = await check(watching(port, check_chain=True, verify_hostname=False))
         lenient = await check(watching(port))
-    assert (strict.seen, unnamed.seen, lenient.seen) == (seen, seen, UP)
+    assert (strict.status, unnamed.status, lenient.status) == (seen, seen, UP)
 
 
 async def test_the_detail_has_what_document_002_shows(check, tmp_path):
@@ -136,7 +136,7 @@ async def test_the_days_are_a_value_to_compare(check, tmp_path):
     longer = Value(operator=Operator.MORE, expected="365")
     async with talking(SILENT, tls=certificates.served(tmp_path)) as port:
         outcome = await check(watching(port, assertions=[longer]))
-    assert (outcome.seen, outcome.message) == (DOWN, "'90' is not > '365'")
+    assert (outcome.status, outcome.message) == (DOWN, "'90' is not > '365'")
 
 
 @pytest.mark.parametrize(
@@ -170,15 +170,15 @@ def test_a_wildcard_stands_for_one_whole_label(names, host, fits):
 async def test_a_server_that_speaks_no_tls_is_down(check, script, message):
     async with talking(script) as port:
         outcome = await check(watching(port), timeout_ms=300)
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith(message)
 
 
 async def test_nobody_listening_is_down_and_metadata_out_of_reach(check, free_port):
     refused = await check(watching(free_port))
     forbidden = await check(watching(443, host="169.254.169.254"))
-    assert (refused.seen, refused.message) == (DOWN, "connection refused")
-    assert forbidden.seen is UNKNOWN
+    assert (refused.status, refused.message) == (DOWN, "connection refused")
+    assert forbidden.status is UNKNOWN
 
 
 def test_a_certificate_of_many_names_is_read_and_not_kept():

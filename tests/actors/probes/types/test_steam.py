@@ -45,7 +45,7 @@ async def test_a_server_that_answers_is_up_and_its_players_are_the_value(check, 
     async with datagrams(responder(challenging=challenging)) as port:
         outcome = await check(at(port, map="de_dust2", assertions=[few]), detailed=True)
         full = await check(at(port, assertions=[fewer]))
-    assert (outcome.seen, outcome.code, full.seen) == (UP, ANSWERED, DOWN)
+    assert (outcome.status, outcome.code, full.status) == (UP, ANSWERED, DOWN)
     assert (outcome.detail["name"], outcome.detail["players"], outcome.detail["max_players"]) == ("Our shop", 7, 16)
 
 
@@ -58,13 +58,13 @@ async def test_the_library_reads_our_responder_as_we_do():
 async def test_an_old_server_is_read_too(check):
     async with datagrams(responder(GOLDSRC, challenging=False)) as port:
         outcome = await check(at(port), detailed=True)
-    assert (outcome.seen, outcome.detail["name"], outcome.detail["players"]) == (UP, "Old shop", 3)
+    assert (outcome.status, outcome.detail["name"], outcome.detail["players"]) == (UP, "Old shop", 3)
 
 
 async def test_another_map_is_down(check):
     async with datagrams(responder()) as port:
         outcome = await check(at(port, map="de_nuke"))
-    assert (outcome.seen, outcome.message) == (DOWN, "the map is 'de_dust2', expected 'de_nuke'")
+    assert (outcome.status, outcome.message) == (DOWN, "the map is 'de_dust2', expected 'de_nuke'")
     assert outcome.detail["map"] == "de_dust2"
 
 
@@ -83,7 +83,7 @@ async def test_another_map_is_down(check):
 async def test_an_answer_that_is_none_is_down(check, answers, message):
     async with datagrams(answers) as port:
         outcome = await check(at(port), timeout_ms=1_500)
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
     assert (outcome.code == NO_ANSWER) == message.startswith("no answer")
 
 
@@ -99,8 +99,8 @@ def test_any_bytes_are_read_or_a_failure(data, kind):
 
 async def test_a_server_that_is_not_there_is_down(check):
     outcome = await check(at(unused_port(socket.SOCK_DGRAM)))
-    assert (outcome.seen, outcome.message) == (DOWN, "connection refused")
+    assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
 async def test_metadata_is_out_of_reach(check):
-    assert (await check(Steam(host="169.254.169.254"))).seen is UNKNOWN
+    assert (await check(Steam(host="169.254.169.254"))).status is UNKNOWN

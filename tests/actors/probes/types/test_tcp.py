@@ -34,22 +34,22 @@ async def cache(valkey, free_port):
 async def test_a_real_server_says_what_it_should(check, cache):
     told = await check(Tcp(host="127.0.0.1", port=cache, send="PING\r\n", expect="+PONG"), detailed=True)
     other = await check(Tcp(host="127.0.0.1", port=cache, send="NONSENSE\r\n", expect="+PONG"), timeout_ms=4_000)
-    assert (told.seen, told.code) == (UP, ANSWERED)
+    assert (told.status, told.code) == (UP, ANSWERED)
     assert told.detail == {"address": "127.0.0.1", "answer": "+PONG\r\n"}
-    assert (other.seen, other.message) == (DOWN, "'+PONG' is not in the answer")
+    assert (other.status, other.message) == (DOWN, "'+PONG' is not in the answer")
     assert other.detail["answer"].startswith("-ERR")
 
 
 async def test_without_anything_to_say_a_connection_is_enough(check):
     async with talking(saying(b"hello")) as port:
         outcome = await check(Tcp(host="127.0.0.1", port=port), detailed=True)
-    assert (outcome.seen, outcome.code, outcome.detail) == (UP, CONNECTED, {"address": "127.0.0.1"})
+    assert (outcome.status, outcome.code, outcome.detail) == (UP, CONNECTED, {"address": "127.0.0.1"})
 
 
 async def test_nobody_listening_is_down(check, free_port):
     for target in (Tcp(host="127.0.0.1", port=free_port), Tcp(host="127.0.0.1", port=free_port, expect="x")):
         outcome = await check(target)
-        assert (outcome.seen, outcome.message) == (DOWN, "connection refused")
+        assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
 async def test_words_that_come_in_pieces_are_found(check):
@@ -62,7 +62,7 @@ async def test_words_that_come_in_pieces_are_found(check):
 
     async with talking(in_pieces) as port:
         outcome = await check(Tcp(host="127.0.0.1", port=port, expect="ready"))
-    assert outcome.seen is UP
+    assert outcome.status is UP
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ async def test_words_that_come_in_pieces_are_found(check):
 async def test_what_was_heard_is_told_apart(check, script, message):
     async with talking(script) as port:
         outcome = await check(Tcp(host="127.0.0.1", port=port, expect="220"), timeout_ms=300)
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
     assert (outcome.code == NO_ANSWER) == message.startswith("no answer")
 
 
@@ -87,7 +87,7 @@ async def test_an_answer_without_end_is_read_as_far_as_a_megabyte(check):
         outcome = await check(Tcp(host="127.0.0.1", port=port, expect="needle"))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert (outcome.seen, outcome.message) == (DOWN, "'needle' is not in the answer")
+    assert (outcome.status, outcome.message) == (DOWN, "'needle' is not in the answer")
     assert peak < 12_000_000
 
 
@@ -115,7 +115,7 @@ async def test_an_answer_in_pieces_is_read_until_it_holds(check, pieces, target,
 
     async with talking(script) as port:
         outcome = await check(Tcp(host="127.0.0.1", port=port, **target), timeout_ms=30_000 if seen is UP else 1_500)
-    assert outcome.seen is seen
+    assert outcome.status is seen
 
 
 async def test_whoever_sends_single_bytes_is_judged_at_the_end(check):
@@ -131,7 +131,7 @@ async def test_whoever_sends_single_bytes_is_judged_at_the_end(check):
     async with talking(script) as port:
         ended = Value(operator=Operator.MATCHES, expected="^a{1000}a*!$")
         outcome = await check(Tcp(host="127.0.0.1", port=port, assertions=[ended]))
-    assert (outcome.seen, outcome.message) == (UP, "")
+    assert (outcome.status, outcome.message) == (UP, "")
 
 
 @pytest.mark.parametrize(("sent", "seen"), [("7\n", UP), ("12\n", DOWN)])
@@ -139,7 +139,7 @@ async def test_the_answer_is_a_value_to_compare(check, sent, seen):
     fewer = Value(operator=Operator.LESS, expected="10")
     async with talking(echoing) as port:
         outcome = await check(Tcp(host="127.0.0.1", port=port, send=sent, assertions=[fewer]))
-    assert outcome.seen is seen
+    assert outcome.status is seen
 
 
 @pytest.mark.parametrize(
@@ -156,26 +156,26 @@ async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tm
         target = Tcp(host="127.0.0.1", port=port, send="hello\n", expect="hello", tls=True)
         strict = await check(target)
         lenient = await check(replace(target, ignore_tls_errors=True))
-    assert strict.seen is (DOWN if message else UP)
+    assert strict.status is (DOWN if message else UP)
     assert strict.message.startswith(message)
-    assert lenient.seen is UP
+    assert lenient.status is UP
 
 
 @pytest.mark.parametrize(("days", "seen"), [(30, UP), (29, DEGRADED)])
 async def test_a_certificate_may_have_to_last(check, tmp_path, days, seen):
     async with talking(saying(b""), tls=certificates.served(tmp_path, days=days)) as port:
         target = Tcp(host="127.0.0.1", port=port, tls=True, assertions=[CertificateDays(at_least=30)])
-        assert (await check(target)).seen is seen
+        assert (await check(target)).status is seen
 
 
 async def test_a_server_that_speaks_no_tls_is_down(check):
     async with talking(saying(b"220 plain as day\r\n", then_hanging=True)) as port:
         outcome = await check(Tcp(host="127.0.0.1", port=port, tls=True))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith("TLS failed:")
 
 
 async def test_metadata_is_out_of_reach_with_words_too(check):
     outcome = await check(Tcp(host="169.254.169.254", port=80, send="GET / HTTP/1.0\r\n\r\n", expect="200"))
-    assert outcome.seen is Status.UNKNOWN
+    assert outcome.status is Status.UNKNOWN
     assert outcome.message.endswith("refused")

@@ -33,7 +33,7 @@ KEYS = [
 async def test_the_status_decides_and_words_only_warn(check, status, words, seen, message):
     async with serving(answering(b"the shop's basket", status)) as target:
         outcome = await check(Website(url=target.url(), **words))
-    assert (outcome.seen, outcome.message) == (seen, message)
+    assert (outcome.status, outcome.message) == (seen, message)
 
 
 async def test_the_detail_has_the_documents_keys(check):
@@ -50,7 +50,7 @@ async def test_the_detail_has_the_documents_keys(check):
 async def test_a_redirect_is_the_answer_when_it_is_not_followed(check):
     async with serving(redirecting("http://127.0.0.1:9/")) as target:
         outcome = await check(Website(url=target.url(), follow_redirects=False, expected_status=302))
-    assert outcome.seen is UP
+    assert outcome.status is UP
 
 
 async def test_the_request_is_as_written(check):
@@ -67,7 +67,7 @@ async def test_the_request_is_as_written(check):
 async def test_an_invalid_certificate_is_an_error_unless_nobody_looks(check, tmp_path, verify, seen):
     async with serving(answering(), tls=certificates.served(tmp_path, days=-1)) as target:
         outcome = await check(Website(url=target.url(scheme="https"), verify_ssl=verify))
-    assert outcome.seen is seen
+    assert outcome.status is seen
     if verify:
         assert outcome.message == "certificate not valid: certificate has expired"
         assert outcome.detail["error_type"] == "ClientConnectorCertificateError"
@@ -76,7 +76,7 @@ async def test_an_invalid_certificate_is_an_error_unless_nobody_looks(check, tmp
 async def test_days_of_the_certificate_can_be_asserted(check, tmp_path):
     async with serving(answering(), tls=certificates.served(tmp_path, days=10)) as target:
         outcome = await check(Website(url=target.url(scheme="https"), assertions=[CertificateDays(at_least=20)]))
-    assert (outcome.seen, outcome.message) == (DEGRADED, "the certificate ends in 10 days, before 20")
+    assert (outcome.status, outcome.message) == (DEGRADED, "the certificate ends in 10 days, before 20")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ async def test_days_of_the_certificate_can_be_asserted(check, tmp_path):
 async def test_an_answer_that_is_none_is_an_error(check, script, message):
     async with serving(script) as target:
         outcome = await check(Website(url=target.url(), expected_content="x"))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith(message)
     assert outcome.detail["error"] == outcome.message
 
@@ -103,8 +103,8 @@ async def test_a_page_without_end_and_a_bomb_are_read_as_far_as_a_megabyte(check
     async with serving(bomb) as target:
         packed = await check(Website(url=target.url(), expected_content="b"))
     assert flood.detail["response_size"] == packed.detail["response_size"] == 1_048_576
-    assert (plain.seen, flood.seen, packed.seen) == (UP, DEGRADED, DEGRADED)
+    assert (plain.status, flood.status, packed.status) == (UP, DEGRADED, DEGRADED)
 
 
 async def test_cloud_metadata_is_out_of_reach(check):
-    assert (await check(Website(url="http://169.254.169.254/"))).seen is UNKNOWN
+    assert (await check(Website(url="http://169.254.169.254/"))).status is UNKNOWN

@@ -66,13 +66,13 @@ async def speaking(handler, *, tls=None, **options):
 async def test_it_opens_and_says_what_it_should(check, handler, fields, seen, message):
     async with speaking(handler) as url:
         outcome = await check(WebSocket(url=url, **fields))
-    assert (outcome.seen, outcome.message or heartbeat_text(outcome.code)) == (seen, message)
+    assert (outcome.status, outcome.message or heartbeat_text(outcome.code)) == (seen, message)
 
 
 async def test_words_that_do_not_come_are_waited_for_and_no_longer(check):
     async with speaking(greet) as url:
         outcome = await check(WebSocket(url=url, expect="bye"), timeout_ms=300)
-    assert (outcome.seen, outcome.code) == (DOWN, NO_ANSWER)
+    assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 
 
 async def test_headers_and_the_subprotocol_arrive(check):
@@ -83,7 +83,7 @@ async def test_headers_and_the_subprotocol_arrive(check):
 
     async with speaking(note, subprotocols=["chat"]) as url:
         outcome = await check(WebSocket(url=url, headers={"X-Key": "s3cret"}, subprotocol="chat"), detailed=True)
-    assert (outcome.seen, outcome.detail) == (UP, {"subprotocol": "chat"})
+    assert (outcome.status, outcome.detail) == (UP, {"subprotocol": "chat"})
     assert (heads[0]["X-Key"], heads[0]["Sec-WebSocket-Protocol"]) == ("s3cret", "chat")
 
 
@@ -91,7 +91,7 @@ async def test_headers_and_the_subprotocol_arrive(check):
 async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tmp_path, days, ignoring, seen):
     async with speaking(echo, tls=certificates.served(tmp_path, days=days)) as url:
         outcome = await check(WebSocket(url=url, ignore_tls_errors=ignoring))
-    assert outcome.seen is seen
+    assert outcome.status is seen
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -101,7 +101,7 @@ async def test_it_goes_through_a_proxy(check, tmp_path, tinyproxy, microsocks, p
     proxy = ProxyConfig(protocol=protocol, host="127.0.0.1", port=port, username="ann", password="sesame")
     async with speaking(greet, tls=certificates.served(tmp_path) if tls else None) as url:
         outcome = await check(WebSocket(url=url, proxy_id="some", expect="hello"), proxy=proxy)
-    assert outcome.seen is UP, outcome
+    assert outcome.status is UP, outcome
 
 
 async def test_a_proxy_that_can_not_reach_it_speaks_for_the_target(check, tinyproxy, free_port):
@@ -111,7 +111,7 @@ async def test_a_proxy_that_can_not_reach_it_speaks_for_the_target(check, tinypr
     refused = await check(WebSocket(url=f"ws://127.0.0.1:{free_port}/", proxy_id="some"), proxy=proxy)
     stranger = ProxyConfig(protocol=ProxyProtocol.HTTP, host="127.0.0.1", port=tinyproxy)
     unknown = await check(WebSocket(url=f"ws://127.0.0.1:{free_port}/", proxy_id="some"), proxy=stranger)
-    assert (refused.seen, unknown.seen) == (DOWN, UNKNOWN)
+    assert (refused.status, unknown.status) == (DOWN, UNKNOWN)
     assert refused.message.startswith("the proxy could not reach it and answered 50")
     assert unknown.message.startswith("the proxy does not let us through: 40")
 
@@ -119,7 +119,7 @@ async def test_a_proxy_that_can_not_reach_it_speaks_for_the_target(check, tinypr
 async def test_an_https_proxy_carries_wss_only(check, free_port):
     proxy = ProxyConfig(protocol=ProxyProtocol.HTTPS, host="127.0.0.1", port=free_port)
     outcome = await check(WebSocket(url="ws://127.0.0.1:9/", proxy_id="some"), proxy=proxy)
-    assert (outcome.seen, outcome.message.partition(":")[0]) == (UNKNOWN, "an https proxy does not carry ws")
+    assert (outcome.status, outcome.message.partition(":")[0]) == (UNKNOWN, "an https proxy does not carry ws")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ async def test_an_https_proxy_carries_wss_only(check, free_port):
 async def test_a_handshake_that_is_none_is_the_targets_failure(check, script, message):
     async with serving(script) as target:
         outcome = await check(WebSocket(url=target.url(scheme="ws")))
-    assert (outcome.seen, outcome.message) == (DOWN, message)
+    assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 def shaking(after: bytes):
@@ -163,18 +163,18 @@ def shaking(after: bytes):
 async def test_frames_that_are_none_end_the_check(check, after):
     async with serving(shaking(after)) as target:
         outcome = await check(WebSocket(url=target.url(scheme="ws"), expect="x"))
-    assert outcome.seen is DOWN
+    assert outcome.status is DOWN
     assert outcome.message.startswith("the connection was closed before 'x' came")
 
 
 async def test_a_server_that_is_silent_is_cut_off(check):
     async with serving(silent) as target:
         outcome = await check(WebSocket(url=target.url(scheme="ws")), timeout_ms=200)
-    assert (outcome.seen, outcome.message) == (DOWN, "no answer within 0.2 s")
+    assert (outcome.status, outcome.message) == (DOWN, "no answer within 0.2 s")
 
 
 async def test_cloud_metadata_is_out_of_reach(check):
-    assert (await check(WebSocket(url="ws://169.254.169.254/"))).seen is UNKNOWN
+    assert (await check(WebSocket(url="ws://169.254.169.254/"))).status is UNKNOWN
 
 
 async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check):

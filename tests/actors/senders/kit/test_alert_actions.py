@@ -78,7 +78,7 @@ def test_what_is_told_together_is_done_one_by_one_the_oldest_first() -> None:
     down = given.message(incident_id="a", delivery_id="1")
     other = given.message(incident_id="b", delivery_id="2", at=given.AT + timedelta(seconds=1))
     up = given.message(
-        event=EventKind.MONITOR_UP, incident_id="a", at=given.AT + timedelta(seconds=2), others=(other, down)
+        event=EventKind.MONITOR_UP, incident_id="a", at=given.AT + timedelta(seconds=2), merged=(other, down)
     )
     told = alerts_for(up)
     assert [(one.action, one.key) for one in told] == [

@@ -12,7 +12,7 @@ from tests import make
 
 def grant(*networks: str, **changes: Any) -> Grant:
     found = api_key_limits.parse_networks(networks)[0]
-    usual: dict[str, Any] = {"principal": make.principal(), "expires_ms": None, "active": True, "owned": True}
+    usual: dict[str, Any] = {"principal": make.principal(), "expires_ms": None, "active": True, "owner_active": True}
     return Grant(**{**usual, "networks": found, **changes})
 
 
@@ -40,7 +40,7 @@ def test_a_key_is_for_its_networks(networks: tuple[str, ...], address: str, *, i
         ({"expires_ms": 9_999_999_999_999}, ""),
         ({"expires_ms": 1}, "expired"),
         ({"active": False}, "switched off"),
-        ({"owned": False}, "owner"),
+        ({"owner_active": False}, "owner"),
     ],
 )
 def test_a_key_says_why_it_is_not_good_any_more(changes: dict[str, object], words: str) -> None:

@@ -66,7 +66,7 @@ def test_what_is_no_name_is_unknown(host):
 
 async def test_an_answer_is_kept_for_a_moment_and_then_asked_for_again(open_names):
     lookup = Counting()
-    names, forgetful = open_names(lookup), open_names(lookup, kept_s=0)
+    names, forgetful = open_names(lookup), open_names(lookup, cache_s=0)
     assert await names.addresses("a") == await names.addresses("a") == ("192.0.2.1",)
     assert lookup.asked == ["a"]
     await forgetful.addresses("a")
@@ -93,7 +93,7 @@ async def test_a_failure_is_told_to_all_and_not_kept(open_names):
 
 async def test_no_more_names_are_kept_than_were_allowed_and_the_oldest_goes_first(open_names):
     lookup = Counting()
-    names = open_names(lookup, most=2)
+    names = open_names(lookup, max_cached=2)
     for host in ("a", "b", "c", "b", "a"):
         await names.addresses(host)
     assert lookup.asked == ["a", "b", "c", "a"]

@@ -137,10 +137,10 @@ async def test_a_list_asks_as_often_for_many_monitors_as_for_one(monkeypatch):
 async def test_who_sees_by_a_tag_sees_what_bears_it_and_who_sees_by_none_of_them_nothing():
     web, mail = await tag("web"), await tag("mail")
     one, both, _ = await bearing("one", web), await bearing("two", web, mail), await bearing("three")
-    assert await names(seen_by=None) == ["one", "three", "two"]
-    assert await names(seen_by=frozenset({web.id, mail.id})) == ["one", "two"]
-    assert await names(seen_by=frozenset({mail.id})) == ["two"]
-    assert await names(seen_by=frozenset()) == []
+    assert await names(visible_to=None) == ["one", "three", "two"]
+    assert await names(visible_to=frozenset({web.id, mail.id})) == ["one", "two"]
+    assert await names(visible_to=frozenset({mail.id})) == ["two"]
+    assert await names(visible_to=frozenset()) == []
     assert await visibility.visible_monitor_ids(frozenset({web.id})) == {one.id, both.id}
     with pytest.raises(NoSuch):
         await monitors.get(one.id, frozenset({mail.id}))
