@@ -5,14 +5,13 @@ reminder of an acknowledged incident is dropped. A monitor has at most one open 
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from app import clock
+from app.clock import epoch_ms, instant
 from app.domain.text.message_text import format_duration
 from schema.events import Event, EventKind
 from schema.incidents import EntryKind
@@ -90,16 +89,6 @@ def incident_title(name: str) -> str:
     return f"{name} is down"
 
 
-def epoch_ms(at: datetime) -> int:
-    """Epoch milliseconds of an aware datetime."""
-    return clock.epoch_ms(at)
-
-
-def instant(at_ms: int) -> datetime:
-    """The instant in UTC."""
-    return clock.instant(at_ms)
-
-
 def incident_event(kind: EventKind, outage: OutageState, at_ms: int, **facts: Any) -> Event:
     """An event about a change of an incident."""
     data = {"incident": {"id": outage.id, "title": outage.title}, **facts}
@@ -111,8 +100,8 @@ def closed_event(outage: OutageState, at_ms: int, kind: EventKind, **facts: Any)
 
     kind  why: its monitor was paused, or deleted
     """
-    span = {"started_at": instant(outage.started_ms), "duration": max(0, at_ms - outage.started_ms) / 1000}
-    return incident_event(EventKind.INCIDENT_RESOLVED, outage, at_ms, ended_by=str(kind), **span, **facts)
+    lasted = {"started_at": instant(outage.started_ms), "duration": max(0, at_ms - outage.started_ms) / 1000}
+    return incident_event(EventKind.INCIDENT_RESOLVED, outage, at_ms, ended_by=str(kind), **lasted, **facts)
 
 
 def _open_incident(
