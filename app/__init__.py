@@ -1,1 +1,1 @@
-"""The ground everyone stands on, and the windows on what the engine room wrote."""
+"""The API, the store, the domain rules, and what every process shares: settings, database, queue, log."""

@@ -1,4 +1,4 @@
-"""`watchkeeper`: one command for each process, and for what is done by hand. `parser` has them all.
+"""The command line `watchkeeper`: one command for each process and each manual task; `build_parser` has them all.
 
 Each command imports only what it needs.
 """
@@ -12,57 +12,57 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from app import file_permissions, settings as configuration
+from app import file_permissions
 from app.client import arguments
 from app.client.arguments import Commands, Parser
 from app.commands import upkeep
-from app.settings import BAD_SETTINGS_EXIT, BadSettings, Settings
+from app.settings import BAD_SETTINGS_EXIT, BadSettings, Settings, read_settings, with_secret_key
 
 Command = Callable[[Settings, argparse.Namespace], int]
 
 QUEUES = ("check", "ingest", "notify")
 MAX_OPEN_FILES = 65_536  # a socket per running check and per client
-SETTLE_S = 120  # a slot may be queued twice, with a deadline each, before it is given up
+SETTLE_S = 120  # a slot may be enqueued twice, each time with a deadline, before it is lost
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code. 78: a setting is wrong, and every wrong one was named."""
-    chosen = parse_arguments(sys.argv[1:] if words is None else words)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. 78: settings are wrong, and every wrong one was printed."""
+    args = parse_arguments(sys.argv[1:] if argv is None else argv)
     before = os.umask(file_permissions.UMASK)
     try:
-        if chosen.is_client:
-            return int(chosen.run(chosen))
-        run: Command = chosen.run
-        return run(configuration.read_settings(os.environ, Path.cwd()), chosen)
-    except BadSettings as bad:
-        for line in bad.lines:
+        if args.is_client:
+            return int(args.run(args))
+        run: Command = args.run
+        return run(read_settings(os.environ, Path.cwd()), args)
+    except BadSettings as error:
+        for line in error.lines:
             print(f"watchkeeper: {line}", file=sys.stderr)
         return BAD_SETTINGS_EXIT
     finally:
         os.umask(before)
 
 
-def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
-    """The command and its options, which may stand anywhere: before the command, and between its words."""
-    top, commands = _build_parsers()
-    at = _command_index(words)
-    if at == len(words):
-        return top.parse_args(words)
-    name, others = words[at], [*words[:at], *words[at + 1 :]]
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse a command and its options, which may also stand before the command and between its arguments."""
+    parser, commands = _build_parsers()
+    index = _command_index(argv)
+    if index == len(argv):
+        return parser.parse_args(argv)
+    name, others = argv[index], [*argv[:index], *argv[index + 1 :]]
     if name not in commands:
-        near = get_close_matches(name, commands, 1)
-        top.error(f"there is no command {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
-    if "--" in others:  # behind it no word is an option; what reads options between words does not know it
+        similar = get_close_matches(name, commands, 1)
+        parser.error(f"there is no command {name!r}" + (f": did you mean {similar[0]!r}?" if similar else ""))
+    if "--" in others:  # nothing after it is an option; `parse_intermixed_args` does not support it
         return commands[name].parse_args(others)
     return commands[name].parse_intermixed_args(others)
 
 
-def _command_index(words: Sequence[str]) -> int:
-    """Where the command's name stands: the first word that is no option, nor the value of one."""
-    at = 0
-    while at < len(words) and words[at].startswith("-"):
-        at += 2 if words[at] == "--url" else 1
-    return min(at, len(words))
+def _command_index(argv: Sequence[str]) -> int:
+    """The index of the command's name: the first argument that is neither an option nor the value of one."""
+    index = 0
+    while index < len(argv) and argv[index].startswith("-"):
+        index += 2 if argv[index] == "--url" else 1
+    return min(index, len(argv))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -71,10 +71,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _build_parsers() -> tuple[Parser, Mapping[str, Parser]]:
-    """All of it, and each command by its name."""
-    top = Parser(prog="watchkeeper", description="Watches services, tells people when one fails.")
-    top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    """(the whole parser, the parser of each command by its name)."""
+    parser = Parser(prog="watchkeeper", description="Watches services, tells people when one fails.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     up = _add_command(commands, "up", _up, "run everything: api, scheduler, worker, and Valkey when no Redis is set")
     up.add_argument("-v", "--verbose", action="store_true", help="log to the terminal instead of DATA_DIR/logs")
     _add_command(commands, "api", _api, "run the HTTP and WebSocket server")
@@ -106,7 +106,7 @@ def _build_parsers() -> tuple[Parser, Mapping[str, Parser]]:
     )
     _add_command(commands, "webpush-key", upkeep.webpush_key, "make a key that browsers subscribe to")
     arguments.add_commands(commands)
-    return top, commands.choices
+    return parser, commands.choices
 
 
 def _add_command(commands: Commands, name: str, run: Command, text: str) -> argparse.ArgumentParser:
@@ -123,7 +123,7 @@ def _parse_queues(text: str) -> tuple[str, ...]:
 
 
 class _Version(argparse.Action):
-    """Prints the version. Looked up only when asked for."""
+    """Prints the version, which is imported only then."""
 
     def __call__(self, *_: object) -> NoReturn:
         from app import version
@@ -133,7 +133,7 @@ class _Version(argparse.Action):
 
 
 def _start_process(settings: Settings, process: str) -> Settings:
-    """What every process that serves does first."""
+    """Set up a long-running process: garbage collection, time zone, limits, log, secret key."""
     import structlog
 
     from app import gc_tuning, log
@@ -145,7 +145,7 @@ def _start_process(settings: Settings, process: str) -> Settings:
     log.configure(settings, process)
     for line in file_permissions.exposure_warnings(settings):
         structlog.get_logger().warning("files.open_to_others", reason=line)
-    return configuration.with_secret_key(settings)
+    return with_secret_key(settings)
 
 
 def _allow_open_files() -> None:
@@ -153,19 +153,19 @@ def _allow_open_files() -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    limit = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MAX_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-def _up(settings: Settings, chosen: argparse.Namespace) -> int:
+def _up(settings: Settings, args: argparse.Namespace) -> int:
     from app.processes import supervisor
 
-    return supervisor.run(settings, os.environ, verbose=chosen.verbose)
+    return supervisor.run(settings, os.environ, verbose=args.verbose)
 
 
 def _api(settings: Settings, _: argparse.Namespace) -> int:
-    settings = _start_process(settings, "api")  # first: what is imported here is most of the start
+    settings = _start_process(settings, "api")  # first: the imports below take most of the startup
 
     from app.processes import server
 
@@ -183,12 +183,12 @@ def _schedule(settings: Settings, _: argparse.Namespace) -> int:
     return 0
 
 
-def _work(settings: Settings, chosen: argparse.Namespace) -> int:
+def _work(settings: Settings, args: argparse.Namespace) -> int:
     settings = _start_process(settings, "worker")
 
     from actors import worker
 
-    return worker.run(settings, chosen.queues)
+    return worker.run(settings, args.queues)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The clock, distrusted: notices that this process stood still, and that the time of day jumped.
+"""Notices that this process stood still, and that the wall clock jumped.
 
-Two clocks are compared four times a second: the wall clock, which people and cron go by and which may be set, and the
-monotonic one, which may not. A tick that comes late is a pause: of the process, the loop or the machine. A tick at
-which the two have parted is a jump, or a machine that slept.
+Two clocks are compared four times a second: the wall clock, which people and cron use and which may be set, and the
+monotonic one, which may not. A late tick is a pause of the process, the loop or the machine. A tick at which the two
+differ is a jump of the wall clock, or a machine that slept.
 """
 
 import asyncio
@@ -15,22 +15,20 @@ from msgspec import Struct
 
 from app.clock import now_ms
 
-TICK_S = 0.25  # between ticks; each wakes a process that had nothing to do, in four processes
-PAUSE_S = 0.25  # a tick that is later than this is no busy moment
-JUMP_S = 2.0  # time servers slew a clock by milliseconds; more than this was set
-RECENT_S = 300.0  # how long a jump is worth mentioning
-FUTURE_TOLERANCE_MS = (
-    10_000  # an instant that lies further ahead was stored by a clock that was wrong; machines differ by less
-)
-MAX_INTERRUPTIONS = 64  # interruptions remembered; of more than that in one check the newest will do
+TICK_S = 0.25  # between ticks; each wakes an idle process, and there are four
+PAUSE_S = 0.25  # a tick later than this is more than a busy moment
+JUMP_S = 2.0  # time servers slew a clock by milliseconds; a larger step was set
+RECENT_S = 300.0  # how long a jump is reported
+FUTURE_TOLERANCE_MS = 10_000  # an instant further ahead was stored by a wrong clock; machines differ by less
+MAX_INTERRUPTIONS = 64  # that are kept; for a check with more of them the newest suffice
 
 
 class Interruption(Struct, frozen=True):
-    """A time in which this process could notice nothing.
+    """A time in which this process did not run.
 
     began_s, ended_s   by the monotonic clock
-    from_ms, to_ms     by the wall clock; `to_ms` is the smaller one when it was put back
-    jump_s             by how much the wall clock moved beyond the monotonic one; negative: it was put back
+    from_ms, to_ms     by the wall clock; `to_ms` is smaller when it was set back
+    jump_s             how far the wall clock moved beyond the monotonic one; negative: it was set back
     """
 
     began_s: float
@@ -41,38 +39,38 @@ class Interruption(Struct, frozen=True):
 
     @property
     def lost_s(self) -> float:
-        """How long it was; a clock that was put back took no time."""
+        """How long it was; setting a clock back takes no time."""
         return max(self.ended_s - self.began_s, self.ended_s - self.began_s + self.jump_s)
 
     @property
     def is_jump(self) -> bool:
-        """Whether the wall clock moved by itself."""
+        """Whether the wall clock was set."""
         return abs(self.jump_s) >= JUMP_S
 
 
 class ClockWatch:
-    """What this process noticed of its clocks."""
+    """Compares this process's clocks, and keeps the interruptions."""
 
     def __init__(self, wall: Callable[[], float] = time, steady: Callable[[], float] = monotonic) -> None:
         self._wall, self._steady = wall, steady
         self._last_tick: tuple[float, float] | None = None  # monotonic and wall time of the newest tick
         self.interruptions: deque[Interruption] = deque(maxlen=MAX_INTERRUPTIONS)
-        self.jumped_s: float | None = None  # when the wall clock jumped last, monotonic
-        self._net_jump_s = 0.0  # of all jumps since the first tick: what was put right counts for nothing
+        self.jumped_s: float | None = None  # when the wall clock last jumped, monotonic
+        self._net_jump_s = 0.0  # sum of all jumps since the first tick: a corrected one counts as nothing
 
     def tick(self) -> Interruption | None:
-        """Compare the clocks; returns what has come between this tick and the one before."""
+        """Compare the clocks; returns the interruption since the previous tick, if there was one."""
         now = self._read_clocks()
-        found, self._last_tick = self._interruption_until(now), now
-        if found is not None:
-            self.interruptions.append(found)
-        if found is not None and found.is_jump:
-            self.jumped_s = found.ended_s
-            self._net_jump_s += found.jump_s
-        return found
+        interruption, self._last_tick = self._interruption_until(now), now
+        if interruption is not None:
+            self.interruptions.append(interruption)
+        if interruption is not None and interruption.is_jump:
+            self.jumped_s = interruption.ended_s
+            self._net_jump_s += interruption.jump_s
+        return interruption
 
     def _read_clocks(self) -> tuple[float, float]:
-        """Monotonic and wall time of one moment: a pause between the two readings would look like a jump."""
+        """Monotonic and wall time of one moment: a pause between two readings would look like a jump."""
         while True:
             before_s, now_s, after_s = self._steady(), self._wall(), self._steady()
             if after_s - before_s < PAUSE_S:
@@ -88,19 +86,19 @@ class ClockWatch:
         return Interruption(began_s, ended_s, int(wall_s * 1000), int(now_s * 1000), jump_s)
 
     def lost_s(self, since_s: float) -> float:
-        """The longest interruption since then (monotonic), one that no tick has noticed yet included; 0.0 for none."""
-        last = self._interruption_until(self._read_clocks())
-        longest = last.lost_s if last is not None else 0.0
-        for one in reversed(self.interruptions):  # asked for each check: usually the newest one was over before
-            if one.ended_s <= since_s:
+        """The longest interruption since an instant (monotonic), also one before the next tick; 0.0 for none."""
+        current = self._interruption_until(self._read_clocks())
+        longest = current.lost_s if current is not None else 0.0
+        for interruption in reversed(self.interruptions):  # called for each check: usually the newest one is older
+            if interruption.ended_s <= since_s:
                 break
-            longest = max(longest, one.lost_s)
+            longest = max(longest, interruption.lost_s)
         return longest
 
     def ahead_s(self) -> float:
-        """By how much the wall clock may be ahead of the true time: it jumped so far, and was not put back."""
-        last = self._interruption_until(self._read_clocks())
-        return max(0.0, self._net_jump_s + (last.jump_s if last and last.is_jump else 0.0))
+        """How far the wall clock may be ahead of the true time: it jumped, and was not set back."""
+        current = self._interruption_until(self._read_clocks())
+        return max(0.0, self._net_jump_s + (current.jump_s if current and current.is_jump else 0.0))
 
     def jump_s(self) -> float:
         """The largest recent jump of the wall clock; 0.0 for none."""
@@ -109,30 +107,30 @@ class ClockWatch:
         return max(jumps, key=abs, default=0.0)
 
     def _all_interruptions(self) -> list[Interruption]:
-        last = self._interruption_until(self._read_clocks())
-        return [*self.interruptions, *([last] if last else [])]
+        current = self._interruption_until(self._read_clocks())
+        return [*self.interruptions, *([current] if current else [])]
 
     async def run(self, notice: Callable[[Interruption], None]) -> None:
         """Tick until cancelled.
 
-        notice  is given every interruption
+        notice  is called with every interruption
         """
         self._last_tick = None
         try:
             while True:
-                if (found := self.tick()) is not None:
-                    notice(found)
+                if (interruption := self.tick()) is not None:
+                    notice(interruption)
                 await asyncio.sleep(TICK_S)
         finally:
             self._last_tick = None
 
 
 class TimeLimit:
-    """A time limit, as `asyncio.timeout`, that knows how late it rang: what ends after it may take its time.
+    """A timeout like `asyncio.timeout` that also measures how late it fired, after a standstill of the loop.
 
-    seconds  how long there is
+    seconds  the timeout
     began_s  monotonic
-    late_s   how late it rang; 0.0 when it did not
+    late_s   how late it fired; 0.0 when it did not
     """
 
     def __init__(self, seconds: float) -> None:
@@ -140,7 +138,7 @@ class TimeLimit:
         self._timeout = asyncio.timeout(None)
 
     async def __aenter__(self) -> None:
-        """Begin."""
+        """Start the timer."""
         self.began_s = monotonic()
         self._timer = asyncio.get_running_loop().call_later(self.seconds, self._expire)
         await self._timeout.__aenter__()
@@ -148,23 +146,23 @@ class TimeLimit:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End; raises TimeoutError when it rang."""
+        """Stop the timer; raises TimeoutError when it fired."""
         self._timer.cancel()
         await self._timeout.__aexit__(kind, error, trace)
 
     def _expire(self) -> None:
         self.late_s = max(0.0, monotonic() - self.began_s - self.seconds)
-        self._timeout.reschedule(0)  # to a time that is over: now
+        self._timeout.reschedule(0)  # a time in the past: now
 
 
 watch = ClockWatch()
 
 
 def cautious_now_ms() -> int:
-    """Epoch milliseconds by a clock that may have been set ahead: for what must not happen too early."""
+    """Epoch milliseconds minus a possible jump ahead: for work that must not be done too early."""
     return now_ms() - int(watch.ahead_s() * 1000)
 
 
-def is_in_future(at_ms: int, now_ms_: int) -> bool:
-    """Whether an instant that was stored lies in the future."""
-    return at_ms > now_ms_ + FUTURE_TOLERANCE_MS
+def is_in_future(at_ms: int, now_ms: int) -> bool:
+    """Whether a stored instant lies in the future."""
+    return at_ms > now_ms + FUTURE_TOLERANCE_MS

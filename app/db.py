@@ -1,7 +1,7 @@
-"""The database: one engine per process, kept connections, and three ways in: `writing`, `rows`, Piccolo.
+"""The database: one engine per process, used through `transaction`, `rows` and Piccolo's queries.
 
-Both engines give every connection back whatever happens, and no wait in them is without an end. Never run anything
-concurrently inside of `writing()`: its one connection is shared by every task started there.
+Both engines return every connection in every case, and every wait has a timeout. Never run anything concurrently
+inside of `transaction()`: its one connection is shared by every task started there.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from app.postgres_engine import PooledPostgres
 from app.settings import Settings
 from app.sqlite_engine import BUSY_TIMEOUT_S, SqliteEngine
 
-# What the two engines call "we can't just now": retried by whoever holds the work, told as 503 to people.
+# Errors of a database that is temporarily unavailable: workers retry, the API answers 503.
 TRANSIENT_ERRORS = (
     aiosqlite.OperationalError,  # locked, full, read-only, a disk that fails; and the file is damaged
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # PostgreSQL shuts down or starts up, or a statement took too long
+    asyncpg.OperatorInterventionError,  # PostgreSQL shuts down or starts up, or a statement timed out
     asyncpg.InsufficientResourcesError,  # too many connections, disk full
     asyncpg.TransactionRollbackError,  # deadlocks, serialization
     asyncpg.LockNotAvailableError,
@@ -42,29 +42,29 @@ TRANSIENT_ERRORS = (
     asyncpg.PostgresSystemError,  # its disk fails
     asyncpg.InternalServerError,  # its files are damaged
     asyncpg.InterfaceError,  # the connection ended
-    asyncpg.InternalClientError,  # the connection ended in the middle of an answer
+    asyncpg.InternalClientError,  # the connection ended in the middle of a response
     OSError,  # no connection, and no connection in time
 )
 UNMIGRATED = (aiosqlite.OperationalError, asyncpg.UndefinedTableError)  # the database is older than this code
 
-_engine: Any = None  # one of Piccolo's; what we use of them has no common typed interface
+_engine: Any = None  # one of Piccolo's; they have no common typed interface
 
 
 def engine() -> Any:
-    """The process's engine; `prepare` comes first."""
+    """The process's engine; call `prepare` first."""
     if _engine is None:
         raise RuntimeError("db.prepare(settings) was not called")
     return _engine
 
 
 def is_sqlite() -> bool:
-    """Whether the record lies in a file beside us."""
+    """Whether the database is SQLite."""
     return bool(engine().engine_type == "sqlite")
 
 
 def prepare(settings: Settings) -> None:
-    """Make the engine and hand it to every table. Opens nothing yet."""
-    global _engine  # noqa: PLW0603  # one engine per process, as Piccolo wants it
+    """Create the engine and give it to every table. Opens no connection."""
+    global _engine  # noqa: PLW0603  # one engine per process, as Piccolo requires
     os.environ["PICCOLO_CONF"] = "app.piccolo_conf"
     if settings.db_type == "sqlite":
         Path(settings.db_path).parent.mkdir(parents=True, exist_ok=True)
@@ -88,31 +88,31 @@ async def stop() -> None:
 
 @asynccontextmanager
 async def transaction() -> AsyncIterator[None]:
-    """One transaction that writes. Never nested: whoever opens it decides what is one fact."""
+    """One transaction that writes. Never nested: its opener decides what is stored together."""
     if not is_sqlite():
         async with engine().transaction(allow_nested=False):
             yield
         return
-    transaction = engine().transaction(transaction_type=TransactionType.immediate, allow_nested=False)
-    async with _write_turn(), transaction:
+    immediate = engine().transaction(transaction_type=TransactionType.immediate, allow_nested=False)
+    async with _write_lock(), immediate:
         yield
 
 
 @asynccontextmanager
-async def _write_turn() -> AsyncIterator[None]:
-    """This process's turn to write: SQLite lets those who wait at its lock starve, ours is first come, first served."""
-    turn: asyncio.Lock = engine().turn
+async def _write_lock() -> AsyncIterator[None]:
+    """The process's write lock: SQLite lets waiting writers starve, this lock is first come, first served."""
+    lock: asyncio.Lock = engine().write_lock
     async with asyncio.timeout(BUSY_TIMEOUT_S):
-        await turn.acquire()
+        await lock.acquire()
     try:
         yield
     finally:
-        turn.release()
+        lock.release()
 
 
 @cache
 def _for_engine(sql: str, engine_type: str) -> str:
-    """`?1` is how we write parameters; PostgreSQL calls it `$1`, and `{each:1}` unfolds a JSON array into rows."""
+    """Translate parameters (`?1`, in PostgreSQL `$1`) and `{each:1}`, the rows of a JSON array."""
     for number in range(1, 10):
         table = f"json_each(?{number})" if engine_type == "sqlite" else f"json_array_elements(?{number}::text::json)"
         sql = sql.replace(f"{{each:{number}}}", f"{table} AS each")
@@ -120,17 +120,17 @@ def _for_engine(sql: str, engine_type: str) -> str:
 
 
 async def rows(sql: str, *args: Any) -> Any:
-    """Run one statement as it stands, inside the current transaction if there is one.
+    """Run one statement, inside the current transaction if there is one.
 
     sql      parameters are ?1, ?2 …; `{each:1}` is a row source `each(value)` over the JSON array in ?1,
              whose fields read `value->>0`: a batch is one statement on both engines
-    returns  rows that answer to row["column"]
+    returns  rows with row["column"]
     """
     return await engine().run(_for_engine(sql, engine().engine_type), args)
 
 
 async def require_writable() -> None:
-    """Raise Unavailable when the database says that it takes no writes, as a standby does. SQLite does not say."""
+    """Raise Unavailable when the database accepts no writes, as a standby. SQLite is not checked."""
     if is_sqlite():
         return
     try:

@@ -1,6 +1,6 @@
-"""Reads KEY=value files, and files that hold one secret each.
+"""Reads KEY=value files, and files that contain one secret each.
 
-`.env` and the secrets file know comments, `export` and quotes; nothing is expanded.
+`.env` and the secrets file may have comments, `export` and quotes; nothing is expanded.
 """
 
 import re
@@ -19,12 +19,12 @@ MAX_SECRET_BYTES = 65_536  # of one secret
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 
 
-class BadLine(ValueError):  # noqa: N818  # a line, and what is wrong with it
-    """A line that is no KEY=value. Says where; never what, since the line may hold a secret."""
+class BadLine(ValueError):  # noqa: N818  # names what is wrong
+    """A line that is no KEY=value. Names the line number, never the line, which may contain a secret."""
 
 
-class InvalidSecretFile(ValueError):  # noqa: N818  # says what the file is instead
-    """A file that holds no secret. Says why; never what is in it."""
+class InvalidSecretFile(ValueError):  # noqa: N818  # names what is wrong
+    """A file without a secret. Says why, never what is in it."""
 
 
 def parse(text: str) -> dict[str, str]:
@@ -32,12 +32,12 @@ def parse(text: str) -> dict[str, str]:
 
     raises  BadLine
     """
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
             name, value = _parse_line(line, number)
-            found[name] = value
-    return found
+            variables[name] = value
+    return variables
 
 
 def read(path: Path) -> dict[str, str]:
@@ -52,7 +52,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def read_secret(path: Path) -> str:
-    """What a file holds, without the ends of lines at its end.
+    """The content of a file, without line breaks at its end.
 
     raises  OSError, NoSecret
     """

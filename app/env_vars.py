@@ -1,4 +1,4 @@
-"""Every environment variable there is: its name, its default, and what counts as a good value."""
+"""Every environment variable: its name, its default, and how its value is parsed."""
 
 import re
 from collections.abc import Callable
@@ -18,12 +18,12 @@ DATABASES = ("sqlite", "postgres", "cockroach")
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
-def whole_number(least: int, most: int) -> Parse:
+def whole_number(minimum: int, maximum: int) -> Parse:
     """A whole number in a range, both ends included."""
 
     def parse(text: str) -> int:
-        if not text.strip().isascii() or not text.strip().isdigit() or not least <= int(text) <= most:
-            raise ValueError(f"must be a whole number from {least} to {most}")
+        if not text.strip().isascii() or not text.strip().isdigit() or not minimum <= int(text) <= maximum:
+            raise ValueError(f"must be a whole number from {minimum} to {maximum}")
         return int(text)
 
     return parse
@@ -41,8 +41,8 @@ def one_of(*words: str) -> Parse:
 
 
 def secret_key(text: str) -> str:
-    """A secret long enough not to be guessed."""
-    if len(text) < 16:  # noqa: PLR2004  # said in the sentence below
+    """A secret too long to be guessed."""
+    if len(text) < 16:  # noqa: PLR2004  # named in the sentence below
         raise ValueError("must have at least 16 characters")
     return text
 
@@ -59,14 +59,14 @@ def duration_s(text: str) -> int:
 
 
 def boolean(text: str) -> bool:
-    """A switch."""
+    """A boolean."""
     if text.lower() not in _YES | _NO:
         raise ValueError("must be true or false")
     return text.lower() in _YES
 
 
 def database_type(text: str) -> str:
-    """A database we can use."""
+    """A supported database."""
     if text.lower() in _NO_DATABASES:
         raise ValueError("is not supported; use sqlite, postgres or cockroach")
     name: str = one_of(*DATABASES)(text)
@@ -81,7 +81,7 @@ def web_url(text: str) -> str:
 
 
 def issuer(text: str) -> str:
-    """An OpenID issuer, to the letter: a slash at its end counts."""
+    """An OpenID issuer, unchanged: a slash at its end counts."""
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("must be an address like https://login.example.org, just as the provider writes it")
@@ -120,18 +120,18 @@ def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 def hosts_with_ports(text: str) -> tuple[tuple[str, int], ...]:
     """Hosts with their ports, separated by commas."""
-    found = []
+    hosts = []
     for one in comma_separated(text):
         host, _, port = one.rpartition(":")
         if not host.strip("[]") or not port.isdigit() or not 1 <= int(port) <= 65_535:  # noqa: PLR2004  # ports end there
             raise ValueError("must be hosts with ports like 1.1.1.1:443, separated by commas")
-        found.append((host.strip("[]"), int(port)))
-    return tuple(found)
+        hosts.append((host.strip("[]"), int(port)))
+    return tuple(hosts)
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many at once, and as many again in `per_s` seconds."""
+    """This many at once, and as many again within `per_s` seconds."""
 
     times: int
     per_s: int
@@ -152,7 +152,7 @@ def rate(text: str) -> Rate | None:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable. `default` is text, as it would stand in the environment; empty means absent."""
+    """One variable. `default` is text, as in the environment; empty means absent."""
 
     name: str
     default: str

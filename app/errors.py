@@ -1,20 +1,20 @@
-"""What we refuse, each refusal a named fact with a status and a code.
+"""Requests that we refuse: one exception class for each reason, with a status and a code.
 
 Refusal                 400  BAD_REQUEST
 ├── Malformed           400  BAD_REQUEST           not JSON, wrong encoding
-├── Unauthorized        401  UNAUTHORIZED          nobody, or nobody we know
-│   └── TwoFactorRequired  401  TWO_FACTOR_REQUIRED  the password was right; a second factor is wanted
-├── Forbidden           403  FORBIDDEN             somebody, without the role for it
+├── Unauthorized        401  UNAUTHORIZED          no or unknown credentials
+│   └── TwoFactorRequired  401  TWO_FACTOR_REQUIRED  the password was right; a second factor is required
+├── Forbidden           403  FORBIDDEN             signed in, without the required role
 ├── NotFound            404  NOT_FOUND             no such route
 │   └── NoSuch          404  RESOURCE_NOT_FOUND    details: resource, id
 ├── LateBody            408  REQUEST_TIMEOUT       the body did not arrive
-├── Conflict            409  CONFLICT              another one is in the way
+├── Conflict            409  CONFLICT              it conflicts with another resource
 ├── Stale               412  PRECONDITION_FAILED   If-Match named an older version
 ├── Invalid             422  VALIDATION_ERROR      details.fields: the wrong fields, 50 at most
 ├── TooMany             429  RATE_LIMITED          retry_after
-├── Upstream            502  BAD_GATEWAY           somebody we asked did not answer
-├── Unavailable         503  SERVICE_UNAVAILABLE   we can't just now; nothing was changed
-└── TookTooLong         504  GATEWAY_TIMEOUT       we gave it up; part of it may be done
+├── Upstream            502  BAD_GATEWAY           an upstream service did not respond
+├── Unavailable         503  SERVICE_UNAVAILABLE   temporarily unavailable; nothing was changed
+└── TookTooLong         504  GATEWAY_TIMEOUT       it took too long; part of it may be done
 
 Everything else that escapes a handler is our bug: 500 INTERNAL_ERROR, logged once with its traceback.
 """
@@ -25,8 +25,8 @@ from typing import Any, ClassVar
 from schema.errors import FieldError
 
 
-class Refusal(Exception):  # noqa: N818  # a refusal is no error of ours
-    """A request we understood and will not carry out. The caller can act on it."""
+class Refusal(Exception):  # noqa: N818  # a refusal is no bug
+    """A request that we understood and refuse. The caller can act on it."""
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "BAD_REQUEST"
@@ -39,11 +39,11 @@ class Refusal(Exception):  # noqa: N818  # a refusal is no error of ours
 
 
 class Malformed(Refusal):
-    """The body can't be read at all."""
+    """The body can't be parsed."""
 
 
 class Unauthorized(Refusal):
-    """Nobody signed in, or with something that is not valid (any more)."""
+    """No credentials, or invalid or expired ones."""
 
     status, code = 401, "UNAUTHORIZED"
 
@@ -55,7 +55,7 @@ class TwoFactorRequired(Unauthorized):
 
 
 class Forbidden(Refusal):
-    """Signed in, without the role for it."""
+    """Signed in, without the required role."""
 
     status, code = 403, "FORBIDDEN"
 
@@ -67,7 +67,7 @@ class NotFound(Refusal):
 
 
 class NoSuch(NotFound):
-    """There is no such thing."""
+    """There is no such resource."""
 
     code = "RESOURCE_NOT_FOUND"
 
@@ -76,25 +76,25 @@ class NoSuch(NotFound):
 
 
 class LateBody(Refusal):
-    """The caller began to send a body and did not finish it."""
+    """The caller started to send a body and did not finish."""
 
     status, code = 408, "REQUEST_TIMEOUT"
 
 
 class Conflict(Refusal):
-    """Another thing is in the way."""
+    """The request conflicts with another resource."""
 
     status, code = 409, "CONFLICT"
 
 
 class Stale(Refusal):
-    """The caller's copy is older than ours."""
+    """The caller's copy is out of date."""
 
     status, code = 412, "PRECONDITION_FAILED"
 
 
 class Invalid(Refusal):
-    """Fields that are wrong: all of them, each with what would be right."""
+    """All invalid fields, each with what would be right."""
 
     status, code = 422, "VALIDATION_ERROR"
 
@@ -106,29 +106,29 @@ class Invalid(Refusal):
 
     @classmethod
     def for_field(cls, field: str, message: str) -> "Invalid":
-        """A single wrong field."""
+        """A single invalid field."""
         return cls([FieldError(field, message)])
 
 
 class TooMany(Refusal):
-    """Come back later."""
+    """Too many requests: retry later."""
 
     status, code = 429, "RATE_LIMITED"
 
 
 class TookTooLong(Refusal):
-    """Our own time is over: nobody waits for an answer that long."""
+    """The request exceeded our own timeout."""
 
     status, code = 504, "GATEWAY_TIMEOUT"
 
 
 class Upstream(Refusal):
-    """Somebody we had to ask did not answer."""
+    """An upstream service did not respond."""
 
     status, code = 502, "BAD_GATEWAY"
 
 
 class Unavailable(Refusal):
-    """We can't do it just now; nothing was changed."""
+    """Temporarily unavailable; nothing was changed."""
 
     status, code = 503, "SERVICE_UNAVAILABLE"

@@ -1,4 +1,4 @@
-"""Files of ours that others on this machine may read: what we make is ours alone, what was there before may not be."""
+"""Finds files of ours that other users may read. New files are private; existing ones may not be."""
 
 import stat
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from pathlib import Path
 
 from app.settings import Settings, socket_path
 
-UMASK = 0o077  # whatever our processes make: nobody else's business
+UMASK = 0o077  # new files are private
 OTHERS_BITS = stat.S_IROTH | stat.S_IWOTH | stat.S_IXOTH
 
 
 def exposure_warnings(settings: Settings) -> list[str]:
-    """A line for each directory and file that others can get at; empty when they are ours alone."""
+    """A line for each directory and file that other users can access; empty when all are private."""
     return [f"{path} is open to others on this machine: chmod o-rwx {path}" for path in _exposed(settings)]
 
 
@@ -22,7 +22,7 @@ def _exposed(settings: Settings) -> Iterator[Path]:
 
 
 def _our_paths(settings: Settings) -> Iterator[Path]:
-    """What has secrets, or what people are told of, in it."""
+    """Paths with secrets or private data."""
     yield settings.data_dir
     if settings.redis_embedded:
         yield socket_path(settings.redis_url).parent
@@ -35,5 +35,5 @@ def _our_paths(settings: Settings) -> Iterator[Path]:
 def _mode(path: Path) -> int:
     try:
         return stat.S_IMODE(path.stat().st_mode)
-    except OSError:  # it is not there yet, or not ours to look at
+    except OSError:  # it does not exist yet, or is not ours
         return 0

@@ -1,4 +1,4 @@
-"""Touches HEALTH_FILE while the loop of this process turns: the health check of a process without a port."""
+"""Touches HEALTH_FILE while this process's event loop runs: the health check of a process without a port."""
 
 import asyncio
 from pathlib import Path
@@ -10,7 +10,7 @@ log = structlog.get_logger()
 
 
 async def touch_forever(path: Path) -> None:
-    """Touch the file until cancelled, whether Redis and the database are there or not."""
+    """Touch the file until cancelled, even without Redis and the database."""
     failed = False
     while True:
         try:

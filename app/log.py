@@ -1,7 +1,7 @@
-"""What a process says of itself: structlog and the standard library's loggers through one formatter, secrets masked.
+"""Logging: structlog and the standard library's loggers through one formatter, with secrets masked.
 
-JSON lines with MODE=prod, readable lines otherwise; on standard output, or in LOG_FILE, which may be rotated away at
-any time. Event names are constants, `room.verb_past`; everything that varies is a field. To log never raises: a line
+JSON lines with MODE=prod, readable lines otherwise; on standard output, or in LOG_FILE, which may be rotated at any
+time. Event names are constants, `area.what_happened`; everything that varies is a field. Logging never raises: a line
 that can't be written is counted.
 """
 
@@ -22,7 +22,7 @@ from app.settings import Settings
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 MASK = "********"
-# Libraries that tell at INFO what one of our own lines already says.
+# Libraries that log at INFO what one of our lines already says.
 NOISY_LOGGERS = ("aiosqlite", "asyncio", "dramatiq", "hpack", "httpcore", "httpx")
 
 _SECRET_NAME = re.compile(
@@ -34,7 +34,7 @@ Fields = MutableMapping[str, Any]
 
 
 def configure(settings: Settings, process: str) -> None:
-    """Route every line of this process. Once, at its entry.
+    """Configure all loggers of this process. Call once, at its entry.
 
     process  api, scheduler, worker …: a field of every line
     """
@@ -62,7 +62,7 @@ def configure(settings: Settings, process: str) -> None:
 
 
 def mask_fields(_logger: Any, _method: str, fields: Fields) -> Fields:
-    """Mask values whose name says secret, and credentials inside of any text."""
+    """Mask values with secret names, and credentials inside of any text."""
     return {name: _mask(name, value) for name, value in fields.items()}
 
 
@@ -77,7 +77,7 @@ def _mask(name: str, value: Any) -> Any:
 
 
 class _ProcessFields:
-    """Adds which service and which of its processes speaks."""
+    """Adds the service and the process."""
 
     def __init__(self, service: str, process: str) -> None:
         self._fields = {"service": service, "process": process}
@@ -87,15 +87,15 @@ class _ProcessFields:
 
 
 def _never_raising(filtering: Any) -> Any:
-    """A logger whose processors may fail without its caller's noticing."""
+    """A logger class that never raises, whatever its processors do."""
 
-    class Steady(filtering):  # type: ignore[misc]  # structlog makes its class at run time
-        """The same logger."""
+    class Steady(filtering):  # type: ignore[misc]  # structlog creates the class at run time
+        """The same logger without exceptions."""
 
         def _proxy_to_logger(self, method_name: str, event: str | None = None, *args: Any, **fields: Any) -> Any:
             try:
                 return super()._proxy_to_logger(method_name, event, *args, **fields)
-            except Exception as error:  # noqa: BLE001  # whatever a value does when it is looked at
+            except Exception as error:  # noqa: BLE001  # whatever a value raises when it is formatted
                 log_output.count_lost_line(f"{event} can't be logged", error)
 
     return Steady
@@ -121,19 +121,19 @@ def _build_formatter(settings: Settings, shared: list[Processor]) -> logging.For
 def _encode_json(fields: Fields, **_: Any) -> str:
     try:
         return msgspec.json.encode(fields, enc_hook=str).decode()
-    except Exception:  # noqa: BLE001  # half a letter, a number beyond 64 bits, a value without words
+    except Exception:  # noqa: BLE001  # half a surrogate pair, a number beyond 64 bits, a value without text
         return json.dumps({_safe_text(name): _safe_text(value) for name, value in fields.items()})
 
 
 def _safe_text(value: Any) -> str:
     try:
         return str(value)
-    except Exception as error:  # noqa: BLE001  # it is somebody else's `__str__`
+    except Exception as error:  # noqa: BLE001  # from a foreign `__str__`
         return f"<{type(value).__name__}: {type(error).__name__}>"
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """The last line of a process that ends by a bug of ours."""
+    """Log the exception that ends the process."""
     if issubclass(kind, KeyboardInterrupt):
         return
     structlog.get_logger().critical("process.failed", exc_info=(kind, error, trace))

@@ -1,14 +1,14 @@
-"""The log's file: opened to append to, its directory made when it is not there. Imports nothing, for the parent."""
+"""Opens the log file for appending, and creates its directory. Imports almost nothing, for the supervisor."""
 
 import os
 from pathlib import Path
 
 FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-MODE = 0o640  # a group that reads logs may be let in, as far as the umask allows
+MODE = 0o640  # a group may read logs, as far as the umask allows
 
 
 def open_log(path: Path) -> int:
-    """A descriptor to append to; makes the directory. Raises OSError."""
+    """A descriptor for appending; creates the directory. Raises OSError."""
     try:
         return os.open(path, FLAGS, MODE)
     except FileNotFoundError:
@@ -17,10 +17,10 @@ def open_log(path: Path) -> int:
 
 
 def is_same_file(handle: int, path: Path) -> bool:
-    """Whether that very file is still there, rather than rotated away or removed."""
+    """Whether the path is still the open file, and not rotated or removed."""
     try:
-        there = path.stat()
+        at_path = path.stat()
     except OSError:
         return False
-    ours = os.fstat(handle)
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+    opened = os.fstat(handle)
+    return (at_path.st_dev, at_path.st_ino) == (opened.st_dev, opened.st_ino)

@@ -1,7 +1,7 @@
-"""Where lines of the log go, and that nothing out there can stop who writes them.
+"""Writes log lines to a file or the terminal, and survives any failure of either.
 
-A directory that goes away is made again, a rotated file is opened anew. While nothing can be written (a full disk, no
-rights, no descriptors, nobody who reads), standard error has one line that says so, and the lines lost are counted.
+A deleted directory is created again, a rotated file is reopened. While nothing can be written (a full disk, missing
+permissions, no descriptors, no reader), one line on standard error says so, and the lost lines are counted.
 """
 
 import logging
@@ -18,15 +18,15 @@ LINES_LOST = Counter("watchkeeper_log_lines_lost", "Lines of the log that could 
 
 
 def count_lost_line(why: str, error: BaseException) -> None:
-    """Count a line that nobody will read, and say so to whoever reads standard error."""
+    """Count a lost line, and print the reason on standard error."""
     LINES_LOST.inc()
-    with suppress(OSError, ValueError):  # nobody does
+    with suppress(OSError, ValueError):  # nobody reads it
         cause = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
         print(f"watchkeeper: {why}: {cause}", file=sys.stderr, flush=True)  # noqa: T201  # the last resort
 
 
 class LogFile:
-    """LOG_FILE. Raises OSError when it is made and can't be opened: a setting is wrong then."""
+    """LOG_FILE. The constructor raises OSError when it can't be opened: a setting is wrong then."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -35,9 +35,9 @@ class LogFile:
     def write(self, text: bytes) -> None:
         """Append. Raises OSError."""
         if not is_same_file(self._handle, self._path):
-            fresh = open_log(self._path)
+            new = open_log(self._path)
             os.close(self._handle)
-            self._handle = fresh
+            self._handle = new
         _write_all(self._handle, text)
 
     def close(self) -> None:
@@ -46,19 +46,19 @@ class LogFile:
 
 
 class Terminal:
-    """Standard output, past Python's buffer: what a reader who went away left in it would fail at the end."""
+    """Standard output without Python's buffer, whose flush at exit would fail when the reader is gone."""
 
     def write(self, text: bytes) -> None:
         """Write. Raises OSError."""
         try:
             handle = sys.stdout.fileno()
-        except (OSError, ValueError, AttributeError):  # somebody put another object there, or closed it
+        except (OSError, ValueError, AttributeError):  # it was replaced by another object, or closed
             print(text.decode(errors="replace"), end="", flush=True)  # noqa: T201  # where lines go
             return
         _write_all(handle, text)
 
     def close(self) -> None:
-        """Nothing: it is everybody's."""
+        """Leave it open: it belongs to the whole process."""
 
 
 def _write_all(handle: int, text: bytes) -> None:
@@ -67,7 +67,7 @@ def _write_all(handle: int, text: bytes) -> None:
 
 
 class LineHandler(logging.Handler):
-    """Writes lines; says once per outage that it can't."""
+    """Writes lines; reports each outage once."""
 
     def __init__(self, output: LogFile | Terminal) -> None:
         super().__init__()
@@ -78,12 +78,12 @@ class LineHandler(logging.Handler):
         """Write one line. Never raises."""
         try:
             line = self.format(record)
-        except Exception as error:  # noqa: BLE001  # whatever a value does when it is put into words
+        except Exception as error:  # noqa: BLE001  # whatever a value raises when it is formatted
             line = f"{record.levelname} a line of {record.name} can't be put into words: {type(error).__name__}"
             LINES_LOST.inc()
         try:
             self._output.write(f"{line}\n".encode(errors="backslashreplace"))
-        except Exception as error:  # noqa: BLE001  # full, gone, forbidden: none of it is a reason to stop the watch
+        except Exception as error:  # noqa: BLE001  # full, gone or forbidden: logging must not stop the process
             if self._is_failing:
                 LINES_LOST.inc()
                 return

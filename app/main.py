@@ -1,4 +1,4 @@
-"""create_app(): the only file that knows every controller. Granian runs it as a factory."""
+"""create_app(): assembles the API from every controller. Granian runs it as a factory."""
 
 import os
 from asyncio import Task
@@ -21,7 +21,6 @@ from app import (
     metrics,
     nodes,
     queue,
-    settings as configuration,
     startup,
     tasks,
     version,
@@ -74,7 +73,7 @@ from app.pages.explorer_files import ExplorerFiles
 from app.security.auth import keyring, policy, principals
 from app.security.limits import brute_force
 from app.security.secrets import sealing
-from app.settings import Settings
+from app.settings import Settings, read_settings, with_secret_key
 from app.store.audit import failed_logins
 from app.store.identity import (
     api_key_auth,
@@ -121,8 +120,8 @@ ROOT_HANDLERS: list[Any] = [
     push_alias,
     *explorer.HANDLERS,
     *ack.HANDLERS,
-]  # with whole paths of their own
-# how `app.security.auth.principals` asks the store, which lies above it
+]  # with their own complete paths
+# the store's functions that `app.security.auth.principals` calls: it may not import the store
 PRINCIPAL_LOOKUPS = {
     "holder_of": sessions.principal_of,
     "grant_of": api_key_auth.get_by_key,
@@ -143,7 +142,7 @@ ACCEPTED_HEADERS = [
 
 
 class Application(Litestar):
-    """Litestar for msgspec alone. Its plugins for models of Pydantic and attrs are a sixth of the start and 8 MB."""
+    """Litestar with msgspec only. Its plugins for Pydantic and attrs would take a sixth of the startup and 8 MB."""
 
     @staticmethod
     def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
@@ -151,12 +150,12 @@ class Application(Litestar):
 
 
 def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -> Litestar:
-    """The API's process.
+    """Create the API's application.
 
     settings    None reads the environment
-    extra       more handlers; for tests
+    extra       more handlers, for tests
     """
-    found = settings or configuration.read_settings(os.environ, Path.cwd())
+    settings = settings or read_settings(os.environ, Path.cwd())
     app = Application(
         route_handlers=[Router("/api/v1", route_handlers=CONTROLLERS), *ROOT_HANDLERS, *extra],
         lifespan=[open_resources, live_lifespan],
@@ -167,7 +166,7 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
         before_request=admit_request,
         exception_handlers=errors.HANDLERS,
         request_max_body_size=body.LIMIT_BYTES,
-        cors_config=_cors_config(found),
+        cors_config=_cors_config(settings),
         openapi_config=overview.openapi_config(version.VERSION),
         plugins=[bodies.NoStructSchemas()],
         logging_config=None,
@@ -177,29 +176,29 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     policy.declare_rules(app)
     rate_limits.declare_groups(app)
     app.asgi_handler = hsts.middleware(durable_replies.middleware(request_context.middleware(app.asgi_handler)))
-    configure_app(app, found)
+    configure_app(app, settings)
     return app
 
 
 def configure_app(app: Litestar, settings: Settings) -> None:
-    """Have the application run by these settings, but for CLIENT_URL's origin, which it is made with."""
-    found = configuration.with_secret_key(settings)
-    sealing.prepare(found)
-    brute_force.prepare(found, login_failures)
-    shelf = ExplorerFiles(found.data_dir / "explorer")
+    """Apply settings to the application, except CLIENT_URL's origin, which is set at its creation."""
+    complete = with_secret_key(settings)
+    sealing.prepare(complete)
+    brute_force.prepare(complete, login_failures)
+    shelf = ExplorerFiles(complete.data_dir / "explorer")
     app.state.update(
         {
-            "settings": found,
+            "settings": complete,
             "draining": False,
-            "rates": rate_limits.create_limiter(found),
-            "crowd": ConnectionLimits(found),
+            "rates": rate_limits.create_limiter(complete),
+            "crowd": ConnectionLimits(complete),
             "shelf": shelf,
         }
     )
 
 
 async def admit_request(request: Request[Any, Any, Any]) -> Response[bytes] | None:
-    """What every request passes before its handler; a reply is one that was given before."""
+    """Run every check before a request's handler; returns the stored response of a repeated request."""
     handler = request.route_handler
     timeouts.exempt_from_timeout(request, handler)
     await rate_limits.enforce_limit(request, handler)
@@ -210,13 +209,13 @@ async def admit_request(request: Request[Any, Any, Any]) -> Response[bytes] | No
 
 
 async def get_principal(request: Request[Any, Any, Any]) -> Principal:
-    """Who asks, for handlers that want to know."""
+    """The principal of a request, for handlers."""
     return await principals.require_principal(request)
 
 
 @asynccontextmanager
 async def open_resources(app: Litestar) -> AsyncIterator[None]:
-    """Database and Redis, from start to stop. Redis need not be there."""
+    """Open the database and Redis for the application's lifetime. Redis may be away."""
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
         await db.start(settings)
@@ -232,7 +231,7 @@ async def open_resources(app: Litestar) -> AsyncIterator[None]:
 
 
 def _background_tasks(settings: Settings) -> list[Task[None]]:
-    """What runs as long as the API does."""
+    """The tasks that run as long as the API."""
     return [
         tasks.start_permanent(nodes.register("api", settings), "node"),
         tasks.start_permanent(metrics.publish(nodes.node_id("api")), "metrics"),
@@ -244,7 +243,7 @@ def _background_tasks(settings: Settings) -> list[Task[None]]:
 
 
 def _cors_config(settings: Settings) -> CORSConfig | None:
-    """Pages of CLIENT_URL may call us, with their cookies; no others."""
+    """Pages of CLIENT_URL may call the API with cookies; no others."""
     client = urlsplit(settings.client_url)
     if not client.netloc:
         return None

@@ -1,4 +1,4 @@
-"""Prometheus text of all processes in one page: each publishes its own in Redis, `/metrics` merges the fresh ones."""
+"""Prometheus metrics of all processes on one page: each publishes its own in Redis, `/metrics` merges them."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -18,8 +18,8 @@ from app import queue
 KEY = "wk:metrics"
 PUBLISH_INTERVAL_S = 10.0
 MAX_AGE_S = 35.0  # three publications may be missed
-REMOVE_AFTER_S = 3_600.0  # after that the field is removed
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a *_created series for each would double the page
+REMOVE_AFTER_S = 3_600.0  # then the field is removed
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a *_created series for each one would double the page
 
 
 class PublishedMetrics(Struct, frozen=True):
@@ -30,7 +30,7 @@ class PublishedMetrics(Struct, frozen=True):
 
 
 class MergedCollector(Collector):
-    """Families as a registry holds them, which is what `generate_latest` writes."""
+    """Metric families as a collector, which `generate_latest` requires."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = list(families)
@@ -50,26 +50,26 @@ def _exposition(families: Collector) -> str:
 
 
 async def publish(node: str) -> None:
-    """Put this process's metrics where `/metrics` finds them, again and again, until cancelled."""
+    """Publish this process's metrics for `/metrics` periodically, until cancelled."""
     try:
         while True:
-            with suppress(RedisError, OSError):  # Redis away: `nodes.register` says so, once for both
+            with suppress(RedisError, OSError):  # Redis away: `nodes.register` logs it for both
                 await publish_once(node)
             await asyncio.sleep(PUBLISH_INTERVAL_S)
     finally:
-        with suppress(RedisError, OSError):  # Redis away: the page forgets us by itself
+        with suppress(RedisError, OSError):  # Redis away: the field expires from the page
             await queue.client().hdel(KEY, node)
 
 
 async def publish_once(node: str) -> None:
-    """The same, once. Raises RedisError."""
+    """Publish them once. Raises RedisError."""
     await queue.client().hset(KEY, node, msgspec.json.encode(PublishedMetrics(time(), process_metrics())))
 
 
 async def render_page(node: str) -> str:
-    """One page: ours as of now, and the others' as they last published; without Redis only ours.
+    """One page: current metrics of this process, and those that the others published; without Redis only ours.
 
-    node    our own id: every sample says whose it is
+    node    our id: every sample is labelled with its node
     """
     texts = {**await _read_published(), node: process_metrics()}
     return _exposition(MergedCollector(merge_pages(texts)))
@@ -80,10 +80,10 @@ async def _read_published() -> dict[str, str]:
         raw = await queue.client().hgetall(KEY)
     except (RedisError, OSError):
         return {}
-    told = {_decode_name(field): msgspec.json.decode(text, type=PublishedMetrics) for field, text in raw.items()}
-    if gone := [field for field, one in told.items() if abs(time() - one.at_s) > REMOVE_AFTER_S]:
-        await queue.client().hdel(KEY, *gone)
-    return {field: one.text for field, one in told.items() if abs(time() - one.at_s) < MAX_AGE_S}
+    pages = {_decode_name(field): msgspec.json.decode(text, type=PublishedMetrics) for field, text in raw.items()}
+    if expired := [field for field, one in pages.items() if abs(time() - one.at_s) > REMOVE_AFTER_S]:
+        await queue.client().hdel(KEY, *expired)
+    return {field: one.text for field, one in pages.items() if abs(time() - one.at_s) < MAX_AGE_S}
 
 
 def _decode_name(field: bytes | str) -> str:
@@ -91,11 +91,11 @@ def _decode_name(field: bytes | str) -> str:
 
 
 def merge_pages(texts: dict[str, str]) -> list[Metric]:
-    """Families of several pages as one of each, every sample labelled with its node."""
+    """Merge the families of several pages; every sample is labelled with its node."""
     families: dict[str, Metric] = {}
     for node, text in texts.items():
         for family in text_string_to_metric_families(text):
-            into = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            merged = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
             for sample in family.samples:
-                into.add_sample(sample.name, {**sample.labels, "node": node}, sample.value, sample.timestamp)
+                merged.add_sample(sample.name, {**sample.labels, "node": node}, sample.value, sample.timestamp)
     return [families[name] for name in sorted(families)]

@@ -1,4 +1,4 @@
-"""Brings the database up to this code: every missing migration, each in one transaction with the note that it ran."""
+"""Migrates the database: applies every missing migration, each in one transaction with its record."""
 
 import asyncio
 import contextlib
@@ -22,12 +22,10 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 APP_NAME = "watchkeeper"
-POLL_S = 1.0  # between two looks for a database that is not there yet
-ADVISORY_LOCK = (
-    0x77_6B_6D_69  # PostgreSQL's advisory lock: two processes that start together migrate one after the other
-)
+POLL_S = 1.0  # between two attempts to reach the database
+ADVISORY_LOCK = 0x77_6B_6D_69  # PostgreSQL's advisory lock: processes that start together migrate one after the other
 
-# The database is there, and will never let us in like this.
+# The database exists, and retrying can't help.
 PERMANENT_ERRORS = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -40,11 +38,11 @@ TRANSIENT_SQLITE_ERRORS = (
     "SQLITE_FULL",
     "SQLITE_IOERR",
     "SQLITE_PROTOCOL",
-)  # but these may pass
+)  # these SQLite errors may pass
 
 
-class NewerDatabase(Exception):  # noqa: N818  # says what was found
-    """The database has been through migrations this code does not know."""
+class NewerDatabase(Exception):  # noqa: N818  # names what was found
+    """The database has migrations that this code does not have."""
 
     def __init__(self, unknown: list[str]) -> None:
         super().__init__(f"The database is newer than this version of Watchkeeper: it has migration {unknown[-1]}.")
@@ -57,30 +55,30 @@ def known_migrations() -> dict[str, Any]:
     return {module.ID: module for module in sorted(modules, key=lambda one: one.__name__) if hasattr(module, "ID")}
 
 
-class DatabaseUnavailable(Exception):  # noqa: N818  # says what was found
-    """The database does not answer just now."""
+class DatabaseUnavailable(Exception):  # noqa: N818  # names what was found
+    """The database does not respond at the moment."""
 
 
-class OlderDatabase(Exception):  # noqa: N818  # says what was found
-    """The database has not been through all migrations of this code."""
+class OlderDatabase(Exception):  # noqa: N818  # names what was found
+    """The database lacks migrations of this code."""
 
     def __init__(self) -> None:
         super().__init__("The database is older than this version of Watchkeeper: run `watchkeeper migrate`.")
 
 
 async def run(settings: Settings) -> list[str]:
-    """Open the database, bring it forwards, close it.
+    """Open the database, apply missing migrations, close it.
 
-    raises  BadSettings when it is not ours to use, Away when it may come back
+    raises  BadSettings when it can't be used, DatabaseUnavailable when it may come back
     """
     with named_errors(settings):
         return await _with_database(settings, apply_missing)
 
 
 async def require_current(settings: Settings) -> None:
-    """Make sure that the database is there and of this version; nothing is made or changed.
+    """Check that the database exists and has this version. Changes nothing.
 
-    raises  BadSettings when it is missing, not ours to use, or of another version; Away when it may come back
+    raises  BadSettings when it is missing, unusable, or of another version; DatabaseUnavailable when it may come back
     """
     if await asyncio.to_thread(is_missing, settings):
         raise BadSettings([f"DB_NAME: there is no database {settings.db_path}: `watchkeeper migrate` makes one."])
@@ -89,19 +87,19 @@ async def require_current(settings: Settings) -> None:
 
 
 async def wait_until_ready(settings: Settings, stopping: Callable[[], bool]) -> bool:
-    """Wait for a database that is away, missing or of another version, and say so once.
+    """Wait while the database is unavailable, missing or of another version; logs it once.
 
-    stopping  asked before each look: whether to give up
-    returns   whether it is there
+    stopping  called before each attempt: whether to give up
+    returns   whether it is ready
     """
-    said = False
+    logged = False
     while not stopping():
         try:
             await require_current(settings)
         except (DatabaseUnavailable, BadSettings) as error:
-            if not said:
+            if not logged:
                 log.warning("database.waiting", reason=str(error))
-            said = True
+            logged = True
             await asyncio.sleep(POLL_S)
         else:
             return True
@@ -109,13 +107,13 @@ async def wait_until_ready(settings: Settings, stopping: Callable[[], bool]) -> 
 
 
 def is_missing(settings: Settings) -> bool:
-    """Whether there is no database yet: a server's is never missing, it refuses."""
+    """Whether there is no database file yet. A database server reports a missing database itself."""
     return settings.db_type == "sqlite" and not Path(settings.db_path).exists()
 
 
 @contextlib.contextmanager
 def named_errors(settings: Settings) -> Iterator[None]:
-    """What may be wrong with a database, as one line. Raises BadSettings and Away."""
+    """Convert errors of a database to BadSettings or DatabaseUnavailable with one line."""
     try:
         yield
     except PERMANENT_ERRORS as error:
@@ -130,7 +128,7 @@ def named_errors(settings: Settings) -> Iterator[None]:
 
 
 def error_line(error: BaseException) -> str:
-    """What an exception says; its name when it says nothing."""
+    """An exception's message on one line; its class name when it has none."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -143,14 +141,14 @@ async def _with_database(settings: Settings, work: Callable[[], Awaitable[T]]) -
 
 
 async def apply_missing() -> list[str]:
-    """Apply what is missing; `db.start` comes first.
+    """Apply all missing migrations; call `db.start` first.
 
     returns  the ids that were applied, oldest first
     raises   NewerDatabase
     """
     applied = []
-    while one := await _apply_next():
-        applied.append(one)
+    while migration_id := await _apply_next():
+        applied.append(migration_id)
     return applied
 
 
@@ -174,10 +172,10 @@ async def _check_current() -> None:
 
 
 async def _missing_ids() -> list[str]:
-    ran = await Migration.get_migrations_which_ran(APP_NAME)
-    if unknown := sorted(set(ran) - set(known_migrations())):
+    applied = await Migration.get_migrations_which_ran(APP_NAME)
+    if unknown := sorted(set(applied) - set(known_migrations())):
         raise NewerDatabase(unknown)
-    return [one for one in known_migrations() if one not in ran]
+    return [one for one in known_migrations() if one not in applied]
 
 
 async def _apply(migration_id: str) -> None:

@@ -1,4 +1,4 @@
-"""The processes that are alive: each one says so in Redis every few seconds."""
+"""The running processes: each one sends a heartbeat to Redis every few seconds."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from app.settings import Settings
 
 KEY = "wk:node:"
 HEARTBEAT_S = 5.0
-TTL_S = 16  # three beats may be missed
+TTL_S = 16  # three heartbeats may be missed
 log = structlog.get_logger()
 
 
@@ -31,7 +31,7 @@ class Node(Struct, frozen=True, kw_only=True):
 
 
 def node_id(role: str) -> str:
-    """What this process is called."""
+    """This process's id."""
     return f"{role}-{socket.gethostname()}-{os.getpid()}"
 
 
@@ -41,20 +41,20 @@ def this_node(role: str) -> Node:
 
 
 async def register(role: str, settings: Settings) -> None:
-    """Be a node until cancelled. Redis may come and go meanwhile."""
-    del settings  # its cluster name and address will stand in the node one day
+    """Register this process as a node until cancelled. Redis may be away at times."""
+    del settings  # for the cluster name and address, later
     node = this_node(role)
     try:
         await _send_heartbeats(node)
     finally:
-        with suppress(RedisError, OSError):  # Redis away: the key ends by itself
+        with suppress(RedisError, OSError):  # Redis away: the key expires
             await queue.client().delete(KEY + node.id)
 
 
 async def list_alive() -> list[Node]:
-    """Every node that gave a sign within LIFE_S, oldest first. Raises RedisError.
+    """Every node with a heartbeat within TTL_S, oldest first. Raises RedisError.
 
-    A key that lives longer than that was set by a clock that was ahead: whose it is gives its signs anew, if it lives.
+    Ignores keys that expire later than that: they were set while the clock was ahead, and a live node renews its key.
     """
     keys = [key async for key in queue.client().scan_iter(match=f"{KEY}*", count=500)]
     async with queue.client().pipeline(transaction=False) as pipe:

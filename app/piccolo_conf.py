@@ -1,4 +1,4 @@
-"""Where Piccolo finds its engine and our tables: `PICCOLO_CONF=app.piccolo_conf`."""
+"""Piccolo's configuration, the engine and our tables: `PICCOLO_CONF=app.piccolo_conf`."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from app import db
 
 APP_REGISTRY = AppRegistry(apps=["migrations.piccolo_app"])
 
-__all__ = ["APP_REGISTRY", "DB"]  # noqa: F822  # made on demand, below
+__all__ = ["APP_REGISTRY", "DB"]  # noqa: F822  # created on demand, below
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
-"""PostgreSQL, the way a server needs it: whatever happens to a transaction, its connection comes back to the pool.
+"""Piccolo's PostgreSQL engine for a server: whatever happens to a transaction, its connection returns to the pool.
 
-Piccolo's own transaction keeps its connection when BEGIN, COMMIT or ROLLBACK fails, and waits for a free one for ever;
-ten broken transactions would then leave a process without any. Here every wait has an end, and a connection whose
-state is not known is closed: the pool opens another one.
+Piccolo's own transaction keeps its connection when BEGIN, COMMIT or ROLLBACK fails, and waits for a free one without a
+timeout; after ten broken transactions a process would have none. Here every wait has a timeout, and a connection in an
+unknown state is closed: the pool opens another one.
 """
 
 import asyncio
@@ -13,32 +13,32 @@ from typing import Any
 import asyncpg
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
-ACQUIRE_S = 5.0  # for a free connection, or to open one; then the caller tries again
+ACQUIRE_S = 5.0  # for a free connection, or to open one; then the caller retries
 STATEMENT_S = 30.0
-ROLLBACK_S = 3.0  # after that the connection is closed, and the server rolls back by itself
-CLOSE_S = 5.0  # for statements under way when the process ends
+ROLLBACK_S = 3.0  # then the connection is closed, and the server rolls back
+CLOSE_S = 5.0  # for running statements when the process stops
 CONNECTION_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     OSError,
 )  # of a broken connection
-# The server has become a standby: whoever is the primary now is found by connecting again.
+# The server has become a standby: a new connection finds the current primary.
 STANDBY_ERRORS = (asyncpg.ReadOnlySQLTransactionError,)
 
 
-class PlainConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg carries no types
-    """A connection that we leave as we found it: no settings, cursors or listeners that would have to be reset."""
+class PlainConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection without a reset: we leave no settings, cursors or listeners behind."""
 
     __slots__ = ()
 
     def get_reset_query(self) -> str:
-        """Nothing: it would be a round trip after every statement. A transaction that is open ends all the same."""
+        """Nothing: it would be a round trip after every statement. asyncpg still ends an open transaction."""
         return ""
 
 
 class PostgresConnection:
-    """A connection in use. `close` gives it back to the pool, or closes it when something of it is left over."""
+    """A connection in use. `close` returns it to the pool, or terminates it when its state is unknown."""
 
     def __init__(self, raw: Any, pool: Any) -> None:
         self._raw, self._pool = raw, pool
@@ -46,7 +46,7 @@ class PostgresConnection:
         self._first_error: BaseException | None = None  # what broke the transaction
 
     async def fetch(self, sql: str, *args: Any) -> Any:
-        """Run a statement and fetch everything. After a failure the whole transaction fails, for the first reason."""
+        """Run a statement and fetch all rows. After a failure the transaction fails with the first error."""
         try:
             return await self._raw.fetch(sql, *args)
         except asyncpg.InFailedSQLTransactionError as error:
@@ -67,19 +67,19 @@ class PostgresConnection:
         await self._raw.execute("BEGIN")
 
     async def commit(self) -> None:
-        """Store it. PostgreSQL answers a COMMIT after an error that somebody swallowed with ROLLBACK, and no error."""
+        """Commit. After a suppressed error PostgreSQL answers COMMIT with ROLLBACK, without an error of its own."""
         done = await self._raw.execute("COMMIT")
         self._begun = False
         if done != "COMMIT":
             raise self._first_error or asyncpg.InFailedSQLTransactionError("the transaction was rolled back")
 
     async def close(self) -> None:
-        """Give the connection back. What goes wrong with it now concerns nobody: it is closed."""
+        """Return the connection. If that fails, it is closed."""
         if self._begun and not self._broken:
             await self._roll_back()
         if self._broken:
             self._terminate()
-        with suppress(*CONNECTION_ERRORS):  # the pool has closed it, then
+        with suppress(*CONNECTION_ERRORS):  # the pool has then closed it
             await self._pool.release(self._raw, timeout=ROLLBACK_S)
 
     async def _roll_back(self) -> None:
@@ -88,17 +88,17 @@ class PostgresConnection:
                 await self._raw.execute("ROLLBACK")
         except CONNECTION_ERRORS:
             self._broken = True
-        except BaseException:  # we are cancelled, and must not leave it to anybody like this
+        except BaseException:  # cancelled: nobody may get the connection in this state
             self._terminate()
             raise
 
     def _terminate(self) -> None:
-        with suppress(asyncpg.InterfaceError):  # it ended by itself, and is back already
+        with suppress(asyncpg.InterfaceError):  # it is closed and returned already
             self._raw.terminate()
 
 
 class PooledPostgresTransaction(PostgresTransaction):
-    """Piccolo's transaction, which gives its connection back whatever happens at either end."""
+    """Piccolo's transaction, which returns its connection whatever fails."""
 
     connection: PostgresConnection
     engine: "PooledPostgres"
@@ -128,22 +128,22 @@ class PooledPostgresTransaction(PostgresTransaction):
 
 
 class PooledPostgres(PostgresEngine):
-    """Piccolo's PostgreSQL engine with a pool that never makes anybody wait for ever."""
+    """Piccolo's PostgreSQL engine with a pool whose waits have timeouts."""
 
     __slots__ = ()
 
     async def check_version(self) -> None:
-        """Not at the start: Piccolo asks over a connection of its own, and blocks the loop until it has an answer."""
+        """Skip the check: Piccolo makes it on a separate connection, and blocks the event loop."""
 
     async def start_connection_pool(self, *, connections: int = 10, **_: Any) -> None:
-        """Make the pool, and see that the server lets us in.
+        """Create the pool, and check that a connection can be opened.
 
-        connections  at most
+        connections  the maximum
         """
         self.pool = await asyncpg.create_pool(
             **self.config,
             connection_class=PlainConnection,
-            min_size=0,  # a floor is restored in the background, with a traceback for every try
+            min_size=0,  # a minimum is restored in the background, with a traceback for every failure
             max_size=connections,
             command_timeout=STATEMENT_S,
             server_settings={"jit": "off"},  # compiling a batch statement takes longer than running it (30 ms here)
@@ -155,15 +155,15 @@ class PooledPostgres(PostgresEngine):
             raise
 
     async def close_connection_pool(self) -> None:
-        """Close every connection; what does not end within `CLOSE_S` is cut off."""
+        """Close every connection; after `CLOSE_S` they are terminated."""
         pool, self.pool = self.pool, None
         if pool is not None:
-            with suppress(*CONNECTION_ERRORS):  # the pool cuts everything off, then
+            with suppress(*CONNECTION_ERRORS):  # the pool then terminates them
                 async with asyncio.timeout(CLOSE_S):
                     await pool.close()
 
     async def acquire(self) -> PostgresConnection:
-        """A connection of the pool. Raises asyncpg's errors, and TimeoutError when none becomes free."""
+        """Acquire a connection. Raises asyncpg's errors, and TimeoutError when none becomes free."""
         pool = self.pool
         if pool is None:
             raise asyncpg.InterfaceError("the pool is closed")
@@ -187,8 +187,8 @@ class PooledPostgres(PostgresEngine):
         finally:
             await connection.close()
 
-    _run_in_new_connection = _run_in_pool  # Piccolo's way around a pool that is closed; ours is closed for good
+    _run_in_new_connection = _run_in_pool  # Piccolo bypasses a closed pool with this; we don't
 
     def transaction(self, allow_nested: bool = True) -> PostgresTransaction:  # noqa: FBT001, FBT002  # Piccolo's signature
-        """A transaction that can't lose its connection."""
+        """A transaction that always returns its connection."""
         return PooledPostgresTransaction(engine=self, allow_nested=allow_nested)

@@ -1,7 +1,7 @@
-"""The Redis of this process, and how jobs are put on Dramatiq's queues without blocking the loop.
+"""This process's Redis client, and enqueueing jobs for Dramatiq without blocking the event loop.
 
-Messages are written the way Dramatiq's broker lays them out (a hash of bodies and a list of ids per queue);
-beside them a wake list per queue, so that a waiting consumer starts at once instead of at its next poll.
+Messages have the layout of Dramatiq's broker (a hash of bodies and a list of ids per queue). A wake list per queue lets
+a waiting consumer start at once instead of at its next poll.
 """
 
 from time import monotonic, time
@@ -19,19 +19,19 @@ from schema.jobs import AdHocProbe, CheckBatch, Job, NotifyBatch, ResultBatch, r
 
 NAMESPACE = "wk:q"
 QUEUES: dict[type[Job], str] = {CheckBatch: "check", ResultBatch: "ingest", NotifyBatch: "notify", AdHocProbe: "check"}
-ACTORS = {**QUEUES, AdHocProbe: "probe"}  # which actor takes it from there
-DELIVERIES_PER_JOB = 50  # deliveries in one notify job
-POLL_S = 5.0  # of one look for a reply: shorter than the client's patience with a silent socket
-MAX_WAKE_TOKENS = 16  # tokens: more than consumers that could be asleep, few enough to forget
+ACTORS = {**QUEUES, AdHocProbe: "probe"}  # the actor for each job
+DELIVERIES_PER_JOB = 50  # in one notify job
+POLL_S = 5.0  # of one blocking read: shorter than the client's socket timeout
+MAX_WAKE_TOKENS = 16  # more than there can be waiting consumers, and little memory
 
-Client = Any  # redis.asyncio.Redis: its stubs describe replies of all modes at once, bytes never alone
+Client = Any  # redis.asyncio.Redis: its stubs describe the replies of all modes at once
 
 _client: Client | None = None
 _encoder = msgspec.json.Encoder()
 
 
 def connect(settings: Settings) -> Client:
-    """A client with limits on everything: a stuck Redis must never hang a process."""
+    """A client with timeouts for everything: a stuck Redis must never hang a process."""
     return Redis.from_url(
         settings.redis_url,
         socket_timeout=10,
@@ -44,7 +44,7 @@ def connect(settings: Settings) -> Client:
 
 
 async def start(settings: Settings) -> None:
-    """Make this process's client. Connects at first use, so that nothing needs Redis to start."""
+    """Create this process's client. It connects at first use, so that processes start without Redis."""
     global _client  # noqa: PLW0603  # one client per process
     _client = connect(settings)
 
@@ -55,19 +55,19 @@ async def stop() -> None:
 
 
 def client() -> Client:
-    """This process's client; `start` comes first."""
+    """This process's client; call `start` first."""
     if _client is None:
         raise RuntimeError("queue.start(settings) was not called")
     return _client
 
 
 def wake_key(queue: str) -> str:
-    """The list a queue's idle consumers wait on."""
+    """The list that a queue's idle consumers wait on."""
     return f"{NAMESPACE}:wake:{queue}"
 
 
 def encode_message(job: Job) -> tuple[str, str, bytes]:
-    """(queue, id, body) as Dramatiq's RedisBroker would have written them."""
+    """(queue, id, body) as Dramatiq's RedisBroker writes them."""
     queue, id_ = QUEUES[type(job)], str(uuid4())
     body = {
         "queue_name": queue,
@@ -82,7 +82,7 @@ def encode_message(job: Job) -> tuple[str, str, bytes]:
 
 
 async def put(*jobs: Job) -> None:
-    """Put jobs on their queues, all or none, in one round trip. Raises redis.RedisError when Redis is away."""
+    """Enqueue jobs, all or none, in one round trip. Raises redis.RedisError when Redis is away."""
     if not jobs:
         return
     async with client().pipeline(transaction=True) as pipe:
@@ -95,10 +95,10 @@ async def put(*jobs: Job) -> None:
 
 
 async def wait_for_reply(token: str, timeout_s: float) -> bytes | None:
-    """What was answered to whoever has this token; None when nothing was, in time."""
-    until = monotonic() + timeout_s
-    while (left_s := until - monotonic()) > 0:
-        found = await client().blpop([reply_key(token)], timeout=min(left_s, POLL_S))
+    """Wait for the reply to a token; None after the timeout."""
+    deadline = monotonic() + timeout_s
+    while (remaining_s := deadline - monotonic()) > 0:
+        found = await client().blpop([reply_key(token)], timeout=min(remaining_s, POLL_S))
         if found is not None:
             return bytes(found[1])
     return None
@@ -114,12 +114,12 @@ def notify_jobs(deliveries: dict[str, list[str]]) -> list[NotifyBatch]:
 
 
 async def depth(queue: str) -> int:
-    """Messages that wait on a queue."""
+    """The number of waiting messages of a queue."""
     return int(await client().llen(f"{NAMESPACE}:{queue}"))
 
 
 async def oldest_age_s(queue: str) -> float:
-    """Seconds since the oldest waiting message was put; 0 for an empty queue. The number that says "falling behind"."""
+    """Seconds since the oldest waiting message was enqueued, which shows a backlog; 0 for an empty queue."""
     oldest = await client().lindex(f"{NAMESPACE}:{queue}", 0)
     body = oldest and await client().hget(f"{NAMESPACE}:{queue}.msgs", oldest)
     if not body:

@@ -1,4 +1,4 @@
-"""The keys we use in Redis and their types: what is of another type is somebody else's, and would stop us for good."""
+"""Our Redis keys with their types. A key of another type is foreign and would make every command fail."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from app.due_set import PARTITIONS
 from app.live import channels, replay_buffer
 from schema.jobs import PUSHED_KEY, STARTED_KEY
 
-# The due set: built anew from the database as a whole when any of it is damaged.
+# The due set: rebuilt from the database when any of these is damaged.
 DUE_SET_TYPES: dict[str, str] = {
     **{f"wk:due:{part}": "zset" for part in range(PARTITIONS)},
     "wk:plan": "hash",
@@ -52,7 +52,7 @@ _QUEUE_TYPES: dict[str, str] = {
     )
 }
 KEY_TYPES: dict[str, str] = {**DUE_SET_TYPES, **_OTHER_TYPES, **_QUEUE_TYPES}
-PREFIX_TYPES: dict[str, str] = {  # keys that are named after something; looked for among all there are, so more seldom
+PREFIX_TYPES: dict[str, str] = {  # keys with an id at the end; found by a scan of all keys, so checked less often
     nodes.KEY: "string",
     "wk:runs:": "zset",
     "wk:rate:": "hash",
@@ -65,17 +65,17 @@ PAGE_SIZE = 500
 async def remove_mistyped() -> list[str]:
     """Remove keys of a wrong type; returns their names. Raises RedisError.
 
-    Without one of the due set, the set is no longer whole: the next claim says so.
+    If one was part of the due set, the next claim reports the set as missing.
     """
-    wrong = await _find_mistyped(KEY_TYPES)
-    if wrong:
-        gone = [*wrong, *(["wk:built"] if DUE_SET_TYPES.keys() & set(wrong) else [])]
-        await queue.client().delete(*gone)
-    return wrong
+    mistyped = await _find_mistyped(KEY_TYPES)
+    if mistyped:
+        keys = [*mistyped, *(["wk:built"] if DUE_SET_TYPES.keys() & set(mistyped) else [])]
+        await queue.client().delete(*keys)
+    return mistyped
 
 
 async def remove_mistyped_by_prefix() -> list[str]:
-    """The same for keys that are named after something."""
+    """The same for keys with a prefix."""
     removed: list[str] = []
     for prefix, type_ in PREFIX_TYPES.items():
         names = [key.decode() async for key in queue.client().scan_iter(match=f"{prefix}*", count=PAGE_SIZE)]
@@ -91,5 +91,5 @@ async def _find_mistyped(types: dict[str, str]) -> list[str]:
         for key in types:
             pipe.type(key)
         found: Iterable[bytes] = await pipe.execute()
-    there = zip(types.items(), found, strict=True)
-    return [key for (key, type_), real in there if real.decode() not in (type_, "none")]
+    pairs = zip(types.items(), found, strict=True)
+    return [key for (key, type_), actual in pairs if actual.decode() not in (type_, "none")]

@@ -1,7 +1,7 @@
-"""Answers that were put together before, in Redis, for as long as nothing has changed. Never the record.
+"""Caches responses in Redis until the next write. The database remains the source of truth.
 
-Every write drops all of them, by moving on to the next edition: an answer names the edition it was made for. Whoever
-has no Redis asks the database, at the price of asking Redis again only every few seconds.
+Every write invalidates all entries by incrementing the edition: an entry names the edition that it was made for.
+Without Redis the database is queried, and Redis is tried again only every few seconds.
 """
 
 import asyncio
@@ -17,59 +17,59 @@ from redis.exceptions import RedisError
 from app import queue, version
 
 EDITION_KEY = "wk:cache:edition"
-TTL_S = 30  # an answer whose drop got lost with its writer
-REDIS_TIMEOUT_S = 0.5  # a cache that is slower than the database is none
-RETRY_AFTER_S = 5.0  # after Redis failed us, before we ask it again
+TTL_S = 30  # for an entry whose invalidation was lost with its writer
+REDIS_TIMEOUT_S = 0.5  # a cache must not be slower than the database
+RETRY_AFTER_S = 5.0  # after a failure of Redis
 
 T = TypeVar("T")
 log = structlog.get_logger()
 _encoder = msgspec.msgpack.Encoder()
-_key_encoder = msgspec.msgpack.Encoder(order="deterministic")  # sets of one content have one key in every process
+_key_encoder = msgspec.msgpack.Encoder(order="deterministic")  # equal sets have the same key in every process
 _unavailable_until_s = 0.0
 
 
-def cache_key(name: str, asked: Any) -> str:
-    """Where an answer lies. Another version of the program may answer differently."""
-    return f"wk:cache:{version.VERSION}:{name}:{sha256(_key_encoder.encode(asked)).hexdigest()[:32]}"
+def cache_key(name: str, parameters: Any) -> str:
+    """The key of an entry. Another version of the program may respond differently."""
+    return f"wk:cache:{version.VERSION}:{name}:{sha256(_key_encoder.encode(parameters)).hexdigest()[:32]}"
 
 
-async def get_or_compute(name: str, asked: Any, type_: type[T], make: Callable[[], Awaitable[T]]) -> T:
-    """The answer to a question: the kept one, or a new one, which is kept. Never raises for Redis.
+async def get_or_compute(name: str, parameters: Any, type_: type[T], compute: Callable[[], Awaitable[T]]) -> T:
+    """The cached value, or a new one, which is then cached. Never raises for Redis.
 
-    asked    all that the answer depends on, besides what is stored
+    parameters    all that the value depends on, besides the database
     """
-    key = cache_key(name, asked)
-    edition, kept = await _read(key)
-    if edition is not None and kept.startswith(edition + b":"):
+    key = cache_key(name, parameters)
+    edition, entry = await _read(key)
+    if edition is not None and entry.startswith(edition + b":"):
         try:
-            return msgspec.msgpack.decode(kept[len(edition) + 1 :], type=type_)
+            return msgspec.msgpack.decode(entry[len(edition) + 1 :], type=type_)
         except msgspec.DecodeError:
             log.warning("cache.unreadable", name=name)
-    answer = await make()
+    value = await compute()
     if edition is not None:
-        await _call_redis(queue.client().set(key, edition + b":" + _encoder.encode(answer), ex=TTL_S))
-    return answer
+        await _call_redis(queue.client().set(key, edition + b":" + _encoder.encode(value), ex=TTL_S))
+    return value
 
 
 async def invalidate() -> None:
-    """What was answered so far may be wrong from now on. Never raises for Redis."""
+    """Invalidate all entries. Never raises for Redis."""
     await _call_redis(queue.client().incr(EDITION_KEY))
 
 
 async def _read(key: str) -> tuple[bytes | None, bytes]:
-    """The edition that is valid now, and what is kept; (None, …) without Redis."""
+    """(the current edition, the cached entry); (None, …) without Redis."""
     if monotonic() < _unavailable_until_s:
         return None, b""
     found = await _call_redis(queue.client().mget(EDITION_KEY, key))
     return (None, b"") if found is None else (found[0] or b"0", found[1] or b"")
 
 
-async def _call_redis(question: Awaitable[Any]) -> Any:
-    """Redis's answer; None when it has none for us just now."""
+async def _call_redis(call: Awaitable[Any]) -> Any:
+    """Redis's reply; None when Redis is unavailable."""
     global _unavailable_until_s  # noqa: PLW0603  # one Redis per process
     try:
         async with asyncio.timeout(REDIS_TIMEOUT_S):
-            return await question
+            return await call
     except (RedisError, OSError) as error:
         _unavailable_until_s = monotonic() + RETRY_AFTER_S
         log.warning("cache.away", error=type(error).__name__)
@@ -77,6 +77,6 @@ async def _call_redis(question: Awaitable[Any]) -> Any:
 
 
 def retry_now() -> None:
-    """Ask Redis again at once; for whoever knows that it is back."""
+    """Use Redis again at once, when it is known to be back."""
     global _unavailable_until_s  # noqa: PLW0603  # one Redis per process
     _unavailable_until_s = 0.0

@@ -1,6 +1,6 @@
-"""What is wrong with ourselves: as it was alerted, which the database knows, and as it was last seen, which Redis does.
+"""Current problems of Watchkeeper itself: open alerts from the database, and the last checks from Redis.
 
-A database that takes no writes keeps us from alerting, and must not keep us from saying so.
+A database without writes prevents alerts, but must not hide the problem.
 """
 
 from collections.abc import Iterable
@@ -11,17 +11,17 @@ from app import queue
 from app.store.system import system_alerts
 from schema.events import EventKind
 
-KEY = "wk:troubles"  # names of what the last looks found, in one text; gone when nobody looks any more
-TTL_S = 20  # three looks may be missed
+KEY = "wk:troubles"  # names of the problems that the last checks found; expires when the checks stop
+TTL_S = 20  # three checks may be missed
 
 
 async def publish(kinds: Iterable[EventKind]) -> None:
-    """Say what looks have found lately. Raises RedisError."""
+    """Publish the problems of the last checks. Raises RedisError."""
     await queue.client().set(KEY, ",".join(sorted(kinds)), ex=TTL_S)
 
 
 async def list_problems() -> set[EventKind]:
-    """What is wrong now. Raises what the database raises; without Redis it knows what was alerted."""
+    """The current problems. Raises the database's errors; without Redis only those with an open alert."""
     return {*await system_alerts.list_open(), *await _observed()}
 
 

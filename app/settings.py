@@ -1,9 +1,9 @@
-"""Environment → one frozen `Settings`. Every process reads it once, at its entry, and passes it on as an argument.
+"""Reads the environment into one frozen `Settings`. Every process reads it once, at its entry, and passes it on.
 
-The real environment wins over `.env`, which wins over the secrets file. An empty value counts as absent. Each of them
-may name a file for a secret instead of holding it: `DB_PASS_FILE` for `DB_PASS`.
-What each variable means is the table in `docs/operate.md`, which a test compares with `VARIABLES`.
-The parent of all processes stands on this module: it imports nothing that costs memory.
+The environment wins over `.env`, which wins over the secrets file. An empty value counts as absent. Each of them may
+name a file for a secret instead: `DB_PASS_FILE` for `DB_PASS`.
+`docs/operate.md` has a table of all variables, which a test compares with `VARIABLES`.
+The supervisor uses this module, so it imports nothing that costs memory.
 """
 
 import os
@@ -19,17 +19,17 @@ from urllib.parse import quote, unquote, urlsplit
 from app import env_file
 from app.env_vars import VARIABLES, Rate, Variable
 
-BAD_SETTINGS_EXIT = 78  # EX_CONFIG of sysexits.h: a supervisor need not try again
+BAD_SETTINGS_EXIT = 78  # EX_CONFIG of sysexits.h: a supervisor need not restart
 SOCKET_PATH_BYTES = 100  # Unix socket paths end at 104 (macOS) or 108 bytes (Linux)
-SHORT_DIRECTORY = Path("/tmp")  # noqa: S108  # what we make in it is ours alone, or refused
+SHORT_DIRECTORY = Path("/tmp")  # noqa: S108  # what we create in it is private, or rejected
 SQLITE_FILE = "watchkeeper.sqlite3"
 KEY_FILE = "secret.key"
-SECRET_FILE_SUFFIX = "_FILE"  # noqa: S105  # behind the name of a secret variable: the file that holds it
+SECRET_FILE_SUFFIX = "_FILE"  # noqa: S105  # after the name of a secret variable: the file that contains it
 POSTGRES_PORTS = {"postgres": 5432, "cockroach": 26257}
 
 
-class BadSettings(Exception):  # noqa: N818  # reads as what it is: settings that are bad
-    """Every variable that is wrong, a line each, with what would be right."""
+class BadSettings(Exception):  # noqa: N818  # reads well without Error
+    """Every invalid variable, a line each, with what would be right."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("; ".join(lines))
@@ -38,7 +38,7 @@ class BadSettings(Exception):  # noqa: N818  # reads as what it is: settings tha
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """All that can be set. Secrets stay out of its repr."""
+    """All settings. Secrets are left out of the repr."""
 
     data_dir: Path
     mode: str
@@ -106,26 +106,26 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str], root: Path) -> Settings:
-    """Read everything, or say everything that is wrong.
+    """Read all settings, or report every error.
 
-    root    where `.env`, a relative DATA_DIR and a relative SECRETS_FILE are looked for
+    root    the directory of `.env`, and of a relative DATA_DIR and SECRETS_FILE
     raises  BadSettings
     """
-    bad: list[str] = []
-    found = _with_secrets(_merge_layers(environ, root), root, bad)
-    values = {variable.name: _parse_value(variable, found, bad) for variable in VARIABLES}
-    bad.extend(_database_errors(values))
+    errors: list[str] = []
+    variables = _with_secrets(_merge_layers(environ, root), root, errors)
+    values = {variable.name: _parse_value(variable, variables, errors) for variable in VARIABLES}
+    errors.extend(_database_errors(values))
     if values["OIDC_ISSUER"] and not values["OIDC_CLIENT_ID"]:
-        bad.append("OIDC_CLIENT_ID: must be set when OIDC_ISSUER is")
-    if bad:
-        raise BadSettings(bad)
+        errors.append("OIDC_CLIENT_ID: must be set when OIDC_ISSUER is")
+    if errors:
+        raise BadSettings(errors)
     return _build_settings(values, root)
 
 
 def with_secret_key(settings: Settings) -> Settings:
-    """The same settings with a secret key: the configured one, or DATA_DIR/secret.key, made by whoever comes first.
+    """The settings with a secret key: the configured one, or DATA_DIR/secret.key, which the first process creates.
 
-    The file's second line, while there is one, is the key before it.
+    A second line in the file is the previous key.
     """
     if settings.api_secret_key:
         return settings
@@ -137,12 +137,12 @@ def with_secret_key(settings: Settings) -> Settings:
 
 
 def new_secret_key() -> str:
-    """A key nobody guesses."""
+    """A new random key."""
     return urlsafe_b64encode(os.urandom(48)).decode()
 
 
 def _make_secret_key(path: Path) -> None:
-    """Write a key beside its place and link it there: nobody ever sees half a key, and the first one stays."""
+    """Write a key to a temporary file and link it: nobody reads a partial key, and the first key wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -159,63 +159,63 @@ def _make_secret_key(path: Path) -> None:
 
 
 def _merge_layers(environ: Mapping[str, str], root: Path) -> dict[str, str]:
-    bad: list[str] = []
-    dotenv = _read_env_file(root / ".env", bad, must_exist=False)
-    named = environ.get("SECRETS_FILE") or dotenv.get("SECRETS_FILE")
-    hidden = _read_env_file(root / (named or "secrets/watchkeeper.env"), bad, must_exist=bool(named))
-    if bad:
-        raise BadSettings(bad)
-    found: dict[str, str] = {}
-    for layer in (hidden, dotenv, environ):
+    errors: list[str] = []
+    dotenv = _read_env_file(root / ".env", errors, must_exist=False)
+    secrets_file = environ.get("SECRETS_FILE") or dotenv.get("SECRETS_FILE")
+    secrets = _read_env_file(root / (secrets_file or "secrets/watchkeeper.env"), errors, must_exist=bool(secrets_file))
+    if errors:
+        raise BadSettings(errors)
+    merged: dict[str, str] = {}
+    for layer in (secrets, dotenv, environ):
         given = {name: value for name, value in layer.items() if value}
-        for name in given:  # a secret or its file: whichever the stronger layer has
-            found.pop(
+        for name in given:  # a secret or its file, from the stronger layer
+            merged.pop(
                 name.removesuffix(SECRET_FILE_SUFFIX)
                 if name.endswith(SECRET_FILE_SUFFIX)
                 else name + SECRET_FILE_SUFFIX,
                 None,
             )
-        found.update(given)
-    return found
+        merged.update(given)
+    return merged
 
 
-def _with_secrets(found: Mapping[str, str], root: Path, bad: list[str]) -> dict[str, str]:
-    """The same with what secret variables' files hold: `DB_PASS_FILE` is where `DB_PASS` is read from."""
-    read = dict(found)
-    for name in (one.name for one in VARIABLES if one.secret and one.name + SECRET_FILE_SUFFIX in found):
-        at = name + SECRET_FILE_SUFFIX
-        if name in found:
-            bad.append(f"{at}: {name} is set as well; set one of them")
+def _with_secrets(variables: Mapping[str, str], root: Path, errors: list[str]) -> dict[str, str]:
+    """Add the secrets from files: `DB_PASS` from `DB_PASS_FILE`."""
+    complete = dict(variables)
+    for name in (one.name for one in VARIABLES if one.secret and one.name + SECRET_FILE_SUFFIX in variables):
+        file_variable = name + SECRET_FILE_SUFFIX
+        if name in variables:
+            errors.append(f"{file_variable}: {name} is set as well; set one of them")
             continue
         try:
-            read[name] = env_file.read_secret(root / found[at])
+            complete[name] = env_file.read_secret(root / variables[file_variable])
         except OSError as error:
-            bad.append(f"{at}: {root / found[at]} can't be read: {error.strerror}")
+            errors.append(f"{file_variable}: {root / variables[file_variable]} can't be read: {error.strerror}")
         except env_file.InvalidSecretFile as error:
-            bad.append(f"{at}: {root / found[at]} {error}")
-    return read
+            errors.append(f"{file_variable}: {root / variables[file_variable]} {error}")
+    return complete
 
 
-def _read_env_file(path: Path, bad: list[str], *, must_exist: bool) -> dict[str, str]:
+def _read_env_file(path: Path, errors: list[str], *, must_exist: bool) -> dict[str, str]:
     try:
         return env_file.read(path)
     except FileNotFoundError:
         if must_exist:
-            bad.append(f"SECRETS_FILE: there is no file {path}")
+            errors.append(f"SECRETS_FILE: there is no file {path}")
     except OSError as error:
-        bad.append(f"{path}: can't be read: {error.strerror}")
+        errors.append(f"{path}: can't be read: {error.strerror}")
     except env_file.BadLine as error:
-        bad.append(f"{path}: {error}")
+        errors.append(f"{path}: {error}")
     return {}
 
 
-def _parse_value(variable: Variable, found: Mapping[str, str], bad: list[str]) -> Any:
-    text = found.get(variable.name, variable.default)
+def _parse_value(variable: Variable, variables: Mapping[str, str], errors: list[str]) -> Any:
+    text = variables.get(variable.name, variable.default)
     try:
         return variable.parse(text) if text else text
     except ValueError as error:
         shown = "" if variable.secret else f", not {text!r}"
-        bad.append(f"{variable.name}: {error}{shown}")
+        errors.append(f"{variable.name}: {error}{shown}")
         return None
 
 
@@ -260,7 +260,7 @@ def socket_path(redis_url: str) -> Path:
 
 
 def _embedded_socket(data_dir: Path) -> Path:
-    """Where the bundled Valkey listens: in the data directory, or in a short one when that path is too long."""
+    """The socket of the bundled Valkey: in the data directory, or in /tmp when that path is too long."""
     path = data_dir / "valkey.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
         return path

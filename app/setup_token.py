@@ -1,7 +1,7 @@
-"""The set-up token: who shows it becomes the first user.
+"""The set-up token, which allows the registration of the first user.
 
-It lies in the data directory, for whoever may read that, and goes with the first user. The parent of all processes
-stands on this module: it imports nothing that costs memory.
+It is a file in the data directory, and is deleted after that registration. The supervisor uses this module, so it
+imports nothing that costs memory.
 """
 
 import os
@@ -11,11 +11,11 @@ from pathlib import Path
 from app.settings import Settings
 
 FILE_NAME = "setup.token"
-TOKEN_BYTES = 24  # 192 bits: nobody guesses it, and it fits into a line
+TOKEN_BYTES = 24  # 192 bits, which fit on a line
 
 
 def get_token(settings: Settings) -> str:
-    """The token, made by whoever asks first."""
+    """The token; the first call creates it."""
     path = settings.data_dir / FILE_NAME
     if not path.exists():
         _create_token(path)
@@ -23,12 +23,12 @@ def get_token(settings: Settings) -> str:
 
 
 def delete_token(settings: Settings) -> None:
-    """Delete it: there is a first user."""
+    """Delete the token: the first user is registered."""
     (settings.data_dir / FILE_NAME).unlink(missing_ok=True)
 
 
 def instructions(settings: Settings) -> str | None:
-    """What to tell the person at the terminal while there is a token; None when there is none."""
+    """A line for the terminal while there is a token; None without one."""
     path = settings.data_dir / FILE_NAME
     if not path.exists():
         return None
@@ -36,7 +36,7 @@ def instructions(settings: Settings) -> str | None:
 
 
 def _create_token(path: Path) -> None:
-    """Write it beside its place and link it there: nobody ever sees half of it, and the first one stays."""
+    """Write it to a temporary file and link it: nobody reads a partial token, and the first one wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

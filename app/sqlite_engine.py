@@ -1,7 +1,7 @@
-"""SQLite, opened the way a server needs it: kept connections, WAL, writes that begin IMMEDIATE.
+"""Piccolo's SQLite engine for a server: pooled connections, WAL, writes that begin IMMEDIATE.
 
-Piccolo's own engine opens a connection per query and sets no pragmas. Whatever happens to a statement or to its task,
-its connection and its place among the `CONNECTIONS` come back; one whose state is not known is closed.
+Piccolo's own engine opens a connection per query and sets no pragmas. Whatever happens to a statement or its task, its
+connection returns to the pool; a connection in an unknown state is closed.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from typing import Any
 import aiosqlite
 from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType, dict_factory
 
-CONNECTIONS = 8  # of a process to SQLite: each is a thread and some memory, and the processor is shared anyway
-BUSY_TIMEOUT_S = 5.0  # how long a statement waits for SQLite's lock before it fails and is retried by its caller
+CONNECTIONS = 8  # per process: each is a thread and some memory, and they share the processor
+BUSY_TIMEOUT_S = 5.0  # how long a statement waits for SQLite's lock before it fails and its caller retries
 PRAGMAS = (
     "PRAGMA page_size = 2048",  # a heartbeat dirties one leaf: half the page, half the bytes written per check
     "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = NORMAL",  # a power cut may cost the last second, a crash of ours nothing
+    "PRAGMA synchronous = NORMAL",  # a power failure may lose the last second, a crash of the process nothing
     "PRAGMA foreign_keys = ON",
-    "PRAGMA wal_autocheckpoint = 8000",  # 16 MB: pages that change every interval are copied back once
+    "PRAGMA wal_autocheckpoint = 8000",  # 16 MB: pages that change in every interval are copied back once
     "PRAGMA journal_size_limit = 67108864",
     "PRAGMA cache_size = -8000",
     "PRAGMA temp_store = MEMORY",
@@ -27,17 +27,17 @@ PRAGMAS = (
 DAMAGE_ERRORS = (
     "SQLITE_CORRUPT",
     "SQLITE_NOTADB",
-)  # the only ones of the operator's matters that are no OperationalError
+)  # for the operator, like every OperationalError
 
 Close = Callable[[aiosqlite.Connection, bool], Awaitable[None]]
 
 
 class DamagedFile(sqlite3.OperationalError):
-    """The file is there and can't be read: the operator's matter, like a full disk, and no bug."""
+    """The database file is damaged: a problem for the operator, like a full disk, and no bug."""
 
 
 async def run_statement(raw: aiosqlite.Connection, sql: str, args: Sequence[Any] = ()) -> Any:
-    """Run a statement and fetch everything: one hop to the connection's thread. May raise DamagedFile."""
+    """Run a statement and fetch all rows: one hop to the connection's thread. May raise DamagedFile."""
     try:
         return await raw.execute_fetchall(sql, args)
     except sqlite3.DatabaseError as error:
@@ -47,7 +47,7 @@ async def run_statement(raw: aiosqlite.Connection, sql: str, args: Sequence[Any]
 
 
 class SqliteConnection:
-    """A connection whose `close` puts it back on the shelf, once."""
+    """A connection whose `close` returns it to the pool, once."""
 
     def __init__(self, raw: aiosqlite.Connection, back: Close) -> None:
         self.raw = raw
@@ -55,29 +55,29 @@ class SqliteConnection:
         self._closed = self._broken = False
 
     async def execute(self, sql: str, args: Sequence[Any] = ()) -> Any:
-        """Run a statement and fetch everything."""
-        if self._closed:  # a task that outlived its transaction must not write into somebody else's
+        """Run a statement and fetch all rows."""
+        if self._closed:  # a task that outlived its transaction must not write into another one
             raise RuntimeError("this transaction has ended")
         try:
             return await run_statement(self.raw, sql, args)
         except asyncio.CancelledError:
-            self._broken = True  # its thread goes on with the statement: a BEGIN may take the lock after we have left
+            self._broken = True  # its thread continues the statement: a BEGIN may still take the lock
             raise
 
     @property
     def is_open(self) -> bool:
-        """Whether a transaction is open, as far as we know."""
+        """Whether a transaction is open, as far as known."""
         return not self._broken and self.raw.in_transaction
 
     async def close(self) -> None:
-        """Give the connection back."""
+        """Return the connection."""
         if not self._closed:
             self._closed = True
             await self._give_back(self.raw, self._broken)
 
 
 class PooledSqliteTransaction(SQLiteTransaction):
-    """Piccolo's transaction, which gives its connection back whatever happens at either end."""
+    """Piccolo's transaction, which returns its connection whatever fails."""
 
     connection: SqliteConnection
     engine: "SqliteEngine"
@@ -106,7 +106,7 @@ class PooledSqliteTransaction(SQLiteTransaction):
         return exception is None
 
     async def _end(self) -> None:
-        """Roll back what is still open; a connection that can't is closed, which does the same."""
+        """Roll back an open transaction; if that fails, the connection is closed, with the same effect."""
         try:
             if self.connection.is_open:
                 await self.connection.execute("ROLLBACK")
@@ -115,39 +115,39 @@ class PooledSqliteTransaction(SQLiteTransaction):
 
 
 class SqliteEngine(SQLiteEngine):
-    """Piccolo's SQLite engine with kept connections. The shelf belongs to the loop that called `start`."""
+    """Piccolo's SQLite engine with a pool, which belongs to the event loop that called `start`."""
 
-    __slots__ = ("_leaving", "_room", "_shelf", "turn")
+    __slots__ = ("_capacity", "_closing", "_idle", "write_lock")
 
     def __init__(self, path: str) -> None:
         super().__init__(path=path, timeout=BUSY_TIMEOUT_S, cached_statements=256)
-        self._shelf: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
-        self._room = asyncio.Semaphore(CONNECTIONS)
-        self._leaving: set[asyncio.Task[None]] = set()  # connections that are being closed behind somebody's back
+        self._idle: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
+        self._capacity = asyncio.Semaphore(CONNECTIONS)
+        self._closing: set[asyncio.Task[None]] = set()  # connections that are being closed in the background
 
     async def start_connection_pool(self, **_: Any) -> None:
-        """Open the first connection: the anchor without which every close would checkpoint and delete the WAL."""
-        self._shelf = asyncio.LifoQueue()
-        self._room, self.turn = asyncio.Semaphore(CONNECTIONS), asyncio.Lock()
-        self._shelf.put_nowait(await self._connect())
+        """Open the first connection: without one that stays open, every close would checkpoint and delete the WAL."""
+        self._idle = asyncio.LifoQueue()
+        self._capacity, self.write_lock = asyncio.Semaphore(CONNECTIONS), asyncio.Lock()
+        self._idle.put_nowait(await self._connect())
 
     async def close_connection_pool(self) -> None:
-        """Close what is on the shelf; each one is a thread that would keep the process from ending."""
-        if self._leaving:
-            await asyncio.wait(self._leaving)
-        while not self._shelf.empty():
-            await self._shelf.get_nowait().close()
+        """Close all idle connections: their threads would keep the process from exiting."""
+        if self._closing:
+            await asyncio.wait(self._closing)
+        while not self._idle.empty():
+            await self._idle.get_nowait().close()
 
     async def get_connection(self) -> Any:
-        """A connection from the shelf, or a new one; waits while all are in use, and raises TimeoutError."""
-        async with asyncio.timeout(BUSY_TIMEOUT_S if self._room.locked() else None):
-            await self._room.acquire()
+        """An idle connection, or a new one; waits while all are in use, and raises TimeoutError."""
+        async with asyncio.timeout(BUSY_TIMEOUT_S if self._capacity.locked() else None):
+            await self._capacity.acquire()
         try:
-            raw = await self._connect() if self._shelf.empty() else self._shelf.get_nowait()
+            raw = await self._connect() if self._idle.empty() else self._idle.get_nowait()
         except BaseException:
-            self._room.release()
+            self._capacity.release()
             raise
-        return SqliteConnection(raw, self._shelve)
+        return SqliteConnection(raw, self._release)
 
     async def run(self, query: str, args: Sequence[Any]) -> Any:
         """Run a statement, inside the current transaction if there is one."""
@@ -156,32 +156,32 @@ class SqliteEngine(SQLiteEngine):
             return await self._run_in_new_connection(query, args)
         return await current.connection.execute(query, args)
 
-    async def _shelve(self, raw: aiosqlite.Connection, torn: bool) -> None:  # noqa: FBT001  # what `close` knows
-        """Put a connection back; one that is still inside a transaction, or may be, is thrown away."""
-        if not torn and not raw.in_transaction:
-            self._shelf.put_nowait(raw)
-            self._room.release()
+    async def _release(self, raw: aiosqlite.Connection, broken: bool) -> None:  # noqa: FBT001  # as `close` passes it
+        """Return a connection to the pool; one that is or may be inside a transaction is discarded."""
+        if not broken and not raw.in_transaction:
+            self._idle.put_nowait(raw)
+            self._capacity.release()
             return
-        task = asyncio.create_task(self._discard(raw), name="close a connection")  # it may wait for the lock, we don't
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        task = asyncio.create_task(self._discard(raw), name="close a connection")  # it may wait for the lock
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _discard(self, raw: aiosqlite.Connection) -> None:
         try:
             await raw.close()
         finally:
-            self._room.release()
+            self._capacity.release()
 
     async def _connect(self) -> aiosqlite.Connection:
         try:
             raw = await aiosqlite.connect(**self.connection_kwargs)
-        except RuntimeError as error:  # "can't start new thread": too many of them, or too little memory
+        except RuntimeError as error:  # "can't start new thread": too many threads, or too little memory
             raise sqlite3.OperationalError(str(error)) from error
-        raw.row_factory = dict_factory  # type: ignore[assignment]  # Piccolo's factory: rows as dicts
+        raw.row_factory = dict_factory  # type: ignore[assignment]  # Piccolo's factory for rows as dicts
         try:
             for pragma in PRAGMAS:
                 await run_statement(raw, pragma)
-        except BaseException:  # it is a thread, which would keep the process from ending
+        except BaseException:  # its thread would keep the process from exiting
             await raw.close()
             raise
         return raw
@@ -203,5 +203,5 @@ class SqliteEngine(SQLiteEngine):
         transaction_type: TransactionType = TransactionType.immediate,
         allow_nested: bool = True,  # noqa: FBT001, FBT002  # Piccolo's signature
     ) -> SQLiteTransaction:
-        """A transaction that takes the write lock at its start: DEFERRED ones fail at once under load."""
+        """A transaction that takes the write lock when it begins: DEFERRED ones fail at once under load."""
         return PooledSqliteTransaction(engine=self, transaction_type=transaction_type, allow_nested=allow_nested)

@@ -1,4 +1,4 @@
-"""What the API does before it serves: reads the signing keys, and sees to the set-up token."""
+"""The API's work before it serves: loads the signing keys, and creates or deletes the set-up token."""
 
 import sys
 
@@ -12,7 +12,7 @@ log = structlog.get_logger()
 
 
 async def prepare(settings: Settings) -> None:
-    """Take them. A database that is not there yet, or not migrated, is left for later: `/ready` says so meanwhile."""
+    """Do this work. Without a migrated database it is skipped: `/ready` reports that."""
     try:
         await signing_keys.load()
         await _prepare_setup(settings)
@@ -21,7 +21,7 @@ async def prepare(settings: Settings) -> None:
 
 
 async def _prepare_setup(settings: Settings) -> None:
-    """While there is no user yet, make the token, and show it unless `up` does."""
+    """While there is no user, create the token, and print it unless `up` does."""
     if await users.any_exist():
         setup_token.delete_token(settings)
         return

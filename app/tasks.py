@@ -1,4 +1,4 @@
-"""Background tasks: those that last as long as their process, and how they end."""
+"""Background tasks that run as long as their process, and how they are cancelled."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ import structlog
 
 log = structlog.get_logger()
 
-RECANCEL_S = 0.2  # redis-py can swallow a cancellation that hits it while it connects: the task is cancelled again
+RECANCEL_S = 0.2  # redis-py can swallow a cancellation while it connects: the task is cancelled again
 FAILED_EXIT = 1
 
 Task = asyncio.Task[Any]
@@ -20,21 +20,21 @@ _ending: set[Task] = set()
 
 
 def on_task_failure(stop: Callable[[], None]) -> None:
-    """What ends this process when one of its lasting tasks has ended; called on the loop. Once, at the entry.
+    """Set how to stop this process when one of its permanent tasks ends; called on the loop. Once, at the entry.
 
-    Without it (in a test, in a command) such an end is logged, and that is all.
+    Without it (in a test or a command) such an end is only logged.
     """
     global _stop_process  # noqa: PLW0603  # one way to stop per process
     _stop_process = stop
 
 
-def start_permanent(work: Coroutine[Any, Any, None], name: str) -> Task:
-    """Run what must run as long as this process does.
+def start_permanent(coroutine: Coroutine[Any, Any, None], name: str) -> Task:
+    """Start a task that must run as long as this process.
 
-    When it ends before `end` was called for it, nobody does its work any more: that is a bug, which is logged, and the
-    process ends so that its parent starts another one.
+    If it ends before `cancel` or `expect_end`, that is a bug: it is logged, and the process stops, so that the
+    supervisor starts another one.
     """
-    task = asyncio.create_task(work, name=name)
+    task = asyncio.create_task(coroutine, name=name)
     task.add_done_callback(_on_done)
     return task
 
@@ -48,27 +48,27 @@ def _on_done(task: Task) -> None:
 
 
 def expect_end(*tasks: Task) -> None:
-    """From now on these may end by themselves."""
+    """Allow tasks to end by themselves from now on."""
     for task in tasks:
         _ending.add(task)
         task.add_done_callback(_ending.discard)
 
 
 async def cancel(*tasks: Task) -> None:
-    """Cancel tasks until each has ended; what they raised at their end is nobody's any more."""
+    """Cancel tasks until each has ended; their exceptions are ignored."""
     expect_end(*tasks)
-    left = {task for task in tasks if not task.done()}
-    while left:
-        for task in left:
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
             task.cancel()
-        _, left = await asyncio.wait(left, timeout=RECANCEL_S)
+        _, pending = await asyncio.wait(pending, timeout=RECANCEL_S)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def exit_after(within_s: float) -> threading.Timer:
-    """End this process in `within_s`, whatever keeps it: a thread, a lock, a task that can't be cancelled.
+    """Exit this process after `within_s`, whatever blocks it: a thread, a lock, a task that can't be cancelled.
 
-    returns  the timer, to be cancelled by who has stopped in time
+    returns  the timer, to be cancelled after a stop in time
     """
     timer = threading.Timer(within_s, _exit, (within_s,))
     timer.daemon = True

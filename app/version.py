@@ -1,3 +1,3 @@
-"""Which version this is. The package takes its own from here."""
+"""The version. The package metadata reads it from here."""
 
 VERSION = "0.1.0"

@@ -146,7 +146,7 @@ async def test_who_is_cancelled_before_the_lock_is_free_takes_no_lock_along(file
     waiting.cancel()
     await asyncio.wait([waiting])
     other.execute("ROLLBACK")
-    await asyncio.wait(db.engine()._leaving)
+    await asyncio.wait(db.engine()._closing)
     other.execute("BEGIN IMMEDIATE")  # nobody holds it
     other.execute("ROLLBACK")
     other.close()

@@ -6,10 +6,10 @@ import sys
 SETTLED = """
 import gc
 kept = [[] for _ in range(1_000)]
-from app import gc_tuning as garbage
-garbage.hold()
+from app import gc_tuning
+gc_tuning.disable_while_importing()
 assert not gc.isenabled()
-garbage.settle()
+gc_tuning.freeze_and_enable()
 assert gc.isenabled()
 assert gc.get_freeze_count() > 1_000, gc.get_freeze_count()
 assert len(gc.get_objects()) < 100, len(gc.get_objects())  # all that a full collection would look through

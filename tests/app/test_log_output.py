@@ -192,7 +192,7 @@ from dataclasses import replace
 from pathlib import Path
 import structlog
 from app import log, settings
-log.configure(replace(settings.read({"DATA_DIR": sys.argv[1]}, Path(sys.argv[1])), log_level="info"), "worker")
+log.configure(replace(settings.read_settings({"DATA_DIR": sys.argv[1]}, Path(sys.argv[1])), log_level="info"), "worker")
 for number in range(200):
     structlog.get_logger().info("some.event", number=number)
     sys.stdin.readline() if number == 0 else None

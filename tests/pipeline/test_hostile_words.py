@@ -79,7 +79,7 @@ from actors import worker; from actors import result_backlog as waiting_results
 from app import settings
 async def report(*_): raise ValueError("a bug of ours")
 waiting_results.report = report
-sys.exit(worker.run(settings.read(os.environ, None)))
+sys.exit(worker.run(settings.read_settings(os.environ, None)))
 """
 
 

@@ -1,4 +1,4 @@
-"""Which terms of a channel could never hold. Pure."""
+"""Validates a channel's event patterns and quiet hours. Pure."""
 
 from collections.abc import Sequence
 
@@ -13,17 +13,17 @@ ENDLESS_QUIET_HOURS = "must differ from `since`: quiet hours that never end woul
 
 
 def rule_errors(events: Sequence[str], quiet: QuietHours | None) -> list[FieldError]:
-    """What is wrong with what a channel wants to be told of, and with when it does not."""
-    wrong = [FieldError(f"events.{number}", UNKNOWN_EVENT) for number in routing.unknown_patterns(events)]
-    return wrong if quiet is None else wrong + _quiet_hours_errors(quiet)
+    """Every event pattern and every part of the quiet hours that is not valid."""
+    errors = [FieldError(f"events.{number}", UNKNOWN_EVENT) for number in routing.unknown_patterns(events)]
+    return errors if quiet is None else errors + _quiet_hours_errors(quiet)
 
 
 def _quiet_hours_errors(quiet: QuietHours) -> list[FieldError]:
-    wrong = [FieldError(f"quiet_hours.but.{number}", UNKNOWN_EVENT) for number in routing.unknown_patterns(quiet.but)]
+    errors = [FieldError(f"quiet_hours.but.{number}", UNKNOWN_EVENT) for number in routing.unknown_patterns(quiet.but)]
     if quiet.since == quiet.until:
-        wrong.append(FieldError("quiet_hours.until", ENDLESS_QUIET_HOURS))
+        errors.append(FieldError("quiet_hours.until", ENDLESS_QUIET_HOURS))
     try:
         zone_of(quiet.timezone)
     except (ValueError, KeyError, OSError):
-        wrong.append(FieldError("quiet_hours.timezone", UNKNOWN_TIME_ZONE))
-    return wrong
+        errors.append(FieldError("quiet_hours.timezone", UNKNOWN_TIME_ZONE))
+    return errors

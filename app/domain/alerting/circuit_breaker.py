@@ -1,7 +1,7 @@
-"""When a channel is left alone: after failures it rests, after refusals it is paused. Pure.
+"""When a channel is left alone: temporary failures open its circuit, rejections disable it. Pure.
 
-Closed: everything goes. Open: it rests, and nothing goes. Half open: the rest is over, one delivery goes as the probe;
-when it is taken everything goes again, when it fails the next rest is twice as long.
+Closed: everything is sent. Open: nothing is sent. Half open: the backoff is over, and one delivery is sent as a probe.
+When it is accepted the circuit closes; when it fails the next backoff is twice as long.
 """
 
 from collections.abc import Sequence
@@ -16,29 +16,29 @@ REJECTION_THRESHOLD = 3  # in a row, by the channel itself: a wrong password sta
 
 
 class AttemptOutcome(StrEnum):
-    """What a try says about its channel."""
+    """What an attempt shows about its channel."""
 
-    ACCEPTED = "taken"
-    TEMPORARY_FAILURE = "busy"  # not now: it may be taken later
-    MESSAGE_REJECTED = "refused"  # this message; others may be taken
-    CHANNEL_REJECTED = "barred"  # whatever is sent
-    CHANNEL_GONE = "gone"  # the channel is not there any more
+    ACCEPTED = "accepted"
+    TEMPORARY_FAILURE = "temporary_failure"  # it may be accepted later
+    MESSAGE_REJECTED = "message_rejected"  # this message; others may be accepted
+    CHANNEL_REJECTED = "channel_rejected"  # any message
+    CHANNEL_GONE = "channel_gone"  # the channel does not exist any more
 
 
 class Circuit(StrEnum):
-    """How many deliveries may go."""
+    """How many deliveries may be sent: closed all, half open one, open none."""
 
-    CLOSED = "all"
-    HALF_OPEN = "one"
-    OPEN = "none"
+    CLOSED = "closed"
+    HALF_OPEN = "half_open"
+    OPEN = "open"
 
 
 class CircuitState(Struct, frozen=True):
-    """How a channel stands.
+    """The counters of a channel's circuit.
 
     failures          temporary ones in a row
-    rests_until_ms    0: the breaker is closed
-    refusals          of the channel, in a row
+    open_until_ms     0: the circuit is closed
+    rejections        by the channel, in a row
     """
 
     failures: int = 0
@@ -47,51 +47,52 @@ class CircuitState(Struct, frozen=True):
     disabled: bool = False
 
 
-def circuit_at(standing: CircuitState, now_ms: int) -> Circuit:
-    """How many deliveries the channel may be given now."""
-    if standing.disabled or standing.open_until_ms > now_ms:
+def circuit_at(state: CircuitState, now_ms: int) -> Circuit:
+    """How many deliveries may be sent to the channel now."""
+    if state.disabled or state.open_until_ms > now_ms:
         return Circuit.OPEN
-    return Circuit.HALF_OPEN if standing.open_until_ms else Circuit.CLOSED
+    return Circuit.HALF_OPEN if state.open_until_ms else Circuit.CLOSED
 
 
 def next_state(
-    standing: CircuitState, answers: Sequence[AttemptOutcome], retry_after_s: float, now_ms: int
+    state: CircuitState, outcomes: Sequence[AttemptOutcome], retry_after_s: float, now_ms: int
 ) -> CircuitState:
-    """How the channel stands after tries that were made side by side.
+    """The state after attempts that were made in parallel.
 
-    asked_s    the longest rest that one of the answers asked for; 0 when none did
+    retry_after_s    the longest wait that a response requested; 0: none
     """
-    if AttemptOutcome.ACCEPTED in answers:
+    if AttemptOutcome.ACCEPTED in outcomes:
         return CircuitState()
-    if AttemptOutcome.MESSAGE_REJECTED in answers:  # it looked at the message: whoever does that is well
-        return CircuitState(disabled=standing.disabled)
-    refusals = standing.rejections + sum(1 for one in answers if one is AttemptOutcome.CHANNEL_REJECTED)
-    if AttemptOutcome.CHANNEL_GONE in answers or refusals >= REJECTION_THRESHOLD:
-        return CircuitState(rejections=refusals, disabled=True)
-    busy = sum(1 for one in answers if one is AttemptOutcome.TEMPORARY_FAILURE)
-    if not busy:
-        return CircuitState(rejections=refusals, disabled=standing.disabled)
-    return _after_temporary_failures(standing, busy, refusals, retry_after_s, now_ms)
+    if AttemptOutcome.MESSAGE_REJECTED in outcomes:  # it looked at the message, so the channel itself works
+        return CircuitState(disabled=state.disabled)
+    rejections = state.rejections + outcomes.count(AttemptOutcome.CHANNEL_REJECTED)
+    if AttemptOutcome.CHANNEL_GONE in outcomes or rejections >= REJECTION_THRESHOLD:
+        return CircuitState(rejections=rejections, disabled=True)
+    new_failures = outcomes.count(AttemptOutcome.TEMPORARY_FAILURE)
+    if not new_failures:
+        return CircuitState(rejections=rejections, disabled=state.disabled)
+    return _after_temporary_failures(state, new_failures, rejections, retry_after_s, now_ms)
 
 
 def _after_temporary_failures(
-    standing: CircuitState, busy: int, refusals: int, asked_s: float, now_ms: int
+    state: CircuitState, new_failures: int, rejections: int, retry_after_s: float, now_ms: int
 ) -> CircuitState:
-    """After temporary failures only. However many fail together, the first rest is the shortest."""
-    was_open = standing.failures >= FAILURE_THRESHOLD
-    failures = standing.failures + 1 if was_open else min(standing.failures + busy, FAILURE_THRESHOLD)
-    rest_s = asked_s or (backoff_s(failures) if failures >= FAILURE_THRESHOLD or standing.open_until_ms else 0.0)
-    until_ms = now_ms + int(rest_s * 1000) if rest_s else 0
-    return CircuitState(failures, max(until_ms, standing.open_until_ms if until_ms else 0), refusals, standing.disabled)
+    """After temporary failures only. However many fail in parallel, the first backoff is the shortest."""
+    was_open = state.failures >= FAILURE_THRESHOLD
+    failures = state.failures + 1 if was_open else min(state.failures + new_failures, FAILURE_THRESHOLD)
+    opens = failures >= FAILURE_THRESHOLD or state.open_until_ms
+    wait_s = retry_after_s or (backoff_s(failures) if opens else 0.0)
+    until_ms = now_ms + int(wait_s * 1000) if wait_s else 0
+    return CircuitState(failures, max(until_ms, state.open_until_ms if until_ms else 0), rejections, state.disabled)
 
 
 def backoff_s(failures: int) -> float:
-    """How long a channel rests that did not say how long it wants to."""
+    """How long the circuit stays open when no response requested a time."""
     return min(MAX_BACKOFF_S, BASE_BACKOFF_S * 2.0 ** min(max(0, failures - FAILURE_THRESHOLD), 20))
 
 
 def should_alert(before: CircuitState, after: CircuitState) -> bool:
-    """Whether others should hear of it: the channel is paused, or rests as long as it can."""
+    """Whether to alert about the channel: it is now disabled, or its backoff has reached the maximum."""
     if after.disabled:
         return not before.disabled
     return backoff_s(before.failures) < MAX_BACKOFF_S <= backoff_s(after.failures)

@@ -1,4 +1,4 @@
-"""Which of a channel's open deliveries go now, and which need not go at all. Pure."""
+"""Which of a channel's open deliveries are sent now, and which need not be sent at all. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -7,25 +7,24 @@ from msgspec import Struct
 from app.domain.alerting.suppression import ALERT_EVENTS, RECOVERY_EVENTS
 from schema.events import Event, EventKind
 
-HELD, GROUPED, RESENT = "gated", "grouped", "resent"  # courses; the usual one is empty
-COLLAPSED_INTO_RECOVERY, COLLAPSED_INTO_REMINDER = (
-    "told together with the recovery",
-    "told together with the newest reminder",
-)
+HELD, GROUPED, RESENT = "gated", "grouped", "resent"  # values of `hold`; usually it is empty
+COLLAPSED_INTO_RECOVERY = "told together with the recovery"
+COLLAPSED_INTO_REMINDER = "told together with the newest reminder"
 SUPERSEDED = "a newer outage was told while it waited"
 OUTAGE_EVENTS = frozenset({EventKind.MONITOR_DOWN, EventKind.MONITOR_UP})
 
 
 class OpenDelivery(Struct, frozen=True, kw_only=True):
-    """A delivery that is neither done nor given up.
+    """A delivery that is neither sent, suppressed nor dead.
 
-    since_ms      from when its age counts
-    error         why its newest try failed, or why it waits
-    carrier_id    whose message tells it as well
-    is_free       its time has come, and nobody is sending it
-    leased        somebody is sending it
-    bound         it is part of a message that may have arrived: the same one has to go again
-    unsure        its own message may have arrived: it must go again under its own id
+    age_from_ms     from when its age counts
+    error           why its newest attempt failed, or why it waits
+    digest_id       the delivery whose message contains this one
+    hold            HELD by a rule, waiting to be GROUPED, or RESENT by a person
+    is_ready        it is due, and not leased
+    leased          a worker is sending it
+    in_sent_digest  it is part of a digest that may have arrived: the same digest must be sent again
+    maybe_sent      its own message may have arrived: it must be sent again under its own id
     """
 
     id: str
@@ -45,72 +44,73 @@ class OpenDelivery(Struct, frozen=True, kw_only=True):
 
     @property
     def monitor_id(self) -> str | None:
-        """Whom it is about."""
+        """The monitor that its event is about."""
         return self.event.monitor_id
 
     @property
     def kind(self) -> EventKind:
-        """What it tells."""
+        """The kind of its event."""
         return self.event.event
 
     @property
     def blocks(self) -> bool:
-        """Whether its juniors wait for it, or with it; what a gate holds back holds nobody."""
+        """Whether newer deliveries of the monitor wait for it, or with it. A held one makes none wait."""
         if self.monitor_id is None or self.hold == RESENT:
             return False
         return self.leased or self.hold != HELD
 
 
-def collapse_outages(found: Iterable[OpenDelivery], held: Collection[str]) -> dict[str, str]:
-    """Deliveries that a newer one tells as well, with the reason: of each outage only the newest word goes.
+def collapse_outages(deliveries: Iterable[OpenDelivery], held: Collection[str]) -> dict[str, str]:
+    """Deliveries that a newer one makes redundant, id → reason: of each outage only the newest message is sent.
 
-    held    ids of those that may not go now: nothing is told by them
+    held    ids of those that may not be sent now: they make nothing redundant
     """
-    told: dict[str, str] = {}
+    collapsed: dict[str, str] = {}
     newest: dict[str | None, str] = {}
-    for one in sorted(found, key=lambda delivery: delivery.at_ms):
-        if one.kind not in OUTAGE_EVENTS or one.leased or one.in_sent_digest or one.hold == RESENT:
+    for delivery in sorted(deliveries, key=lambda one: one.at_ms):
+        is_fixed = delivery.leased or delivery.in_sent_digest or delivery.hold == RESENT
+        if delivery.kind not in OUTAGE_EVENTS or is_fixed:
             continue
-        waits = one.id in held or (one.hold == HELD and not one.is_ready)
-        if not waits and one.monitor_id in newest:
-            is_up = one.kind is EventKind.MONITOR_UP
-            told[newest.pop(one.monitor_id)] = COLLAPSED_INTO_RECOVERY if is_up else COLLAPSED_INTO_REMINDER
-        if one.kind is EventKind.MONITOR_DOWN:
-            newest[one.monitor_id] = one.id
+        waits = delivery.id in held or (delivery.hold == HELD and not delivery.is_ready)
+        if not waits and delivery.monitor_id in newest:
+            is_up = delivery.kind is EventKind.MONITOR_UP
+            collapsed[newest.pop(delivery.monitor_id)] = COLLAPSED_INTO_RECOVERY if is_up else COLLAPSED_INTO_REMINDER
+        if delivery.kind is EventKind.MONITOR_DOWN:
+            newest[delivery.monitor_id] = delivery.id
         elif waits:
-            newest.pop(one.monitor_id, None)
-    return told
+            newest.pop(delivery.monitor_id, None)
+    return collapsed
 
 
-def superseded_recoveries(found: Sequence[OpenDelivery], going: Collection[str]) -> list[str]:
-    """Recoveries that wait for their hour while a newer outage of their monitor is told: after it they would mislead.
+def superseded_recoveries(deliveries: Sequence[OpenDelivery], sending: Collection[str]) -> list[str]:
+    """Recoveries that still wait while a newer outage of their monitor is sent: after it they would mislead.
 
-    going    ids of those that are sent now
+    sending    ids of those that are sent now
     """
-    newest: dict[str | None, int] = {}
-    for one in found:
-        if one.id in going and one.kind in ALERT_EVENTS:
-            newest[one.monitor_id] = max(newest.get(one.monitor_id, 0), one.at_ms)
+    newest_alert: dict[str | None, int] = {}
+    for delivery in deliveries:
+        if delivery.id in sending and delivery.kind in ALERT_EVENTS:
+            newest_alert[delivery.monitor_id] = max(newest_alert.get(delivery.monitor_id, 0), delivery.at_ms)
     return [
         one.id
-        for one in found
-        if one.kind in RECOVERY_EVENTS and one.monitor_id and one.at_ms < newest.get(one.monitor_id, 0)
-        if one.id not in going and not (one.leased or one.in_sent_digest or one.hold == RESENT)
+        for one in deliveries
+        if one.kind in RECOVERY_EVENTS and one.monitor_id and one.at_ms < newest_alert.get(one.monitor_id, 0)
+        if one.id not in sending and not (one.leased or one.in_sent_digest or one.hold == RESENT)
     ]
 
 
 def select_in_order(
-    ready: Sequence[OpenDelivery], found: Iterable[OpenDelivery], done: Collection[str], *, is_digest: bool
+    ready: Sequence[OpenDelivery], deliveries: Iterable[OpenDelivery], settled: Collection[str], *, is_digest: bool
 ) -> list[OpenDelivery]:
-    """Those that may go now, oldest first: none whose elder of the same monitor is still to be told.
+    """Those that may be sent now, oldest first. A delivery waits for older ones of its monitor.
 
-    done        ids of those that are out of the way by now
-    together    they go in one message, and need not wait for each other
+    settled      ids that no other delivery waits for any more
+    is_digest    they are sent in one message, and need not wait for each other
     """
-    mates = {one.id for one in ready if not one.maybe_sent} if is_digest else set[str]()
+    members = {one.id for one in ready if not one.maybe_sent} if is_digest else set[str]()
     oldest: dict[str | None, int] = {}
-    for one in found:
-        if one.blocks and one.id not in done and one.id not in mates:
+    for one in deliveries:
+        if one.blocks and one.id not in settled and one.id not in members:
             oldest[one.monitor_id] = min(oldest.get(one.monitor_id, one.at_ms), one.at_ms)
-    kept = [one for one in ready if one.hold == RESENT or one.at_ms <= oldest.get(one.monitor_id, one.at_ms)]
-    return sorted(kept, key=lambda delivery: delivery.at_ms)
+    first = [one for one in ready if one.hold == RESENT or one.at_ms <= oldest.get(one.monitor_id, one.at_ms)]
+    return sorted(first, key=lambda one: one.at_ms)

@@ -1,4 +1,4 @@
-"""How many messages a channel is sent one by one, and until when the others wait to be told together. Pure."""
+"""How many messages a channel receives one by one before the others wait for a digest. Pure."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ from msgspec import Struct
 
 from schema.channels.terms import ChannelRules, Grouping
 
-# Programs and on-call services sort things out by themselves, and want each by itself.
+# Programs and on-call services group by themselves, and need each event as its own message.
 NEVER_GROUPED = frozenset({"webhook", "pagerduty", "opsgenie", "grafana_oncall", "pagertree"})
 DEFAULT_GROUPING = Grouping()
 
 
 class BurstCapacity(Struct, frozen=True):
-    """What a channel may be told now.
+    """What a channel may be sent now.
 
     free        messages
     until_ms    until when the others wait
@@ -22,21 +22,21 @@ class BurstCapacity(Struct, frozen=True):
     until_ms: int
 
 
-def grouping_of(type_: str, terms: ChannelRules) -> Grouping | None:
-    """A channel's grouping: its own, or the usual one of its type; None: everything one by one."""
-    if terms.grouping is not None:
-        return terms.grouping
+def grouping_of(type_: str, rules: ChannelRules) -> Grouping | None:
+    """A channel's grouping: its own, or the default of its type; None: everything one by one."""
+    if rules.grouping is not None:
+        return rules.grouping
     return None if type_ in NEVER_GROUPED else DEFAULT_GROUPING
 
 
-def capacity(grouping: Grouping, told_ms: Sequence[int], now_ms: int) -> BurstCapacity:
-    """What may go now.
+def capacity(grouping: Grouping, sent_ms: Sequence[int], now_ms: int) -> BurstCapacity:
+    """What may be sent now.
 
-    told_ms    when messages went out, newest first
+    sent_ms    when messages were sent, newest first
     """
-    within_ms = grouping.within * 1000
-    recent = [at for at in told_ms if at > now_ms - within_ms]
+    window_ms = grouping.within * 1000
+    recent = [at_ms for at_ms in sent_ms if at_ms > now_ms - window_ms]
     free = max(0, grouping.burst - len(recent))
     if 0 < grouping.burst <= len(recent):
-        return BurstCapacity(free, recent[grouping.burst - 1] + within_ms)
-    return BurstCapacity(free, now_ms + within_ms)
+        return BurstCapacity(free, recent[grouping.burst - 1] + window_ms)
+    return BurstCapacity(free, now_ms + window_ms)

@@ -1,4 +1,4 @@
-"""Makes the message of a stored event. Pure."""
+"""Converts a stored event into the message of a delivery. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,7 +12,7 @@ from schema.status import Status
 
 
 def message_from_event(event: Event, delivery_id: str) -> Message:
-    """What one delivery of this event says. Facts that the event does not hold stay empty."""
+    """The message of one delivery of this event. What the event does not hold stays empty."""
     data = event.data
     return Message(
         delivery_id=delivery_id,
@@ -31,24 +31,24 @@ def message_from_event(event: Event, delivery_id: str) -> Message:
     )
 
 
-def _monitor(told: Mapping[str, Any] | None) -> MessageMonitor | None:
-    if not told:
+def _monitor(data: Mapping[str, Any] | None) -> MessageMonitor | None:
+    if not data:
         return None
-    return MessageMonitor(id=str(told.get("id", "")), name=str(told.get("name", "")), type=str(told.get("type", "")))
+    return MessageMonitor(id=str(data.get("id", "")), name=str(data.get("name", "")), type=str(data.get("type", "")))
 
 
-def _status(told: object) -> Status | None:
-    """The monitor's; what other events call so is theirs."""
-    return Status(told) if isinstance(told, int) else None
+def _status(value: object) -> Status | None:
+    """The monitor's status. Other events may hold a `status` of their own, which is no number."""
+    return Status(value) if isinstance(value, int) else None
 
 
-def _instant(told: str | datetime | None) -> datetime | None:
-    return msgspec.convert(told, datetime) if told else None
+def _instant(value: str | datetime | None) -> datetime | None:
+    return msgspec.convert(value, datetime) if value else None
 
 
-def _number(told: float | None) -> float | None:
-    """A number as short as it can be written: 12, not 12.0, so that every JSON library writes it back alike."""
-    if told is None:
+def _number(value: float | None) -> float | None:
+    """A number in its shortest form: 12, not 12.0, so that every JSON library writes it back alike."""
+    if value is None:
         return None
-    short = round(told, 3)
+    short = round(value, 3)
     return int(short) if short == int(short) else short

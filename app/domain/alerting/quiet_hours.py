@@ -1,7 +1,7 @@
-"""When quiet hours end. Pure; by the clock on the wall of their time zone.
+"""When quiet hours end, by the local time of their time zone. Pure.
 
-Where the clock is put forward, a time that is left out is the moment it is put forward. Where it is put back, an hour
-that comes twice is quiet both times: they begin at its first, and end at its second pass.
+When the clock is put forward, a local time that is skipped counts as the moment of the change. When it is put back, an
+hour that occurs twice is quiet both times: quiet hours begin at its first pass and end at its second.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,12 +10,12 @@ from app.clock import epoch_ms
 from app.domain.schedule.cron import zone_of
 from schema.channels.terms import Day, QuietHours
 
-DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as `date.weekday` counts them
-FIRST_PASS, SECOND_PASS = 0, 1  # passes of an hour that comes twice
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # in the order of `date.weekday`
+FIRST_PASS, SECOND_PASS = 0, 1  # of an hour that occurs twice; the values of `fold`
 
 
 def quiet_until_ms(quiet: QuietHours, now_ms: int) -> int:
-    """When the quiet hours end that it is now within, epoch milliseconds; 0 when it is not within any."""
+    """When the current quiet hours end, epoch milliseconds; 0 outside of quiet hours."""
     today = datetime.fromtimestamp(now_ms / 1000, zone_of(quiet.timezone)).date()
     for day in (today, today - timedelta(days=1)):
         begin_ms, end_ms = _period(quiet, day)
@@ -27,16 +27,15 @@ def quiet_until_ms(quiet: QuietHours, now_ms: int) -> int:
 def _period(quiet: QuietHours, day: date) -> tuple[int, int]:
     """The quiet hours that begin on this day."""
     last = day if quiet.since < quiet.until else day + timedelta(days=1)
-    return _instant_ms(day, quiet.since, quiet.timezone, FIRST_PASS), _instant_ms(
-        last, quiet.until, quiet.timezone, SECOND_PASS
-    )
+    begin_ms = _instant_ms(day, quiet.since, quiet.timezone, FIRST_PASS)
+    return begin_ms, _instant_ms(last, quiet.until, quiet.timezone, SECOND_PASS)
 
 
-def _instant_ms(day: date, time_of_day: str, timezone: str, which: int) -> int:
-    """When the clock on the wall shows this, or the first time after it that it shows at all."""
-    shown = datetime.combine(day, time.fromisoformat(time_of_day))
+def _instant_ms(day: date, time_of_day: str, timezone: str, fold: int) -> int:
+    """When the local clock shows this time, or the first later time that it shows at all."""
+    local = datetime.combine(day, time.fromisoformat(time_of_day))
     while True:
-        at = shown.replace(tzinfo=zone_of(timezone), fold=which).astimezone(UTC)
-        if at.astimezone(zone_of(timezone)).replace(tzinfo=None, fold=0) == shown:
+        at = local.replace(tzinfo=zone_of(timezone), fold=fold).astimezone(UTC)
+        if at.astimezone(zone_of(timezone)).replace(tzinfo=None, fold=0) == local:
             return epoch_ms(at)
-        shown += timedelta(minutes=1)
+        local += timedelta(minutes=1)

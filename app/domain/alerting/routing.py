@@ -1,4 +1,4 @@
-"""Decides which channels are told of an event, by their patterns and by what ties them to its monitor. Pure."""
+"""Decides which channels receive an event, by their patterns and by their links to its monitor. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
@@ -8,15 +8,15 @@ from msgspec import Struct
 
 from schema.events import EventKind
 
-UNROUTED = (EventKind.TEST,)  # goes to the channel that is tried, and to no other
+UNROUTED = (EventKind.TEST,)  # sent to the channel under test only
 SYSTEM_PREFIX = "system."
 
 
 class ChannelSubscription(Struct, frozen=True, kw_only=True):
-    """A channel as far as it matters who is told. A paused one is owed as well: what it misses is listed as dead.
+    """A channel, as far as routing needs it. A disabled one gets deliveries too: they are listed as dead.
 
-    events      patterns of what it is told of
-    is_webhook  a program listens, and nobody who would get up at night
+    events      patterns of the events that it receives
+    is_webhook  it notifies a program, not a person
     """
 
     id: str
@@ -28,65 +28,65 @@ class ChannelSubscription(Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=4_096)
 def matches(patterns: tuple[str, ...], kind: str) -> bool:
-    """Whether one of the patterns (`*`, `monitor.*`, a name) means this event."""
+    """Whether one of the patterns (`*`, `monitor.*`, a name) matches this event."""
     return any(one in {"*", kind} or (one.endswith(".*") and kind.startswith(one[:-1])) for one in patterns)
 
 
 def unknown_patterns(patterns: Sequence[str]) -> list[int]:
-    """The places of patterns that mean no event there is."""
+    """The indexes of patterns that match no event."""
     return [number for number, one in enumerate(patterns) if not any(matches((one,), str(kind)) for kind in EventKind)]
 
 
 class EventRouter:
-    """The channels that listen while a batch of events is stored. Patterns are weighed once for each kind of event."""
+    """The channels at the time when a batch of events is stored. Matches patterns once for each kind of event."""
 
-    def __init__(self, listeners: Iterable[ChannelSubscription]) -> None:
-        self._subscriptions = list(listeners)
+    def __init__(self, subscriptions: Iterable[ChannelSubscription]) -> None:
+        self._subscriptions = list(subscriptions)
         self._subscribed: dict[EventKind, dict[str, ChannelSubscription]] = {}
         self._all_monitors: dict[EventKind, list[ChannelSubscription]] = {}
 
     def recipients(
         self, kind: EventKind, *, linked_ids: Collection[str] | None = None, subject_id: str | None = None
     ) -> list[ChannelSubscription]:
-        """Who is told of an event.
+        """The channels that receive an event.
 
-        tied     ids of the channels that are linked to its monitor, share a tag with it, or were told of its incident
-                 before; None: the event has no monitor
-        subject  the channel that the event is about: it can't be told that it does not work
+        linked_ids  channels that are linked to its monitor, share a tag with it, or received its incident before;
+                    None: the event has no monitor
+        subject_id  the channel that the event is about: it can't report its own failure
         """
         if kind in UNROUTED:
             return []
-        wanting = self._subscribed_to(kind)
+        subscribed = self._subscribed_to(kind)
         if linked_ids is not None:
-            told = self._all_monitors[kind] + [
-                wanting[id_] for id_ in sorted(linked_ids) if id_ in wanting and not wanting[id_].all_monitors
+            found = self._all_monitors[kind] + [
+                subscribed[id_] for id_ in sorted(linked_ids) if id_ in subscribed and not subscribed[id_].all_monitors
             ]
         elif kind.startswith(SYSTEM_PREFIX):
-            told = _system_recipients(list(wanting.values()), self._subscriptions, subject_id)
+            found = _system_recipients(list(subscribed.values()), self._subscriptions, subject_id)
         else:
-            told = list(wanting.values())
-        return [one for one in told if one.id != subject_id]
+            found = list(subscribed.values())
+        return [one for one in found if one.id != subject_id]
 
     def _subscribed_to(self, kind: EventKind) -> dict[str, ChannelSubscription]:
         if kind not in self._subscribed:
-            wanting = {one.id: one for one in self._subscriptions if matches(one.events, str(kind))}
-            self._subscribed[kind] = wanting
-            self._all_monitors[kind] = [one for one in wanting.values() if one.all_monitors]
+            subscribed = {one.id: one for one in self._subscriptions if matches(one.events, str(kind))}
+            self._subscribed[kind] = subscribed
+            self._all_monitors[kind] = [one for one in subscribed.values() if one.all_monitors]
         return self._subscribed[kind]
 
 
 def _system_recipients(
-    wanting: list[ChannelSubscription], listeners: Iterable[ChannelSubscription], subject: str | None
+    subscribed: list[ChannelSubscription], subscriptions: Iterable[ChannelSubscription], subject_id: str | None
 ) -> list[ChannelSubscription]:
-    """Who is told of our own troubles: who asked for them; when no person did, the default channels, or else all."""
-    if any(not one.is_webhook and one.id != subject for one in wanting):
-        return wanting
-    people = [one for one in listeners if not one.is_webhook and one.id != subject]
-    return [one for one in wanting if one.is_webhook] + ([one for one in people if one.is_default] or people)
+    """Who is alerted about Watchkeeper itself: subscribers; if no person is one, the default channels, or else all."""
+    if any(not one.is_webhook and one.id != subject_id for one in subscribed):
+        return subscribed
+    people = [one for one in subscriptions if not one.is_webhook and one.id != subject_id]
+    return [one for one in subscribed if one.is_webhook] + ([one for one in people if one.is_default] or people)
 
 
 def closed_without_recovery(event: EventKind, data: dict[str, Any]) -> bool:
-    """Whether an outage ends because its monitor is watched no more: there will be no recovery to be told of."""
+    """Whether an incident closed because its monitor was paused or deleted: no recovery will follow."""
     return event is EventKind.INCIDENT_RESOLVED and "ended_by" in data
 
 
@@ -101,6 +101,6 @@ def incident_id_of(data: dict[str, Any]) -> str | None:
 
 
 def _id_of(data: dict[str, Any], noun: str) -> str | None:
-    thing = data.get(noun)
-    found = thing.get("id") if isinstance(thing, dict) else None
-    return found if isinstance(found, str) else None
+    resource = data.get(noun)
+    id_ = resource.get("id") if isinstance(resource, dict) else None
+    return id_ if isinstance(id_, str) else None

@@ -1,4 +1,4 @@
-"""An example of every event, as it would be stored: for previews of templates, and for tests of webhooks. Pure."""
+"""A sample of every event, as it is stored: for template previews and webhook tests. Pure."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -76,11 +76,6 @@ _DATA: dict[EventKind, dict[str, Any]] = {
 
 
 def sample_event(kind: EventKind, at: datetime = SAMPLE_AT, id_: str = SAMPLE_ID) -> Event:
-    """An event of this kind that could have happened then. Its data is the caller's own."""
-    data = _copy(_DATA[kind])
+    """A sample event of this kind. The caller may change its data."""
+    data = {name: dict(value) if isinstance(value, dict) else value for name, value in _DATA[kind].items()}
     return Event(id=id_, event=kind, at=at, monitor_id=data.get("monitor", {}).get("id"), data=data)
-
-
-def _copy(data: dict[str, Any]) -> dict[str, Any]:
-    """The data, with objects inside of it that nobody else holds."""
-    return {name: dict(value) if isinstance(value, dict) else value for name, value in data.items()}

@@ -1,4 +1,4 @@
-"""Checks are monitors in document 002's words: translated here, both ways. Pure."""
+"""Converts between monitors and document 002's checks. Pure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,22 +15,22 @@ from schema.errors import FieldError
 from schema.monitors import DRAFTS, Monitor, MonitorDraft, MonitorPatch
 from schema.targets import Target
 
-MAX_INTERVAL_SHARE = 0.8  # of a short interval a check may take, as of any monitor
-NEEDS_HISTORY = frozenset({"push", "group", "manual"})  # their verdict is made of what others report
+MAX_INTERVAL_SHARE = 0.8  # of a short interval, at most the timeout, as for any monitor
+NEEDS_HISTORY = frozenset({"push", "group", "manual"})  # their status depends on earlier reports or on other monitors
 BAD_SCHEDULE = 'must be "every N seconds" (minutes, hours, days), from 5 seconds to 31 days, or five fields of cron'
 
 
 @contextmanager
 def name_check_fields(plugin_type: str) -> Iterator[None]:
-    """Refusals of a monitor's fields name the check's fields instead."""
+    """Within this context, errors of a monitor's fields name the check's fields."""
     try:
         yield
-    except Invalid as refused:
-        raise field_names.with_check_fields(plugins.monitor_type(plugin_type), refused) from refused
+    except Invalid as error:
+        raise field_names.with_check_fields(plugins.monitor_type(plugin_type), error) from error
 
 
 def check_from_monitor(monitor: Monitor, last_run: datetime | None) -> Check:
-    """A monitor as a check."""
+    """A monitor as document 002's check."""
     return Check(
         id=monitor.id,
         name=monitor.name,
@@ -45,51 +45,57 @@ def check_from_monitor(monitor: Monitor, last_run: datetime | None) -> Check:
 
 
 def schedule_text(monitor: Monitor) -> str | None:
-    """When it is due, in words; None when it runs on demand."""
+    """The schedule in words; None when it runs on demand."""
     return schedules.format_interval(monitor.interval) if monitor.interval else monitor.cron
 
 
 def monitor_draft(check: CheckDraft) -> MonitorDraft:
-    """The monitor that a new check is. Raises Invalid with every wrong field."""
+    """The draft of a new check's monitor. Raises Invalid with every wrong field."""
     type_ = plugins.monitor_type(check.plugin_type)
     config, timeout_s = field_names.to_monitor_config(type_, check.config)
-    when, wrong = _parse_schedule(check.schedule)
-    wire = {"type": type_, "name": check.name, "config": config, "active": check.enabled, **when}
-    wire |= _timeout_field(type_, timeout_s, when["interval"])
-    return _validate_draft(type_, wire, wrong)
+    schedule, errors = _parse_schedule(check.schedule)
+    fields = {"type": type_, "name": check.name, "config": config, "active": check.enabled, **schedule}
+    fields |= _timeout_field(type_, timeout_s, schedule["interval"])
+    return _validate_draft(type_, fields, errors)
 
 
 def monitor_patch(monitor: Monitor, check: CheckPatch) -> MonitorPatch:
-    """What a change of the check changes of its monitor. Raises Invalid with every wrong field."""
-    when, wrong = ({}, []) if check.schedule is UNSET else _parse_schedule(check.schedule)
+    """The monitor's patch for a check's patch. Raises Invalid with every wrong field."""
+    schedule, errors = ({}, []) if check.schedule is UNSET else _parse_schedule(check.schedule)
     plain = {"name": check.name, "active": check.enabled}
-    wire: dict[str, Any] = {name: value for name, value in plain.items() if value is not UNSET} | when
+    fields: dict[str, Any] = {name: value for name, value in plain.items() if value is not UNSET} | schedule
     if check.plugin_type is not UNSET:
-        wire["type"] = plugins.monitor_type(check.plugin_type)
-    interval_s = when.get("interval", monitor.interval)
+        fields["type"] = plugins.monitor_type(check.plugin_type)
+    interval_s = schedule.get("interval", monitor.interval)
     if check.config is not UNSET:
-        wire["config"], timeout_s = field_names.to_monitor_config(monitor.type, check.config)
-        wire |= _timeout_field(monitor.type, timeout_s, interval_s)
-    elif when and _timeout_field(monitor.type, UNSET, monitor.interval) == {"timeout": monitor.timeout}:
-        wire |= _timeout_field(monitor.type, UNSET, interval_s)  # nobody chose it, so it follows the interval
-    return cast("MonitorPatch", _validate(monitor.type, wire, wrong, MonitorPatch))
+        fields["config"], timeout_s = field_names.to_monitor_config(monitor.type, check.config)
+        fields |= _timeout_field(monitor.type, timeout_s, interval_s)
+    elif schedule and _timeout_field(monitor.type, UNSET, monitor.interval) == {"timeout": monitor.timeout}:
+        fields |= _timeout_field(monitor.type, UNSET, interval_s)  # it was the default, so it follows the interval
+    return cast("MonitorPatch", _validate(monitor.type, fields, errors, MonitorPatch))
 
 
 def ad_hoc_target(check: AdHocCheck) -> tuple[Target, float]:
-    """What an ad-hoc check looks at, and how many seconds it may take. Raises Invalid with every wrong field."""
+    """(the target of an ad-hoc check, its timeout in seconds). Raises Invalid with every wrong field."""
     type_ = plugins.monitor_type(check.plugin_type)
     if type_ in NEEDS_HISTORY:
         raise Invalid.for_field(
             "plugin_type", f"{type_} can't be run by itself: it is judged by what was reported to it"
         )
     config, timeout_s = field_names.to_monitor_config(type_, check.config)
-    wire = {"type": type_, "name": type_, "config": config, "interval": None, **_timeout_field(type_, timeout_s, None)}
-    draft = _validate_draft(type_, wire, [])
+    fields = {
+        "type": type_,
+        "name": type_,
+        "config": config,
+        "interval": None,
+        **_timeout_field(type_, timeout_s, None),
+    }
+    draft = _validate_draft(type_, fields, [])
     return draft.config, draft.timeout or plugins.DEFAULT_TIMEOUT_S
 
 
 def _parse_schedule(schedule: str | None) -> tuple[dict[str, Any], list[FieldError]]:
-    """A schedule as a monitor's fields, and what is wrong with it."""
+    """(a schedule as a monitor's fields, its errors)."""
     if schedule is None:
         return {"interval": None, "cron": None}, []
     if (interval_s := schedules.parse_interval(schedule)) is not None:
@@ -99,26 +105,26 @@ def _parse_schedule(schedule: str | None) -> tuple[dict[str, Any], list[FieldErr
     return {"interval": None, "cron": None}, [FieldError("schedule", BAD_SCHEDULE)]
 
 
-def _timeout_field(type_: str, asked_s: Any, interval_s: int | None) -> dict[str, Any]:
-    """The timeout that was asked for, or the usual one of the type; neither for a type that has none of its own."""
-    if asked_s is not UNSET:
-        return {"timeout": asked_s}
+def _timeout_field(type_: str, requested_s: Any, interval_s: int | None) -> dict[str, Any]:
+    """The requested timeout, or the default of the type; empty for a type without its own default."""
+    if requested_s is not UNSET:
+        return {"timeout": requested_s}
     if type_ not in plugins.TIMEOUTS_S:
         return {}
-    usual_s = plugins.TIMEOUTS_S[type_]
-    return {"timeout": min(usual_s, MAX_INTERVAL_SHARE * interval_s) if interval_s else usual_s}
+    default_s = plugins.TIMEOUTS_S[type_]
+    return {"timeout": min(default_s, MAX_INTERVAL_SHARE * interval_s) if interval_s else default_s}
 
 
-def _validate_draft(type_: str, wire: dict[str, Any], wrong: list[FieldError]) -> MonitorDraft:
-    return cast("MonitorDraft", _validate(type_, wire, wrong, DRAFTS[type_]))
+def _validate_draft(type_: str, fields: dict[str, Any], errors: list[FieldError]) -> MonitorDraft:
+    return cast("MonitorDraft", _validate(type_, fields, errors, DRAFTS[type_]))
 
 
-def _validate(type_: str, wire: dict[str, Any], wrong: list[FieldError], kind: Any) -> Any:
-    """The fields as a monitor's. Raises Invalid with every field that is wrong, in the check's words."""
+def _validate(type_: str, fields: dict[str, Any], errors: list[FieldError], kind: Any) -> Any:
+    """Validate a monitor's fields. Raises Invalid with every wrong field, by the check's names."""
     try:
-        found = structs.validate(wire, kind)
-    except Invalid as refused:
-        raise Invalid([*field_names.with_check_fields(type_, refused).fields, *wrong]) from refused
-    if wrong:
-        raise Invalid(wrong)
-    return found
+        valid = structs.validate(fields, kind)
+    except Invalid as error:
+        raise Invalid([*field_names.with_check_fields(type_, error).fields, *errors]) from error
+    if errors:
+        raise Invalid(errors)
+    return valid

@@ -1,4 +1,4 @@
-"""Monitor types as document 002 knows them: by its names, described from the typed configs. Pure."""
+"""Monitor types as document 002's plugins, described from the typed configs. Pure."""
 
 from functools import cache
 from typing import Any
@@ -13,15 +13,15 @@ from schema.plugins import Plugin, Plugins
 from schema.targets import TARGETS
 
 ALIASES = {"website_status": "website", "ssl_certificate": "ssl", "mail_server": "mail", "dns_record": "dns"}
-TIMEOUTS_S = {"website": 10.0, "dns": 10.0, "ssl": 30.0, "mail": 30.0}  # what document 002's own clients are used to
+TIMEOUTS_S = {"website": 10.0, "dns": 10.0, "ssl": 30.0, "mail": 30.0}  # the defaults of document 002
 DEFAULT_TIMEOUT_S = 16.0
-EXTRA_FIELDS = {  # what document 002 has beside our fields
+EXTRA_FIELDS = {  # fields that only document 002 has
     "dns": {
         "subdomain": "Put in front of the domain.",
         "check_propagation": "Ask the resolvers, or eight public ones, and compare (default: false)",
     },
 }
-REPLACED_FIELDS = {  # what document 002 has in place of one of our fields
+REPLACED_FIELDS = {  # fields of document 002 that replace one of ours
     ("mail", "security"): {
         "use_ssl": "TLS from the first byte on (default: false)",
         "use_tls": "TLS on request, by STARTTLS (default: false)",
@@ -30,7 +30,7 @@ REPLACED_FIELDS = {  # what document 002 has in place of one of our fields
 
 
 def monitor_type(name: str) -> str:
-    """The monitor type that a name or an alias means. Raises Invalid."""
+    """The monitor type of a name or an alias. Raises Invalid."""
     type_ = ALIASES.get(name, name)
     if type_ not in TARGETS:
         raise Invalid.for_field("plugin_type", f"must be one of {', '.join([*TARGETS, *ALIASES])}")
@@ -39,22 +39,22 @@ def monitor_type(name: str) -> str:
 
 @cache
 def list_plugins() -> Plugins:
-    """Every monitor type, described."""
-    found = [get_plugin(type_) for type_ in TARGETS]
-    return Plugins(plugins=found, count=len(found))
+    """The descriptions of all monitor types."""
+    plugins = [get_plugin(type_) for type_ in TARGETS]
+    return Plugins(plugins=plugins, count=len(plugins))
 
 
 @cache
 def get_plugin(type_: str) -> Plugin:
-    """What a monitor type checks, and what its config takes."""
+    """The description of a monitor type and of its config's fields."""
     target = TARGETS[type_]
     required: dict[str, str] = {}
     optional: dict[str, str] = {}
-    for one in msgspec.structs.fields(target):
-        (required if one.required else optional).update(_field_descriptions(type_, one))
+    for field in msgspec.structs.fields(target):
+        (required if field.required else optional).update(_field_descriptions(type_, field))
     optional |= EXTRA_FIELDS.get(type_, {})
-    usual_s = TIMEOUTS_S.get(type_, DEFAULT_TIMEOUT_S)
-    optional[TIMEOUT] = f"Seconds one check may take, at most its interval (default: {usual_s:g})"
+    default_s = TIMEOUTS_S.get(type_, DEFAULT_TIMEOUT_S)
+    optional[TIMEOUT] = f"Seconds one check may take, at most its interval (default: {default_s:g})"
     return Plugin(
         name=type_,
         description=(target.__doc__ or "").strip().partition("\n")[0],
@@ -65,7 +65,7 @@ def get_plugin(type_: str) -> Plugin:
 
 
 def _field_descriptions(type_: str, field: msgspec.structs.FieldInfo) -> dict[str, str]:
-    """A field's name there, and its description or its name as words; with its default, when that says something."""
+    """The document's name of a field → its description, or else its name in words, with its default unless empty."""
     if switches := REPLACED_FIELDS.get((type_, field.name)):
         return switches
     name = NAMES_BY_TYPE.get(type_, {}).get(field.name, field.name)
@@ -77,6 +77,6 @@ def _field_descriptions(type_: str, field: msgspec.structs.FieldInfo) -> dict[st
 
 
 def _default_text(default: Any) -> str:
-    """A default as JSON would have it, a text without its quotes."""
-    shown = msgspec.to_builtins(default)
-    return shown if isinstance(shown, str) else msgspec.json.encode(shown).decode()
+    """A default as JSON, a string without quotes."""
+    plain = msgspec.to_builtins(default)
+    return plain if isinstance(plain, str) else msgspec.json.encode(plain).decode()

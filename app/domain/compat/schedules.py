@@ -1,4 +1,4 @@
-"""Schedules in words: "every 5 minutes" is an interval of 300 seconds, and the other way round. Pure."""
+"""Converts between intervals and document 002's words: 300 seconds is "every 5 minutes". Pure."""
 
 import re
 
@@ -9,16 +9,16 @@ MIN_S, MAX_S = 5, 2_678_400  # as `schema.field_types.Interval`
 
 
 def parse_interval(text: str) -> int | None:
-    """Seconds between two runs; None when the text is no "every …" within the limits."""
-    found = INTERVAL_PATTERN.fullmatch(" ".join(text.split()))
-    if found is None:
+    """Seconds of an "every …" within the limits; None for any other text."""
+    match = INTERVAL_PATTERN.fullmatch(" ".join(text.split()))
+    if match is None:
         return None
-    seconds = int(found.group(1) or 1) * UNITS_S[found.group(2).lower()]
+    seconds = int(match.group(1) or 1) * UNITS_S[match.group(2).lower()]
     return seconds if MIN_S <= seconds <= MAX_S else None
 
 
 def format_interval(interval_s: int) -> str:
-    """How people say it, in the largest unit that comes out even."""
+    """An interval in words, in the largest unit that divides it."""
     unit = next(name for name, length_s in UNITS_S.items() if interval_s % length_s == 0)
     count = interval_s // UNITS_S[unit]
     return f"every {count} {unit}{'' if count == 1 else 's'}"

@@ -1,8 +1,8 @@
 """Checks that every due slot has exactly one heartbeat, or lies in a recorded gap. Pure.
 
-An era says from when on a series was due how often, by interval or by cron. Within two seconds of an era's boundary
-either schedule may have been in force, so nothing is asked there. Early heartbeats (retries, run-now, pushes) lie off
-the schedule and are allowed.
+A schedule period says from when on a series was due, by interval or by cron. Within two seconds of a period's boundary
+either schedule may have been in force, so nothing is checked there. Early heartbeats (retries, run-now, pushes) lie
+off the schedule and are allowed.
 """
 
 from bisect import bisect_right
@@ -13,10 +13,8 @@ import msgspec
 
 from app.domain.schedule.slots import due_between, is_due, is_scheduled
 
-EDGE_MS = 2_000  # an edit takes effect within a second; clocks of two machines differ by less than another
-MAX_SCHEDULE_LAG_MS = (
-    60_000  # while Redis is away, or the machine busy, the schedule goes on as it was; no longer than this
-)
+EDGE_MS = 2_000  # an edit takes effect within a second; the clocks of two machines differ by less than another
+MAX_SCHEDULE_LAG_MS = 60_000  # with Redis away or the machine busy, the old schedule continues for at most this long
 
 
 class SchedulePeriod(NamedTuple):
@@ -29,7 +27,7 @@ class SchedulePeriod(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Slots that nobody checked, both ends included."""
+    """Slots without a check, both ends included."""
 
     from_ms: int
     to_ms: int
@@ -43,7 +41,7 @@ class Beat(NamedTuple):
 
 
 class SlotError(msgspec.Struct, frozen=True):
-    """One slot that is missing, or one heartbeat that lies where no slot was."""
+    """A missing slot, or a heartbeat where no slot was."""
 
     series: int
     at_ms: int
@@ -51,10 +49,10 @@ class SlotError(msgspec.Struct, frozen=True):
 
 
 class Review(msgspec.Struct, frozen=True):
-    """What a stretch of one series' history holds.
+    """The review of a window of one series.
 
-    slots  that were due     gaps  of these, excused by a recorded gap
-    flaws  every missing slot and doubled heartbeat
+    slots   that were due     gaps  of these, in a recorded gap
+    errors  every missing slot and doubled heartbeat
     """
 
     slots: int
@@ -63,73 +61,73 @@ class Review(msgspec.Struct, frozen=True):
 
 
 def review_series(
-    series: int, eras: Sequence[SchedulePeriod], gaps: Iterable[Gap], beats: Sequence[Beat], window: range
+    series: int, periods: Sequence[SchedulePeriod], gaps: Iterable[Gap], beats: Sequence[Beat], window: range
 ) -> Review:
-    """Compare what was due with what there is.
+    """Compare the slots that were due with the stored heartbeats.
 
-    eras    in order of time; the last one is still in force
-    beats   of the window, in any order
-    window  from_ms <= t < to_ms
+    periods  in order of time; the last one is still in force
+    beats    of the window, in any order
+    window   from_ms <= t < to_ms
     """
     due = [
         slot
-        for first, end, era in _active_periods(eras, window)
-        for slot in _due_slots(series, era, first, end, window)
+        for first, end, period in _active_periods(periods, window)
+        for slot in _due_slots(series, period, first, end, window)
     ]
-    there = {beat.at_ms for beat in beats}
-    absent = [slot for slot in due if slot not in there]
-    united = _merge_gaps(gaps)
-    missing = [slot for slot in absent if not _covers(united, slot)]
-    strange = [beat.at_ms for beat in beats if not beat.early and not _is_due(series, eras, beat.at_ms)]
-    flaws = [SlotError(series, at_ms, "missing") for at_ms in missing]
-    flaws += [SlotError(series, at_ms, "doubled") for at_ms in strange]
-    return Review(len(due), len(absent) - len(missing), flaws)
+    stored = {beat.at_ms for beat in beats}
+    unchecked = [slot for slot in due if slot not in stored]
+    merged = _merge_gaps(gaps)
+    missing = [slot for slot in unchecked if not _covers(merged, slot)]
+    doubled = [beat.at_ms for beat in beats if not beat.early and not _is_due(series, periods, beat.at_ms)]
+    errors = [SlotError(series, at_ms, "missing") for at_ms in missing]
+    errors += [SlotError(series, at_ms, "doubled") for at_ms in doubled]
+    return Review(len(due), len(unchecked) - len(missing), errors)
 
 
-def _active_periods(eras: Sequence[SchedulePeriod], window: range) -> Iterable[tuple[int, int, SchedulePeriod]]:
-    """(first, end, era) of each active era, its edges taken off."""
-    ends = [era.from_ms - EDGE_MS for era in eras[1:]] + [window.stop]
-    for era, end_ms in zip(eras, ends, strict=True):
-        if is_scheduled(era):
-            yield era.from_ms + EDGE_MS, end_ms, era
+def _active_periods(periods: Sequence[SchedulePeriod], window: range) -> Iterable[tuple[int, int, SchedulePeriod]]:
+    """(first, end, period) of each active period, without its edges."""
+    ends = [period.from_ms - EDGE_MS for period in periods[1:]] + [window.stop]
+    for period, end_ms in zip(periods, ends, strict=True):
+        if is_scheduled(period):
+            yield period.from_ms + EDGE_MS, end_ms, period
 
 
-def _due_slots(series: int, era: SchedulePeriod, first_ms: int, end_ms: int, window: range) -> Iterable[int]:
-    return due_between(series, era, max(first_ms, window.start), min(end_ms, window.stop))
+def _due_slots(series: int, period: SchedulePeriod, first_ms: int, end_ms: int, window: range) -> Iterable[int]:
+    return due_between(series, period, max(first_ms, window.start), min(end_ms, window.stop))
 
 
 def _merge_gaps(gaps: Iterable[Gap]) -> list[Gap]:
-    """Gaps in order, those that touch made one."""
-    united: list[Gap] = []
+    """Gaps in order; overlapping ones are merged."""
+    merged: list[Gap] = []
     for gap in sorted(gaps):
-        if united and gap.from_ms <= united[-1].to_ms:
-            united[-1] = Gap(united[-1].from_ms, max(gap.to_ms, united[-1].to_ms))
+        if merged and gap.from_ms <= merged[-1].to_ms:
+            merged[-1] = Gap(merged[-1].from_ms, max(gap.to_ms, merged[-1].to_ms))
         else:
-            united.append(gap)
-    return united
+            merged.append(gap)
+    return merged
 
 
-def _covers(united: Sequence[Gap], slot: int) -> bool:
-    found = bisect_right(united, slot, key=_start_ms) - 1
-    return found >= 0 and slot <= united[found].to_ms
+def _covers(merged: Sequence[Gap], slot: int) -> bool:
+    index = bisect_right(merged, slot, key=_start_ms) - 1
+    return index >= 0 and slot <= merged[index].to_ms
 
 
-def _start_ms(part: Gap | SchedulePeriod) -> int:
-    return part.from_ms
+def _start_ms(span: Gap | SchedulePeriod) -> int:
+    return span.from_ms
 
 
-def _is_due(series: int, eras: Sequence[SchedulePeriod], at_ms: int) -> bool:
-    """Whether the schedule then in force has this slot; near a boundary everything counts as due.
+def _is_due(series: int, periods: Sequence[SchedulePeriod], at_ms: int) -> bool:
+    """Whether the schedule in force at that time has this slot; near a boundary everything counts as due.
 
-    The one before may have been in force a little longer: its slots count, and nobody misses them.
+    The previous schedule may have been in force a little longer: its slots count, but are not required.
     """
-    found = bisect_right(eras, at_ms, key=_start_ms)
-    nearby = eras[max(0, found - 1) : found + 1]
-    if any(abs(era.from_ms - at_ms) <= EDGE_MS for era in nearby):
+    index = bisect_right(periods, at_ms, key=_start_ms)
+    nearby = periods[max(0, index - 1) : index + 1]
+    if any(abs(period.from_ms - at_ms) <= EDGE_MS for period in nearby):
         return True
-    if found == 0:
+    if index == 0:
         return False
-    in_force = [eras[found - 1]]
-    if found > 1 and at_ms - eras[found - 1].from_ms <= MAX_SCHEDULE_LAG_MS:
-        in_force.append(eras[found - 2])
-    return any(is_due(series, era, at_ms) for era in in_force)
+    in_force = [periods[index - 1]]
+    if index > 1 and at_ms - periods[index - 1].from_ms <= MAX_SCHEDULE_LAG_MS:
+        in_force.append(periods[index - 2])
+    return any(is_due(series, period, at_ms) for period in in_force)

@@ -1,7 +1,7 @@
-"""How long checks took, as a histogram whose buckets grow by a tenth: percentiles that can be merged. Pure.
+"""A histogram of latencies whose buckets grow by a tenth, so that percentiles can be merged. Pure.
 
-The buckets, the error and the merges are DDSketch's; its library stores an hour of 180 checks in 1,045 bytes, we in 19
-(`app.domain.history.rollup_codec`), and a dict of two integers needs no library.
+The buckets, the error and the merging are those of DDSketch. Its library stores an hour of 180 checks in 1,045 bytes,
+`app.domain.history.rollup_codec` in 19; a dict of two integers needs no library.
 """
 
 from collections.abc import Mapping
@@ -20,18 +20,18 @@ def bucket_of(took_us: int) -> int:
 
 
 def latency_us(bucket: int) -> float:
-    """The latency a bucket stands for: never further than `ERROR` from any it holds."""
+    """The latency of a bucket, within `RELATIVE_ERROR` of every latency in it."""
     return float(GROWTH**bucket * (1 + RELATIVE_ERROR))
 
 
 def merge_sketch(into: Sketch, more: Mapping[int, int]) -> None:
-    """Add what `more` holds; the order of merges makes no difference."""
+    """Add the counts of `more`; the order of merges does not matter."""
     for bucket, count in more.items():
         into[bucket] = into.get(bucket, 0) + count
 
 
 def percentile_us(sketch: Mapping[int, int], share: float) -> float | None:
-    """The latency that `share` (0 to 1) of the checks did not exceed: 0 the least, 1 the greatest. None: no checks."""
+    """The latency that a `share` (0 to 1) of the checks did not exceed: 0 lowest, 1 highest. None: no checks."""
     rank = share * (sum(sketch.values()) - 1)
     passed = 0
     for bucket in sorted(sketch):

@@ -1,11 +1,11 @@
-"""Tallies as a few bytes, so that years of them fit on a small disk. Pure.
+"""Encodes tallies in a few bytes, so that years of them fit on a small disk. Pure.
 
-A string of bits, a 1 before it (leading zeros count). Eight of them say what follows: which of the six statuses occur;
-LONE: the only one holds the whole span; MEASURED: every passing check has its latency. Then, per status that occurs,
-its checks (not of UP when MEASURED) and milliseconds (not when LONE); then, if there are latencies, their sum in ms,
-the first bucket, and the count of each bucket from there.
+A string of bits, after a leading 1 (leading zeros count). The first eight bits say what follows: which of the six
+statuses occur; SINGLE_STATUS: the only one lasts for the whole span; ALL_MEASURED: every passing check has its latency.
+Then, per status that occurs, its checks (not of UP when ALL_MEASURED) and milliseconds (not when SINGLE_STATUS); then,
+if there are latencies, their sum in ms, the first bucket, and the count of each bucket from there.
 
-Numbers are exponential Golomb codes (Teuhola 1978): the last n bits as they are, the rest as it needs. A bucket with
+Numbers are exponential Golomb codes (Teuhola 1978): the last n bits plain, the rest as long as needed. A bucket with
 k checks takes about 2·log2(k) bits, an empty one two. Measured, 180 checks in an hour with latencies spread by a third
 and one outlier in a hundred: 19.2 bytes; as varints it was 27.3.
 """
@@ -18,47 +18,48 @@ from schema.status import Status
 
 HEAD_BITS = 8
 SINGLE_STATUS, ALL_MEASURED = 64, 128
-# How many bits of a number are written as they are: about as many as the usual one has.
+# How many bits of a number are plain: about as many as a usual one has.
 CHECK_BITS, MS_BITS, SUM_BITS, FIRST_BUCKET_BITS, BUCKET_BITS = 6, 20, 12, 7, 1
 
 
-def pack_tally(one: Tally, span_ms: int) -> bytes:
-    """A tally of a stretch that is `span_ms` long."""
-    present = [status for status in range(STATUSES) if one.counts[status] or one.ms[status]]
-    measured = one.counts[Status.UP] > 0 and sum(one.sketch.values()) == _passing_count(one.counts)
-    lone = len(present) == 1 and one.ms[present[0]] == span_ms
-    head = sum(1 << status for status in present) | (SINGLE_STATUS if lone else 0) | (ALL_MEASURED if measured else 0)
+def pack_tally(tally: Tally, span_ms: int) -> bytes:
+    """Encode the tally of a window of `span_ms`."""
+    present = [status for status in range(STATUSES) if tally.counts[status] or tally.ms[status]]
+    measured = tally.counts[Status.UP] > 0 and sum(tally.sketch.values()) == _passing_count(tally.counts)
+    is_single = len(present) == 1 and tally.ms[present[0]] == span_ms
+    head = sum(1 << status for status in present)
+    head |= (SINGLE_STATUS if is_single else 0) | (ALL_MEASURED if measured else 0)
     bits = ["1", f"{head:0{HEAD_BITS}b}"]
     for status in present:
         if status != Status.UP or not measured:
-            bits.append(_encode_number(one.counts[status], CHECK_BITS))
-        if not lone:
-            bits.append(_encode_number(one.ms[status], MS_BITS))
-    if one.sketch:
-        bits += [_encode_number(one.sum_ms, SUM_BITS), *_encode_sketch(one.sketch)]
-    whole = "".join(bits)
-    return int(whole, 2).to_bytes((len(whole) + 7) // 8, "big")
+            bits.append(_encode_number(tally.counts[status], CHECK_BITS))
+        if not is_single:
+            bits.append(_encode_number(tally.ms[status], MS_BITS))
+    if tally.sketch:
+        bits += [_encode_number(tally.sum_ms, SUM_BITS), *_encode_sketch(tally.sketch)]
+    text = "".join(bits)
+    return int(text, 2).to_bytes((len(text) + 7) // 8, "big")
 
 
 def unpack_tally(data: bytes, span_ms: int) -> Tally:
-    """What `pack` was given."""
+    """Decode a tally of `pack_tally`."""
     bits = _BitReader(data)
     head = bits.read_head()
-    counts, held = [0] * STATUSES, [0] * STATUSES
+    counts, ms = [0] * STATUSES, [0] * STATUSES
     for status in range(STATUSES):
         if head >> status & 1:
             if status != Status.UP or not head & ALL_MEASURED:
                 counts[status] = bits.read_number(CHECK_BITS)
-            held[status] = span_ms if head & SINGLE_STATUS else bits.read_number(MS_BITS)
+            ms[status] = span_ms if head & SINGLE_STATUS else bits.read_number(MS_BITS)
     sum_ms = 0 if bits.at_end() else bits.read_number(SUM_BITS)
     sketch = {} if bits.at_end() else _decode_sketch(bits)
     if head & ALL_MEASURED:
         counts[Status.UP] = sum(sketch.values()) - counts[Status.DEGRADED]
-    return Tally(tuple(counts), tuple(held), sum_ms, sketch)
+    return Tally(tuple(counts), tuple(ms), sum_ms, sketch)
 
 
 class _BitReader:
-    """Where the reading of a packed tally has come to."""
+    """Reads the bits of a packed tally."""
 
     def __init__(self, data: bytes) -> None:
         self._bits = bin(int.from_bytes(data, "big"))
@@ -72,9 +73,9 @@ class _BitReader:
         return int(self._bits[self._position - HEAD_BITS : self._position], 2)
 
     def read_number(self, plain: int) -> int:
-        """The next number; `plain` as in `_code`."""
-        one = self._bits.index("1", self._position)
-        begin, self._position = self._position, 2 * one - self._position + 1 + plain
+        """The next number; `plain` as in `_encode_number`."""
+        first_one = self._bits.index("1", self._position)
+        begin, self._position = self._position, 2 * first_one - self._position + 1 + plain
         return int(self._bits[begin : self._position], 2) - (1 << plain)
 
 

@@ -1,7 +1,7 @@
-"""What a stretch of time came to: checks and milliseconds per status, latencies, uptime. Pure.
+"""Sums up a window of time: checks and milliseconds per status, latencies, uptime. Pure.
 
-A heartbeat's status holds until the next heartbeat, and no longer than the interval then in force, or until the next
-cron slot: what nobody checked is not observed. Uptime is up / (up + down) of the observed time; pending and degraded
+A heartbeat's status holds until the next heartbeat, but no longer than the interval then in force, or until the next
+cron slot: time without checks is not observed. Uptime is up / (up + down) of the observed time; pending and degraded
 count as up, maintenance and unknown not at all.
 """
 
@@ -23,7 +23,7 @@ COUNTED_AS_UP = (*PASSING, Status.PENDING)
 
 
 class TimedBeat(NamedTuple):
-    """A heartbeat, as far as time and latency go."""
+    """A heartbeat's slot, status and latency."""
 
     at_ms: int
     status: int
@@ -31,7 +31,7 @@ class TimedBeat(NamedTuple):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """A stretch of one series.
+    """A window of one series.
 
     counts   checks per status (by its integer)      ms  observed milliseconds per status
     sum_ms   of the latencies in the sketch: passing checks that measured one
@@ -44,16 +44,16 @@ class Tally(msgspec.Struct, frozen=True):
 
     @property
     def observed_ms(self) -> int:
-        """How much of the time somebody looked."""
+        """The observed time."""
         return sum(self.ms)
 
 
-def tally_beats(beats: Sequence[TimedBeat], eras: Sequence[SchedulePeriod], window: range) -> Tally:
+def tally_beats(beats: Sequence[TimedBeat], periods: Sequence[SchedulePeriod], window: range) -> Tally:
     """Sum up a window.
 
-    beats   in order of time, all of the window and the last one before it, whose status reaches into it
-    eras    in order of time: until when a status holds at most
-    window  from_ms <= t < to_ms
+    beats    in order of time, all of the window and the last one before it, whose status reaches into it
+    periods  in order of time: until when a status holds at most
+    window   from_ms <= t < to_ms
     """
     counts, sum_us = [0] * STATUSES, 0
     sketch: Sketch = {}
@@ -65,60 +65,60 @@ def tally_beats(beats: Sequence[TimedBeat], eras: Sequence[SchedulePeriod], wind
             sum_us += took_us
             bucket = bucket_of(took_us)
             sketch[bucket] = sketch.get(bucket, 0) + 1
-    return Tally(tuple(counts), _ms_per_status(beats, eras, window), round(sum_us / 1_000), sketch)
+    return Tally(tuple(counts), _ms_per_status(beats, periods, window), round(sum_us / 1_000), sketch)
 
 
-def _ms_per_status(beats: Sequence[TimedBeat], eras: Sequence[SchedulePeriod], window: range) -> tuple[int, ...]:
+def _ms_per_status(beats: Sequence[TimedBeat], periods: Sequence[SchedulePeriod], window: range) -> tuple[int, ...]:
     """Milliseconds of the window per status."""
     if not beats:
         return ZEROS
-    held = [0] * STATUSES
+    ms = [0] * STATUSES
     ends_ms = [beat.at_ms for beat in beats[1:]] + [window.stop]
-    steady_ms = eras[-1].interval_ms if eras and eras[-1].from_ms <= beats[0].at_ms else 0
+    steady_ms = periods[-1].interval_ms if periods and periods[-1].from_ms <= beats[0].at_ms else 0
     for (at_ms, status, _), next_ms in zip(beats, ends_ms, strict=True):
-        end_ms = min(next_ms, window.stop, at_ms + steady_ms if steady_ms else _status_ends_ms(at_ms, eras))
-        held[status] += max(0, end_ms - max(at_ms, window.start))
-    return tuple(held)
+        end_ms = min(next_ms, window.stop, at_ms + steady_ms if steady_ms else _status_ends_ms(at_ms, periods))
+        ms[status] += max(0, end_ms - max(at_ms, window.start))
+    return tuple(ms)
 
 
-def _status_ends_ms(at_ms: int, eras: Sequence[SchedulePeriod]) -> int:
-    """Until when a status may hold: one interval or cron slot, or until the series was paused."""
+def _status_ends_ms(at_ms: int, periods: Sequence[SchedulePeriod]) -> int:
+    """Until when a status may hold: for one interval or cron slot, or until the series was paused."""
     current = SchedulePeriod(0, 0)
-    for era in eras:
-        if era.from_ms <= at_ms:
-            current = era
-        elif not is_scheduled(era):
-            return min(_slot_ends_ms(current, at_ms), era.from_ms)
+    for period in periods:
+        if period.from_ms <= at_ms:
+            current = period
+        elif not is_scheduled(period):
+            return min(_slot_ends_ms(current, at_ms), period.from_ms)
     return _slot_ends_ms(current, at_ms)
 
 
-def _slot_ends_ms(era: SchedulePeriod, at_ms: int) -> int:
-    if era.cron:
-        return next_cron(era.cron, era.timezone, at_ms) or at_ms
-    return at_ms + era.interval_ms
+def _slot_ends_ms(period: SchedulePeriod, at_ms: int) -> int:
+    if period.cron:
+        return next_cron(period.cron, period.timezone, at_ms) or at_ms
+    return at_ms + period.interval_ms
 
 
 def merge_tallies(tallies: Iterable[Tally]) -> Tally:
-    """Several stretches as one."""
-    counts, held, sum_ms = [0] * STATUSES, [0] * STATUSES, 0
+    """Several windows as one."""
+    counts, ms, sum_ms = [0] * STATUSES, [0] * STATUSES, 0
     sketch: Sketch = {}
-    for one in tallies:
+    for tally in tallies:
         for status in range(STATUSES):
-            counts[status] += one.counts[status]
-            held[status] += one.ms[status]
-        sum_ms += one.sum_ms
-        merge_sketch(sketch, one.sketch)
-    return Tally(tuple(counts), tuple(held), sum_ms, sketch)
+            counts[status] += tally.counts[status]
+            ms[status] += tally.ms[status]
+        sum_ms += tally.sum_ms
+        merge_sketch(sketch, tally.sketch)
+    return Tally(tuple(counts), tuple(ms), sum_ms, sketch)
 
 
-def uptime_share(one: Tally) -> float | None:
-    """Share of the observed time in which it was up, 0 to 1; None when nothing that counts was observed."""
-    up_ms = sum(one.ms[status] for status in COUNTED_AS_UP)
-    counted_ms = up_ms + one.ms[Status.DOWN]
+def uptime_share(tally: Tally) -> float | None:
+    """The share of the counted time in which it was up, 0 to 1; None when no time counts."""
+    up_ms = sum(tally.ms[status] for status in COUNTED_AS_UP)
+    counted_ms = up_ms + tally.ms[Status.DOWN]
     return up_ms / counted_ms if counted_ms else None
 
 
-def mean_latency_ms(one: Tally) -> float | None:
-    """Mean latency in milliseconds, exact but for rounding the sum to one; None without latencies."""
-    count = sum(one.sketch.values())
-    return one.sum_ms / count if count else None
+def mean_latency_ms(tally: Tally) -> float | None:
+    """The mean latency in milliseconds, exact except that the sum is rounded; None without latencies."""
+    count = sum(tally.sketch.values())
+    return tally.sum_ms / count if count else None

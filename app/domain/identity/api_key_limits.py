@@ -1,4 +1,4 @@
-"""How far an API key goes, and whether that is further than whoever hands it out may go. Pure."""
+"""What an API key may do, and whether that exceeds what its creator may do. Pure."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -13,10 +13,10 @@ Network = IPv4Network | IPv6Network
 
 
 class KeyLimits(Struct, frozen=True, kw_only=True):
-    """What a key may do, how long, and from where.
+    """What a key may do, until when, and from where.
 
-    scopes      None: all that the role covers
-    expires_at  None: for ever
+    scopes      None: all of the role
+    expires_at  None: never
     networks    empty: from anywhere
     """
 
@@ -27,59 +27,61 @@ class KeyLimits(Struct, frozen=True, kw_only=True):
 
 
 def parse_networks(texts: Sequence[str]) -> tuple[tuple[Network, ...], list[FieldError]]:
-    """The networks that are meant, each in its usual form, and which texts are none."""
-    found: list[Network] = []
-    wrong: list[FieldError] = []
+    """(the networks in normal form, the errors of the invalid ones)."""
+    networks: list[Network] = []
+    errors: list[FieldError] = []
     for number, text in enumerate(texts):
         try:
-            found.append(ip_network(text.strip(), strict=False))
+            networks.append(ip_network(text.strip(), strict=False))
         except ValueError:
-            wrong.append(FieldError(f"networks.{number}", "must be an IP address or a network such as 10.0.0.0/8"))
-    return tuple(dict.fromkeys(found)), wrong
+            errors.append(FieldError(f"networks.{number}", "must be an IP address or a network such as 10.0.0.0/8"))
+    return tuple(dict.fromkeys(networks)), errors
 
 
-def violations(wanted: KeyLimits, most: KeyLimits) -> list[FieldError]:
-    """Where a key would go further than `most`, field by field; empty when it does not."""
+def violations(requested: KeyLimits, allowed: KeyLimits) -> list[FieldError]:
+    """Each field in which a key would exceed `allowed`."""
     return [
-        *_role_violations(wanted, most),
-        *_scope_violations(wanted, most),
-        *_expiry_violations(wanted, most),
-        *_network_violations(wanted, most),
+        *_role_violations(requested, allowed),
+        *_scope_violations(requested, allowed),
+        *_expiry_violations(requested, allowed),
+        *_network_violations(requested, allowed),
     ]
 
 
-def _role_violations(wanted: KeyLimits, most: KeyLimits) -> Iterator[FieldError]:
-    if not most.role.covers(wanted.role):
-        yield FieldError("role", f"must be at most {most.role}: a key can't do more than who gives it out")
+def _role_violations(requested: KeyLimits, allowed: KeyLimits) -> Iterator[FieldError]:
+    if not allowed.role.covers(requested.role):
+        yield FieldError("role", f"must be at most {allowed.role}: a key can't do more than who gives it out")
 
 
-def _scope_violations(wanted: KeyLimits, most: KeyLimits) -> Iterator[FieldError]:
-    if most.scopes is None:
+def _scope_violations(requested: KeyLimits, allowed: KeyLimits) -> Iterator[FieldError]:
+    if allowed.scopes is None:
         return
-    held = most.scopes | {one.replace(":write", ":read") for one in most.scopes}
-    if wanted.scopes is None or not wanted.scopes <= held:
-        yield FieldError("scopes", f"must be among those of the key that asks: {', '.join(sorted(held)) or 'none'}")
+    scopes = allowed.scopes | {one.replace(":write", ":read") for one in allowed.scopes}
+    if requested.scopes is None or not requested.scopes <= scopes:
+        yield FieldError("scopes", f"must be among those of the key that asks: {', '.join(sorted(scopes)) or 'none'}")
 
 
-def _expiry_violations(wanted: KeyLimits, most: KeyLimits) -> Iterator[FieldError]:
-    if most.expires_at is not None and (wanted.expires_at is None or wanted.expires_at > most.expires_at):
+def _expiry_violations(requested: KeyLimits, allowed: KeyLimits) -> Iterator[FieldError]:
+    if allowed.expires_at is not None and (requested.expires_at is None or requested.expires_at > allowed.expires_at):
         yield FieldError(
-            "expires_at", f"must be at most {most.expires_at:%Y-%m-%dT%H:%M:%SZ}: so long the asking key lives"
+            "expires_at", f"must be at most {allowed.expires_at:%Y-%m-%dT%H:%M:%SZ}: so long the asking key lives"
         )
 
 
-def _network_violations(wanted: KeyLimits, most: KeyLimits) -> Iterator[FieldError]:
-    if most.networks and not (wanted.networks and all(_is_within(one, most.networks) for one in wanted.networks)):
+def _network_violations(requested: KeyLimits, allowed: KeyLimits) -> Iterator[FieldError]:
+    if allowed.networks and not (
+        requested.networks and all(_is_within(one, allowed.networks) for one in requested.networks)
+    ):
         yield FieldError(
-            "networks", f"must lie within those of the key that asks: {', '.join(map(str, most.networks))}"
+            "networks", f"must lie within those of the key that asks: {', '.join(map(str, allowed.networks))}"
         )
 
 
-def _is_within(network: Network, wider: Sequence[Network]) -> bool:
-    """Whether a network is part of one of these; those of the other IP version never hold it."""
+def _is_within(network: Network, networks: Sequence[Network]) -> bool:
+    """Whether a network is part of one of these. IP versions never mix."""
     return any(
         network.version == one.version
         and one.network_address <= network.network_address  # type: ignore[operator]  # the same version
         and network.broadcast_address <= one.broadcast_address  # type: ignore[operator]  # the same version
-        for one in wider
+        for one in networks
     )

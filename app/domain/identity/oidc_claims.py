@@ -1,6 +1,6 @@
-"""What a provider's claims mean here. Pure.
+"""Maps a provider's OpenID claims to a user and a role. Pure.
 
-A claim is named by its path: `roles`, or `realm_access.roles` for one inside of another.
+A claim is named by its path: `roles`, or `realm_access.roles` for a nested one.
 """
 
 import re
@@ -13,14 +13,15 @@ from schema.status import Role
 
 NAME_SEPARATORS = re.compile(r"[\s@:/]+")
 EMAIL_PATTERN = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+|[^\s@]+@localhost")  # as schema.users has it
+MAX_EMAIL_CHARS = 254  # RFC 5321
 
 
 class OidcUser(Struct, frozen=True, kw_only=True):
-    """Somebody whom a provider vouches for.
+    """A user as the provider describes it.
 
-    email       empty when the provider tells none
-    verified    whether the provider says that the address is theirs
-    role        None: the provider has no say in it
+    email           empty when the provider sends none
+    email_verified  whether the provider has verified the address
+    role            None: the provider does not decide on it
     """
 
     issuer: str
@@ -32,14 +33,15 @@ class OidcUser(Struct, frozen=True, kw_only=True):
 
 
 def user_from_claims(claims: Mapping[str, Any], role: Role | None) -> OidcUser:
-    """Who the claims speak of. Those of a verified ID token: `iss` and `sub` are there."""
-    told = claims.get("email")
-    email = told.lower() if isinstance(told, str) and len(told) <= 254 and EMAIL_PATTERN.fullmatch(told) else ""  # noqa: PLR2004  # RFC 5321
+    """The user of a verified ID token, which has `iss` and `sub`."""
+    email = claims.get("email")
+    if not isinstance(email, str) or len(email) > MAX_EMAIL_CHARS or not EMAIL_PATTERN.fullmatch(email):
+        email = ""
     name = claims.get("preferred_username")
     return OidcUser(
         issuer=str(claims["iss"]),
         subject=str(claims["sub"]),
-        email=email,
+        email=email.lower(),
         email_verified=bool(email) and claims.get("email_verified") is True,
         username=username_from(name if isinstance(name, str) and name else email),
         role=role,
@@ -47,32 +49,32 @@ def user_from_claims(claims: Mapping[str, Any], role: Role | None) -> OidcUser:
 
 
 def username_from(text: str) -> str:
-    """A user name made of what a provider calls somebody: of an address, the part before the @."""
+    """A user name from the provider's name or address: the part before the @."""
     return NAME_SEPARATORS.sub("_", text.lower().partition("@")[0]).strip("_")[:50] or "user"
 
 
 def role_from_claims(
     claims: Mapping[str, Any], path: str, admins: Collection[str], operators: Collection[str]
 ) -> Role | None:
-    """The role that a claim gives; a viewer where it gives none; None when no value of it is known to mean a role."""
+    """The role that a claim gives, at least viewer; None when no values are configured."""
     if not admins and not operators:
         return None
-    found = set(_claim_values(claims, path))
-    if found & set(admins):
+    values = set(_claim_values(claims, path))
+    if values & set(admins):
         return Role.ADMIN
-    return Role.OPERATOR if found & set(operators) else Role.VIEWER
+    return Role.OPERATOR if values & set(operators) else Role.VIEWER
 
 
 def has_claim(claims: Mapping[str, Any], path: str) -> bool:
-    """Whether the claim is there."""
+    """Whether the claim is present."""
     return bool(_claim_values(claims, path))
 
 
 def _claim_values(claims: Mapping[str, Any], path: str) -> list[str]:
-    if path in claims:  # names with dots in them are addresses, as some providers have them
-        found: Any = claims[path]
+    if path in claims:  # some providers use URLs as names, which have dots
+        value: Any = claims[path]
     else:
-        found = claims
+        value = claims
         for step in path.split("."):
-            found = found.get(step) if isinstance(found, Mapping) else None
-    return [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, str)]
+            value = value.get(step) if isinstance(value, Mapping) else None
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]

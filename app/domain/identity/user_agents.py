@@ -1,8 +1,8 @@
-"""What signed in, in short words, from its `User-Agent`. Pure; a guess for people, never a decision for us."""
+"""Describes a device in a few words from its `User-Agent`. Pure; for display only, never for a decision."""
 
 import re
 
-BROWSERS = (  # the first that is named: most call themselves Safari, too, and many Chrome
+BROWSERS = (  # the first match counts: most browsers also name Safari, and many Chrome
     ("Edge", r"\bEdgA?/|\bEdgiOS/"),
     ("Opera", r"\bOPR/"),
     ("Samsung Internet", r"\bSamsungBrowser/"),
@@ -10,7 +10,7 @@ BROWSERS = (  # the first that is named: most call themselves Safari, too, and m
     ("Chrome", r"\bChrome/|\bCriOS/|\bChromium/"),
     ("Safari", r"\bSafari/"),
 )
-SYSTEMS = (  # Android calls itself Linux, too, and iOS Mac OS
+SYSTEMS = (  # Android also names Linux, and iOS Mac OS
     ("iPhone", r"\biPhone\b"),
     ("iPad", r"\biPad\b"),
     ("Android", r"\bAndroid\b"),
@@ -24,12 +24,12 @@ UNKNOWN = "unknown"
 
 
 def device_of(agent: str) -> str:
-    """Browser and system, as in "Firefox on Linux"; of other programs their name."""
+    """Browser and system, as in "Firefox on Linux"; for other programs their name."""
     browser, system = _first_match(BROWSERS, agent), _first_match(SYSTEMS, agent)
     if browser and system:
         return f"{browser} on {system}"
-    named = PRODUCT.match(agent)
-    return browser or (named.group() if named else UNKNOWN)
+    product = PRODUCT.match(agent)
+    return browser or (product.group() if product else UNKNOWN)
 
 
 def _first_match(choices: tuple[tuple[str, str], ...], agent: str) -> str:

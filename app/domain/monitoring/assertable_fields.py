@@ -1,7 +1,7 @@
-"""What the assertions of a config can be about, known before anything is asked. Pure.
+"""Which assertions a config supports, known before its first check. Pure.
 
-A check that reads no value, or meets no certificate, has none to compare, whatever its target answers. Such a monitor
-would be down for ever, and is refused when it is saved.
+A check that reads no value, or sees no certificate, has none to compare, whatever its target answers. A monitor with
+such an assertion would always be down, so it is rejected when it is saved.
 """
 
 from collections.abc import Callable, Iterator
@@ -47,57 +47,57 @@ from schema.targets.services import LdapSecurity
 ConfigError = tuple[str, str]  # field, what would be right
 TEXT_OPERATORS = PATTERN_OPERATORS | {Operator.CONTAINS, Operator.CONTAINS_NOT}
 
-# By type: what a config needs so that there is a value; empty when it has one. Types that are not here always may.
+# By type: what a config lacks to read a value; empty when it reads one. Types that are not here always do.
 VALUE_REQUIREMENTS: dict[type, Callable[[Any], str]] = {
-    Http: lambda one: "" if one.json_query else "needs a `json_query`: without one no value is read",
+    Http: lambda config: "" if config.json_query else "needs a `json_query`: without one no value is read",
     Website: lambda _: "is not for websites, which read no value: use the type http with a `json_query`",
     Rabbitmq: lambda _: "is not for this type: no value is read",
-    Mqtt: lambda one: "" if one.wait else "needs `wait`: without a message there is no value",
-    Ldap: lambda one: "" if one.filter else "needs a `filter`: without a search there is no value",
+    Mqtt: lambda config: "" if config.wait else "needs `wait`: without a message there is no value",
+    Ldap: lambda config: "" if config.filter else "needs a `filter`: without a search there is no value",
 }
 
 
-def _site_requirement(one: Any) -> str:
-    follows = one.max_redirects if isinstance(one, Http) else one.follow_redirects
-    return "needs an https address" if not follows and one.url.lower().startswith("http:") else ""
+def _site_requirement(config: Any) -> str:
+    follows = config.max_redirects if isinstance(config, Http) else config.follow_redirects
+    return "needs an https address" if not follows and config.url.lower().startswith("http:") else ""
 
 
 NEEDS_TLS = "needs `tls`: without it there is no certificate"
 
 
-def _tls_requirement(one: Any) -> str:
-    return "" if one.tls else NEEDS_TLS
+def _tls_requirement(config: Any) -> str:
+    return "" if config.tls else NEEDS_TLS
 
 
-def _security_requirement(one: Any) -> str:
-    is_open = one.security in {MailSecurity.NONE, LdapSecurity.NONE}
+def _security_requirement(config: Any) -> str:
+    is_open = config.security in {MailSecurity.NONE, LdapSecurity.NONE}
     return "needs a `security`: without it there is no certificate" if is_open else ""
 
 
 def _encryption_requirement(read: Callable[[Any], Encryption]) -> Callable[[Any], str]:
-    """Of a database: what its fields and its connection string say together."""
+    """For a database: from its fields and its connection string together."""
 
-    def of(one: Any) -> str:
+    def requirement(config: Any) -> str:
         try:
-            return "" if read(one).tls else NEEDS_TLS
-        except InvalidField:  # named by itself
+            return "" if read(config).tls else NEEDS_TLS
+        except InvalidField:  # reported as an error of its own
             return ""
 
-    return of
+    return requirement
 
 
 def _no_certificate(_: Any) -> str:
     return "is not for this type: its checks read no certificate"
 
 
-# The same for certificates.
+# By type: what a config lacks to see a certificate.
 CERTIFICATE_REQUIREMENTS: dict[type, Callable[[Any], str]] = {
     **dict.fromkeys((Http, Website), _site_requirement),
     **dict.fromkeys((Tcp, Mqtt, KafkaProducer, Grpc), _tls_requirement),
     **dict.fromkeys((Mail, Ldap), _security_requirement),
-    Mongodb: _encryption_requirement(lambda one: mongodb_cluster(one).encryption),
-    Sqlserver: _encryption_requirement(lambda one: sqlserver_encryption(one, sqlserver_parameters(one))),
-    Redis: _encryption_requirement(lambda one: redis_encryption(one, redis_parameters(one))),
+    Mongodb: _encryption_requirement(lambda config: mongodb_cluster(config).encryption),
+    Sqlserver: _encryption_requirement(lambda config: sqlserver_encryption(config, sqlserver_parameters(config))),
+    Redis: _encryption_requirement(lambda config: redis_encryption(config, redis_parameters(config))),
     **dict.fromkeys(
         (Dns, Docker, Domain, Mysql, Ntp, Ping, Postgres, Rabbitmq, Snmp, Ssh, Steam, WebSocket), _no_certificate
     ),
@@ -105,42 +105,42 @@ CERTIFICATE_REQUIREMENTS: dict[type, Callable[[Any], str]] = {
 
 
 def assertion_errors(config: Any) -> Iterator[ConfigError]:
-    """Every assertion that could never hold, whatever the target answers."""
-    for number, one in enumerate(getattr(config, "assertions", ())):
-        place = f"assertions.{number}"
-        if words := _missing_requirement(config, one):
-            yield f"{place}.on", words
-        if isinstance(one, Value):
-            yield from _comparison_errors(place, one)
-    for number, one in enumerate(getattr(config, "header_assertions", ())):
-        yield from _comparison_errors(f"header_assertions.{number}", one)
+    """Every assertion that always fails, whatever the target answers."""
+    for number, assertion in enumerate(getattr(config, "assertions", ())):
+        path = f"assertions.{number}"
+        if error := _missing_requirement(config, assertion):
+            yield f"{path}.on", error
+        if isinstance(assertion, Value):
+            yield from _comparison_errors(path, assertion)
+    for number, assertion in enumerate(getattr(config, "header_assertions", ())):
+        yield from _comparison_errors(f"header_assertions.{number}", assertion)
 
 
-def _missing_requirement(config: Any, one: object) -> str:
-    if isinstance(one, Value) and (needs := VALUE_REQUIREMENTS.get(type(config))):
-        return needs(config)
-    if isinstance(one, CertificateDays) and (needs := CERTIFICATE_REQUIREMENTS.get(type(config))):
-        return needs(config)
+def _missing_requirement(config: Any, assertion: object) -> str:
+    if isinstance(assertion, Value) and (requirement := VALUE_REQUIREMENTS.get(type(config))):
+        return requirement(config)
+    if isinstance(assertion, CertificateDays) and (requirement := CERTIFICATE_REQUIREMENTS.get(type(config))):
+        return requirement(config)
     return ""
 
 
-def _comparison_errors(place: str, one: Value | HeaderAssertion) -> Iterator[ConfigError]:
-    """A pattern is one; a number is compared with a number."""
-    if one.compare and one.operator in TEXT_OPERATORS:
-        yield f"{place}.compare", f"must be null with `{one.operator}`, which looks at text"
-    elif one.compare is Comparison.NUMBER and parse_decimal(one.expected) is None:
-        yield f"{place}.expected", "must be a number, since `compare` says so"
-    if one.operator in PATTERN_OPERATORS:
-        yield from _pattern_errors(f"{place}.expected", one.expected)
+def _comparison_errors(path: str, assertion: Value | HeaderAssertion) -> Iterator[ConfigError]:
+    """Check that a pattern is valid, and that a number is compared with a number."""
+    if assertion.compare and assertion.operator in TEXT_OPERATORS:
+        yield f"{path}.compare", f"must be null with `{assertion.operator}`, which looks at text"
+    elif assertion.compare is Comparison.NUMBER and parse_decimal(assertion.expected) is None:
+        yield f"{path}.expected", "must be a number, since `compare` says so"
+    if assertion.operator in PATTERN_OPERATORS:
+        yield from _pattern_errors(f"{path}.expected", assertion.expected)
 
 
 def _pattern_errors(field: str, pattern: str) -> Iterator[ConfigError]:
     from app.domain.validation import regex  # noqa: PLC0415  # a library that most monitors never need
 
     try:
-        most = regex.max_bytes(pattern)
+        max_bytes = regex.max_bytes(pattern)
     except ValueError as error:
         yield field, f"is not RE2: {error}"
         return
-    if most < MAX_MATCHED_BYTES:
+    if max_bytes < MAX_MATCHED_BYTES:
         yield field, "is too large: repeat less often"

@@ -1,11 +1,11 @@
-"""What the members of a group make of it, and which groups would hold themselves. Pure."""
+"""A group's status from its members', and cycles among groups. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
 
 from schema.status import Status
 from schema.targets.composed import Group, GroupPolicy
 
-COUNTED_AS_UP = (Status.UP, Status.DEGRADED, Status.PENDING)  # of the pending nobody was told: they count as up
+COUNTED_AS_UP = (Status.UP, Status.DEGRADED, Status.PENDING)  # PENDING did not alert yet, so it counts as up
 
 
 def required_members(group: Group, count: int) -> int:
@@ -16,33 +16,33 @@ def required_members(group: Group, count: int) -> int:
 
 
 def group_status(group: Group, statuses: Collection[Status]) -> tuple[Status, str]:
-    """The group's status and the words for it. Members in maintenance are left out, and so are those not given.
+    """(the group's status, its message). Members in maintenance are ignored.
 
-    statuses  of the members that exist and are watched
+    statuses  of the members that exist and are active
     """
-    seen = [status for status in statuses if status is not Status.MAINTENANCE]
-    if not seen:
+    counted = [status for status in statuses if status is not Status.MAINTENANCE]
+    if not counted:
         return Status.UNKNOWN, "no member is watched"
-    up, down = sum(status in COUNTED_AS_UP for status in seen), seen.count(Status.DOWN)
-    must, words = required_members(group, len(seen)), f"{up} of {len(seen)} up"
-    if up >= must:
-        return (Status.DEGRADED, words) if down or Status.DEGRADED in seen else (Status.UP, words)
-    if len(seen) - down >= must:
-        return Status.UNKNOWN, f"{words}, {len(seen) - up - down} unknown"
-    return Status.DOWN, f"{words}, {must} must be"
+    up, down = sum(status in COUNTED_AS_UP for status in counted), counted.count(Status.DOWN)
+    required, message = required_members(group, len(counted)), f"{up} of {len(counted)} up"
+    if up >= required:
+        return (Status.DEGRADED, message) if down or Status.DEGRADED in counted else (Status.UP, message)
+    if len(counted) - down >= required:
+        return Status.UNKNOWN, f"{message}, {len(counted) - up - down} unknown"
+    return Status.DOWN, f"{message}, {required} must be"
 
 
 def cyclic_member(group_id: str, members: Iterable[str], groups: Mapping[str, Collection[str]]) -> str | None:
-    """The member through which a group would hold itself; None when there is none.
+    """The member through which a group would contain itself; None when there is none.
 
     groups  id -> members of the other groups
     """
     for member in members:
-        reached, waiting = {member}, [member]
-        while waiting:
-            found = set(groups.get(waiting.pop(), ())) - reached
-            reached |= found
-            waiting += found
+        reached, queue = {member}, [member]
+        while queue:
+            new = set(groups.get(queue.pop(), ())) - reached
+            reached |= new
+            queue += new
         if group_id in reached:
             return member
     return None

@@ -1,7 +1,7 @@
-"""What a push report says, read from its path, its query and its body. Pure.
+"""Parses a push report from its path, query and body. Pure.
 
-Jobs report, and nobody looks at the reply they get: a report that is refused is an outage that nobody hears of. So only
-an unclear *state* is refused. Whatever else is wrong is cut or left out, and the reply names it.
+Jobs do not look at the response: a report that is rejected is an outage without an alert. So only an unclear *state* is
+rejected. Any other invalid parameter is cut or ignored, and the response names it.
 """
 
 import re
@@ -14,10 +14,10 @@ from app.errors import Invalid
 from schema.heartbeat_texts import LOGGED, PUSHED, STARTED
 from schema.status import Status
 
-MESSAGE_LIMIT = 250  # characters that are kept with the heartbeat
-BODY_LIMIT_BYTES = 10_000  # of a body that are kept
-DEFAULT_MESSAGES = {"", "OK"}  # what clients send when they have nothing to say: not kept
-INFORMATIONAL_SIGNALS = {"start": STARTED, "log": LOGGED}  # signals that say nothing about how it went
+MESSAGE_LIMIT = 250  # characters, stored with the heartbeat
+BODY_LIMIT_BYTES = 10_000  # of a body, stored
+DEFAULT_MESSAGES = {"", "OK"}  # what clients send without a message: not stored
+INFORMATIONAL_SIGNALS = {"start": STARTED, "log": LOGGED}  # they do not change the status
 BAD_STATUS = "must be up or down"
 BAD_SIGNAL = "must be start, fail, log or an exit code such as 0"
 _EXIT_CODE = re.compile(r"-?[0-9]{1,10}")  # Windows has them from -2147483648 to 4294967295
@@ -28,11 +28,11 @@ _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class PushReport(Struct, frozen=True):
     """One report.
 
-    code     PUSHED for how it went, STARTED or LOGGED for what leaves the state alone
+    code     PUSHED for a result, STARTED or LOGGED for what does not change the status
     took_ms  as the job measured it; 0: measured here when the run's start is known
     run_id   empty: the job names no runs
-    body     its first bytes, some more than are kept
-    ignored  parameters that were left out, since they can't be what they say
+    body     its first bytes, some more than are stored
+    ignored  parameters that were ignored because they are not valid
     """
 
     code: int
@@ -47,20 +47,22 @@ class PushReport(Struct, frozen=True):
 def parse_report(
     signal: str, statuses: Collection[str], msg: str = "", ping: str = "", rid: str = "", body: bytes = b""
 ) -> PushReport:
-    """The report; `signal` is the last part of its path, `statuses` every `status` of its query.
+    """Parse a report.
 
-    raises  Invalid for a state that is not clear: a word nobody knows, or two that contradict each other
+    signal    the last part of the path
+    statuses  every `status` of the query
+    raises    Invalid for an unclear state: an unknown word, or two that contradict each other
     """
-    words = {word.strip().lower() for word in statuses}
-    if words - {"up", "down"} or len(words) > 1:
+    states = {word.strip().lower() for word in statuses}
+    if states - {"up", "down"} or len(states) > 1:
         raise Invalid.for_field("status", BAD_STATUS)
-    code, status, default = _from_signal(signal.lower()) if signal else _from_status(words)
-    agreed = {"up"} if status is Status.UP else {"down"}
-    if code == PUSHED and not words <= agreed:
+    code, status, default = _from_signal(signal.lower()) if signal else _from_status(states)
+    consistent = {"up"} if status is Status.UP else {"down"}
+    if code == PUSHED and not states <= consistent:
         raise Invalid.for_field("status", "contradicts the path, which says the opposite: leave it out")
-    if code == PUSHED and (said := _status_in_body(body)) and said not in agreed:
+    if code == PUSHED and (in_body := _status_in_body(body)) and in_body not in consistent:
         raise Invalid.for_field(
-            "status", f"is {said!r} in the body, which is only kept: put it into the address, as ?status={said}"
+            "status", f"is {in_body!r} in the body, which is only kept: put it into the address, as ?status={in_body}"
         )
     return PushReport(
         code,
@@ -73,8 +75,8 @@ def parse_report(
     )
 
 
-def _from_status(words: set[str]) -> tuple[int, Status, str]:
-    if words == {"down"}:
+def _from_status(states: set[str]) -> tuple[int, Status, str]:
+    if states == {"down"}:
         return PUSHED, Status.DOWN, "reported as down"
     return PUSHED, Status.UP, ""
 
@@ -91,7 +93,7 @@ def _from_signal(signal: str) -> tuple[int, Status, str]:
 
 
 def _status_in_body(body: bytes) -> str:
-    """The state that a JSON object in the body names; empty for none, and for every other body: those are logs."""
+    """`status` of a JSON object in the body; empty for every other body: those are logs."""
     if not body.lstrip().startswith(b"{") or len(body) > BODY_LIMIT_BYTES:
         return ""
     try:

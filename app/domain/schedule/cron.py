@@ -1,8 +1,8 @@
-"""Cron expressions: five fields in a time zone, as epoch milliseconds. Pure.
+"""Cron expressions: five fields in a time zone, with due times in epoch milliseconds. Pure.
 
-Daylight saving as in Debian's cron: what falls into the hour that is left out comes due right after it, what falls into
-the hour that happens twice comes due once; expressions that start with a star in the minute or the hour go by elapsed
-time. Every question is answered from the one function `next_cron`, so all answers agree.
+Daylight saving as in Debian's cron: a time in the skipped hour is due right after it, a time in the repeated hour is
+due once; expressions that start with a star in the minute or the hour go by elapsed time. All functions build on
+`next_cron`, so their results agree.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from cronsim import CronSim, CronSimError
 
 FIELD_COUNT = 5
 SECOND_MS = 1_000
-HORIZON_MS = 5 * 366 * 86_400_000  # 29 February comes within it, but for the turn of some centuries
+HORIZON_MS = 5 * 366 * 86_400_000  # 29 February is due within it, except around some centuries
 
 
 @lru_cache(maxsize=512)
 def zone_of(timezone: str) -> ZoneInfo:
-    """A time zone by its name. Raises ValueError or KeyError for a name that is none."""
+    """A time zone by its name. Raises ValueError or KeyError for an unknown name."""
     return ZoneInfo(timezone)
 
 
@@ -27,7 +27,7 @@ def next_cron(cron: str, timezone: str, after_ms: int) -> int | None:
     """The first due time later than `after_ms`, epoch milliseconds; None when there is none for decades."""
     for moment in CronSim(cron, datetime.fromtimestamp(after_ms // SECOND_MS, zone_of(timezone))):
         at_ms = int(moment.timestamp()) * SECOND_MS
-        if at_ms > after_ms:  # the hour that happens twice: its first pass may lie behind us
+        if at_ms > after_ms:  # in the repeated hour, its first pass may be over
             return at_ms
     return None
 
@@ -39,7 +39,7 @@ def last_cron(cron: str, timezone: str, at_ms: int) -> int | None:
         if back_ms > HORIZON_MS:
             return None
         back_ms *= 8
-    low, high = found, at_ms  # from the wanted one on, the next lies beyond `at_ms`; before it, it does not
+    low, high = found, at_ms  # bisect: from the result on, the next one is later than `at_ms`
     while low < high:
         middle = (low + high) // 2
         following = next_cron(cron, timezone, middle)
@@ -59,7 +59,7 @@ def due_times(cron: str, timezone: str, after_ms: int) -> Iterator[int]:
 
 
 def cron_error(cron: str, timezone: str, now_ms: int) -> tuple[str, str] | None:
-    """What is wrong with an expression: (`cron` or `timezone`, a sentence); None when it comes due some day."""
+    """The error of an expression: (`cron` or `timezone`, a sentence); None when it is valid and due at some time."""
     try:
         zone_of(timezone)
     except (ValueError, KeyError, OSError):

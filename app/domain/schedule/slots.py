@@ -1,7 +1,7 @@
 """The due times of a series: a grid `phase(series) + k · interval`, or a cron expression's. Pure.
 
-The grid spreads monitors over their interval, and every process agrees on it. Who asked for cron asked for that very
-minute, so cron slots are not spread. A rhythm with neither is never due: it is checked on demand.
+The grid spreads monitors over their interval, and is the same in every process. Cron slots are not spread: a cron
+expression names the exact minute. A schedule with neither is never due: it is checked on demand.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from app.domain.schedule import cron
 
-GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: consecutive numbers land as far apart as can be
+GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: spreads consecutive numbers as evenly as possible
 BITS = 64
 MASK = (1 << BITS) - 1
 
@@ -28,11 +28,11 @@ class Schedule(Protocol):
 
     @property
     def timezone(self) -> str:
-        """Where the cron expression's clock hangs."""
+        """The time zone of the cron expression."""
 
 
 def phase_ms(series: int, interval_ms: int) -> int:
-    """Where in the interval a series is due: 0 <= phase < interval, the same for ever."""
+    """When within the interval a series is due: 0 <= phase < interval; it never changes."""
     return ((series * GOLDEN & MASK) * interval_ms) >> BITS
 
 
@@ -47,32 +47,32 @@ def slots_between(series: int, interval_ms: int, from_ms: int, to_ms: int) -> ra
     return range(next_slot(series, interval_ms, from_ms - 1), to_ms, interval_ms)
 
 
-def next_due(series: int, rhythm: Schedule, after_ms: int) -> int | None:
+def next_due(series: int, schedule: Schedule, after_ms: int) -> int | None:
     """The first due time later than `after_ms`; None when there is none."""
-    if rhythm.cron:
-        return cron.next_cron(rhythm.cron, rhythm.timezone, after_ms)
-    return next_slot(series, rhythm.interval_ms, after_ms) if rhythm.interval_ms else None
+    if schedule.cron:
+        return cron.next_cron(schedule.cron, schedule.timezone, after_ms)
+    return next_slot(series, schedule.interval_ms, after_ms) if schedule.interval_ms else None
 
 
-def due_between(series: int, rhythm: Schedule, from_ms: int, to_ms: int) -> Iterable[int]:
+def due_between(series: int, schedule: Schedule, from_ms: int, to_ms: int) -> Iterable[int]:
     """Every due time t with from_ms <= t < to_ms, in order."""
-    if rhythm.cron:
-        return takewhile(lambda at_ms: at_ms < to_ms, cron.due_times(rhythm.cron, rhythm.timezone, from_ms - 1))
-    return slots_between(series, rhythm.interval_ms, from_ms, to_ms) if rhythm.interval_ms else ()
+    if schedule.cron:
+        return takewhile(lambda at_ms: at_ms < to_ms, cron.due_times(schedule.cron, schedule.timezone, from_ms - 1))
+    return slots_between(series, schedule.interval_ms, from_ms, to_ms) if schedule.interval_ms else ()
 
 
-def is_due(series: int, rhythm: Schedule, at_ms: int) -> bool:
-    """Whether there is a slot at this very millisecond."""
-    return next_due(series, rhythm, at_ms - 1) == at_ms
+def is_due(series: int, schedule: Schedule, at_ms: int) -> bool:
+    """Whether there is a slot at exactly this millisecond."""
+    return next_due(series, schedule, at_ms - 1) == at_ms
 
 
-def is_scheduled(rhythm: Schedule) -> bool:
-    """Whether it is ever due by itself; if not, it is checked on demand."""
-    return bool(rhythm.cron or rhythm.interval_ms)
+def is_scheduled(schedule: Schedule) -> bool:
+    """Whether it is ever due; if not, it is checked on demand."""
+    return bool(schedule.cron or schedule.interval_ms)
 
 
-def upcoming_slots(rhythm: Schedule, now_ms: int, count: int) -> list[int]:
-    """A cron expression's newest slot that is not later than now, when there is one, and `count` after it."""
-    newest = cron.last_cron(rhythm.cron, rhythm.timezone, now_ms)
-    upcoming = islice(cron.due_times(rhythm.cron, rhythm.timezone, now_ms), count)
+def upcoming_slots(schedule: Schedule, now_ms: int, count: int) -> list[int]:
+    """A cron expression's newest slot up to now, if there is one, and the next `count`."""
+    newest = cron.last_cron(schedule.cron, schedule.timezone, now_ms)
+    upcoming = islice(cron.due_times(schedule.cron, schedule.timezone, now_ms), count)
     return [*([] if newest is None else [newest]), *upcoming]

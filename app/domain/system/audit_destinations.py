@@ -1,4 +1,4 @@
-"""Where a config makes us connect, for the record: type, host and port; no paths, no queries, nothing secret. Pure."""
+"""Where a config connects to, for the audit log: type, host and port, without paths, queries or secrets. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -15,22 +15,22 @@ URL_FIELDS = frozenset(
 )
 DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 HOST_FIELDS = frozenset({"resolver_server", "resolvers", "whois_server", "domain", "brokers"})  # host, or host:port
-UNSHOWN_ADDRESS = "an address that is not shown"  # what can't be told apart from a secret
+UNSHOWN_ADDRESS = "an address that is not shown"  # it could be a secret
 
 _HOST = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)"
-_URL = re.compile(  # nothing of a password can look like the host: where that is not certain, nothing fits
+_URL = re.compile(  # no part of a password may look like the host: in doubt, nothing matches
     rf"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^@/?#]*@)?({_HOST}(?::[0-9]{{1,5}})?(?:,{_HOST}(?::[0-9]{{1,5}})?)*)(?:[/?#][^@]*)?"
 )
-_SQLSERVER = re.compile(  # SQL Server's words; what follows the first pair may be anything
+_SQLSERVER = re.compile(  # a connection string of SQL Server; anything may follow the first pair
     r"(?:server|data source|address|addr)=(?:tcp:)?([A-Za-z0-9_.\\-]+(?:,[0-9]{1,5})?)(?:;|$)", re.IGNORECASE
 )
 _PORT = re.compile(r":[0-9]{1,5}$")
 
 
 def destinations_of(config: Struct) -> list[str]:
-    """Each place once, such as `http example.org:443`; a type that connects nowhere has none."""
+    """Each destination once, such as `http example.org:443`; none for a type that connects nowhere."""
     type_ = str(config.__struct_config__.tag)
-    return [f"{type_} {place}" for place in dict.fromkeys(_config_destinations(config))]
+    return [f"{type_} {destination}" for destination in dict.fromkeys(_config_destinations(config))]
 
 
 def _config_destinations(config: Struct) -> Iterator[str]:
@@ -46,14 +46,14 @@ def _config_destinations(config: Struct) -> Iterator[str]:
             yield from (host_and_port(text) if name in URL_FIELDS else text for text in texts if text)
 
 
-def host_and_port(address: str) -> str:
-    """Host and port of an address, or of a connection string."""
-    if address.startswith("unix:"):
-        return address.split("?", 1)[0]
-    if found := _URL.fullmatch(address):
-        scheme, place = found.groups()
+def host_and_port(url: str) -> str:
+    """Host and port of a URL or a connection string."""
+    if url.startswith("unix:"):
+        return url.split("?", 1)[0]
+    if match := _URL.fullmatch(url):
+        scheme, hosts = match.groups()
         port = DEFAULT_PORTS.get(scheme.lower())
-        return place if port is None or _PORT.search(place) else f"{place}:{port}"
-    if found := _SQLSERVER.match(address):
-        return found.group(1)
+        return hosts if port is None or _PORT.search(hosts) else f"{hosts}:{port}"
+    if match := _SQLSERVER.match(url):
+        return match.group(1)
     return UNSHOWN_ADDRESS

@@ -1,7 +1,7 @@
-"""Decides which addresses a policy lets through. Pure: no name is resolved here, and nothing is connected.
+"""Decides which addresses an egress policy allows. Pure: it resolves no names and opens no connections.
 
-Addresses come in other clothes: `::ffff:127.0.0.1`, NAT64, 6to4 and Teredo all lead to an IPv4 address, and
-`0.0.0.0` to this machine. What they lead to is judged beside what they are.
+Some addresses embed others: `::ffff:127.0.0.1`, NAT64, 6to4 and Teredo lead to an IPv4 address, and `0.0.0.0` to this
+machine. Both the address and the embedded one are checked.
 """
 
 from functools import lru_cache
@@ -29,7 +29,7 @@ METADATA = frozenset(
 )
 NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")  # RFC 8215: 16 bits, a zero byte, 16 bits
-COMPATIBLE = IPv6Network("::/96")  # RFC 4291: deprecated, and still understood by some
+COMPATIBLE = IPv6Network("::/96")  # RFC 4291: deprecated, and still supported by some
 BROADCAST = IPv4Address("255.255.255.255")
 LOOPBACK = IPv4Address("127.0.0.1")  # where 0.0.0.0 and :: lead
 
@@ -38,66 +38,67 @@ Network = IPv4Network | IPv6Network
 
 
 class CompiledPolicy:
-    """A policy, made ready. Equal to itself only: that is what makes it cheap as part of a cache's key.
+    """A policy with parsed networks. Compared by identity, which makes it a cheap part of a cache key.
 
-    raises    ValueError for a network that is none
+    raises    ValueError for an invalid network
     """
 
-    __slots__ = ("allow", "deny", "named", "private")
+    __slots__ = ("allow", "allowed_hosts", "deny", "private")
 
     def __init__(self, policy: EgressPolicy) -> None:
         self.private = policy.private
         self.allow = tuple(parse_network(one) for one in policy.allow)
         self.deny = tuple(parse_network(one) for one in policy.deny)
-        self.named = frozenset(one[0] for one in self.allow if one.prefixlen == one.max_prefixlen)
+        self.allowed_hosts = frozenset(one[0] for one in self.allow if one.prefixlen == one.max_prefixlen)
 
 
 def parse_network(text: str) -> Network:
-    """A network, or an address as a network of one. Raises ValueError."""
+    """A network, or an address as a network with one host. Raises ValueError."""
     return ip_network(text, strict=False)
 
 
 @lru_cache(maxsize=16_384)
-def denial_reason(address: str, rules: CompiledPolicy) -> str:
-    """Why this IP address may not be reached; empty when it may."""
-    own = ip_address(address.partition("%")[0])
-    inner = _embedded_ipv4(own)
-    if (METADATA & {own, *inner, IPv4Address(int(own) & 0xFFFF_FFFF)}) - rules.named:  # the last: a NAT64 of one's own
+def denial_reason(address: str, policy: CompiledPolicy) -> str:
+    """Why a connection to this IP address is denied; empty when it is allowed."""
+    ip = ip_address(address.partition("%")[0])
+    embedded = _embedded_ipv4(ip)
+    last_bits = IPv4Address(int(ip) & 0xFFFF_FFFF)  # the IPv4 address behind a private NAT64 prefix
+    if (METADATA & {ip, *embedded, last_bits}) - policy.allowed_hosts:
         return f"{address} is a cloud metadata address: refused"
-    if any(one.is_multicast or one == BROADCAST for one in (own, *inner)):
+    if any(one.is_multicast or one == BROADCAST for one in (ip, *embedded)):
         return f"{address} is not the address of one host: refused"
-    if any(_is_allowed(one, rules) is False for one in (own, *inner)):
+    if any(_is_allowed(one, policy) is False for one in (ip, *embedded)):
         return f"{address} is in a network that is denied: refused"
-    if not rules.private and not all(one.is_global or _is_allowed(one, rules) for one in inner or (own,)):
+    if not policy.private and not all(one.is_global or _is_allowed(one, policy) for one in embedded or (ip,)):
         return f"{address} is not a public address: refused"
     return ""
 
 
 @lru_cache(maxsize=16_384)
 def is_public(address: str) -> bool:
-    """Whether this IP address lies in the world, not in a network of somebody's own."""
-    own = ip_address(address.partition("%")[0])
-    return all(one.is_global for one in (own, *_embedded_ipv4(own)))
+    """Whether this IP address is public."""
+    ip = ip_address(address.partition("%")[0])
+    return all(one.is_global for one in (ip, *_embedded_ipv4(ip)))
 
 
-def _is_allowed(address: Address, rules: CompiledPolicy) -> bool | None:
-    """What the lists say: the narrowest network that holds the address decides; None when none does."""
+def _is_allowed(ip: Address, policy: CompiledPolicy) -> bool | None:
+    """By the allow and deny lists: the narrowest network that contains the address decides; None when none does."""
     allowed, denied = (
-        max((one.prefixlen for one in networks if address in one), default=-1) for networks in (rules.allow, rules.deny)
+        max((one.prefixlen for one in networks if ip in one), default=-1) for networks in (policy.allow, policy.deny)
     )
     return None if allowed == denied == -1 else allowed > denied
 
 
-def _embedded_ipv4(own: Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses that an address stands for or leads through."""
-    if own.is_unspecified:
+def _embedded_ipv4(ip: Address) -> tuple[IPv4Address, ...]:
+    """The IPv4 addresses that an address embeds."""
+    if ip.is_unspecified:
         return (LOOPBACK,)
-    if isinstance(own, IPv4Address):
+    if isinstance(ip, IPv4Address):
         return ()
-    number = int(own)
-    carried = [own.ipv4_mapped, own.sixtofour, *(own.teredo or ())]
-    if own in NAT64 or (own in COMPATIBLE and number > 1):
-        carried.append(IPv4Address(number & 0xFFFF_FFFF))
-    if own in NAT64_LOCAL:
-        carried.append(IPv4Address((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF))
-    return tuple(one for one in carried if one)
+    number = int(ip)
+    embedded = [ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ())]
+    if ip in NAT64 or (ip in COMPATIBLE and number > 1):
+        embedded.append(IPv4Address(number & 0xFFFF_FFFF))
+    if ip in NAT64_LOCAL:
+        embedded.append(IPv4Address((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF))
+    return tuple(one for one in embedded if one)

@@ -1,39 +1,39 @@
-"""What is wrong with ourselves, and since when it counts. Pure: figures in, sentences out."""
+"""Finds problems of Watchkeeper itself from its vital signs, and debounces them. Pure."""
 
 from msgspec import Struct
 
 from schema.events import EventKind
 
-MAX_LAG_S = 30.0  # a due time that is this old
-MAX_QUEUE_AGE_S = 60.0  # a job that waits this long
-MIN_FREE_SHARE, MIN_FREE_BYTES = 0.05, 200_000_000  # of the disk: below either the database may soon not be written
-MAX_RESULT_WAIT_S = 5.0  # a result that a worker can't hand on
-MAX_ALERT_DELAY_S = 30.0  # an alert that was due so long ago and that nobody sends
-ALERTING_BLOCKED = frozenset(  # while one of them lasts, an outage may pass without anybody being alerted
+MAX_LAG_S = 30.0  # the age of the oldest due time
+MAX_QUEUE_AGE_S = 60.0  # the age of the oldest job
+MIN_FREE_SHARE, MIN_FREE_BYTES = 0.05, 200_000_000  # of the disk: below either, writes to the database may soon fail
+MAX_RESULT_WAIT_S = 5.0  # for a result that a worker can't enqueue
+MAX_ALERT_DELAY_S = 30.0  # for an alert that is due and not being sent
+ALERTING_BLOCKED = frozenset(  # while one of these lasts, an outage may pass without an alert
     {EventKind.SCHEDULE_LAG, EventKind.QUEUE_LAG, EventKind.NO_WORKER, EventKind.RESULTS_LOST, EventKind.ALERTS_STUCK}
 )
-HEALTH_CHECKS = {  # what each trouble is called among the checks of `/health`, and what it says there
+HEALTH_CHECKS = {  # problem → (the check of `/health`, its state there)
     EventKind.SCHEDULE_LAG: ("schedule", "late"),
     EventKind.QUEUE_LAG: ("queue", "late"),
     EventKind.RESULTS_LOST: ("results", "lost"),
     EventKind.ALERTS_STUCK: ("alerts", "stuck"),
     EventKind.NETWORK_GONE: ("network", "gone"),
 }
-CONFIRMATIONS = 2  # in a row that must agree before anybody is told: a worker that restarts is none that is gone
+CONFIRMATIONS = 2  # checks in a row that must agree before an alert: a restarting worker is not gone
 
 
 class Vitals(Struct, frozen=True, kw_only=True):
-    """What one look found.
+    """The vital signs of one check.
 
-    queue, queue_s    the queue whose oldest job waits longest, and how long
-    lost              slots that were lost since the look before: queued twice, and no result came
-    stale             monitors of which no real result has come for two intervals
-    waiting_s         how long a worker's oldest result has waited to be handed on
-    overdue_s         how long ago the alert was due that has waited longest, and that nobody sends
-    free              bytes of the disk that our data lie on, of `size`
-    cut_off           workers that have no way out
-    jumps             processes whose clock jumped lately, and by how many seconds
-    ahead             what lies in the future, in words; empty: nothing
+    queue, queue_age_s    the queue whose oldest job waits longest, and how long
+    lost_slots            since the previous check: enqueued twice, without a result
+    stale_monitors        monitors without a real result for two intervals
+    result_wait_s         how long a worker's oldest result has waited to be enqueued
+    alert_overdue_s       how long ago the oldest alert was due that is not being sent
+    free_bytes            of the data's disk, which has `disk_bytes`
+    offline_workers       workers without network access
+    clock_jumps           processes whose clock jumped recently, and by how many seconds
+    future_instants       stored instants that lie in the future, in words; empty: none
     """
 
     lag_s: float = 0.0
@@ -51,68 +51,69 @@ class Vitals(Struct, frozen=True, kw_only=True):
     future_instants: str = ""
 
 
-def problems_in(signs: Vitals) -> dict[EventKind, str]:
-    """What is wrong, in a sentence each."""
-    found = {
-        EventKind.SCHEDULE_LAG: (signs.lag_s > MAX_LAG_S, f"checks are {signs.lag_s:.0f} s late"),
+def problems_in(vitals: Vitals) -> dict[EventKind, str]:
+    """Each problem, with a sentence."""
+    checks = {
+        EventKind.SCHEDULE_LAG: (vitals.lag_s > MAX_LAG_S, f"checks are {vitals.lag_s:.0f} s late"),
         EventKind.QUEUE_LAG: (
-            signs.queue_age_s > MAX_QUEUE_AGE_S,
-            f"the oldest job of the queue {signs.queue!r} has waited for {signs.queue_age_s:.0f} s",
+            vitals.queue_age_s > MAX_QUEUE_AGE_S,
+            f"the oldest job of the queue {vitals.queue!r} has waited for {vitals.queue_age_s:.0f} s",
         ),
-        EventKind.NO_WORKER: (signs.workers == 0, "no worker is running: nothing is checked, and nobody is told"),
+        EventKind.NO_WORKER: (vitals.workers == 0, "no worker is running: nothing is checked, and nobody is told"),
         EventKind.RESULTS_LOST: (
             bool(
-                signs.workers and (signs.lost_slots or signs.stale_monitors or signs.result_wait_s > MAX_RESULT_WAIT_S)
+                vitals.workers
+                and (vitals.lost_slots or vitals.stale_monitors or vitals.result_wait_s > MAX_RESULT_WAIT_S)
             ),
-            _lost_results_problem(signs),
+            _lost_results_problem(vitals),
         ),
         EventKind.ALERTS_STUCK: (
-            signs.alert_overdue_s > MAX_ALERT_DELAY_S,
-            f"an alert was due {signs.alert_overdue_s:.0f} s ago, and nobody has sent it",
+            vitals.alert_overdue_s > MAX_ALERT_DELAY_S,
+            f"an alert was due {vitals.alert_overdue_s:.0f} s ago, and nobody has sent it",
         ),
         EventKind.DISK_FULL: (
-            signs.free_bytes < MIN_FREE_BYTES or signs.free_bytes / signs.disk_bytes < MIN_FREE_SHARE,
-            f"the disk that the data lie on has {signs.free_bytes // 1_000_000} MB left",
+            vitals.free_bytes < MIN_FREE_BYTES or vitals.free_bytes / vitals.disk_bytes < MIN_FREE_SHARE,
+            f"the disk that the data lie on has {vitals.free_bytes // 1_000_000} MB left",
         ),
         EventKind.NETWORK_GONE: (
-            bool(signs.offline_workers),
-            f"no way out from {', '.join(signs.offline_workers)}: what can't be reached is unknown, not down",
+            bool(vitals.offline_workers),
+            f"no way out from {', '.join(vitals.offline_workers)}: what can't be reached is unknown, not down",
         ),
-        EventKind.CLOCK: (bool(signs.clock_jumps or signs.future_instants), _clock_problem(signs)),
+        EventKind.CLOCK: (bool(vitals.clock_jumps or vitals.future_instants), _clock_problem(vitals)),
     }
-    return {kind: sentence for kind, (wrong, sentence) in found.items() if wrong}
+    return {kind: sentence for kind, (is_problem, sentence) in checks.items() if is_problem}
 
 
-def _clock_problem(signs: Vitals) -> str:
-    jumps = ", ".join(f"that of {node} by {jump_s:+.0f} s" for node, jump_s in signs.clock_jumps)
-    return "; ".join(filter(None, (f"the clock moved: {jumps}" if jumps else "", signs.future_instants)))
+def _clock_problem(vitals: Vitals) -> str:
+    jumps = ", ".join(f"that of {node} by {jump_s:+.0f} s" for node, jump_s in vitals.clock_jumps)
+    return "; ".join(filter(None, (f"the clock moved: {jumps}" if jumps else "", vitals.future_instants)))
 
 
-def _lost_results_problem(signs: Vitals) -> str:
-    """Which results do not arrive, as far as it can be seen."""
+def _lost_results_problem(vitals: Vitals) -> str:
+    """Which results are missing, as far as known."""
     parts = [
-        f"{signs.lost_slots} checks brought none" if signs.lost_slots else "",
-        f"{signs.stale_monitors} monitors have had none for two intervals" if signs.stale_monitors else "",
-        f"a worker's oldest has waited for {signs.result_wait_s:.0f} s"
-        if signs.result_wait_s > MAX_RESULT_WAIT_S
+        f"{vitals.lost_slots} checks brought none" if vitals.lost_slots else "",
+        f"{vitals.stale_monitors} monitors have had none for two intervals" if vitals.stale_monitors else "",
+        f"a worker's oldest has waited for {vitals.result_wait_s:.0f} s"
+        if vitals.result_wait_s > MAX_RESULT_WAIT_S
         else "",
     ]
     return f"results of checks do not arrive: {', '.join(filter(None, parts))}"
 
 
 class Debouncer:
-    """How many looks in a row found each trouble, or found it gone."""
+    """Counts how many checks in a row found each problem, or found it gone."""
 
     def __init__(self) -> None:
         self._n_present: dict[EventKind, int] = {}
         self._n_absent: dict[EventKind, int] = {}
 
     def update(
-        self, found: dict[EventKind, str], lasting: dict[EventKind, int]
+        self, problems: dict[EventKind, str], open_alerts: dict[EventKind, int]
     ) -> tuple[list[EventKind], list[EventKind]]:
-        """What begins with this look, and what ends."""
-        self._n_present = {kind: self._n_present.get(kind, 0) + 1 for kind in found if kind not in lasting}
-        self._n_absent = {kind: self._n_absent.get(kind, 0) + 1 for kind in lasting if kind not in found}
+        """(the alerts to open, the alerts to close) after this check."""
+        self._n_present = {kind: self._n_present.get(kind, 0) + 1 for kind in problems if kind not in open_alerts}
+        self._n_absent = {kind: self._n_absent.get(kind, 0) + 1 for kind in open_alerts if kind not in problems}
         return (
             [kind for kind, times in self._n_present.items() if times >= CONFIRMATIONS],
             [kind for kind, times in self._n_absent.items() if times >= CONFIRMATIONS],

@@ -1,4 +1,4 @@
-"""The sentences that an event's facts add to its title: how long, until when, who. Pure."""
+"""The sentences below a message's title: how long, until when, by whom. Pure."""
 
 from collections.abc import Callable
 
@@ -17,42 +17,42 @@ from schema.message import Message
 
 def detail_sentences(message: Message) -> tuple[str, ...]:
     """Whole sentences, the most important first."""
-    tell = _DETAILS.get(message.event)
-    return () if tell is None else tuple(line for line in tell(message) if line)
+    describe = _DETAILS.get(message.event)
+    return () if describe is None else tuple(line for line in describe(message) if line)
 
 
 def monitor_name_of(message: Message) -> str:
-    """The monitor's name on one line; a monitor without one goes by its id."""
+    """The monitor's name on one line; its id when it has no name."""
     if message.monitor is None:
         return ""
     return one_line(message.monitor.name, NAME_LIMIT) or one_line(message.monitor.id, NAME_LIMIT)
 
 
 def outage_duration_s(message: Message) -> float | None:
-    """How long the outage has lasted, or lasted; None when nobody knows."""
+    """How long the outage lasted, or has lasted so far; None when that is unknown."""
     if message.duration_s is not None or message.started_at is None:
         return message.duration_s
     return max(0.0, (message.at - message.started_at).total_seconds())
 
 
 def has_expired(message: Message) -> bool:
-    """Whether the certificate or the domain of this event has ended."""
-    days, ends_at = parse_number(message.facts.get("days")), parse_instant(message.facts.get("expires_at"))
-    return (days is not None and days < 0) or (ends_at is not None and ends_at <= message.at)
+    """Whether the certificate or the domain of this event has expired."""
+    days, expires_at = parse_number(message.facts.get("days")), parse_instant(message.facts.get("expires_at"))
+    return (days is not None and days < 0) or (expires_at is not None and expires_at <= message.at)
 
 
 def _down(message: Message) -> tuple[str, ...]:
     if message.started_at is None:
         return ()
-    lasted = (message.at - message.started_at).total_seconds()
-    so_far = f", for {format_duration(lasted)}" if lasted >= 60 else ""  # noqa: PLR2004  # a minute; a fresh one needs none
-    since = "Down since" if message.monitor else "Since"  # an incident that somebody wrote down
+    duration_s = (message.at - message.started_at).total_seconds()
+    so_far = f", for {format_duration(duration_s)}" if duration_s >= 60 else ""  # noqa: PLR2004  # a minute
+    since = "Down since" if message.monitor else "Since"  # an incident that a person opened has no monitor
     return (f"{since} {format_instant(message.started_at)}{so_far}.",)
 
 
 def _up(message: Message) -> tuple[str, ...]:
-    lasted = outage_duration_s(message)
-    return () if lasted is None else (f"It was down for {format_duration(lasted)}.",)
+    duration_s = outage_duration_s(message)
+    return () if duration_s is None else (f"It was down for {format_duration(duration_s)}.",)
 
 
 def _duration(message: Message) -> tuple[str, ...]:
@@ -60,8 +60,8 @@ def _duration(message: Message) -> tuple[str, ...]:
 
 
 def _resolved(message: Message) -> tuple[str, ...]:
-    lasted = outage_duration_s(message)
-    return (_by(message), "" if lasted is None else f"It lasted {format_duration(lasted)}.")
+    duration_s = outage_duration_s(message)
+    return (_by(message), "" if duration_s is None else f"It lasted {format_duration(duration_s)}.")
 
 
 def _acknowledged(message: Message) -> tuple[str, ...]:
@@ -74,9 +74,9 @@ def _by(message: Message) -> str:
 
 
 def _expiry(message: Message) -> tuple[str, ...]:
-    ends_at = parse_instant(message.facts.get("expires_at"))
+    expires_at = parse_instant(message.facts.get("expires_at"))
     verb = "ended" if has_expired(message) else "ends"
-    return ("" if ends_at is None else f"It {verb} on {format_instant(ends_at)}.", _monitor_line(message))
+    return ("" if expires_at is None else f"It {verb} on {format_instant(expires_at)}.", _monitor_line(message))
 
 
 def _monitor_line(message: Message) -> str:

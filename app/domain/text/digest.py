@@ -1,4 +1,4 @@
-"""Several messages told as one: a title that counts them, a line for each, and no monitor twice. Pure."""
+"""A digest: several messages as one, with a title that counts them and a line for each. Pure."""
 
 from app.domain.parsing.plain_text import one_line
 from app.domain.text.details import outage_duration_s
@@ -8,10 +8,10 @@ from schema.events import EventKind
 from schema.message import Message
 
 MAX_LINES, MAX_LINE_CHARS = 20, 200
-MORE_LINE_CHARS = 40  # characters kept for what does not fit: "and 1,234 more", a link has a line of its own
+MORE_LINE_CHARS = 40  # characters kept for "and 1,234 more"; a link has its own line
 
 _RANK = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.RESOLVED: 2, Severity.INFO: 3}
-_STATUS_PHRASES = {  # of these a monitor has one at a time: one and many
+_STATUS_PHRASES = {  # a monitor has one of these at a time: (singular, plural)
     EventKind.MONITOR_DOWN: ("is down", "are down"),
     EventKind.MONITOR_UP: ("is up", "are up"),
     EventKind.MONITOR_DEGRADED: ("is degraded", "are degraded"),
@@ -28,36 +28,36 @@ _OTHER_NOUN = ("other message", "other messages")
 
 
 def digest_members(message: Message) -> list[Message]:
-    """What is told together, the worst first: of each monitor's standings only the newest."""
+    """The messages of the digest, the worst first; of each monitor only the newest status."""
     newest: dict[str, Message] = {}
-    for one in sorted((*message.merged, message), key=lambda one: one.at):
-        has_standing = one.event in _STATUS_PHRASES and one.monitor is not None
-        newest[f"monitor {one.monitor.id}" if has_standing and one.monitor else one.delivery_id] = one
+    for member in sorted((*message.merged, message), key=lambda one: one.at):
+        has_status = member.event in _STATUS_PHRASES and member.monitor is not None
+        newest[f"monitor {member.monitor.id}" if has_status and member.monitor else member.delivery_id] = member
     return sorted(newest.values(), key=lambda one: (_RANK[event_text(one).severity], one.at))
 
 
 def digest_severity(messages: list[Message]) -> Severity:
-    """The worst of theirs."""
+    """The worst severity of the members, which is that of the first."""
     return event_text(messages[0]).severity
 
 
 def digest_title(messages: list[Message]) -> str:
-    """`14 monitors are down`; `9 are down, 5 are up`; behind what, if that is one and the same."""
+    """`14 monitors are down`; `9 are down, 5 are up`; with their parent, if they share one."""
     counts: dict[tuple[str, str], int] = {}
-    for one in messages:
-        phrase = _STATUS_PHRASES.get(one.event) or _EVENT_NOUNS.get(one.event, _OTHER_NOUN)
+    for message in messages:
+        phrase = _STATUS_PHRASES.get(message.event) or _EVENT_NOUNS.get(message.event, _OTHER_NOUN)
         counts[phrase] = counts.get(phrase, 0) + 1
-    alone = len(counts) == 1 and messages[0].event in _STATUS_PHRASES
-    parts = [_count_phrase(count, phrase, alone=alone) for phrase, count in counts.items()]
+    is_one_status = len(counts) == 1 and messages[0].event in _STATUS_PHRASES
+    parts = [_count_phrase(count, phrase, with_noun=is_one_status) for phrase, count in counts.items()]
     title = ", ".join(parts) if parts != [f"{len(messages)} {_OTHER_NOUN[1]}"] else f"{len(messages)} messages"
     return one_line(title + _common_parent(messages), TITLE_LIMIT)
 
 
 def digest_lines(messages: list[Message], max_chars: int = TEXT_LIMIT) -> list[str]:
-    """A line for each message, as many as fit, and how many more there are."""
+    """A line for each message, as many as fit, and the number of the others."""
     lines, left = list[str](), max_chars - MORE_LINE_CHARS
-    for one in messages[:MAX_LINES]:
-        line = _member_line(one)
+    for message in messages[:MAX_LINES]:
+        line = _member_line(message)
         left -= len(line) + 1
         if left < 0:
             break
@@ -66,21 +66,21 @@ def digest_lines(messages: list[Message], max_chars: int = TEXT_LIMIT) -> list[s
     return [*lines, f"and {more} more"] if more else lines
 
 
-def _count_phrase(count: int, phrase: tuple[str, str], *, alone: bool) -> str:
-    noun = ("monitor " if count == 1 else "monitors ") if alone else ""
+def _count_phrase(count: int, phrase: tuple[str, str], *, with_noun: bool) -> str:
+    noun = ("monitor " if count == 1 else "monitors ") if with_noun else ""
     return f"{count} {noun}{phrase[0] if count == 1 else phrase[1]}"
 
 
 def _common_parent(messages: list[Message]) -> str:
-    """The parent that all of what is down has in common, when the facts name it."""
+    """` behind` the parent of every monitor that is down, when they share one that the facts name."""
     parents = {parse_name(one.facts.get("parent")) for one in messages if one.event is EventKind.MONITOR_DOWN}
     return f" behind {parents.pop()}" if len(parents) == 1 and "" not in parents else ""
 
 
 def _member_line(message: Message) -> str:
-    """The title, and what explains it."""
-    story, lasted = event_text(message), outage_duration_s(message)
-    if message.event is EventKind.MONITOR_UP and lasted is not None:
-        return one_line(f"{story.title}, after {format_duration(lasted)}", MAX_LINE_CHARS)
+    """The title and the reason."""
+    event, duration_s = event_text(message), outage_duration_s(message)
+    if message.event is EventKind.MONITOR_UP and duration_s is not None:
+        return one_line(f"{event.title}, after {format_duration(duration_s)}", MAX_LINE_CHARS)
     reason = message.msg or parse_name(message.facts.get("error"))
-    return one_line(f"{story.title}: {reason}" if reason else story.title, MAX_LINE_CHARS)
+    return one_line(f"{event.title}: {reason}" if reason else event.title, MAX_LINE_CHARS)

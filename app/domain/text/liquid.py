@@ -1,11 +1,12 @@
-"""Liquid, fenced in: what a template may name, call and cost. Pure; importing it costs 20 MB and half a second.
+"""A restricted Liquid environment with limits on a template's cost. Pure; the import takes 20 MB and half a second.
 
-What a template costs is counted, not timed, so that a template that was once good stays good on a busy machine. A turn
-of a loop costs the length of the loop's body; a filter costs by the size of what it is given. Values are plain JSON:
-there is nothing behind them to be reached. Nothing is read from disk, and nothing comes from a clock.
+The cost of a template is counted, not timed, so that a template that passed once also passes on a busy machine. A turn
+of a loop costs the length of the loop's body; a filter costs by the size of its arguments. Values are plain JSON, so
+that no attribute leads to our objects. Templates read no files and no clock.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar, TextIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,21 +19,21 @@ from liquid.undefined import Undefined
 
 from app.domain.text.formatting import parse_instant
 
-MAX_OUTPUT_BYTES = 16_000  # four a character
-MAX_VALUE_SIZE = 8_000  # the size of the largest value; twice what a message may hold
-MAX_COST = 30_000  # what a rendering may cost: measured, the dearest one takes less than 50 ms
-FILTER_COST, TURN_COST = 16, 16  # of a filter whatever it is given, of a turn whatever it holds
+MAX_OUTPUT_BYTES = 16_000  # four for a character
+MAX_VALUE_SIZE = 8_000  # of one value; twice what a message may hold
+MAX_COST = 30_000  # of one rendering: measured, the most expensive takes less than 50 ms
+FILTER_COST, TURN_COST = 16, 16  # fixed cost of each filter call and of each turn of a loop
 MAX_FORMAT_CHARS = 100
 DISABLED_TAGS = ("include", "render", "tablerow")  # other templates, and HTML tables
-DISABLED_FILTERS = ("strip_html", "escape_once")  # both take their time with hostile text
+DISABLED_FILTERS = ("strip_html", "escape_once")  # both are slow with hostile text
 TOO_EXPENSIVE = "it takes too long: too many turns of loops, or too much text in filters"
 TOO_LARGE = "a value becomes too large"
-LIMIT_ERRORS = (TOO_EXPENSIVE, TOO_LARGE, "limit reached")  # the last are Liquid's own words
-_NO_CLOCK = {"now": None, "today": None}  # every attempt at a delivery says the same
+LIMIT_ERRORS = (TOO_EXPENSIVE, TOO_LARGE, "limit reached")  # the last is Liquid's own wording
+_NO_CLOCK = {"now": None, "today": None}  # every attempt of a delivery renders the same text
 
 
 class _MeteredContext(RenderContext):
-    """Names of one rendering, and what it has left to spend."""
+    """The variables of one rendering, and its remaining budget."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,33 +41,33 @@ class _MeteredContext(RenderContext):
         self.turn_costs: list[int] = []
 
     def spend(self, cost: int) -> None:
-        """Pay, or end the rendering."""
+        """Charge the budget; ends the rendering when it is used up."""
         self.budget_left -= cost
         if self.budget_left < 0:
             raise LoopIterationLimitError(TOO_EXPENSIVE, token=None)
 
     def raise_for_loop_limit(self, length: int = 1) -> None:
-        """Pay for all turns of the loop that begins."""
+        """Charge for all turns of the loop that begins."""
         self.spend(length * self.turn_costs[-1])
 
     def assign(self, key: str, val: Any) -> None:
-        """Keep a value under a name."""
+        """Assign a value to a variable."""
         self.spend(FILTER_COST + size_cost(val))
         self.locals[key] = val
 
     def filter(self, name: str, token: Token | None) -> Callable[..., object]:
-        """Find a filter that pays for what it is given, and gives back nothing that is too large."""
+        """Find a filter; each call is charged, and fails when an argument or the result is too large."""
         apply = super().filter(name, token)
 
-        def measured(*args: Any, **kwargs: Any) -> object:
-            given = max(map(size_cost, args))
-            _check_size(given)
-            self.spend(FILTER_COST + given // 8)
-            made = apply(*args, **kwargs)
-            _check_size(size_cost(made))
-            return made
+        def metered(*args: Any, **kwargs: Any) -> object:
+            size = max(map(size_cost, args))
+            _check_size(size)
+            self.spend(FILTER_COST + size // 8)
+            result = apply(*args, **kwargs)
+            _check_size(size_cost(result))
+            return result
 
-        return measured
+        return metered
 
 
 class _MeteredTemplate(BoundTemplate):
@@ -74,10 +75,10 @@ class _MeteredTemplate(BoundTemplate):
 
 
 class _MeteredFor(ForNode):
-    """A loop that knows what a turn of it costs."""
+    """A loop whose turns are charged."""
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        """Render the turns."""
+        """Render all turns."""
         assert isinstance(context, _MeteredContext)
         context.turn_costs.append(TURN_COST + len(str(self.block)))
         try:
@@ -96,7 +97,7 @@ class _RestrictedEnvironment(Environment):
     template_class = _MeteredTemplate
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
-        """Liquid's own, less some, and with some of ours."""
+        """Liquid's own without the disabled ones, and our filters."""
         super().setup_tags_and_filters(extra=extra)
         for name in DISABLED_TAGS:
             del self.tags[name]
@@ -107,11 +108,11 @@ class _RestrictedEnvironment(Environment):
 
 
 def size_cost(value: object) -> int:
-    """About how much work a value makes: characters, and lists by the square, since some filters compare all to all."""
+    """Roughly the work for a value: its characters; for lists the square, since some filters compare all pairs."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, list | tuple):
-        return sum(len(one) if isinstance(one, str) else 16 for one in value) + len(value) ** 2 // 4
+        return sum(len(item) if isinstance(item, str) else 16 for item in value) + len(value) ** 2 // 4
     if isinstance(value, range):
         return MAX_VALUE_SIZE + 1 if value.stop - value.start > MAX_VALUE_SIZE else len(value) ** 2 // 4
     if isinstance(value, int):
@@ -120,7 +121,7 @@ def size_cost(value: object) -> int:
 
 
 def format_date(value: object, form: object = "", zone: object = "UTC") -> object:
-    """An instant as `strftime` writes it, in a time zone; what is no instant stays as it is."""
+    """The filter `date`: an instant by `strftime`, in a time zone; other values stay as they are."""
     at = parse_instant(value) if isinstance(value, str) else None
     if at is None or not isinstance(form, str) or not form:
         return value
@@ -131,25 +132,23 @@ def format_date(value: object, form: object = "", zone: object = "UTC") -> objec
 
 
 def to_json(value: object) -> str:
-    """A value as JSON."""
+    """The filter `json`: a value as JSON."""
     return msgspec.json.encode(value, enc_hook=_json_fallback).decode()
 
 
 def replace_text(value: object, old: object, new: object = "") -> str:
-    """The text with each `old` made `new`."""
+    """The filter `replace`: the text with each `old` replaced by `new`."""
     text, old, new = (_to_text(one) for one in (value, old, new))
     _check_size(len(text) + text.count(old) * len(new))
     return text.replace(old, new)
 
 
 def render(template: BoundTemplate, values: dict[str, Any]) -> str:
-    """What the template says. Raises LiquidError, or whatever else went wrong in it."""
-    buffer: Any = template._get_buffer()  # noqa: SLF001  # what was written before the limit is still good
+    """Render a template. Raises LiquidError, or any exception of a filter."""
+    buffer: Any = template._get_buffer()  # noqa: SLF001  # the output up to the limit is used
     context = template.context_class(template, globals=_NO_CLOCK | values)
-    try:
+    with suppress(OutputStreamLimitError):
         template.render_with_context(context, buffer)
-    except OutputStreamLimitError:
-        return str(buffer.getvalue())
     return str(buffer.getvalue())
 
 

@@ -1,4 +1,4 @@
-"""What people read: a title, a text and a mood for every event. Pure; knows no provider and escapes nothing."""
+"""The title, text and severity of a message for people. Pure; independent of providers, and nothing is escaped."""
 
 from msgspec import Struct
 
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class MessageText(Struct, frozen=True):
-    """Title: one line, names the monitor. Text: some lines, joined by newlines, never empty."""
+    """A title of one line that names the monitor, and a text of some lines that is never empty."""
 
     title: str
     text: str
@@ -41,16 +41,17 @@ class MessageText(Struct, frozen=True):
 
 
 def compose_text(message: Message, *, with_link: bool = True) -> MessageText:
-    """Say it in plain words, in the channel's own where it has some.
+    """The message in plain words, or in those of the channel's templates.
 
-    with_link    whether the text ends with where to acknowledge; False for who makes a button of `ack_url`
+    with_link    whether the text ends with `ack_url`; False for providers that make a button of it
     """
-    told = _digest_text(message) if message.merged else _single_text(message)
-    title = one_line(message.title, TITLE_LIMIT) or told.title
-    lines = [_late_line(message), *told.lines, _ack_line(message) if with_link else ""]
-    return MessageText(
-        _mark_test(title, message), message.text or "\n".join(line for line in lines if line), told.severity
-    )
+    parts = _digest_text(message) if message.merged else _single_text(message)
+    title = one_line(message.title, TITLE_LIMIT) or parts.title
+    late = "" if message.late_s is None else f"Late: this happened {format_rough_duration(message.late_s)} ago."
+    lines = [late, *parts.lines, _ack_line(message) if with_link else ""]
+    if message.test and message.event is not EventKind.TEST:
+        title = f"[Test] {title}"
+    return MessageText(title, message.text or "\n".join(line for line in lines if line), parts.severity)
 
 
 class _TextParts(Struct, frozen=True):
@@ -60,10 +61,9 @@ class _TextParts(Struct, frozen=True):
 
 
 def _single_text(message: Message) -> _TextParts:
-    story = event_text(message)
-    return _TextParts(
-        one_line(story.title, TITLE_LIMIT), story.severity, [*story.details, _reason(message), _time_line(message)]
-    )
+    event = event_text(message)
+    lines = [*event.details, _reason(message), _time_line(message)]
+    return _TextParts(one_line(event.title, TITLE_LIMIT), event.severity, lines)
 
 
 def _digest_text(message: Message) -> _TextParts:
@@ -75,16 +75,8 @@ def _digest_text(message: Message) -> _TextParts:
 
 
 def _reason(message: Message) -> str:
-    """What the check, or whoever reports it, says; shorter where a link needs the room."""
+    """The check's or the reporter's message; shorter when a link follows."""
     return one_line(message.msg, TEXT_LIMIT - len(_ack_line(message))) or parse_name(message.facts.get("error"))
-
-
-def _mark_test(title: str, message: Message) -> str:
-    return f"[Test] {title}" if message.test and message.event is not EventKind.TEST else title
-
-
-def _late_line(message: Message) -> str:
-    return "" if message.late_s is None else f"Late: this happened {format_rough_duration(message.late_s)} ago."
 
 
 def _ack_line(message: Message) -> str:
@@ -92,6 +84,6 @@ def _ack_line(message: Message) -> str:
 
 
 def _time_line(message: Message) -> str:
-    """When it was seen, and how fast the answer was."""
+    """When the event happened, and the response time."""
     ping = "" if message.ping_ms is None or message.merged else f" · {message.ping_ms:.0f} ms"
     return f"{format_instant(message.at)}{ping}"

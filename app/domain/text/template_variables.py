@@ -1,7 +1,7 @@
-"""What a template can name: the same for every channel and every event. Pure.
+"""The variables of templates: the same for every channel and every event. Pure.
 
-What a message does not have is nil, so that `{% if ack_url %}` is false. Everything is plain JSON on single lines: a
-monitor's name or a target's answer can't add lines that look like ours.
+What a message does not have is nil, so that `{% if ack_url %}` is false. Everything is plain JSON with single lines: a
+monitor's name or a target's response can't add lines that look like ours.
 """
 
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from schema.status import Status
 MAX_GROUP_SIZE, MAX_FACTS, MAX_DEPTH = 50, 50, 4
 OPEN_ENDED = frozenset({"data", "group"})
 
-# Peekaping's signs and colours, so that templates made for it look the same here
+# Peekaping's icons and colours, so that its templates look the same here.
 _ICONS = {Status.DOWN: "❌", Status.UP: "✅", Status.PENDING: "⏳", Status.MAINTENANCE: "🚧", Status.DEGRADED: "⚠️"}
 _COLOURS = {
     Status.DOWN: 0xEF4444, Status.UP: 0x22C55E, Status.PENDING: 0xA855F7, Status.MAINTENANCE: 0x3B82F6,
@@ -72,14 +72,14 @@ NAMES = frozenset(_DESCRIPTIONS)
 
 
 def variable_values(message: Message) -> dict[str, Any]:
-    """Every name with its value for this message; `message`'s own title and text are not read."""
+    """Every variable with its value for this message; a title or text rendered before is not read."""
     plain = msgspec.structs.replace(message, title="", text="")
     group = [_message_values(one) for one in islice(message.merged, MAX_GROUP_SIZE)]
     return _message_values(plain, with_merged=True) | {"group": group}
 
 
 def describe_variables(message: Message) -> list[TemplateVariable]:
-    """Every name with its meaning, and what it is for this message."""
+    """Every variable with its description and its value for this message."""
     values = variable_values(message)
     return [
         TemplateVariable(name=name, description=text, example=_look_up(values, name))
@@ -94,12 +94,12 @@ def _look_up(values: Any, name: str) -> Any:
 
 
 def _message_values(message: Message, *, with_merged: bool = False) -> dict[str, Any]:
-    words = compose_text(message if with_merged else msgspec.structs.replace(message, title="", text="", merged=()))
+    text = compose_text(message if with_merged else msgspec.structs.replace(message, title="", text="", merged=()))
     facts = _sanitize(message.facts, MAX_DEPTH)
     return {
         "event": str(message.event),
-        "title": words.title,
-        "text": words.text,
+        "title": text.title,
+        "text": text.text,
         "name": facts.get("name") or monitor_name_of(message) or None,
         "monitor": _monitor_values(message),
         "reminder": message.reminder,
@@ -127,8 +127,8 @@ def _monitor_values(message: Message) -> dict[str, str] | None:
 
 
 def _incident_values(message: Message, facts: dict[str, Any]) -> dict[str, Any] | None:
-    told = facts.get("incident")
-    title = told.get("title") if isinstance(told, dict) else None
+    incident = facts.get("incident")
+    title = incident.get("title") if isinstance(incident, dict) else None
     return {"id": message.incident_id, "title": title} if message.incident_id else None
 
 
@@ -145,31 +145,31 @@ def _status_values(message: Message) -> dict[str, Any]:
 
 
 def _check_values(message: Message) -> dict[str, Any]:
-    at, lasted = _rfc3339(message.at), outage_duration_s(message)
+    at, duration_s = _rfc3339(message.at), outage_duration_s(message)
     check = {
         "msg": one_line(message.msg, TEXT_LIMIT) or None,
         "ping": message.ping_ms,
         "time": at,
-        "duration": lasted,
+        "duration": duration_s,
     }
     status = None if message.status is None else int(message.status)
     return check | {
         "at": at,
         "started_at": None if message.started_at is None else _rfc3339(message.started_at),
-        "duration_words": None if lasted is None else format_duration(lasted),
+        "duration_words": None if duration_s is None else format_duration(duration_s),
         "heartbeat": {**check, "status": status},
     }
 
 
 def _sanitize(value: Any, depth: int) -> Any:
-    """The value with every text on one line, and no more of it than a message can use."""
+    """The value with every text on one line, and no larger than a message can use."""
     if isinstance(value, str):
         return one_line(value, TEXT_LIMIT)
     if isinstance(value, dict):
         inner = islice(value.items(), MAX_FACTS) if depth else ()
-        return {one_line(str(name), NAME_LIMIT): _sanitize(one, depth - 1) for name, one in inner}
+        return {one_line(str(name), NAME_LIMIT): _sanitize(item, depth - 1) for name, item in inner}
     if isinstance(value, list | tuple):
-        return [_sanitize(one, depth - 1) for one in value[:MAX_FACTS]] if depth else []
+        return [_sanitize(item, depth - 1) for item in value[:MAX_FACTS]] if depth else []
     return value if isinstance(value, bool | int | float) else None
 
 

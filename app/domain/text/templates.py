@@ -1,7 +1,7 @@
-"""A channel's own words: its templates checked when they are saved, and made into a message's title and text. Pure.
+"""A channel's message templates: validated when they are saved, rendered into a message's title and text. Pure.
 
-What can't be rendered falls back to our words: a message is never lost for a template. The reader of templates is
-loaded when the first one is met; who has none does not pay for it.
+When a template fails, the default text is sent: no message is lost to a template. Liquid is imported with the first
+template, so that an installation without templates saves its memory.
 """
 
 from typing import TYPE_CHECKING
@@ -22,91 +22,82 @@ from schema.message import Message
 if TYPE_CHECKING:
     from liquid import BoundTemplate
 
-MAX_OUTPUT_CHARS = 4_000  # characters of a rendered text
+MAX_OUTPUT_CHARS = 4_000  # of a rendered text
 
 
 class Rendering(Struct, frozen=True):
-    """A message in its channel's words, and what went wrong on the way there: for a log, or for who tries it out."""
+    """A message rendered by its channel's templates, and the errors, for the log or a preview."""
 
     message: Message
     errors: list[str] = []
 
 
 def render_message(templates: Templates, message: Message) -> Message:
-    """The message in the channel's words; in ours where it has none, or where they fail."""
+    """The message with the channel's title and text; the defaults when it has no template, or one fails."""
     return render(templates, message).message
 
 
 def render(templates: Templates, message: Message) -> Rendering:
-    """The same, and what went wrong."""
+    """The same, with the errors."""
     if templates == Templates():
         return Rendering(message)
-    values, told, troubles = template_variables.variable_values(message), dict[str, str](), list[str]()
+    values, rendered, errors = template_variables.variable_values(message), dict[str, str](), list[str]()
     for name, text in msgspec.structs.asdict(templates).items():
         if text:
-            told[name], trouble = _render_text(text, values)
-            troubles += [f"templates.{name}: {trouble}"] if trouble else []
-    title, text = one_line(told.get("title", ""), TITLE_LIMIT), multi_line(told.get("text", ""), MAX_OUTPUT_CHARS)
-    return Rendering(msgspec.structs.replace(message, title=title, text=text), troubles)
+            rendered[name], error = _render_text(text, values)
+            errors += [f"templates.{name}: {error}"] if error else []
+    title = one_line(rendered.get("title", ""), TITLE_LIMIT)
+    text = multi_line(rendered.get("text", ""), MAX_OUTPUT_CHARS)
+    return Rendering(msgspec.structs.replace(message, title=title, text=text), errors)
 
 
 def errors_in(templates: Templates) -> list[FieldError]:
-    """What is wrong with templates that somebody wants to keep: what can't be read, and what costs too much."""
-    found = []
+    """The errors of templates that are to be saved: what can't be parsed, and what costs too much."""
+    errors = []
     for name, text in msgspec.structs.asdict(templates).items():
-        if text and (fault := _error_in(text)):
-            found.append(FieldError(f"templates.{name}", fault))
-    return found
+        if text and (error := _error_in(text)):
+            errors.append(FieldError(f"templates.{name}", error))
+    return errors
 
 
 def warnings_for(templates: Templates) -> list[str]:
-    """Names in templates without faults that nobody gives them: they are empty in every message."""
+    """Unknown variables in valid templates: they are empty in every message."""
     names: dict[str, None] = {}
     for text in filter(None, msgspec.structs.astuple(templates)):
-        from app.domain.text import template_errors  # noqa: PLC0415  # only who has templates pays for their reader
+        from app.domain.text import template_errors  # noqa: PLC0415  # 20 MB, for channels with templates only
 
-        names |= dict.fromkeys(
-            template_errors.unknown_names(
-                template_errors.compile_template(text), template_variables.NAMES, template_variables.OPEN_ENDED
-            )
-        )
+        template = template_errors.compile_template(text)
+        unknown = template_errors.unknown_names(template, template_variables.NAMES, template_variables.OPEN_ENDED)
+        names |= dict.fromkeys(unknown)
     return [f"there is no variable {name}" for name in names]
 
 
 def compile_template(text: str) -> "BoundTemplate":
-    """The template; kept, so that it is read once. Raises `app.domain.text.template_errors.TemplateError`."""
-    from app.domain.text import template_errors  # noqa: PLC0415  # only who has templates pays for their reader
+    """Compile a template, cached. Raises `app.domain.text.template_errors.TemplateError`."""
+    from app.domain.text import template_errors  # noqa: PLC0415  # 20 MB, for channels with templates only
 
     return template_errors.compile_template(text)
 
 
 def _render_text(text: str, values: dict[str, object]) -> tuple[str, str]:
-    """What a template makes of these values, and what went wrong."""
-    from app.domain.text import (  # noqa: PLC0415  # only who has templates pays for their reader
-        liquid,
-        template_errors,
-    )
+    """(the rendered text, the error)."""
+    from app.domain.text import liquid, template_errors  # noqa: PLC0415  # 20 MB, for channels with templates only
 
     try:
         return liquid.render(template_errors.compile_template(text), values), ""
-    except template_errors.TemplateError as unusable:
-        return "", str(unusable)
-    except Exception as error:  # noqa: BLE001  # whatever a template breaks, the message goes out, and says why
+    except template_errors.TemplateError as error:
+        return "", str(error)
+    except Exception as error:  # noqa: BLE001  # whatever a template breaks, the message is sent, and the error is logged
         return "", template_errors.explain_render_error(error, text)
 
 
 def _error_in(text: str) -> str:
-    from app.domain.text import (  # noqa: PLC0415  # only who has templates pays for their reader
-        liquid,
-        template_errors,
-    )
+    from app.domain.text import liquid, template_errors  # noqa: PLC0415  # 20 MB, for channels with templates only
 
     try:
         template_errors.compile_template(text)
-    except template_errors.TemplateError as unusable:
-        return str(unusable)
-    _, trouble = _render_text(
-        text,
-        template_variables.variable_values(message_from_event(sample_events.sample_event(EventKind.MONITOR_DOWN), "")),
-    )
-    return trouble if any(limit in trouble for limit in liquid.LIMIT_ERRORS) else ""
+    except template_errors.TemplateError as error:
+        return str(error)
+    sample = message_from_event(sample_events.sample_event(EventKind.MONITOR_DOWN), "")
+    _, problem = _render_text(text, template_variables.variable_values(sample))
+    return problem if any(limit in problem for limit in liquid.LIMIT_ERRORS) else ""

@@ -1,4 +1,4 @@
-"""What each event says: a title, the sentences that its facts add, a mood. Pure."""
+"""The title and severity of every kind of event. Pure."""
 
 from enum import StrEnum
 
@@ -14,23 +14,23 @@ DAY_S = 86_400
 
 
 class Severity(StrEnum):
-    """How a message feels; providers turn it into a colour, an emoji or a priority."""
+    """How serious a message is; providers turn it into a colour, an emoji or a priority."""
 
-    CRITICAL = "bad"
-    RESOLVED = "good"
+    CRITICAL = "critical"
+    RESOLVED = "resolved"
     WARNING = "warning"
-    INFO = "neutral"
+    INFO = "info"
 
 
 class EventText(Struct, frozen=True):
-    """`told` are whole sentences, the most important first."""
+    """`details` are whole sentences, the most important first."""
 
     title: str
     severity: Severity
     details: tuple[str, ...] = ()
 
 
-# event → title and mood; {…} are the names of `_names`
+# event → title and severity; {…} are filled by `_title_values`
 _TITLES: dict[EventKind, tuple[str, Severity]] = {
     EventKind.MONITOR_DOWN: ("{monitor} is {still}down{lasting}", Severity.CRITICAL),
     EventKind.MONITOR_UP: ("{monitor} is up{but}", Severity.RESOLVED),
@@ -73,7 +73,7 @@ _TITLES: dict[EventKind, tuple[str, Severity]] = {
     EventKind.RECOVERED: ("{recovered}", Severity.RESOLVED),
     EventKind.TEST: ("Test message from Watchkeeper", Severity.INFO),
 }
-_RECOVERY_TITLES = {  # a trouble's name → that it is over
+_RECOVERY_TITLES = {  # a system event → the title of its recovery
     "schedule_lag": "Watchkeeper keeps its schedule again",
     "queue_lag": "Watchkeeper's jobs are taken in time again",
     "no_worker": "Watchkeeper has a worker again",
@@ -88,18 +88,19 @@ _EXPIRY_EVENTS = frozenset({EventKind.CERTIFICATE_EXPIRING, EventKind.DOMAIN_EXP
 
 
 def event_text(message: Message) -> EventText:
-    """What the event itself says; how, how late and to whom is not its matter."""
-    title, mood = _TITLES[message.event]
+    """The text of the event itself, whatever the channel and the delivery."""
+    title, severity = _TITLES[message.event]
     if message.event in _EXPIRY_EVENTS and has_expired(message):
-        mood = Severity.CRITICAL
-    return EventText(title.format_map(_title_values(message)), mood, detail_sentences(message))
+        severity = Severity.CRITICAL
+    return EventText(title.format_map(_title_values(message)), severity, detail_sentences(message))
 
 
 def _title_values(message: Message) -> dict[str, str]:
-    """What titles name. None of it can be empty where a title needs it, and none is more than one line."""
+    """The values for titles, each on one line. What a title needs is never empty."""
     facts, monitor = message.facts, monitor_name_of(message)
     channel = parse_name(facts.get("channel")) or "(deleted)"
-    over = _RECOVERY_TITLES.get(
+    maintenance = parse_name(facts.get("maintenance")) or parse_name(facts.get("title"))
+    recovered = _RECOVERY_TITLES.get(
         parse_name(facts.get("what")).removeprefix("system."), "A trouble of Watchkeeper's is over"
     )
     return {
@@ -111,38 +112,35 @@ def _title_values(message: Message) -> dict[str, str]:
         "expires": _expiry_words(message),
         "incident": parse_name(facts.get("incident"), "title") or monitor or "(untitled)",
         "waited": _unacknowledged_for(message),
-        "maintenance": parse_name(facts.get("maintenance"))
-        or parse_name(facts.get("title"))
-        or monitor
-        or "(untitled)",
+        "maintenance": maintenance or monitor or "(untitled)",
         "backend": parse_name(facts.get("backend")) or "(unnamed)",
         "project": parse_name(facts.get("project")) or "(unnamed)",
         "node": parse_name(facts.get("node_id")) or "(unnamed)",
         "channel": channel,
-        "recovered": over.replace("{channel}", channel),
+        "recovered": recovered.replace("{channel}", channel),
     }
 
 
 def _down_for(message: Message) -> str:
-    """How long it has been down, when that is told again."""
-    lasted = outage_duration_s(message) if message.reminder else None
-    return "" if lasted is None else f", for {format_duration(lasted)}"
+    """How long it has been down, in reminders."""
+    duration_s = outage_duration_s(message) if message.reminder else None
+    return "" if duration_s is None else f", for {format_duration(duration_s)}"
 
 
 def _unacknowledged_for(message: Message) -> str:
-    waited = parse_number(message.facts.get("after"))
-    waited = outage_duration_s(message) if waited is None else waited
-    return "" if waited is None else f" for {format_duration(waited)}"
+    waited_s = parse_number(message.facts.get("after"))
+    waited_s = outage_duration_s(message) if waited_s is None else waited_s
+    return "" if waited_s is None else f" for {format_duration(waited_s)}"
 
 
 def _expiry_words(message: Message) -> str:
-    """`expires in 7 days`; what has ended already `has expired`."""
+    """`expires in 7 days`, or `has expired`."""
     if has_expired(message):
         return "has expired"
     days = parse_number(message.facts.get("days"))
     if days is None:
-        ends_at = parse_instant(message.facts.get("expires_at"))
-        days = None if ends_at is None else (ends_at - message.at).total_seconds() // DAY_S
+        expires_at = parse_instant(message.facts.get("expires_at"))
+        days = None if expires_at is None else (expires_at - message.at).total_seconds() // DAY_S
     if days is None:
         return "expires soon"
     return {0: "expires today", 1: "expires in 1 day"}.get(int(days), f"expires in {int(days)} days")

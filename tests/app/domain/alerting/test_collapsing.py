@@ -66,14 +66,14 @@ def test_a_down_that_is_being_sent_stays():
     assert collapse_outages([down, up], ()) == {"a": COLLAPSED_INTO_RECOVERY}
 
 
-@pytest.mark.parametrize("changes", [{"in_sent_digest": True}, {"course": RESENT}])
+@pytest.mark.parametrize("changes", [{"in_sent_digest": True}, {"hold": RESENT}])
 def test_what_must_go_as_it_is_stays(changes):
     assert collapse_outages([*row(DOWN, **changes), row(DOWN, UP)[1]], ()) == {}
 
 
 def test_a_recovery_that_may_not_go_tells_nothing():
     assert collapse_outages(row(DOWN, UP), {"b"}) == {}
-    assert collapse_outages([row(DOWN)[0], *row(DOWN, UP, course=HELD, is_ready=False)[1:]], ()) == {}
+    assert collapse_outages([row(DOWN)[0], *row(DOWN, UP, hold=HELD, is_ready=False)[1:]], ()) == {}
 
 
 def test_an_outage_of_another_monitor_is_another_outage():
@@ -112,12 +112,12 @@ def test_who_is_being_sent_holds_the_juniors_back():
 
 @pytest.mark.parametrize("course", [HELD, RESENT])
 def test_what_is_held_back_or_asked_for_holds_nobody(course):
-    found = [*row(DOWN, course=course, is_ready=False), row(DOWN, SLOW)[1]]
+    found = [*row(DOWN, hold=course, is_ready=False), row(DOWN, SLOW)[1]]
     assert ids(select_in_order(found[1:], found, (), is_digest=False)) == ["b"]
 
 
 def test_what_waits_for_others_is_waited_for_and_goes_with_its_junior():
-    found = row(UP, DOWN, course=GROUPED)
+    found = row(UP, DOWN, hold=GROUPED)
     assert ids(select_in_order(found[1:], found, (), is_digest=True)) == []
     assert ids(select_in_order(found, found, (), is_digest=True)) == ["a", "b"]
 

@@ -68,7 +68,7 @@ def test_a_pattern_that_means_no_event_there_is_has_its_place_named():
     ],
 )
 def test_of_a_monitor_who_is_tied_to_it_and_wants_it_is_told(one, tied, is_told):
-    assert bool(ids([one], tied=tied)) is is_told
+    assert bool(ids([one], linked_ids=tied)) is is_told
 
 
 def test_of_what_has_no_monitor_who_names_it_is_told():
@@ -103,19 +103,19 @@ def test_our_own_troubles_reach_somebody_even_if_nobody_asked(listeners, told):
     ],
 )
 def test_a_channel_is_not_told_that_it_does_not_work(listeners, told):
-    assert ids(listeners, EventKind.CHANNEL_FAILING, subject="broken") == told
+    assert ids(listeners, EventKind.CHANNEL_FAILING, subject_id="broken") == told
 
 
 @given(LISTENERS, KINDS, TIED, SUBJECT)
 def test_nobody_is_told_twice_or_of_themselves(listeners, kind, tied, subject):
-    told = ids(listeners, kind, tied=tied, subject=subject)
+    told = ids(listeners, kind, linked_ids=tied, subject_id=subject)
     assert len(told) == len(set(told))
     assert subject not in told
 
 
 @given(LISTENERS, KINDS.filter(lambda kind: kind is not EventKind.TEST), TIED)
 def test_of_a_monitor_exactly_those_are_told_who_want_it_and_are_tied_or_everywhere(listeners, kind, tied):
-    told = ids(listeners, kind, tied=tied or set())
+    told = ids(listeners, kind, linked_ids=tied or set())
     wanting = {one.id for one in listeners if routing.matches(one.events, kind)}
     everywhere = {one.id for one in listeners if one.all_monitors}
     assert set(told) == wanting & (everywhere | (tied or set()))
@@ -124,4 +124,4 @@ def test_of_a_monitor_exactly_those_are_told_who_want_it_and_are_tied_or_everywh
 @given(LISTENERS, SUBJECT)
 def test_our_own_troubles_always_reach_a_person_if_there_is_one(listeners, subject):
     people = {one.id for one in listeners if not one.is_webhook and one.id != subject}
-    assert bool(people & set(ids(listeners, LAG, subject=subject))) is bool(people)
+    assert bool(people & set(ids(listeners, LAG, subject_id=subject))) is bool(people)

@@ -19,7 +19,7 @@ NIGHT_ENDS = NOW - NOW % 86_400_000 + (24 * 60 - 1) * 60_000
 
 def gate(kind: EventKind = DOWN, now_ms: int = NOW, **about) -> Decision:
     terms = ChannelRules(**{name: about.pop(name) for name in ("delay", "quiet_hours") if name in about})
-    return suppression.decide(DeliveryFacts(**{"kind": kind, "at_ms": NOW, "terms": terms, **about}), now_ms)
+    return suppression.decide(DeliveryFacts(**{"kind": kind, "at_ms": NOW, "rules": terms, **about}), now_ms)
 
 
 def why(kind: EventKind = DOWN, **about) -> str:
@@ -66,13 +66,15 @@ def test_an_outage_is_told_when_it_has_lasted_as_long_as_the_channel_wants(after
     ("ended_s", "reason"), [(59, suppression.RECOVERED_WITHIN_DELAY), (60, "(send)"), (90, "(send)")]
 )
 def test_one_that_ended_before_is_not_told_and_one_that_ended_later_is(ended_s, reason):
-    assert why(delay=60, ended_ms=NOW + ended_s * SECOND, now_ms=NOW + 100 * SECOND) == reason
+    assert why(delay=60, recovered_ms=NOW + ended_s * SECOND, now_ms=NOW + 100 * SECOND) == reason
 
 
 def test_a_recovery_knows_no_delay_and_a_reminder_only_that_of_its_outage():
     assert gate(UP, delay=60) == SEND
-    assert gate(delay=60, reminder=True, outage=EarlierAlerts(delayed_until_ms=NOW)) == SEND
-    assert gate(delay=60, reminder=True, outage=EarlierAlerts(delayed_until_ms=NOW + SECOND)).until_ms == NOW + SECOND
+    assert gate(delay=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW)) == SEND
+    assert (
+        gate(delay=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW + SECOND)).until_ms == NOW + SECOND
+    )
 
 
 def test_a_clock_that_is_behind_delays_nothing():
@@ -81,15 +83,15 @@ def test_a_clock_that_is_behind_delays_nothing():
 
 @pytest.mark.parametrize("kind", suppression.ALERT_EVENTS)
 def test_behind_something_that_is_down_nothing_alarms(kind):
-    assert why(kind, behind="Router") == "behind 'Router', which is down"
+    assert why(kind, down_parent="Router") == "behind 'Router', which is down"
 
 
 def test_a_recovery_is_told_though_something_above_is_down():
-    assert gate(UP, behind="Router") == SEND
+    assert gate(UP, down_parent="Router") == SEND
 
 
 def test_that_is_decided_before_the_night_is_over_and_before_a_delay_is():
-    assert why(behind="Router", quiet_hours=ALWAYS, delay=60) == "behind 'Router', which is down"
+    assert why(down_parent="Router", quiet_hours=ALWAYS, delay=60) == "behind 'Router', which is down"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_an_outage_waits_for_checks_of_what_it_hangs_on_but_not_for_long(now_s, 
 
 
 def test_a_reminder_and_an_escalation_do_not_wait_for_checks():
-    assert gate(reminder=True, parents_awaited_until_ms=NOW + SECOND) == SEND
+    assert gate(is_reminder=True, parents_awaited_until_ms=NOW + SECOND) == SEND
     assert gate(EventKind.INCIDENT_ESCALATED, parents_awaited_until_ms=NOW + SECOND) == SEND
 
 
@@ -115,7 +117,7 @@ def test_of_several_waits_the_longest_counts():
 
 
 def test_whoever_asks_a_group_to_tell_hears_nothing_of_its_members():
-    assert why(group="its group 'Shop' tells of it") == "its group 'Shop' tells of it"
+    assert why(group_reason="its group 'Shop' tells of it") == "its group 'Shop' tells of it"
 
 
 @pytest.mark.parametrize(
@@ -127,16 +129,16 @@ def test_whoever_asks_a_group_to_tell_hears_nothing_of_its_members():
     ],
 )
 def test_the_end_of_what_nobody_heard_of_is_not_told(outage, reason):
-    assert why(UP, outage=outage) == reason
+    assert why(UP, earlier=outage) == reason
 
 
 def test_what_was_held_back_is_told_when_it_lasts_and_not_when_it_ended_meanwhile():
-    assert gate(reopened_ms=NOW) == SEND
-    assert why(reopened_ms=NOW, ended_ms=NOW + SECOND) == suppression.RECOVERED_WITH_PARENT
+    assert gate(released_ms=NOW) == SEND
+    assert why(released_ms=NOW, recovered_ms=NOW + SECOND) == suppression.RECOVERED_WITH_PARENT
     assert (
-        gate(reopened_ms=NOW, ended_ms=NOW + suppression.RELEASE_WINDOW_MS + 1) == SEND
+        gate(released_ms=NOW, recovered_ms=NOW + suppression.RELEASE_WINDOW_MS + 1) == SEND
     )  # an outage of its own, told late
-    assert gate(ended_ms=NOW + SECOND) == SEND  # nobody held it back: it is late, and still true
+    assert gate(recovered_ms=NOW + SECOND) == SEND  # nobody held it back: it is late, and still true
 
 
 @pytest.mark.parametrize(
@@ -153,11 +155,16 @@ def test_what_was_held_back_is_told_when_it_lasts_and_not_when_it_ended_meanwhil
     ],
 )
 def test_a_reminder_reminds_of_something(outage, ended_ms, reason):
-    assert why(reminder=True, outage=outage, ended_ms=ended_ms) == reason
+    assert why(is_reminder=True, earlier=outage, recovered_ms=ended_ms) == reason
 
 
 def test_what_may_have_been_read_is_not_taken_back():
-    against: dict[str, Any] = {"behind": "Router", "group": "its group", "parents_awaited_until_ms": NOW + SECOND, "delay": 60}
-    assert gate(is_final=True, **against) == SEND
-    assert gate(UP, is_final=True, outage=EarlierAlerts(all_suppressed=True)) == SEND
-    assert gate(is_final=True, quiet_hours=ALWAYS).action == "wait"
+    against: dict[str, Any] = {
+        "down_parent": "Router",
+        "group_reason": "its group",
+        "parents_awaited_until_ms": NOW + SECOND,
+        "delay": 60,
+    }
+    assert gate(is_exempt=True, **against) == SEND
+    assert gate(UP, is_exempt=True, earlier=EarlierAlerts(all_suppressed=True)) == SEND
+    assert gate(is_exempt=True, quiet_hours=ALWAYS).action == "wait"

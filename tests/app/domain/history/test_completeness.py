@@ -20,7 +20,7 @@ def beats_of(slots, *, early=False):
 
 
 def kinds(reviewed):
-    return [flaw.kind for flaw in reviewed.flaws]
+    return [flaw.kind for flaw in reviewed.errors]
 
 
 def test_a_history_with_every_slot_has_no_flaws():

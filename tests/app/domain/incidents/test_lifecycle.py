@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from app.domain.incidents.lifecycle import IncidentChanges, OutageState, changes_from, epoch_ms
+from app.clock import epoch_ms
+from app.domain.incidents.lifecycle import IncidentChanges, OutageState, changes_from
 from schema.events import Event, EventKind
 from schema.incidents import EntryKind
 
