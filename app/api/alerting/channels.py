@@ -87,18 +87,18 @@ class ChannelController(Controller):
     path = "/notification-channels"
     tags = ("Notification channels",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"list_request": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListChannels")
     async def list_channels(
-        self, wanted: NamedDependency[ListRequest[ChannelQuery]], principal: NamedDependency[Principal]
+        self, list_request: NamedDependency[ListRequest[ChannelQuery]], principal: NamedDependency[Principal]
     ) -> Channels | ChannelPage:
         """List channels: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await channels.list_page(wanted.query)
+        found, total = await channels.list_page(list_request.query)
         found = config_views.configs_visible_to(principal, found)
-        if wanted.window.page is None:
+        if list_request.window.page is None:
             return Channels(notification_channels=found, total=total)
-        return ChannelPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return ChannelPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @get("/providers", operation_id="ListProviders", sync_to_thread=False)
     def list_providers(self) -> Providers:

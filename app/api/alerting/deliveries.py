@@ -73,7 +73,7 @@ async def filters(  # noqa: PLR0913, PLR0917  # query parameters
 
 
 async def list_request(
-    wanted: NamedDependency[DeliveryQuery],
+    filters: NamedDependency[DeliveryQuery],
     page: Page = None,
     limit: Limit = None,
     sort: FromQuery[Sort] = "created_at",
@@ -81,7 +81,7 @@ async def list_request(
 ) -> ListRequest[DeliveryQuery]:
     """The same, in which order, and which part of them."""
     window, descending = pagination.window_of(page, limit), order == "desc"
-    query = replace(wanted, sort=sort, descending=descending, limit=window.limit, offset=window.offset)
+    query = replace(filters, sort=sort, descending=descending, limit=window.limit, offset=window.offset)
     return ListRequest(query, window)
 
 
@@ -92,13 +92,20 @@ class DeliveryController(Controller):
     tags = ("Deliveries",)
     guards = (VIEWER,)
 
-    @get(operation_id="ListDeliveries", dependencies={"wanted": Provide(filters), "asked": Provide(list_request)})
-    async def list_deliveries(self, asked: NamedDependency[ListRequest[DeliveryQuery]]) -> Deliveries | DeliveryPage:
+    @get(
+        operation_id="ListDeliveries", dependencies={"filters": Provide(filters), "list_request": Provide(list_request)}
+    )
+    async def list_deliveries(
+        self, list_request: NamedDependency[ListRequest[DeliveryQuery]]
+    ) -> Deliveries | DeliveryPage:
         """List deliveries, the newest first unless `sort` says otherwise. `state=dead`: what never arrived."""
-        found, total = await delivery_queries.list_page(asked.query), await delivery_queries.count(asked.query)
-        if asked.window.page is None:
+        found, total = (
+            await delivery_queries.list_page(list_request.query),
+            await delivery_queries.count(list_request.query),
+        )
+        if list_request.window.page is None:
             return Deliveries(deliveries=found, total=total)
-        return DeliveryPage(data=found, pagination=pagination.page_info(asked.window, total))
+        return DeliveryPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post("/resend", operation_id="ResendDeliveries", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
     async def resend_deliveries(

@@ -105,13 +105,13 @@ class WebhookController(Controller):
     guards = (OPERATOR,)
     dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="ListWebhooks", dependencies={"wanted": Provide(list_request)})
-    async def list_webhooks(self, wanted: NamedDependency[ListRequest[WebhookQuery]]) -> Webhooks | WebhookPage:
+    @get(operation_id="ListWebhooks", dependencies={"list_request": Provide(list_request)})
+    async def list_webhooks(self, list_request: NamedDependency[ListRequest[WebhookQuery]]) -> Webhooks | WebhookPage:
         """List webhooks: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await webhooks.list_page(wanted.query)
-        if wanted.window.page is None:
+        found, total = await webhooks.list_page(list_request.query)
+        if list_request.window.page is None:
             return Webhooks(webhooks=found, total=total)
-        return WebhookPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return WebhookPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateWebhook", guards=[ADMIN])
     async def create_webhook(self, data: JSONBody[WebhookDraft]) -> Response[WebhookEndpoint]:
@@ -151,16 +151,16 @@ class WebhookController(Controller):
         return await webhooks.rotate_secret(str(webhook_id), version=version)
 
     @get("/{webhook_id:str}/deliveries", operation_id="ListWebhookDeliveries",
-         dependencies={"wanted": Provide(deliveries_request)})  # fmt: skip
+         dependencies={"list_request": Provide(deliveries_request)})  # fmt: skip
     async def list_webhook_deliveries(
-        self, webhook_id: FromPath[UUID], wanted: NamedDependency[ListRequest[WebhookDeliveryQuery]]
+        self, webhook_id: FromPath[UUID], list_request: NamedDependency[ListRequest[WebhookDeliveryQuery]]
     ) -> WebhookDeliveries | WebhookDeliveryPage:
         """List what it was sent, newest first, and what came of it."""
         await webhooks.get(str(webhook_id))
-        found, total = await webhook_deliveries.list_page(str(webhook_id), wanted.query)
-        if wanted.window.page is None:
+        found, total = await webhook_deliveries.list_page(str(webhook_id), list_request.query)
+        if list_request.window.page is None:
             return WebhookDeliveries(deliveries=found, total=total)
-        return WebhookDeliveryPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return WebhookDeliveryPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post("/{webhook_id:str}/deliveries/{delivery_id:str}/redeliver", operation_id="ResendWebhookDelivery",
           status_code=202, opt=RESENDING)  # fmt: skip

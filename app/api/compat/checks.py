@@ -114,18 +114,18 @@ class CheckController(Controller):
 
     @get(
         operation_id="ListChecks",
-        dependencies={"window": Provide(pagination.required_window), "wanted": Provide(check_query)},
+        dependencies={"window": Provide(pagination.required_window), "filters": Provide(check_query)},
     )
     async def list_checks(
         self,
-        wanted: NamedDependency[MonitorQuery],
+        filters: NamedDependency[MonitorQuery],
         window: NamedDependency[Window],
         principal: NamedDependency[Principal],
     ) -> Checks:
         """List checks, a page at a time."""
-        asked_by = (wanted, window, config_views.sees_restricted(principal))
+        asked_by = (filters, window, config_views.sees_restricted(principal))
         return await response_cache.get_or_compute(
-            "checks", asked_by, Checks, lambda: _load_page(wanted, window, principal)
+            "checks", asked_by, Checks, lambda: _load_page(filters, window, principal)
         )
 
     @post(operation_id="CreateCheck", guards=[ADMIN])

@@ -120,17 +120,17 @@ class ResultController(Controller):
     path = "/results"
     tags = ("Results",)
     guards = (VIEWER,)
-    dependencies = {"window": Provide(pagination.required_window), "wanted": Provide(heartbeat_query)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"window": Provide(pagination.required_window), "filters": Provide(heartbeat_query)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListResults")
     async def list_results(
         self,
-        wanted: NamedDependency[HeartbeatQuery],
+        filters: NamedDependency[HeartbeatQuery],
         window: NamedDependency[Window],
         check_id: FromQuery[UUID | None] = None,
     ) -> Results:
         """List results of all checks, or of one. With a `status` and no `check_id` it looks back a day."""
-        return await cached_page(replace(wanted, monitor_id=check_id and str(check_id)), window)
+        return await cached_page(replace(filters, monitor_id=check_id and str(check_id)), window)
 
     @get("/summary", operation_id="GetResultSummary")
     async def get_result_summary(
@@ -144,11 +144,11 @@ class ResultController(Controller):
 
     @get("/check/{check_id:str}", operation_id="ListCheckResults")
     async def list_check_results(
-        self, check_id: FromPath[UUID], wanted: NamedDependency[HeartbeatQuery], window: NamedDependency[Window]
+        self, check_id: FromPath[UUID], filters: NamedDependency[HeartbeatQuery], window: NamedDependency[Window]
     ) -> Results:
         """List results of one check."""
-        await monitors.get(str(check_id), wanted.visible_to)
-        return await cached_page(replace(wanted, monitor_id=str(check_id)), window)
+        await monitors.get(str(check_id), filters.visible_to)
+        return await cached_page(replace(filters, monitor_id=str(check_id)), window)
 
     @get("/{result_id:str}", operation_id="GetResult")
     async def get_result(self, result_id: FromPath[str], principal: NamedDependency[Principal]) -> Result:

@@ -59,17 +59,17 @@ class ApiKeyController(Controller):
     path = "/api-keys"
     tags = ("API keys",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"list_request": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListApiKeys")
     async def list_api_keys(
-        self, wanted: NamedDependency[ListRequest[ApiKeyQuery]], principal: NamedDependency[Principal]
+        self, list_request: NamedDependency[ListRequest[ApiKeyQuery]], principal: NamedDependency[Principal]
     ) -> ApiKeys | ApiKeyPage:
         """List one's own keys; an admin lists everybody's. Paged when `page` or `limit` is given."""
-        found, total = await api_keys.list_page(wanted.query, principal)
-        if wanted.window.page is None:
+        found, total = await api_keys.list_page(list_request.query, principal)
+        if list_request.window.page is None:
             return ApiKeys(api_keys=found, total=total)
-        return ApiKeyPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return ApiKeyPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateApiKey")
     async def create_api_key(

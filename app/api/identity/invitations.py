@@ -71,15 +71,15 @@ class InvitationController(Controller):
     path = "/invitations"
     tags = ("Users",)
 
-    @get(operation_id="ListInvitations", guards=[ADMIN], dependencies={"wanted": Provide(list_request)})
+    @get(operation_id="ListInvitations", guards=[ADMIN], dependencies={"list_request": Provide(list_request)})
     async def list_invitations(
-        self, wanted: NamedDependency[ListRequest[InvitationQuery]]
+        self, list_request: NamedDependency[ListRequest[InvitationQuery]]
     ) -> Invitations | InvitationPage:
         """List invitations: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await invitations.list_page(wanted.query)
-        if wanted.window.page is None:
+        found, total = await invitations.list_page(list_request.query)
+        if list_request.window.page is None:
             return Invitations(invitations=found, total=total)
-        return InvitationPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return InvitationPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateInvitation", guards=[ADMIN], opt={"refusals": [409]})
     async def create_invitation(

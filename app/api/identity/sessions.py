@@ -65,16 +65,16 @@ class SessionController(Controller):
 
     @get(
         operation_id="ListSessions",
-        dependencies={"window": Provide(pagination.optional_window), "wanted": Provide(list_request)},
+        dependencies={"window": Provide(pagination.optional_window), "list_request": Provide(list_request)},
     )
     async def list_sessions(
-        self, wanted: NamedDependency[ListRequest[SessionQuery]], principal: NamedDependency[Principal]
+        self, list_request: NamedDependency[ListRequest[SessionQuery]], principal: NamedDependency[Principal]
     ) -> Sessions | SessionPage:
         """List one's own sessions, and as an admin everybody's: the last used first, ended ones too."""
-        found, total = await session_queries.list_page(wanted.query, principal.session_id)
-        if wanted.window.page is None:
+        found, total = await session_queries.list_page(list_request.query, principal.session_id)
+        if list_request.window.page is None:
             return Sessions(total=total, sessions=found)
-        return SessionPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return SessionPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @get("/{session_id:str}", operation_id="GetSession")
     async def get_session(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> Session:

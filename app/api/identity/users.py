@@ -67,17 +67,17 @@ class UserController(Controller):
     guards = (ADMIN,)
     dependencies = {  # noqa: RUF012  # Litestar's way
         "window": Provide(pagination.optional_window),
-        "wanted": Provide(list_request),
+        "list_request": Provide(list_request),
         "version": Provide(etags.if_match),
     }
 
     @get(operation_id="ListUsers")
-    async def list_users(self, wanted: NamedDependency[ListRequest[UserQuery]]) -> Users | UserPage:
+    async def list_users(self, list_request: NamedDependency[ListRequest[UserQuery]]) -> Users | UserPage:
         """List users: by user name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await user_admin.list_page(wanted.query)
-        if wanted.window.page is None:
+        found, total = await user_admin.list_page(list_request.query)
+        if list_request.window.page is None:
             return Users(users=found, total=total)
-        return UserPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return UserPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateUser", opt=CREATING)
     async def create_user(

@@ -57,17 +57,17 @@ class EscalationController(Controller):
     path = "/escalations"
     tags = ("Escalations",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"list_request": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListEscalations")
     async def list_escalations(
-        self, wanted: NamedDependency[ListRequest[EscalationQuery]]
+        self, list_request: NamedDependency[ListRequest[EscalationQuery]]
     ) -> Escalations | EscalationPage:
         """List escalations: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await escalation_policies.list_page(wanted.query)
-        if wanted.window.page is None:
+        found, total = await escalation_policies.list_page(list_request.query)
+        if list_request.window.page is None:
             return Escalations(escalations=found, total=total)
-        return EscalationPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return EscalationPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateEscalation", guards=[ADMIN])
     async def create_escalation(self, data: JSONBody[EscalationDraft]) -> Response[Escalation]:

@@ -72,7 +72,7 @@ async def filters(
 
 
 async def list_request(
-    wanted: NamedDependency[IncidentQuery],
+    filters: NamedDependency[IncidentQuery],
     page: Page = None,
     limit: Limit = None,
     sort: FromQuery[Sort] = "started_at",
@@ -80,7 +80,7 @@ async def list_request(
 ) -> ListRequest[IncidentQuery]:
     """The same, in which order, and which part of them."""
     window = pagination.window_of(page, limit)
-    query = replace(wanted, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset)
+    query = replace(filters, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset)
     return ListRequest(query, window)
 
 
@@ -90,11 +90,11 @@ def _ms_of(name: str, at: datetime | None, absent: int) -> int:
     return absent if at is None else clock.epoch_ms(at)
 
 
-async def _load_page(asked: ListRequest[IncidentQuery], monitor_id: UUID | None) -> Incidents | IncidentPage:
-    found, total = await incidents.list_page(replace(asked.query, monitor_id=monitor_id and str(monitor_id)))
-    if asked.window.page is None:
+async def _load_page(list_request: ListRequest[IncidentQuery], monitor_id: UUID | None) -> Incidents | IncidentPage:
+    found, total = await incidents.list_page(replace(list_request.query, monitor_id=monitor_id and str(monitor_id)))
+    if list_request.window.page is None:
         return Incidents(incidents=found, total=total)
-    return IncidentPage(data=found, pagination=pagination.page_info(asked.window, total))
+    return IncidentPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
 
 class IncidentController(Controller):
@@ -104,31 +104,31 @@ class IncidentController(Controller):
     guards = (VIEWER,)
     dependencies = {  # noqa: RUF012  # Litestar's way
         "version": Provide(etags.if_match),
-        "wanted": Provide(filters),
-        "asked": Provide(list_request),
+        "filters": Provide(filters),
+        "list_request": Provide(list_request),
     }
 
     @get("/incidents", operation_id="ListIncidents")
     async def list_incidents(
-        self, asked: NamedDependency[ListRequest[IncidentQuery]], monitor_id: FromQuery[UUID | None] = None
+        self, list_request: NamedDependency[ListRequest[IncidentQuery]], monitor_id: FromQuery[UUID | None] = None
     ) -> Incidents | IncidentPage:
         """List incidents: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        return await _load_page(asked, monitor_id)
+        return await _load_page(list_request, monitor_id)
 
     @get("/monitors/{monitor_id:str}/incidents", operation_id="ListMonitorIncidents")
     async def list_monitor_incidents(
-        self, monitor_id: FromPath[UUID], asked: NamedDependency[ListRequest[IncidentQuery]]
+        self, monitor_id: FromPath[UUID], list_request: NamedDependency[ListRequest[IncidentQuery]]
     ) -> Incidents | IncidentPage:
         """Incidents of one monitor."""
-        await monitors.get(str(monitor_id), asked.query.visible_to)
-        return await _load_page(asked, monitor_id)
+        await monitors.get(str(monitor_id), list_request.query.visible_to)
+        return await _load_page(list_request, monitor_id)
 
     @get("/incidents/metrics", operation_id="GetIncidentMetrics")
     async def get_incident_metrics(
-        self, wanted: NamedDependency[IncidentQuery], monitor_id: FromQuery[UUID | None] = None
+        self, filters: NamedDependency[IncidentQuery], monitor_id: FromQuery[UUID | None] = None
     ) -> IncidentMetrics:
         """How incidents went: how many, how soon somebody answered (`mtta`), how long they lasted (`mttr`)."""
-        return await incidents.get_metrics(replace(wanted, monitor_id=monitor_id and str(monitor_id)), clock.now_ms())
+        return await incidents.get_metrics(replace(filters, monitor_id=monitor_id and str(monitor_id)), clock.now_ms())
 
     @post("/incidents", operation_id="CreateIncident", guards=[OPERATOR])
     async def create_incident(
