@@ -19,7 +19,7 @@ Default = TypeVar("Default", int, None)
 KNOWN_PARAMETERS = "query_parameters"  # in a handler's `opt`: the parameters it declares
 INSTANT_PARAMETERS = "query_instants"  # in a handler's `opt`: those of them that are instants
 ANY_PARAMETER = "any_query"  # `opt={ANY_PARAMETER: True}` allows undeclared parameters
-SANITIZED = "cleaned_query"  # `opt={SANITIZED: True}` allows any parameter with any text; the handler sanitizes it
+SANITIZED = "sanitized_query"  # `opt={SANITIZED: True}` allows any parameter with any text; the handler sanitizes it
 DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")  # the rest is parsed strictly; a bare number would count as seconds
 
 

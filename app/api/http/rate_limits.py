@@ -26,8 +26,8 @@ from app.settings import Settings
 RATE = "rate"  # `opt={RATE: group}` on a handler, a controller or a router
 AUTH, READ, WRITE, RUN, UNLIMITED = "auth", "read", "write", "run", "free"  # free: not counted, and without headers
 RUN_LIMIT = {RATE: RUN}  # `opt=RUN_LIMIT`: the route makes workers run something
-STATE_KEY = "rate_standing"  # in the request's state: its RateLimitState
-_GROUP_KEY, _PUBLIC_KEY = "rate_group", "rate_open"  # in a handler's `opt`, set by `declare_groups`
+STATE_KEY = "rate_limit_state"  # in the request's state: its RateLimitState
+_GROUP_KEY, _PUBLIC_KEY = "rate_group", "rate_public"  # in a handler's `opt`, set by `declare_groups`
 API_PREFIX = "/api/"
 
 

@@ -19,7 +19,7 @@ from schema.targets import TARGETS, Target
 from schema.targets.http import Http
 
 Node = dict[str, Any]
-ALTERNATIVE_MEDIA = "also"  # in a handler's `opt`: the media types of its response besides the first
+ALTERNATIVE_MEDIA = "alternative_media"  # in a handler's `opt`: the media types of its response besides the first
 FORM_STRUCT = "form"  # in a handler's `opt`: the struct with the fields of its form; documented instead of JSON
 NO_BODY = ("204", "302")  # statuses without a body
 NO_BODY_DESCRIPTIONS = {"204": "Done; there is nothing to return.", "302": "Leads on to another address."}
