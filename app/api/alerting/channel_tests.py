@@ -1,4 +1,4 @@
-"""Tests of channels: the notify stage sends, this process only asks and waits."""
+"""Tests of channels: the notify stage sends the message, this process queues it and waits."""
 
 from contextlib import suppress
 from time import monotonic
@@ -13,37 +13,37 @@ from schema.events import Event
 from schema.jobs import NotifyBatch
 
 WAIT_S = 25  # longer than one send may take
-POLL_S = 2  # between looks at the record, where the answer is even when Redis lost the reply
+POLL_S = 2  # between reads of the delivery, which has the result even when Redis lost the reply
 FINAL_STATES = {"sent", "dead"}
 
 log = structlog.get_logger()
 
 
 async def send_test(channel_id: str, request_id: str, event: Event | None = None) -> None:
-    """Send a test through a channel. Raises Upstream with the provider's reason, Unavailable when nobody sent it.
+    """Send a test through a channel. Raises Upstream with the provider's reason, Unavailable when no worker sent it.
 
-    event    what to tell; None: that this is a test
+    event    the event to send; None for the standard test message
     """
     delivery_id = await channel_tests.create(channel_id, event or channel_tests.sample_event())
     try:
         await queue.put(NotifyBatch(channel_id, [delivery_id], request_id))
-        seen = await _wait_for_outcome(delivery_id)
+        status = await _wait_for_outcome(delivery_id)
     except RedisError as error:
         log.warning("channel.test_not_queued", channel=channel_id, error=type(error).__name__)
-        seen = await channel_tests.get_status(delivery_id)
-    if seen.state not in FINAL_STATES:
+        status = await channel_tests.get_status(delivery_id)
+    if status.state not in FINAL_STATES:
         await channel_tests.cancel(delivery_id)
         raise Unavailable("No worker has sent the test in time.", retry_after_s=POLL_S)
-    if seen.state == "dead":
-        raise Upstream(f"The test was not delivered: {seen.error}", reason=seen.error)
+    if status.state == "dead":
+        raise Upstream(f"The test was not delivered: {status.error}", reason=status.error)
 
 
 async def _wait_for_outcome(delivery_id: str) -> channel_tests.ChannelTestStatus:
-    """The delivery's outcome as soon as it is settled, or as it is when the wait ends."""
-    until = monotonic() + WAIT_S
-    seen = await channel_tests.get_status(delivery_id)
-    while seen.state not in FINAL_STATES and monotonic() < until:
+    """The delivery's status as soon as it is final, or when the wait ends."""
+    deadline_s = monotonic() + WAIT_S
+    status = await channel_tests.get_status(delivery_id)
+    while status.state not in FINAL_STATES and monotonic() < deadline_s:
         with suppress(TimeoutError):
             await queue.client().blpop([f"wk:reply:{delivery_id}"], timeout=POLL_S)
-        seen = await channel_tests.get_status(delivery_id)
-    return seen
+        status = await channel_tests.get_status(delivery_id)
+    return status

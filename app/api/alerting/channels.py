@@ -1,4 +1,4 @@
-"""Notification channels over HTTP: how people are told."""
+"""Notification channels over HTTP: where people are alerted."""
 
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
@@ -66,7 +66,7 @@ async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[ChannelQuery]:
-    """Which channels are asked for."""
+    """The requested channels, from the query parameters."""
     window, descending = pagination.window_of(page, limit), order == "desc"
     query = ChannelQuery(
         q=q,
@@ -82,49 +82,49 @@ async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
 
 
 class ChannelController(Controller):
-    """How people are told."""
+    """Where people are alerted."""
 
     path = "/notification-channels"
     tags = ("Notification channels",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"list_request": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListChannels")
     async def list_channels(
-        self, wanted: NamedDependency[ListRequest[ChannelQuery]], principal: NamedDependency[Principal]
+        self, list_request: NamedDependency[ListRequest[ChannelQuery]], principal: NamedDependency[Principal]
     ) -> Channels | ChannelPage:
         """List channels: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await channels.list_page(wanted.query)
+        found, total = await channels.list_page(list_request.query)
         found = config_views.configs_visible_to(principal, found)
-        if wanted.window.page is None:
+        if list_request.window.page is None:
             return Channels(notification_channels=found, total=total)
-        return ChannelPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return ChannelPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @get("/providers", operation_id="ListProviders", sync_to_thread=False)
     def list_providers(self) -> Providers:
-        """Every provider with its fields: their types, which are required, which are secret."""
+        """List every provider with its fields: their types, which are required, which are secret."""
         return providers.catalogue()
 
     @get("/variables", operation_id="ListTemplateVariables", sync_to_thread=False)
     def list_template_variables(self) -> TemplateVariables:
-        """Every name that a template can use, with its meaning and an example."""
+        """List every variable that templates can use, with its description and an example."""
         return template_preview.list_variables()
 
     @post("/preview", operation_id="PreviewTemplates", guards=[OPERATOR], status_code=200, sync_to_thread=True)
     def preview_templates(self, data: JSONBody[PreviewRequest]) -> Preview:
-        """Try templates on an example of an event; nothing is sent, and nothing kept. 422 names what can't be read."""
+        """Render templates with a sample event. Nothing is sent or stored; 422 names the templates with errors."""
         return template_preview.render_preview(data)
 
     @post(operation_id="CreateChannel", guards=[ADMIN])
     async def create_channel(self, data: JSONBody[ChannelDraft]) -> Response[Channel]:
-        """Add a channel. Its secrets are never shown again."""
+        """Create a channel. Its secrets are never shown again."""
         return etags.with_etag(await channels.create(data), status_code=201)
 
     @post("/test", operation_id="TestChannelDraft", guards=[ADMIN], status_code=200, opt=SENDING)
     async def test_channel_draft(
         self, data: JSONBody[ChannelDraft], request: Request[Any, Any, Any]
     ) -> ChannelTestResult:
-        """Send a test through a channel that is not kept. Waits until the provider took it: 502 says why it did not."""
+        """Send a test through a channel that is not stored. Waits for the provider: 502 has the reason of a failure."""
         audit_trail.trail_of(request).record_destinations(audit_destinations.destinations_of(data.config))
         channel_id = await channels.create_test_channel(data)
         try:
@@ -135,7 +135,7 @@ class ChannelController(Controller):
 
     @get("/{channel_id:str}", operation_id="GetChannel")
     async def get_channel(self, channel_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Channel]:
-        """Read one channel."""
+        """Get one channel."""
         (channel,) = config_views.configs_visible_to(principal, [await channels.get(str(channel_id), principal.tags)])
         return etags.with_etag(channel)
 
@@ -143,7 +143,7 @@ class ChannelController(Controller):
     async def update_channel(
         self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
     ) -> Response[Channel]:
-        """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
+        """Update a channel: absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
         return etags.with_etag(await channels.update(str(channel_id), data, version=version))
 
     @put("/{channel_id:str}", operation_id="PutChannel", guards=[ADMIN], opt=VERSIONED)
@@ -155,18 +155,18 @@ class ChannelController(Controller):
 
     @delete("/{channel_id:str}", operation_id="DeleteChannel", guards=[ADMIN], opt=VERSIONED)
     async def delete_channel(self, channel_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete a channel; its monitors stay and no longer tell it."""
+        """Delete a channel; its monitors stay and no longer alert it."""
         await channels.delete(str(channel_id), version=version)
 
     @post("/{channel_id:str}/test", operation_id="TestChannel", guards=[OPERATOR], status_code=200, opt=SENDING)
     async def test_channel(self, channel_id: FromPath[UUID], request: Request[Any, Any, Any]) -> ChannelTestResult:
-        """Send a test. Waits until the provider took it: 502 says why it did not, 503 that no worker answered."""
+        """Send a test. Waits for the provider: 502 has the reason of a failure; 503 when no worker responds."""
         await channels.get(str(channel_id))
         await channel_tests.send_test(str(channel_id), request_id_of(request))
         return TEST_DELIVERED
 
     @post("/{channel_id:str}/resume", operation_id="ResumeChannel", guards=[OPERATOR], status_code=200)
     async def resume_channel(self, channel_id: FromPath[UUID]) -> Response[Channel]:
-        """Tell a channel again that rests or is paused. What died meanwhile is sent by `POST /deliveries/resend`."""
+        """Resume a channel that is backing off or disabled. `POST /deliveries/resend` sends its dead deliveries."""
         await channel_health.resume(str(channel_id))
         return etags.with_etag(await channels.get(str(channel_id)))

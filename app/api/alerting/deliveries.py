@@ -1,4 +1,4 @@
-"""Deliveries over HTTP: who was told what, who was not and why, and to tell it again."""
+"""Deliveries over HTTP: which channel was sent which event, which was not and why, and sending it again."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,12 +13,11 @@ from msgspec import UNSET, Meta, Struct
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
-from app import clock, queue
-from app.api.http import pagination
+from app import queue
+from app.api.http import pagination, query_params
 from app.api.http.errors import request_id_of
 from app.api.http.pagination import Limit, ListRequest, Order, Page
 from app.api.http.rate_limits import RUN_LIMIT
-from app.errors import Invalid
 from app.security.auth.policy import OPERATOR, VIEWER
 from app.store.alerting import delivery_queries, delivery_resend
 from app.store.alerting.delivery_queries import END_MS, DeliveryQuery
@@ -55,56 +54,63 @@ async def filters(  # noqa: PLR0913, PLR0917  # query parameters
     monitor_id: FromQuery[UUID | None] = None,
     incident_id: FromQuery[UUID | None] = None,
     event: FromQuery[EventKind | None] = None,
-    how_far: StateFilter = None,
+    delivery_state: StateFilter = None,
     since: Since = None,
     until: Until = None,
 ) -> DeliveryQuery:
-    """Which deliveries are asked for. Raises Invalid."""
+    """The filters from the query parameters. Raises Invalid."""
     return DeliveryQuery(
         channel_id=_id_text(channel_id),
         monitor_id=_id_text(monitor_id),
         incident_id=_id_text(incident_id),
         event=event,
-        state=how_far,
-        from_ms=_ms_of("from", since, 0),
-        to_ms=_ms_of("to", until, END_MS),
+        state=delivery_state,
+        from_ms=query_params.instant_ms("from", since, 0),
+        to_ms=query_params.instant_ms("to", until, END_MS),
         visible_to=principal.tags,
     )
 
 
 async def list_request(
-    wanted: NamedDependency[DeliveryQuery],
+    filters: NamedDependency[DeliveryQuery],
     page: Page = None,
     limit: Limit = None,
     sort: FromQuery[Sort] = "created_at",
     order: FromQuery[Order] = "desc",
 ) -> ListRequest[DeliveryQuery]:
-    """The same, in which order, and which part of them."""
+    """The filters with the order and the requested page."""
     window, descending = pagination.window_of(page, limit), order == "desc"
-    query = replace(wanted, sort=sort, descending=descending, limit=window.limit, offset=window.offset)
+    query = replace(filters, sort=sort, descending=descending, limit=window.limit, offset=window.offset)
     return ListRequest(query, window)
 
 
 class DeliveryController(Controller):
-    """Who was told what."""
+    """Events on their way to channels."""
 
     path = "/deliveries"
     tags = ("Deliveries",)
     guards = (VIEWER,)
 
-    @get(operation_id="ListDeliveries", dependencies={"wanted": Provide(filters), "asked": Provide(list_request)})
-    async def list_deliveries(self, asked: NamedDependency[ListRequest[DeliveryQuery]]) -> Deliveries | DeliveryPage:
-        """List deliveries, the newest first unless `sort` says otherwise. `state=dead`: what never arrived."""
-        found, total = await delivery_queries.list_page(asked.query), await delivery_queries.count(asked.query)
-        if asked.window.page is None:
+    @get(
+        operation_id="ListDeliveries", dependencies={"filters": Provide(filters), "list_request": Provide(list_request)}
+    )
+    async def list_deliveries(
+        self, list_request: NamedDependency[ListRequest[DeliveryQuery]]
+    ) -> Deliveries | DeliveryPage:
+        """List deliveries: newest first unless `sort` says otherwise. `state=dead` lists those that never arrived."""
+        found, total = (
+            await delivery_queries.list_page(list_request.query),
+            await delivery_queries.count(list_request.query),
+        )
+        if list_request.window.page is None:
             return Deliveries(deliveries=found, total=total)
-        return DeliveryPage(data=found, pagination=pagination.page_info(asked.window, total))
+        return DeliveryPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post("/resend", operation_id="ResendDeliveries", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
     async def resend_deliveries(
         self, data: JSONBody[ResendRequest], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
     ) -> ResendResult:
-        """Send dead deliveries again, the oldest first, at most 1,000 at once; each under the id it had."""
+        """Send dead deliveries again, the oldest first, at most 1,000 at once; each keeps its id."""
         query = DeliveryQuery(
             channel_id=data.channel_id,
             monitor_id=data.monitor_id,
@@ -118,21 +124,21 @@ class DeliveryController(Controller):
 
     @get("/{delivery_id:str}", operation_id="GetDelivery")
     async def get_delivery(self, delivery_id: FromPath[UUID], principal: NamedDependency[Principal]) -> DeliveryDetail:
-        """Read one delivery with its event and every try."""
+        """Get one delivery with its event and every attempt."""
         return await delivery_queries.get(str(delivery_id), principal.tags)
 
     @post("/{delivery_id:str}/resend", operation_id="ResendDelivery", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
     async def resend_delivery(
         self, delivery_id: FromPath[UUID], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
     ) -> Delivery:
-        """Send a delivery that is done once more, under the id it had: a receiver may take it for a double."""
+        """Send a finished delivery again. It keeps its id, by which a receiver may drop it as a duplicate."""
         found = await delivery_resend.resend(str(delivery_id), principal.tags)
         await _queue_deliveries({found.channel_id: [found.id]}, request_id_of(request))
         return found
 
 
 async def _queue_deliveries(found: Mapping[str, Sequence[str]], request_id: str) -> None:
-    """Have workers told at once; when Redis is away, the sweeper finds what is stored."""
+    """Queue deliveries for the workers; when Redis is unavailable, the sweep finds them in the database."""
     jobs = queue.notify_jobs({channel_id: list(ids) for channel_id, ids in found.items()})
     try:
         await queue.put(*(replace(job, request_id=request_id) for job in jobs))
@@ -142,9 +148,3 @@ async def _queue_deliveries(found: Mapping[str, Sequence[str]], request_id: str)
 
 def _id_text(id_: UUID | None) -> str | None:
     return None if id_ is None else str(id_)
-
-
-def _ms_of(name: str, at: datetime | None, absent: int) -> int:
-    if at is not None and at.tzinfo is None:
-        raise Invalid.for_field(name, "must have a zone, such as 2026-01-31T12:00:00Z")
-    return absent if at is None else clock.epoch_ms(at)

@@ -1,4 +1,4 @@
-"""The catalogue of notification providers: ours, read off the structs that their configs are made of, and Apprise's."""
+"""The catalogue of notification providers: our own, derived from their config structs, and Apprise's services."""
 
 from functools import cache
 from typing import Any, get_args
@@ -7,17 +7,17 @@ import msgspec
 from msgspec import Struct, inspect
 
 from schema.channels import PROVIDERS
-from schema.services import FieldValue, Service, ServiceField, services_by_id
+from schema.services import FieldValue, Service, services_by_id
 
 APPRISE = "apprise"
-DOCS_PATH = "docs/channels"  # in the documentation that comes with this version
+DOCS_PATH = "docs/channels"  # in the documentation of this version
 
 
 class ProviderField(Struct, frozen=True, kw_only=True):
     """One field of a provider's config.
 
     type       string, email, integer, number, boolean, array or object
-    choices    what it may be; empty: anything of its type
+    choices    allowed values; empty when any value of its type is allowed
     """
 
     name: str
@@ -30,15 +30,15 @@ class ProviderField(Struct, frozen=True, kw_only=True):
 
 
 class NotificationProvider(Struct, frozen=True, kw_only=True):
-    """A way to tell people.
+    """A provider of notifications.
 
-    type         what a channel of it says
-    service      what the config of such a channel says, where the type has services; its fields then go into `fields`,
-                 secret ones into `secrets`
-    docs         our page about it, in the repository and in what is installed as share/doc/watchkeeper
-    setup        how it is set up at the provider
-    schemes      what a `url` of the service begins with
-    templates    how a `url` is put together from the fields
+    type         the `type` of its channels
+    service      the `service` in the config of its channels, when the type has services; its fields then go into
+                 `fields`, secret ones into `secrets`
+    docs         our page about it, in the repository and in the installed share/doc/watchkeeper
+    setup        how to set it up at the provider
+    schemes      URL schemes of the service
+    templates    how a `url` is built from the fields
     """
 
     type: str
@@ -53,23 +53,23 @@ class NotificationProvider(Struct, frozen=True, kw_only=True):
 
 
 class Providers(Struct, frozen=True):
-    """Every provider there is."""
+    """Every provider."""
 
     providers: list[NotificationProvider]
 
 
 @cache
 def catalogue() -> Providers:
-    """Every provider with its fields, in the order of their structs; then every service, by name."""
+    """Every provider with its fields, in the order of their structs; then every Apprise service, by name."""
     ours = [_provider_of(name, config) for name, config in PROVIDERS.items()]
     return Providers([*ours, *map(_provider_of_service, services_by_id().values())])
 
 
 def _provider_of(name: str, config: type[Struct]) -> NotificationProvider:
     fields = [_field_of(one) for one in msgspec.structs.fields(config)]
-    told = (config.__doc__ or "").strip()
+    description = (config.__doc__ or "").strip()
     return NotificationProvider(
-        type=name, name=config.__name__, description=told, docs=f"{DOCS_PATH}/{name}.md", fields=fields
+        type=name, name=config.__name__, description=description, docs=f"{DOCS_PATH}/{name}.md", fields=fields
     )
 
 
@@ -83,12 +83,8 @@ def _provider_of_service(service: Service) -> NotificationProvider:
         setup=service.setup or service.site,
         schemes=service.schemes,
         templates=service.templates,
-        fields=[_field_of_service(one) for one in service.fields],
+        fields=[ProviderField(**msgspec.structs.asdict(one)) for one in service.fields],
     )
-
-
-def _field_of_service(field: ServiceField) -> ProviderField:
-    return ProviderField(**msgspec.structs.asdict(field))
 
 
 def _field_of(field: msgspec.structs.FieldInfo) -> ProviderField:
@@ -103,26 +99,26 @@ def _field_of(field: msgspec.structs.FieldInfo) -> ProviderField:
 
 
 def _description_of(annotation: Any) -> str:
-    """What the type says of itself; empty when nothing."""
+    """The description in the type's metadata; empty without one."""
     schema = msgspec.json.schema(annotation)
     return next((str(one["description"]) for one in (schema, *schema.get("anyOf", ())) if "description" in one), "")
 
 
 def _default_of(field: msgspec.structs.FieldInfo) -> Any:
-    made = field.default_factory
-    return field.default if made is msgspec.NODEFAULT else made()
+    factory = field.default_factory
+    return field.default if factory is msgspec.NODEFAULT else factory()
 
 
 def _type_of(annotation: Any) -> str:
-    """JSON's word for a type: string, integer, number, boolean, array or object."""
+    """The JSON type: string, integer, number, boolean, array or object."""
     schema = msgspec.json.schema(annotation)
     choices = schema.get("anyOf", [schema])
     return next(str(one.get("type", "string")) for one in choices if one.get("type") != "null")  # choices have none
 
 
 def _is_secret(annotation: Any) -> bool:
-    """Whether the field, or what it holds, is kept sealed."""
+    """Whether the field or a part of it is stored encrypted."""
     info = inspect.type_info(annotation)
     own = isinstance(info, inspect.Metadata) and bool((info.extra or {}).get("secret"))
-    inner = (part for part in get_args(annotation) if not isinstance(part, msgspec.Meta | str))  # a choice is no type
+    inner = (part for part in get_args(annotation) if not isinstance(part, msgspec.Meta | str))  # literals are no types
     return own or any(_is_secret(part) for part in inner)

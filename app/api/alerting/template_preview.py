@@ -1,4 +1,4 @@
-"""Templates tried on examples of events, and the names that they can use."""
+"""Template previews with sample events, and the variables that templates can use."""
 
 from functools import cache
 
@@ -13,18 +13,18 @@ from schema.previews import Preview, PreviewRequest, TemplateVariables
 
 
 def render_preview(draft: PreviewRequest) -> Preview:
-    """What an example would say. Raises Invalid for templates that no channel could keep."""
-    if wrong := templates.errors_in(draft.templates):
-        raise Invalid(wrong)
+    """Render templates with a sample event. Raises Invalid for templates that a channel could not store."""
+    if errors := templates.errors_in(draft.templates):
+        raise Invalid(errors)
     rendering = templates.render(draft.templates, _sample_message(draft.event))
-    words = compose_text(rendering.message)
+    message_text = compose_text(rendering.message)
     warnings = [*templates.warnings_for(draft.templates), *rendering.errors]
-    return Preview(title=words.title, text=words.text, warnings=warnings)
+    return Preview(title=message_text.title, text=message_text.text, warnings=warnings)
 
 
 @cache
 def list_variables() -> TemplateVariables:
-    """Every name with its meaning."""
+    """Every template variable with its description and an example."""
     return TemplateVariables(variables=template_variables.describe_variables(_sample_message(EventKind.MONITOR_DOWN)))
 
 

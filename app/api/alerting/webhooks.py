@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: programs that subscribe to events."""
+"""Webhooks over HTTP, by which programs subscribe to events."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -27,9 +27,8 @@ from schema.webhooks import WebhookDelivery, WebhookDraft, WebhookEndpoint, Webh
 VERSIONED, SENDING, RESENDING = {"refusals": [412]}, {"refusals": [502], **RUN_LIMIT}, {"refusals": [409], **RUN_LIMIT}
 Sort = Literal["name", "created_at", "updated_at"]
 WebhookDeliveryState = Literal["pending", "sending", "sent", "dead", "suppressed"]
-StateFilter = Annotated[
-    WebhookDeliveryState | None, QueryParameter(name="state")
-]  # a word that Litestar keeps for itself
+# Litestar reserves the parameter name `state`.
+StateFilter = Annotated[WebhookDeliveryState | None, QueryParameter(name="state")]
 
 log = structlog.get_logger()
 
@@ -63,7 +62,7 @@ class WebhookDeliveryPage(Struct, frozen=True, kw_only=True):
 
 
 class WebhookTestResult(Struct, frozen=True):
-    """The receiver took the example."""
+    """The receiver accepted the sample event."""
 
     ok: bool
     message: str
@@ -77,7 +76,7 @@ async def list_request(
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[WebhookQuery]:
-    """Which webhooks are asked for."""
+    """The requested webhooks, from the query parameters."""
     window = pagination.window_of(page, limit)
     query = WebhookQuery(
         q=q, active=active, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset
@@ -88,46 +87,48 @@ async def list_request(
 async def deliveries_request(
     page: Page = None,
     limit: Limit = None,
-    told: StateFilter = None,
+    delivery_state: StateFilter = None,
     order: FromQuery[Order] = "desc",
 ) -> ListRequest[WebhookDeliveryQuery]:
-    """Which deliveries are asked for."""
+    """The requested deliveries of a webhook, from the query parameters."""
     window = pagination.window_of(page, limit)
-    query = WebhookDeliveryQuery(state=told, descending=order == "desc", limit=window.limit, offset=window.offset)
+    query = WebhookDeliveryQuery(
+        state=delivery_state, descending=order == "desc", limit=window.limit, offset=window.offset
+    )
     return ListRequest(query, window)
 
 
 class WebhookController(Controller):
-    """Programs that subscribe to events, and what became of each."""
+    """Programs that subscribe to events, and their deliveries."""
 
     path = "/webhooks"
     tags = ("Webhooks",)
     guards = (OPERATOR,)
     dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="ListWebhooks", dependencies={"wanted": Provide(list_request)})
-    async def list_webhooks(self, wanted: NamedDependency[ListRequest[WebhookQuery]]) -> Webhooks | WebhookPage:
+    @get(operation_id="ListWebhooks", dependencies={"list_request": Provide(list_request)})
+    async def list_webhooks(self, list_request: NamedDependency[ListRequest[WebhookQuery]]) -> Webhooks | WebhookPage:
         """List webhooks: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await webhooks.list_page(wanted.query)
-        if wanted.window.page is None:
+        found, total = await webhooks.list_page(list_request.query)
+        if list_request.window.page is None:
             return Webhooks(webhooks=found, total=total)
-        return WebhookPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return WebhookPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateWebhook", guards=[ADMIN])
     async def create_webhook(self, data: JSONBody[WebhookDraft]) -> Response[WebhookEndpoint]:
-        """Register a webhook. Without a `secret` one is made: the reply is the only one that shows it."""
+        """Register a webhook. Without a `secret` one is generated. Only this reply shows it."""
         return etags.with_etag(await webhooks.create(data), status_code=201)
 
     @get("/{webhook_id:str}", operation_id="GetWebhook")
     async def get_webhook(self, webhook_id: FromPath[UUID]) -> Response[WebhookEndpoint]:
-        """Read one webhook, and how it fares."""
+        """Get one webhook with its health."""
         return etags.with_etag(await webhooks.get(str(webhook_id)))
 
     @patch("/{webhook_id:str}", operation_id="UpdateWebhook", guards=[ADMIN], opt=VERSIONED)
     async def update_webhook(
         self, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch], version: NamedDependency[int | None]
     ) -> Response[WebhookEndpoint]:
-        """Change what is mentioned; secrets stay with the host they were given for. A paused one is tried again."""
+        """Update a webhook: absent fields stay; secrets are only kept for the same host. A disabled one is retried."""
         return etags.with_etag(await webhooks.update(str(webhook_id), data, version=version))
 
     @put("/{webhook_id:str}", operation_id="PutWebhook", guards=[ADMIN], opt=VERSIONED)
@@ -139,7 +140,7 @@ class WebhookController(Controller):
 
     @delete("/{webhook_id:str}", operation_id="DeleteWebhook", guards=[ADMIN], opt=VERSIONED)
     async def delete_webhook(self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete a webhook, and what it is still owed."""
+        """Delete a webhook and its pending deliveries."""
         await webhooks.delete(str(webhook_id), version=version)
 
     @post("/{webhook_id:str}/rotate-secret", operation_id="RotateWebhookSecret", guards=[ADMIN], status_code=200,
@@ -147,31 +148,31 @@ class WebhookController(Controller):
     async def rotate_webhook_secret(
         self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]
     ) -> WebhookSecret:
-        """Make a new secret: this reply is the only one that shows it. The old one signs beside it for a day."""
+        """Create a new secret, which only this reply shows. The old one also signs for another day."""
         return await webhooks.rotate_secret(str(webhook_id), version=version)
 
     @get("/{webhook_id:str}/deliveries", operation_id="ListWebhookDeliveries",
-         dependencies={"wanted": Provide(deliveries_request)})  # fmt: skip
+         dependencies={"list_request": Provide(deliveries_request)})  # fmt: skip
     async def list_webhook_deliveries(
-        self, webhook_id: FromPath[UUID], wanted: NamedDependency[ListRequest[WebhookDeliveryQuery]]
+        self, webhook_id: FromPath[UUID], list_request: NamedDependency[ListRequest[WebhookDeliveryQuery]]
     ) -> WebhookDeliveries | WebhookDeliveryPage:
-        """List what it was sent, newest first, and what came of it."""
+        """List the deliveries of a webhook with their outcome, newest first."""
         await webhooks.get(str(webhook_id))
-        found, total = await webhook_deliveries.list_page(str(webhook_id), wanted.query)
-        if wanted.window.page is None:
+        found, total = await webhook_deliveries.list_page(str(webhook_id), list_request.query)
+        if list_request.window.page is None:
             return WebhookDeliveries(deliveries=found, total=total)
-        return WebhookDeliveryPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return WebhookDeliveryPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post("/{webhook_id:str}/deliveries/{delivery_id:str}/redeliver", operation_id="ResendWebhookDelivery",
           status_code=202, opt=RESENDING)  # fmt: skip
     async def resend_webhook_delivery(
         self, webhook_id: FromPath[UUID], delivery_id: FromPath[UUID], request: Request[Any, Any, Any]
     ) -> WebhookDelivery:
-        """Send it again, with the same id and the same bytes: 409 while it is on its way."""
+        """Send a delivery again, with the same id and the same bytes. 409 while it is being sent."""
         found = await webhook_deliveries.resend(str(webhook_id), str(delivery_id))
         try:
             await queue.put(NotifyBatch(str(webhook_id), [found.id], request_id_of(request)))
-        except RedisError as error:  # the sweeper finds it
+        except RedisError as error:  # the sweep finds it
             log.warning("webhook.not_queued", delivery=found.id, error=type(error).__name__)
         return found
 
@@ -179,7 +180,7 @@ class WebhookController(Controller):
     async def test_webhook(
         self, webhook_id: FromPath[UUID], request: Request[Any, Any, Any], data: JSONBody[WebhookTest | None] = None
     ) -> WebhookTestResult:
-        """Send an example of an event. Waits until the receiver took it: 502 says why it did not."""
+        """Send a sample event. Waits for the receiver: 502 has the reason of a failure."""
         await webhooks.get(str(webhook_id))
         example = examples.sample_event((data or WebhookTest()).event)
         await channel_tests.send_test(str(webhook_id), request_id_of(request), example)

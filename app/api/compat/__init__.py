@@ -1,1 +1,1 @@
-"""Document 002's view of the same store: checks, results, plugins, batches."""
+"""The API of document 002 on the same store: checks, results, plugins, batches."""

@@ -1,4 +1,4 @@
-"""Batches over HTTP: many checks side by side, with an answer for each."""
+"""Batches over HTTP: many checks run concurrently, each with its own result."""
 
 from functools import partial
 from typing import Any, TypeVar
@@ -26,18 +26,18 @@ Item = TypeVar("Item", BatchItem, AdHocItem)
 
 
 async def run_by_id(check_id: str) -> Result:
-    """Run a check by its id. Raises NoSuch, also for what can't be an id; Unavailable."""
-    wanted = _normalize_id(check_id)
-    if not wanted:
+    """Run a check by its id. Raises NoSuch, also for a malformed id, and Unavailable."""
+    monitor_id = _normalize_id(check_id)
+    if not monitor_id:
         raise NoSuch("check", check_id)
     try:
-        return result_from_heartbeat(await run_now.check_monitor(wanted))
+        return result_from_heartbeat(await run_now.check_monitor(monitor_id))
     except NoSuch:
         raise NoSuch("check", check_id) from None
 
 
 def _normalize_id(check_id: str) -> str:
-    """An id as it is stored; empty for what can't be one."""
+    """An id in its stored form; empty for a malformed one."""
     try:
         return str(UUID(check_id))
     except ValueError:
@@ -45,7 +45,7 @@ def _normalize_id(check_id: str) -> str:
 
 
 def ad_hoc_item(check: AdHocCheck) -> AdHocItem:
-    """How an ad-hoc check is named in the answer; its config only when it is right, and its secrets are known."""
+    """The item of an ad-hoc check in the response; with its masked config only when that is valid."""
     try:
         target, timeout_s = checks.ad_hoc_target(check)
     except Invalid:
@@ -57,7 +57,7 @@ def ad_hoc_item(check: AdHocCheck) -> AdHocItem:
 
 
 class BatchController(Controller):
-    """Many checks side by side."""
+    """Many checks run concurrently."""
 
     path = "/batch"
     tags = ("Batches",)
@@ -66,26 +66,26 @@ class BatchController(Controller):
 
     @post("/run", operation_id="RunBatch", status_code=200)
     async def run_batch(self, data: JSONBody[BatchRequest], request: Request[Any, Any, Any]) -> BatchResults:
-        """Run checks by id. What has not finished at `timeout` says "timed out"; the others keep their results."""
+        """Run checks by id. Those that exceed `timeout` report "timed out"; the others keep their results."""
         audit_trail.trail_of(request).change["checks"] = [one for one in map(_normalize_id, data.checks) if one]
         jobs = [partial(run_by_id, check_id) for check_id in data.checks]
-        told = await run_now.run_concurrently(jobs, data.max_workers, data.timeout)
-        return BatchResults(
-            [_with_result(BatchItem(check_id=of), one) for of, one in zip(data.checks, told, strict=True)]
-        )
+        results = await run_now.run_concurrently(jobs, data.max_workers, data.timeout)
+        items = (BatchItem(check_id=check_id) for check_id in data.checks)
+        return BatchResults([_with_result(item, result) for item, result in zip(items, results, strict=True)])
 
     @post("/run-ad-hoc", operation_id="RunAdHocBatch", status_code=200)
     async def run_ad_hoc_batch(
         self, data: JSONBody[AdHocBatchRequest], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
     ) -> AdHocResults:
-        """Run checks that are kept nowhere. A wrong config is that item's `error`. Where they connected stands in the
-        audit log; the setting `checks.ad_hoc_role` keeps this for admins.
+        """Run checks without storing them. An invalid config is that item's `error`. The audit log records where they
+        connect; the setting `checks.ad_hoc_role` can limit this to admins.
         """
         await require_ad_hoc(principal)
         jobs = [partial(run_ad_hoc, check, audit_trail.trail_of(request)) for check in data.checks]
-        told = await run_now.run_concurrently(jobs, data.max_workers, data.timeout)
-        return AdHocResults([_with_result(ad_hoc_item(of), one) for of, one in zip(data.checks, told, strict=True)])
+        results = await run_now.run_concurrently(jobs, data.max_workers, data.timeout)
+        items = map(ad_hoc_item, data.checks)
+        return AdHocResults([_with_result(item, result) for item, result in zip(items, results, strict=True)])
 
 
-def _with_result(item: Item, told: Result | str) -> Item:
-    return msgspec.structs.replace(item, **{"error" if isinstance(told, str) else "result": told})
+def _with_result(item: Item, result: Result | str) -> Item:
+    return msgspec.structs.replace(item, **{"error" if isinstance(result, str) else "result": result})

@@ -1,4 +1,4 @@
-"""Checks over HTTP: monitors as document 002 knows them. What is stored, and what follows from it, is a monitor's."""
+"""Checks over HTTP: monitors in the form of document 002. They are stored and published as monitors."""
 
 from typing import Any, Literal
 from uuid import UUID
@@ -44,7 +44,7 @@ async def check_query(
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
 ) -> MonitorQuery:
-    """Which monitors the checks asked for are. Raises Invalid."""
+    """The monitors of the requested checks, from the query parameters. Raises Invalid."""
     return MonitorQuery(
         active=enabled,
         type=plugin_type and plugins.monitor_type(plugin_type),
@@ -57,9 +57,9 @@ async def check_query(
 
 
 async def checks_of(found: list[Monitor]) -> list[Check]:
-    """Monitors as checks, with all that their configs say."""
-    ran = await result_queries.last_runs(one.id for one in found)
-    return [checks.check_from_monitor(one, ran.get(one.id)) for one in found]
+    """Monitors as checks, with the whole config and the time of the last run."""
+    last_runs = await result_queries.last_runs(one.id for one in found)
+    return [checks.check_from_monitor(one, last_runs.get(one.id)) for one in found]
 
 
 async def _load_page(query: MonitorQuery, window: Window, principal: Principal) -> Checks:
@@ -69,26 +69,26 @@ async def _load_page(query: MonitorQuery, window: Window, principal: Principal) 
     return Checks(checks=await checks_of(found), page=window.page or 1, per_page=window.limit, total=total, pages=pages)
 
 
-async def _check_response(changed: MonitorChange, *, status_code: int = 200) -> Response[Check]:
-    """What a change led to; its ETag is the monitor's."""
-    await monitor_changes.publish(changed)
-    (check,) = await checks_of([changed.monitor])
-    return Response(check, status_code=status_code, headers=etags.etag_header(changed.monitor.version))
+async def _publish_and_respond(change: MonitorChange, *, status_code: int = 200) -> Response[Check]:
+    """Publish a change, and return the changed check with the monitor's ETag."""
+    await monitor_changes.publish(change)
+    (check,) = await checks_of([change.monitor])
+    return Response(check, status_code=status_code, headers=etags.etag_header(change.monitor.version))
 
 
 async def require_ad_hoc(principal: Principal) -> None:
-    """Raise Forbidden for who may not run checks that are kept nowhere: the setting says who may."""
+    """Raise Forbidden unless the caller has the role for ad-hoc checks, which is a setting."""
     authorization.require_role(principal, Role(await settings.get_value("checks.ad_hoc_role")))
 
 
-async def run_ad_hoc(data: AdHocCheck, noted: AuditTrail) -> Result:
-    """Run a check that is kept nowhere, and note in the trail where it connects. Raises Invalid, Unavailable."""
+async def run_ad_hoc(data: AdHocCheck, trail: AuditTrail) -> Result:
+    """Run a check without storing it, and record in the trail where it connects. Raises Invalid, Unavailable."""
     target, timeout_s = checks.ad_hoc_target(data)
     with checks.name_check_fields(data.plugin_type):
         optional_libraries.require_library(target)
         target = config_secrets.validate_new(target)
         proxy = await proxies.get_for_target(target)
-    noted.record_destinations(audit_destinations.destinations_of(target))
+    trail.record_destinations(audit_destinations.destinations_of(target))
     return _result_from_outcome(await run_now.check_target(target, timeout_s, proxy))
 
 
@@ -105,7 +105,7 @@ def _result_from_outcome(outcome: CheckOutcome) -> Result:
 
 
 class CheckController(Controller):
-    """What is checked, how and when."""
+    """Checks with their config and schedule."""
 
     path = "/checks"
     tags = ("Checks",)
@@ -114,41 +114,41 @@ class CheckController(Controller):
 
     @get(
         operation_id="ListChecks",
-        dependencies={"window": Provide(pagination.required_window), "wanted": Provide(check_query)},
+        dependencies={"window": Provide(pagination.required_window), "filters": Provide(check_query)},
     )
     async def list_checks(
         self,
-        wanted: NamedDependency[MonitorQuery],
+        filters: NamedDependency[MonitorQuery],
         window: NamedDependency[Window],
         principal: NamedDependency[Principal],
     ) -> Checks:
         """List checks, a page at a time."""
-        asked_by = (wanted, window, config_views.sees_restricted(principal))
+        key = (filters, window, config_views.sees_restricted(principal))
         return await response_cache.get_or_compute(
-            "checks", asked_by, Checks, lambda: _load_page(wanted, window, principal)
+            "checks", key, Checks, lambda: _load_page(filters, window, principal)
         )
 
     @post(operation_id="CreateCheck", guards=[ADMIN])
     async def create_check(self, data: JSONBody[CheckDraft]) -> Response[Check]:
-        """Add a check. Without a schedule it runs on demand only."""
+        """Create a check. Without a schedule it runs on demand only."""
         draft = checks.monitor_draft(data)
         with checks.name_check_fields(data.plugin_type):
-            changed = await monitors.create(draft)
-        return await _check_response(changed, status_code=201)
+            change = await monitors.create(draft)
+        return await _publish_and_respond(change, status_code=201)
 
     @post("/run", operation_id="RunAdHocCheck", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
     async def run_ad_hoc_check(
         self, data: JSONBody[AdHocCheck], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
     ) -> Result:
-        """Run a check that is kept nowhere: a worker looks, and nothing is stored but where it connected, in the audit
-        log. The setting `checks.ad_hoc_role` keeps this for admins.
+        """Run a check without storing it. Only the audit log records where it connects. The setting
+        `checks.ad_hoc_role` can limit this to admins.
         """
         await require_ad_hoc(principal)
         return await run_ad_hoc(data, audit_trail.trail_of(request))
 
     @get("/{check_id:str}", operation_id="GetCheck")
     async def get_check(self, check_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Check]:
-        """Read one check."""
+        """Get one check."""
         found = config_views.configs_visible_to(principal, [await monitors.get(str(check_id), principal.tags)])
         (check,) = await checks_of(found)
         return Response(check, headers=etags.etag_header(found[0].version))
@@ -157,12 +157,12 @@ class CheckController(Controller):
     async def update_check(
         self, check_id: FromPath[UUID], data: JSONBody[CheckPatch], version: NamedDependency[int | None]
     ) -> Response[Check]:
-        """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
+        """Update a check: absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
         monitor = await monitors.get(str(check_id))
         patch = checks.monitor_patch(monitor, data)
         with checks.name_check_fields(monitor.type):
-            changed = await monitors.update(monitor.id, patch, version=version)
-        return await _check_response(changed)
+            change = await monitors.update(monitor.id, patch, version=version)
+        return await _publish_and_respond(change)
 
     @delete("/{check_id:str}", operation_id="DeleteCheck", guards=[ADMIN], opt={"refusals": [412]})
     async def delete_check(self, check_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
@@ -171,5 +171,5 @@ class CheckController(Controller):
 
     @post("/{check_id:str}/run", operation_id="RunCheck", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
     async def run_check(self, check_id: FromPath[UUID]) -> Result:
-        """Run a check now, through the ordinary pipeline, and answer with the stored result."""
+        """Run a check now, through the ordinary pipeline. Returns the stored result."""
         return result_from_heartbeat(await run_now.check_monitor(str(check_id)))

@@ -1,4 +1,4 @@
-"""Plugins over HTTP: monitor types as document 002 knows them."""
+"""Plugins over HTTP: monitor types in the form of document 002."""
 
 from litestar import Controller, get
 from litestar.params import FromPath
@@ -11,7 +11,7 @@ from schema.targets import TARGETS
 
 
 class PluginController(Controller):
-    """What can be checked, and what each kind of check takes."""
+    """Types of checks with their config fields."""
 
     path = "/plugins"
     tags = ("Plugins",)
@@ -19,12 +19,12 @@ class PluginController(Controller):
 
     @get(operation_id="ListPlugins", sync_to_thread=False)
     def list_plugins(self) -> Plugins:
-        """List every kind of check, with its required and optional config."""
+        """List every type of check, with its required and optional config."""
         return plugins.list_plugins()
 
     @get("/{plugin_name:str}", operation_id="GetPlugin", sync_to_thread=False)
     def get_plugin(self, plugin_name: FromPath[str]) -> Plugin:
-        """Read about one kind of check, by its name or an alias."""
+        """Get one type of check, by its name or an alias."""
         type_ = plugins.ALIASES.get(plugin_name, plugin_name)
         if type_ not in TARGETS:
             raise NoSuch("plugin", plugin_name)

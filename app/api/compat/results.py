@@ -1,4 +1,4 @@
-"""Results over HTTP: heartbeats as document 002 knows them."""
+"""Results over HTTP: heartbeats in the form of document 002."""
 
 from datetime import UTC, datetime, timedelta
 from time import time
@@ -34,16 +34,16 @@ FromDate = Annotated[
 ToDate = Annotated[datetime | None, QueryParameter(description="ISO 8601; the newest execution.")]
 
 
-def result_from_heartbeat(beat: Heartbeat) -> Result:
-    """A heartbeat in document 002's words."""
+def result_from_heartbeat(heartbeat: Heartbeat) -> Result:
+    """A heartbeat in the form of document 002."""
     return Result(
-        id=beat.id,
-        check_id=beat.monitor_id,
-        status=RESULT_STATUSES[beat.status],
-        message=beat.msg,
-        response_time=None if beat.ping is None else round(beat.ping / 1000, 6),
-        raw_data=field_names.result_facts(beat.detail),
-        executed_at=beat.time,
+        id=heartbeat.id,
+        check_id=heartbeat.monitor_id,
+        status=RESULT_STATUSES[heartbeat.status],
+        message=heartbeat.msg,
+        response_time=None if heartbeat.ping is None else round(heartbeat.ping / 1000, 6),
+        raw_data=field_names.result_facts(heartbeat.detail),
+        executed_at=heartbeat.time,
     )
 
 
@@ -54,10 +54,10 @@ async def heartbeat_query(
     from_date: FromDate = None,
     to_date: ToDate = None,
 ) -> HeartbeatQuery:
-    """Which heartbeats the results asked for are."""
+    """The heartbeats of the requested results, from the query parameters."""
     return HeartbeatQuery(
-        statuses=frozenset(one for one, verdict in RESULT_STATUSES.items() if verdict is status),
-        lookback_ms=None if status is None else DAY_MS,  # a rare status of all checks may be nowhere near
+        statuses=frozenset(one for one, result_status in RESULT_STATUSES.items() if result_status is status),
+        lookback_ms=None if status is None else DAY_MS,  # a rare status may be far back among the results of all checks
         from_ms=_epoch_ms(from_date),
         to_ms=_epoch_ms(to_date),
         limit=window.limit,
@@ -67,14 +67,14 @@ async def heartbeat_query(
 
 
 def _epoch_ms(at: datetime | None) -> int | None:
-    """Epoch milliseconds; an instant without a zone is UTC, None stays None."""
+    """Epoch milliseconds; an instant without a zone counts as UTC, None stays None."""
     if at is None:
         return None
     return clock.epoch_ms(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 async def cached_page(query: HeartbeatQuery, window: Window) -> Results:
-    """A page in document 002's form. Raises Invalid."""
+    """A page of results, cached. Raises Invalid."""
     return await response_cache.get_or_compute("results", (query, window), Results, lambda: _load_page(query, window))
 
 
@@ -82,10 +82,10 @@ async def _load_page(query: HeartbeatQuery, window: Window) -> Results:
     try:
         found = [] if query.skip >= COUNT_LIMIT else (await heartbeats.list_page(query))[0]
         total = await heartbeats.count(query)
-    except Invalid as refused:
-        raise Invalid.for_field("from_date", RANGE_TOO_LONG) from refused
+    except Invalid as refusal:
+        raise Invalid.for_field("from_date", RANGE_TOO_LONG) from refusal
     return Results(
-        results=[result_from_heartbeat(beat) for beat in found],
+        results=[result_from_heartbeat(heartbeat) for heartbeat in found],
         page=window.page or 1,
         per_page=window.limit,
         total=total,
@@ -93,15 +93,15 @@ async def _load_page(query: HeartbeatQuery, window: Window) -> Results:
     )
 
 
-async def _load_summary(period: Period, seen_by: TagScope) -> ResultSummary:
+async def _load_summary(period: Period, visible_to: TagScope) -> ResultSummary:
     to_date = datetime.fromtimestamp(int(time()), UTC)
     from_date = to_date - timedelta(days=PERIOD_DAYS[period])
     window = range(clock.epoch_ms(from_date), clock.epoch_ms(to_date) + 1000)
-    counts = await result_queries.count_by_status(window, seen_by)
+    counts = await result_queries.count_by_status(window, visible_to)
     total = sum(counts.values())
-    by_verdict = {
-        verdict: sum(counts[one] for one in RESULT_STATUSES if RESULT_STATUSES[one] is verdict)
-        for verdict in ResultStatus
+    by_result_status = {
+        result_status: sum(counts[one] for one in RESULT_STATUSES if RESULT_STATUSES[one] is result_status)
+        for result_status in ResultStatus
     }
     return ResultSummary(
         period=period,
@@ -109,48 +109,48 @@ async def _load_summary(period: Period, seen_by: TagScope) -> ResultSummary:
         to_date=to_date,
         total_checks=total,
         statuses={
-            name: ResultShare(count, round(100 * count / max(1, total), 1)) for name, count in by_verdict.items()
+            name: ResultShare(count, round(100 * count / max(1, total), 1)) for name, count in by_result_status.items()
         },
     )
 
 
 class ResultController(Controller):
-    """What checks saw, newest first."""
+    """Results of checks, newest first."""
 
     path = "/results"
     tags = ("Results",)
     guards = (VIEWER,)
-    dependencies = {"window": Provide(pagination.required_window), "wanted": Provide(heartbeat_query)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"window": Provide(pagination.required_window), "filters": Provide(heartbeat_query)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListResults")
     async def list_results(
         self,
-        wanted: NamedDependency[HeartbeatQuery],
+        filters: NamedDependency[HeartbeatQuery],
         window: NamedDependency[Window],
         check_id: FromQuery[UUID | None] = None,
     ) -> Results:
         """List results of all checks, or of one. With a `status` and no `check_id` it looks back a day."""
-        return await cached_page(replace(wanted, monitor_id=check_id and str(check_id)), window)
+        return await cached_page(replace(filters, monitor_id=check_id and str(check_id)), window)
 
     @get("/summary", operation_id="GetResultSummary")
     async def get_result_summary(
         self, principal: NamedDependency[Principal], period: FromQuery[Period] = "day"
     ) -> ResultSummary:
         """Count the results of the last day, week (7 days) or month (30 days)."""
-        seen_by = principal.tags
+        visible_to = principal.tags
         return await response_cache.get_or_compute(
-            "summary", (period, seen_by), ResultSummary, lambda: _load_summary(period, seen_by)
+            "summary", (period, visible_to), ResultSummary, lambda: _load_summary(period, visible_to)
         )
 
     @get("/check/{check_id:str}", operation_id="ListCheckResults")
     async def list_check_results(
-        self, check_id: FromPath[UUID], wanted: NamedDependency[HeartbeatQuery], window: NamedDependency[Window]
+        self, check_id: FromPath[UUID], filters: NamedDependency[HeartbeatQuery], window: NamedDependency[Window]
     ) -> Results:
         """List results of one check."""
-        await monitors.get(str(check_id), wanted.visible_to)
-        return await cached_page(replace(wanted, monitor_id=str(check_id)), window)
+        await monitors.get(str(check_id), filters.visible_to)
+        return await cached_page(replace(filters, monitor_id=str(check_id)), window)
 
     @get("/{result_id:str}", operation_id="GetResult")
     async def get_result(self, result_id: FromPath[str], principal: NamedDependency[Principal]) -> Result:
-        """Read one result."""
+        """Get one result."""
         return result_from_heartbeat(await result_queries.get(result_id, principal.tags))

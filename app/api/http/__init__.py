@@ -1,1 +1,1 @@
-"""What every request passes: ids, limits, bodies, errors, audit."""
+"""What every request passes through: ids, limits, bodies, errors, audit."""

@@ -1,6 +1,7 @@
-"""What a route does, in the catalogue's words: from the route itself, so that a new one can't be forgotten.
+"""Names of audit actions, derived from the operation ids of the routes, so that a new route can't be forgotten.
 
-`CreateMonitor` is `monitor.created`, `TestChannel` is `channel.tested`. What reads badly so has a row in `SPOKEN`.
+`CreateMonitor` is `monitor.created`, `TestChannel` is `channel.tested`. Names that would read badly have a row in
+`ACTION_OVERRIDES`.
 """
 
 import re
@@ -9,7 +10,7 @@ from typing import Any, cast
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Scope
 
-AUDITED = "audited"  # `opt={AUDITED: True}`: a GET that is recorded all the same, such as an export
+AUDITED = "audited"  # `opt={AUDITED: True}`: records a GET as well, such as an export
 VERBS = {
     "add": "created",
     "create": "created",
@@ -70,11 +71,11 @@ def action_of(operation_id: str) -> str:
 
 
 def operation_id_of(handler: HTTPRouteHandler, scope: Scope) -> str:
-    """The operation's id; the function's name where it has none."""
-    found: Any = handler.operation_id
-    if callable(found):
-        found = found(handler, cast(Any, scope).get("method"), [scope.get("path_template", "")])
-    return str(found or "".join(part.title() for part in handler.handler_name.split("_")))
+    """The operation's id, or the function's name when it has none."""
+    operation_id: Any = handler.operation_id
+    if callable(operation_id):
+        operation_id = operation_id(handler, cast(Any, scope).get("method"), [scope.get("path_template", "")])
+    return str(operation_id or "".join(part.title() for part in handler.handler_name.split("_")))
 
 
 def _past_tense(verb: str) -> str:

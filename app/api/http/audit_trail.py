@@ -1,9 +1,8 @@
-"""What is recorded of a request: made from its route, and from what its handler adds.
+"""The audit entry of a request, built from its route and from what its handler adds.
 
-Every unsafe route leaves one entry per request, whatever came of it. Left out are pushes, which are no change of
-ours; the same reply given again; and what somebody without any credential sent that we did not even read. What is
-refused to nobody we know is recorded once a minute, or anybody could fill the log; failed sign-ins are, once a minute
-for each account and address, and counted by `app.security.limits.failed_logins`.
+Every unsafe route leaves one entry per request, whatever the outcome. Not recorded are pushes, replayed replies, and
+unread bodies of callers without a credential. Refusals of anonymous callers are recorded once a minute, or anybody
+could fill the log. So are failed sign-ins, per account and address; `app.security.limits.failed_logins` counts them.
 """
 
 from collections import deque
@@ -33,26 +32,22 @@ from schema.audit import AuditOutcome, NewAuditEntry
 from schema.field_types import MASK
 from schema.users import Principal, User
 
-UNMASKED_FIELDS = frozenset({"name", "username", "email", "action"})  # texts that may stand in the log as they are
+UNMASKED_FIELDS = frozenset({"name", "username", "email", "action"})  # texts that are logged as they are
 MAX_FIELDS, MAX_TEXT_CHARS = 40, 150
 DESTINATIONS, MAX_DESTINATIONS = "destinations", 100  # as many as a batch has checks
-ANONYMOUS_NOISE = frozenset({400, 401, 413, 415, 422})  # of nobody: noise, and a way to fill the disk
-THROTTLED_STATUSES = frozenset({429})  # who is refused for asking too often is recorded once a minute
-LOGIN_FIELDS = frozenset(
-    {"username", "email"}
-)  # of who is not let in: often enough it is a password in the wrong field
+ANONYMOUS_NOISE = frozenset({400, 401, 413, 415, 422})  # from anonymous callers: a way to fill the disk
+THROTTLED_STATUSES = frozenset({429})  # recorded once a minute per caller
+LOGIN_FIELDS = frozenset({"username", "email"})  # masked when a sign-in fails: often it is a password in a wrong field
 THROTTLE_S, MAX_THROTTLED = 60.0, 10_000
-MAX_ANONYMOUS_PER_MINUTE = (
-    120  # entries a minute of nobody we know: a guesser with a thousand addresses must not fill the disk
-)
+MAX_ANONYMOUS_PER_MINUTE = 120  # from all addresses: somebody with a thousand of them must not fill the disk
 
 log = structlog.get_logger()
 _throttled_until_s: dict[tuple[str, ...], float] = {}
-_anonymous_entries: deque[float] = deque()  # when entries of nobody we know were added
+_anonymous_entries: deque[float] = deque()  # when entries of anonymous callers were added, by the monotonic clock
 
 
 class AuditTrail:
-    """What a handler adds to its request's entry."""
+    """What a handler adds to the entry of its request."""
 
     def __init__(self) -> None:
         self.resource_id = ""
@@ -60,39 +55,40 @@ class AuditTrail:
         self.actor: User | None = None
 
     def record_body(self, body: Any) -> None:
-        """Note the fields of a body: their names, and of plain ones the values."""
+        """Record the names of a body's fields, and the values that may be logged."""
         self.change.update(_loggable_fields(body))
         self.resource_id = self.resource_id or _mfa_user_id(getattr(body, "ticket", None))
 
     def record_change(self, field: str, old: object, new: object) -> None:
-        """Note what a field was and what it became. Nothing secret, please."""
+        """Record the old and the new value of a field. Pass nothing secret."""
         self.change[field] = {"old": _loggable_value(field, old), "new": _loggable_value(field, new)}
 
     def record_destinations(self, destinations: Iterable[str]) -> None:
-        """Note where a request makes us connect; no paths and nothing secret, please."""
-        known: list[str] = self.change.setdefault(DESTINATIONS, [])
-        fresh = (one[:MAX_TEXT_CHARS] for one in destinations)
-        known += [one for one in dict.fromkeys(fresh) if one not in known][: MAX_DESTINATIONS - len(known)]
+        """Record where a request makes us connect. Pass no paths and nothing secret."""
+        recorded: list[str] = self.change.setdefault(DESTINATIONS, [])
+        shortened = (one[:MAX_TEXT_CHARS] for one in destinations)
+        new = [one for one in dict.fromkeys(shortened) if one not in recorded]
+        recorded += new[: MAX_DESTINATIONS - len(recorded)]
 
     def record_sign_in(self, user: User) -> None:
-        """Note who it turned out to be."""
+        """Record who signed in."""
         self.actor, self.resource_id = user, user.id
 
 
 class _CreatedResource(Struct):
-    """Of a reply: the id of what was made."""
+    """The id in the reply to a creation."""
 
     id: str | None = None
 
 
 def trail_of(connection: ASGIConnection[Any, Any, Any, Any]) -> AuditTrail:
-    """The trail of this request."""
+    """The audit trail of this request."""
     trail: AuditTrail = connection.scope["state"].setdefault("trail", AuditTrail())
     return trail
 
 
 def clear_throttle() -> None:
-    """Forget what was recorded lately, so that the same is recorded again."""
+    """Forget what was recorded in the last minute, so that the same is recorded again."""
     _throttled_until_s.clear()
     _anonymous_entries.clear()
 
@@ -106,20 +102,20 @@ def is_audited(scope: Scope) -> bool:
 
 
 async def store_entry(scope: Scope, status: int, body: bytes) -> None:
-    """Store the entry of a request that was answered. When the log can't take it, the answer goes out all the same."""
-    deed = entry_of(scope, status, body)
-    if scope["state"].get("replayed") or not _should_record(scope, deed, status):
+    """Store the entry of a request with its response. When storing fails, the response is sent all the same."""
+    entry = entry_of(scope, status, body)
+    if scope["state"].get("replayed") or not _should_record(scope, entry, status):
         return
     try:
-        await audit.record_entry(deed)
+        await audit.record_entry(entry)
     except (*db.TRANSIENT_ERRORS, DecryptionFailed) as error:
-        log.error("audit.not_stored", reason=str(error), entry=msgspec.to_builtins(deed))  # noqa: TRY400  # the entry says more than where
-    except Exception:  # a bug in here must not swallow the answer to a change that is made
-        log.exception("audit.failed", entry=msgspec.to_builtins(deed))
+        log.error("audit.not_stored", reason=str(error), entry=msgspec.to_builtins(entry))  # noqa: TRY400  # the entry says more than a traceback
+    except Exception:  # a bug here must not swallow the response to a stored change
+        log.exception("audit.failed", entry=msgspec.to_builtins(entry))
 
 
 def entry_of(scope: Scope, status: int, body: bytes) -> NewAuditEntry:
-    """What is to be recorded of a request."""
+    """The entry of a request, from its route, its trail and its response."""
     state, connection = scope["state"], ASGIConnection[Any, Any, Any, Any](scope)
     handler = cast(HTTPRouteHandler, scope["route_handler"])
     trail, action = trail_of(connection), audit_actions.action_of(audit_actions.operation_id_of(handler, scope))
@@ -139,39 +135,30 @@ def entry_of(scope: Scope, status: int, body: bytes) -> NewAuditEntry:
 
 def _actor_fields(principal: Principal | None, trail: AuditTrail) -> dict[str, str]:
     if principal is not None:
-        told = {"actor_id": principal.user_id, "actor": principal.username}
-        return {**told, "role": principal.role.value, "via": principal.via, "key_id": principal.key_id or ""}
+        return {
+            "actor_id": principal.user_id,
+            "actor": principal.username,
+            "role": principal.role.value,
+            "via": principal.via,
+            "key_id": principal.key_id or "",
+        }
     if trail.actor is not None:
         return {"actor_id": trail.actor.id, "actor": trail.actor.username, "role": trail.actor.role.value}
     return {}
 
 
-def _should_record(scope: Scope, deed: NewAuditEntry, status: int) -> bool:
-    """Whether there is anything to record; also notes it, so that the same is not recorded at once again."""
-    if deed.action == audit_actions.SIGN_IN and status in {
-        401,
-        403,
-    }:  # how many there were is told by `app.store.audit.failed_logins`
-        return (
-            _is_first_in_window((deed.resource_id, counted_address(deed.ip), deed.action, deed.code))
-            and _may_record_anonymous()
-        )
-    is_nobody = not deed.actor_id
-    if (
-        is_nobody
-        and status in ANONYMOUS_NOISE
-        and not _has_credential(scope)
-        and not _is_rejected_refresh(deed, status)
-    ):
+def _should_record(scope: Scope, entry: NewAuditEntry, status: int) -> bool:
+    """Whether to record an entry; remembers it, so that the same one is not recorded again within a minute."""
+    what = (counted_address(entry.ip), entry.action, entry.code)
+    if entry.action == audit_actions.SIGN_IN and status in {401, 403}:  # `app.store.audit.failed_logins` has the count
+        return _is_first_in_window((entry.resource_id, *what)) and _may_record_anonymous()
+    is_anonymous = not entry.actor_id
+    is_rejected_refresh = entry.action == "session.refreshed" and status == 401  # noqa: PLR2004  # HTTP
+    if is_anonymous and status in ANONYMOUS_NOISE and not (_has_credential(scope) or is_rejected_refresh):
         return False
-    if status in THROTTLED_STATUSES or (is_nobody and deed.outcome is AuditOutcome.REFUSED):
-        is_new = _is_first_in_window((deed.actor_id, counted_address(deed.ip), deed.action, deed.code))
-        return is_new and (not is_nobody or _may_record_anonymous())
+    if status in THROTTLED_STATUSES or (is_anonymous and entry.outcome is AuditOutcome.REFUSED):
+        return _is_first_in_window((entry.actor_id, *what)) and (not is_anonymous or _may_record_anonymous())
     return True
-
-
-def _is_rejected_refresh(deed: NewAuditEntry, status: int) -> bool:
-    return deed.action == "session.refreshed" and status == 401  # noqa: PLR2004  # HTTP
 
 
 def _has_credential(scope: Scope) -> bool:
@@ -192,7 +179,7 @@ def _is_first_in_window(key: tuple[str, ...]) -> bool:
 
 
 def _may_record_anonymous() -> bool:
-    """Whether nobody we know may leave one more entry in this minute, from however many addresses."""
+    """Whether anonymous callers of all addresses together may leave one more entry in this minute; counts it."""
     now = monotonic()
     while _anonymous_entries and _anonymous_entries[0] <= now - THROTTLE_S:
         _anonymous_entries.popleft()
@@ -208,27 +195,25 @@ def _outcome_of(status: int) -> AuditOutcome:
     return AuditOutcome.REFUSED if status < 500 else AuditOutcome.FAILED  # noqa: PLR2004  # HTTP
 
 
-def _mfa_user_id(ticket: object) -> str:
-    """Whose second step a body is."""
+def _mfa_user_id(mfa_token: object) -> str:
+    """The user whose MFA token a body carries; empty without a valid one."""
+    if not isinstance(mfa_token, str):
+        return ""
     try:
-        return (
-            str(signed_tokens.read_token(signed_tokens.MFA_TOKEN_KIND, ticket)["sub"])
-            if isinstance(ticket, str)
-            else ""
-        )
+        return str(signed_tokens.read_token(signed_tokens.MFA_TOKEN_KIND, mfa_token)["sub"])
     except (Unauthorized, KeyError):
         return ""
 
 
 def _mask_logins(action: str, change: dict[str, Any]) -> dict[str, Any]:
-    is_told = not action.startswith("session.")
-    return {field: value if is_told or field not in LOGIN_FIELDS else MASK for field, value in change.items()}
+    is_sign_in = action.startswith("session.")
+    return {field: MASK if is_sign_in and field in LOGIN_FIELDS else value for field, value in change.items()}
 
 
 def _last_path_parameter(scope: Scope) -> str:
-    """The last thing that the path names; a token names nothing, it opens."""
-    named = [value for name, value in cast(Any, scope).get("path_params", {}).items() if name != "token"]
-    return one_line(str(named[-1]), MAX_TEXT_CHARS) if named else ""
+    """The last path parameter. A token is no id, but a secret."""
+    values = [value for name, value in cast(Any, scope).get("path_params", {}).items() if name != "token"]
+    return one_line(str(values[-1]), MAX_TEXT_CHARS) if values else ""
 
 
 def _created_id(status: int, body: bytes) -> str:
@@ -240,16 +225,16 @@ def _created_id(status: int, body: bytes) -> str:
         return ""
 
 
-def _loggable_fields(body: Any, above: str = "") -> dict[str, Any]:
-    """Field → what may be shown, with dotted names; a field that says what it would say anyway is left out."""
-    found: dict[str, Any] = {}
-    for one in msgspec.structs.fields(body) if isinstance(body, Struct) else ():
-        value, name = getattr(body, one.name), f"{above}{one.encode_name}"
-        if value is UNSET or (not above and value == one.default):
+def _loggable_fields(body: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted field name → value that may be logged. Top-level fields with their default value are left out."""
+    loggable: dict[str, Any] = {}
+    for field in msgspec.structs.fields(body) if isinstance(body, Struct) else ():
+        value, name = getattr(body, field.name), f"{prefix}{field.encode_name}"
+        if value is UNSET or (not prefix and value == field.default):
             continue
-        nested = _loggable_fields(value, f"{name}.") if isinstance(value, Struct) and not above else {}
-        found.update(nested or {name: _loggable_value(one.name, value)})
-    return dict(list(found.items())[:MAX_FIELDS])
+        nested = _loggable_fields(value, f"{name}.") if isinstance(value, Struct) and not prefix else {}
+        loggable.update(nested or {name: _loggable_value(field.name, value)})
+    return dict(list(loggable.items())[:MAX_FIELDS])
 
 
 def _loggable_value(name: str, value: object) -> Any:

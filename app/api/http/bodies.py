@@ -1,7 +1,7 @@
-"""JSON bodies: decoded strictly, and *all* wrong fields named at once.
+"""Request bodies: strict JSON decoding that reports *all* wrong fields at once.
 
-Handlers take `data: JSONBody[MonitorDraft]`; the application sets `dto=Body` for every one. A struct whose variants
-are chosen by `type` (`VARIANTS`) is decoded as their union.
+Handlers take `data: JSONBody[MonitorDraft]`; the application sets `dto=JsonBodyDTO` for all of them. A struct whose
+variants are chosen by `type` (`VARIANTS`) is decoded as their union.
 """
 
 import re
@@ -27,7 +27,7 @@ from schema import channels, monitors
 from schema.errors import FieldError
 
 LIMIT_BYTES = 1_000_000
-MAX_EXPONENTS = 1_000  # each takes msgspec microseconds: a body of nothing else would hold the API for seconds
+MAX_EXPONENTS = 1_000  # each takes msgspec microseconds: a body of nothing else would block the API for seconds
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _EXPONENT = re.compile(rb"[\[,:\s]-?[0-9.]+[eE]\+?[0-9]{2}")
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -38,20 +38,21 @@ VARIANTS: dict[Any, dict[str, type[msgspec.Struct]]] = {
 
 
 class WrongContentType(HTTPException):
-    """The body is of a kind that this route does not read."""
+    """The route does not read bodies of this content type."""
 
     status_code = 415
 
 
 def decode_body(body: bytes, type_: Any) -> Any:
-    """A JSON text as `type_`; raises Malformed when it is no JSON, Invalid with every wrong field."""
+    """Decode a JSON text as `type_`. Raises Malformed when it is no JSON, Invalid with every wrong field."""
     body = _to_utf8(body)
     if _has_many_exponents(body):
         raise Malformed(f"The body has more than {MAX_EXPONENTS:,} numbers with an exponent, such as 1e30.")
     try:
         value = decoder_for(type_).decode(body)
     except msgspec.ValidationError as error:
-        raise Invalid(structs.errors_in(_decode_untyped(body), wire_type(type_)) or _body_error(error)) from error
+        errors = structs.errors_in(_decode_untyped(body), wire_type(type_))
+        raise Invalid(errors or [FieldError("", str(error))]) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(_malformed_message(error)) from error
     if b"\\u0000" in body and _ESCAPED_NUL.search(body):
@@ -61,15 +62,15 @@ def decode_body(body: bytes, type_: Any) -> Any:
 
 @cache
 def decoder_for(type_: Any) -> msgspec.json.Decoder[Any]:
-    """One decoder per type."""
+    """The decoder of a type; made once."""
     return msgspec.json.Decoder(wire_type(type_), strict=True)
 
 
 @cache
 def wire_type(type_: Any) -> Any:
-    """What is really on the wire: the union of a struct's variants, or the type itself."""
+    """The type on the wire: the union of a struct's variants, or the type itself."""
     variants = VARIANTS.get(type_)
-    return Union[tuple(variants.values())] if variants else type_  # noqa: UP007  # of as many as there are
+    return Union[tuple(variants.values())] if variants else type_  # noqa: UP007  # any number of variants
 
 
 def _has_many_exponents(body: bytes) -> bool:
@@ -79,7 +80,7 @@ def _has_many_exponents(body: bytes) -> bool:
 
 
 def _to_utf8(body: bytes) -> bytes:
-    """Without a mark: files that Windows writes begin with one, and are posted as they are."""
+    """The body as UTF-8 without a byte order mark; files written on Windows begin with one."""
     try:
         return untrusted_json.to_utf8(body)
     except ValueError as error:
@@ -99,25 +100,21 @@ def _malformed_message(error: Exception) -> str:
     return f"The body is not JSON: {error}"
 
 
-def _body_error(error: Exception) -> list[FieldError]:
-    return [FieldError("", str(error))]
-
-
 class JsonBodyDTO(AbstractDTO[Any]):
-    """Litestar's seam for reading bodies, used for nothing else: what we return is encoded as it is."""
+    """Litestar's extension point for reading bodies. Replies don't use it: they are encoded as they are."""
 
     config: ClassVar[DTOConfig] = DTOConfig()
     types: ClassVar[dict[str, Any]] = {}
     accepts: ClassVar[frozenset[str]] = frozenset({"", JSON})
 
     def decode_bytes(self, value: bytes) -> Any:
-        """Decode the body as what the handler's `data` says."""
+        """Decode the body as the type of the handler's `data`."""
         content_type = content_type_of(self.asgi_connection)
         if content_type not in self.accepts and not content_type.endswith("+json"):
             raise WrongContentType(f"Send the body as {JSON}, not as {content_type!r}.")
-        found = self._decode(value, content_type)
-        audit_trail.trail_of(self.asgi_connection).record_body(found)
-        return found
+        data = self._decode(value, content_type)
+        audit_trail.trail_of(self.asgi_connection).record_body(data)
+        return data
 
     def _decode(self, value: bytes, _: str) -> Any:
         return decode_body(value, self.types[self.asgi_connection.route_handler.handler_id])
@@ -126,19 +123,19 @@ class JsonBodyDTO(AbstractDTO[Any]):
     def create_for_field_definition(
         cls, field_definition: FieldDefinition, handler_id: str, backend_cls: Any = None
     ) -> None:
-        """Note what this handler reads."""
+        """Remember the type that this handler reads."""
         del backend_cls
         cls.types[handler_id] = field_definition.annotation
 
     @classmethod
     def create_openapi_schema(cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any) -> Schema:
-        """Nothing: `app.api.openapi` draws what is really on the wire."""
+        """An empty schema: `app.api.openapi` describes what is on the wire."""
         del field_definition, handler_id, schema_creator
         return Schema()
 
     @classmethod
     def is_supported_model_type_field(cls, field_definition: FieldDefinition) -> bool:
-        """Never: replies need no help."""
+        """Never: this DTO is not used for replies."""
         del field_definition
         return False
 
@@ -150,13 +147,13 @@ class JsonBodyDTO(AbstractDTO[Any]):
 
     @classmethod
     def detect_nested_field(cls, field_definition: FieldDefinition) -> bool:
-        """Never, for the same reason."""
+        """Never: structs are not copied into transfer models."""
         del field_definition
         return False
 
 
 class FormBodyDTO(JsonBodyDTO):
-    """A body that may also come as a form: what OAuth2 clients send."""
+    """A body as JSON or as a form, which OAuth2 clients send."""
 
     accepts: ClassVar[frozenset[str]] = JsonBodyDTO.accepts | {FORM}
 
@@ -164,17 +161,17 @@ class FormBodyDTO(JsonBodyDTO):
         if content_type != FORM:
             return super()._decode(value, content_type)
         type_ = self.types[self.asgi_connection.route_handler.handler_id]
-        known = {one.encode_name for one in msgspec.structs.fields(type_)}
+        known = {field.encode_name for field in msgspec.structs.fields(type_)}
         try:
             pairs = parse_qsl(value.decode(), keep_blank_values=True, max_num_fields=50)
         except ValueError as error:
             raise Malformed("The form can't be read.") from error
         fields = {key: text for key, text in pairs if key in known}  # OAuth2 adds grant_type, scope and others
-        if found := structs.unstorable_texts(fields):
-            raise Invalid(found)
+        if errors := structs.unstorable_texts(fields):
+            raise Invalid(errors)
         return structs.validate(fields, type_)
 
 
 def content_type_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """The media type without its parameters, lower case."""
+    """The media type of the body, without parameters, in lower case."""
     return connection.headers.get("Content-Type", "").partition(";")[0].strip().lower()

@@ -1,7 +1,6 @@
-"""Between an answer and its sending: what has to be stored first. Wraps the whole application.
+"""Responses that wait until their audit entry and their idempotent copy are stored. Wraps the whole application.
 
-An answer of a route that changes things is held back until its audit entry, and its copy for who asks twice, are
-stored. All others pass at once.
+Only responses of routes that change something wait; all others are sent at once.
 """
 
 from litestar.enums import ScopeType
@@ -12,7 +11,7 @@ from app.api.http import audit_trail, idempotency, timeouts
 
 
 def middleware(app: ASGIApp) -> ASGIApp:
-    """The application, whose answers wait for the record."""
+    """Wrap the application so that its responses are stored before they are sent."""
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -24,7 +23,7 @@ def middleware(app: ASGIApp) -> ASGIApp:
 
 
 class _DelayedReply:
-    """A `send` that keeps the beginning of an answer until its first part is there, and the record is made."""
+    """A `send` that holds the start of a response until its first part is there and the records are stored."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
@@ -34,9 +33,7 @@ class _DelayedReply:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and self._must_be_stored():
             self._start = message
-            timeouts.cancel_timeout(
-                self._scope
-            )  # there is an answer: nobody may be left without it because storing is slow
+            timeouts.cancel_timeout(self._scope)  # the response exists: slow storing must not drop it
             return
         if self._start is not None and message["type"] == "http.response.body":
             start, self._start = self._start, None

@@ -1,4 +1,4 @@
-"""Refusals, told: every error on every path leaves in one shape, `schema.errors.ErrorReply`."""
+"""Error responses: every error on every path is sent as `schema.errors.ErrorReply`."""
 
 import re
 from collections.abc import Mapping
@@ -53,14 +53,13 @@ ErrorResponse = Response[ErrorReply]
 
 
 def error_response(request: AnyRequest, refusal: Refusal, headers: Mapping[str, str] | None = None) -> ErrorResponse:
-    """A refusal in the one shape."""
-    return _build_response(
-        request, refusal.status, error_body(refusal, request_id_of(request)), _error_headers(refusal, headers)
-    )
+    """The response to a refused request."""
+    body = error_body(refusal, request_id_of(request))
+    return _build_response(request, refusal.status, body, _error_headers(refusal, headers))
 
 
 def error_body(refusal: Refusal, request_id: str) -> ErrorBody:
-    """The inside of `error`; also what a WebSocket sends."""
+    """The value of `error` in the response; WebSockets send it as well."""
     return ErrorBody(
         code=refusal.code,
         message=refusal.message,
@@ -72,7 +71,7 @@ def error_body(refusal: Refusal, request_id: str) -> ErrorBody:
 
 
 def request_id_of(request: AnyRequest) -> str:
-    """The id `app.api.http.request_context` gave this request."""
+    """The id that `app.api.http.request_context` gave this request."""
     return str(request.scope["state"].get("request_id", ""))
 
 
@@ -91,12 +90,12 @@ def _build_response(request: AnyRequest, status: int, error: ErrorBody, headers:
 
 
 def on_refusal(request: AnyRequest, refusal: Refusal) -> ErrorResponse:
-    """We understood, and will not."""
+    """A request that we understood and refuse."""
     return error_response(request, refusal)
 
 
 def on_http(request: AnyRequest, error: HTTPException) -> ErrorResponse:
-    """What Litestar refuses by itself: no such route or method, a body too large."""
+    """A request that Litestar refuses itself: unknown route or method, body too large."""
     if isinstance(error, InternalServerException):
         return on_bug(request, error)
     if isinstance(error, NotFoundException):
@@ -114,51 +113,51 @@ def on_http(request: AnyRequest, error: HTTPException) -> ErrorResponse:
 
 
 def on_client(request: AnyRequest, error: ClientException) -> ErrorResponse:
-    """A request Litestar could not read."""
-    return (
-        error_response(request, Malformed(error.detail)) if type(error) is ClientException else on_http(request, error)
-    )
+    """A request that Litestar could not read."""
+    if type(error) is ClientException:
+        return error_response(request, Malformed(error.detail))
+    return on_http(request, error)
 
 
 def on_parameters(request: AnyRequest, error: ValidationException) -> ErrorResponse:
-    """Path and query parameters that are missing or wrong; a body that is not there."""
-    told = [one for one in error.extra if isinstance(one, dict)] if isinstance(error.extra, list) else []
-    fields = [_parameter_error(request, one) for one in told]
-    if any(one.field == "data" for one in fields) or "required field `data`" in str(told):
+    """Path or query parameters that are missing or wrong, or a missing body."""
+    reported = [one for one in error.extra if isinstance(one, dict)] if isinstance(error.extra, list) else []
+    fields = [_parameter_error(request, one) for one in reported]
+    if any(one.field == "data" for one in fields) or "required field `data`" in str(reported):
         return error_response(request, Malformed("A JSON body is needed."))
     if not fields:
-        named = _PARAMETER_NAME.search(error.detail)
-        fields = [FieldError(named.group(1) if named else "", "is required")]
+        match = _PARAMETER_NAME.search(error.detail)
+        fields = [FieldError(match.group(1) if match else "", "is required")]
     return error_response(request, Invalid(fields))
 
 
-def _parameter_error(request: AnyRequest, told: dict[str, Any]) -> FieldError:
-    """Litestar's word on a parameter as ours: the name on the wire, and what would be right."""
-    name = str(told.get("key", ""))
+def _parameter_error(request: AnyRequest, reported: dict[str, Any]) -> FieldError:
+    """Litestar's error about a parameter as ours: the name on the wire, and what would be valid."""
+    name = str(reported.get("key", ""))
     model = _declaring_model(request, name)
     if model is None:
-        return FieldError(name, str(told.get("message", "is not valid")))
+        return FieldError(name, str(reported.get("message", "is not valid")))
     kwarg = model._fields[name].kwarg_definition
     alias = getattr(kwarg, "query", None) or getattr(kwarg, "name", None) if isinstance(kwarg, ParameterKwarg) else None
     return FieldError(alias or name, wording.requirement(model.__annotations__[name]))
 
 
 def _declaring_model(request: AnyRequest, name: str) -> Any:
-    """Litestar's model of the handler, or of the dependency, that declares a parameter; None when none does."""
+    """Litestar's model of the handler or dependency that declares a parameter; None when none does."""
     handler = request.route_handler
     models = [handler.signature_model, *(one.signature_model for one in handler.resolve_dependencies().values())]
     return next((model for model in models if name in model._fields), None)
 
 
 def on_unavailable(request: AnyRequest, error: Exception) -> ErrorResponse:
-    """The database or Redis is away: the operator's matter, and the caller's to try again."""
-    which = "queue" if isinstance(error, RedisError) else "database"
-    log.warning("http.unavailable", part=which, error=type(error).__name__, reason=str(error))
-    return error_response(request, Unavailable(f"The {which} does not answer; nothing was changed.", retry_after_s=5))
+    """The database or Redis is unavailable: a warning for the operator, and a retry for the caller."""
+    part = "queue" if isinstance(error, RedisError) else "database"
+    log.warning("http.unavailable", part=part, error=type(error).__name__, reason=str(error))
+    return error_response(request, Unavailable(f"The {part} does not answer; nothing was changed.", retry_after_s=5))
 
 
 def on_bug(request: AnyRequest, error: Exception) -> ErrorResponse:
-    """Our bug: one log entry with the traceback, and nothing of it in the reply."""
+    """Our bug: one log entry with the traceback, which the response does not show."""
     log.error("http.failed", path=request.scope.get("path_template", ""), exc_info=error)
     body = ErrorBody(
         code="INTERNAL_ERROR",

@@ -1,4 +1,4 @@
-"""ETags: an object's version, so that a change made from an old copy is refused instead of lost."""
+"""ETags: the version of an object, so that a change made from an old copy is refused instead of overwriting others."""
 
 import re
 from typing import Annotated, TypeVar
@@ -31,26 +31,26 @@ Versioned = TypeVar(
     IncidentDetail,
     Escalation,
 )
-NO_VERSION = -1  # no object has it: what an ETag of somebody else's stands for
+NO_VERSION = -1  # no object has it: stands for an ETag that we did not issue
 IfMatch = Annotated[
     str | None, HeaderParameter(name="If-Match", description="The ETag of the copy a change was made from.")
 ]
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 
 
-async def if_match(known: IfMatch = None) -> int | None:
-    """The version a change was made from; None when the caller does not care."""
-    if known is None or known.strip() == "*":
+async def if_match(etag: IfMatch = None) -> int | None:
+    """The version that a change was made from; None without a condition."""
+    if etag is None or etag.strip() == "*":
         return None
-    found = _ETAG.fullmatch(known.strip())
-    return int(found.group(1)) if found else NO_VERSION
+    match = _ETAG.fullmatch(etag.strip())
+    return int(match.group(1)) if match else NO_VERSION
 
 
 def etag_header(version: int) -> dict[str, str]:
-    """An object's version as its ETag."""
+    """The ETag header for a version."""
     return {"ETag": f'"{version}"'}
 
 
-def with_etag(thing: Versioned, *, status_code: int = 200) -> Response[Versioned]:
-    """A reply with the object's version as its ETag."""
-    return Response(thing, status_code=status_code, headers=etag_header(thing.version))
+def with_etag(resource: Versioned, *, status_code: int = 200) -> Response[Versioned]:
+    """A response with the resource and its version as ETag."""
+    return Response(resource, status_code=status_code, headers=etag_header(resource.version))

@@ -1,4 +1,4 @@
-"""Answers that left by TLS tell browsers to come back by nothing else (RFC 6797)."""
+"""Strict-Transport-Security on responses over TLS: browsers then never use plain HTTP (RFC 6797)."""
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -6,22 +6,22 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from app.security.limits import tls_detection
 
 NAME = b"strict-transport-security"
-VALUE = b"max-age=31536000"  # a year; other names below ours are other people's
+VALUE = b"max-age=31536000"  # a year; without includeSubDomains, which may belong to others
 
 
 def middleware(app: ASGIApp) -> ASGIApp:
-    """The application, with the header on every answer by TLS."""
+    """Wrap the application so that every response over TLS has the header."""
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP or not tls_detection.is_tls(scope):
             await app(scope, receive, send)
             return
 
-        async def strict(message: Message) -> None:
+        async def send_with_header(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (NAME, VALUE)]
             await send(message)
 
-        await app(scope, receive, strict)
+        await app(scope, receive, send_with_header)
 
     return outermost

@@ -1,4 +1,4 @@
-"""OPTIONS: what a path can do. Litestar answers for the first of its handlers alone when a path has several."""
+"""OPTIONS: the methods of a path. Litestar itself names those of one handler only when a path has several."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from litestar.routes import HTTPRoute
 
 
 def declare_allowed_methods(app: Litestar) -> None:
-    """Have every path name all its methods in `Allow`."""
+    """Make every path name all its methods in `Allow`."""
     for route in app.routes:
         if isinstance(route, HTTPRoute) and "OPTIONS" in route.route_handler_map:
             handler, _ = route.route_handler_map["OPTIONS"]

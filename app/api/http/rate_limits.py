@@ -1,7 +1,8 @@
-"""Which requests count against which rate limit, and whose they are. In one place, before every handler's own guards.
+"""Rate limits of HTTP requests: which group a route belongs to, and which caller a request counts for.
 
-A route's group is what it says, `opt={RATE: RUN}`, or follows from it: what anybody may send without a sign-in is
-`auth`, other changes are `write`, the rest is `read`. Who is signed in is counted as that, everybody else by address.
+A route names its group, `opt={RATE: RUN}`, or gets one by its kind: changes without signing in are `auth`, other
+changes are `write`, the rest is `read`. Requests count per principal, anonymous ones per address. This guard runs
+before every handler's own guards.
 """
 
 from typing import Any
@@ -24,18 +25,18 @@ from app.settings import Settings
 
 RATE = "rate"  # `opt={RATE: group}` on a handler, a controller or a router
 AUTH, READ, WRITE, RUN, UNLIMITED = "auth", "read", "write", "run", "free"  # free: not counted, and without headers
-RUN_LIMIT = {RATE: RUN}  # `opt=RUNNING`: it sets workers going
-STATE_KEY = "rate_standing"  # where the request's state has it
-_GROUP_KEY, _PUBLIC_KEY = "rate_group", "rate_open"  # where `declare` notes what it found
+RUN_LIMIT = {RATE: RUN}  # `opt=RUN_LIMIT`: the route makes workers run something
+STATE_KEY = "rate_limit_state"  # in the request's state: its RateLimitState
+_GROUP_KEY, _PUBLIC_KEY = "rate_group", "rate_public"  # in a handler's `opt`, set by `declare_groups`
 API_PREFIX = "/api/"
 
 
 class RateLimitExceeded(TooMany):
-    """More requests than the limit of the group."""
+    """The caller sent more requests than the limit of the group allows."""
 
 
 def create_limiter(settings: Settings) -> RateLimiter:
-    """The limits of an application."""
+    """The rate limiter of an application, with the limits of its settings."""
     limits = {
         AUTH: settings.rate_limit_auth,
         READ: settings.rate_limit_read,
@@ -46,24 +47,24 @@ def create_limiter(settings: Settings) -> RateLimiter:
 
 
 def declare_groups(app: Litestar) -> None:
-    """Note on every handler of the API, and on others that name a group, which it is and who may call."""
+    """Store the group on every handler of the API and on others that name one, and whether it is public."""
     for route in app.routes:
         if isinstance(route, HTTPRoute):
             for method, (handler, _) in route.route_handler_map.items():
                 if not route.path.startswith(API_PREFIX) and RATE not in handler.opt:
                     continue
-                is_open = _is_public(handler)
-                handler.opt[_PUBLIC_KEY] = is_open
-                handler.opt[_GROUP_KEY] = handler.opt.get(RATE) or _default_group(method, is_open=is_open)
+                is_public = _is_public(handler)
+                handler.opt[_PUBLIC_KEY] = is_public
+                handler.opt[_GROUP_KEY] = handler.opt.get(RATE) or _default_group(method, is_public=is_public)
 
 
 def is_counted(handler: BaseRouteHandler) -> bool:
-    """Whether a handler's requests count at all, and may be refused for it."""
+    """Whether requests to a handler count against a limit."""
     return bool(handler.opt.get(_GROUP_KEY, UNLIMITED) != UNLIMITED)
 
 
 async def enforce_limit(connection: Connection, handler: BaseRouteHandler) -> None:
-    """Count the request; raises OverRate beyond the limit, and what `principals.resolve` raises."""
+    """Count the request. Raises RateLimitExceeded over the limit, and what `principals.resolve_principal` raises."""
     if not is_counted(handler):
         return
     group: str = handler.opt[_GROUP_KEY]
@@ -75,48 +76,48 @@ async def enforce_limit(connection: Connection, handler: BaseRouteHandler) -> No
     except Refusal:
         _refuse_over_limit(await _count_request(connection, group, ""))
         raise
-    who = f"{principal.user_id}/{principal.key_id or ''}" if principal else ""
-    _refuse_over_limit(await _count_request(connection, group, who))
+    caller = f"{principal.user_id}/{principal.key_id or ''}" if principal else ""
+    _refuse_over_limit(await _count_request(connection, group, caller))
 
 
 async def limit_state(scope: Scope) -> RateLimitState | None:
-    """Where the caller stands, for its headers; a path of the API that is none counts as reading."""
+    """The caller's rate limit after this request, for the headers. An unknown path of the API counts as reading."""
     state = scope["state"]
     if STATE_KEY in state or "route_handler" in scope or not scope["path"].startswith(API_PREFIX):
-        found: RateLimitState | None = state.get(STATE_KEY)
-        return found
+        counted: RateLimitState | None = state.get(STATE_KEY)
+        return counted
     return await _count_request(ASGIConnection(scope), READ, "")
 
 
-def limit_headers(standing: RateLimitState) -> list[tuple[bytes, bytes]]:
-    """The same as header lines."""
+def limit_headers(limit: RateLimitState) -> list[tuple[bytes, bytes]]:
+    """The rate limit as response headers."""
     return [
-        (b"x-ratelimit-limit", str(standing.limit).encode()),
-        (b"x-ratelimit-remaining", str(standing.remaining).encode()),
-        (b"x-ratelimit-reset", str(standing.reset_s).encode()),
+        (b"x-ratelimit-limit", str(limit.limit).encode()),
+        (b"x-ratelimit-remaining", str(limit.remaining).encode()),
+        (b"x-ratelimit-reset", str(limit.reset_s).encode()),
     ]
 
 
-async def _count_request(connection: Connection, group: str, who: str) -> RateLimitState | None:
-    """One request of a principal, or, when there is none, of an address."""
-    rates: RateLimiter = connection.app.state.rates
-    standing = await rates.count_request(group, who or f"at {counted_address(address_of(connection))}")
-    connection.scope["state"][STATE_KEY] = standing
-    return standing
+async def _count_request(connection: Connection, group: str, caller: str) -> RateLimitState | None:
+    """Count one request of a principal, or of the address when `caller` is empty."""
+    limiter: RateLimiter = connection.app.state.rates
+    limit = await limiter.count_request(group, caller or f"at {counted_address(address_of(connection))}")
+    connection.scope["state"][STATE_KEY] = limit
+    return limit
 
 
-def _refuse_over_limit(standing: RateLimitState | None) -> None:
-    if standing and standing.wait_s:
+def _refuse_over_limit(limit: RateLimitState | None) -> None:
+    if limit and limit.wait_s:
         REJECTED.labels("rate").inc()
-        raise RateLimitExceeded("API rate limit exceeded", retry_after_s=standing.wait_s, limit=standing.limit)
+        raise RateLimitExceeded("API rate limit exceeded", retry_after_s=limit.wait_s, limit=limit.limit)
 
 
 def _is_public(handler: HTTPRouteHandler) -> bool:
-    needs: list[Any] = [one for layer in handler.ownership_layers for one in layer.guards or ()]
-    return not any(isinstance(one, RequiredRole) and one.min_role is not None for one in needs)
+    guards: list[Any] = [guard for layer in handler.ownership_layers for guard in layer.guards or ()]
+    return not any(isinstance(guard, RequiredRole) and guard.min_role is not None for guard in guards)
 
 
-def _default_group(method: str, *, is_open: bool) -> str:
+def _default_group(method: str, *, is_public: bool) -> str:
     if method in SAFE_METHODS:
         return READ
-    return AUTH if is_open else WRITE
+    return AUTH if is_public else WRITE

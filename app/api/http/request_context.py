@@ -1,6 +1,6 @@
-"""Around every request: its id, the headers every reply has, one log line and two metrics at its end.
+"""What surrounds every request: its id, the headers of every response, one log line and two metrics at its end.
 
-Wraps the whole application, so that 404 and 405 are seen too. Never logs bodies, headers, queries or tokens.
+Wraps the whole application, so that it covers 404 and 405 too. Never logs bodies, headers, queries or tokens.
 """
 
 import re
@@ -25,23 +25,18 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # pages bring their own
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",  # pages set their own
     "Permissions-Policy": "accelerometer=(), camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",  # what other sites may show, such as a badge, says so itself
+    "Cross-Origin-Resource-Policy": "same-origin",  # resources for other sites, such as badges, set their own
     "Cache-Control": "no-store",
 }
 _RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-QUIET = "quiet"  # `opt={QUIET: True}`: what the handler does leaves its own trace, so its line is for debugging
+QUIET = "quiet"  # `opt={QUIET: True}`: the handler's work is recorded elsewhere, so its line is logged at debug level
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # the client library's, without its odd ones
 
 REQUESTS = Counter("http_requests_total", "Total number of HTTP requests", ["method", "status"])
-FAILURE_STATUSES = (
-    "500",
-    "502",
-    "503",
-    "504",
-)  # there from the start, at 0: `rate()` does not see the step from nothing to 1
+FAILURE_STATUSES = ("500", "502", "503", "504")  # exported as 0 from the start: `rate()` misses a step from none to 1
 for _method, _status in product(sorted(METHODS), FAILURE_STATUSES):
     REQUESTS.labels(_method, _status)
 LATENCY = Histogram("http_request_duration_seconds", "HTTP request latency", buckets=BUCKETS_S)
@@ -50,7 +45,7 @@ log = structlog.get_logger()
 
 
 def middleware(app: ASGIApp) -> ASGIApp:
-    """The application, with all this around its HTTP side."""
+    """Wrap the application so that every HTTP request has an id, headers, a log line and metrics."""
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -64,42 +59,44 @@ def middleware(app: ASGIApp) -> ASGIApp:
 
 
 def choose_request_id(sent: str) -> str:
-    """The id that was sent, when it is sane; else a new one."""
+    """The id that the client sent when it is valid, else a new one."""
     return sent if VALID_ID.fullmatch(sent) else f"{getrandbits(128):032x}"
 
 
 async def _handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-    began, method = perf_counter(), str(scope.get("method", ""))
+    started, method = perf_counter(), str(scope.get("method", ""))
     state: dict[str, Any] = scope.setdefault("state", {})
     state["request_id"] = request_id
-    if method == "HEAD":  # RFC 9110 9.3.2: what GET would answer, without its body; Litestar knows no such thing
+    if method == "HEAD":  # RFC 9110 9.3.2: the response to GET without its body, which Litestar does not offer
         scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]  # an HTTP scope has one
 
-    async def headed(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            standing = await rate_limits.limit_state(scope)
-            state["status"] = message["status"]  # from here on nothing waits: whoever gives up now is too late
-            _add_headers(message, request_id, rate_limits.limit_headers(standing) if standing else [])
+            limit = await rate_limits.limit_state(scope)
+            state["status"] = message["status"]  # nothing waits after this line, so no timeout can intervene
+            _add_headers(message, request_id, rate_limits.limit_headers(limit) if limit else [])
         elif message["type"] == "http.response.body" and method == "HEAD":
             message["body"] = b""
         await send(message)
 
     try:
-        await timeouts.with_timeout(scope, receive, headed, lambda timely: app(scope, timely, headed))
+        await timeouts.with_timeout(
+            scope, receive, send_with_headers, lambda timely_receive: app(scope, timely_receive, send_with_headers)
+        )
     finally:
-        _log_request(scope, method, state, perf_counter() - began)
+        _log_request(scope, method, state, perf_counter() - started)
 
 
 def _add_headers(message: HTTPResponseStartEvent, request_id: str, more: list[tuple[bytes, bytes]]) -> None:
     headers = [pair for pair in message.get("headers", ()) if pair[0].lower() != b"x-request-id"]
-    there = {name.lower() for name, _ in headers}
-    headers += [pair for pair in _RAW_HEADERS if pair[0] not in there]
+    present = {name.lower() for name, _ in headers}
+    headers += [pair for pair in _RAW_HEADERS if pair[0] not in present]
     message["headers"] = [*headers, *more, (b"x-request-id", request_id.encode("latin-1"))]
 
 
 @cache
 def _counter(method: str, status: int) -> Counter:
-    """The counter with these labels. The library takes a lock and makes a tuple to find it, for every request."""
+    """The counter with these labels, cached: the library takes a lock and builds a tuple to find it each time."""
     return REQUESTS.labels(method, str(status))
 
 
@@ -108,8 +105,8 @@ def _log_request(scope: Scope, method: str, state: dict[str, Any], took_s: float
     _counter(method if method in METHODS else "OTHER", status).inc()
     LATENCY.observe(took_s)
     opt = getattr(scope.get("route_handler"), "opt", {})
-    tell = log.debug if opt.get(QUIET) and status < HTTP_400_BAD_REQUEST else log.info
-    tell(
+    write = log.debug if opt.get(QUIET) and status < HTTP_400_BAD_REQUEST else log.info
+    write(
         "http.done",
         method=method,
         path=scope.get("path_template", "-"),

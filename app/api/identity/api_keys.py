@@ -1,4 +1,4 @@
-"""API keys over HTTP: everybody has their own, admins see all, and a key is shown once."""
+"""API keys over HTTP: users manage their own, admins all; a key is shown once."""
 
 from typing import Any, Literal
 from uuid import UUID
@@ -45,44 +45,44 @@ async def list_request(
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[ApiKeyQuery]:
-    """Which keys are asked for."""
-    window, whose = pagination.window_of(page, limit), str(user_id) if user_id else None
+    """The requested keys, from the query parameters."""
+    window, owner_id = pagination.window_of(page, limit), str(user_id) if user_id else None
     query = ApiKeyQuery(
-        q=q, user_id=whose, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset
+        q=q, user_id=owner_id, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset
     )
     return ListRequest(query, window)
 
 
 class ApiKeyController(Controller):
-    """Keys for programs: each has a role, and may be narrowed to scopes, networks and a time."""
+    """Keys for programs: each has a role, and may be limited to scopes, networks and a time."""
 
     path = "/api-keys"
     tags = ("API keys",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"list_request": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListApiKeys")
     async def list_api_keys(
-        self, wanted: NamedDependency[ListRequest[ApiKeyQuery]], principal: NamedDependency[Principal]
+        self, list_request: NamedDependency[ListRequest[ApiKeyQuery]], principal: NamedDependency[Principal]
     ) -> ApiKeys | ApiKeyPage:
-        """List one's own keys; an admin lists everybody's. Paged when `page` or `limit` is given."""
-        found, total = await api_keys.list_page(wanted.query, principal)
-        if wanted.window.page is None:
+        """List your own keys, or everybody's as an admin. Paged when `page` or `limit` is given."""
+        found, total = await api_keys.list_page(list_request.query, principal)
+        if list_request.window.page is None:
             return ApiKeys(api_keys=found, total=total)
-        return ApiKeyPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return ApiKeyPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateApiKey")
     async def create_api_key(
         self, request: AnyRequest, data: JSONBody[ApiKeyDraft], principal: NamedDependency[Principal]
     ) -> Response[IssuedApiKey]:
-        """Make a key. The reply is the only one that shows it; it can't go further than who makes it."""
-        made, secret = await api_keys.create(data, principal, request.app.state.scopes)
-        told = IssuedApiKey(**msgspec.structs.asdict(made), key=secret)
-        return Response(told, status_code=201, headers=etags.etag_header(made.version))
+        """Create a key, which only this reply shows. It can't have more permissions than its creator."""
+        key, secret = await api_keys.create(data, principal, request.app.state.scopes)
+        issued = IssuedApiKey(**msgspec.structs.asdict(key), key=secret)
+        return Response(issued, status_code=201, headers=etags.etag_header(key.version))
 
     @get("/{key_id:str}", operation_id="GetApiKey")
     async def get_api_key(self, key_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[ApiKey]:
-        """Read one key, without its secret."""
+        """Get one key, without its secret."""
         return etags.with_etag(await api_keys.get(str(key_id), principal))
 
     @patch("/{key_id:str}", operation_id="UpdateApiKey", opt=VERSIONED)
@@ -94,9 +94,9 @@ class ApiKeyController(Controller):
         principal: NamedDependency[Principal],
         version: NamedDependency[int | None],
     ) -> Response[ApiKey]:
-        """Change what is mentioned; it holds within a second, for open WebSockets as well."""
-        known = request.app.state.scopes
-        return etags.with_etag(await api_keys.update(str(key_id), data, principal, known, version=version))
+        """Update a key: absent fields stay. Takes effect within a second, for open WebSockets as well."""
+        scopes = request.app.state.scopes
+        return etags.with_etag(await api_keys.update(str(key_id), data, principal, scopes, version=version))
 
     @put("/{key_id:str}", operation_id="PutApiKey", opt=VERSIONED)
     async def put_api_key(
@@ -108,12 +108,12 @@ class ApiKeyController(Controller):
         version: NamedDependency[int | None],
     ) -> Response[ApiKey]:
         """Update an API key, as PATCH does: absent fields stay."""
-        known = request.app.state.scopes
-        return etags.with_etag(await api_keys.update(str(key_id), data, principal, known, version=version))
+        scopes = request.app.state.scopes
+        return etags.with_etag(await api_keys.update(str(key_id), data, principal, scopes, version=version))
 
     @delete("/{key_id:str}", operation_id="DeleteApiKey", opt=VERSIONED)
     async def delete_api_key(
         self, key_id: FromPath[UUID], principal: NamedDependency[Principal], version: NamedDependency[int | None]
     ) -> None:
-        """Revoke a key: whoever shows it is refused within a second, and its WebSockets are closed."""
+        """Revoke a key. It is refused within a second, and its WebSockets are closed."""
         await api_keys.delete(str(key_id), principal, version=version)

@@ -1,4 +1,4 @@
-"""Signing up, in and out; and who one is."""
+"""Signing up, in and out, and one's own profile."""
 
 import re
 from typing import Any
@@ -50,7 +50,7 @@ class AuthController(Controller):
 
     @post("/register", operation_id="Register", guards=[ANYONE], opt={"refusals": [403]})
     async def register(self, request: AnyRequest, data: JSONBody[Registration]) -> User:
-        """Sign up. The first user becomes admin; later ones are viewers, and only while registration is open."""
+        """Sign up. The first user becomes admin; later ones become viewers, and only while registration is open."""
         settings = request.app.state.settings
         if not settings.registration_open:
             await users.require_first_user()
@@ -65,9 +65,9 @@ class AuthController(Controller):
 
     @post("/login", operation_id="Login", status_code=200, guards=[ANYONE], dto=FormBodyDTO, opt=SIGNING_IN)
     async def login(self, request: AnyRequest, data: JSONBody[Login]) -> Response[LoginResponse]:
-        """Sign in with e-mail address or user name. Answers with tokens, and sets the cookie `session_id`.
+        """Sign in with e-mail address or user name. Returns tokens, and sets the cookie `session_id`.
 
-        Who has a second factor also sends `token`, or goes on with the `ticket` of the refusal `TWO_FACTOR_REQUIRED`.
+        With a second factor, also send `token`, or continue with the `ticket` of the error `TWO_FACTOR_REQUIRED`.
         """
         return await _sign_in(request, data)
 
@@ -85,28 +85,27 @@ class AuthController(Controller):
 
     @post("/refresh", operation_id="RefreshToken", status_code=200, guards=[ANYONE], opt={"refusals": [401]})
     async def refresh_token(self, request: AnyRequest, data: JSONBody[RefreshRequest]) -> Response[LoginResponse]:
-        """Trade a refresh token for a new pair. One that was used before ends the whole session."""
-        sid, user_id, fresh = await sessions.rotate_refresh_token(data.refresh_token)
-        return login_response.build_response(request, await users.get(user_id), sid, fresh)
+        """Exchange a refresh token for a new pair of tokens. A token that was used before ends the whole session."""
+        sid, user_id, refresh_token = await sessions.rotate_refresh_token(data.refresh_token)
+        return login_response.build_response(request, await users.get(user_id), sid, refresh_token)
 
     @post("/logout", operation_id="Logout", status_code=204, guards=[VIEWER])
     async def logout(self, request: AnyRequest, principal: NamedDependency[Principal]) -> Response[None]:
-        """Sign out: access token, refresh token and cookie end at once."""
+        """Sign out: access token, refresh token and cookie become invalid at once."""
         if principal.session_id is not None:
             await sessions.end(principal.session_id)
         names = (principals.SESSION_COOKIE, principals.CSRF_COOKIE)
-        gone = [
+        expired = [
             cookies.make_cookie(request, name, "", max_age=0, httponly=name == principals.SESSION_COOKIE)
             for name in names
         ]
-        return Response(None, cookies=gone, status_code=204)
+        return Response(None, cookies=expired, status_code=204)
 
     @get("/me", operation_id="GetMe", guards=[VIEWER])
     async def get_me(self, principal: NamedDependency[Principal]) -> CurrentUser:
-        """Get oneself: the user, their second factors, and what this credential may do."""
-        user = (
-            _installation_user(principal) if principal == principals.API_ADMIN else await users.get(principal.user_id)
-        )
+        """Get your own user, your second factors, and what this credential may do."""
+        is_installation = principal == principals.API_ADMIN
+        user = _installation_user(principal) if is_installation else await users.get(principal.user_id)
         credential = _credential_of(principal)
         return CurrentUser(**structs.asdict(user), two_factor=await mfa.get_status(user.id), credential=credential)
 
@@ -114,40 +113,40 @@ class AuthController(Controller):
     async def update_me(
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[ProfilePatch]
     ) -> User:
-        """Change one's own user name or e-mail address. Another address wants the password, and a code if there are."""
+        """Update your own user name or e-mail address. A new address needs the password, and a code with 2FA."""
         if principal == principals.API_ADMIN:
             raise Forbidden("The installation's own token is nobody's account: sign in as a person.")
         await _verify_email_change(request, principal, data)
-        changed = await users.rename(
+        user = await users.rename(
             principal.user_id,
             username=None if data.username is UNSET else data.username,
             email=None if data.email is UNSET else data.email,
         )
         sessions.clear_cache()
         basic_auth.clear_cache()
-        return changed
+        return user
 
 
 async def _sign_in(request: AnyRequest, data: Login) -> Response[LoginResponse]:
-    """Sign in who has the password, and the second factor where there is one. Raises Unauthorized, LockedOut."""
+    """Check the password and, where there is one, the second factor, and sign in. Raises Unauthorized, LockedOut."""
     login_response.refuse_foreign_origin(request)
     guess = (CredentialKind.PASSWORD, address_of(request), _login_of(data))
     await brute_force.refuse_if_locked(*guess)
     account = await users.find_by_login(_login_of(data))
     audit_trail.trail_of(request).resource_id = account.id if account else ""
-    stored = account.password_hash if account and account.active else None
-    if not await passwords.matches(data.password, stored) or account is None:
+    stored_hash = account.password_hash if account and account.active else None
+    if not await passwords.matches(data.password, stored_hash) or account is None:
         await brute_force.record_failure(*guess)
         raise Unauthorized(WRONG_LOGIN)
-    bearer = second_factor.PendingLogin(account, _login_of(data))
-    await second_factor.require_second_factor(request, bearer, data.token)
-    told = await second_factor.complete_login(request, bearer)
+    pending = second_factor.PendingLogin(account, _login_of(data))
+    await second_factor.require_second_factor(request, pending, data.token)
+    response = await second_factor.complete_login(request, pending)
     await _rehash_if_outdated(account, data.password)
-    return told
+    return response
 
 
 async def _verify_setup_token(request: AnyRequest, token: str | None) -> None:
-    """Let the first user in who has the set-up token. Raises Forbidden, LockedOut."""
+    """Check the set-up token of the first user. Raises Forbidden, LockedOut."""
     await brute_force.refuse_if_locked(CredentialKind.LINK, address_of(request), method=AuthMethod.SETUP_TOKEN)
     try:
         setup.require_setup_token(request.app.state.settings, token)
@@ -157,14 +156,14 @@ async def _verify_setup_token(request: AnyRequest, token: str | None) -> None:
 
 
 async def _verify_email_change(request: AnyRequest, principal: Principal, data: ProfilePatch) -> None:
-    """Want both factors for another address: a provider may sign in by it. Raises Invalid, Forbidden, Unauthorized."""
+    """Require both factors for a new address, because OIDC signs in by it. Raises Invalid, Forbidden, Unauthorized."""
     if data.email is UNSET or data.email.lower() == (await users.get(principal.user_id)).email:
         return
     await second_factor.verify_password_and_code(request, principal, data.password, data.token)
 
 
 async def _rehash_if_outdated(account: Account, password: str) -> None:
-    """Hash the password again when today's parameters are others than those it was hashed with."""
+    """Hash the password again when its hash has outdated parameters."""
     if passwords.is_outdated(account.password_hash):
         await users.update_password_hash(
             account.id, await passwords.hash_password(password), old_hash=account.password_hash
@@ -172,7 +171,7 @@ async def _rehash_if_outdated(account: Account, password: str) -> None:
 
 
 def username_from_email(email: str) -> str:
-    """A user name made of an e-mail address."""
+    """A user name from the local part of an e-mail address."""
     return INVALID_NAME_CHARS.sub("_", email.rpartition("@")[0])[:64]
 
 
@@ -189,7 +188,7 @@ def _credential_of(principal: Principal) -> Credential:
 
 
 def _installation_user(principal: Principal) -> User:
-    """The installation's own token is nobody's account."""
+    """A user that stands for the installation's own token, which has no account."""
     return User(
         id=principal.user_id,
         username=principal.username,

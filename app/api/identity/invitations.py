@@ -1,4 +1,4 @@
-"""Invitations over HTTP: admins make and revoke them, guests accept them."""
+"""Invitations over HTTP: admins create and revoke them, guests accept them."""
 
 from typing import Any, Literal
 from uuid import UUID
@@ -50,7 +50,7 @@ async def list_request(
     sort: FromQuery[Sort] = "created_at",
     order: FromQuery[Order] = "desc",
 ) -> ListRequest[InvitationQuery]:
-    """Which invitations are asked for."""
+    """The requested invitations, from the query parameters."""
     window, descending = pagination.window_of(page, limit), order == "desc"
     query = InvitationQuery(
         q=q, status=status, sort=sort, descending=descending, limit=window.limit, offset=window.offset
@@ -59,50 +59,50 @@ async def list_request(
 
 
 async def issue_invitation(draft: InvitationDraft, principal: Principal, state: State) -> IssuedInvitation:
-    """Keep a new invitation, and make the link that is shown this once."""
-    made, token = await invitations.create(draft, principal.user_id)
+    """Create an invitation with its link, which is shown only once."""
+    invitation, token = await invitations.create(draft, principal.user_id)
     link = f"{state.settings.client_url.rstrip('/')}/invitation#{token}"
-    return IssuedInvitation(**structs.asdict(made), token=token, link=link)
+    return IssuedInvitation(**structs.asdict(invitation), token=token, link=link)
 
 
 class InvitationController(Controller):
-    """Places held for people who choose their own password."""
+    """Invitations of people, who choose their own password."""
 
     path = "/invitations"
     tags = ("Users",)
 
-    @get(operation_id="ListInvitations", guards=[ADMIN], dependencies={"wanted": Provide(list_request)})
+    @get(operation_id="ListInvitations", guards=[ADMIN], dependencies={"list_request": Provide(list_request)})
     async def list_invitations(
-        self, wanted: NamedDependency[ListRequest[InvitationQuery]]
+        self, list_request: NamedDependency[ListRequest[InvitationQuery]]
     ) -> Invitations | InvitationPage:
         """List invitations: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await invitations.list_page(wanted.query)
-        if wanted.window.page is None:
+        found, total = await invitations.list_page(list_request.query)
+        if list_request.window.page is None:
             return Invitations(invitations=found, total=total)
-        return InvitationPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return InvitationPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateInvitation", guards=[ADMIN], opt={"refusals": [409]})
     async def create_invitation(
         self, data: JSONBody[InvitationDraft], state: State, principal: NamedDependency[Principal]
     ) -> IssuedInvitation:
-        """Invite somebody. The link is shown this once, holds for seven days, and lets one person in."""
+        """Invite somebody. Only this reply shows the link. It is valid for seven days and for one person."""
         return await issue_invitation(data, principal, state)
 
     @get("/{invitation_id:str}", operation_id="GetInvitation", guards=[ADMIN])
     async def get_invitation(self, invitation_id: FromPath[UUID]) -> Invitation:
-        """Read one invitation, without its link."""
+        """Get one invitation, without its link."""
         return await invitations.get(str(invitation_id))
 
     @delete("/{invitation_id:str}", operation_id="RevokeInvitation", guards=[ADMIN], opt={"refusals": [409]})
     async def revoke_invitation(self, invitation_id: FromPath[UUID]) -> None:
-        """Take an invitation back. One that was accepted can't be."""
+        """Revoke an invitation that was not accepted yet."""
         await invitations.revoke(str(invitation_id))
 
     @post("/accept", operation_id="AcceptInvitation", status_code=200, guards=[ANYONE], opt={"refusals": [403, 409]})
     async def accept_invitation(
         self, request: Request[Any, Any, Any], data: JSONBody[Acceptance]
     ) -> Response[LoginResponse]:
-        """Accept an invitation: choose a name and a password, and be signed in."""
+        """Accept an invitation with a name and a password, and sign in."""
         email = await _invited_email(data.token, address_of(request))
         username = data.username or username_from_email(email)
         common_passwords.require_strong_password(data.password, username, email)
@@ -111,7 +111,7 @@ class InvitationController(Controller):
 
 
 async def _invited_email(token: str, address: str) -> str:
-    """Whose invitation it is. Raises Forbidden; and LockedOut for who tries one after the other."""
+    """The e-mail address of an invitation. Raises Forbidden, and LockedOut for guessing."""
     await brute_force.refuse_if_locked(CredentialKind.LINK, address)
     try:
         return await invitations.email_of(token)

@@ -1,4 +1,4 @@
-"""What somebody is given who has just signed in: tokens, and the two cookies of the same session."""
+"""The response to a successful login: the session's tokens and its two cookies."""
 
 from time import time
 from typing import Any
@@ -14,11 +14,11 @@ from app.store.identity import sessions
 from schema.users import LoginResponse, User
 
 AnyRequest = Request[Any, Any, Any]
-MAX_USER_AGENT_CHARS = 200  # characters of a User-Agent that are kept
+MAX_USER_AGENT_CHARS = 200  # stored with the session
 
 
 def refuse_foreign_origin(request: AnyRequest) -> None:
-    """Raise Forbidden for a page of somebody else's: it would sign a visitor in as whom it likes."""
+    """Raise Forbidden for a page of another site, which could sign its visitors in to an account of its choice."""
     if "Origin" in request.headers and not principals.is_same_origin(request):
         raise Forbidden("Signing in is for our own pages, CLIENT_URL's, and programs: this `Origin` is none of them.")
 
@@ -26,9 +26,9 @@ def refuse_foreign_origin(request: AnyRequest) -> None:
 async def start_session(
     request: AnyRequest, user: User, *, password_hash: str | None = None
 ) -> Response[LoginResponse]:
-    """Begin a session of the user, and answer with it.
+    """Start a session of the user, and return its response. Raises Unauthorized when the password has changed.
 
-    password_hash   of the password they came with, if they did: it must be theirs still. Raises Unauthorized
+    password_hash   the hash that the password was checked against; None without a password
     """
     agent = one_line(request.headers.get("User-Agent", ""), MAX_USER_AGENT_CHARS)
     sid, refresh = await sessions.start(user.id, ip=address_of(request), agent=agent, password_hash=password_hash)
@@ -36,19 +36,20 @@ async def start_session(
 
 
 def build_response(request: AnyRequest, user: User, sid: str, refresh: str) -> Response[LoginResponse]:
-    """The reply to who is in: a fresh pair of tokens, and the cookies."""
+    """The response with a new access token, the refresh token and the cookies."""
     audit_trail.trail_of(request).record_sign_in(user)
-    told = LoginResponse(
+    login = LoginResponse(
         access_token=tokens.access_token(user.id, sid, int(time())),
         user=user,
         refresh_token=refresh,
         expires_in=tokens.ACCESS_LIFETIME_S,
     )
-    lives = {"max_age": tokens.REFRESH_LIFETIME_S}
+    max_age = tokens.REFRESH_LIFETIME_S
+    session_cookie, csrf_token = tokens.session_cookie(sid), tokens.csrf_token(sid)
     return Response(
-        told,
+        login,
         cookies=[
-            cookies.make_cookie(request, principals.SESSION_COOKIE, tokens.session_cookie(sid), httponly=True, **lives),
-            cookies.make_cookie(request, principals.CSRF_COOKIE, tokens.csrf_token(sid), httponly=False, **lives),
+            cookies.make_cookie(request, principals.SESSION_COOKIE, session_cookie, max_age=max_age, httponly=True),
+            cookies.make_cookie(request, principals.CSRF_COOKIE, csrf_token, max_age=max_age, httponly=False),
         ],
     )

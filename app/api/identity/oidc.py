@@ -1,4 +1,4 @@
-"""Signing in at an OpenID provider: there, and back again."""
+"""Signing in with an OpenID Connect provider: the redirect to it and the callback from it."""
 
 import secrets
 from typing import Annotated
@@ -20,19 +20,19 @@ from app.security.limits import failed_logins
 from app.security.limits.client_ip import address_of
 from app.settings import Settings
 from app.store.identity import oidc_identities, users
-from app.store.system import settings as stored
+from app.store.system import settings
 from schema.login_attempts import AuthMethod
 from schema.users import LoginResponse
 
 COOKIE, OIDC_PATH = "oidc_sign_in", "/api/v1/auth/oidc"
 JSON = "application/json"
-EGRESS_SETTING = "egress.oauth"  # the setting that says where providers may be
+EGRESS_SETTING = "egress.oauth"  # the setting with the networks of providers
 Code = Annotated[str | None, QueryParameter(description="As the provider sends it, however long it is.")]
 StateParameter = Annotated[str | None, QueryParameter(name="state", description="As it was sent to the provider.")]
 
 
 class OidcController(Controller):
-    """Signing in with an account that one has elsewhere."""
+    """Signing in with an account at an OpenID Connect provider."""
 
     path = "/auth/oidc"
     tags = ("Auth",)
@@ -41,14 +41,14 @@ class OidcController(Controller):
 
     @get("/start", operation_id="StartOidc", status_code=302, opt={"refusals": [404, 502]})
     async def start_oidc(self, request: AnyRequest) -> Redirect:
-        """Send the browser to the provider that OIDC_ISSUER names."""
-        from app.security.credentials import oidc  # noqa: PLC0415  # a third of a second of every start, for whoever has a provider
+        """Redirect the browser to the provider that OIDC_ISSUER names."""
+        from app.security.credentials import oidc  # noqa: PLC0415  # takes a third of a second, and only some use it
 
-        settings = _require_settings(request)
-        url, word = await oidc.start_sign_in(
-            settings, _callback_url(request, settings), await stored.get_value(EGRESS_SETTING)
+        app_settings = _require_settings(request)
+        url, sign_in_token = await oidc.start_sign_in(
+            app_settings, _callback_url(request, app_settings), await settings.get_value(EGRESS_SETTING)
         )
-        return Redirect(url, status_code=302, cookies=[_cookie(request, word, oidc.LIFETIME_S)])
+        return Redirect(url, status_code=302, cookies=[_cookie(request, sign_in_token, oidc.LIFETIME_S)])
 
     @get(
         "/callback",
@@ -60,51 +60,54 @@ class OidcController(Controller):
         },
     )
     async def finish_oidc(
-        self, request: AnyRequest, code: Code = None, came_with: StateParameter = None
+        self, request: AnyRequest, code: Code = None, returned_state: StateParameter = None
     ) -> Response[LoginResponse | None]:
-        """Come back from the provider: signs in, and goes on to CLIENT_URL with the cookie `session_id`."""
-        from app.security.credentials import oidc  # noqa: PLC0415  # a third of a second of every start, for whoever has a provider
+        """Return from the provider: signs in, and redirects to CLIENT_URL with the cookie `session_id`."""
+        from app.security.credentials import oidc  # noqa: PLC0415  # takes a third of a second, and only some use it
 
-        del code, came_with  # the document shows them; a provider may send others, and all are judged together
-        settings = _require_settings(request)
-        word = cookies.cookie_value(request, COOKIE)
+        del code, returned_state  # declared for the document; a provider may send others, and all are checked together
+        app_settings = _require_settings(request)
+        callback_url = _callback_url(request, app_settings)
+        sign_in_token = cookies.cookie_value(request, COOKIE)
         query = {name: text for name, text in request.query_params.multi_items()}  # noqa: C416  # of several, the last
         try:
-            if word is None:
-                raise Unauthorized(oidc.BAD_STATE)  # the same as a cookie of somebody else's
-            told = await oidc.complete_sign_in(
-                settings, _callback_url(request, settings), word, query, await stored.get_value(EGRESS_SETTING)
-            )
+            if sign_in_token is None:
+                raise Unauthorized(oidc.BAD_STATE)  # the same as for a foreign cookie
+            egress = await settings.get_value(EGRESS_SETTING)
+            claims = await oidc.complete_sign_in(app_settings, callback_url, sign_in_token, query, egress)
         except Unauthorized:
             failed_logins.record_failed_login(AuthMethod.OIDC, address_of(request))
             raise
-        signed_in = await start_session(request, await users.get(await _sign_in_or_create(settings, told)))
-        given = [*signed_in.cookies, _cookie(request, "", 0)]
+        login = await start_session(request, await users.get(await _sign_in_or_create(app_settings, claims)))
+        new_cookies = [*login.cookies, _cookie(request, "", 0)]
         if JSON in request.headers.get("Accept", ""):
-            return Response(signed_in.content, status_code=200, cookies=given)
-        return Redirect(settings.client_url, status_code=302, cookies=given)
+            return Response(login.content, status_code=200, cookies=new_cookies)
+        return Redirect(app_settings.client_url, status_code=302, cookies=new_cookies)
 
 
 def _require_settings(request: AnyRequest) -> Settings:
-    settings: Settings = request.app.state.settings
-    if not settings.oidc_issuer:
+    app_settings: Settings = request.app.state.settings
+    if not app_settings.oidc_issuer:
         raise NotFound("Signing in with a provider is not set up here: OIDC_ISSUER is not set.")
-    return settings
+    return app_settings
 
 
-def _callback_url(request: AnyRequest, settings: Settings) -> str:
-    """Our address as the provider knows it."""
-    return settings.oidc_redirect_url or f"{request.url.scheme}://{request.url.netloc}{OIDC_PATH}/callback"
+def _callback_url(request: AnyRequest, app_settings: Settings) -> str:
+    """Our callback address, as the provider knows it."""
+    return app_settings.oidc_redirect_url or f"{request.url.scheme}://{request.url.netloc}{OIDC_PATH}/callback"
 
 
-def _cookie(request: AnyRequest, value: str, lives_s: int) -> Cookie:
-    return cookies.make_cookie(request, COOKIE, value, max_age=lives_s, httponly=True)
+def _cookie(request: AnyRequest, value: str, lifetime_s: int) -> Cookie:
+    return cookies.make_cookie(request, COOKIE, value, max_age=lifetime_s, httponly=True)
 
 
-async def _sign_in_or_create(settings: Settings, told: dict[str, object]) -> str:
+async def _sign_in_or_create(app_settings: Settings, claims: dict[str, object]) -> str:
+    """The id of the user with these claims, created when the settings allow it."""
     role = oidc_claims.role_from_claims(
-        told, settings.oidc_role_claim, settings.oidc_admin_values, settings.oidc_operator_values
+        claims, app_settings.oidc_role_claim, app_settings.oidc_admin_values, app_settings.oidc_operator_values
     )
-    person = oidc_claims.user_from_claims(told, role)
-    spare = await passwords.hash_password(secrets.token_urlsafe(32))
-    return await oidc_identities.sign_in_or_create(person, may_create=settings.oidc_auto_create, spare_hash=spare)
+    person = oidc_claims.user_from_claims(claims, role)
+    unused_hash = await passwords.hash_password(secrets.token_urlsafe(32))
+    return await oidc_identities.sign_in_or_create(
+        person, may_create=app_settings.oidc_auto_create, spare_hash=unused_hash
+    )

@@ -1,4 +1,4 @@
-"""Passkeys: registered, named, removed, and the second step of signing in with one."""
+"""Passkeys over HTTP: registering, renaming and deleting them, and the second login step with one."""
 
 from uuid import UUID
 
@@ -33,7 +33,7 @@ from schema.users import LoginResponse, Principal
 
 
 class PasskeyController(Controller):
-    """Second factors that nobody can type, and nobody can be talked out of."""
+    """Passkeys as second factors, which can't be phished."""
 
     path = "/auth/passkeys"
     tags = ("Auth",)
@@ -42,28 +42,27 @@ class PasskeyController(Controller):
     async def create_passkey_options(
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[PasskeyStart]
     ) -> PasskeyOptions:
-        """Begin to register a passkey: what the browser needs for `navigator.credentials.create`."""
-        from app.security.auth import webauthn  # noqa: PLC0415  # a tenth of a second, for whoever has passkeys
+        """Start registering a passkey. Returns the options for `navigator.credentials.create`."""
+        from app.security.auth import webauthn  # noqa: PLC0415  # takes a tenth of a second, and only some use it
 
         account = await second_factor.verify_password(request, principal, data.password)
-        site = relying_party_of(request)
-        there = await passkeys.list_keys(account.id)
+        party = relying_party_of(request)
+        existing = await passkeys.list_keys(account.id)
         challenge = await webauthn_challenges.issue(account.id, "register")
         user = (account.id, account.email)
-        return PasskeyOptions(public_key=webauthn.registration_options(site, user, there, challenge))
+        return PasskeyOptions(public_key=webauthn.registration_options(party, user, existing, challenge))
 
     @post(operation_id="CreatePasskey", guards=[VIEWER])
     async def create_passkey(
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[PasskeyDraft]
     ) -> PasskeyAdded:
-        """Keep what the authenticator made. Ends one's other sessions; the first factor comes with recovery codes."""
-        from app.security.auth import webauthn  # noqa: PLC0415  # a tenth of a second, for whoever has passkeys
+        """Store a new passkey. Ends your other sessions. With your first second factor you also get recovery codes."""
+        from app.security.auth import webauthn  # noqa: PLC0415  # takes a tenth of a second, and only some use it
 
-        user_id, site = second_factor.require_person(principal), relying_party_of(request)
-        key = webauthn.verify_registration(
-            site, data.credential, await webauthn_challenges.consume(user_id, "register")
-        )
-        passkey, codes = await passkeys.create(user_id, data.name, site.rp_id, key)
+        user_id, party = second_factor.require_person(principal), relying_party_of(request)
+        challenge = await webauthn_challenges.consume(user_id, "register")
+        key = webauthn.verify_registration(party, data.credential, challenge)
+        passkey, codes = await passkeys.create(user_id, data.name, party.rp_id, key)
         await sessions.end_others(user_id, except_id=principal.session_id)
         return PasskeyAdded(passkey=passkey, two_factor=await mfa.get_status(user_id), recovery_codes=codes)
 
@@ -71,23 +70,23 @@ class PasskeyController(Controller):
     async def list_passkeys(
         self, principal: NamedDependency[Principal], page: Page = None, limit: Limit = None
     ) -> Passkeys | PasskeyPage:
-        """List one's passkeys, oldest first, paged when `page` or `limit` is given."""
+        """List your passkeys, oldest first, paged when `page` or `limit` is given."""
         window, found = pagination.window_of(page, limit), await passkeys.list_for_user(principal.user_id)
         if window.page is None:
             return Passkeys(passkeys=found, total=len(found))
-        part = found[window.offset : window.offset + window.limit]
-        return PasskeyPage(data=part, pagination=pagination.page_info(window, len(found)))
+        data = found[window.offset : window.offset + window.limit]
+        return PasskeyPage(data=data, pagination=pagination.page_info(window, len(found)))
 
     @patch("/{passkey_id:str}", operation_id="UpdatePasskey", guards=[VIEWER])
     async def update_passkey(
         self, principal: NamedDependency[Principal], passkey_id: FromPath[UUID], data: JSONBody[PasskeyPatch]
     ) -> Passkey:
-        """Give a passkey another name."""
+        """Rename a passkey."""
         return await passkeys.rename(second_factor.require_person(principal), str(passkey_id), data.name)
 
     @delete("/{passkey_id:str}", operation_id="DeletePasskey", guards=[VIEWER], opt={"refusals": [409]})
     async def delete_passkey(self, principal: NamedDependency[Principal], passkey_id: FromPath[UUID]) -> None:
-        """Forget a passkey, unless it is the last second factor. Ends one's other sessions."""
+        """Delete a passkey, unless it is the last second factor. Ends your other sessions."""
         user_id = second_factor.require_person(principal)
         await passkeys.delete(user_id, str(passkey_id))
         await sessions.end_others(user_id, except_id=principal.session_id)
@@ -102,32 +101,32 @@ class PasskeyController(Controller):
     async def create_passkey_login_options(
         self, request: AnyRequest, data: JSONBody[PasskeyLoginStart]
     ) -> PasskeyOptions:
-        """Begin the second step: what the browser needs for `navigator.credentials.get`."""
-        from app.security.auth import webauthn  # noqa: PLC0415  # a tenth of a second, for whoever has passkeys
+        """Start the second login step with a passkey. Returns the options for `navigator.credentials.get`."""
+        from app.security.auth import webauthn  # noqa: PLC0415  # takes a tenth of a second, and only some use it
 
-        bearer, site = await second_factor.read_mfa_token(data.ticket), relying_party_of(request)
-        account = bearer.account
-        there = await passkeys.list_keys(account.id, site.rp_id)
-        if not there:
-            raise Conflict(f"There is no passkey for {site.rp_id}.")
+        pending, party = await second_factor.read_mfa_token(data.ticket), relying_party_of(request)
+        account = pending.account
+        existing = await passkeys.list_keys(account.id, party.rp_id)
+        if not existing:
+            raise Conflict(f"There is no passkey for {party.rp_id}.")
         challenge = await webauthn_challenges.issue(account.id, "sign-in")
-        return PasskeyOptions(public_key=webauthn.authentication_options(site, there, challenge))
+        return PasskeyOptions(public_key=webauthn.authentication_options(party, existing, challenge))
 
     @post("/login", operation_id="LoginWithPasskey", status_code=200, guards=[ANYONE], opt={"refusals": [401, 403]})
     async def login_with_passkey(self, request: AnyRequest, data: JSONBody[PasskeyLogin]) -> Response[LoginResponse]:
-        """The second step with a passkey: the ticket of the first one stands for the password."""
-        from app.security.auth import webauthn  # noqa: PLC0415  # a tenth of a second, for whoever has passkeys
+        """Complete the login with a passkey. The `ticket` of the first step stands for the password."""
+        from app.security.auth import webauthn  # noqa: PLC0415  # takes a tenth of a second, and only some use it
 
-        bearer, site = await second_factor.read_mfa_token(data.ticket), relying_party_of(request)
-        challenge = await webauthn_challenges.consume(bearer.account.id, "sign-in")
-        there = await passkeys.list_keys(bearer.account.id, site.rp_id)
-        key = next((one for one in there if one.credential_id == data.credential.id.rstrip("=")), None)
+        pending, party = await second_factor.read_mfa_token(data.ticket), relying_party_of(request)
+        challenge = await webauthn_challenges.consume(pending.account.id, "sign-in")
+        existing = await passkeys.list_keys(pending.account.id, party.rp_id)
+        key = next((one for one in existing if one.credential_id == data.credential.id.rstrip("=")), None)
         try:
             if key is None:
-                raise Unauthorized(PASSKEY_NOT_VERIFIED)  # the same as a signature that does not fit
-            used = webauthn.verify_authentication(site, data.credential, challenge, key)
+                raise Unauthorized(PASSKEY_NOT_VERIFIED)  # the same as for an invalid signature
+            verified = webauthn.verify_authentication(party, data.credential, challenge, key)
         except Unauthorized:
-            failed_logins.record_failed_login(AuthMethod.PASSKEY, address_of(request), bearer.account.id)
+            failed_logins.record_failed_login(AuthMethod.PASSKEY, address_of(request), pending.account.id)
             raise
-        await passkeys.record_use(key, used)
-        return await second_factor.complete_login(request, bearer)
+        await passkeys.record_use(key, verified)
+        return await second_factor.complete_login(request, pending)

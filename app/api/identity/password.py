@@ -31,9 +31,9 @@ class OwnPasswordController(Controller):
         principal: NamedDependency[Principal],
         data: JSONBody[PasswordChange],
     ) -> None:
-        """Change one's own password. Every other session of one's own ends; the one that asks stays as it is.
+        """Change your own password. Your other sessions end; the current one stays.
 
-        API keys stay as they are, unless `keys` is `revoke`.
+        Your API keys stay valid, unless `keys` is `revoke`.
         """
         if principal.session_id is None:
             raise Forbidden("A password is changed by who has signed in with it: sign in, then change it.")

@@ -1,4 +1,4 @@
-"""The second step of signing in: when it is asked for, the ticket between the steps, and where codes are judged."""
+"""The second login step: when it is required, the MFA token between the steps, and the check of codes and passwords."""
 
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
@@ -27,77 +27,80 @@ PEOPLE_ONLY = "This is for people who are signed in; an API key or the installat
 
 
 class PendingLogin(Struct, frozen=True):
-    """Who did the first step, and the login as it was typed there: by it failures are counted, and forgiven."""
+    """A login whose password was right. `login` is the name as it was typed, by which failures are counted."""
 
     account: Account
     login: str
 
 
-async def require_second_factor(request: AnyRequest, bearer: PendingLogin, token: str | None) -> None:
-    """Let through whose password was right. Raises TwoFactorRequired for want of a code, Unauthorized for a bad one.
+async def require_second_factor(request: AnyRequest, pending: PendingLogin, token: str | None) -> None:
+    """Check the code of an account with a second factor. Raises TwoFactorRequired without a code, Unauthorized.
 
-    Of passwords guessed at once, the right one is not told apart by what is asked for next: LockedOut comes first.
+    LockedOut is raised first, so that the reply does not reveal which of many guessed passwords was right.
     """
-    account = bearer.account
-    has = await mfa.get_status(account.id)
-    if not has.enabled:
+    account = pending.account
+    status = await mfa.get_status(account.id)
+    if not status.enabled:
         return
-    await brute_force.refuse_if_locked(CredentialKind.PASSWORD, address_of(request), bearer.login)
+    await brute_force.refuse_if_locked(CredentialKind.PASSWORD, address_of(request), pending.login)
     if not token:
-        methods = {"totp": has.totp, "passkey": has.passkeys, "recovery_code": has.recovery_codes}
-        ticket = signed_tokens.issue_token(
+        methods = {"totp": status.totp, "passkey": status.passkeys, "recovery_code": status.recovery_codes}
+        mfa_token = signed_tokens.issue_token(
             signed_tokens.MFA_TOKEN_KIND,
             MFA_TOKEN_LIFETIME_S,
             sub=account.id,
-            login=bearer.login,
+            login=pending.login,
             mark=_password_fingerprint(account),
         )
-        told: dict[str, Any] = {
-            "ticket": ticket,
+        details: dict[str, Any] = {
+            "ticket": mfa_token,
             "expires_in": MFA_TOKEN_LIFETIME_S,
-            "methods": [name for name, there in methods.items() if there],
+            "methods": [name for name, available in methods.items() if available],
         }
-        raise TwoFactorRequired("A code of your authenticator app, a recovery code or a passkey is needed.", **told)
+        raise TwoFactorRequired("A code of your authenticator app, a recovery code or a passkey is needed.", **details)
     await verify_code(request, account.id, token)
 
 
 async def verify_code(request: AnyRequest, user_id: str, token: str) -> None:
-    """Take a code of a factor that is on, whatever it is for. Raises Unauthorized, LockedOut."""
+    """Check a code of an enabled factor. Raises Unauthorized, LockedOut."""
     if not await check_code(request, user_id, token, mfa.verify_code):
         raise Unauthorized(WRONG_CODE)
 
 
 async def check_code(
-    request: AnyRequest, user_id: str, token: str, judge: Callable[[str, str], Awaitable[CodeResult]]
+    request: AnyRequest, user_id: str, token: str, verify: Callable[[str, str], Awaitable[CodeResult]]
 ) -> CodeResult:
-    """What the judge says of a code. The one place where codes are tried, and counted. Raises LockedOut."""
+    """The result of `verify` for a code; false when it is wrong. All codes are checked and counted here.
+
+    raises  LockedOut
+    """
     guess = (CredentialKind.CODE, address_of(request), user_id)
     await brute_force.refuse_if_locked(*guess)
-    if told := await judge(user_id, token):
+    if result := await verify(user_id, token):
         await brute_force.record_success(*guess)
     else:
         await brute_force.record_failure(*guess)
-    return told
+    return result
 
 
-async def complete_login(request: AnyRequest, bearer: PendingLogin) -> Response[LoginResponse]:
-    """Sign in who did both steps: only now the password's failures are forgiven, and the address is familiar."""
-    await brute_force.record_success(CredentialKind.PASSWORD, address_of(request), bearer.login)
-    account = bearer.account
+async def complete_login(request: AnyRequest, pending: PendingLogin) -> Response[LoginResponse]:
+    """Sign in after both steps: clears the failures of the password, and remembers the address."""
+    await brute_force.record_success(CredentialKind.PASSWORD, address_of(request), pending.login)
+    account = pending.account
     return await login_response.start_session(request, await users.get(account.id), password_hash=account.password_hash)
 
 
-async def read_mfa_token(ticket: str) -> PendingLogin:
-    """Whose password was right, and still is. Raises Unauthorized."""
-    told = signed_tokens.read_token(signed_tokens.MFA_TOKEN_KIND, ticket)
-    account = await _find_account(str(told["sub"]))
-    if account is None or not account.active or _password_fingerprint(account) != told["mark"]:
+async def read_mfa_token(mfa_token: str) -> PendingLogin:
+    """The login of an MFA token, while its password is unchanged. Raises Unauthorized."""
+    claims = signed_tokens.read_token(signed_tokens.MFA_TOKEN_KIND, mfa_token)
+    account = await _find_account(str(claims["sub"]))
+    if account is None or not account.active or _password_fingerprint(account) != claims["mark"]:
         raise Unauthorized(signed_tokens.TOKEN_INVALID)
-    return PendingLogin(account, str(told["login"]))
+    return PendingLogin(account, str(claims["login"]))
 
 
 async def verify_password(request: AnyRequest, principal: Principal, password: str) -> Account:
-    """The account of somebody signed in who says the password once more. Raises Forbidden, Unauthorized, LockedOut."""
+    """The account of a signed-in user who confirms the password. Raises Forbidden, Unauthorized, LockedOut."""
     account = await _find_account(principal.user_id) if principal.session_id is not None else None
     if account is None:
         raise Forbidden(PEOPLE_ONLY)
@@ -113,7 +116,7 @@ async def verify_password(request: AnyRequest, principal: Principal, password: s
 async def verify_password_and_code(
     request: AnyRequest, principal: Principal, password: str | None, token: str | None
 ) -> None:
-    """Want the password once more and, where there is a second factor, a code.
+    """Check the password and, where there is a second factor, a code.
 
     raises  Invalid (which of them is missing), Forbidden, Unauthorized, LockedOut
     """
@@ -129,7 +132,7 @@ async def verify_password_and_code(
 
 
 def require_person(principal: Principal) -> str:
-    """The id of somebody who is signed in with a session. Raises Forbidden."""
+    """The id of a user who is signed in with a session. Raises Forbidden."""
     if principal.session_id is None:
         raise Forbidden(PEOPLE_ONLY)
     return principal.user_id
@@ -143,5 +146,5 @@ async def _find_account(user_id: str) -> Account | None:
 
 
 def _password_fingerprint(account: Account) -> str:
-    """Another one as soon as the password is."""
+    """A short hash of the password hash, which changes with the password."""
     return sha256(account.password_hash.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Sessions over HTTP, in document 003's shapes: one's own for everybody, everybody's for admins."""
+"""Sessions over HTTP, in the form of document 003: your own, or everybody's as an admin."""
 
 from typing import Annotated, Literal
 
@@ -44,7 +44,7 @@ async def list_request(
     sort: FromQuery[Sort] = "last_accessed",
     order: FromQuery[Order] = "desc",
 ) -> ListRequest[SessionQuery]:
-    """Which sessions are asked for: those that one may see."""
+    """The requested sessions that the caller may see, from the query parameters."""
     query = SessionQuery(
         user_id=_visible_user_id(principal) or user_id,
         active=active,
@@ -65,25 +65,25 @@ class SessionController(Controller):
 
     @get(
         operation_id="ListSessions",
-        dependencies={"window": Provide(pagination.optional_window), "wanted": Provide(list_request)},
+        dependencies={"window": Provide(pagination.optional_window), "list_request": Provide(list_request)},
     )
     async def list_sessions(
-        self, wanted: NamedDependency[ListRequest[SessionQuery]], principal: NamedDependency[Principal]
+        self, list_request: NamedDependency[ListRequest[SessionQuery]], principal: NamedDependency[Principal]
     ) -> Sessions | SessionPage:
-        """List one's own sessions, and as an admin everybody's: the last used first, ended ones too."""
-        found, total = await session_queries.list_page(wanted.query, principal.session_id)
-        if wanted.window.page is None:
+        """List your own sessions, or everybody's as an admin: the last used first, ended ones too."""
+        found, total = await session_queries.list_page(list_request.query, principal.session_id)
+        if list_request.window.page is None:
             return Sessions(total=total, sessions=found)
-        return SessionPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return SessionPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @get("/{session_id:str}", operation_id="GetSession")
     async def get_session(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> Session:
-        """Read one session: of one's own, or as an admin anybody's."""
+        """Get one session: your own, or anybody's as an admin."""
         return await session_queries.get(session_id, _visible_user_id(principal), principal.session_id)
 
     @delete("/{session_id:str}", operation_id="DeleteSession")
     async def delete_session(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> None:
-        """End a session: its tokens, its cookie and its sockets within a second."""
+        """End a session: its tokens, its cookie and its WebSockets within a second."""
         await session_queries.get(session_id, _visible_user_id(principal), principal.session_id)
         await sessions.end(session_id)
 
@@ -92,13 +92,13 @@ class SessionController(Controller):
         self,
         principal: NamedDependency[Principal],
         user_id: UserFilter = None,
-        everything: IncludeOwn = False,  # noqa: FBT002  # Litestar passes it by name
+        include_own: IncludeOwn = False,  # noqa: FBT002  # Litestar passes it by name
     ) -> None:
-        """End one's own sessions, and as an admin everybody's; the one that asks only with `all=true`."""
-        keeping = None if everything else principal.session_id
-        await session_queries.end_others(_visible_user_id(principal) or user_id, keeping)
+        """End your own sessions, or everybody's as an admin; the current one only with `all=true`."""
+        kept_id = None if include_own else principal.session_id
+        await session_queries.end_others(_visible_user_id(principal) or user_id, kept_id)
 
 
 def _visible_user_id(principal: Principal) -> str | None:
-    """Whose sessions somebody may see; None for everybody's."""
+    """The user whose sessions the caller may see; None for all users."""
     return None if principal.role is Role.ADMIN else principal.user_id

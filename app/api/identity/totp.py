@@ -1,4 +1,4 @@
-"""One-time codes and recovery codes: set up, switched off, and the second step of signing in with one."""
+"""One-time codes and recovery codes over HTTP: setting up, disabling, and the second login step with a code."""
 
 from litestar import Controller, Response, post
 from litestar.di import NamedDependency
@@ -23,7 +23,7 @@ from schema.users import LoginResponse, Principal
 
 
 class TwoFactorController(Controller):
-    """What is asked for beside the password."""
+    """Second factors with codes."""
 
     path = "/auth/2fa"
     tags = ("Auth",)
@@ -32,7 +32,7 @@ class TwoFactorController(Controller):
     async def set_up_totp(
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[TotpStart]
     ) -> TotpSetup:
-        """Make a secret for an authenticator app. Nothing asks for its codes until one was verified."""
+        """Create a secret for an authenticator app. No code is required before one was verified."""
         account = await second_factor.verify_password(request, principal, data.password)
         secret = await mfa.begin_setup(account.id)
         uri = totp.provisioning_uri(secret, account.email)
@@ -42,12 +42,12 @@ class TwoFactorController(Controller):
     async def verify_totp(
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[TotpConfirmation]
     ) -> TwoFactorEnabled:
-        """Ask for codes of the app from now on. Answers with ten recovery codes, and ends one's other sessions."""
+        """Verify a code of the app, and enable the factor. Returns ten recovery codes; ends your other sessions."""
         user_id = second_factor.require_person(principal)
-        shown = await second_factor.check_code(request, user_id, data.token, mfa.match_code)
-        if shown is None:
+        match = await second_factor.check_code(request, user_id, data.token, mfa.match_code)
+        if match is None:
             raise Invalid.for_field("token", "must be the code that the app shows now")
-        codes = await mfa.confirm_setup(user_id, shown)
+        codes = await mfa.confirm_setup(user_id, match)
         await sessions.end_others(user_id, except_id=principal.session_id)
         return TwoFactorEnabled(two_factor=await mfa.get_status(user_id), recovery_codes=codes)
 
@@ -55,7 +55,7 @@ class TwoFactorController(Controller):
     async def disable_two_factor(
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[DisableTwoFactor]
     ) -> None:
-        """Forget app, passkeys and recovery codes. Ends one's other sessions."""
+        """Delete the app's secret, passkeys and recovery codes. Ends your other sessions."""
         account = await second_factor.verify_password(request, principal, data.password)
         if not (await mfa.get_status(account.id)).enabled:
             raise Conflict("There is no second factor to switch off.")
@@ -67,12 +67,12 @@ class TwoFactorController(Controller):
     async def create_recovery_codes(
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[RecoveryCodesRequest]
     ) -> TwoFactorEnabled:
-        """Make ten new recovery codes; the old ones are good for nothing."""
+        """Create ten new recovery codes; the old ones become invalid."""
         account = await second_factor.verify_password(request, principal, data.password)
-        has = await mfa.get_status(account.id)
-        if not has.enabled:
+        status = await mfa.get_status(account.id)
+        if not status.enabled:
             raise Conflict("Recovery codes stand in for a second factor, and there is none.")
-        if has.totp and not data.token:
+        if status.totp and not data.token:
             raise Invalid.for_field("token", "is required: a one-time or recovery code")
         if data.token:
             await second_factor.verify_code(request, account.id, data.token)
@@ -81,8 +81,8 @@ class TwoFactorController(Controller):
 
     @post("/login", operation_id="LoginWithCode", status_code=200, guards=[ANYONE], opt={"refusals": [401, 403]})
     async def login_with_code(self, request: AnyRequest, data: JSONBody[TwoFactorLogin]) -> Response[LoginResponse]:
-        """The second step with a code: the ticket of the first one stands for the password."""
+        """Complete the login with a code. The `ticket` of the first step stands for the password."""
         login_response.refuse_foreign_origin(request)
-        bearer = await second_factor.read_mfa_token(data.ticket)
-        await second_factor.verify_code(request, bearer.account.id, data.token)
-        return await second_factor.complete_login(request, bearer)
+        pending = await second_factor.read_mfa_token(data.ticket)
+        await second_factor.verify_code(request, pending.account.id, data.token)
+        return await second_factor.complete_login(request, pending)

@@ -1,4 +1,4 @@
-"""Users over HTTP: who may do what here. For admins."""
+"""Users over HTTP, managed by admins."""
 
 import secrets
 from typing import Any, Literal
@@ -25,7 +25,7 @@ from schema.user_admin import GeneratedPassword, PasswordReset, UpdatedUser, Use
 from schema.users import Principal
 
 CREATING, VERSIONED = {"refusals": [409]}, {"refusals": [409, 412]}
-PASSWORD_BYTES = 15  # 120 bits in 20 characters, which can be read out over a telephone
+PASSWORD_BYTES = 15  # 120 bits in 20 characters, short enough to read out over a telephone
 AnyRequest = Request[Any, Any, Any]
 Sort = Literal["username", "email", "role", "created_at", "last_seen_at"]
 
@@ -52,7 +52,7 @@ async def list_request(
     sort: FromQuery[Sort] = "username",
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[UserQuery]:
-    """Which users are asked for."""
+    """The requested users, from the query parameters."""
     query = UserQuery(
         q=q, role=role, active=active, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset
     )
@@ -67,23 +67,23 @@ class UserController(Controller):
     guards = (ADMIN,)
     dependencies = {  # noqa: RUF012  # Litestar's way
         "window": Provide(pagination.optional_window),
-        "wanted": Provide(list_request),
+        "list_request": Provide(list_request),
         "version": Provide(etags.if_match),
     }
 
     @get(operation_id="ListUsers")
-    async def list_users(self, wanted: NamedDependency[ListRequest[UserQuery]]) -> Users | UserPage:
+    async def list_users(self, list_request: NamedDependency[ListRequest[UserQuery]]) -> Users | UserPage:
         """List users: by user name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await user_admin.list_page(wanted.query)
-        if wanted.window.page is None:
+        found, total = await user_admin.list_page(list_request.query)
+        if list_request.window.page is None:
             return Users(users=found, total=total)
-        return UserPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return UserPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateUser", opt=CREATING)
     async def create_user(
         self, data: JSONBody[UserDraft], state: State, principal: NamedDependency[Principal]
     ) -> Response[UserDetail | IssuedInvitation]:
-        """Add a user. Without a password they are invited, and the reply is the invitation with its link."""
+        """Create a user. Without a password they are invited, and the reply is the invitation with its link."""
         if data.password is None:
             invitation = await invitations.issue_invitation(
                 InvitationDraft(email=data.email, role=data.role), principal, state
@@ -91,12 +91,12 @@ class UserController(Controller):
             return Response(invitation, status_code=201)
         username = data.username or username_from_email(data.email)
         common_passwords.require_strong_password(data.password, username, data.email)
-        member = await user_admin.create(username, data.email, data.role, await passwords.hash_password(data.password))
-        return Response(member, status_code=201, headers=etags.etag_header(member.version))
+        user = await user_admin.create(username, data.email, data.role, await passwords.hash_password(data.password))
+        return Response(user, status_code=201, headers=etags.etag_header(user.version))
 
     @get("/{user_id:str}", operation_id="GetUser")
     async def get_user(self, user_id: FromPath[UUID]) -> Response[UserDetail]:
-        """Read one user."""
+        """Get one user."""
         return etags.with_etag(await user_admin.get(str(user_id)))
 
     @patch("/{user_id:str}", operation_id="UpdateUser", opt=VERSIONED)
@@ -107,9 +107,9 @@ class UserController(Controller):
         data: JSONBody[UserPatch],
         version: NamedDependency[int | None],
     ) -> Response[UpdatedUser]:
-        """Change what is mentioned. Another role, or `active: false`, ends their sessions at once.
+        """Update a user: absent fields stay. Another role, or `active: false`, ends their sessions at once.
 
-        A lesser role, or `active: false`, also switches their API keys off, unless `keys` is `keep`.
+        A lower role, or `active: false`, also disables their API keys, unless `keys` is `keep`.
         """
         return await _update_user(request, str(user_id), data, version)
 
@@ -128,30 +128,30 @@ class UserController(Controller):
     async def reset_user_password(
         self, request: AnyRequest, user_id: FromPath[UUID], data: JSONBody[PasswordReset]
     ) -> GeneratedPassword:
-        """Give a user another password, the one that is sent or a new one. Ends their sessions at once.
+        """Reset a user's password, to the given one or a generated one. Ends their sessions at once.
 
-        Their API keys are switched off as well, unless `keys` is `keep`; invitations they sent are revoked.
+        Their API keys are disabled as well, unless `keys` is `keep`; invitations they sent are revoked.
         """
-        member = await user_admin.get(str(user_id))
+        user = await user_admin.get(str(user_id))
         if data.password is not None:
-            common_passwords.require_strong_password(data.password, member.username, member.email)
-        made = None if data.password else secrets.token_urlsafe(PASSWORD_BYTES)
-        hashed = await passwords.hash_password(data.password or made or "")
-        revoked = await user_admin.set_password(member.id, hashed, key_action=data.keys)
+            common_passwords.require_strong_password(data.password, user.username, user.email)
+        generated = None if data.password else secrets.token_urlsafe(PASSWORD_BYTES)
+        hashed = await passwords.hash_password(data.password or generated or "")
+        revoked = await user_admin.set_password(user.id, hashed, key_action=data.keys)
         audit_trail.trail_of(request).change["keys_revoked"] = revoked
-        return GeneratedPassword(password=made, keys_revoked=revoked)
+        return GeneratedPassword(password=generated, keys_revoked=revoked)
 
     @delete("/{user_id:str}", operation_id="DeleteUser", opt=VERSIONED)
     async def delete_user(self, user_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete a user and their sessions. The last admin stays."""
+        """Delete a user and their sessions. The last admin can't be deleted."""
         await user_admin.delete(str(user_id), version=version)
 
 
 async def _update_user(
     request: AnyRequest, user_id: str, patch: UserPatch, version: int | None
 ) -> Response[UpdatedUser]:
-    """Change a user, and note how many keys that switched off."""
-    member = await user_admin.update(user_id, patch, version=version)
-    if member.keys_revoked:
-        audit_trail.trail_of(request).change["keys_revoked"] = member.keys_revoked
-    return etags.with_etag(member)
+    """Update a user, and record how many keys that disabled."""
+    user = await user_admin.update(user_id, patch, version=version)
+    if user.keys_revoked:
+        audit_trail.trail_of(request).change["keys_revoked"] = user.keys_revoked
+    return etags.with_etag(user)

@@ -1,4 +1,4 @@
-"""What a viewer sees, over HTTP: everything, or the monitors that bear one of their tags."""
+"""The tags that limit what a viewer sees, over HTTP: only monitors with one of them are visible."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from schema.tags import VisibleTags
 
 
 class VisibleTagController(Controller):
-    """What a viewer sees."""
+    """Tags that limit what a viewer sees."""
 
     path = "/users/{user_id:str}/visible-tags"
     tags = ("Users",)
@@ -19,13 +19,14 @@ class VisibleTagController(Controller):
 
     @get(operation_id="GetVisibleTags")
     async def get_visible_tags(self, user_id: FromPath[UUID]) -> VisibleTags:
-        """Read the tags that a user sees by as a viewer; none of them: everything."""
+        """Get the tags that limit what a user sees as a viewer; without tags they see everything."""
         return await viewer_tags.get(str(user_id))
 
     @put(operation_id="UpdateVisibleTags", opt={"refusals": [409]})
     async def update_visible_tags(self, user_id: FromPath[UUID], data: JSONBody[VisibleTags]) -> VisibleTags:
-        """Have a viewer see only monitors that bear one of these tags; none of them: everything."""
-        changed = await viewer_tags.set_for_user(str(user_id), data.visible_tags)
-        for remembered in (sessions, api_key_auth, basic_auth):
-            remembered.forget()
-        return changed
+        """Limit a viewer to monitors with one of these tags; without tags they see everything."""
+        visible_tags = await viewer_tags.set_for_user(str(user_id), data.visible_tags)
+        sessions.clear_cache()
+        api_key_auth.clear_cache()
+        basic_auth.clear_cache()
+        return visible_tags

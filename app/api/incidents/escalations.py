@@ -1,4 +1,4 @@
-"""Escalations over HTTP: who is told next while nobody acknowledges."""
+"""Escalations over HTTP: who is alerted next while nobody acknowledges an incident."""
 
 from typing import Literal
 from uuid import UUID
@@ -43,7 +43,7 @@ async def list_request(
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[EscalationQuery]:
-    """Which escalations are asked for."""
+    """The requested escalations, from the query parameters."""
     window, descending = pagination.window_of(page, limit), order == "desc"
     query = EscalationQuery(
         q=q, sort=sort, descending=descending, limit=window.limit, offset=window.offset, visible_to=principal.tags
@@ -52,40 +52,40 @@ async def list_request(
 
 
 class EscalationController(Controller):
-    """Who is told next while nobody acknowledges."""
+    """Who is alerted next while nobody acknowledges an incident."""
 
     path = "/escalations"
     tags = ("Escalations",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"list_request": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListEscalations")
     async def list_escalations(
-        self, wanted: NamedDependency[ListRequest[EscalationQuery]]
+        self, list_request: NamedDependency[ListRequest[EscalationQuery]]
     ) -> Escalations | EscalationPage:
         """List escalations: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await escalation_policies.list_page(wanted.query)
-        if wanted.window.page is None:
+        found, total = await escalation_policies.list_page(list_request.query)
+        if list_request.window.page is None:
             return Escalations(escalations=found, total=total)
-        return EscalationPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return EscalationPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateEscalation", guards=[ADMIN])
     async def create_escalation(self, data: JSONBody[EscalationDraft]) -> Response[Escalation]:
-        """Add an escalation. Monitors that name it use it from their next incident on."""
+        """Create an escalation. Monitors that name it use it from their next incident on."""
         return etags.with_etag(await escalation_policies.create(data), status_code=201)
 
     @get("/{escalation_id:str}", operation_id="GetEscalation")
     async def get_escalation(
         self, escalation_id: FromPath[UUID], principal: NamedDependency[Principal]
     ) -> Response[Escalation]:
-        """Read one escalation."""
+        """Get one escalation."""
         return etags.with_etag(await escalation_policies.get(str(escalation_id), principal.tags))
 
     @patch("/{escalation_id:str}", operation_id="UpdateEscalation", guards=[ADMIN], opt=VERSIONED)
     async def update_escalation(
         self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
     ) -> Response[Escalation]:
-        """Change what is mentioned; `steps` are replaced whole, and open incidents go on with the new ones."""
+        """Update an escalation: absent fields stay; `steps` are replaced whole, and open incidents use the new ones."""
         return etags.with_etag(await escalation_policies.update(str(escalation_id), data, version=version))
 
     @put("/{escalation_id:str}", operation_id="PutEscalation", guards=[ADMIN], opt=VERSIONED)
@@ -97,5 +97,5 @@ class EscalationController(Controller):
 
     @delete("/{escalation_id:str}", operation_id="DeleteEscalation", guards=[ADMIN], opt=VERSIONED)
     async def delete_escalation(self, escalation_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete an escalation; its monitors fall back to none."""
+        """Delete an escalation; its monitors then have none."""
         await escalation_policies.delete(str(escalation_id), version=version)

@@ -1,6 +1,6 @@
-"""What follows a stored change of an incident: its messages go out, and whoever is watching hears of it.
+"""Publishes a stored change of an incident: its deliveries to the queue, its events to the live channels.
 
-The change is stored by then and stands. When Redis is away, the scheduler's sweep finds the deliveries.
+The change is stored whatever happens here. When Redis is unavailable, the scheduler's sweep finds the deliveries.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from app.store.incidents.incidents import IncidentChange
 
 log = structlog.get_logger()
 
-REDIS_TIMEOUT_S = 1.0  # somebody waits for the answer, and it is stored
+REDIS_TIMEOUT_S = 1.0  # the change is stored, and its response must not wait for a Redis that hangs
 
 
 async def publish(change: IncidentChange) -> None:
-    """Queue the deliveries and tell the live channels. Never raises for Redis."""
+    """Queue the deliveries, and publish the events to the live channels. Never raises for Redis."""
     try:
         async with asyncio.timeout(REDIS_TIMEOUT_S):
             await queue.put(*queue.notify_jobs(change.deliveries))

@@ -1,4 +1,4 @@
-"""Incidents over HTTP: outages and what people write down; acknowledged, annotated, resolved, and counted."""
+"""Incidents over HTTP: outages of monitors, and incidents that people create."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -11,10 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from app import clock
-from app.api.http import etags, pagination
+from app.api.http import etags, pagination, query_params
 from app.api.http.pagination import Limit, ListRequest, Order, Page
 from app.api.incidents import incident_changes
-from app.errors import Invalid
 from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
 from app.store.incidents import incidents
 from app.store.incidents.incident_queries import END_MS
@@ -61,96 +60,90 @@ async def filters(
     since: Since = None,
     until: Until = None,
 ) -> IncidentQuery:
-    """Which incidents are asked for. Raises Invalid."""
+    """The filters from the query parameters. Raises Invalid."""
     return IncidentQuery(
         status=status,
         kind=kind,
-        from_ms=_ms_of("from", since, 0),
-        to_ms=_ms_of("to", until, END_MS),
+        from_ms=query_params.instant_ms("from", since, 0),
+        to_ms=query_params.instant_ms("to", until, END_MS),
         visible_to=principal.tags,
     )
 
 
 async def list_request(
-    wanted: NamedDependency[IncidentQuery],
+    filters: NamedDependency[IncidentQuery],
     page: Page = None,
     limit: Limit = None,
     sort: FromQuery[Sort] = "started_at",
     order: FromQuery[Order] = "desc",
 ) -> ListRequest[IncidentQuery]:
-    """The same, in which order, and which part of them."""
+    """The filters with the order and the requested page."""
     window = pagination.window_of(page, limit)
-    query = replace(wanted, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset)
+    query = replace(filters, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset)
     return ListRequest(query, window)
 
 
-def _ms_of(name: str, at: datetime | None, absent: int) -> int:
-    if at is not None and at.tzinfo is None:
-        raise Invalid.for_field(name, "must have a zone, such as 2026-01-31T12:00:00Z")
-    return absent if at is None else clock.epoch_ms(at)
-
-
-async def _load_page(asked: ListRequest[IncidentQuery], monitor_id: UUID | None) -> Incidents | IncidentPage:
-    found, total = await incidents.list_page(replace(asked.query, monitor_id=monitor_id and str(monitor_id)))
-    if asked.window.page is None:
+async def _load_page(list_request: ListRequest[IncidentQuery], monitor_id: UUID | None) -> Incidents | IncidentPage:
+    found, total = await incidents.list_page(replace(list_request.query, monitor_id=monitor_id and str(monitor_id)))
+    if list_request.window.page is None:
         return Incidents(incidents=found, total=total)
-    return IncidentPage(data=found, pagination=pagination.page_info(asked.window, total))
+    return IncidentPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
 
 class IncidentController(Controller):
-    """Outages, and what people write down."""
+    """Outages of monitors, and incidents that people create."""
 
     tags = ("Incidents",)
     guards = (VIEWER,)
     dependencies = {  # noqa: RUF012  # Litestar's way
         "version": Provide(etags.if_match),
-        "wanted": Provide(filters),
-        "asked": Provide(list_request),
+        "filters": Provide(filters),
+        "list_request": Provide(list_request),
     }
 
     @get("/incidents", operation_id="ListIncidents")
     async def list_incidents(
-        self, asked: NamedDependency[ListRequest[IncidentQuery]], monitor_id: FromQuery[UUID | None] = None
+        self, list_request: NamedDependency[ListRequest[IncidentQuery]], monitor_id: FromQuery[UUID | None] = None
     ) -> Incidents | IncidentPage:
         """List incidents: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        return await _load_page(asked, monitor_id)
+        return await _load_page(list_request, monitor_id)
 
     @get("/monitors/{monitor_id:str}/incidents", operation_id="ListMonitorIncidents")
     async def list_monitor_incidents(
-        self, monitor_id: FromPath[UUID], asked: NamedDependency[ListRequest[IncidentQuery]]
+        self, monitor_id: FromPath[UUID], list_request: NamedDependency[ListRequest[IncidentQuery]]
     ) -> Incidents | IncidentPage:
-        """Incidents of one monitor."""
-        await monitors.get(str(monitor_id), asked.query.visible_to)
-        return await _load_page(asked, monitor_id)
+        """List the incidents of one monitor."""
+        await monitors.get(str(monitor_id), list_request.query.visible_to)
+        return await _load_page(list_request, monitor_id)
 
     @get("/incidents/metrics", operation_id="GetIncidentMetrics")
     async def get_incident_metrics(
-        self, wanted: NamedDependency[IncidentQuery], monitor_id: FromQuery[UUID | None] = None
+        self, filters: NamedDependency[IncidentQuery], monitor_id: FromQuery[UUID | None] = None
     ) -> IncidentMetrics:
-        """How incidents went: how many, how soon somebody answered (`mtta`), how long they lasted (`mttr`)."""
-        return await incidents.get_metrics(replace(wanted, monitor_id=monitor_id and str(monitor_id)), clock.now_ms())
+        """Get metrics of incidents: their number, the mean time to acknowledge (`mtta`) and to resolve (`mttr`)."""
+        return await incidents.get_metrics(replace(filters, monitor_id=monitor_id and str(monitor_id)), clock.now_ms())
 
     @post("/incidents", operation_id="CreateIncident", guards=[OPERATOR])
     async def create_incident(
         self, data: JSONBody[IncidentDraft], principal: NamedDependency[Principal]
     ) -> Response[IncidentDetail]:
-        """Write an incident down. Outages of monitors write themselves."""
-        told = await incidents.create(data, principal.username)
-        await incident_changes.publish(told)
-        return etags.with_etag(told.incident, status_code=201)
+        """Create an incident. Outages of monitors create theirs automatically."""
+        change = await incidents.create(data, principal.username)
+        await incident_changes.publish(change)
+        return etags.with_etag(change.incident, status_code=201)
 
     @get("/incidents/{incident_id:str}", operation_id="GetIncident")
     async def get_incident(
         self, incident_id: FromPath[UUID], principal: NamedDependency[Principal]
     ) -> Response[IncidentDetail]:
-        """Read one incident with its timeline."""
+        """Get one incident with its timeline."""
         return etags.with_etag(await incidents.get(str(incident_id), principal.tags))
 
     @patch("/incidents/{incident_id:str}", operation_id="UpdateIncident", guards=[OPERATOR], opt=VERSIONED)
     async def update_incident(
         self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
     ) -> Response[IncidentDetail]:
-        """Change what is mentioned."""
+        """Update an incident: absent fields stay."""
         return etags.with_etag(await incidents.update(str(incident_id), data, version=version))
 
     @put("/incidents/{incident_id:str}", operation_id="PutIncident", guards=[OPERATOR], opt=VERSIONED)
@@ -162,7 +155,7 @@ class IncidentController(Controller):
 
     @delete("/incidents/{incident_id:str}", operation_id="DeleteIncident", guards=[ADMIN], opt=VERSIONED)
     async def delete_incident(self, incident_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete an incident with its timeline. An outage that lasts can't be deleted."""
+        """Delete an incident with its timeline. An open outage can't be deleted."""
         await incidents.delete(str(incident_id), version=version)
 
     @post(
@@ -175,16 +168,16 @@ class IncidentController(Controller):
     async def acknowledge_incident(
         self, incident_id: FromPath[UUID], principal: NamedDependency[Principal]
     ) -> Response[IncidentDetail]:
-        """Say that you look after it: reminders and escalation end. Once; who came first stays."""
-        told = await incidents.acknowledge(str(incident_id), principal.username)
-        await incident_changes.publish(told)
-        return etags.with_etag(told.incident)
+        """Acknowledge an incident: reminders and escalation end. The first acknowledgement counts."""
+        change = await incidents.acknowledge(str(incident_id), principal.username)
+        await incident_changes.publish(change)
+        return etags.with_etag(change.incident)
 
     @post("/incidents/{incident_id:str}/notes", operation_id="CreateIncidentNote", guards=[OPERATOR])
     async def create_incident_note(
         self, incident_id: FromPath[UUID], data: JSONBody[NoteDraft], principal: NamedDependency[Principal]
     ) -> TimelineEntry:
-        """Add a note to the timeline, also of an incident that is over."""
+        """Add a note to the timeline, also of a resolved incident."""
         return await incidents.add_note(str(incident_id), data.text, principal.username)
 
     @post(
@@ -197,7 +190,7 @@ class IncidentController(Controller):
     async def resolve_incident(
         self, incident_id: FromPath[UUID], principal: NamedDependency[Principal]
     ) -> Response[IncidentDetail]:
-        """End an incident that people wrote down. An outage ends with its monitor's recovery."""
-        told = await incidents.resolve(str(incident_id), principal.username)
-        await incident_changes.publish(told)
-        return etags.with_etag(told.incident)
+        """Resolve an incident that people created. An outage is resolved when its monitor recovers."""
+        change = await incidents.resolve(str(incident_id), principal.username)
+        await incident_changes.publish(change)
+        return etags.with_etag(change.incident)

@@ -1,4 +1,4 @@
-"""One action on many monitors over HTTP: each by itself, with what came of it."""
+"""Bulk actions on monitors over HTTP: each monitor is changed on its own and has its own result."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import islice
@@ -24,7 +24,7 @@ from schema.users import Principal
 AnyRequest = Request[Any, Any, Any]
 BulkAction = Callable[[str], Awaitable[MonitorChange]]
 OPERATOR_ACTIONS = frozenset({"pause", "resume"})
-PUBLISH_BATCH_SIZE = 50  # changes the schedule is told of at once
+PUBLISH_BATCH_SIZE = 50  # changes that are published together
 REQUIRED_FIELDS = {"add_tags": "tag_ids", "remove_tags": "tag_ids"} | dict.fromkeys(
     ("add_channels", "remove_channels"), "notification_channel_ids"
 )
@@ -32,11 +32,11 @@ IDS_OR_FILTER = "is required: either ids or a filter, and not both"
 
 
 def _action_for(bulk: BulkRequest) -> BulkAction:
-    """What is done to each. Raises Invalid for an action without what it needs."""
-    if (needed := REQUIRED_FIELDS.get(bulk.action)) and not getattr(bulk, needed):
-        raise Invalid.for_field(needed, f"is required for {bulk.action}")
+    """The change to make to each monitor. Raises Invalid when a field that the action needs is missing."""
+    if (field := REQUIRED_FIELDS.get(bulk.action)) and not getattr(bulk, field):
+        raise Invalid.for_field(field, f"is required for {bulk.action}")
     tags, channels = bulk.tag_ids, bulk.notification_channel_ids
-    acts: dict[str, BulkAction] = {
+    actions: dict[str, BulkAction] = {
         "pause": lambda one: monitors.set_active(one, False),
         "resume": lambda one: monitors.set_active(one, True),
         "delete": monitors.delete,
@@ -46,17 +46,17 @@ def _action_for(bulk: BulkRequest) -> BulkAction:
         "add_channels": lambda one: monitors.update_links(one, channels=channels),
         "remove_channels": lambda one: monitors.update_links(one, without_channels=channels),
     }
-    return acts[bulk.action]
+    return actions[bulk.action]
 
 
 async def _monitor_ids(bulk: BulkRequest, principal: Principal) -> list[str]:
-    """The monitors that are meant. Raises Invalid."""
+    """The monitors that the ids or the filter name. Raises Invalid."""
     if (bulk.ids is UNSET) == (bulk.filter is UNSET):
         raise Invalid.for_field("ids", IDS_OR_FILTER)
     if not isinstance(bulk.filter, MonitorFilter):
         return list(dict.fromkeys(bulk.ids)) if isinstance(bulk.ids, list) else []
-    wanted = {name: value for name, value in asdict(bulk.filter).items() if value is not UNSET}
-    found, total = await monitors.list_page(MonitorQuery(**wanted, visible_to=principal.tags))
+    filters = {name: value for name, value in asdict(bulk.filter).items() if value is not UNSET}
+    found, total = await monitors.list_page(MonitorQuery(**filters, visible_to=principal.tags))
     if total > len(found):
         raise Invalid.for_field(
             "filter", f"holds for {total:,} monitors, and one request takes {MAX_MONITORS:,}: narrow it"
@@ -65,7 +65,7 @@ async def _monitor_ids(bulk: BulkRequest, principal: Principal) -> list[str]:
 
 
 class BulkController(Controller):
-    """One action on many monitors."""
+    """Bulk actions on monitors."""
 
     path = "/monitors/bulk"
     tags = ("Monitors",)
@@ -76,31 +76,31 @@ class BulkController(Controller):
     async def bulk_update_monitors(
         self, data: JSONBody[BulkRequest], principal: NamedDependency[Principal], request: AnyRequest
     ) -> BulkResults:
-        """Pause, resume, reset, delete, tag or link many monitors. Each is done or refused by itself, so 200 says
-        nothing of any of them: read `results`. `pause` and `resume` are for operators, the others for admins.
+        """Pause, resume, reset, delete, tag or link many monitors. Each one succeeds or fails on its own: the reply is
+        200 either way, and `results` has the outcomes. `pause` and `resume` need an operator, the others an admin.
         """
         if data.action not in OPERATOR_ACTIONS and not principal.role.covers(Role.ADMIN):
             raise Forbidden(
                 f"The action {data.action!r} needs the role admin; you are {principal.role}.", needs="admin"
             )
-        act, ids = _action_for(data), await _monitor_ids(data, principal)
+        action, ids = _action_for(data), await _monitor_ids(data, principal)
         audit_trail.trail_of(request).change["monitors"] = ids
-        results = [one async for one in _apply_to_each(ids, act, request)]
+        results = [one async for one in _apply_to_each(ids, action, request)]
         if data.action == "reset":
             push_ingest.clear_endpoints()
         failed = sum(not one.ok for one in results)
         return BulkResults(results=results, done=len(results) - failed, failed=failed)
 
 
-async def _apply_to_each(ids: Sequence[str], act: BulkAction, request: AnyRequest) -> AsyncIterator[BulkItem]:
-    """Do it to one after the other; what follows a change follows some of them together."""
-    rest = iter(ids)
-    while part := list(islice(rest, PUBLISH_BATCH_SIZE)):
+async def _apply_to_each(ids: Sequence[str], action: BulkAction, request: AnyRequest) -> AsyncIterator[BulkItem]:
+    """Change one monitor after the other, and publish the changes in batches."""
+    remaining = iter(ids)
+    while batch := list(islice(remaining, PUBLISH_BATCH_SIZE)):
         changes: list[MonitorChange] = []
-        for one in part:
+        for id_ in batch:
             try:
-                changes.append(await act(one))
-                yield BulkItem(id=one, ok=True)
+                changes.append(await action(id_))
+                yield BulkItem(id=id_, ok=True)
             except Refusal as refusal:
-                yield BulkItem(id=one, ok=False, error=errors.error_body(refusal, errors.request_id_of(request)))
+                yield BulkItem(id=id_, ok=False, error=errors.error_body(refusal, errors.request_id_of(request)))
         await monitor_changes.publish(*changes)

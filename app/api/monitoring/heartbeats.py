@@ -1,4 +1,4 @@
-"""Heartbeats over HTTP: of one monitor, or of all."""
+"""Heartbeats over HTTP, of one monitor or of all."""
 
 from datetime import datetime
 from typing import Annotated
@@ -10,8 +10,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from app import clock
-from app.api.http import pagination
+from app.api.http import pagination, query_params
 from app.api.http.pagination import Limit, ListRequest, Page, StatusFilter, Window
 from app.errors import Invalid
 from app.security.auth.policy import VIEWER
@@ -38,7 +37,7 @@ class Heartbeats(Struct, frozen=True, kw_only=True):
 
 
 class HeartbeatPage(Struct, frozen=True, kw_only=True):
-    """One page. A page that a cursor led to has no numbers."""
+    """One page. A page that was requested with a cursor has no page numbers."""
 
     data: list[Heartbeat]
     pagination: Pagination | UnsetType = UNSET
@@ -55,15 +54,15 @@ async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
     until: Until = None,
     cursor: Cursor = None,
 ) -> ListRequest[HeartbeatQuery]:
-    """Which heartbeats are asked for. Raises Invalid."""
+    """The requested heartbeats, from the query parameters. Raises Invalid."""
     window = pagination.window_of(page, limit)
     if cursor is not None and window.offset:
         raise Invalid.for_field("page", "must not be given with a `cursor`")
     query = HeartbeatQuery(
         statuses=pagination.parse_statuses(status),
         important=important,
-        from_ms=_ms_of("from", since),
-        to_ms=_ms_of("to", until),
+        from_ms=query_params.instant_ms("from", since, None),
+        to_ms=query_params.instant_ms("to", until, None),
         cursor=cursor,
         limit=window.limit,
         skip=window.offset,
@@ -72,44 +71,41 @@ async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
     return ListRequest(query, window)
 
 
-def _ms_of(name: str, at: datetime | None) -> int | None:
-    """Epoch milliseconds of an instant that says its zone; None stays None. Raises Invalid."""
-    if at is not None and at.tzinfo is None:
-        raise Invalid.for_field(name, "must have a zone, such as 2026-01-31T12:00:00Z")
-    return None if at is None else clock.epoch_ms(at)
-
-
 async def load_page(query: HeartbeatQuery, window: Window) -> Heartbeats | HeartbeatPage:
-    """The answer in the form that was asked for. Raises Invalid."""
-    found, more = await heartbeats.list_page(query)
+    """The heartbeats as a whole list, a numbered page or a cursor's page, as requested. Raises Invalid."""
+    found, next_cursor = await heartbeats.list_page(query)
     if query.cursor is not None:
-        return HeartbeatPage(data=found, next_cursor=more)
+        return HeartbeatPage(data=found, next_cursor=next_cursor)
     total = await heartbeats.count(query)
     if window.page is None:
-        return Heartbeats(heartbeats=found, total=total, next_cursor=more)
-    return HeartbeatPage(data=found, pagination=pagination.page_info(window, total), next_cursor=more)
+        return Heartbeats(heartbeats=found, total=total, next_cursor=next_cursor)
+    return HeartbeatPage(data=found, pagination=pagination.page_info(window, total), next_cursor=next_cursor)
 
 
 class HeartbeatController(Controller):
-    """What was seen, newest first."""
+    """Stored results with their status, newest first."""
 
     tags = ("Heartbeats",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(list_request)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"list_request": Provide(list_request)}  # noqa: RUF012  # Litestar's way
 
     @get("/heartbeats", operation_id="ListHeartbeats")
     async def list_heartbeats(
         self,
-        wanted: NamedDependency[ListRequest[HeartbeatQuery]],
+        list_request: NamedDependency[ListRequest[HeartbeatQuery]],
         monitor_id: FromQuery[UUID | None] = None,
     ) -> Heartbeats | HeartbeatPage:
-        """Newest heartbeats of all monitors: an hour, or a day of important ones; of one monitor without that limit."""
-        return await load_page(replace(wanted.query, monitor_id=monitor_id and str(monitor_id)), wanted.window)
+        """List the newest heartbeats. Those of all monitors reach back an hour, important ones a day; those of one
+        monitor have no such limit.
+        """
+        return await load_page(
+            replace(list_request.query, monitor_id=monitor_id and str(monitor_id)), list_request.window
+        )
 
     @get("/monitors/{monitor_id:str}/heartbeats", operation_id="ListMonitorHeartbeats")
     async def list_monitor_heartbeats(
-        self, monitor_id: FromPath[UUID], wanted: NamedDependency[ListRequest[HeartbeatQuery]]
+        self, monitor_id: FromPath[UUID], list_request: NamedDependency[ListRequest[HeartbeatQuery]]
     ) -> Heartbeats | HeartbeatPage:
-        """Heartbeats of one monitor."""
-        await monitors.get(str(monitor_id), wanted.query.visible_to)
-        return await load_page(replace(wanted.query, monitor_id=str(monitor_id)), wanted.window)
+        """List the heartbeats of one monitor."""
+        await monitors.get(str(monitor_id), list_request.query.visible_to)
+        return await load_page(replace(list_request.query, monitor_id=str(monitor_id)), list_request.window)

@@ -1,7 +1,7 @@
-"""What follows a stored change of a monitor: the due set hears of it, who subscribed, and whoever is watching.
+"""Publishes a stored change of a monitor: to the due set, the queue and the live channels.
 
-The change is stored by then and stands, whatever happens here. When Redis is away, the scheduler's comparison of
-the due set with the database makes up for it within 30 s, and its sweep finds what nobody sends.
+The change is stored whatever happens here. When Redis is unavailable, the scheduler compares the due set with the
+database within 30 s, and its sweep sends the deliveries.
 """
 
 import asyncio
@@ -18,32 +18,28 @@ from schema.targets import Push
 
 log = structlog.get_logger()
 
-PER_CHANGE_S = 0.01  # more for each of many changes
-REDIS_TIMEOUT_S = (
-    1.0  # somebody waits for the answer to their change, and it is stored: a Redis that hangs must not keep it
-)
+PER_CHANGE_S = 0.01  # added to the timeout for each change
+REDIS_TIMEOUT_S = 1.0  # the change is stored, and its response must not wait for a Redis that hangs
 
 
 async def publish(*changes: MonitorChange) -> None:
-    """Tell the schedule and the live channels. Never raises for Redis, and waits a few seconds for it at most."""
+    """Update the schedule, and publish deliveries and events. Waits a few seconds at most; never raises for Redis."""
     await response_cache.invalidate()
     try:
         async with asyncio.timeout(REDIS_TIMEOUT_S + len(changes) * PER_CHANGE_S):
-            for changed in changes:
-                await due_set.remove_series(changed.unscheduled)
-                await push_ingest.delete_latest(changed.unscheduled)
-                await due_set.put_series(
-                    changed.schedules, first_at_ms=_first_at_ms(changed), since_ms=_since_ms(changed)
-                )
-                await queue.put(*queue.notify_jobs(changed.deliveries))
+            for change in changes:
+                await due_set.remove_series(change.unscheduled)
+                await push_ingest.delete_latest(change.unscheduled)
+                await due_set.put_series(change.schedules, first_at_ms=_first_at_ms(change), since_ms=_since_ms(change))
+                await queue.put(*queue.notify_jobs(change.deliveries))
     except (RedisError, TimeoutError) as error:
         log.warning("due.not_told", monitors=[one.monitor.id for one in changes[:10]], error=type(error).__name__)
-    # has a limit of its own, and keeps account of what it could not tell
-    await live.publish_events([event for changed in changes for event in changed.events])
+    # has a timeout of its own, and records what it could not publish
+    await live.publish_events([event for change in changes for event in change.events])
 
 
 async def reschedule(monitor_ids: Sequence[str]) -> None:
-    """Tell the schedule that monitors have another version, and nothing else of them. Never raises for Redis."""
+    """Update the schedule of monitors whose version changed, and publish nothing. Never raises for Redis."""
     if not monitor_ids:
         return
     await response_cache.invalidate()
@@ -54,12 +50,12 @@ async def reschedule(monitor_ids: Sequence[str]) -> None:
         log.warning("due.not_told", monitors=len(monitor_ids), error=type(error).__name__)
 
 
-def _first_at_ms(changed: MonitorChange) -> int | None:
-    """A changed monitor is checked at once; one that waits for pushes, or goes by cron, at its next slot."""
-    is_patient = changed.monitor.interval is None or isinstance(changed.monitor.config, Push)
-    return None if is_patient else clock.now_ms()
+def _first_at_ms(change: MonitorChange) -> int | None:
+    """Now, for a monitor with an interval; None, which is its next slot, for a push or a cron monitor."""
+    waits_for_slot = change.monitor.interval is None or isinstance(change.monitor.config, Push)
+    return None if waits_for_slot else clock.now_ms()
 
 
-def _since_ms(changed: MonitorChange) -> int | None:
-    """When the schedule came into force, as its era has it: on a busy machine slots have come due since."""
-    return clock.epoch_ms(changed.monitor.updated_at) if changed.events else None
+def _since_ms(change: MonitorChange) -> int | None:
+    """When the schedule period began: on a busy machine, slots have come due since then."""
+    return clock.epoch_ms(change.monitor.updated_at) if change.events else None

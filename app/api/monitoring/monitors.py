@@ -1,4 +1,4 @@
-"""Monitors over HTTP: what is watched, how often, and who is told."""
+"""Monitors over HTTP: what is watched, how often, and who is alerted."""
 
 from typing import TYPE_CHECKING, Literal, cast
 from uuid import UUID
@@ -57,7 +57,7 @@ async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[MonitorQuery]:
-    """Which monitors are asked for."""
+    """The requested monitors, from the query parameters."""
     window = pagination.window_of(page, limit)
     query = MonitorQuery(
         q=q,
@@ -79,34 +79,34 @@ def _push_address(monitor_id: str, token: str) -> PushAddress:
 
 
 class MonitorController(Controller):
-    """What is watched, how often, and who is told."""
+    """What is watched, how often, and who is alerted."""
 
     path = "/monitors"
     tags = ("Monitors",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"list_request": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListMonitors")
     async def list_monitors(
-        self, wanted: NamedDependency[ListRequest[MonitorQuery]], principal: NamedDependency[Principal]
+        self, list_request: NamedDependency[ListRequest[MonitorQuery]], principal: NamedDependency[Principal]
     ) -> Monitors | MonitorPage:
         """List monitors: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await monitors.list_page(wanted.query)
+        found, total = await monitors.list_page(list_request.query)
         found = config_views.configs_visible_to(principal, found)
-        if wanted.window.page is None:
+        if list_request.window.page is None:
             return Monitors(monitors=found, total=total)
-        return MonitorPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return MonitorPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateMonitor", guards=[ADMIN])
     async def create_monitor(self, data: JSONBody[MonitorDraft]) -> Response[Monitor]:
-        """Add a monitor. Its first check happens at once. The reply shows a push monitor's token; no later one does."""
-        changed = await monitors.create(data)
-        await monitor_changes.publish(changed)
-        return etags.with_etag(changed.monitor, status_code=201)
+        """Create a monitor. It is checked at once. Only this reply shows a push monitor's token."""
+        change = await monitors.create(data)
+        await monitor_changes.publish(change)
+        return etags.with_etag(change.monitor, status_code=201)
 
     @get("/{monitor_id:str}", operation_id="GetMonitor")
     async def get_monitor(self, monitor_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Monitor]:
-        """Read one monitor, with where it stands."""
+        """Get one monitor with its current state."""
         (monitor,) = config_views.configs_visible_to(principal, [await monitors.get(str(monitor_id), principal.tags)])
         return etags.with_etag(monitor)
 
@@ -114,19 +114,19 @@ class MonitorController(Controller):
     async def update_monitor(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
-        """Change what is mentioned; `config` is replaced whole, and `********` in it keeps the stored secret."""
-        changed = await monitors.update(str(monitor_id), data, version=version)
-        await monitor_changes.publish(changed)
-        return etags.with_etag(changed.monitor)
+        """Update a monitor: absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
+        change = await monitors.update(str(monitor_id), data, version=version)
+        await monitor_changes.publish(change)
+        return etags.with_etag(change.monitor)
 
     @put("/{monitor_id:str}", operation_id="PutMonitor", guards=[ADMIN], opt=VERSIONED)
     async def put_monitor(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
         """Update a monitor, as PATCH does: absent fields stay."""
-        changed = await monitors.update(str(monitor_id), data, version=version)
-        await monitor_changes.publish(changed)
-        return etags.with_etag(changed.monitor)
+        change = await monitors.update(str(monitor_id), data, version=version)
+        await monitor_changes.publish(change)
+        return etags.with_etag(change.monitor)
 
     @delete("/{monitor_id:str}", operation_id="DeleteMonitor", guards=[ADMIN], opt=VERSIONED)
     async def delete_monitor(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
@@ -135,67 +135,67 @@ class MonitorController(Controller):
 
     @post("/{monitor_id:str}/pause", operation_id="PauseMonitor", guards=[OPERATOR], status_code=200)
     async def pause_monitor(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
-        """Stop checking. Takes effect within a second."""
-        changed = await monitors.set_active(str(monitor_id), False)
-        await monitor_changes.publish(changed)
-        return etags.with_etag(changed.monitor)
+        """Stop checking a monitor. Takes effect within a second."""
+        change = await monitors.set_active(str(monitor_id), False)
+        await monitor_changes.publish(change)
+        return etags.with_etag(change.monitor)
 
     @post("/{monitor_id:str}/resume", operation_id="ResumeMonitor", guards=[OPERATOR], status_code=200)
     async def resume_monitor(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
-        """Check again, the first time at once."""
-        changed = await monitors.set_active(str(monitor_id), True)
-        await monitor_changes.publish(changed)
-        return etags.with_etag(changed.monitor)
+        """Resume checking a monitor, at once."""
+        change = await monitors.set_active(str(monitor_id), True)
+        await monitor_changes.publish(change)
+        return etags.with_etag(change.monitor)
 
     @post("/{monitor_id:str}/clone", operation_id="CloneMonitor", guards=[ADMIN])
     async def clone_monitor(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorCopy | None] = None
     ) -> Response[Monitor]:
-        """Add a copy with the same config, secrets included, and the same channels, tags and parents. A push monitor's
-        copy has a token of its own, which only this reply shows.
+        """Create a copy with the same config, secrets included, and the same channels, tags and parents. The copy of a
+        push monitor has its own token, which only this reply shows.
         """
-        changed = await monitors.clone(str(monitor_id), data.name if data else None)
-        await monitor_changes.publish(changed)
-        return etags.with_etag(changed.monitor, status_code=201)
+        change = await monitors.clone(str(monitor_id), data.name if data else None)
+        await monitor_changes.publish(change)
+        return etags.with_etag(change.monitor, status_code=201)
 
     @post("/{monitor_id:str}/reset", operation_id="ResetMonitor", guards=[ADMIN], status_code=200, opt=VERSIONED)
     async def reset_monitor(
         self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
-        """Begin the history anew: heartbeats and figures so far are gone for good, incidents stay, and one that lasts
-        ends. Checks go on, the next one at once.
+        """Delete a monitor's history: its heartbeats and statistics are gone for good. Incidents stay, and an open one
+        ends. Checks continue, the next one at once.
         """
-        changed = await monitors.reset_history(str(monitor_id), version=version)
+        change = await monitors.reset_history(str(monitor_id), version=version)
         push_ingest.clear_endpoints()
-        await monitor_changes.publish(changed)
-        return etags.with_etag(changed.monitor)
+        await monitor_changes.publish(change)
+        return etags.with_etag(change.monitor)
 
     @put("/{monitor_id:str}/status", operation_id="SetMonitorStatus", guards=[OPERATOR], opt={"refusals": [409]})
     async def set_monitor_status(
         self, monitor_id: FromPath[UUID], data: JSONBody[ManualStatusUpdate]
     ) -> Response[Monitor]:
-        """Set what a monitor of type `manual` is, until somebody says otherwise. Its next check happens at once."""
-        changed = await monitors.set_manual_status(str(monitor_id), data)
-        await monitor_changes.publish(changed)
-        return etags.with_etag(changed.monitor)
+        """Set the status of a monitor of type `manual`, until it is set again. It is checked at once."""
+        change = await monitors.set_manual_status(str(monitor_id), data)
+        await monitor_changes.publish(change)
+        return etags.with_etag(change.monitor)
 
     @post("/{monitor_id:str}/show-token", operation_id="ShowPushToken", guards=[ADMIN], status_code=200,
           opt={"refusals": [409]})  # fmt: skip
     async def show_push_token(self, monitor_id: FromPath[UUID]) -> PushAddress:
-        """Show where a monitor of type `push` is reported to. Recorded in the audit log, so it is no GET."""
+        """Show the push URL of a monitor of type `push`. It is a POST because the audit log records it."""
         return _push_address(str(monitor_id), await monitors.get_push_token(str(monitor_id)))
 
     @post("/{monitor_id:str}/rotate-token", operation_id="RotatePushToken", guards=[ADMIN], status_code=200,
           opt=VERSIONED)  # fmt: skip
     async def rotate_push_token(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> PushAddress:
-        """Make a new push token, and show it. The one before it ends within two seconds."""
-        changed = await monitors.rotate_push_token(str(monitor_id), version=version)
+        """Create a new push token, and show it. The old one stops working within two seconds."""
+        change = await monitors.rotate_push_token(str(monitor_id), version=version)
         push_ingest.clear_endpoints()
-        await monitor_changes.publish(changed)
-        config = cast(Push, changed.monitor.config)
-        return _push_address(changed.monitor.id, config.token)
+        await monitor_changes.publish(change)
+        config = cast(Push, change.monitor.config)
+        return _push_address(change.monitor.id, config.token)
 
     @post("/{monitor_id:str}/run", operation_id="RunMonitor", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
     async def run_monitor(self, monitor_id: FromPath[UUID]) -> Heartbeat:
-        """Check now, through the ordinary pipeline, and answer with the heartbeat. Works on a paused monitor too."""
+        """Check a monitor now, even a paused one, through the ordinary pipeline. Returns the heartbeat."""
         return await run_now.check_monitor(str(monitor_id))

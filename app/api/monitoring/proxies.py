@@ -1,4 +1,4 @@
-"""Proxies over HTTP: ways out that checks may take instead of the direct one."""
+"""Proxies over HTTP, through which checks can connect."""
 
 from typing import Literal
 from uuid import UUID
@@ -45,7 +45,7 @@ async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[ProxyQuery]:
-    """Which proxies are asked for."""
+    """The requested proxies, from the query parameters."""
     window, descending = pagination.window_of(page, limit), order == "desc"
     query = ProxyQuery(
         q=q,
@@ -60,38 +60,38 @@ async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
 
 
 class ProxyController(Controller):
-    """Ways out that checks may take."""
+    """Proxies through which checks can connect."""
 
     path = "/proxies"
     tags = ("Proxies",)
     guards = (VIEWER,)
-    dependencies = {"wanted": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"list_request": Provide(list_request), "version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
     @get(operation_id="ListProxies")
-    async def list_proxies(self, wanted: NamedDependency[ListRequest[ProxyQuery]]) -> Proxies | ProxyPage:
+    async def list_proxies(self, list_request: NamedDependency[ListRequest[ProxyQuery]]) -> Proxies | ProxyPage:
         """List proxies: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await proxies.list_page(wanted.query)
-        if wanted.window.page is None:
+        found, total = await proxies.list_page(list_request.query)
+        if list_request.window.page is None:
             return Proxies(proxies=found, total=total)
-        return ProxyPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return ProxyPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateProxy", guards=[ADMIN])
     async def create_proxy(self, data: JSONBody[ProxyDraft]) -> Response[Proxy]:
-        """Add a proxy. Its password is never shown again."""
+        """Create a proxy. Its password is never shown again."""
         return etags.with_etag(await proxies.create(data), status_code=201)
 
     @get("/{proxy_id:str}", operation_id="GetProxy")
     async def get_proxy(self, proxy_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Proxy]:
-        """Read one proxy."""
+        """Get one proxy."""
         return etags.with_etag(await proxies.get(str(proxy_id), principal.tags))
 
     @patch("/{proxy_id:str}", operation_id="UpdateProxy", guards=[ADMIN], opt=VERSIONED)
     async def update_proxy(
         self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
     ) -> Response[Proxy]:
-        """Change what is mentioned; `********` keeps the password. Its monitors take it with their next check.
+        """Update a proxy: absent fields stay, `********` keeps the password. Takes effect with the next checks.
 
-        It can't move while monitors send secrets through it that it can read: 409 names them.
+        Its address can't change while monitors send secrets through it that it can read: 409 names them.
         """
         proxy, monitor_ids = await proxies.update(str(proxy_id), data, version=version)
         await monitor_changes.reschedule(monitor_ids)
@@ -108,5 +108,5 @@ class ProxyController(Controller):
 
     @delete("/{proxy_id:str}", operation_id="DeleteProxy", guards=[ADMIN], opt=IN_USE)
     async def delete_proxy(self, proxy_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete a proxy that no monitor goes through."""
+        """Delete a proxy that no monitor uses."""
         await proxies.delete(str(proxy_id), version=version)

@@ -1,6 +1,6 @@
-"""Pings on their way to the ingest stage: all that arrive while some are being put on the queue leave together.
+"""Pushes on their way to the ingest stage: those that arrive while a batch is being queued form the next batch.
 
-A ping is answered when it is durable: on the queue, or, while Redis is away, in the database itself.
+A push is answered when it is durable: on the queue or, while Redis is unavailable, in the database.
 """
 
 import asyncio
@@ -18,66 +18,66 @@ from schema.jobs import PUSHED_KEY, STARTED_KEY, CheckOutcome, ResultBatch
 from schema.monitors import Snapshot
 from schema.status import Status
 
-ENDPOINT_TTL_S = 2.0  # how long a push address is believed: a pause or a new token takes effect within it
-MAX_ENDPOINTS = 20_000  # push addresses remembered; beyond it the one that was looked up first is forgotten
-MAX_OUTCOMES_PER_JOB = 500  # outcomes in one job
-MAX_AHEAD_MS = 1_000  # pings of one monitor in one second: each has a millisecond of its own
-QUEUE_TIMEOUT_S = 3.0  # a queue that takes longer counts as away
+ENDPOINT_TTL_S = 2.0  # how long a token is cached: a pause or a new token takes effect within it
+MAX_ENDPOINTS = 20_000  # cached tokens; beyond it the oldest entry is dropped
+MAX_OUTCOMES_PER_JOB = 500
+MAX_AHEAD_MS = 1_000  # pushes of one monitor in one second: each has a millisecond of its own
+QUEUE_TIMEOUT_S = 3.0  # a queue that takes longer counts as unavailable
 
 log = structlog.get_logger()
 
 
 class PushEndpoint:
-    """Whose a push token is. `last_ms` is its newest ping's instant, `source` where that came from."""
+    """The monitor of a push token. `last_ms` is the instant of its newest push, `source` the address it came from."""
 
-    __slots__ = ("last_ms", "snapshot", "source", "until")
+    __slots__ = ("expires_s", "last_ms", "snapshot", "source")
 
     def __init__(self, snapshot: Snapshot, last_ms: int, source: str = "") -> None:
         self.snapshot = snapshot
         self.last_ms = last_ms
         self.source = source
-        self.until = monotonic() + ENDPOINT_TTL_S
+        self.expires_s = monotonic() + ENDPOINT_TTL_S
 
     def next_ms(self) -> int:
-        """The ping's instant, epoch milliseconds, which no other one of this process has. Raises TooMany."""
-        now = clock.now_ms()
-        if self.last_ms > now + 2 * MAX_AHEAD_MS:  # not by counting up: the clock was put back
-            self.last_ms = now
-        if self.last_ms >= now + MAX_AHEAD_MS:
+        """The instant of a push, in epoch milliseconds, unique in this process. Raises TooMany."""
+        now_ms = clock.now_ms()
+        if self.last_ms > now_ms + 2 * MAX_AHEAD_MS:  # counting up does not reach this: the clock was set back
+            self.last_ms = now_ms
+        if self.last_ms >= now_ms + MAX_AHEAD_MS:
             raise TooMany("More than a thousand pings a second for one monitor.", retry_after_s=1)
-        self.last_ms = max(now, self.last_ms + 1)
+        self.last_ms = max(now_ms, self.last_ms + 1)
         return self.last_ms
 
     def is_new_source(self, source: str) -> bool:
-        """Whether the ping before came from elsewhere, or none is known; notes where this one comes from."""
-        before, self.source = self.source, source
-        return before != source
+        """Whether this push comes from another address than the one before; remembers the address."""
+        previous, self.source = self.source, source
+        return previous != source
 
 
 class PushEndpointCache:
-    """Push addresses this process has seen lately."""
+    """Push endpoints that this process has looked up lately, by token."""
 
     def __init__(self) -> None:
         self.entries: OrderedDict[str, PushEndpoint] = OrderedDict()
 
     async def find(self, token: str) -> PushEndpoint:
-        """Whose token it is. Raises NotFound, Conflict (paused)."""
-        known = self.entries.get(token)
-        if known is not None and known.until > monotonic():
-            return known
+        """The endpoint of a token. Raises NotFound, Conflict (paused)."""
+        cached = self.entries.get(token)
+        if cached is not None and cached.expires_s > monotonic():
+            return cached
         self.entries.pop(token, None)
         snapshot = await monitors.find_by_push_token(token)
         if snapshot is None:
             raise NotFound("There is no such push address.")
-        fresh = PushEndpoint(snapshot, known.last_ms, known.source) if known else PushEndpoint(snapshot, 0)
-        found = self.entries.setdefault(token, fresh)
+        fresh = PushEndpoint(snapshot, cached.last_ms, cached.source) if cached else PushEndpoint(snapshot, 0)
+        endpoint = self.entries.setdefault(token, fresh)  # another request may have stored one meanwhile
         if len(self.entries) > MAX_ENDPOINTS:
             self.entries.popitem(last=False)
-        return found
+        return endpoint
 
 
 class PushBatch:
-    """Pings that leave together. Each has a future of its own: a client that leaves takes nobody's answer with it."""
+    """Pushes that are stored together. Each has its own future, so that a client that disconnects affects no other."""
 
     def __init__(self) -> None:
         self.outcomes: list[CheckOutcome] = []
@@ -85,32 +85,32 @@ class PushBatch:
         self.waiters: list[asyncio.Future[None]] = []
 
     def add(self, outcome: CheckOutcome, snapshot: Snapshot) -> asyncio.Future[None]:
-        """Take one ping along; returns what ends when it is durable."""
+        """Add a push; the returned future completes when it is durable."""
         self.outcomes.append(outcome)
         self.snapshots[outcome.series] = snapshot
         self.waiters.append(asyncio.get_running_loop().create_future())
         return self.waiters[-1]
 
     def finish(self, error: Exception | None = None) -> None:
-        """Tell everybody who still waits."""
-        for one in self.waiters:
-            if one.done():
+        """Complete the futures of all pushes, with the error when there is one."""
+        for waiter in self.waiters:
+            if waiter.done():
                 continue
             if error is None:
-                one.set_result(None)
+                waiter.set_result(None)
             else:
-                one.set_exception(error)
+                waiter.set_exception(error)
 
 
 class PushBatcher:
-    """Collects pings and carries them off, one group at a time."""
+    """Collects pushes and stores them, one batch at a time."""
 
     def __init__(self) -> None:
         self._pending: PushBatch | None = None
         self._flush_task: asyncio.Task[None] | None = None
 
     async def submit(self, outcome: CheckOutcome, snapshot: Snapshot) -> None:
-        """Return when the ping is durable. Raises what the database says when neither it nor Redis takes it."""
+        """Store a push, and return when it is durable. Raises the database's error when neither store accepts it."""
         if self._pending is None:
             self._pending = PushBatch()
         durable = self._pending.add(outcome, snapshot)
@@ -120,20 +120,20 @@ class PushBatcher:
 
     async def _flush(self) -> None:
         while self._pending is not None:
-            group, self._pending = self._pending, None
+            batch, self._pending = self._pending, None
             try:
-                await store_outcomes(group.outcomes, group.snapshots)
+                await store_outcomes(batch.outcomes, batch.snapshots)
             except Exception as error:  # noqa: BLE001  # each waiting handler raises it
-                group.finish(error)
-            except BaseException:  # we are cancelled: nobody may wait for ever
-                group.finish(Unavailable("The ping was not stored.", retry_after_s=1))
+                batch.finish(error)
+            except BaseException:  # cancelled: the handlers must not wait forever
+                batch.finish(Unavailable("The ping was not stored.", retry_after_s=1))
                 raise
             else:
-                group.finish()
+                batch.finish()
 
 
 async def _record_latest(outcomes: list[CheckOutcome]) -> None:
-    """Let the probe see them before they are stored."""
+    """Write the latest report and start of each series to Redis, for the push probe to read before they are stored."""
     reports = {one.series: _latest_value(one) for one in outcomes if one.code == PUSHED}
     starts = {one.series: one.at_ms for one in outcomes if one.code == STARTED}
     if reports:
@@ -143,7 +143,7 @@ async def _record_latest(outcomes: list[CheckOutcome]) -> None:
 
 
 def _latest_value(outcome: CheckOutcome) -> int:
-    """What the push probe reads: the instant, negative when the report said down."""
+    """The instant of a report, negative when it reported down, as the push probe reads it."""
     return -outcome.at_ms if outcome.status is Status.DOWN else outcome.at_ms
 
 
@@ -151,12 +151,12 @@ endpoints, batcher = PushEndpointCache(), PushBatcher()
 
 
 def clear_endpoints() -> None:
-    """Believe no push address that was looked up before; for whoever changed one and can't wait."""
+    """Drop all cached push endpoints, so that a changed token takes effect at once."""
     endpoints.entries.clear()
 
 
 async def store_outcomes(outcomes: list[CheckOutcome], snapshots: dict[int, Snapshot]) -> None:
-    """Put pings on the queue; while Redis is away, store them at once. Either way twice is the same as once."""
+    """Put pushes on the queue or, while Redis is unavailable, into the database. Storing one twice changes nothing."""
     jobs = [
         ResultBatch(outcomes[start : start + MAX_OUTCOMES_PER_JOB])
         for start in range(0, len(outcomes), MAX_OUTCOMES_PER_JOB)
@@ -171,7 +171,7 @@ async def store_outcomes(outcomes: list[CheckOutcome], snapshots: dict[int, Snap
 
 
 async def delete_latest(series: list[int]) -> None:
-    """Forget when these were heard of last: paused or deleted. The record knows it still."""
+    """Delete the latest report and start of paused or deleted series from Redis; the heartbeats stay."""
     if series:
         await queue.client().hdel(PUSHED_KEY, *map(str, series))
         await queue.client().hdel(STARTED_KEY, *map(str, series))

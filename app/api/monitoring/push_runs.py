@@ -1,6 +1,6 @@
-"""Runs of jobs that report: when each began, by the id its job gave it. What measures how long a run took.
+"""Start times of job runs by run id, from which the duration of a run is measured.
 
-Kept on Redis for convenience, not for the record: without it a report has no duration, and nothing else is missing.
+Stored in Redis only: without them reports have no duration, and nothing else is affected.
 """
 
 import structlog
@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from app import queue
 
-MAX_RUNS = 100  # runs of one monitor that may be on their way; beyond that the oldest is forgotten
+MAX_RUNS = 100  # unfinished runs of one monitor; beyond that the oldest is dropped
 RUN_TTL_S = 31 * 86_400
 
 log = structlog.get_logger()
@@ -19,7 +19,7 @@ def _key(series: int) -> str:
 
 
 async def record_start(series: int, run_id: str, at_ms: int) -> None:
-    """Note that a run began. A second start of the same run counts from then."""
+    """Record the start of a run; a second start of the same run replaces it."""
     try:
         async with queue.client().pipeline(transaction=False) as pipe:
             pipe.zadd(_key(series), {run_id: at_ms})
@@ -31,7 +31,7 @@ async def record_start(series: int, run_id: str, at_ms: int) -> None:
 
 
 async def started_ms(series: int, run_id: str) -> int | None:
-    """When a run began, epoch milliseconds; None when nobody knows."""
+    """When a run started, in epoch milliseconds; None when it is unknown."""
     try:
         score = await queue.client().zscore(_key(series), run_id)
     except (RedisError, OSError) as error:

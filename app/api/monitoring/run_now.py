@@ -1,4 +1,4 @@
-"""Checks that are run because somebody asked: by workers, while the request waits."""
+"""Checks on demand: workers run them while the request waits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,8 +18,8 @@ from schema.jobs import AdHocProbe, CheckOutcome
 from schema.proxies import ProxyConfig
 from schema.targets import Target
 
-OVERHEAD_S = 15.0  # beyond the check's own timeout: to be picked up, stored and answered
-MAX_WORKERS = 20  # of one batch: each holds a connection to Redis while it waits
+OVERHEAD_S = 15.0  # added to the check's own timeout, for queueing, storing and the response
+MAX_WORKERS = 20  # concurrent checks of one batch: each holds a connection to Redis while it waits
 TIMED_OUT = "timed out"
 UNAVAILABLE = "The queue or the database does not answer."
 
@@ -28,35 +28,35 @@ T = TypeVar("T")
 
 async def check_monitor(monitor_id: str) -> Heartbeat:
     """Check a monitor now, through the ordinary pipeline. Raises NoSuch, Unavailable."""
-    plan = await series.schedule_of(monitor_id)
-    at_ms = await due_set.check_now(plan.series, plan.version, plan.timeout_ms / 1000 + OVERHEAD_S)
-    heartbeat = await heartbeats.get(plan.series, at_ms)
+    schedule = await series.schedule_of(monitor_id)
+    at_ms = await due_set.check_now(schedule.series, schedule.version, schedule.timeout_ms / 1000 + OVERHEAD_S)
+    heartbeat = await heartbeats.get(schedule.series, at_ms)
     if heartbeat is None:
         raise Unavailable("The check was made, and could not be stored.")
     return heartbeat
 
 
 async def check_target(target: Target, timeout_s: float, proxy: ProxyConfig | None) -> CheckOutcome:
-    """Have a worker look at a target that is no monitor's. Nothing is stored. Raises Unavailable."""
+    """Check a target without a monitor, and store nothing. Raises Unavailable."""
     token, type_ = uuid4().hex, str(target.__struct_config__.tag)
-    shut = sealing.encrypt_secrets(proxy) if proxy else ""
-    await queue.put(AdHocProbe(type_, sealing.encrypt_secrets(target), max(1, round(timeout_s * 1000)), token, shut))
-    answer = await queue.wait_for_reply(token, timeout_s + OVERHEAD_S)
-    if answer is None:
+    encrypted_target, encrypted_proxy = sealing.encrypt_secrets(target), sealing.encrypt_secrets(proxy) if proxy else ""
+    await queue.put(AdHocProbe(type_, encrypted_target, max(1, round(timeout_s * 1000)), token, encrypted_proxy))
+    reply = await queue.wait_for_reply(token, timeout_s + OVERHEAD_S)
+    if reply is None:
         raise Unavailable("No worker has run it in time.")
-    return msgspec.json.decode(answer, type=CheckOutcome)
+    return msgspec.json.decode(reply, type=CheckOutcome)
 
 
 async def run_concurrently(
     jobs: Sequence[Callable[[], Awaitable[T]]], max_workers: int, timeout_s: float
 ) -> list[T | str]:
-    """What each run came to, in the order they were given: its result, or a sentence saying why there is none.
+    """Run jobs concurrently. Returns, in their order, each job's result or a sentence that explains why it has none.
 
-    workers    how many at once, brought into 1 to `WORKERS_MOST`
-    within_s   for all of them; what has finished by then is kept
+    max_workers  clamped to 1 … `MAX_WORKERS`
+    timeout_s    for all jobs together; those that finish in time keep their results
     """
-    room = asyncio.Semaphore(max(1, min(max_workers, MAX_WORKERS)))
-    tasks = [asyncio.create_task(_run_or_explain(job, room)) for job in jobs]
+    slots = asyncio.Semaphore(max(1, min(max_workers, MAX_WORKERS)))
+    tasks = [asyncio.create_task(_run_or_explain(job, slots)) for job in jobs]
     try:
         await asyncio.wait(tasks, timeout=timeout_s)
         return [task.result() if task.done() else TIMED_OUT for task in tasks]
@@ -66,13 +66,13 @@ async def run_concurrently(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _run_or_explain(job: Callable[[], Awaitable[T]], room: asyncio.Semaphore) -> T | str:
+async def _run_or_explain(job: Callable[[], Awaitable[T]], slots: asyncio.Semaphore) -> T | str:
     try:
-        async with room:
+        async with slots:
             return await job()
-    except Invalid as refused:
-        return "; ".join(f"{one.field} {one.message}" for one in refused.fields)
-    except Refusal as refused:
-        return refused.message
+    except Invalid as refusal:
+        return "; ".join(f"{one.field} {one.message}" for one in refusal.fields)
+    except Refusal as refusal:
+        return refusal.message
     except (RedisError, *db.TRANSIENT_ERRORS):
         return UNAVAILABLE

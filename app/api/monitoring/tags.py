@@ -1,4 +1,4 @@
-"""Tags over HTTP: words to find monitors by, and to say which of them a viewer sees."""
+"""Tags over HTTP: labels of monitors, which also limit what a viewer sees."""
 
 from typing import Literal
 from uuid import UUID
@@ -44,7 +44,7 @@ async def list_request(
     sort: FromQuery[Sort] = "name",
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[TagQuery]:
-    """Which tags are asked for."""
+    """The requested tags, from the query parameters."""
     window, descending = pagination.window_of(page, limit), order == "desc"
     query = TagQuery(
         q=q, sort=sort, descending=descending, limit=window.limit, offset=window.offset, visible_to=principal.tags
@@ -53,36 +53,36 @@ async def list_request(
 
 
 class TagController(Controller):
-    """Words to find monitors by."""
+    """Labels of monitors."""
 
     path = "/tags"
     tags = ("Tags",)
     guards = (VIEWER,)
     dependencies = {"version": Provide(etags.if_match)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="ListTags", dependencies={"wanted": Provide(list_request)})
-    async def list_tags(self, wanted: NamedDependency[ListRequest[TagQuery]]) -> Tags | TagPage:
+    @get(operation_id="ListTags", dependencies={"list_request": Provide(list_request)})
+    async def list_tags(self, list_request: NamedDependency[ListRequest[TagQuery]]) -> Tags | TagPage:
         """List tags: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
-        found, total = await tags.list_page(wanted.query)
-        if wanted.window.page is None:
+        found, total = await tags.list_page(list_request.query)
+        if list_request.window.page is None:
             return Tags(tags=found, total=total)
-        return TagPage(data=found, pagination=pagination.page_info(wanted.window, total))
+        return TagPage(data=found, pagination=pagination.page_info(list_request.window, total))
 
     @post(operation_id="CreateTag", guards=[ADMIN])
     async def create_tag(self, data: JSONBody[TagDraft]) -> Response[Tag]:
-        """Add a tag. A name that another one has is refused, in whatever case."""
+        """Create a tag. Names are unique without regard to case."""
         return etags.with_etag(await tags.create(data), status_code=201)
 
     @get("/{tag_id:str}", operation_id="GetTag")
     async def get_tag(self, tag_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Tag]:
-        """Read one tag."""
+        """Get one tag."""
         return etags.with_etag(await tags.get(str(tag_id), principal.tags))
 
     @patch("/{tag_id:str}", operation_id="UpdateTag", guards=[ADMIN], opt=VERSIONED)
     async def update_tag(
         self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
     ) -> Response[Tag]:
-        """Change what is mentioned."""
+        """Update a tag: absent fields stay."""
         return etags.with_etag(await tags.update(str(tag_id), data, version=version))
 
     @put("/{tag_id:str}", operation_id="PutTag", guards=[ADMIN], opt=VERSIONED)
@@ -94,6 +94,6 @@ class TagController(Controller):
 
     @delete("/{tag_id:str}", operation_id="DeleteTag", guards=[ADMIN], opt=VERSIONED)
     async def delete_tag(self, tag_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete a tag that no viewer sees by, and take it off its monitors."""
+        """Delete a tag that limits no viewer, and remove it from its monitors."""
         await tags.delete(str(tag_id), version=version)
         await response_cache.invalidate()

@@ -1,1 +1,1 @@
-"""The OpenAPI document's parts: schemas of what is sent and returned, parameters, headers, examples."""
+"""The parts of the OpenAPI document: schemas of requests and responses, parameters, headers, examples."""

@@ -1,11 +1,11 @@
-"""What is sent and what comes back, by operation: schemas from the handlers' own types."""
+"""Request and response bodies of the operations, from the types of their handlers."""
 
 from inspect import cleandoc
 from typing import Any, get_args
 
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.spec import Schema as Blank
+from litestar.openapi.spec import Schema
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 from msgspec import Struct
@@ -19,13 +19,12 @@ from schema.targets import TARGETS, Target
 from schema.targets.http import Http
 
 Node = dict[str, Any]
-ALTERNATIVE_MEDIA = "also"  # in a handler's `opt`: the media types it answers in besides its first
-FORM_STRUCT = "form"  # in a handler's `opt`: the struct that says which fields its form has; shown instead of JSON
+ALTERNATIVE_MEDIA = "alternative_media"  # in a handler's `opt`: the media types of its response besides the first
+FORM_STRUCT = "form"  # in a handler's `opt`: the struct with the fields of its form; documented instead of JSON
 NO_BODY = ("204", "302")  # statuses without a body
 NO_BODY_DESCRIPTIONS = {"204": "Done; there is nothing to return.", "302": "Leads on to another address."}
-COMPONENT_NAMES: dict[
-    type, str
-] = {  # where a class is called by what it is of, and a client has all of them side by side
+# Component names of classes whose own name is too general in a generated client.
+COMPONENT_NAMES: dict[type, str] = {
     **{one: f"{one.__name__}Config" for one in (*TARGETS.values(), *PROVIDERS.values())},
     **{one: f"{one.__name__}Assertion" for one in get_args(Assertion)},
 }
@@ -40,22 +39,24 @@ UNION_NAMES: dict[frozenset[type], str] = {
 
 
 class NoStructSchemas(OpenAPISchemaPlugin):
-    """Has Litestar draw no struct: `Schemas` does, and knows more of msgspec's types."""
+    """Keeps Litestar from describing structs: `SchemaBuilder` does, and supports more of msgspec's types."""
 
     def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
         """Every struct."""
         return not field_definition.is_union and field_definition.is_subclass_of(Struct)
 
-    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Blank:
-        """Nothing."""
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        """An empty schema."""
         del field_definition, schema_creator
-        return Blank()
+        return Schema()
 
 
-def describe_bodies(operation: Node, handler: HTTPRouteHandler, schemas: SchemaBuilder, sent: SchemaBuilder) -> None:
-    """Draw the body of an operation, and its replies that are no refusals."""
+def describe_bodies(
+    operation: Node, handler: HTTPRouteHandler, response_schemas: SchemaBuilder, request_schemas: SchemaBuilder
+) -> None:
+    """Describe the request body of an operation and its successful responses."""
     if "requestBody" in operation:
-        operation["requestBody"] = _request_body(handler, sent)
+        operation["requestBody"] = _request_body(handler, request_schemas)
     replies = {code: reply for code, reply in operation["responses"].items() if int(code) < 400}  # noqa: PLR2004  # HTTP
     returned = {handler.status_code: return_type(handler)}
     returned |= {code: one.data_container for code, one in (handler.responses or {}).items()}
@@ -65,24 +66,24 @@ def describe_bodies(operation: Node, handler: HTTPRouteHandler, schemas: SchemaB
         if code in NO_BODY:
             reply.pop("content", None)
         elif bodies.JSON in reply.get("content", {}):
-            reply["content"][bodies.JSON]["schema"] = schemas.schema_of(returned[int(code)])
-    for media in handler.opt.get(ALTERNATIVE_MEDIA, ()):
+            reply["content"][bodies.JSON]["schema"] = response_schemas.schema_of(returned[int(code)])
+    for media_type in handler.opt.get(ALTERNATIVE_MEDIA, ()):
         content = replies[str(handler.status_code)]["content"]
-        content[media] = next(iter(content.values()))
+        content[media_type] = next(iter(content.values()))
     operation["responses"] = replies
 
 
-def _request_body(handler: HTTPRouteHandler, sent: SchemaBuilder) -> Node:
+def _request_body(handler: HTTPRouteHandler, schemas: SchemaBuilder) -> Node:
     if form := handler.opt.get(FORM_STRUCT):
-        return {"required": True, "content": {bodies.FORM: {"schema": sent.schema_of(form)}}}
+        return {"required": True, "content": {bodies.FORM: {"schema": schemas.schema_of(form)}}}
     dto: Any = handler.resolve_data_dto()
-    schema = sent.schema_of(bodies.wire_type(dto.types[handler.handler_id]))
+    schema = schemas.schema_of(bodies.wire_type(dto.types[handler.handler_id]))
     is_optional = handler.parsed_fn_signature.parameters["data"].is_optional
     return {"required": not is_optional, "content": {bodies.JSON: {"schema": schema}}}
 
 
 def _describe_reply(code: str, returned: Any, summary: str) -> str:
-    """What a reply is, in a sentence."""
+    """One sentence about a response."""
     if code in NO_BODY_DESCRIPTIONS:
         return NO_BODY_DESCRIPTIONS[code]
     if [one for one in get_args(returned) if one.__name__.endswith("Page")]:
@@ -93,6 +94,7 @@ def _describe_reply(code: str, returned: Any, summary: str) -> str:
 
 
 def return_type(handler: HTTPRouteHandler) -> Any:
-    """The type of what a handler returns, without what it is wrapped in."""
-    found = handler.parsed_fn_signature.return_type
-    return found.inner_types[0].annotation if found.is_subclass_of(Response) and found.inner_types else found.annotation
+    """The type that a handler returns, without the Response around it."""
+    returned = handler.parsed_fn_signature.return_type
+    is_wrapped = returned.is_subclass_of(Response) and returned.inner_types
+    return returned.inner_types[0].annotation if is_wrapped else returned.annotation

@@ -1,4 +1,4 @@
-"""One set of components out of two: what is returned has its plain name, what is sent another where it differs."""
+"""Merges the components of responses and requests: a request's component gets another name where the two differ."""
 
 import re
 from typing import Any
@@ -7,30 +7,30 @@ import msgspec
 
 from app.api.openapi.schemas import Schema
 
-REQUEST_MARK = "sent:"
+REQUEST_MARK = "request:"  # before the name of a component in references from requests, until the two sets are merged
 REQUEST_SUFFIX = "Draft"
-_MARKED = re.compile(rb"#/components/schemas/sent:(\w+)")
+_MARKED = re.compile(rb"#/components/schemas/request:(\w+)")
 
 
-def merge_components(document: dict[str, Any], returned: dict[str, Schema], sent: dict[str, Schema]) -> bytes:
-    """The document as JSON, with its components under their last names."""
-    differing = _differing_names(returned, sent)
-    names = {name: f"{name}{REQUEST_SUFFIX}" if name in differing else name for name in sent}
-    if taken := [new for name, new in names.items() if name in differing and (new in returned or new in sent)]:
-        raise TypeError(f"A component is called {taken[0]} already: call the struct of what is sent by another name.")
-    renamed = {names[name]: {**schema, "title": names[name]} for name, schema in sent.items()}
-    document["components"]["schemas"] = dict(sorted({**renamed, **returned}.items()))
+def merge_components(document: dict[str, Any], responses: dict[str, Schema], requests: dict[str, Schema]) -> bytes:
+    """The document as JSON, with its components under their final names."""
+    differing = _differing_names(responses, requests)
+    names = {name: f"{name}{REQUEST_SUFFIX}" if name in differing else name for name in requests}
+    if taken := [new for name, new in names.items() if name in differing and (new in responses or new in requests)]:
+        raise TypeError(f"There is a component called {taken[0]} already: rename the struct of the request.")
+    renamed = {names[name]: {**schema, "title": names[name]} for name, schema in requests.items()}
+    document["components"]["schemas"] = dict(sorted({**renamed, **responses}.items()))
     text = msgspec.json.encode(document)
-    return _MARKED.sub(lambda found: b"#/components/schemas/" + names[found.group(1).decode()].encode(), text)
+    return _MARKED.sub(lambda match: b"#/components/schemas/" + names[match.group(1).decode()].encode(), text)
 
 
-def _differing_names(returned: dict[str, Schema], sent: dict[str, Schema]) -> set[str]:
-    """Names that mean one thing when they are sent and another when they are returned, in themselves or below."""
-    both = returned.keys() & sent.keys()
-    texts = {name: msgspec.json.encode(sent[name]) for name in both}
-    below = {name: {one.decode() for one in _MARKED.findall(text)} for name, text in texts.items()}
-    plain = {name: text.replace(REQUEST_MARK.encode(), b"") for name, text in texts.items()}
-    found = {name for name in both if plain[name] != msgspec.json.encode(returned[name])}
-    while more := {name for name in both - found if below[name] & found}:
-        found |= more
-    return found
+def _differing_names(responses: dict[str, Schema], requests: dict[str, Schema]) -> set[str]:
+    """Names whose schema differs between requests and responses, in itself or in a component that it refers to."""
+    both = responses.keys() & requests.keys()
+    texts = {name: msgspec.json.encode(requests[name]) for name in both}
+    references = {name: {one.decode() for one in _MARKED.findall(text)} for name, text in texts.items()}
+    unmarked = {name: text.replace(REQUEST_MARK.encode(), b"") for name, text in texts.items()}
+    differing = {name for name in both if unmarked[name] != msgspec.json.encode(responses[name])}
+    while more := {name for name in both - differing if references[name] & differing}:
+        differing |= more
+    return differing

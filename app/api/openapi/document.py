@@ -1,7 +1,7 @@
 """The OpenAPI document: paths and parameters as Litestar derives them from the handlers, made exact.
 
-Schemas are drawn from the structs (`app.api.openapi.schemas`). Added are the refusals each operation can answer with,
-who may call it, and the examples of the source documents.
+Schemas come from the structs (`app.api.openapi.schemas`). Added are the errors of each operation, who may call it,
+and the examples of the source documents.
 """
 
 import re
@@ -14,7 +14,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from app.api.http import bodies as body
+from app.api.http.bodies import JSON
 from app.api.http.errors import CODES
 from app.api.openapi import bodies, components, error_responses, examples, headers, parameters
 from app.api.openapi.schemas import SchemaBuilder
@@ -22,34 +22,36 @@ from app.security.auth import policy
 
 Node = dict[str, Any]
 
-HEAD_TAG = "Push"  # the tag of what is reported to by HEAD as well
+HEAD_TAG = "Push"  # the tag of operations for which HEAD is documented as well
 METHODS = ("get", "head", "post", "put", "patch", "delete")
-FIRST_STOP = re.compile(r"[.:;](?:\s|$)")  # what a docstring says before its first stop
+FIRST_STOP = re.compile(r"[.:;](?:\s|$)")  # ends the part of a docstring that becomes the summary
 
 
 @cache
 def build_document(app: Litestar) -> bytes:
     """The document as JSON: the same bytes from every process of this version."""
-    drawn: Node = msgspec.to_builtins(app.openapi_schema.to_schema(), str_keys=True, enc_hook=str)
-    schemas = SchemaBuilder(bodies.COMPONENT_NAMES, bodies.UNION_NAMES)
-    sent = SchemaBuilder(bodies.COMPONENT_NAMES, bodies.UNION_NAMES, mark=components.REQUEST_MARK, is_request=True)
-    drawn["components"]["headers"] = headers.HEADERS
-    drawn["components"]["responses"] = error_responses.error_components(schemas)
-    for path, operation, handler in _operations(app, drawn):
+    document: Node = msgspec.to_builtins(app.openapi_schema.to_schema(), str_keys=True, enc_hook=str)
+    names = (bodies.COMPONENT_NAMES, bodies.UNION_NAMES)
+    response_schemas = SchemaBuilder(*names)
+    request_schemas = SchemaBuilder(*names, mark=components.REQUEST_MARK, is_request=True)
+    document["components"]["headers"] = headers.HEADERS
+    document["components"]["responses"] = error_responses.error_components(response_schemas)
+    for path, operation, handler in _operations(app, document):
         _describe_operation(operation, handler)
         parameters.describe_parameters(operation)
-        bodies.describe_bodies(operation, handler, schemas, sent)
+        bodies.describe_bodies(operation, handler, response_schemas, request_schemas)
         headers.declare_headers(operation, handler, path)
         error_responses.declare_errors(
             operation, handler, is_public=_is_public(handler), has_path_parameter="{" in path
         )
         _add_examples(operation)
-    drawn["paths"] = {path: _order_methods(item) for path, item in sorted(drawn["paths"].items())}
-    return components.merge_components(drawn, {**drawn["components"]["schemas"], **schemas.components}, sent.components)
+    document["paths"] = {path: _order_methods(item) for path, item in sorted(document["paths"].items())}
+    responses = {**document["components"]["schemas"], **response_schemas.components}
+    return components.merge_components(document, responses, request_schemas.components)
 
 
 def _operations(app: Litestar, document: Node) -> Iterator[tuple[str, Node, HTTPRouteHandler]]:
-    """Every operation with its path and its handler, in one order."""
+    """Every operation with its path and its handler, sorted."""
     for route in sorted((one for one in app.routes if isinstance(one, HTTPRoute)), key=lambda one: one.path_format):
         item = document["paths"].get(route.path_format, {})
         for method, (handler, _) in sorted(route.route_handler_map.items()):
@@ -63,12 +65,14 @@ def _order_methods(item: Node) -> Node:
     return {method: item[method] for method in METHODS if method in item}
 
 
-def _head_operation(got: Node) -> Node:
-    """HEAD beside GET: the same without bodies. Every GET has it; declared it is where clients send it."""
-    replies = {code: _without_content(reply) for code, reply in got["responses"].items()}
-    name = f"{got['operationId']}ByHead"
-    return {**got, "operationId": name, "description": "The same as GET, without a body in the reply.",
-            "responses": replies}  # fmt: skip
+def _head_operation(get_operation: Node) -> Node:
+    """HEAD for a GET operation. Every GET path answers it; it is documented only where clients use it."""
+    return {
+        **get_operation,
+        "operationId": f"{get_operation['operationId']}ByHead",
+        "description": "The same as GET, without a body in the reply.",
+        "responses": {code: _without_content(reply) for code, reply in get_operation["responses"].items()},
+    }
 
 
 def _without_content(reply: Node) -> Node:
@@ -79,25 +83,25 @@ def _without_content(reply: Node) -> Node:
 
 
 def _describe_operation(operation: Node, handler: HTTPRouteHandler) -> None:
-    """Say in one line what an operation does, and who may call it."""
+    """Add the summary of an operation, and who may call it."""
     if not operation["deprecated"]:
         del operation["deprecated"]
     operation["summary"] = FIRST_STOP.split(operation["description"], maxsplit=1)[0]
-    needs = policy.required_role(handler)
+    required = policy.required_role(handler)
     if _is_public(handler):
         operation["security"] = []
     else:
-        operation["x-role"] = str(needs.min_role) if needs else ""
+        operation["x-role"] = str(required.min_role) if required else ""
         operation["x-scope"] = handler.opt[policy.RULE].scope
 
 
 def _is_public(handler: HTTPRouteHandler) -> bool:
-    needs = policy.required_role(handler)
-    return needs is None or needs.min_role is None
+    required = policy.required_role(handler)
+    return required is None or required.min_role is None
 
 
 def _add_examples(operation: Node) -> None:
-    """Show a body that is taken, and what comes back where that is known."""
+    """Add example bodies of the request, and of the response where there is one."""
     name = operation["operationId"]
     for content in operation.get("requestBody", {}).get("content", {}).values():
         if name in examples.BY_TYPE:
@@ -106,4 +110,4 @@ def _add_examples(operation: Node) -> None:
             content["example"] = examples.REQUEST_BODIES[name]
     if name in examples.RESPONSE_BODIES:
         reply = next(reply for code, reply in operation["responses"].items() if code.startswith("2"))
-        reply["content"][body.JSON]["example"] = examples.RESPONSE_BODIES[name]
+        reply["content"][JSON]["example"] = examples.RESPONSE_BODIES[name]

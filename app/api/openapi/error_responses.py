@@ -1,4 +1,4 @@
-"""What can be refused, and why, as every operation declares it."""
+"""Error responses, as every operation declares them."""
 
 from typing import Any
 
@@ -31,17 +31,17 @@ DESCRIPTIONS = {
 
 
 def error_components(schemas: SchemaBuilder) -> Node:
-    """The refusals as components, by their codes."""
+    """The error responses as components, by their codes."""
     schemas.schema_of(ErrorReply)
     content = {bodies.JSON: {"schema": {"$ref": f"{REF_PREFIX}{ErrorReply.__name__}"}}}
     return {
-        CODES[status]: {"description": said, "headers": headers.error_headers(status), "content": content}
-        for status, said in DESCRIPTIONS.items()
+        CODES[status]: {"description": description, "headers": headers.error_headers(status), "content": content}
+        for status, description in DESCRIPTIONS.items()
     }
 
 
 def declare_errors(operation: Node, handler: HTTPRouteHandler, *, is_public: bool, has_path_parameter: bool) -> None:
-    """Say how this operation can refuse."""
+    """Add the error responses of an operation."""
     statuses = [422, 500, 503, 504, *([] if is_public else [401, 403]), *([404] if has_path_parameter else [])]
     statuses += [400, 408, 409, 413, 415] if "requestBody" in operation else []
     statuses += [409] if headers.IDEMPOTENCY_KEY in operation.get("parameters", ()) else []

@@ -1,4 +1,4 @@
-"""Headers of requests and replies, as every operation has them."""
+"""Headers of requests and responses, as every operation declares them."""
 
 from typing import Any, get_args
 
@@ -40,7 +40,7 @@ IDEMPOTENCY_KEY: Node = {
     "description": "The same request sent again with the same key is carried out once, and has the same reply.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
-ERROR_HEADERS = {  # of refusals
+ERROR_HEADERS = {
     401: ("WWW-Authenticate",),
     409: ("Retry-After",),  # while the first request with the same key runs
     429: (*RATE_LIMIT_HEADERS, "Retry-After"),
@@ -50,7 +50,7 @@ VERSIONED_TYPES = frozenset({*etags.Versioned.__constraints__, Check, IssuedApiK
 
 
 def declare_headers(operation: Node, handler: HTTPRouteHandler, path: str) -> None:
-    """Declare the headers of an operation's replies that are no refusals, and the key that a POST takes."""
+    """Declare the headers of an operation's successful responses, and the Idempotency-Key of a POST."""
     names = ["X-Request-ID", *(RATE_LIMIT_HEADERS if rate_limits.is_counted(handler) else ())]
     takes_key = "post" in {one.lower() for one in handler.http_methods} and idempotency.applies_to(handler, path)
     if takes_key:
@@ -68,12 +68,12 @@ def header_refs(*names: str) -> Node:
 
 
 def error_headers(status: int) -> Node:
-    """The headers of a refusal."""
+    """The headers of an error response."""
     return header_refs("X-Request-ID", *ERROR_HEADERS.get(status, ()))
 
 
 def has_etag(handler: HTTPRouteHandler) -> bool:
-    """Whether what a handler returns has a version, and it says so in a header."""
-    found = return_type(handler)
-    is_wrapped = handler.parsed_fn_signature.return_type.annotation is not found
-    return is_wrapped and any(one in VERSIONED_TYPES for one in get_args(found) or (found,))
+    """Whether a handler returns a versioned resource with its ETag."""
+    returned = return_type(handler)
+    is_wrapped = handler.parsed_fn_signature.return_type.annotation is not returned
+    return is_wrapped and any(one in VERSIONED_TYPES for one in get_args(returned) or (returned,))

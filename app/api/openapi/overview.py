@@ -1,4 +1,4 @@
-"""What the document says as a whole: what this is, how to sign in, and which subjects there are."""
+"""The general part of the OpenAPI document: description, sign-in methods, tags."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ from litestar.openapi.spec import (
     Tag,
 )
 
-# In the order in which they decide. Some generators set every scheme of an operation with the one token they have: that
-# is right as long as each has a place of its own. Basic works, too, and is left out since it would overwrite Bearer.
+# In order of precedence. Some generators set every scheme of an operation with their only token, which works as long as
+# each has its own header or cookie. Basic works too, but is not declared: it would overwrite Bearer.
 SECURITY: dict[str, SecurityScheme | Reference] = {
     "bearer": SecurityScheme(
         type="http",
@@ -74,16 +74,16 @@ TAGS = {
 
 
 class NoExplorerRouter(Router):
-    """Where Litestar would put its own explorers: nowhere, `app.pages.explorer` serves ours."""
+    """Keeps Litestar from serving its own API explorers: `app.pages.explorer` serves ours."""
 
     def register(self, value: Any) -> list[Any]:
-        """Take the handler, and leave it out."""
+        """Drop the handler."""
         del value
         return []
 
 
 def openapi_config(version: str) -> OpenAPIConfig:
-    """What Litestar needs to derive its part."""
+    """Litestar's configuration for its part of the document."""
     return OpenAPIConfig(
         title="Watchkeeper",
         version=version,
@@ -91,7 +91,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
         license=License(name="MIT License", identifier="MIT"),
         contact=Contact(name="The Watchkeeper contributors"),
         external_docs=ExternalDocumentation(url="/api/v1/redoc", description="The same as one page to read"),
-        tags=[Tag(name=name, description=said) for name, said in TAGS.items()],
+        tags=[Tag(name=name, description=description) for name, description in TAGS.items()],
         use_handler_docstrings=True,
         render_plugins=[JsonRenderPlugin()],
         openapi_router=NoExplorerRouter("/openapi", route_handlers=[]),

@@ -1,9 +1,9 @@
-"""Parameters as they are on the wire: a query, a path or a header has no null and no defaults of the notation."""
+"""Parameters as they are on the wire: without null, and without attributes that have OpenAPI's default value."""
 
 from typing import Any
 
 Node = dict[str, Any]
-DESCRIPTIONS = {  # of parameters that say nothing of themselves, by their names
+DESCRIPTIONS = {  # of parameters that have no description of their own, by name
     "action": "What was done, such as `monitor.updated`.",
     "active": "Only what is switched on, or only what is not.",
     "actor": "Who did it: an id or a user name.",
@@ -49,20 +49,20 @@ DEFAULTS = {"deprecated": False, "allowEmptyValue": False, "allowReserved": Fals
 
 
 def describe_parameters(operation: Node) -> None:
-    """Have an operation's parameters be in one order, without null and without what goes without saying."""
-    found = [_describe_parameter(one) for one in operation.pop("parameters", None) or []]
-    if found:
-        operation["parameters"] = sorted(found, key=lambda one: LOCATIONS.index(one["in"]))
+    """Order an operation's parameters by location, and remove null and default attributes from them."""
+    described = [_describe_parameter(one) for one in operation.pop("parameters", None) or []]
+    if described:
+        operation["parameters"] = sorted(described, key=lambda one: LOCATIONS.index(one["in"]))
 
 
 def _describe_parameter(parameter: Node) -> Node:
-    said = {name: value for name, value in parameter.items() if DEFAULTS.get(name, ...) != value}
-    words = {"description": DESCRIPTIONS[name]} if (name := said["name"]) in DESCRIPTIONS else {}
-    return {**words, **said, "schema": without_null(parameter["schema"])}
+    explicit = {key: value for key, value in parameter.items() if DEFAULTS.get(key, ...) != value}
+    described = {"description": DESCRIPTIONS[name]} if (name := explicit["name"]) in DESCRIPTIONS else {}
+    return {**described, **explicit, "schema": without_null(parameter["schema"])}
 
 
 def without_null(schema: Node) -> Node:
-    """The same type without null: absent is how a parameter says nothing."""
+    """The same type without null: an absent parameter takes its place."""
     members = [one for one in schema.get("oneOf", ()) if one != {"type": "null"}]
     if len(members) == 1:
         rest = {name: value for name, value in schema.items() if name != "oneOf"}

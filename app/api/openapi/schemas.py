@@ -1,9 +1,9 @@
-"""Schemas of the structs that are sent and returned, drawn from their types as generators of clients read them best.
+"""JSON schemas of request and response structs, in the form that client generators handle best.
 
-Rules, each of them for a generator that trips over the other way:
-* A choice is a `oneOf` of two or more, none of them a `oneOf` itself; a choice of structs is a component with a name.
-* A component has no default of its own. A field says its default when that is a plain value of a plain type.
-* A name is given once: two classes of one name are refused when the document is built.
+Each rule is there for a generator that fails otherwise:
+* A union is a `oneOf` of two or more, none of them a `oneOf` itself; a union of structs is a named component.
+* A component has no default of its own. A field has its default when that is a plain value of a plain type.
+* Names are unique: building the document fails for two classes of one name.
 """
 
 from collections.abc import Callable
@@ -30,10 +30,7 @@ CONSTRAINTS = {
     "max_length": "maxLength",
     "pattern": "pattern",
 }
-PYTHON_END, JSON_SCHEMA_END = (
-    r"$(?!\n)",
-    "$",
-)  # Python's `$` also stands before a last line feed; the document's does not
+PYTHON_END, JSON_SCHEMA_END = r"$(?!\n)", "$"  # only Python's `$` also matches before a final line feed
 SIZE_CONSTRAINTS = {"min_length": "minItems", "max_length": "maxItems"}
 FIXED_SCHEMAS: dict[type[inspect.Type], Schema] = {
     inspect.AnyType: {},
@@ -48,19 +45,17 @@ SIMPLE_TYPES: dict[type[inspect.Type], str] = {
     inspect.FloatType: "number",
     inspect.StrType: "string",
 }
-ENUM_DESCRIPTIONS: dict[type[Enum], dict[Any, str]] = {
-    status.Status: status.STATUS_DESCRIPTIONS
-}  # what the values of an enum mean
+ENUM_DESCRIPTIONS: dict[type[Enum], dict[Any, str]] = {status.Status: status.STATUS_DESCRIPTIONS}
 JSON_TYPES = {bool: "boolean", int: "integer", str: "string"}
 
 
 class SchemaBuilder:
-    """The components of what is sent, or of what is returned, collected while operations are drawn.
+    """Builds schemas of types and collects their components, either of requests or of responses.
 
-    names    names of structs that are not called as their class is
-    choices  names of choices of structs, by the classes
-    mark     stands before the names in references
-    sent     by clients, who may leave out what has a default; else by us, who leave out nothing
+    names        component names of structs that differ from their class name
+    union_names  component names of unions of structs, by their classes
+    mark         prefix of names in references
+    is_request   clients may leave out fields with a default; responses have all fields
     """
 
     def __init__(
@@ -76,7 +71,7 @@ class SchemaBuilder:
         self._classes: dict[str, Any] = {}
 
     def schema_of(self, annotation: Any) -> Schema:
-        """The schema of a type; whatever has a name becomes a component. Raises TypeError for what has none."""
+        """The schema of a type; named types become components. Raises TypeError for a type without a schema."""
         if isinstance(annotation, UnionType) and (parts := _untagged_structs(annotation)):
             name = _union_name(parts)
             self.components[name] = {"title": name, "oneOf": [self.schema_of(one) for one in parts]}
@@ -90,9 +85,9 @@ class SchemaBuilder:
             return dict(FIXED_SCHEMAS[type(found)])
         if type(found) in SIMPLE_TYPES:
             return {"type": SIMPLE_TYPES[type(found)], **_constraints(found, CONSTRAINTS)}
-        for kind, draw in self._builders().items():
+        for kind, build in self._builders().items():
             if isinstance(found, kind):
-                return draw(found)
+                return build(found)
         raise TypeError(f"The document has no schema for {found!r}.")
 
     def _builders(self) -> dict[type[inspect.Type], Callable[[Any], Schema]]:
@@ -105,13 +100,13 @@ class SchemaBuilder:
             inspect.DictType: self._mapping,
         }
 
-    def _component(self, found: Any, draw: Callable[[Any], Schema]) -> Schema:
+    def _component(self, found: Any, build: Callable[[Any], Schema]) -> Schema:
         name = self._names.get(found.cls, found.cls.__name__)
         if self._classes.setdefault(name, found.cls) is not found.cls:
             raise TypeError(f"Two classes of the document are called {name}: {self._classes[name]} and {found.cls}.")
         if name not in self.components:
-            self.components[name] = {}  # it may name itself
-            self.components[name] = {"title": name, "description": cleandoc(found.cls.__doc__ or ""), **draw(found)}
+            self.components[name] = {}  # it may refer to itself
+            self.components[name] = {"title": name, "description": cleandoc(found.cls.__doc__ or ""), **build(found)}
         return self._ref(name)
 
     def _ref(self, name: str) -> Schema:
@@ -123,43 +118,43 @@ class SchemaBuilder:
         required = [one.encode_name for one in found.fields if one.required or self._is_always_present(found, one)]
         if not self._is_request:
             required = [*tag, *required]
-        drawn: Schema = {"type": "object", "properties": properties}
+        schema: Schema = {"type": "object", "properties": properties}
         if required:
-            drawn["required"] = required
+            schema["required"] = required
         if found.forbid_unknown_fields:
-            drawn["additionalProperties"] = False
-        return drawn
+            schema["additionalProperties"] = False
+        return schema
 
     def _is_always_present(self, found: inspect.StructType, field: inspect.Field) -> bool:
-        """Whether a field that has a default is in every reply; one without a value of its own may be UNSET."""
+        """Whether a field with a default is in every response; a required one may be UNSET."""
         has_default = field.default is not NODEFAULT or field.default_factory is not NODEFAULT
         return not self._is_request and has_default and not found.cls.__struct_config__.omit_defaults
 
     def _field(self, field: inspect.Field) -> Schema:
-        drawn = self._schema(field.type)
+        schema = self._schema(field.type)
         default = field.default if self._is_request else None
         if isinstance(default, Enum):
-            said = f"{drawn.get('description', '')} Default: `{default.value}`.".strip()
-            return _with_description(drawn, {"description": said})
-        return {**drawn, "default": default} if isinstance(default, PLAIN_TYPES) else drawn
+            description = f"{schema.get('description', '')} Default: `{default.value}`.".strip()
+            return _with_description(schema, {"description": description})
+        return {**schema, "default": default} if isinstance(default, PLAIN_TYPES) else schema
 
     def _union(self, found: inspect.UnionType) -> Schema:
         members = [one for one in found.types if not isinstance(one, inspect.NoneType)]
         structs = [one for one in members if isinstance(_unwrap(one), inspect.StructType)]
         others = [self._schema(one) for one in members if one not in structs]
-        if {"type": "number"} in others:  # a whole number is one as well, and a choice fits once
+        if {"type": "number"} in others:  # it includes integers, and exactly one member of a `oneOf` may match
             others = [one for one in others if one != {"type": "integer"}]
-        drawn = [*others, *self._struct_union([_unwrap(one) for one in structs])]
+        schemas = [*others, *self._struct_union([_unwrap(one) for one in structs])]
         nullable = [dict(NULL)] if len(members) < len(found.types) else []
-        if len(drawn) + len(nullable) == 1:
-            return drawn[0]
-        words = _hoist_description(drawn[0]) if len(drawn) == 1 else {}
-        return {**words, "oneOf": [*drawn, *nullable]}
+        if len(schemas) + len(nullable) == 1:
+            return schemas[0]
+        described = _hoist_description(schemas[0]) if len(schemas) == 1 else {}
+        return {**described, "oneOf": [*schemas, *nullable]}
 
     def _struct_union(self, structs: list[Any]) -> list[Schema]:
-        """A choice of structs under its one name; a single struct as it is."""
+        """A union of structs as one named component; a single struct as it is."""
         refs = [self._schema(one) for one in structs]
-        if len(structs) < 2:  # noqa: PLR2004  # no choice
+        if len(structs) < 2:  # noqa: PLR2004  # no union
             return refs
         name = self._union_names.get(frozenset(one.cls for one in structs))
         if name is None:
@@ -173,7 +168,7 @@ class SchemaBuilder:
         return [self._ref(name)]
 
     def _require_tag(self, name: str, tag: str) -> None:
-        """A member of a choice has its tag; one that is alone in its place may go without."""
+        """Make the tag of a union's member required; a struct that is used alone may omit it."""
         required = self.components[name].get("required", [])
         self.components[name]["required"] = required if tag in required else [tag, *required]
 
@@ -187,40 +182,40 @@ class SchemaBuilder:
         }
 
     def _mapping(self, found: inspect.DictType) -> Schema:
-        most = {} if found.max_length is None else {"maxProperties": found.max_length}
+        limit = {} if found.max_length is None else {"maxProperties": found.max_length}
         names = self._schema(found.key_type)
         del names["type"]  # always a string
         return {
             "type": "object",
             "additionalProperties": self._schema(found.value_type),
             **({"propertyNames": names} if names else {}),
-            **most,
+            **limit,
         }
 
 
 def _untagged_structs(union: UnionType) -> tuple[type, ...]:
-    """The structs of a union that msgspec can write and not read, since none has a tag."""
+    """The structs of a union without tags, which msgspec can encode but not decode; else empty."""
     parts = get_args(union)
-    bare = [one for one in parts if issubclass(one, Struct) and one.__struct_config__.tag is None]
-    return parts if len(bare) > 1 else ()
+    untagged = [one for one in parts if issubclass(one, Struct) and one.__struct_config__.tag is None]
+    return parts if len(untagged) > 1 else ()
 
 
 def _union_name(parts: tuple[type, ...]) -> str:
-    """What a choice of replies is called: a list that is whole or paged, or one thing or another."""
+    """The name of a union of responses: `MonitorList` for `Monitors | MonitorPage`, else `FirstOrSecond`."""
     *others, last = (one.__name__ for one in parts)
     return f"{last.removesuffix('Page')}List" if last.endswith("Page") else "Or".join([*others, last])
 
 
 def _enum(found: inspect.EnumType) -> Schema:
     members = list(found.cls)
-    drawn: Schema = {
+    schema: Schema = {
         "type": JSON_TYPES[type(members[0].value)],
         "enum": [one.value for one in members],
         "x-enum-varnames": [one.name for one in members],
     }
-    if said := ENUM_DESCRIPTIONS.get(found.cls):
-        drawn["x-enum-descriptions"] = [said[one] for one in members]
-    return drawn
+    if descriptions := ENUM_DESCRIPTIONS.get(found.cls):
+        schema["x-enum-descriptions"] = [descriptions[one] for one in members]
+    return schema
 
 
 def _literal(found: inspect.LiteralType) -> Schema:
@@ -231,23 +226,23 @@ def _literal(found: inspect.LiteralType) -> Schema:
 
 
 def _constraints(found: Any, names: dict[str, str]) -> Schema:
-    drawn = {word: bound for name, word in names.items() if (bound := getattr(found, name, None)) is not None}
-    if "pattern" in drawn:
-        drawn["pattern"] = drawn["pattern"].replace(PYTHON_END, JSON_SCHEMA_END)
-    return drawn
+    limits = {keyword: limit for name, keyword in names.items() if (limit := getattr(found, name, None)) is not None}
+    if "pattern" in limits:
+        limits["pattern"] = limits["pattern"].replace(PYTHON_END, JSON_SCHEMA_END)
+    return limits
 
 
 def _unwrap(found: inspect.Type) -> Any:
     return found.type if isinstance(found, inspect.Metadata) else found
 
 
-def _with_description(drawn: Schema, words: Schema) -> Schema:
-    """A schema with its description beside it; a reference can't have one, so it becomes the one part of an `allOf`."""
-    if not words:
-        return drawn
-    return {"allOf": [drawn], **words} if "$ref" in drawn else {**drawn, **words}
+def _with_description(schema: Schema, described: Schema) -> Schema:
+    """A schema with a description; a reference can't have one, so it becomes the only part of an `allOf`."""
+    if not described:
+        return schema
+    return {"allOf": [schema], **described} if "$ref" in schema else {**schema, **described}
 
 
 def _hoist_description(member: Schema) -> Schema:
-    """What is said of the one member beside null, moved to the choice, where people and generators look for it."""
-    return {word: member.pop(word) for word in ("description", "examples") if word in member and "$ref" not in member}
+    """Remove and return the description of the only member beside null; generators expect it on the union."""
+    return {key: member.pop(key) for key in ("description", "examples") if key in member and "$ref" not in member}

@@ -1,4 +1,4 @@
-"""The audit log over HTTP: admins look, and take it with them."""
+"""The audit log over HTTP: listed and exported by admins."""
 
 import csv
 import io
@@ -15,8 +15,7 @@ from litestar.response import Stream
 from msgspec import Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from app import clock
-from app.api.http import pagination
+from app.api.http import pagination, query_params
 from app.api.http.audit_actions import AUDITED
 from app.api.http.pagination import Limit, ListRequest, Page
 from app.api.openapi.bodies import ALTERNATIVE_MEDIA
@@ -52,7 +51,7 @@ class AuditLog(Struct, frozen=True, kw_only=True):
 
 
 class AuditPage(Struct, frozen=True, kw_only=True):
-    """One page. A page that a cursor led to has no numbers."""
+    """One page. A page that was requested with a cursor has no page numbers."""
 
     data: list[AuditEntry]
     pagination: Pagination | UnsetType = msgspec.UNSET
@@ -68,76 +67,73 @@ async def filters(  # noqa: PLR0913, PLR0917  # query parameters
     since: Since = None,
     until: Until = None,
 ) -> AuditQuery:
-    """Which entries are asked for. Raises Invalid."""
+    """The filters from the query parameters. Raises Invalid."""
     return AuditQuery(
         actor=actor,
         action=action,
         resource=resource,
         resource_id=resource_id,
         outcome=outcome,
-        from_ms=_ms_of("from", since, 0),
-        to_ms=_ms_of("to", until, END_MS),
+        from_ms=query_params.instant_ms("from", since, 0),
+        to_ms=query_params.instant_ms("to", until, END_MS),
     )
 
 
 async def list_request(
-    wanted: NamedDependency[AuditQuery], page: Page = None, limit: Limit = None, cursor: Cursor = None
+    filters: NamedDependency[AuditQuery], page: Page = None, limit: Limit = None, cursor: Cursor = None
 ) -> ListRequest[AuditQuery]:
-    """The same, and which part of them. Raises Invalid."""
+    """The filters with the requested page. Raises Invalid."""
     window = pagination.window_of(page, limit)
     if cursor is not None and window.offset:
         raise Invalid.for_field("page", "must not be given with a `cursor`")
-    return ListRequest(replace(wanted, before=cursor or END_MS, limit=window.limit, skip=window.offset), window)
+    return ListRequest(replace(filters, before=cursor or END_MS, limit=window.limit, skip=window.offset), window)
 
 
 class AuditController(Controller):
-    """Who changed what, or tried to."""
+    """Changes and attempted changes, by caller."""
 
     path = "/audit"
     tags = ("Audit",)
     guards = (ADMIN,)
-    dependencies = {"wanted": Provide(filters)}  # noqa: RUF012  # Litestar's way
+    dependencies = {"filters": Provide(filters)}  # noqa: RUF012  # Litestar's way
 
-    @get(operation_id="ListAuditEntries", dependencies={"asked": Provide(list_request)})
-    async def list_audit_entries(self, asked: NamedDependency[ListRequest[AuditQuery]]) -> AuditLog | AuditPage:
+    @get(operation_id="ListAuditEntries", dependencies={"list_request": Provide(list_request)})
+    async def list_audit_entries(self, list_request: NamedDependency[ListRequest[AuditQuery]]) -> AuditLog | AuditPage:
         """List changes and attempts, newest first. `actor` is an id or a user name."""
-        found, more = await log.list_page(asked.query)
-        if asked.query.before != END_MS:
-            return AuditPage(data=found, next_cursor=more)
-        total = await log.count(asked.query)
-        if asked.window.page is None:
-            return AuditLog(entries=found, total=total, next_cursor=more)
-        return AuditPage(data=found, pagination=pagination.page_info(asked.window, total), next_cursor=more)
+        found, next_cursor = await log.list_page(list_request.query)
+        if list_request.query.before != END_MS:
+            return AuditPage(data=found, next_cursor=next_cursor)
+        total = await log.count(list_request.query)
+        if list_request.window.page is None:
+            return AuditLog(entries=found, total=total, next_cursor=next_cursor)
+        page_info = pagination.page_info(list_request.window, total)
+        return AuditPage(data=found, pagination=page_info, next_cursor=next_cursor)
 
     @get("/export", operation_id="ExportAudit", opt=EXPORT_OPTIONS, responses=EXPORT_RESPONSES)
     async def export_audit(
         self,
-        wanted: NamedDependency[AuditQuery],
-        form: Annotated[ExportFormat, QueryParameter(name="format", description="One line for each entry.")] = "ndjson",
+        filters: NamedDependency[AuditQuery],
+        export_format: Annotated[
+            ExportFormat, QueryParameter(name="format", description="One line for each entry.")
+        ] = "ndjson",
     ) -> Stream:
-        """Take the log with you, newest first, at most 100,000 entries: go on with `to`. Is itself recorded."""
-        named = {"Content-Disposition": f'attachment; filename="audit.{form}"'}
-        return Stream(_export_lines(wanted, form), media_type=MEDIA_TYPES[form], headers=named)
+        """Export the log, newest first, at most 100,000 entries: continue with `to`. The export itself is recorded."""
+        headers = {"Content-Disposition": f'attachment; filename="audit.{export_format}"'}
+        return Stream(_export_lines(filters, export_format), media_type=MEDIA_TYPES[export_format], headers=headers)
 
 
-def _ms_of(name: str, at: datetime | None, absent: int) -> int:
-    if at is not None and at.tzinfo is None:
-        raise Invalid.for_field(name, "must have a zone, such as 2026-01-31T12:00:00Z")
-    return absent if at is None else clock.epoch_ms(at)
-
-
-async def _export_lines(query: AuditQuery, form: ExportFormat) -> AsyncIterator[bytes]:
-    if form == "csv":
+async def _export_lines(query: AuditQuery, export_format: ExportFormat) -> AsyncIterator[bytes]:
+    if export_format == "csv":
         yield _csv_row(COLUMNS)
     async for entry in log.stream_entries(query, MAX_EXPORTED):
-        yield _csv_row(_cells(entry)) if form == "csv" else msgspec.json.encode(entry) + b"\n"
+        yield _csv_row(_cells(entry)) if export_format == "csv" else msgspec.json.encode(entry) + b"\n"
 
 
 def _cells(entry: AuditEntry) -> list[str]:
-    """An entry as cells that no spreadsheet takes for formulas."""
-    told: dict[str, Any] = msgspec.to_builtins(entry)
-    told["change"] = msgspec.json.encode(entry.change).decode()
-    texts = [str(told[name]) for name in COLUMNS]
+    """An entry as CSV cells, escaped so that no spreadsheet computes them as formulas."""
+    fields: dict[str, Any] = msgspec.to_builtins(entry)
+    fields["change"] = msgspec.json.encode(entry.change).decode()
+    texts = [str(fields[name]) for name in COLUMNS]
     return [f"'{text}" if text.startswith(FORMULA_PREFIXES) else text for text in texts]
 
 

@@ -1,4 +1,4 @@
-"""Are we well: health for people and load balancers, readiness for orchestrators, metrics for Prometheus."""
+"""Health for people and load balancers, readiness for orchestrators, metrics for Prometheus, the version."""
 
 import asyncio
 import shutil
@@ -9,36 +9,37 @@ import psutil  # type: ignore[import-untyped]  # has no stubs
 from litestar import Controller, MediaType, Request, Response, get
 from redis.exceptions import RedisError
 
-from app import clock_watch, db, interruptions, metrics, nodes, queue, self_checks, version as versions
+from app import clock_watch, db, interruptions, metrics, nodes, queue, self_checks
 from app.api.http.rate_limits import RATE, UNLIMITED
 from app.domain.system.self_checks import HEALTH_CHECKS
 from app.errors import Unavailable
 from app.security.auth.policy import ANYONE
 from app.settings import Settings
 from app.store.identity import users
+from app.version import VERSION
 from schema.events import EventKind
 from schema.health import ApiHealth, Readiness, ServiceHealth, Version
 
-CHECK_TIMEOUT_S = 2.0  # a probe that hangs is worth less than one that says "no"
-METRICS_CONTENT_TYPE = "text/plain; version=0.0.4"  # Litestar adds the charset to every text, even to one that has it
+CHECK_TIMEOUT_S = 2.0  # a probe that hangs is worth less than one that fails
+METRICS_CONTENT_TYPE = "text/plain; version=0.0.4"  # without a charset: Litestar adds one to every text
 MIN_FREE_SHARE = 0.05  # of the disk, and of the memory
 AnyRequest = Request[Any, Any, Any]
 
 
 class HealthController(Controller):
-    """Health of this process and of what it needs."""
+    """Health of this process and of the services it needs."""
 
     tags = ("Health",)
     guards = (ANYONE,)
 
     @get("/health", operation_id="GetHealth")
     async def get_health(self, request: AnyRequest) -> Response[ServiceHealth]:
-        """Everything at a glance. 503 when the database is lost; without Redis we are degraded, and say so with 200."""
+        """Check everything. The reply is 503 when the database is lost; without Redis it is 200 and `degraded`."""
         checks = await _checks(request.app.state.settings)
-        unwell = "unhealthy" if checks["database"] != "ok" else "degraded"
-        status = "healthy" if set(checks.values()) == {"ok"} else unwell
-        told = ServiceHealth(status=status, timestamp=datetime.now(UTC), checks=checks)
-        return Response(told, status_code=503 if status == "unhealthy" else 200)
+        failing = "unhealthy" if checks["database"] != "ok" else "degraded"
+        status = "healthy" if set(checks.values()) == {"ok"} else failing
+        health = ServiceHealth(status=status, timestamp=datetime.now(UTC), checks=checks)
+        return Response(health, status_code=503 if status == "unhealthy" else 200)
 
     @get(
         ["/ready", "/api/v1/ready"],
@@ -46,7 +47,7 @@ class HealthController(Controller):
         opt={RATE: UNLIMITED},
     )
     async def get_readiness(self, request: AnyRequest) -> Response[Readiness]:
-        """Whether to send us requests: 503 while the database is being migrated, and while we are stopping."""
+        """Check whether to send requests here: 503 while the database is being migrated and while the process stops."""
         state = request.app.state
         is_serving = not state.draining and await _is_responding(users.any_exist())
         services = {
@@ -59,33 +60,33 @@ class HealthController(Controller):
 
     @get("/metrics", operation_id="GetMetrics", media_type=MediaType.TEXT)
     async def get_metrics(self) -> Response[str]:
-        """Every process's metrics, in the format Prometheus scrapes."""
+        """Get the metrics of every process, in the format that Prometheus scrapes."""
         page = await metrics.render_page(nodes.node_id("api"))
         return Response(page, media_type=METRICS_CONTENT_TYPE)
 
     @get("/api/v1/health", operation_id="GetApiHealth", opt={RATE: UNLIMITED})
     async def get_api_health(self) -> ApiHealth:
-        """Whether the API answers, and whether it has its cache."""
-        is_there = await _is_responding(queue.client().ping())
+        """Check whether the API responds, and whether it has its cache."""
+        has_redis = await _is_responding(queue.client().ping())
         return ApiHealth(
             status="ok",
             timestamp=datetime.now(UTC),
             message="API is running",
-            redis_available=is_there,
-            cache_enabled=is_there,
+            redis_available=has_redis,
+            cache_enabled=has_redis,
         )
 
     @get("/api/v1/version", operation_id="GetVersion")
     async def get_version(self) -> Version:
-        """Which version this is."""
-        return Version(version=versions.VERSION, api="v1")
+        """Get the version of this installation."""
+        return Version(version=VERSION, api="v1")
 
 
 async def _checks(settings: Settings) -> dict[str, str]:
     database, redis = await asyncio.gather(_is_responding(db.ping()), _is_responding(queue.client().ping()))
     roles = await _running_roles() if redis else None
     jumped = await _clock_jumped() if redis else bool(clock_watch.watch.jump_s())
-    lasting = await _open_problems() if database else None
+    problems = await _open_problems() if database else None
     return {
         "database": await _database_status() if database else "lost",
         "redis": "ok" if redis else "lost",
@@ -94,22 +95,22 @@ async def _checks(settings: Settings) -> dict[str, str]:
         "scheduler": _process_status("scheduler", roles),
         "workers": _process_status("worker", roles),
         "clock": "jumped" if jumped else "ok",
-        **{name: _problem_status(kind, word, lasting) for kind, (name, word) in HEALTH_CHECKS.items()},
+        **{name: _problem_status(kind, word, problems) for kind, (name, word) in HEALTH_CHECKS.items()},
     }
 
 
-async def _is_responding(asked: Any) -> bool:
-    """Whether a service answers in time."""
+async def _is_responding(request: Any) -> bool:
+    """Whether a service responds in time."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            await asked
+            await request
     except (RedisError, Unavailable, *db.TRANSIENT_ERRORS):  # a timeout is an OSError, too
         return False
     return True
 
 
 async def _database_status() -> str:
-    """Whether it takes what we write, as far as it says so."""
+    """Whether the database reports that it accepts writes."""
     return "ok" if await _is_responding(db.require_writable()) else "read-only"
 
 
@@ -121,7 +122,7 @@ async def _running_roles() -> set[str] | None:
 
 
 async def _clock_jumped() -> bool:
-    """Whether a clock of ours jumped lately."""
+    """Whether the clock of one of our machines jumped lately."""
     try:
         return bool(await interruptions.largest_jump_s())
     except (RedisError, OSError):
@@ -129,7 +130,7 @@ async def _clock_jumped() -> bool:
 
 
 async def _open_problems() -> set[EventKind] | None:
-    """What is wrong with ourselves; None when it can't be read."""
+    """The open problems of this installation; None when they can't be read."""
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             return await self_checks.list_problems()
@@ -137,10 +138,10 @@ async def _open_problems() -> set[EventKind] | None:
         return None
 
 
-def _problem_status(kind: EventKind, word: str, lasting: set[EventKind] | None) -> str:
-    if lasting is None:
+def _problem_status(kind: EventKind, word: str, problems: set[EventKind] | None) -> str:
+    if problems is None:
         return "unknown"
-    return word if kind in lasting else "ok"
+    return word if kind in problems else "ok"
 
 
 def _process_status(role: str, roles: set[str] | None) -> str:
@@ -150,8 +151,8 @@ def _process_status(role: str, roles: set[str] | None) -> str:
 
 
 def _has_free_disk(settings: Settings) -> bool:
-    place = settings.data_dir if settings.data_dir.exists() else settings.data_dir.parent
-    usage = shutil.disk_usage(place if place.exists() else "/")
+    folder = settings.data_dir if settings.data_dir.exists() else settings.data_dir.parent
+    usage = shutil.disk_usage(folder if folder.exists() else "/")
     return usage.free / usage.total >= MIN_FREE_SHARE
 
 

@@ -1,4 +1,4 @@
-"""Settings over HTTP: what admins change while everything runs."""
+"""Settings over HTTP, which admins change without a restart."""
 
 from litestar import Controller, Response, delete, get, put
 from litestar.di import NamedDependency, Provide
@@ -14,14 +14,14 @@ VERSIONED = {"refusals": [412]}
 
 
 class SettingList(Struct, frozen=True, kw_only=True):
-    """All there are."""
+    """Every setting."""
 
     settings: list[Setting]
     total: int
 
 
 class SettingController(Controller):
-    """What every process follows within two seconds."""
+    """Settings that every process applies within two seconds."""
 
     path = "/settings"
     tags = ("Settings",)
@@ -30,23 +30,23 @@ class SettingController(Controller):
 
     @get(operation_id="ListSettings")
     async def list_settings(self) -> SettingList:
-        """List every setting, with its default and its meaning."""
+        """List every setting with its default and its description."""
         found = await settings.list_all()
         return SettingList(settings=found, total=len(found))
 
     @get("/key/{key:str}", operation_id="GetSetting")
     async def get_setting(self, key: FromPath[str]) -> Response[Setting]:
-        """Read one setting."""
+        """Get one setting."""
         return etags.with_etag(await settings.get(key))
 
     @put("/key/{key:str}", operation_id="UpdateSetting", opt=VERSIONED)
     async def update_setting(
         self, key: FromPath[str], data: JSONBody[SettingPatch], version: NamedDependency[int | None]
     ) -> Response[Setting]:
-        """Change a setting. Fields of its value that are absent stay."""
+        """Update a setting. Absent fields of its value stay."""
         return etags.with_etag(await settings.update(key, data, version=version))
 
     @delete("/key/{key:str}", operation_id="ResetSetting", opt=VERSIONED)
     async def reset_setting(self, key: FromPath[str], version: NamedDependency[int | None]) -> None:
-        """Go back to the default."""
+        """Reset a setting to its default."""
         await settings.reset(key, version=version)

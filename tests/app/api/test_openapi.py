@@ -122,7 +122,12 @@ def test_a_push_by_head_is_declared(spec: dict[str, Any]) -> None:
 def test_an_id_is_a_uuid_unless_it_is_somebody_elses_or_opaque(spec: dict[str, Any]) -> None:
     schemas = spec["components"]["schemas"]
     ids = {name: one["properties"]["id"] for name, one in schemas.items() if "id" in one.get("properties", {})}
-    users = {"User", "Me", "Member", "ChangedMember"}  # the installation's own token is no user, and called api-admin
+    users = {
+        "User",
+        "CurrentUser",
+        "UserDetail",
+        "UpdatedUser",
+    }  # the installation's own token is no user, and called api-admin
     opaque = {"Heartbeat", "Result", "Session", "AttestedCredential", "SignedCredential"}
     echoed = {"BulkItem"}
     assert {name for name, one in ids.items() if one.get("format") != "uuid"} == users | opaque | echoed

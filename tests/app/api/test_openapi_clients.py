@@ -35,7 +35,7 @@ from app.api.openapi import document
 from tests.app.api.people import built
 from app.main import create_app
 place = Path(sys.argv[1])
-sys.stdout.buffer.write(document.of(create_app(settings.read({"DATA_DIR": str(place)}, place))))
+sys.stdout.buffer.write(document.build_document(create_app(settings.read_settings({"DATA_DIR": str(place)}, place))))
 """
 
 

@@ -1,4 +1,4 @@
-"""Examples of the OpenAPI document, by operation. Each body here is posted to the API by a test, and is taken."""
+"""Example bodies of the OpenAPI document, by operation. A test sends each request body to the API."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from app.api.openapi.examples import bodies, channels, documented, monitors
 
 REQUEST_BODIES: dict[str, Any] = {**bodies.REQUESTS, **documented.REQUESTS}
 RESPONSE_BODIES = documented.RESPONSES
-BY_TYPE: dict[str, dict[str, Any]] = {  # one of several, by its `type`
+BY_TYPE: dict[str, dict[str, Any]] = {  # by the `type` of the body
     "CreateMonitor": monitors.drafts(),
     "CreateChannel": channels.drafts(),
     "TestChannelDraft": channels.drafts(),

@@ -1,4 +1,4 @@
-"""A body for every other operation that takes one. `PASSWORD`, codes, tickets and tokens are the caller's own."""
+"""A request body for every other operation that has one. Callers replace passwords, codes and tokens by their own."""
 
 from typing import Any
 

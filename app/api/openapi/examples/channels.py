@@ -1,4 +1,4 @@
-"""A notification channel of each type as it can be sent. Keys and addresses have the right form, and open nothing."""
+"""An example of each type of notification channel. Keys and addresses have a valid form, but are not real."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Examples of the checks API and of webhooks, by operation, in the words of their own documents."""
+"""Examples of the checks API and of webhooks, by operation, as their source documents have them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Ids that stand in examples for things that an installation has under its own."""
+"""Ids in the examples, which stand for ids of the installation."""
 
 MONITOR_ID = "3f6c1d0a-5a5e-4a6e-9d5c-0c1f2e3d4b5a"
 CHANNEL_ID = "7b0d9c52-1c7e-4f3a-8e2b-6d5c4b3a2f1e"

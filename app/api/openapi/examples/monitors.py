@@ -1,4 +1,4 @@
-"""A monitor of each type as it can be sent: enough for `Try it out`, and to see what a type needs."""
+"""An example of each type of monitor, enough to try it out and to see what the type needs."""
 
 from typing import Any
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -24,6 +25,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """What time the codes are of: ours to move."""
     told = {"now": NOW_S}
     monkeypatch.setattr("app.store.identity.mfa.time", lambda: told["now"])
+    monkeypatch.setattr("app.store.identity.mfa.clock", SimpleNamespace(now_ms=lambda: int(told["now"] * 1000)))
     return told
 
 
