@@ -222,9 +222,9 @@ def test_what_sql_server_is_told_is_honoured(text, login, encryption):
 
 @pytest.mark.parametrize("lists", [POSTGRES, MYSQL, REDIS, MONGODB, SQLSERVER])
 def test_an_option_is_in_one_list(lists):
-    assert not lists.honoured & lists.ignored
-    assert not (lists.honoured | lists.ignored) & lists.files.keys()
-    assert all(name == name.lower().replace("-", "").replace("_", "") for name in lists.honoured | lists.ignored)
+    assert not lists.supported & lists.ignored
+    assert not (lists.supported | lists.ignored) & lists.files.keys()
+    assert all(name == name.lower().replace("-", "").replace("_", "") for name in lists.supported | lists.ignored)
 
 
 READERS = {

@@ -82,26 +82,27 @@ SOUNDING = re.compile(
 OPEN = {  # of all other structs: what sounds like a credential and is shown or sent, and why
     "shown once, to who made it": """
         IssuedApiKey.key IssuedInvitation.token IssuedInvitation.link TotpSetup.secret TotpSetup.otpauth_uri
-        TwoFactorOn.recovery_codes PasskeyAdded.recovery_codes SignedIn.access_token SignedIn.refresh_token
-        SignedIn.token_type WebhookShown.secret RotatedSecret.secret
+        TwoFactorEnabled.recovery_codes PasskeyAdded.recovery_codes LoginResponse.access_token
+        LoginResponse.refresh_token LoginResponse.token_type WebhookEndpoint.secret WebhookSecret.secret
     """,
     "shown to admins who ask, on the record": "PushAddress.token",
     "sent by its owner, and shown to nobody": """
-        TotpStart.password TotpConfirmation.token TwoFactorOff.password TwoFactorOff.token
-        RecoveryCodesWanted.password RecoveryCodesWanted.token TwoFactorLogin.ticket TwoFactorLogin.token
+        TotpStart.password TotpConfirmation.token DisableTwoFactor.password DisableTwoFactor.token
+        RecoveryCodesRequest.password RecoveryCodesRequest.token TwoFactorLogin.ticket TwoFactorLogin.token
         Auth.token Acceptance.token Acceptance.password PasskeyStart.password PasskeyLoginStart.ticket
-        PasskeyLogin.ticket MemberDraft.password PasswordReset.password PasswordGiven.password
+        PasskeyLogin.ticket UserDraft.password PasswordReset.password GeneratedPassword.password
         PasswordChange.old_password PasswordChange.new_password Registration.password
-        Registration.setup_token Login.password Login.token Refresh.refresh_token ProfilePatch.password
+        Registration.setup_token Login.password Login.token RefreshRequest.refresh_token ProfilePatch.password
         ProfilePatch.token PasskeyAssertion.signature
         PasswordGrant.password PasswordGrant.token PasswordGrant.client_secret
     """,
     "of one reply, between two of our processes": "AdHocProbe.token",
     "names something, and opens nothing": """
-        AuditEntry.key_id Deed.key_id Principal.key_id Setting.key AuditEntry.hash AuditEntry.code Deed.code
+        AuditEntry.key_id NewAuditEntry.key_id Principal.key_id Principal.credential_fingerprint
+        Setting.key AuditEntry.hash AuditEntry.code NewAuditEntry.code
         ErrorBody.code PasskeyOptions.public_key Credential.key_id
     """,
-    "for operators and admins alone": "WebhookDraft.url WebhookPatch.url WebhookShown.url",
+    "for operators and admins alone": "WebhookDraft.url WebhookPatch.url WebhookEndpoint.url",
     "the link of a message, for who gets the message": "Message.ack_url",
 }
 
