@@ -1,1 +1,1 @@
-"""The nouns: msgspec structs and enums that every other room speaks in. Data only; imports nothing of ours."""
+"""The msgspec structs and enums that every other package uses. Data only; imports none of our other packages."""

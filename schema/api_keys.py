@@ -1,4 +1,4 @@
-"""API keys: what a program shows to be let in, and how far it may go."""
+"""API keys: how programs authenticate, and what each key may do."""
 
 from datetime import datetime
 from typing import Annotated
@@ -34,7 +34,7 @@ KeyRole = Annotated[Role, Meta(description="At most the owner's; when the owner'
 
 
 class ApiKeyDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to make a key."""
+    """What a client sends to create a key."""
 
     name: Name
     role: KeyRole = Role.VIEWER
@@ -56,7 +56,7 @@ class ApiKeyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
-    """A key as it is returned: recognised by its first characters, never shown."""
+    """A key as returned: identified by its first characters; the key itself is never shown."""
 
     id: Uuid
     name: str
@@ -77,6 +77,6 @@ class ApiKey(Struct, frozen=True, kw_only=True):
 
 
 class IssuedApiKey(ApiKey, frozen=True, kw_only=True):
-    """A key that was just made."""
+    """A key that was just created."""
 
     key: Annotated[str, Meta(description="The key itself: shown now, and never again.")]

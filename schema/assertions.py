@@ -1,4 +1,4 @@
-"""Assertions: what must hold of an answer beyond "it came". Every monitor type that has such a fact can use them."""
+"""Assertions on a response beyond its arrival. Every monitor type that reports such a value can use them."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -7,14 +7,14 @@ from msgspec import Meta, Struct
 
 
 class FailureStatus(StrEnum):
-    """What a monitor is when an assertion does not hold."""
+    """The status of a monitor when an assertion fails."""
 
     DOWN = "down"
     DEGRADED = "degraded"
 
 
 class Operator(StrEnum):
-    """How a value is compared: numbers with numbers, text with text; a pattern (RE2) needs a part that fits."""
+    """How a value is compared: numbers with numbers, text with text; an RE2 pattern must match a part of it."""
 
     EQUALS = "=="
     DIFFERS = "!="
@@ -29,7 +29,7 @@ class Operator(StrEnum):
 
 
 class Comparison(StrEnum):
-    """What both sides of a comparison are taken for."""
+    """The type both sides of a comparison are converted to."""
 
     NUMBER = "number"
     TEXT = "text"
@@ -45,14 +45,14 @@ Compare = Annotated[
 
 
 class ResponseTime(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="on", tag="response_time"):
-    """The answer must come within so many seconds."""
+    """The response must arrive within so many seconds."""
 
     within: Annotated[float, Meta(gt=0, le=600, description="Seconds.")]
     otherwise: FailureStatus = FailureStatus.DEGRADED
 
 
 class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="on", tag="value"):
-    """The value that was read (a query's first field, a JSON path's hit, a payload) must compare."""
+    """The value that was read (a query's first field, a JSON path's match, a payload) must compare as stated."""
 
     operator: Operator = Operator.EQUALS
     expected: Annotated[str, Meta(max_length=2_048)]
@@ -63,7 +63,7 @@ class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
 class CertificateDays(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="on", tag="certificate_days"
 ):
-    """The certificate must hold for at least so many days more."""
+    """The certificate must be valid for at least so many more days."""
 
     at_least: Annotated[int, Meta(ge=0, le=825)]
     otherwise: FailureStatus = FailureStatus.DEGRADED

@@ -1,4 +1,4 @@
-"""The audit log: who changed what, or tried to."""
+"""The audit log: who changed what, or attempted to."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 
 class AuditOutcome(StrEnum):
-    """How it ended."""
+    """How the action ended."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -16,7 +16,7 @@ class AuditOutcome(StrEnum):
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """One change, or one attempt."""
+    """One change, or one attempted change."""
 
     seq: int
     at: datetime
@@ -40,7 +40,7 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
 
 
 class NewAuditEntry(Struct, frozen=True, kw_only=True):
-    """What is to be recorded; the log adds time, number and hash."""
+    """An entry to record; the log adds its time, number and hash."""
 
     actor_id: str = ""
     actor: str = ""

@@ -18,7 +18,7 @@ TagReference = Annotated[str, Meta(max_length=100, description="Id or name of a 
 
 
 class MonitorFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which monitors: those for which all of it holds; without a field all there are."""
+    """Selects monitors that match every given field; without fields it selects all."""
 
     q: NamePart | UnsetType = UNSET
     type: str | UnsetType = UNSET
@@ -28,7 +28,7 @@ class MonitorFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class BulkRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One action on monitors by their ids, or by a filter."""
+    """One action on monitors, selected by ids or by a filter."""
 
     action: BulkAction
     ids: Annotated[list[Annotated[str, Meta(max_length=36)]], Meta(max_length=MAX_MONITORS)] | UnsetType = UNSET
@@ -38,7 +38,7 @@ class BulkRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class BulkItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What came of one monitor."""
+    """The result for one monitor."""
 
     id: str
     ok: bool
@@ -46,7 +46,7 @@ class BulkItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BulkResults(Struct, frozen=True, kw_only=True):
-    """What came of each, in the order of the ids, or by name."""
+    """The result for each monitor, in the order of the ids, or by name."""
 
     results: list[BulkItem]
     done: int

@@ -1,4 +1,4 @@
-"""Checks: monitors as document 002 knows them. A check is a monitor, by the same id; only the words differ."""
+"""Checks: monitors in the terms of document 002. A check is a monitor with the same id; only field names differ."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -31,7 +31,7 @@ BatchTimeout = Annotated[
 
 
 class Check(Struct, frozen=True, kw_only=True):
-    """A check as it is returned: secrets masked."""
+    """A check as returned, with secrets masked."""
 
     id: Uuid
     name: str
@@ -75,14 +75,14 @@ class CheckPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AdHocCheck(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A check that is run once and kept nowhere."""
+    """A check that runs once and is not stored."""
 
     plugin_type: PluginName
     config: Config
 
 
 class BatchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Checks to be run side by side, by id."""
+    """Stored checks to run concurrently, by id."""
 
     checks: CheckIds
     max_workers: MaxWorkers = 5
@@ -90,7 +90,7 @@ class BatchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class AdHocBatchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Checks to be run side by side and kept nowhere."""
+    """Checks to run concurrently without storing them."""
 
     checks: Annotated[list[AdHocCheck], Meta(min_length=1, max_length=100)]
     max_workers: MaxWorkers = 5
@@ -98,7 +98,7 @@ class AdHocBatchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class BatchItem(Struct, frozen=True, kw_only=True):
-    """What became of one check of a batch: `result`, or `error`."""
+    """The outcome of one check in a batch: `result`, or `error`."""
 
     check_id: str
     result: Result | UnsetType = UNSET
@@ -106,7 +106,7 @@ class BatchItem(Struct, frozen=True, kw_only=True):
 
 
 class AdHocItem(Struct, frozen=True, kw_only=True):
-    """What became of one ad-hoc check of a batch: `result`, or `error`."""
+    """The outcome of one ad-hoc check in a batch: `result`, or `error`."""
 
     plugin_type: str
     config: Annotated[dict[str, Any] | UnsetType, Meta(description="Secrets masked; absent when it is wrong.")] = UNSET
@@ -115,12 +115,12 @@ class AdHocItem(Struct, frozen=True, kw_only=True):
 
 
 class BatchResults(Struct, frozen=True):
-    """One item for each check, in the order they were asked for."""
+    """One item for each check, in the order of the request."""
 
     results: list[BatchItem]
 
 
 class AdHocResults(Struct, frozen=True):
-    """One item for each check, in the order they were asked for."""
+    """One item for each check, in the order of the request."""
 
     results: list[AdHocItem]

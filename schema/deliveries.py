@@ -1,4 +1,4 @@
-"""Deliveries: events on their way to channels, and every try to get them there."""
+"""Deliveries: one event to one channel, with every attempt to send it."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -13,7 +13,7 @@ DeliveryId = Annotated[str, Meta(max_length=36)]
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """One event on its way to one channel. `id` is the idempotency key: the same on every attempt."""
+    """One event for one channel. `id` is the idempotency key and the same on every attempt."""
 
     id: Uuid
     event_id: str
@@ -32,7 +32,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
 
 
 class DeliveryAttempt(Struct, frozen=True, kw_only=True):
-    """One try of a delivery, and how it went."""
+    """One attempt to send a delivery, and its result."""
 
     attempt: int
     at: datetime
@@ -42,7 +42,7 @@ class DeliveryAttempt(Struct, frozen=True, kw_only=True):
 
 
 class DeliveryDetail(Struct, frozen=True, kw_only=True):
-    """A delivery with what it tells, and every try that was answered or given up, oldest first."""
+    """A delivery with its event data and every finished attempt, oldest first."""
 
     delivery: Delivery
     data: Annotated[dict[str, Any], Meta(description="The event's facts.")]
@@ -50,7 +50,7 @@ class DeliveryDetail(Struct, frozen=True, kw_only=True):
 
 
 class ResendRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which dead deliveries to send again: all that fit, without `ids` whichever they are; at most 1,000 of them."""
+    """Selects dead deliveries to send again: those that match every given field, at most 1,000."""
 
     ids: Annotated[list[DeliveryId], Meta(min_length=1, max_length=1_000)] | UnsetType = UNSET
     channel_id: str | None = None
@@ -60,6 +60,6 @@ class ResendRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ResendResult(Struct, frozen=True):
-    """How many deliveries were put on their way again."""
+    """How many deliveries were queued again."""
 
     count: int

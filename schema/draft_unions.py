@@ -1,4 +1,4 @@
-"""Drafts of nouns that come in kinds: one struct per kind, chosen by `type`, with that kind's own `config`."""
+"""Tagged unions of drafts: one struct per type, chosen by `type`, each with the `config` of that type."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 def drafts_by_type(base: type[Struct], noun: str, configs: Mapping[str, type]) -> dict[str, type[Struct]]:
-    """`base`, once for each type of config: `HttpMonitorDraft` is a MonitorDraft whose `type` is "http"."""
+    """One subclass of `base` per type of config: `HttpMonitorDraft` is a MonitorDraft whose `type` is "http"."""
     return {
         tag: msgspec.defstruct(
             f"{config.__name__}{noun}Draft",

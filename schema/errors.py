@@ -1,4 +1,4 @@
-"""The one shape every refusal has."""
+"""The one shape of every error response."""
 
 from datetime import datetime
 from typing import Any
@@ -7,14 +7,14 @@ from msgspec import UNSET, Struct, UnsetType
 
 
 class FieldError(Struct, frozen=True):
-    """Which field is wrong, and what would be right."""
+    """Which field is invalid, and what it must be."""
 
     field: str
     message: str
 
 
 class ErrorBody(Struct, frozen=True, kw_only=True):
-    """Inside of `error`."""
+    """The object under `error`."""
 
     code: str
     message: str
@@ -25,6 +25,6 @@ class ErrorBody(Struct, frozen=True, kw_only=True):
 
 
 class ErrorReply(Struct, frozen=True):
-    """The whole reply: `{"error": {...}}`."""
+    """The whole response: `{"error": {...}}`."""
 
     error: ErrorBody

@@ -1,4 +1,4 @@
-"""Escalations: who is told next while nobody acknowledges an incident."""
+"""Escalations: who is notified next while nobody acknowledges an incident."""
 
 from datetime import datetime
 from typing import Annotated
@@ -25,7 +25,7 @@ StepDelay = Annotated[
 
 
 class EscalationStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The next ones to be told, and how long the ones before them have."""
+    """Channels to notify, and how long after the step before."""
 
     after: StepDelay
     channel_ids: ChannelIds
@@ -36,7 +36,7 @@ Repeat = Annotated[int, Meta(ge=0, le=100, description="How often all steps are 
 
 
 class EscalationDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to add an escalation."""
+    """What a client sends to create an escalation."""
 
     name: Name
     steps: Steps
@@ -52,7 +52,7 @@ class EscalationPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Escalation(Struct, frozen=True, kw_only=True):
-    """An escalation as it is returned; channels that were deleted have left its steps."""
+    """An escalation as returned; deleted channels are removed from its steps."""
 
     id: Uuid
     name: str

@@ -1,4 +1,4 @@
-"""Events: facts that others may want. One catalogue for channels, WebSocket, webhooks and audit."""
+"""Events: what happened. One catalogue for channels, WebSocket, webhooks and audit."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class EventKind(StrEnum):
-    """Every event there is."""
+    """Every kind of event."""
 
     MONITOR_DOWN = "monitor.down"
     MONITOR_UP = "monitor.up"
@@ -53,17 +53,17 @@ class EventKind(StrEnum):
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One fact, at the time it became true.
+    """One event, with the time it happened.
 
     data    for monitor.*: monitor{id,name,type}, status, msg, started_at (of the outage), duration (s, on up),
             ping (ms), incident{id} of an outage, reminder (true on a repeated down);
-            parent{id,name} of what lies behind a monitor that is down;
+            parent{id,name} that explains why a monitor is down;
             for certificate.* and domain.*: monitor, name, expires_at, days;
             for incident.*: incident{id,title}, monitor if it has one, by (who), after (s that nobody acknowledged);
             for maintenance.*: maintenance{id,name}, ends_at; for backend.* and deployment.*: backend or project, error,
             duration; for cluster.*: node_id;
-            for system.*: what (the trouble's name), msg, channel{id,name,type}, and figures.
-            What a message needs and nothing secret
+            for system.*: what (the problem's name), msg, channel{id,name,type}, and metrics.
+            Everything a message needs, and no secrets
     """
 
     id: str
@@ -74,5 +74,5 @@ class Event(Struct, frozen=True, kw_only=True):
 
     @property
     def is_test(self) -> bool:
-        """Whether nothing happened: somebody tries a channel, and waits for the answer."""
+        """Whether this is a test message: a user tests a channel and waits for the result."""
         return self.event is EventKind.TEST or self.data.get("test") is True

@@ -1,15 +1,15 @@
-"""Sizes and ranges that several nouns share, as annotated types: validator and OpenAPI document read the same."""
+"""Annotated field types with sizes and ranges that several structs share, for validation and OpenAPI alike."""
 
 from enum import IntEnum
 from typing import Annotated
 
 from msgspec import Meta
 
-MASK = "********"  # what a secret looks like in every reply; sent back, it means "keep what is stored"
+MASK = "********"  # replaces a secret in every response; sent back, it keeps the stored secret
 
 
 class Restricted(IntEnum):
-    """What of a value is kept from viewers, since it may let its reader act: `Meta(extra={"restricted": …})`."""
+    """Which part of a value viewers may not see, since it may grant access: `Meta(extra={"restricted": …})`."""
 
     QUERY = 1
     PATH = 2
@@ -19,7 +19,7 @@ class Restricted(IntEnum):
 NAME_LIMIT = 150  # characters
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT, description="A name people recognise.")]
 Text = Annotated[str, Meta(max_length=2_000)]
-Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]  # what we return; what is sent is looked up
+Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]  # in responses; ids in requests are looked up instead
 Secret = Annotated[str, Meta(max_length=4_096, extra={"secret": True}, description="Kept sealed; shown as ********.")]
 Body = Annotated[
     str,

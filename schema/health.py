@@ -1,4 +1,4 @@
-"""How we are, as told to people, load balancers and orchestrators."""
+"""Health of this server, for people, load balancers and orchestrators."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class ServiceHealth(Struct, frozen=True, kw_only=True):
-    """`status`: healthy, degraded (something is missing, we go on) or unhealthy (the database is lost)."""
+    """`status`: healthy, degraded (a part is unavailable, the rest works) or unhealthy (no database)."""
 
     status: str
     timestamp: datetime
@@ -14,7 +14,7 @@ class ServiceHealth(Struct, frozen=True, kw_only=True):
 
 
 class ApiHealth(Struct, frozen=True, kw_only=True):
-    """The API's own health, with what clients of the checks API read."""
+    """Health of the API, with the fields that clients of the checks API read."""
 
     status: str
     timestamp: datetime
@@ -24,14 +24,14 @@ class ApiHealth(Struct, frozen=True, kw_only=True):
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """Whether to send requests here."""
+    """Whether this server accepts requests."""
 
     ready: bool
     services: dict[str, bool]
 
 
 class Version(Struct, frozen=True, kw_only=True):
-    """Of the program and of its API."""
+    """Version of the program and of its API."""
 
     version: str
     api: str

@@ -1,4 +1,4 @@
-"""Heartbeats: an outcome kept, with the status it led to."""
+"""Heartbeats: stored results with the status they led to, and their keys."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -9,21 +9,21 @@ from schema.field_types import Uuid
 from schema.status import Status
 
 EPOCH_MS = 1_577_836_800_000  # 2020-01-01T00:00:00Z: 41 bits of milliseconds from here last until 2089
-SERIES_SHIFT = 41  # so one 64-bit key sorts by series, then by time, and needs no second index
+SERIES_SHIFT = 41  # one 64-bit key sorts by series, then by time, so no second index is needed
 
 
 def heartbeat_key(series: int, at_ms: int) -> int:
-    """The primary key of a slot's heartbeat."""
+    """The primary key of the heartbeat of a slot."""
     return (series << SERIES_SHIFT) | (at_ms - EPOCH_MS)
 
 
 def slot_of_key(key: int) -> tuple[int, int]:
-    """(series, epoch milliseconds) of a heartbeat's key."""
+    """Series and epoch milliseconds from the key of a heartbeat."""
     return key >> SERIES_SHIFT, (key & ((1 << SERIES_SHIFT) - 1)) + EPOCH_MS
 
 
 class Heartbeat(Struct, frozen=True, kw_only=True):
-    """One check as people and programs see it."""
+    """The stored result of one check."""
 
     id: Annotated[str, Meta(description="Opaque; also the cursor.")]
     monitor_id: Uuid

@@ -1,4 +1,4 @@
-"""Incidents: outages, from their first failing check to their end, and what people wrote down themselves."""
+"""Incidents: outages from their first failing check to their end, and incidents that people open."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -18,14 +18,14 @@ PostMortem = Annotated[
 
 
 class IncidentKind(StrEnum):
-    """Who opened it."""
+    """Who opened the incident."""
 
     AUTOMATIC = "automatic"  # a monitor went down
-    MANUAL = "manual"  # somebody wrote it down
+    MANUAL = "manual"  # a user opened it
 
 
 class IncidentStatus(StrEnum):
-    """How far it is. One that was acknowledged is resolved all the same when it ends."""
+    """The state of an incident. An acknowledged incident still becomes resolved when it ends."""
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
@@ -33,7 +33,7 @@ class IncidentStatus(StrEnum):
 
 
 class EntryKind(StrEnum):
-    """What an entry of a timeline tells. Those of tellings are read from the deliveries, and written by nobody."""
+    """The kind of a timeline entry. Entries about notifications are read from deliveries and not stored."""
 
     DETECTED = "detected"
     NOTIFIED = "notified"
@@ -46,7 +46,7 @@ class EntryKind(StrEnum):
 
 
 class TimelineEntry(Struct, frozen=True, kw_only=True):
-    """One line of a timeline."""
+    """One entry of a timeline."""
 
     at: datetime
     kind: EntryKind
@@ -58,14 +58,14 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
 
 
 class AffectedMonitor(Struct, frozen=True, kw_only=True):
-    """The monitor an incident is about. `name` is empty once it was deleted."""
+    """The monitor an incident is about. `name` is empty once the monitor was deleted."""
 
     id: Uuid
     name: str
 
 
 class IncidentDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to write an incident down."""
+    """What a client sends to open an incident."""
 
     title: Title
     monitor_id: Annotated[MonitorId | None, Meta(description="What it is about, if it is a monitor.")] = None
@@ -84,13 +84,13 @@ class IncidentPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class NoteDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What somebody adds to a timeline."""
+    """A note to add to a timeline."""
 
     text: NoteText
 
 
 class Incident(Struct, frozen=True, kw_only=True):
-    """An incident as lists return it."""
+    """An incident as returned in lists."""
 
     id: Uuid
     kind: IncidentKind
@@ -119,7 +119,7 @@ class IncidentDetail(Incident, frozen=True, kw_only=True):
 
 
 class IncidentMetrics(Struct, frozen=True, kw_only=True):
-    """How incidents went. Seconds; null when there is nothing to count."""
+    """Incident metrics. Times in seconds; null when there are no incidents to count."""
 
     count: int
     open: Annotated[int, Meta(description="Not resolved yet.")]

@@ -1,4 +1,4 @@
-"""Invitations: a place held for somebody, who comes with a link."""
+"""Invitations: how a new user gets an account through a link."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from schema.users import Email, Password, Username
 
 
 class InvitationStatus(StrEnum):
-    """What became of an invitation."""
+    """The state of an invitation."""
 
     OPEN = "open"
     ACCEPTED = "accepted"
@@ -21,14 +21,14 @@ class InvitationStatus(StrEnum):
 
 
 class InvitationDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is invited, and as what."""
+    """Who is invited, and with which role."""
 
     email: Email
     role: Role = Role.VIEWER
 
 
 class Invitation(Struct, frozen=True, kw_only=True):
-    """An invitation as it is returned."""
+    """An invitation as returned."""
 
     id: Uuid
     email: str
@@ -40,14 +40,14 @@ class Invitation(Struct, frozen=True, kw_only=True):
 
 
 class IssuedInvitation(Invitation, frozen=True, kw_only=True):
-    """An invitation with what its guest needs: shown this once, stored as a hash."""
+    """An invitation with its token and link: shown only once, stored as a hash."""
 
     token: str
     link: Annotated[str, Meta(description="Opens the front end with the token, which stays out of server logs.")]
 
 
 class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a guest chooses."""
+    """What an invited user sends to create their account."""
 
     token: Annotated[str, Meta(max_length=256)]
     password: Password

@@ -1,7 +1,7 @@
-"""What crosses Redis: slots on their way to a check, outcomes on their way to the store, deliveries to be sent.
+"""Jobs in Redis: slots to check, outcomes to store, deliveries to send.
 
-Array-like, since a batch has a hundred of them. New fields go last and have defaults: two versions of the
-code share one queue during an upgrade.
+Slots, outcomes and gaps are array-like, since a batch has a hundred of them. Add new fields at the end, with defaults:
+two versions of the code share one queue during an upgrade.
 """
 
 from typing import Any
@@ -10,17 +10,17 @@ from msgspec import Struct
 
 from schema.status import Status
 
-PUSHED_KEY = "wk:pushed"  # Redis hash: series -> epoch ms of its newest report, negative when it said down
+PUSHED_KEY = "wk:pushed"  # Redis hash: series -> epoch ms of its newest report, negative when it reported down
 STARTED_KEY = "wk:started"  # Redis hash: series -> epoch ms of its newest start
 
 
 class Slot(Struct, frozen=True, array_like=True):
     """A due time of one series, claimed by the scheduler.
 
-    at_ms    epoch milliseconds of the due time; with `series` the key of the heartbeat to be
+    at_ms    epoch milliseconds of the due time; with `series` the key of its heartbeat
     version  of the monitor's definition, so that workers need no query
-    attempt  0, or 1 when the first worker never answered
-    early    a retry, a first check or a run-now: off the monitor's own grid
+    attempt  0, or 1 when the first worker never returned a result
+    early    a retry, a first check or a run-now: not on the monitor's own schedule
     """
 
     series: int
@@ -31,9 +31,9 @@ class Slot(Struct, frozen=True, array_like=True):
 
 
 class MonitorSchedule(Struct, frozen=True):
-    """How often a series is due: all the due set knows of a monitor.
+    """When a series is due: all that the due set stores of a monitor.
 
-    interval_ms  0: by `cron` in `timezone`; without that on demand
+    interval_ms  0: by `cron` in `timezone`; without `cron` on demand only
     """
 
     series: int
@@ -45,11 +45,11 @@ class MonitorSchedule(Struct, frozen=True):
 
 
 class ExpiringItem(Struct, frozen=True, array_like=True):
-    """Something that a check met and that expires.
+    """A certificate or domain that a check found and that expires soon.
 
     kind      certificate or domain
-    identity  the certificate's fingerprint, the domain and its date; empty for one that ended and was not shown
-    issuer    who stands for it; the registrar of a domain
+    identity  the certificate's fingerprint, or the domain and its date; empty when it has expired and was not shown
+    issuer    the authority of a certificate, the registrar of a domain
     """
 
     kind: str
@@ -60,13 +60,13 @@ class ExpiringItem(Struct, frozen=True, array_like=True):
 
 
 class CheckOutcome(Struct, frozen=True, array_like=True):
-    """What one check saw.
+    """The outcome of one check.
 
-    seen        UP, DOWN, DEGRADED or UNKNOWN: the raw verdict, before retries and windows
-    began_ms    epoch milliseconds when the check really started; minus `at_ms` = lateness
-    took_us     microseconds until the verdict
-    code        a usual message as a number (see `schema.heartbeat_texts`); 0 when `message` says it
-    detail      what a person wants when it matters: status code, headers, records, certificate
+    status      UP, DOWN, DEGRADED or UNKNOWN: the raw status, before retries and maintenance windows
+    began_ms    epoch milliseconds when the check started; minus `at_ms` = lateness
+    took_us     microseconds until the result
+    code        code of a common message (see `schema.heartbeat_texts`); 0 when `message` has the text
+    detail      facts for people: status code, headers, records, certificate
     """
 
     series: int
@@ -79,15 +79,15 @@ class CheckOutcome(Struct, frozen=True, array_like=True):
     message: str = ""
     detail: dict[str, Any] | None = None
     early: bool = False  # as in Slot; a push too
-    recheck_ms: int = 0  # when the series wants to be looked at before its next slot; 0: by the usual rules
+    recheck_ms: int = 0  # when to check again before the next slot; 0: by the usual rules
     expiring: ExpiringItem | None = None  # what expires soon
 
 
 class ScheduleGap(Struct, frozen=True, array_like=True):
-    """Due slots that nobody could check, both ends included, epoch milliseconds.
+    """Due slots that no worker could check, both ends included, in epoch milliseconds.
 
-    interval_ms  of the series when nobody can have claimed these slots: then a few of them are stored one by one, as
-                 unknown heartbeats. 0: a result of theirs may still be on its way, so they stay a gap
+    interval_ms  of the series when no worker can have claimed these slots: a few of them are then stored one by one, as
+                 unknown heartbeats. 0: a result may still arrive, so they stay a gap
     """
 
     series: int
@@ -119,11 +119,11 @@ class NotifyBatch(Struct, frozen=True):
 
 
 class AdHocProbe(Struct, frozen=True):
-    """Job for the queue `check`: a target that is probed once and kept nowhere. Whoever asked waits for the outcome.
+    """Job for the queue `check`: probe a target once and store nothing. The caller waits for the outcome.
 
-    type     which target `sealed` holds, its secrets shut
-    token    the outcome goes to the list `reply_key(token)`, as JSON
-    proxy    the `ProxyConfig` that the check goes through, its secrets shut too; empty: none
+    type     the type of the target that `sealed` holds as JSON with encrypted secrets
+    token    the outcome is pushed to the list `reply_key(token)`, as JSON
+    proxy    the `ProxyConfig` of the check, its secrets encrypted too; empty: none
     """
 
     type: str
@@ -137,5 +137,5 @@ Job = CheckBatch | ResultBatch | NotifyBatch | AdHocProbe
 
 
 def reply_key(token: str) -> str:
-    """The Redis list where somebody waits for an answer."""
+    """The Redis list on which the caller waits for the outcome."""
     return f"wk:reply:{token}"

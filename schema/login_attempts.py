@@ -1,4 +1,4 @@
-"""Attempts to prove who one is, and how many of them failed of late."""
+"""Sign-in attempts, and counts of recent failures for brute-force protection."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class CredentialKind(StrEnum):
-    """What is being guessed when it is guessed. Each kind is counted by itself."""
+    """What an attacker may guess. Failures of each kind are counted separately."""
 
     PASSWORD = "password"  # noqa: S105  # a kind, not a password
     CODE = "code"
@@ -15,7 +15,7 @@ class CredentialKind(StrEnum):
 
 
 class AuthMethod(StrEnum):
-    """By what a failed proof came."""
+    """How a failed credential was sent."""
 
     LOGIN = "login"
     CODE = "code"
@@ -23,16 +23,16 @@ class AuthMethod(StrEnum):
     OIDC = "oidc"
     BASIC = "basic"
     API_KEY = "api_key"
-    TOKEN = "token"  # noqa: S105  # a way, not a token
+    TOKEN = "token"  # noqa: S105  # a method, not a token
     COOKIE = "cookie"
-    OWN_PASSWORD = "own_password"  # noqa: S105  # a way, not a password
+    OWN_PASSWORD = "own_password"  # noqa: S105  # a method, not a password
     INVITATION = "invitation"
-    SETUP_TOKEN = "setup_token"  # noqa: S105  # a way, not a token
+    SETUP_TOKEN = "setup_token"  # noqa: S105  # a method, not a token
     ACK_LINK = "ack_link"
 
 
 class FailedLoginKey(Struct, frozen=True):
-    """A kind of failed proofs that are counted together: `account` as it was typed or an id, in small letters."""
+    """Failed sign-ins that are counted together: `account` is a login as typed or an id, in lower case."""
 
     method: AuthMethod
     address: str
@@ -41,7 +41,7 @@ class FailedLoginKey(Struct, frozen=True):
 
 
 class LoginAttempt(Struct, frozen=True):
-    """One try. `account` is a fingerprint, empty where none is named; `address` an IPv4 address or an IPv6 /64."""
+    """One attempt. `account` is a fingerprint, empty if none was named; `address` an IPv4 address or an IPv6 /64."""
 
     credential_kind: CredentialKind
     account: str
@@ -49,16 +49,16 @@ class LoginAttempt(Struct, frozen=True):
 
 
 class FailureCount(Struct, frozen=True):
-    """How many failed in the window that ends with the newest one; epoch milliseconds, 0 for never."""
+    """How many attempts failed in the window that ends with the newest; epoch milliseconds, 0 for never."""
 
     count: int = 0
     newest_ms: int = 0
 
 
 class FailureHistory(Struct, frozen=True):
-    """What is known of an attempt: its pair of account and address, the account anywhere, the address with anybody.
+    """Recent failures by account and address together, by account from anywhere, and by address for any account.
 
-    familiar_ms     when this account last proved itself from this address
+    last_success_ms  when this account last signed in from this address
     """
 
     pair: FailureCount = FailureCount()

@@ -1,4 +1,4 @@
-"""Messages: what one delivery tells one channel, before any provider has put it into its own words."""
+"""Messages: the content of one delivery, before a provider renders it."""
 
 from datetime import datetime
 from typing import Any
@@ -20,19 +20,19 @@ class MessageMonitor(Struct, frozen=True, kw_only=True):
 class Message(Struct, frozen=True, kw_only=True):
     """One event for one channel.
 
-    delivery_id    the same on every attempt: what a receiver drops doubles by
-    status         the monitor's, after the event; None for events without one
-    started_at     when the outage began: its first failing check, not its confirmation
-    duration_s     the outage's length, so far while it lasts
-    ping_ms        response time of the check that led here
-    test           somebody pressed "test"; nothing happened
-    incident_id    the outage's: the same on its down, its reminders and its up; what providers drop doubles by
-    reminder       the outage was told before
-    late_s         how long after the event this goes out, when that is worth a word; None: in time
-    ack_url        where a reader acknowledges the outage; empty when there is nothing to acknowledge
-    title, text    the channel's own words, rendered; empty: ours
-    others         what is told together with this, in one message: this one is the newest of them
-    facts          the event's data as it is stored: for templates, and for receivers that are programs
+    delivery_id    the same on every attempt, so that a receiver can drop duplicates
+    status         status of the monitor after the event; None for events without a monitor
+    started_at     start of the outage: its first failing check, not its confirmation
+    duration_s     length of the outage, so far while it lasts
+    ping_ms        response time of the check that caused the event
+    test           a test message of a user; nothing happened
+    incident_id    incident of the outage, the same for down, reminders and up: providers deduplicate by it
+    reminder       an alert for this outage was sent before
+    late_s         how long after the event this is sent, when worth mentioning; None: in time
+    ack_url        page to acknowledge the outage; empty when there is nothing to acknowledge
+    title, text    rendered from the channel's templates; empty: default texts
+    merged         other messages sent together with this one, which is the newest
+    facts          event data as stored: for templates and webhooks
     """
 
     delivery_id: str

@@ -1,4 +1,4 @@
-"""Second factors: one-time codes by an app, recovery codes, and what signing in with them takes."""
+"""Two-factor authentication: one-time codes, recovery codes, and the requests that use them."""
 
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ RecoveryCodes = Annotated[
 
 
 class TwoFactor(Struct, frozen=True, kw_only=True):
-    """What a user is asked for beside the password."""
+    """Which second factors a user has set up."""
 
     enabled: bool
     totp: bool
@@ -29,7 +29,7 @@ class TwoFactor(Struct, frozen=True, kw_only=True):
 
 
 class Credential(Struct, frozen=True, kw_only=True):
-    """What this very request is signed in with, and how far that goes: an API key may do less than its owner."""
+    """The credential of this request, and what it allows: an API key may do less than its owner."""
 
     via: Annotated[Literal["jwt", "cookie", "api_key", "basic", "token"], Meta(description="How it was shown.")]
     role: Annotated[Role, Meta(description="What counts for this request; at most the user's.")]
@@ -40,20 +40,20 @@ class Credential(Struct, frozen=True, kw_only=True):
 
 
 class CurrentUser(User, frozen=True, kw_only=True):
-    """Oneself: the user, and what this request may do as them."""
+    """The signed-in user, and what this request may do."""
 
     two_factor: TwoFactor
     credential: Credential
 
 
 class TotpStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who wants one-time codes proves the password."""
+    """Starts the set-up of one-time codes; requires the password."""
 
     password: CurrentPassword
 
 
 class TotpSetup(Struct, frozen=True, kw_only=True):
-    """A secret for an authenticator app; asked for once a code of it was verified."""
+    """A secret for an authenticator app; required at sign-in once you have verified a code."""
 
     secret: Annotated[str, Meta(description="Base32, for typing in.")]
     otpauth_uri: str
@@ -61,34 +61,34 @@ class TotpSetup(Struct, frozen=True, kw_only=True):
 
 
 class TotpConfirmation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A code that the app shows."""
+    """A code that the authenticator app shows."""
 
     token: OneTimeCode
 
 
 class TwoFactorEnabled(Struct, frozen=True, kw_only=True):
-    """Signing in wants a code from now on."""
+    """Two-factor authentication is enabled: signing in requires a code from now on."""
 
     two_factor: TwoFactor
     recovery_codes: RecoveryCodes
 
 
 class DisableTwoFactor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who wants to go without proves both factors."""
+    """Disables two-factor authentication; requires both factors."""
 
     password: CurrentPassword
     token: OneTimeCode
 
 
 class RecoveryCodesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who wants new recovery codes proves the password, and a code where an app or earlier codes give one."""
+    """Requests new recovery codes; requires the password, and a code while an authenticator app is set up."""
 
     password: CurrentPassword
     token: Annotated[OneTimeCode | None, Meta(description="Wanted while an authenticator app is set up.")] = None
 
 
 class TwoFactorLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The second step of signing in."""
+    """The second step of signing in, with a code."""
 
     ticket: MfaToken
     token: OneTimeCode

@@ -1,4 +1,4 @@
-"""Monitors: what is watched, how often, and who is told."""
+"""Monitors: what is monitored, how often, and who is notified."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -79,7 +79,7 @@ class MonitorCopy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Monitor(Struct, frozen=True, kw_only=True):
-    """A monitor as it is returned: secrets masked, with where it stands."""
+    """A monitor as returned, with secrets masked and its current status."""
 
     id: Uuid
     name: str
@@ -107,7 +107,7 @@ class Monitor(Struct, frozen=True, kw_only=True):
 
 
 class PushAddress(Struct, frozen=True, kw_only=True):
-    """Where a push monitor is reported to: whoever knows it can report."""
+    """The address that a push monitor is reported to. Anyone who knows it can report."""
 
     id: Uuid
     token: str
@@ -115,11 +115,11 @@ class PushAddress(Struct, frozen=True, kw_only=True):
 
 
 class UnreadableTarget(Struct, frozen=True):
-    """Stands for a target that this process can't decrypt or decode: sealed with another key, or of another version."""
+    """A target that this process can't decrypt or decode: encrypted with another key, or of another version."""
 
 
 class Snapshot(Struct, frozen=True):
-    """All a worker needs to check and judge a monitor, at one version. With secrets open: it never leaves a process."""
+    """All a worker needs to check and evaluate a monitor, at one version. Secrets are decrypted: never publish it."""
 
     series: int
     version: int
@@ -132,10 +132,10 @@ class Snapshot(Struct, frozen=True):
     max_retries: int
     resend_interval: int
     upside_down: bool
-    created_ms: int = 0  # since when it is watched like this: added, changed or resumed then
+    created_ms: int = 0  # since when this definition applies: created, changed or resumed then
 
-    cron: str = ""  # when it is due, instead of the interval
-    proxy: ProxyConfig | None = None  # the way its checks go
+    cron: str = ""  # schedule instead of the interval
+    proxy: ProxyConfig | None = None  # the proxy its checks use
 
     timezone: str = "UTC"
 

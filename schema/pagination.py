@@ -1,4 +1,4 @@
-"""Lists: whole under their own name, or paged."""
+"""Pages of lists."""
 
 from typing import Annotated, Generic, TypeVar
 
@@ -11,7 +11,7 @@ Limit = Annotated[int, Meta(ge=1, le=100)]
 
 
 class Pagination(Struct, frozen=True, kw_only=True):
-    """Where in the list a page is."""
+    """The position of a page in its list."""
 
     page: int
     limit: int
@@ -22,13 +22,13 @@ class Pagination(Struct, frozen=True, kw_only=True):
 
 
 class Paged(Struct, Generic[T], frozen=True):
-    """`{"data": [...], "pagination": {...}}`: the answer to `page` or `limit`."""
+    """`{"data": [...], "pagination": {...}}`: the response to `page` or `limit`."""
 
     data: list[T]
     pagination: Pagination
 
 
 def pagination_of(page: int, limit: int, total: int) -> Pagination:
-    """The numbers of one page; an empty list has one page."""
+    """The pagination of one page; an empty list has one page."""
     pages = max(1, -(-total // limit))
     return Pagination(page=page, limit=limit, total=total, pages=pages, has_next=page < pages, has_prev=page > 1)

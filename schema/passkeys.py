@@ -1,4 +1,4 @@
-"""Passkeys (WebAuthn, level 3): what browsers send of them, and what is shown."""
+"""Passkeys (WebAuthn, level 3): what browsers send, and what the API returns."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -24,19 +24,19 @@ _NAMES = {
 
 
 class PasskeyStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who wants another passkey proves the password."""
+    """Starts adding a passkey; requires the password."""
 
     password: CurrentPassword
 
 
 class PasskeyOptions(Struct, frozen=True, kw_only=True):
-    """What a browser needs to ask an authenticator; good for five minutes and one try."""
+    """Options that a browser passes to an authenticator; valid for five minutes and one attempt."""
 
     public_key: PublicKey
 
 
 class PasskeyAttestation(Struct, frozen=True, kw_only=True, rename=_NAMES):
-    """What an authenticator made. Browsers add fields as the standard grows, so unknown ones are let be."""
+    """What an authenticator created. Browsers add fields as the standard grows, so unknown fields are ignored."""
 
     client_data_json: Base64Url
     attestation_object: Base64Url
@@ -44,7 +44,7 @@ class PasskeyAttestation(Struct, frozen=True, kw_only=True, rename=_NAMES):
 
 
 class PasskeyAssertion(Struct, frozen=True, kw_only=True, rename=_NAMES):
-    """What an authenticator signed. Browsers add fields as the standard grows, so unknown ones are let be."""
+    """What an authenticator signed. Browsers add fields as the standard grows, so unknown fields are ignored."""
 
     client_data_json: Base64Url
     authenticator_data: Base64Url
@@ -52,7 +52,7 @@ class PasskeyAssertion(Struct, frozen=True, kw_only=True, rename=_NAMES):
 
 
 class AttestedCredential(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`toJSON()` of what `navigator.credentials.create` gives."""
+    """`toJSON()` of the result of `navigator.credentials.create`."""
 
     id: Base64Url
     raw_id: Base64Url
@@ -61,7 +61,7 @@ class AttestedCredential(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class SignedCredential(Struct, frozen=True, kw_only=True, rename="camel"):
-    """`toJSON()` of what `navigator.credentials.get` gives."""
+    """`toJSON()` of the result of `navigator.credentials.get`."""
 
     id: Base64Url
     raw_id: Base64Url
@@ -94,7 +94,7 @@ class Passkey(Struct, frozen=True, kw_only=True):
 
 
 class PasskeyAdded(Struct, frozen=True, kw_only=True):
-    """Signing in wants it, or another second factor, from now on."""
+    """The new passkey. Signing in requires it, or another second factor, from now on."""
 
     passkey: Passkey
     two_factor: TwoFactor
@@ -102,21 +102,21 @@ class PasskeyAdded(Struct, frozen=True, kw_only=True):
 
 
 class Passkeys(Struct, frozen=True, kw_only=True):
-    """A whole list."""
+    """All passkeys."""
 
     passkeys: list[Passkey]
     total: int
 
 
 class PasskeyPage(Struct, frozen=True, kw_only=True):
-    """One page of a list."""
+    """One page of passkeys."""
 
     data: list[Passkey]
     pagination: Pagination
 
 
 class PasskeyLoginStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who signs in with a passkey was right about the password."""
+    """Starts signing in with a passkey, after the password was correct."""
 
     ticket: MfaToken
 

@@ -1,4 +1,4 @@
-"""Plugins: monitor types as document 002 knows them."""
+"""Plugins: monitor types in the terms of document 002."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ FieldDescriptions = dict[str, str]
 
 
 class Plugin(Struct, frozen=True, kw_only=True):
-    """A kind of check, and what its `config` takes: names with what they mean."""
+    """A type of check, with the names and descriptions of its `config` fields."""
 
     name: str
     description: str
@@ -18,7 +18,7 @@ class Plugin(Struct, frozen=True, kw_only=True):
 
 
 class Plugins(Struct, frozen=True, kw_only=True):
-    """Every kind of check there is."""
+    """Every type of check."""
 
     plugins: list[Plugin]
     count: int

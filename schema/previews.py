@@ -1,4 +1,4 @@
-"""Templates tried out: what a client sends, and what a message would say."""
+"""Template previews: the request, and the rendered message."""
 
 from typing import Annotated, Any
 
@@ -9,14 +9,14 @@ from schema.events import EventKind
 
 
 class PreviewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Templates, and the event to try them on."""
+    """Templates, and the event to render them for."""
 
     templates: Templates
     event: Annotated[EventKind, Meta(description="An example of it is told.")] = EventKind.MONITOR_DOWN
 
 
 class Preview(Struct, frozen=True, kw_only=True):
-    """What the message would say; `warnings` are names that nobody gives, and what would go wrong."""
+    """The rendered message; `warnings` are unknown variables and errors in the templates."""
 
     title: str
     text: str
@@ -24,7 +24,7 @@ class Preview(Struct, frozen=True, kw_only=True):
 
 
 class TemplateVariable(Struct, frozen=True, kw_only=True):
-    """A name that templates can use. `example` is its value when a monitor went down."""
+    """A variable of templates. `example` is its value when a monitor went down."""
 
     name: str
     description: str
@@ -32,6 +32,6 @@ class TemplateVariable(Struct, frozen=True, kw_only=True):
 
 
 class TemplateVariables(Struct, frozen=True, kw_only=True):
-    """Every name there is."""
+    """Every variable."""
 
     variables: list[TemplateVariable]

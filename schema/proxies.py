@@ -1,4 +1,4 @@
-"""Proxies: ways out that checks may take instead of the direct one."""
+"""Proxies that checks may connect through."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ Username = Annotated[str, Meta(max_length=255)]
 
 
 class ProxyProtocol(StrEnum):
-    """What is spoken to the proxy. With socks5h and http(s) it is the proxy that resolves names."""
+    """The protocol of a proxy. With socks5h and http(s), the proxy resolves host names."""
 
     HTTP = "http"
     HTTPS = "https"
@@ -22,7 +22,7 @@ class ProxyProtocol(StrEnum):
 
 
 class ProxyConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a proxy is, and who we are to it."""
+    """The address of a proxy, and our credentials for it."""
 
     protocol: ProxyProtocol
     host: Host
@@ -32,7 +32,7 @@ class ProxyConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ProxyDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to add a proxy."""
+    """What a client sends to create a proxy."""
 
     name: Name
     protocol: ProxyProtocol
@@ -54,7 +54,7 @@ class ProxyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Proxy(Struct, frozen=True, kw_only=True):
-    """A proxy as it is returned: the password masked."""
+    """A proxy as returned, with its password masked."""
 
     id: Uuid
     name: str

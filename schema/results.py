@@ -1,4 +1,4 @@
-"""Results: heartbeats as document 002 knows them. A result is a heartbeat, by the same id; only the words differ."""
+"""Results: heartbeats in the terms of document 002. A result is a heartbeat with the same id."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ Period = Literal["day", "week", "month"]
 
 
 class ResultStatus(StrEnum):
-    """What a result says."""
+    """The status of a result."""
 
     SUCCESS = "success"
     WARNING = "warning"
@@ -22,15 +22,15 @@ class ResultStatus(StrEnum):
 RESULT_STATUSES: dict[Status, ResultStatus] = {
     Status.DOWN: ResultStatus.ERROR,
     Status.UP: ResultStatus.SUCCESS,
-    Status.PENDING: ResultStatus.WARNING,  # failing, but nobody was told yet
+    Status.PENDING: ResultStatus.WARNING,  # failing, but nobody was alerted yet
     Status.MAINTENANCE: ResultStatus.SUCCESS,
     Status.DEGRADED: ResultStatus.WARNING,
-    Status.UNKNOWN: ResultStatus.WARNING,  # our fault, never the target's
+    Status.UNKNOWN: ResultStatus.WARNING,  # our error, never the target's
 }
 
 
 class Result(Struct, frozen=True, kw_only=True):
-    """One run of a check; both ids are null when it was kept nowhere."""
+    """The result of one check; both ids are null when it was not stored."""
 
     id: Annotated[str | None, Meta(description="Opaque.")]
     check_id: str | None
@@ -52,14 +52,14 @@ class Results(Struct, frozen=True, kw_only=True):
 
 
 class ResultShare(Struct, frozen=True):
-    """How many results said so."""
+    """How many results had this status."""
 
     count: int
     percent: float
 
 
 class ResultSummary(Struct, frozen=True, kw_only=True):
-    """What a period came to."""
+    """Counts of results in a period."""
 
     period: Period
     from_date: datetime

@@ -1,6 +1,6 @@
-"""Services that are told through Apprise: a catalogue read from a file, so that nobody needs Apprise to know them.
+"""Catalogue of the services that Apprise can notify, read from a file so that no process has to import Apprise.
 
-`just services` writes the file from the Apprise that is installed; a test holds them together.
+`just services` writes the file from the installed Apprise; a test compares the two.
 """
 
 from functools import cache
@@ -15,11 +15,11 @@ FieldValue = str | int | float | bool
 
 
 class ServiceField(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A part of a service's address.
+    """A field of a service's address.
 
     type       string, email (a string, too), integer, number, boolean or array (of strings)
-    secret     belongs into `secrets`
-    choices    what it may be; empty: anything
+    secret     stored in `secrets`
+    choices    allowed values; empty: any
     """
 
     name: str
@@ -32,12 +32,12 @@ class ServiceField(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Service(Struct, frozen=True, kw_only=True):
-    """One of Apprise's services.
+    """A service that Apprise supports.
 
-    id           what a channel's `service` says
-    module       of Apprise
-    schemes      what its addresses begin with; the first one is the usual one
-    templates    how its addresses are put together from its fields; `?name=value` brings the others
+    id           value of a channel's `service`
+    module       its module in Apprise
+    schemes      schemes of its addresses, the usual one first
+    templates    patterns of its addresses; fields they do not contain are added as `?name=value`
     """
 
     id: str
@@ -52,12 +52,12 @@ class Service(Struct, frozen=True, kw_only=True):
 
 @cache
 def services_by_id() -> dict[str, Service]:
-    """Every service by its id."""
+    """Every service, by id."""
     return {one.id: one for one in msgspec.json.decode(CATALOGUE_FILE.read_bytes(), type=list[Service])}
 
 
 def service_for_url(url: str) -> Service | None:
-    """Whose address this is."""
+    """The service of an address, by its scheme."""
     return _services_by_scheme().get(url.partition("://")[0].lower())
 
 

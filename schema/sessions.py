@@ -1,4 +1,4 @@
-"""Sessions as they are returned: document 003's shapes, and what tells one from another."""
+"""Sessions as returned: the shapes of document 003, with the device that signed in."""
 
 from datetime import datetime
 from typing import Annotated
@@ -11,7 +11,7 @@ Device = Annotated[str, Meta(description="What signed in, in short words.", exam
 
 
 class SessionData(Struct, frozen=True, kw_only=True):
-    """Whose a session is, and from where and with what they signed in."""
+    """The user of a session, and the address and device they signed in from."""
 
     user_id: str
     username: str
@@ -20,7 +20,7 @@ class SessionData(Struct, frozen=True, kw_only=True):
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """One sign-in: tokens and a cookie are its faces."""
+    """One sign-in. Its tokens and its cookie belong to the same session."""
 
     id: str
     user_id: str

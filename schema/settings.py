@@ -1,6 +1,6 @@
-"""Settings that admins change while everything runs: one catalogue of keys, each with its type, default and meaning.
+"""Settings that admins change at run time: a catalogue of keys, each with type, default and description.
 
-What a process must know before it has a database is a variable (`app/env_vars.py`); signing keys are neither.
+What a process must know before it opens the database is an environment variable (`app/env_vars.py`).
 """
 
 from datetime import datetime
@@ -29,7 +29,7 @@ DEFAULT_SOCKETS = ("/run/docker.sock", "/run/podman/podman.sock", "/var/run/dock
 
 
 class EgressPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where connections may lead. The narrowest network that holds an address decides; `deny` wins a tie."""
+    """Where connections may go. The narrowest network that contains an address decides; `deny` wins a tie."""
 
     private: Annotated[bool, Meta(description="Addresses that are not public may be reached.")] = True
     allow: Annotated[Networks, Meta(description="May be reached, whatever `private` says.")] = []
@@ -45,11 +45,11 @@ NotifyDays = Annotated[
 ]
 Hours = Annotated[int, Meta(ge=1, le=720, description="Hours.")]
 AdHocRole = Annotated[Literal["operator", "admin"], Meta(description="The least role.")]
-SettingValue = EgressPolicy | NotifyDays | int | str  # of a setting: the union of the catalogue's types
+SettingValue = EgressPolicy | NotifyDays | int | str  # union of the types in CATALOGUE
 
 
 class SettingDefinition(Struct, frozen=True):
-    """What is known of a key."""
+    """Type, default and description of a setting."""
 
     type: Any
     default: Any
@@ -76,7 +76,7 @@ CATALOGUE: dict[str, SettingDefinition] = {
 
 
 class Setting(Struct, frozen=True, kw_only=True):
-    """A setting as it stands."""
+    """A setting with its current value."""
 
     key: str
     value: SettingValue
@@ -87,6 +87,6 @@ class Setting(Struct, frozen=True, kw_only=True):
 
 
 class SettingPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends: fields of an object that are absent stay."""
+    """A new value. Absent fields of an object stay."""
 
     value: Annotated[Any, Meta(description="Of the key's own type; GET shows the default.")]

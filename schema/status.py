@@ -1,4 +1,4 @@
-"""What a heartbeat can say, and what a person may do. The integers are part of the public API."""
+"""Statuses of monitors, and roles of users. The integers are part of the public API."""
 
 from enum import IntEnum, StrEnum
 
@@ -8,13 +8,13 @@ class Status(IntEnum):
 
     DOWN = 0  # the check failed and its retries are used up
     UP = 1  # the check passed
-    PENDING = 2  # the check failed, retries remain; nobody was told
-    MAINTENANCE = 3  # inside a window; the raw outcome is kept beside it
+    PENDING = 2  # the check failed, retries remain; nobody was alerted
+    MAINTENANCE = 3  # inside a maintenance window; the raw status is stored too
     DEGRADED = 4  # passed, but slow or near a limit
-    UNKNOWN = 5  # we could not check: our fault, never the target's
+    UNKNOWN = 5  # we could not check: our error, never the target's
 
 
-STATUS_DESCRIPTIONS: dict[Status, str] = {  # for people who read the document, and for clients made from it
+STATUS_DESCRIPTIONS: dict[Status, str] = {  # for the OpenAPI document and clients generated from it
     Status.DOWN: "The check failed, and its retries are used up.",
     Status.UP: "The check passed.",
     Status.PENDING: "The check failed; retries remain, and nobody was alerted.",
@@ -32,11 +32,11 @@ class Role(StrEnum):
     ADMIN = "admin"
 
     def covers(self, least: "Role") -> bool:
-        """Whether this role may do what `least` may."""
+        """Whether this role may do everything that `least` may."""
         return _RANK[self] >= _RANK[least]
 
     def at_most(self, other: "Role") -> "Role":
-        """The lesser of the two."""
+        """The lesser of the two roles."""
         return self if other.covers(self) else other
 
 

@@ -1,4 +1,4 @@
-"""Tags: words that monitors bear, to find them by and to say who sees them."""
+"""Tags: labels of monitors, to find them and to limit which monitors a viewer sees."""
 
 from datetime import datetime
 from typing import Annotated
@@ -41,7 +41,7 @@ class TagPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Tag(Struct, frozen=True, kw_only=True):
-    """A tag as it is returned."""
+    """A tag as returned."""
 
     id: Uuid
     name: str
@@ -54,7 +54,7 @@ class Tag(Struct, frozen=True, kw_only=True):
 
 
 class TagLabel(Struct, frozen=True, kw_only=True):
-    """A tag as its monitors show it."""
+    """A tag in a monitor."""
 
     id: Uuid
     name: str
@@ -62,6 +62,6 @@ class TagLabel(Struct, frozen=True, kw_only=True):
 
 
 class VisibleTags(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a viewer sees by: monitors that bear one of these tags. None of them: everything."""
+    """The tags that limit a viewer to monitors with one of them. Without tags the viewer sees everything."""
 
     visible_tags: Annotated[list[TagId], Meta(max_length=100, description="Ids of tags; empty: everything.")]

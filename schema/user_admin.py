@@ -1,4 +1,4 @@
-"""Users as admins see and change them."""
+"""Users as admins manage them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from schema.users import Email, Password, User, Username
 
 
 class ApiKeyAction(StrEnum):
-    """What becomes of a user's API keys when what they may do, or sign in with, has changed."""
+    """What to do with a user's API keys when their permissions or credentials change."""
 
     KEEP = "keep"
     REVOKE = "revoke"
@@ -22,7 +22,7 @@ KeysRevoked = Annotated[int, Meta(description="How many of their API keys were s
 
 
 class UserDetail(User, frozen=True, kw_only=True):
-    """A user, and how things stand with them."""
+    """A user with their account state."""
 
     active: Annotated[bool, Meta(description="Whether they may sign in.")]
     created_at: datetime
@@ -37,7 +37,7 @@ class UpdatedUser(UserDetail, frozen=True, kw_only=True):
 
 
 class UserDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who gets an account. Without a password they are invited, and choose one."""
+    """A new user. Without a password they are invited and choose one."""
 
     email: Email
     username: Annotated[Username | None, Meta(description="Default: the part of the e-mail before the @.")] = None
@@ -58,21 +58,21 @@ class UserPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PasswordReset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A new password for somebody else; without one it is made."""
+    """A new password for another user; generated when absent."""
 
     password: Password | None = None
     keys: Annotated[ApiKeyAction, Meta(description=f"{_API_KEYS_DESCRIPTION}.")] = ApiKeyAction.REVOKE
 
 
 class GeneratedPassword(Struct, frozen=True, kw_only=True):
-    """What to hand over."""
+    """The new password to hand over."""
 
     password: Annotated[str | None, Meta(description="The password that was made, shown this once; null for yours.")]
     keys_revoked: KeysRevoked = 0
 
 
 class PasswordChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One's own password: the one there is, and the one there shall be."""
+    """Your current password and the new one."""
 
     old_password: Annotated[str, Meta(max_length=256)]
     new_password: Password

@@ -1,4 +1,4 @@
-"""Users, sessions, and what signing in takes and gives."""
+"""Users, and the requests and responses of signing in."""
 
 from typing import Annotated
 
@@ -25,7 +25,7 @@ Password = Annotated[str, Meta(min_length=10, max_length=256, description="Not a
 
 
 class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who wants an account. The first one becomes admin."""
+    """A request for an account. The first user becomes admin."""
 
     email: Email
     password: Password
@@ -36,7 +36,7 @@ class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """E-mail or user name, and the password."""
+    """E-mail address or user name, and the password."""
 
     email: Annotated[str, Meta(max_length=254)] | None = None
     username: Annotated[str, Meta(max_length=254)] | None = None
@@ -45,7 +45,7 @@ class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PasswordGrant(Struct, frozen=True, kw_only=True):
-    """The form of OAuth2's grant `password` (RFC 6749, 4.3.2). Fields that are not named here are ignored."""
+    """The form of OAuth2's grant `password` (RFC 6749, 4.3.2). Other fields are ignored."""
 
     username: Annotated[str, Meta(max_length=254, description="User name or e-mail address.")]
     password: Annotated[str, Meta(max_length=256)]
@@ -57,13 +57,13 @@ class PasswordGrant(Struct, frozen=True, kw_only=True):
 
 
 class RefreshRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Trades a refresh token for a new pair."""
+    """Exchanges a refresh token for new tokens."""
 
     refresh_token: Annotated[str, Meta(max_length=2_048)]
 
 
 class ProfilePatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a user may change of themselves."""
+    """What users may change of their own account."""
 
     email: Email | UnsetType = UNSET
     username: Username | UnsetType = UNSET
@@ -76,7 +76,7 @@ class ProfilePatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class User(Struct, frozen=True, kw_only=True):
-    """A user as returned. Never the password."""
+    """A user as returned, without the password."""
 
     id: str
     username: str
@@ -86,7 +86,7 @@ class User(Struct, frozen=True, kw_only=True):
 
 
 class LoginResponse(Struct, frozen=True, kw_only=True):
-    """A fresh pair of tokens and whose they are."""
+    """New tokens, and the user they belong to."""
 
     access_token: str
     token_type: str = "bearer"  # noqa: S105  # the scheme's name, not a token
@@ -96,13 +96,13 @@ class LoginResponse(Struct, frozen=True, kw_only=True):
 
 
 class Principal(Struct, frozen=True, kw_only=True):
-    """Who is asking: decided once per request, by one resolver.
+    """Who sent a request: decided once per request, in one place.
 
     via        jwt, cookie, api_key, basic or token
-    key_id     the API key, where one was shown
-    scopes     what an API key is narrowed to, as `noun:read` and `noun:write`; None: all that the role covers
-    proof      changes with the password that was shown
-    tags       who is a viewer of some tags sees the monitors that bear one of them; None: everything
+    key_id     the API key, if the request had one
+    scopes     limits of an API key, as `noun:read` and `noun:write`; None: all that the role allows
+    tags       a viewer limited to tags sees the monitors that have one of them; None: everything
+    credential_fingerprint  changes when the password of Basic authentication changes
     """
 
     user_id: str

@@ -1,4 +1,4 @@
-"""Webhooks: programs that subscribe to events."""
+"""Webhooks: HTTP endpoints that subscribe to events."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -48,12 +48,12 @@ class WebhookPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class WebhookHealth(Struct, frozen=True, kw_only=True):
-    """Whether it takes what it is sent.
+    """Whether the endpoint accepts deliveries.
 
-    state      resting: it failed often, and is left alone for a while; paused: it refused for good, and nothing is
-               sent until it is changed or activated
-    failures   temporary ones in a row
-    reason     why it is paused
+    state      resting: it failed often, so we back off for a while; paused: it rejected deliveries permanently, and
+               nothing is sent until you change or activate it
+    failures   consecutive temporary failures
+    reason     why it was paused
     """
 
     state: WebhookState
@@ -64,7 +64,7 @@ class WebhookHealth(Struct, frozen=True, kw_only=True):
 
 
 class WebhookEndpoint(Struct, frozen=True, kw_only=True):
-    """A webhook as it is returned: secrets masked."""
+    """A webhook as returned, with secrets masked."""
 
     id: Uuid
     name: str
@@ -81,7 +81,7 @@ class WebhookEndpoint(Struct, frozen=True, kw_only=True):
 
 
 class WebhookSecret(Struct, frozen=True, kw_only=True):
-    """A new secret: shown here, and never again."""
+    """A new secret, shown only once."""
 
     id: Uuid
     secret: str
@@ -95,7 +95,7 @@ class WebhookTest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class WebhookDelivery(Struct, frozen=True, kw_only=True):
-    """One event on its way to a webhook. `id` is what the request says as `X-Webhook-Id`."""
+    """One event for one webhook. `id` is the `X-Webhook-Id` of the request."""
 
     id: Uuid
     event: str

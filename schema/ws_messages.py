@@ -1,4 +1,4 @@
-"""What crosses the WebSocket, both ways; the messages of the live API."""
+"""Messages of the live API, in both directions of the WebSocket."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,26 +13,26 @@ Channels = Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length
 
 
 class Auth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="auth"):
-    """Signs in, within five seconds, when no cookie or header did."""
+    """Authenticates within five seconds, when no cookie or header did."""
 
     token: Annotated[str, Meta(min_length=1, max_length=4_096, description="What `Authorization: Bearer` would carry.")]
 
 
 class Subscribe(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="subscribe"):
-    """Asks for channels; with `since`, also for what Redis still holds after a number: one for all, or one for each."""
+    """Subscribes to channels; `since` also replays what Redis holds after a number: one for all, or one per channel."""
 
     channels: Channels
     since: Annotated[int, Meta(ge=0)] | dict[str, Annotated[int, Meta(ge=0)]] | UnsetType = UNSET
 
 
 class Unsubscribe(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="unsubscribe"):
-    """Gives channels back."""
+    """Unsubscribes from channels."""
 
     channels: Channels
 
 
 class PingFrame(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="ping"):
-    """Is anybody there."""
+    """Asks for a `pong`."""
 
     timestamp: int | float | str | None = None
 
@@ -41,33 +41,33 @@ Incoming = Auth | Subscribe | Unsubscribe | PingFrame
 
 
 class Authenticated(Struct, frozen=True, kw_only=True, tag_field="type", tag="authenticated"):
-    """The answer to `auth`: who is signed in. Those who came with a cookie or a header are not told."""
+    """The response to `auth`: who is signed in. Not sent after a cookie or a header."""
 
     username: str
     role: Role
 
 
 class Subscribed(Struct, frozen=True, kw_only=True, tag_field="type", tag="subscribed"):
-    """The channels that are now followed, with the newest sequence number of each."""
+    """The channels now subscribed to, with the newest sequence number of each."""
 
     channels: list[str]
     seq: dict[str, int] = {}
 
 
 class Unsubscribed(Struct, frozen=True, kw_only=True, tag_field="type", tag="unsubscribed"):
-    """The channels that are no longer followed."""
+    """The channels no longer subscribed to."""
 
     channels: list[str]
 
 
 class PongFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="pong"):
-    """Echoes the ping's timestamp."""
+    """The response to `ping`, with its timestamp."""
 
     timestamp: int | float | str | None = None
 
 
 class GapFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="gap"):
-    """Messages of a channel are gone, those with after < seq < before: read the facts over HTTP."""
+    """Messages with after < seq < before of a channel are lost: fetch the current state over HTTP."""
 
     channel: str
     after: int
@@ -75,13 +75,13 @@ class GapFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="gap"):
 
 
 class ErrorFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="error"):
-    """A message we will not act on; the socket stays."""
+    """An invalid message; the socket stays open."""
 
     error: ErrorBody
 
 
 class HeartbeatFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="heartbeats"):
-    """Heartbeats that were stored together; on `monitor:<id>` those of that monitor, under the same number."""
+    """Heartbeats that were stored together; on `monitor:<id>` only those of that monitor, with the same `seq`."""
 
     seq: int
     channel: str
@@ -90,7 +90,7 @@ class HeartbeatFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="h
 
 
 class EventFrame(Struct, frozen=True, kw_only=True, tag_field="type", tag="event"):
-    """One event of the catalogue."""
+    """One event."""
 
     seq: int
     channel: str

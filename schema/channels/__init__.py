@@ -1,4 +1,4 @@
-"""Notification channels: how people are told. A new provider is a file here and a file in `actors/senders/`."""
+"""Notification channels. A new provider is a file here and a file in `actors/senders/providers/`."""
 
 from datetime import datetime
 from typing import Annotated, Any, get_args
@@ -140,7 +140,7 @@ class ChannelPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Channel(Struct, frozen=True, kw_only=True):
-    """A channel as it is returned: secrets masked."""
+    """A channel as returned, with secrets masked."""
 
     id: Uuid
     name: str

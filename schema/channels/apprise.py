@@ -1,4 +1,4 @@
-"""Channels of type apprise: a service that has no sender of its own here."""
+"""Channels of type apprise: services without a sender of their own."""
 
 from typing import Annotated
 

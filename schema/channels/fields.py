@@ -1,4 +1,4 @@
-"""Kinds of fields that several providers share."""
+"""Field types that several providers share."""
 
 from typing import Annotated
 

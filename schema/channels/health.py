@@ -1,4 +1,4 @@
-"""How a channel does: whether it is told anything, and if not, why."""
+"""Health of a channel: whether we send to it, and if not, why."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 
 class ChannelHealth(Struct, frozen=True, kw_only=True):
-    """Resting ends by itself; a paused channel is told nothing until somebody resumes or repairs it."""
+    """A resting channel recovers by itself; a paused one receives nothing until you resume or change it."""
 
     state: Literal["ok", "resting", "paused"]
     reason: Annotated[str, Meta(description="Why the newest try failed.")]

@@ -1,4 +1,4 @@
-"""On which terms a channel is told: of what, when, how many at once, in which words."""
+"""Rules of a channel: which events it gets and when, how messages are grouped, and its templates."""
 
 from typing import Annotated, Literal
 
@@ -33,12 +33,12 @@ DEFAULT_EVENTS = (
 
 
 def default_events() -> list[str]:
-    """What a channel is told of, unless it says otherwise."""
+    """The events that a new channel subscribes to."""
     return list(DEFAULT_EVENTS)
 
 
 class QuietHours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When nobody wants to be told: what happens then waits until they end. Past midnight when `until` is earlier."""
+    """When not to notify: messages wait until the quiet hours end. They pass midnight when `until` is earlier."""
 
     since: Clock
     until: Clock
@@ -48,21 +48,21 @@ class QuietHours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Grouping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many messages come one by one; what is more within the time comes together, in one message."""
+    """How many messages are sent one by one; further messages within the time are sent as one digest."""
 
     burst: Annotated[int, Meta(ge=0, le=1_000, description="Messages told one by one; 0: always together.")] = 3
     within: Annotated[int, Meta(ge=1, le=86_400, description="Seconds.")] = 30
 
 
 class Templates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A channel's own words, in Liquid."""
+    """Templates of a channel, in Liquid."""
 
     title: Template = ""
     text: Template = ""
 
 
 class ChannelRules(Struct, frozen=True, kw_only=True):
-    """As they are stored. `grouping` None: as is usual for the channel's type."""
+    """The rules as stored. `grouping` None: the default of the channel's type."""
 
     events: list[str] = field(default_factory=default_events)
     quiet_hours: QuietHours | None = None

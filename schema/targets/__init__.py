@@ -1,6 +1,6 @@
-"""What can be watched: one struct per monitor type, by family; the tagged union of them all.
+"""Targets: one struct per monitor type, by family, and the tagged union of them all.
 
-A new type is one struct here, one row in `TARGETS`, one file in `actors/probes/`, one page in `docs/monitors/`.
+A new type is one struct here, one row in `TARGETS`, one file in `actors/probes/types/`, one page in `docs/monitors/`.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Brokers: do they take us in, and does what should pass through them pass."""
+"""Targets that are message brokers."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -49,7 +49,7 @@ class Mqtt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
 
 
 class SaslMechanism(StrEnum):
-    """How a Kafka is shown that we know a password; the names are the protocol's own."""
+    """SASL mechanisms of Kafka; the names are the protocol's own."""
 
     PLAIN = "PLAIN"
     SCRAM_SHA_256 = "SCRAM-SHA-256"
@@ -99,9 +99,9 @@ class KafkaProducer(
     assertions: Assertions = []
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a port that is none."""
-        if wrong := [one for one in self.brokers if not 0 < int(one.rpartition(":")[2]) < 65_536]:  # noqa: PLR2004  # TCP
-            raise ValueError(f"`brokers` has a port that is none: {wrong[0]}")
+        """Raises ValueError for an invalid port."""
+        if invalid := [one for one in self.brokers if not 0 < int(one.rpartition(":")[2]) < 65_536]:  # noqa: PLR2004  # TCP
+            raise ValueError(f"`brokers` has a port that is none: {invalid[0]}")
 
 
 class Rabbitmq(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="rabbitmq"):
@@ -121,6 +121,6 @@ class Rabbitmq(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     assertions: Assertions = []
 
     def __post_init__(self) -> None:
-        """Raises ValueError when nothing is asked."""
+        """Raises ValueError when there is nothing to check."""
         if not self.nodes and not self.host:
             raise ValueError("needs `nodes`, or a `host` to sign in at, or both")

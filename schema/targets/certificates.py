@@ -1,4 +1,4 @@
-"""Certificates, looked at for their own sake."""
+"""Targets that are TLS certificates."""
 
 from typing import Annotated
 

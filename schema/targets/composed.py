@@ -1,4 +1,4 @@
-"""What is put together from other monitors, and what people say themselves."""
+"""Group monitors, made of other monitors, and manual monitors, whose status people set."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 
 class GroupPolicy(StrEnum):
-    """How many members must be up."""
+    """How many members of a group must be up."""
 
     ALL = "all"
     ANY = "any"
@@ -15,7 +15,7 @@ class GroupPolicy(StrEnum):
 
 
 class GroupAlerts(StrEnum):
-    """Who tells of an outage."""
+    """Who alerts in an outage."""
 
     BOTH = "both"
     GROUP = "group"
@@ -23,7 +23,7 @@ class GroupAlerts(StrEnum):
 
 
 class ManualStatus(StrEnum):
-    """What a person may say of a manual monitor."""
+    """Statuses that people can set for a manual monitor."""
 
     UP = "up"
     DEGRADED = "degraded"
@@ -49,7 +49,7 @@ class Group(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
 
 
 class ManualStatusUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What somebody says of a manual monitor."""
+    """A new status for a manual monitor."""
 
     status: ManualStatusField
     message: ManualMessage = ""

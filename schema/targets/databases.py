@@ -1,4 +1,4 @@
-"""Databases: do they answer, and what. Checks ask what reads, and commit nothing; functions do what the user may."""
+"""Targets that are databases. Checks only read and commit nothing; functions may do what the user may."""
 
 import re
 from enum import StrEnum
@@ -63,14 +63,14 @@ Column = Annotated[
 
 
 def require_read_statement(query: str, words: tuple[str, ...]) -> None:
-    """The first word of a statement says what it does. Raises ValueError when it is none of these."""
+    """Raises ValueError unless the statement begins with one of these words."""
     begins = re.match(r"\s*(\w*)", query)
     if begins is None or begins.group(1).upper() not in words:
         raise ValueError(f"`query` must begin with {', '.join(words[:-1])} or {words[-1]}")
 
 
 class DatabaseTarget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a database is and who we are to it, field by field or in one connection string."""
+    """The address of a database and our credentials, as fields or as a connection string."""
 
     host: OptionalHost = ""
     port: Port
@@ -79,7 +79,7 @@ class DatabaseTarget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     password: Secret = ""
 
     def __post_init__(self) -> None:
-        """Raises ValueError when the place is not said, or said twice."""
+        """Raises ValueError unless there is either a host or a connection string."""
         require_one_address(self.host, self.connection_string)
 
 
@@ -106,7 +106,7 @@ class Redis(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class SslMode(StrEnum):
-    """How much of TLS a PostgreSQL connection insists on; the names are PostgreSQL's own."""
+    """How strict a PostgreSQL connection is about TLS; the names are PostgreSQL's own."""
 
     DISABLE = "disable"
     PREFER = "prefer"
@@ -129,7 +129,7 @@ class Postgres(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=
     assertions: Assertions = []
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a query that is none."""
+        """Raises ValueError for a query that does not read."""
         super().__post_init__()
         require_read_statement(self.query, ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"))
 
@@ -149,7 +149,7 @@ class Mysql(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     assertions: Assertions = []
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a query that is none, or that writes a file."""
+        """Raises ValueError for a query that does not read, or that writes a file."""
         super().__post_init__()
         require_read_statement(self.query, ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN", "DESCRIBE", "DESC"))
         if MYSQL_FILE_OUTPUT.search(self.query):
@@ -175,7 +175,7 @@ class Sqlserver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     assertions: Assertions = []
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a query that is none, or more than one."""
+        """Raises ValueError for a query that does not read, or more than one."""
         require_one_address(self.host, self.connection_string)
         require_read_statement(self.query, ("SELECT", "WITH"))
         require_single_statement(self.query)
@@ -238,7 +238,7 @@ class Mongodb(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def _names_in(value: object) -> set[str]:
-    """Every name of an object, at any depth."""
+    """Every name in an object, at any depth."""
     if isinstance(value, dict):
         return set(value).union(*map(_names_in, value.values()))
     return set().union(*map(_names_in, value)) if isinstance(value, list) else set()

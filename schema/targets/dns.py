@@ -1,4 +1,4 @@
-"""Names, and what they resolve to."""
+"""Targets that are DNS names."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +11,7 @@ from schema.targets.encryption import IgnoreTlsErrors, TlsCa, TlsCert, TlsKey
 
 
 class RecordType(StrEnum):
-    """DNS record types a check may ask for: all that dnspython knows, without those that are no records (ANY, AXFR)."""
+    """DNS record types that a check may query: all of dnspython but those that are no records (ANY, AXFR)."""
 
     A = "A"
     A6 = "A6"
@@ -91,7 +91,7 @@ class RecordType(StrEnum):
 
 
 class DnsTransport(StrEnum):
-    """How a name server is asked."""
+    """How a name server is queried."""
 
     UDP = "udp"
     TCP = "tcp"
@@ -150,7 +150,7 @@ class Dns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
     assertions: Assertions = []
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what contradicts itself."""
+        """Raises ValueError for fields that contradict each other."""
         if (self.transport is DnsTransport.HTTPS) != bool(self.resolver_url):
             raise ValueError("`transport` https and `resolver_url` go together")
         if self.resolver_url and (self.resolver_server or self.resolvers):

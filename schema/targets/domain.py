@@ -1,4 +1,4 @@
-"""Domains: how long they are registered for."""
+"""Targets that are registered domains."""
 
 from typing import Annotated
 
@@ -39,6 +39,6 @@ class Domain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     assertions: Assertions = []
 
     def __post_init__(self) -> None:
-        """Raises ValueError when there is nobody to ask."""
+        """Raises ValueError when there is no server to query."""
         if not (self.rdap_url or self.whois_server):
             raise ValueError("needs an `rdap_url` or a `whois_server`")

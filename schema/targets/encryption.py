@@ -1,4 +1,4 @@
-"""Fields of targets that are reached over TLS, or at an address that may stand in a connection string."""
+"""Field types of targets with TLS or with a connection string."""
 
 from typing import Annotated
 
@@ -29,6 +29,6 @@ ConnectionString = Annotated[
 
 
 def require_one_address(host: str, connection_string: str) -> None:
-    """Exactly one of them says where. Raises ValueError."""
+    """Raises ValueError unless exactly one of them is given."""
     if bool(host) == bool(connection_string):
         raise ValueError("needs either `host` or `connection_string`")

@@ -1,4 +1,4 @@
-"""HTTP(S) targets: an answer, its words, its speed and its certificate."""
+"""Targets that are HTTP(S) addresses."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -34,7 +34,7 @@ class Method(StrEnum):
 
 
 class Encoding(StrEnum):
-    """What a body is; decides its Content-Type."""
+    """The format of a body; sets its Content-Type."""
 
     JSON = "json"
     FORM = "form"
@@ -43,14 +43,14 @@ class Encoding(StrEnum):
 
 
 class JsonLanguage(StrEnum):
-    """How a place in JSON is named."""
+    """Query languages for JSON."""
 
     JSONPATH = "jsonpath"
     JMESPATH = "jmespath"
 
 
 class IpFamily(StrEnum):
-    """Which addresses of a name a check may use."""
+    """Which IP addresses of a host a check may use."""
 
     ANY = "any"
     IPV4 = "4"
@@ -58,7 +58,7 @@ class IpFamily(StrEnum):
 
 
 class ClientAuth(StrEnum):
-    """How a client tells a token endpoint who it is (RFC 6749, 2.3.1)."""
+    """How a client authenticates at a token endpoint (RFC 6749, 2.3.1)."""
 
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
@@ -83,14 +83,14 @@ class HttpBearerAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class HttpDigestAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="digest"):
-    """Challenge and proof (RFC 7616) by MD5 or SHA-256, as cameras, routers and other devices ask for."""
+    """Digest authentication (RFC 7616) with MD5 or SHA-256, as cameras, routers and other devices require."""
 
     username: Username
     password: Secret = ""
 
 
 class OAuth2(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="oauth2"):
-    """A token by client credentials (RFC 6749, 4.4), kept until it expires."""
+    """A token by client credentials (RFC 6749, 4.4), cached until it expires."""
 
     token_url: Url
     client_id: Annotated[str, Meta(min_length=1, max_length=255)]
@@ -100,7 +100,7 @@ class OAuth2(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
 
 class Ntlm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="ntlm"):
-    """Windows' challenge and response, on one connection."""
+    """NTLM authentication of Windows, on one connection."""
 
     username: Username
     password: Secret
@@ -109,7 +109,7 @@ class Ntlm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
 
 
 class HeaderAssertion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a header of the answer must be; one that is absent does not hold."""
+    """What a response header must be; an absent header fails."""
 
     name: Annotated[str, Meta(min_length=1, max_length=128)]
     operator: Operator = Operator.EQUALS

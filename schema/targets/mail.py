@@ -1,4 +1,4 @@
-"""Mail servers: those that take mail, and those that hand it out."""
+"""Targets that are mail servers."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +11,7 @@ from schema.targets.encryption import IgnoreTlsErrors, TlsCa, TlsCert, TlsKey
 
 
 class MailProtocol(StrEnum):
-    """What a mail server speaks."""
+    """Mail protocols."""
 
     SMTP = "smtp"
     IMAP = "imap"
@@ -69,7 +69,7 @@ class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     assertions: Assertions = []
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what contradicts itself, or would end a line of the conversation."""
+        """Raises ValueError for fields that contradict each other, or that would end a line of the protocol."""
         if bool(self.username) != bool(self.password):
             raise ValueError("a login takes a `username` and a `password`")
         if any(ord(sign) < ord(" ") for sign in self.username + self.password):

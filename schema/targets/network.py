@@ -1,4 +1,4 @@
-"""Hosts and ports."""
+"""Targets that are hosts and ports."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Jobs and services that report to us."""
+"""Targets of push monitors: jobs and services that report to us."""
 
 from typing import Annotated
 

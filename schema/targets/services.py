@@ -1,4 +1,4 @@
-"""Services that speak protocols of their own: remote shells, clocks, directories, devices, calls, containers, games."""
+"""Targets with protocols of their own: SSH, NTP, LDAP, SNMP, gRPC, Docker, Steam."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -46,7 +46,7 @@ class Ntp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
 
 
 class LdapSecurity(StrEnum):
-    """How a directory is spoken to."""
+    """How a connection to a directory is encrypted."""
 
     NONE = "none"
     STARTTLS = "starttls"
@@ -54,7 +54,7 @@ class LdapSecurity(StrEnum):
 
 
 class LdapScope(StrEnum):
-    """How far below the base a search looks."""
+    """How far below the base a search goes."""
 
     BASE = "base"
     ONE = "one"
@@ -88,7 +88,7 @@ class Ldap(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
 
 
 class SnmpVersion(StrEnum):
-    """How a device is spoken to."""
+    """Versions of SNMP."""
 
     V1 = "1"
     V2C = "2c"
@@ -99,7 +99,7 @@ NO_PROTOCOL = "none"
 
 
 class SnmpAuth(StrEnum):
-    """How a user of version 3 shows who asks."""
+    """Authentication protocols of SNMP version 3."""
 
     NONE = NO_PROTOCOL
     MD5 = "md5"
@@ -111,10 +111,10 @@ class SnmpAuth(StrEnum):
 
 
 class SnmpPrivacy(StrEnum):
-    """How what is said is hidden: AES, by its bits, or DES for devices that have nothing else.
+    """Privacy protocols of SNMP version 3: AES with its key size, or DES for devices without AES.
 
-    Longer keys are no standard: `aes192` and `aes256` make them as Net-SNMP does (Blumenthal), the same with a `c` as
-    Cisco's devices and many others do (Reeder).
+    Longer keys are not standardised: `aes192` and `aes256` derive them like Net-SNMP (Blumenthal), `aes192c` and
+    `aes256c` like Cisco's and many other devices (Reeder).
     """
 
     NONE = NO_PROTOCOL

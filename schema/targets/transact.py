@@ -1,9 +1,8 @@
-"""What a Transact-SQL query may hold. Pure.
+"""Validates that a Transact-SQL query is a single statement that reads. Pure.
 
-SQL Server has no read-only transactions, and takes several statements with nothing between them: `SELECT 1 DELETE t`.
-Each statement but the first begins with a word that is no name unless it is quoted, or has a semicolon before it, so a
-query without either is one statement. What is quoted is left out first; what the server might read otherwise than we do
-is refused.
+SQL Server has no read-only transactions, and accepts several statements without a separator: `SELECT 1 DELETE t`.
+Each statement but the first begins with a reserved word or has a semicolon before it, so a query without either is one
+statement. Quoted text is removed first; text that the server might parse differently is rejected.
 """
 
 import re
@@ -79,11 +78,11 @@ FORBIDDEN_WORDS = frozenset(
         "WRITETEXT",
     }
 )
-NEXT_VALUE = re.compile(r"\bNEXT\s+VALUE\b", re.IGNORECASE)  # a sequence goes on, and no rollback brings it back
+NEXT_VALUE = re.compile(r"\bNEXT\s+VALUE\b", re.IGNORECASE)  # it advances a sequence, which a rollback does not undo
 
 
 def require_single_statement(query: str) -> None:
-    """Raises ValueError for a query that may be more than one statement, or may change something."""
+    """Raises ValueError for a query that may be several statements or may change data."""
     bare = QUOTED.sub(" ", query).strip().removesuffix(";")
     if QUOTES.search(bare):
         raise ValueError("`query` has a quote that does not end")

@@ -1,4 +1,4 @@
-"""Websites, as document 002 looks at them."""
+"""Targets of website monitors, as defined by document 002."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""WebSocket endpoints."""
+"""Targets that are WebSocket endpoints."""
 
 from typing import Annotated
 

@@ -1,8 +1,8 @@
-"""What must hold of a config beyond its types: whatever reads a part of it reads it once before it is stored.
+"""Validates configs beyond their types: every parser that a check uses parses its field once before it is stored. Pure.
 
-Pure. So a check never finds out that it can't be asked with. A type that has rules of its own has a function here;
-hosts, addresses and certificates are validated wherever they stand. `app/store/monitoring/config_secrets.py` calls it
-before it stores.
+So no check fails because of its config. Types with rules of their own have a function here; hosts, URLs and
+certificates are validated in every config. `app/store/monitoring/config_secrets.py` calls `field_errors` before it
+stores a config.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,12 +40,12 @@ __all__ = ["field_errors"]
 
 
 def field_errors(config: Any) -> list[FieldError]:
-    """Every field that can't be used, by its dotted path in the config; secrets must be open."""
-    return [FieldError(field, words) for field, words in _config_errors(config)]
+    """An error for every unusable field, by its dotted path in the config; secrets must be decrypted."""
+    return [FieldError(field, message) for field, message in _config_errors(config)]
 
 
 def _config_errors(config: Any) -> Iterator[ConfigError]:
-    if isinstance(config, Struct) and not isinstance(config, Apprise):  # whose addresses have rules of their own
+    if isinstance(config, Struct) and not isinstance(config, Apprise):  # its addresses have rules of their own
         yield from host_errors(config)
         yield from certificate_errors(config)
     if rules := RULES.get(type(config)):
@@ -63,15 +63,15 @@ def _egress_errors(policy: EgressPolicy) -> Iterator[ConfigError]:
 
 
 def _webpush_errors(config: Webpush) -> Iterator[ConfigError]:
-    if not _is_readable(vapid.parse_public_key, config.p256dh):
+    if not _is_parseable(vapid.parse_public_key, config.p256dh):
         yield "p256dh", "must be a point on P-256: take it from the subscription as it is"
-    if not _is_readable(vapid.parse_private_key, config.private_key):
+    if not _is_parseable(vapid.parse_private_key, config.private_key):
         yield "private_key", "must be a number that P-256 has: `watchkeeper webpush-key` makes one"
 
 
-def _is_readable(read: Callable[[str], object], text: str) -> bool:
+def _is_parseable(parse: Callable[[str], object], text: str) -> bool:
     try:
-        read(text)
+        parse(text)
     except ValueError:
         return False
     return True

@@ -1,11 +1,11 @@
-"""Certificates, keys and authorities in PEM: of whatever type has fields for them."""
+"""Validates certificates, keys and authorities in PEM, in every config that has fields for them."""
 
 import ssl
 from collections.abc import Iterator
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding as Form, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 from msgspec import Struct
 
@@ -17,7 +17,7 @@ AUTHORITY_FIELDS = ("tls_ca", "ca_cert")
 
 
 def certificate_errors(config: Struct) -> Iterator[ConfigError]:
-    """Certificate and key come together and belong together; all of them can be read."""
+    """Certificates and keys must be valid, given in pairs, and belong together."""
     for cert_field, key_field in KEY_PAIRS:
         cert, key = getattr(config, cert_field, ""), getattr(config, key_field, "")
         if cert or key:
@@ -29,29 +29,29 @@ def certificate_errors(config: Struct) -> Iterator[ConfigError]:
 
 def _key_pair_errors(cert: tuple[str, str], key: tuple[str, str]) -> Iterator[ConfigError]:
     if not (cert[1] and key[1]):
-        missing, there = (key[0], cert[0]) if cert[1] else (cert[0], key[0])
-        yield missing, f"is required beside {there}"
-    owner = holder = None
+        missing, given = (key[0], cert[0]) if cert[1] else (cert[0], key[0])
+        yield missing, f"is required beside {given}"
+    cert_key = own_key = None
     try:
-        owner = _public_key_bytes(load_pem_x509_certificates(cert[1].encode())[0].public_key()) if cert[1] else None
+        cert_key = _public_key_bytes(load_pem_x509_certificates(cert[1].encode())[0].public_key()) if cert[1] else None
     except (ValueError, UnsupportedAlgorithm):
         yield cert[0], "must be a certificate in PEM"
     try:
-        holder = _public_key_bytes(load_pem_private_key(key[1].encode(), None).public_key()) if key[1] else None
+        own_key = _public_key_bytes(load_pem_private_key(key[1].encode(), None).public_key()) if key[1] else None
     except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
         yield key[0], "must be a private key in PEM, without a passphrase"
-    if owner and holder and owner != holder:
+    if cert_key and own_key and cert_key != own_key:
         yield key[0], "is not the certificate's key"
-    if owner and owner == holder and not _is_accepted_by_openssl(cert[1], key[1]):
+    if cert_key and cert_key == own_key and not _is_accepted_by_openssl(cert[1], key[1]):
         yield cert[0], "can't be used: its key or its signature is too weak, or of a kind that TLS does not know"
 
 
 def _public_key_bytes(key: PublicKeyTypes) -> bytes:
-    return key.public_bytes(Form.DER, PublicFormat.SubjectPublicKeyInfo)
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _is_accepted_by_openssl(cert: str, key: str) -> bool:
-    """Whether OpenSSL takes them too: its rules are finer, and it reads files only."""
+    """Whether OpenSSL accepts them too: its rules are stricter, and it reads files only."""
     from tempfile import NamedTemporaryFile  # noqa: PLC0415  # few monitors have a certificate
 
     with NamedTemporaryFile("w", suffix=".pem", encoding="ascii", errors="replace") as file:

@@ -1,5 +1,5 @@
-"""What a rule of validation yields."""
+"""The error that config rules yield."""
 
 from typing import TypeAlias
 
-ConfigError: TypeAlias = tuple[str, str]  # field, what would be right
+ConfigError: TypeAlias = tuple[str, str]  # field, what it must be

@@ -1,7 +1,6 @@
-"""Hosts, addresses and name servers: of whatever type has fields for them, by their names."""
+"""Validates hosts, URLs and name servers in every config, by the names of its fields."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +22,7 @@ NAME_SERVER_FIELDS = frozenset({"resolver_server", "resolvers"})  # IP addresses
 
 
 def host_errors(config: Struct, at: str = "") -> Iterator[ConfigError]:
-    """Every field that says where, also inside of other structs, and each item of a list."""
+    """Errors in every host, URL and name server, also in nested structs and in lists."""
     for name, value in msgspec.structs.asdict(config).items():
         path = f"{at}{name}"
         if isinstance(value, Struct):
@@ -31,14 +30,14 @@ def host_errors(config: Struct, at: str = "") -> Iterator[ConfigError]:
         elif isinstance(value, str):
             yield from _value_errors(name, path, value)
         elif isinstance(value, list):
-            for number, one in enumerate(value):
-                if isinstance(one, str):
-                    yield from _value_errors(name, f"{path}.{number}", one)
+            for number, item in enumerate(value):
+                if isinstance(item, str):
+                    yield from _value_errors(name, f"{path}.{number}", item)
 
 
 def _value_errors(name: str, path: str, value: str) -> Iterator[ConfigError]:
-    if value and value != MASK and (words := _value_error(name, value)):
-        yield path, words
+    if value and value != MASK and (message := _value_error(name, value)):
+        yield path, message
 
 
 def _value_error(name: str, value: str) -> str:
@@ -53,7 +52,7 @@ def _value_error(name: str, value: str) -> str:
     return ""
 
 
-def _host_error(value: Any) -> str:
+def _host_error(value: str) -> str:
     try:
         hosts.wire_host(value)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Requests over HTTP: addresses, headers, bodies, and what is looked for in an answer."""
+"""Validates HTTP requests: URLs, headers, bodies, and conditions on the response."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,27 +18,30 @@ from schema.targets.http import Encoding, Http, Ntlm
 
 _LINE_BREAK = re.compile(r"[\r\n\0]")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
-# What says where a message ends, or is for the next hop only (RFC 9110, 7.6.1), and what a WebSocket agrees on.
+# Headers that frame a message or are for the next hop only (RFC 9110, 7.6.1).
 FRAMING_HEADERS = frozenset(
     {
         *("connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer"),
         *("transfer-encoding", "upgrade"),
     }
 )
-HANDSHAKE_HEADERS = frozenset(f"sec-websocket-{one}" for one in ("accept", "extensions", "key", "protocol", "version"))
-_FORM_PAIR = re.compile(r"(?:[^\s&=%]|%[0-9A-Fa-f]{2})+=(?:[^\s&%]|%[0-9A-Fa-f]{2})*")  # each character in one way only
+HANDSHAKE_HEADERS = frozenset(
+    f"sec-websocket-{name}" for name in ("accept", "extensions", "key", "protocol", "version")
+)
+# Each character matches in one way only.
+_FORM_PAIR = re.compile(r"(?:[^\s&=%]|%[0-9A-Fa-f]{2})+=(?:[^\s&%]|%[0-9A-Fa-f]{2})*")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]*))?")
 MAX_PORT = 65_535
 
 
 def url_error(text: str) -> str:
-    """What would be right of an address that can't be asked; empty for one that can."""
-    found = _URL.fullmatch(text)
-    place = found and _HOST_PORT.fullmatch(found.group(2).rpartition("@")[2])
-    if not place:
+    """What an unusable URL must be; empty for a usable one."""
+    url = _URL.fullmatch(text)
+    host_port = url and _HOST_PORT.fullmatch(url.group(2).rpartition("@")[2])
+    if not host_port:
         return "must be an address such as https://example.org:8443/path: its host and port can't be told apart"
-    host, port = place.groups()
+    host, port = host_port.groups()
     if not host:
         return "must be an address with a host in it"
     if port and not 0 < int(port[:10]) <= MAX_PORT:
@@ -51,8 +54,8 @@ def url_error(text: str) -> str:
 
 
 def _yarl_error(text: str) -> str:
-    """What the library that asks says of it; its rules are finer."""
-    from yarl import URL  # noqa: PLC0415  # most requests to the API change no address
+    """The error of the library that sends the requests; its rules are stricter."""
+    from yarl import URL  # noqa: PLC0415  # most requests to the API change no URL
 
     try:
         return "" if URL(text).raw_host else "must be an address with a host in it"
@@ -61,7 +64,7 @@ def _yarl_error(text: str) -> str:
 
 
 def http_errors(config: Http) -> Iterator[ConfigError]:
-    """Of an `http` monitor."""
+    """Errors of an `http` monitor."""
     if config.regex:
         yield from _regex_errors(config)
     if config.json_query:
@@ -76,17 +79,17 @@ def http_errors(config: Http) -> Iterator[ConfigError]:
 
 
 def website_errors(config: Website) -> Iterator[ConfigError]:
-    """Of a `website` monitor."""
+    """Errors of a `website` monitor."""
     yield from header_errors(config.headers)
 
 
 def websocket_errors(config: WebSocket) -> Iterator[ConfigError]:
-    """Of a `websocket` monitor."""
+    """Errors of a `websocket` monitor."""
     yield from header_errors(config.headers, FRAMING_HEADERS | HANDSHAKE_HEADERS)
 
 
 def proxy_error(target: object, protocol: ProxyProtocol) -> str:
-    """Why this target can't be reached through such a proxy; empty when it can."""
+    """Why this target can't be reached through a proxy of this protocol; empty when it can."""
     is_plain_socket = isinstance(target, WebSocket) and target.url[:3].lower() == "ws:"
     if is_plain_socket and protocol is ProxyProtocol.HTTPS:
         return "must not be an https proxy for ws://, which it does not carry: take wss://, or another protocol"
@@ -94,12 +97,12 @@ def proxy_error(target: object, protocol: ProxyProtocol) -> str:
 
 
 def webhook_errors(config: Webhook) -> Iterator[ConfigError]:
-    """Of a webhook."""
+    """Errors of a webhook."""
     yield from header_errors(config.headers)
 
 
 def header_errors(headers: dict[str, str], forbidden: frozenset[str] = FRAMING_HEADERS) -> Iterator[ConfigError]:
-    """Names that are names, and not those of the message's own frame; values of one line."""
+    """Header names must be valid and not forbidden, and values must be one line."""
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
             yield "headers", f"{name[:40]!r} is not the name of a header"
@@ -117,27 +120,27 @@ def _ntlm_errors(auth: Ntlm) -> Iterator[ConfigError]:
 
 
 def _regex_errors(config: Http) -> Iterator[ConfigError]:
-    """The pattern can be read, and can be held against as much as is read of a body."""
+    """The pattern must be valid, and cheap enough for as much of the body as is read."""
     try:
-        most = regex.max_bytes(config.regex)
+        max_bytes = regex.max_bytes(config.regex)
     except ValueError as error:
         yield "regex", f"is not RE2: {error}"
         return
-    if most < config.max_body_bytes:
-        yield "regex", f"is too large for `max_body_bytes`: repeat less often, or read {most:,} bytes at most"
+    if max_bytes < config.max_body_bytes:
+        yield "regex", f"is too large for `max_body_bytes`: repeat less often, or read {max_bytes:,} bytes at most"
 
 
-def _parse_errors(field: str, language: str, read: Callable[[], Any]) -> Iterator[ConfigError]:
+def _parse_errors(field: str, language: str, parse: Callable[[], Any]) -> Iterator[ConfigError]:
     try:
-        read()
+        parse()
     except ValueError as error:
         yield field, f"is not {language}: {error}"
 
 
 def _body_errors(config: Http) -> Iterator[ConfigError]:
-    """A body must be what its encoding says."""
-    if config.body and config.encoding and (words := BODY_CHECKS[config.encoding](config.body)):
-        yield "body", words
+    """A body must match its encoding."""
+    if config.body and config.encoding and (message := BODY_CHECKS[config.encoding](config.body)):
+        yield "body", message
     if config.encoding and any(name.lower() == "content-type" for name in config.headers):
         yield "encoding", "must be empty when the headers have a Content-Type: only one can be sent"
 
@@ -154,15 +157,15 @@ def _xml_error(body: str) -> str:
     if "<!DOCTYPE" in body:
         return "must be XML without a DOCTYPE"
     try:
-        ET.fromstring(body)  # noqa: S314  # without a DTD there are no entities to unfold
+        ET.fromstring(body)  # noqa: S314  # without a DTD there are no entities to expand
     except (ET.ParseError, ValueError) as error:
         return f"is not XML: {error}"
     return ""
 
 
 def _form_error(body: str) -> str:
-    holds = all(_FORM_PAIR.fullmatch(one) for one in body.split("&"))
-    return "" if holds else "is not a form: pairs such as a=1&b=2, blanks and the like as %20"
+    is_form = all(_FORM_PAIR.fullmatch(pair) for pair in body.split("&"))
+    return "" if is_form else "is not a form: pairs such as a=1&b=2, blanks and the like as %20"
 
 
 BODY_CHECKS: dict[Encoding, Callable[[str], str]] = {

@@ -1,4 +1,4 @@
-"""Rules of single types: connection strings, filters, object names, keys, commands; what a protocol can't carry."""
+"""Rules of single types: connection strings, filters, object names, keys, commands, limits of protocols."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,40 +17,40 @@ MAX_SECOND_ARC = 39  # X.660: below the first two roots
 
 
 def postgres_errors(config: Postgres) -> Iterator[ConfigError]:
-    """Of a `postgres` monitor."""
+    """Errors of a `postgres` monitor."""
     yield from _parse_errors(lambda: databases.postgres_ssl_mode(config, databases.postgres_parameters(config)))
 
 
 def mysql_errors(config: Mysql) -> Iterator[ConfigError]:
-    """Of a `mysql` monitor."""
+    """Errors of a `mysql` monitor."""
     yield from _parse_errors(lambda: databases.mysql_encryption(config, databases.mysql_parameters(config)))
 
 
 def redis_errors(config: Redis) -> Iterator[ConfigError]:
-    """Of a `redis` monitor."""
+    """Errors of a `redis` monitor."""
     yield from _parse_errors(lambda: databases.redis_encryption(config, databases.redis_parameters(config)))
 
 
 def sqlserver_errors(config: Sqlserver) -> Iterator[ConfigError]:
-    """Of a `sqlserver` monitor."""
+    """Errors of a `sqlserver` monitor."""
     yield from _parse_errors(lambda: sqlserver_encryption(config, sqlserver_parameters(config)))
 
 
 def mongodb_errors(config: Mongodb) -> Iterator[ConfigError]:
-    """Of a `mongodb` monitor."""
+    """Errors of a `mongodb` monitor."""
     yield from _parse_errors(lambda: mongodb_cluster(config))
     if "{" in config.command:
         yield from _parse_errors(lambda: _check_extended_json(config.command))
 
 
 def ldap_errors(config: Ldap) -> Iterator[ConfigError]:
-    """Of an `ldap` monitor."""
+    """Errors of an `ldap` monitor."""
     if config.filter:
         yield from _parse_errors(lambda: ldap_filter.parse_filter(config.filter), "filter")
 
 
 def snmp_errors(config: Snmp) -> Iterator[ConfigError]:
-    """Of an `snmp` monitor."""
+    """Errors of an `snmp` monitor."""
     first, second, *rest = map(int, config.oid.strip(".").split("."))
     if (first < 2 and second > MAX_SECOND_ARC) or max((second, *rest)) > MAX_ARC:  # noqa: PLR2004  # the third root
         yield "oid", "must be an object's name: 0 or 1 has up to 39 behind it, and no number is above 4294967295"
@@ -63,7 +63,7 @@ _MAX_SNMP_BYTES = {"username": 32, "context": 255}  # RFC 3414, 5 and RFC 3411, 
 
 
 def ssh_errors(config: Ssh) -> Iterator[ConfigError]:
-    """Of an `ssh` monitor."""
+    """Errors of an `ssh` monitor."""
     if not (config.username.isascii() and config.username.isprintable()):
         yield from _parse_errors(lambda: _check_ssh_name(config.username), "username")
     if config.private_key:
@@ -80,18 +80,18 @@ def _check_ssh_name(text: str) -> None:
 
 
 def grpc_errors(config: Grpc) -> Iterator[ConfigError]:
-    """Of a `grpc` monitor; which fields the body may have, only the server knows."""
+    """Errors of a `grpc` monitor; only the server knows which fields the body may have."""
     if config.body:
         yield from _parse_errors(lambda: _check_json_object(config.body), "body")
 
 
 def _check_json_object(text: str) -> None:
     try:
-        found = untrusted_json.decode(text)
+        value = untrusted_json.decode(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not JSON: {str(error)[:120]}") from error
-    if not isinstance(found, dict):
-        raise ValueError("must be a JSON object")  # noqa: TRY004  # of a text
+    if not isinstance(value, dict):
+        raise ValueError("must be a JSON object")  # noqa: TRY004  # the text is invalid, not its type
 
 
 def _check_ssh_key(text: str) -> None:
@@ -113,13 +113,13 @@ def _check_extended_json(command: str) -> None:
         raise InvalidField("command", f"must be a command in MongoDB's JSON: {str(error)[:120]}") from error
 
 
-def _parse_errors(read: Callable[[], Any], field: str = "") -> Iterator[ConfigError]:
-    """What a reader objects to, if anything. It says itself which field it is, or `field` does."""
+def _parse_errors(parse: Callable[[], Any], field: str = "") -> Iterator[ConfigError]:
+    """The error of a parser, if any, in the field that the parser names, or else in `field`."""
     try:
-        read()
+        parse()
     except InvalidField as error:
         yield error.field, error.reason
-    except ImportError:  # an extra that this installation lacks: who needs it is refused before
+    except ImportError:  # an extra that is not installed: such monitors are rejected earlier
         return
     except ValueError as error:
         yield field, str(error)
@@ -129,7 +129,7 @@ _MAX_SOCKS_BYTES = 255  # RFC 1929, 2
 
 
 def proxy_errors(config: ProxyDraft | ProxyConfig) -> Iterator[ConfigError]:
-    """Of a proxy: what its protocol can say of who we are."""
+    """Errors of a proxy: its protocol limits user names and passwords."""
     if config.protocol in {ProxyProtocol.SOCKS5, ProxyProtocol.SOCKS5H}:
         for name in ("username", "password"):
             if len(getattr(config, name).encode()) > _MAX_SOCKS_BYTES:

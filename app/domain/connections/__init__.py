@@ -1,5 +1,4 @@
-"""Where a database is and who asks it, from a connection string as its own clients write them. Pure.
+"""Parses connection strings of databases as their own clients do: address, credentials, encryption. Pure.
 
-One module for each way of writing, and in `options` one list for each database: which options count, and which say
-nothing about a check.
+One module per format; `options` has one list per database of the options that checks support or ignore.
 """

@@ -1,4 +1,4 @@
-"""SQL Server's connection strings: `Server=host,1433;Database=shop;User Id=watch;Password=…`, or an address. Pure."""
+"""Connection strings of SQL Server: `Server=host,1433;Database=shop;User Id=watch;Password=…`, or a URI. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from app.domain.parsing.invalid_field import InvalidField
 from schema.targets import Sqlserver
 
 SCHEMES = ("sqlserver", "mssql")
-MAX_LENGTH = 128  # of a name or a password, in the protocol
-# Blanks belong to a name or value here, and are taken off after: there is one way only to read a text.
+MAX_LENGTH = 128  # of a name or a password in the protocol, in characters
+# Blanks belong to a name or value and are stripped afterwards, so that a text matches in one way only.
 OPTION_PATTERN = re.compile(r"\s*([^=;\s][^=;]*)=\s*(\"(?:[^\"]|\"\")*\"\s*|'(?:[^']|'')*'\s*|[^;]*)(?:;\s*|$)")
 SERVER_PATTERN = re.compile(r"(?:tcp:)?(\[[^\]]+\]|[^,\\\s]+)(?:,\s*(\d{1,5}))?", re.IGNORECASE)
-FIELD_ALIASES = {  # of fields, as they may be called; spaces do not count
+FIELD_ALIASES = {  # field: its names, without blanks
     "server": ("server", "datasource", "address", "addr", "networkaddress"),
     "database": ("database", "initialcatalog"),
     "username": ("userid", "uid", "user", "username"),
@@ -34,51 +34,52 @@ FALSE_WORDS = frozenset({"false", "no", "optional", "0"})
 
 
 def sqlserver_parameters(target: Sqlserver) -> ConnectionParameters:
-    """Where it is and who asks. Raises InvalidField for what can't be read, and for what the protocol can't say."""
+    """Address and credentials. Raises InvalidField for what can't be parsed or the protocol does not support."""
     text = target.connection_string
     if text and "://" not in text.partition("=")[0]:
-        login = parse_ado_string(text, target.port)
+        parameters = parse_ado_string(text, target.port)
     else:
-        login = connection_parameters(target, SCHEMES, SQLSERVER, database=target.database)
-        named = login.options.get("database") or login.options.get("initialcatalog") or login.database
-        login = msgspec.structs.replace(login, database=named)
-    if not login.host:
+        parameters = connection_parameters(target, SCHEMES, SQLSERVER, database=target.database)
+        options = parameters.options
+        database = options.get("database") or options.get("initialcatalog") or parameters.database
+        parameters = msgspec.structs.replace(parameters, database=database)
+    if not parameters.host:
         raise InvalidField(FIELD, "must name a host")
     for name in ("integratedsecurity", "trustedconnection"):
-        if login.options.get(name, "no").lower() not in FALSE_WORDS:
+        if parameters.options.get(name, "no").lower() not in FALSE_WORDS:
             raise InvalidField(FIELD, "must sign in with a User Id and a Password: checks have no Windows account")
     for name in ("username", "password", "database"):
-        if len(getattr(login, name)) > MAX_LENGTH:
+        if len(getattr(parameters, name)) > MAX_LENGTH:
             raise InvalidField(FIELD if text else name, f"must have a {name} of at most {MAX_LENGTH} characters")
-    return login
+    return parameters
 
 
-def sqlserver_encryption(target: Sqlserver, login: ConnectionParameters) -> Encryption:
-    """How it is encrypted. Raises InvalidField for a word that is neither yes nor no."""
-    wanted = _is_on(login.options, "encrypt", usual=target.tls)
-    ignored = _is_on(login.options, "trustservercertificate", usual=target.ignore_tls_errors)
-    return Encryption(wanted, verify_certificate=not ignored, verify_hostname=not ignored)
+def sqlserver_encryption(target: Sqlserver, parameters: ConnectionParameters) -> Encryption:
+    """How the connection is encrypted. Raises InvalidField for an option that is neither yes nor no."""
+    tls = _is_on(parameters.options, "encrypt", default=target.tls)
+    verify = not _is_on(parameters.options, "trustservercertificate", default=target.ignore_tls_errors)
+    return Encryption(tls, verify_certificate=verify, verify_hostname=verify)
 
 
 def parse_ado_string(text: str, port: int) -> ConnectionParameters:
-    """Raises InvalidField for a string that can't be read, or has an option that we don't know.
+    """Parses a connection string of ADO. Raises InvalidField if it is invalid or has an unknown option.
 
-    port    where the string has none
+    port    if the string has none
     """
     fields, given = _split_fields(text)
-    found = SERVER_PATTERN.fullmatch(fields.get("server", ""))
-    if found is None:
+    server = SERVER_PATTERN.fullmatch(fields.get("server", ""))
+    if server is None:
         raise InvalidField(FIELD, "must have a Server=host,port; named instances have a port of their own")
-    own_port = int(found.group(2) or port)
+    own_port = int(server.group(2) or port)
     if not 0 < own_port <= MAX_PORT:
         raise InvalidField(FIELD, f"must have a port from 1 to {MAX_PORT}")
-    host = "127.0.0.1" if found.group(1).lower() in {".", "(local)"} else parse_host(found.group(1))
+    host = "127.0.0.1" if server.group(1).lower() in {".", "(local)"} else parse_host(server.group(1))
     username, password, database = (fields.get(name, "") for name in ("username", "password", "database"))
     return ConnectionParameters("ado", host, own_port, username, password, database, SQLSERVER.select(given))
 
 
 def _split_fields(text: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Fields by what they are, and options as they are written."""
+    """Fields by their own names, and options as written."""
     fields, given, at = dict[str, str](), list[tuple[str, str]](), 0
     while at < len(text.rstrip()):
         part = OPTION_PATTERN.match(text, at)
@@ -97,11 +98,11 @@ def _unquoted(value: str) -> str:
     return value[1:-1].replace(quote * 2, quote) if quote in ('"', "'") and quote else value
 
 
-def _is_on(options: Mapping[str, str], name: str, *, usual: bool) -> bool:
-    """What the connection string says, or else the target."""
+def _is_on(options: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """The option of the connection string, or else the default."""
     word = options.get(name, "").lower()
     if word in TRUE_WORDS | FALSE_WORDS:
         return word in TRUE_WORDS
     if word == "strict":
         raise InvalidField(FIELD, "must have an Encrypt other than Strict, which checks don't speak")
-    return parse_bool(word, name) if word else usual
+    return parse_bool(word, name) if word else default

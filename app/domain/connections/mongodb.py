@@ -1,4 +1,4 @@
-"""MongoDB's connection strings: several hosts, or one name that DNS has the hosts of. Pure."""
+"""Connection strings of MongoDB: several hosts, or one name with its hosts in DNS. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -27,9 +27,9 @@ INSECURE_OPTIONS = (
 
 
 class Cluster(Struct, frozen=True):
-    """Hosts in the order in which they are asked, and who asks.
+    """Hosts in the order to try them, credentials and encryption.
 
-    service    hosts has one name, and DNS the hosts under it: this is what they are called there
+    service    if set, `hosts` has one name, and DNS has its hosts as SRV records of this service
     """
 
     hosts: list[tuple[str, int]]
@@ -42,17 +42,17 @@ class Cluster(Struct, frozen=True):
 
 
 def mongodb_cluster(target: Mongodb) -> Cluster:
-    """Raises InvalidField for a connection string that can't be read."""
+    """The hosts and credentials of a target. Raises InvalidField for an invalid connection string."""
     if target.connection_string:
         return _parse_uri(target)
-    ignored = target.ignore_tls_errors
+    verify = not target.ignore_tls_errors
     return Cluster(
         [(target.host, target.port)],
         target.username,
         target.password,
         target.auth_database,
         target.database or "admin",
-        Encryption(target.tls, verify_certificate=not ignored, verify_hostname=not ignored),
+        Encryption(target.tls, verify_certificate=verify, verify_hostname=verify),
     )
 
 
@@ -60,44 +60,44 @@ def _parse_uri(target: Mongodb) -> Cluster:
     found = URI_PATTERN.fullmatch(target.connection_string.strip())
     if found is None:
         raise InvalidField(FIELD, "must look like mongodb://user:password@host:port/database")
-    scheme, user, hosts, database, query = (one or "" for one in found.groups())
+    scheme, user, hosts, database, query = (part or "" for part in found.groups())
     options = MONGODB.select(parse_qsl(query, keep_blank_values=True))
     _require_scram(options)
-    by_name = scheme.lower().endswith("+srv")
+    is_srv = scheme.lower().endswith("+srv")
     username, _, password = user.partition(":")
-    named = percent_decode(database)
+    database = percent_decode(database)
     return Cluster(
-        [_srv_name(hosts)] if by_name else _hosts(hosts),
+        [_srv_name(hosts)] if is_srv else _hosts(hosts),
         percent_decode(username),
         percent_decode(password),
-        options.get("authsource") or named or target.auth_database,
-        target.database or named or "admin",
-        _encryption(target, options, usual=by_name or target.tls),
-        _srv_service_name(options) if by_name else "",
+        options.get("authsource") or database or target.auth_database,
+        target.database or database or "admin",
+        _encryption(target, options, default=is_srv or target.tls),
+        _srv_service_name(options) if is_srv else "",
     )
 
 
 def _require_scram(options: Mapping[str, str]) -> None:
-    """Which SCRAM it is, the server says."""
+    """Raises InvalidField for other mechanisms; the server chooses the version of SCRAM."""
     if not options.get("authmechanism", "SCRAM-").upper().startswith(("SCRAM-", "DEFAULT")):
         raise InvalidField(FIELD, "must have an authMechanism of SCRAM-SHA-1 or SCRAM-SHA-256, or none")
 
 
-def _encryption(target: Mongodb, options: Mapping[str, str], *, usual: bool) -> Encryption:
-    wanted = usual
+def _encryption(target: Mongodb, options: Mapping[str, str], *, default: bool) -> Encryption:
+    tls = default
     for name in ("ssl", "tls"):
-        wanted = parse_bool(options[name], name) if name in options else wanted
+        tls = parse_bool(options[name], name) if name in options else tls
     ignored = target.ignore_tls_errors
     for name in INSECURE_OPTIONS:
         ignored = ignored or (name in options and parse_bool(options[name], name))
-    return Encryption(wanted, verify_certificate=not ignored, verify_hostname=not ignored)
+    return Encryption(tls, verify_certificate=not ignored, verify_hostname=not ignored)
 
 
 def _hosts(text: str) -> list[tuple[str, int]]:
-    found = text.split(",")
-    if len(found) > MAX_HOSTS:
+    hosts = text.split(",")
+    if len(hosts) > MAX_HOSTS:
         raise InvalidField(FIELD, f"must name at most {MAX_HOSTS} hosts")
-    return [_host(one) for one in found]
+    return [_host(host) for host in hosts]
 
 
 def _host(text: str) -> tuple[str, int]:
@@ -111,7 +111,7 @@ def _host(text: str) -> tuple[str, int]:
 
 
 def _srv_name(name: str) -> tuple[str, int]:
-    """The name that DNS has the hosts of; the port is theirs."""
+    """The name of the SRV records, which have the ports of the hosts."""
     if ":" in name or "," in name:
         raise InvalidField(FIELD, "must have one name without a port behind mongodb+srv://")
     return parse_host(name), DEFAULT_PORT

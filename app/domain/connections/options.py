@@ -1,8 +1,8 @@
-"""Options of connection strings, one list for each kind of database.
+"""Options of connection strings, one list per database.
 
-`honoured` change what a check does. `ignored` are true of clients that stay, or that pool, draw and log: a check
-connects once and asks once. `files` name a file of another machine: the field beside them has its content. Names are
-compared in lower case, without `-`, `_`, `.` and blanks.
+`supported` options change what a check does. `ignored` ones configure pools, logs and long connections: a check
+connects once and sends one query. `files` name a file on another machine, whose content belongs in the given field.
+Names are compared in lower case, without `-`, `_`, `.` and blanks.
 """
 
 import re
@@ -18,24 +18,24 @@ _SEPARATORS = re.compile(r"[-_.\s]")
 
 
 class KnownOptions(Struct, frozen=True):
-    """What may stand in one kind of connection string."""
+    """The options that a connection string may have."""
 
     supported: frozenset[str]
     ignored: frozenset[str]
     files: Mapping[str, str] = {}
 
     def select(self, given: Collection[tuple[str, str]]) -> dict[str, str]:
-        """Those that count, by their bare names; of two the last. Raises InvalidField for one that is not known."""
-        found = dict[str, str]()
+        """The supported options by bare name; the last one wins. Raises InvalidField for an unknown option."""
+        selected = dict[str, str]()
         for name, value in given:
             bare = bare_name(name)
             if bare in self.supported:
-                found[bare] = value
+                selected[bare] = value
             elif field := self.files.get(bare):
                 raise InvalidField(FIELD, f"names a file in {name[:40]!r}: put what is in it into `{field}`")
             elif bare not in self.ignored:
                 raise InvalidField(FIELD, f"has the option {name[:40]!r}, which checks don't know{self._hint(bare)}")
-        return found
+        return selected
 
     def _hint(self, bare: str) -> str:
         close = get_close_matches(bare, [*self.supported, *self.ignored], 1)
@@ -43,7 +43,7 @@ class KnownOptions(Struct, frozen=True):
 
 
 def bare_name(name: str) -> str:
-    """An option's name as the lists have it."""
+    """The name of an option as the lists write it."""
     return _SEPARATORS.sub("", name).lower()
 
 

@@ -1,4 +1,4 @@
-"""Connection strings as addresses: `scheme://user:password@host:port/database?option=value`. Pure."""
+"""Connection strings that are URIs: `scheme://user:password@host:port/database?option=value`. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]*))?")
 
 
 class ConnectionParameters(Struct, frozen=True):
-    """What it takes to connect. `options` are those of the connection string that count, by their bare names."""
+    """Address and credentials of a database. `options` are the supported options, by bare name."""
 
     scheme: str
     host: str
@@ -31,10 +31,9 @@ class ConnectionParameters(Struct, frozen=True):
 class Encryption(Struct, frozen=True):
     """How a connection is encrypted.
 
-    wanted         with TLS
-    insists        a server without it is no use
-    verifies       its certificate must be valid
-    checks_name    and for the host
+    required            without TLS the connection fails
+    verify_certificate  the certificate must be valid
+    verify_hostname     the certificate must be for the host
     """
 
     tls: bool
@@ -44,7 +43,7 @@ class Encryption(Struct, frozen=True):
 
 
 class ConnectionTarget(Protocol):
-    """A target that says where it is either way."""
+    """A target with either a host or a connection string."""
 
     @property
     def host(self) -> str:
@@ -52,15 +51,15 @@ class ConnectionTarget(Protocol):
 
     @property
     def port(self) -> int:
-        """Counts where the connection string has none."""
+        """Used when the connection string has none."""
 
     @property
     def username(self) -> str:
-        """As the server knows it."""
+        """The user on the server."""
 
     @property
     def password(self) -> str:
-        """Goes with it."""
+        """The password of the user."""
 
     @property
     def connection_string(self) -> str:
@@ -70,10 +69,10 @@ class ConnectionTarget(Protocol):
 def connection_parameters(
     target: ConnectionTarget, schemes: tuple[str, ...], options: KnownOptions, *, database: str = ""
 ) -> ConnectionParameters:
-    """Raises InvalidField for a connection string that can't be read, or has an option that we don't know.
+    """The address and credentials of a target. Raises InvalidField for an invalid connection string.
 
-    schemes    the usual one first; `+` and a driver's name may follow any of them
-    options    what its query may have
+    schemes    the usual one first; `+` and the name of a driver may follow
+    options    what the query may have
     """
     if target.connection_string:
         return parse_uri(target.connection_string, schemes, options, target.port)
@@ -81,21 +80,21 @@ def connection_parameters(
 
 
 def parse_uri(text: str, schemes: tuple[str, ...], options: KnownOptions, port: int) -> ConnectionParameters:
-    """Reads `scheme://user:password@host:port/database?option=value`; a password may hold any sign but `/?#`."""
+    """Parses `scheme://user:password@host:port/database?option=value`; `/?#` in a password must be escaped."""
     form = f"must look like {schemes[0]}://user:password@host:port/database"
     found = _PARTS.fullmatch(text.strip())
     if found is None:
         raise InvalidField(FIELD, form)
-    scheme, authority, path, query, fragment = (one or "" for one in found.groups())
+    scheme, authority, path, query, fragment = (part or "" for part in found.groups())
     scheme = scheme.lower().partition("+")[0]
     if scheme not in schemes:
         raise InvalidField(FIELD, form)
     if "@" not in authority and "@" in path + query + fragment:
         raise InvalidField(FIELD, "must have /, ? and # in a user name or password written as %2F, %3F and %23")
     given = options.select(parse_qsl(query[1:], keep_blank_values=True))
-    user, _, place = authority.rpartition("@")
+    user, _, host_port = authority.rpartition("@")
     username, _, password = user.partition(":")
-    host, own_port = split_host_port(place, form)
+    host, own_port = split_host_port(host_port, form)
     database = percent_decode(path[1:])
     return ConnectionParameters(
         scheme, host, own_port or port, percent_decode(username), percent_decode(password), database, given
@@ -103,7 +102,7 @@ def parse_uri(text: str, schemes: tuple[str, ...], options: KnownOptions, port: 
 
 
 def split_host_port(text: str, form: str) -> tuple[str, int]:
-    """Host and port; 0 where there is none. The host may be empty. Raises InvalidField."""
+    """Host and port; the port is 0 if absent, and the host may be empty. Raises InvalidField."""
     if "," in text:
         raise InvalidField(FIELD, "must name one host: a monitor asks one")
     found = _HOST_PORT.fullmatch(text)
@@ -116,7 +115,7 @@ def split_host_port(text: str, form: str) -> tuple[str, int]:
 
 
 def parse_host(text: str) -> str:
-    """A connection string's host, as it is asked for. Raises InvalidField."""
+    """The host of a connection string as a resolver takes it. Raises InvalidField."""
     if not text:
         raise InvalidField(FIELD, "must name a host")
     try:
@@ -126,7 +125,7 @@ def parse_host(text: str) -> str:
 
 
 def percent_decode(text: str) -> str:
-    """What percent signs stand for. Raises InvalidField for bytes that are no text."""
+    """The text without percent-encoding. Raises InvalidField for bytes that are not UTF-8."""
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError as error:
@@ -134,7 +133,7 @@ def percent_decode(text: str) -> str:
 
 
 def parse_bool(value: str, name: str) -> bool:
-    """What an option says that is on or off. Raises InvalidField."""
+    """The value of an option that is on or off. Raises InvalidField."""
     word = value.strip().lower()
     if word in {"true", "yes", "on", "1", "y", "t"}:
         return True

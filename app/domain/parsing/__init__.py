@@ -1,1 +1,1 @@
-"""Reads what comes from outside: JSON, charsets, hosts, URLs, PEM, filters. Bounded and pure."""
+"""Parses untrusted input in bounded time: JSON, charsets, hosts, URLs, PEM, filters. Pure."""

@@ -1,9 +1,9 @@
-"""The names of charsets: what each is called by servers and pages, and Python's codec for it. Data.
+"""Labels of charsets, their Python codecs, and corrections of those codecs. Data only.
 
 source    the WHATWG's Encoding standard, 4.2 "Names and labels"; codecs and corrections compared with its indexes
 """
 
-# The standard's name: its labels. The table is complete: a label that is not in it means nothing to a browser.
+# The standard's name: its labels. The table is complete: browsers ignore any other label.
 LABELS: dict[str, str] = {
     "utf-8": "unicode-1-1-utf-8 unicode11utf8 unicode20utf8 utf-8 utf8 x-unicode20utf8",
     "ibm866": "866 cp866 csibm866 ibm866",
@@ -64,7 +64,7 @@ LABELS: dict[str, str] = {
     "x-user-defined": "x-user-defined",
 }
 
-# What browsers do not know, and curl's users do: JSON came in UTF-32, terminals in code pages.
+# Labels that browsers do not know but servers use: UTF-32 in JSON, code pages of terminals.
 LABELS |= {
     "utf-32le": "utf-32 utf32 utf-32le ucs-4",
     "utf-32be": "utf-32be",
@@ -74,25 +74,25 @@ LABELS |= {
     "ibm858": "858 cp858 ibm858",
 }
 
-# Python's codec, where it is not called as the standard calls it.
+# Python's codec, where its name differs from the standard's.
 CODECS: dict[str, str] = {
-    "iso-8859-8-i": "iso8859-8",  # the same letters; which way they run does not matter to a search
+    "iso-8859-8-i": "iso8859-8",  # the same letters; their direction does not matter to a search
     "macintosh": "mac_roman",
     "x-mac-cyrillic": "mac_cyrillic",
     "windows-874": "cp874",
     **{f"windows-125{number}": f"cp125{number}" for number in range(9)},
-    "gbk": "gb18030",  # the standard reads both as the greater one
-    "big5": "cp950",  # and Hong Kong's characters where it has none
+    "gbk": "gb18030",  # the standard decodes both as the larger one
+    "big5": "cp950",  # with characters of Hong Kong where it has none
     "euc-jp": "euc_jp",
     "iso-2022-jp": "iso2022_jp_ext",
     "shift_jis": "cp932",
     "euc-kr": "cp949",
 }
 
-# Bytes that mean something else, or anything at all, in the standard's indexes of one byte.
+# Bytes that Python's single-byte codecs lack or decode differently from the standard.
 BYTES: dict[str, dict[int, str]] = {"koi8-u": {0xAE: "ў", 0xBE: "Ў"}}
 
-# Characters that are others in the standard's indexes: what Windows shows, and what Unicode did not have in 2000.
+# Characters that the standard decodes differently: as Windows does, or added to Unicode after 2000.
 _AS_WINDOWS = {0x301C: "\uff5e", 0x2016: "∥", 0x2212: "\uff0d", 0xA2: "￠", 0xA3: "￡", 0xAC: "￢"}
 CHARACTERS: dict[str, dict[int, str]] = {
     "euc-jp": _AS_WINDOWS,

@@ -1,6 +1,6 @@
-"""Credentials beyond ASCII, for libraries that send texts as Latin-1. Pure."""
+"""Encodes credentials beyond ASCII for libraries that send texts as Latin-1. Pure."""
 
 
 def utf8_as_latin1(text: str) -> str:
-    """A text whose bytes in Latin-1 are those of this one in UTF-8, as servers store it and other clients send it."""
+    """A text that becomes the UTF-8 bytes of the original when encoded as Latin-1: servers expect UTF-8."""
     return text.encode().decode("latin-1")

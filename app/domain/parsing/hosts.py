@@ -1,6 +1,6 @@
-"""Host names and IP addresses as people write them, and as they are asked for: `[::1]`, `bücher.test`, `fe80::1%eth0`.
+"""Converts host names and IP addresses as people write them: `[::1]`, `bücher.test`, `fe80::1%eth0`. Pure.
 
-Pure. Names beyond ASCII become what browsers make of them (IDNA 2008 as UTS 46 maps it, else IDNA 2003).
+Names beyond ASCII are encoded as browsers do (IDNA 2008 with the mapping of UTS 46, else IDNA 2003).
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 MAX_NAME_LENGTH, MAX_LABEL_LENGTH = 253, 63  # RFC 1035, 2.3.4
-HOST_FIELDS = ("host", "whois_server", "server_name", "resolver_name", "domain")  # of configs, that hold one host
+HOST_FIELDS = ("host", "whois_server", "server_name", "resolver_name", "domain")  # fields of configs that hold one host
 _LABEL = re.compile(r"[A-Za-z0-9_-]+")
 _PORT = re.compile(r"[^:]+:[0-9]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -22,7 +22,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 @lru_cache(maxsize=16_384)
 def wire_host(text: str) -> str:
-    """The host as a resolver or a socket takes it: brackets off, in ASCII. Raises ValueError: what would be right."""
+    """The host as a resolver or a socket takes it: without brackets, in ASCII. Raises ValueError with the reason."""
     if text.isascii() and _is_plain(text):
         return text
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
@@ -36,7 +36,7 @@ def wire_host(text: str) -> str:
 
 
 def usable_host(text: str) -> str:
-    """The same; a text that is no host stays as it is, for whoever resolves it to say so."""
+    """The host as a resolver takes it; an invalid host is returned unchanged, so that the resolver reports it."""
     try:
         return wire_host(text)
     except ValueError:
@@ -44,21 +44,20 @@ def usable_host(text: str) -> str:
 
 
 def with_wire_hosts(config: S) -> S:
-    """The same config with each host as it is asked for, for whoever connects: people see theirs as they wrote it."""
+    """The config with each host as a resolver takes it, for connecting; the API shows hosts as they were written."""
     changes: dict[str, Any] = {}
-    for name, value in ((one, getattr(config, one, None)) for one in HOST_FIELDS):
+    for name, value in ((field, getattr(config, field, None)) for field in HOST_FIELDS):
         if isinstance(value, str) and (wire := usable_host(value)) != value:
             changes[name] = wire
     brokers: list[str] = getattr(config, "brokers", [])
-    if not all(one.isascii() for one in brokers):
-        changes["brokers"] = [
-            f"{usable_host(host)}:{port}" for host, _, port in (one.rpartition(":") for one in brokers)
-        ]
+    if not all(broker.isascii() for broker in brokers):
+        parts = (broker.rpartition(":") for broker in brokers)
+        changes["brokers"] = [f"{usable_host(host)}:{port}" for host, _, port in parts]
     return msgspec.structs.replace(config, **changes) if changes else config
 
 
 def is_ip_address(text: str) -> bool:
-    """Whether it is an IP address, without brackets and port."""
+    """Whether the text is an IP address, without brackets and port."""
     try:
         ip_address(text)
     except ValueError:
@@ -67,21 +66,21 @@ def is_ip_address(text: str) -> bool:
 
 
 def native_address(address: str) -> str:
-    """The same IP address; one of IPv4 in the clothes of IPv6 (`::ffff:127.0.0.1`) as itself."""
+    """The same IP address; an IPv4-mapped one (`::ffff:127.0.0.1`) as IPv4."""
     mapped = getattr(ip_address(address), "ipv4_mapped", None)
     return str(mapped) if mapped else address
 
 
 def _is_plain(text: str) -> bool:
-    """Whether there is nothing to do: a usual name."""
+    """Whether the text is a valid ASCII name that needs no conversion."""
     labels = text.removesuffix(".").split(".")
     return len(text) <= MAX_NAME_LENGTH and all(
-        len(one) <= MAX_LABEL_LENGTH and _LABEL.fullmatch(one) for one in labels
+        len(label) <= MAX_LABEL_LENGTH and _LABEL.fullmatch(label) for label in labels
     )
 
 
 def _ipv6_address(bare: str, text: str) -> str:
-    """An IPv6 address, with the zone it may have: `%25` is how an address of the web writes `%` (RFC 6874)."""
+    """An IPv6 address with an optional zone; URLs write `%` as `%25` (RFC 6874)."""
     address, percent, zone = bare.partition("%")
     zone = zone.removeprefix("25") if bare.startswith(f"{address}%25") and zone != "25" else zone
     if is_ip_address(address) and (not percent or _ZONE.fullmatch(zone)):
@@ -121,7 +120,7 @@ def _label_error(name: str) -> str:
         return f"must be a name of at most {MAX_NAME_LENGTH} characters"
     if not all(labels):
         return "must be a name: there is nothing between two of its dots, or before the first"
-    if any(len(one) > MAX_LABEL_LENGTH for one in labels):
+    if any(len(label) > MAX_LABEL_LENGTH for label in labels):
         return f"must be a name whose parts have at most {MAX_LABEL_LENGTH} characters each"
-    wrong = next(sign for one in labels for sign in one if not _LABEL.fullmatch(sign))
-    return f"must be a name or an IP address: {wrong!r} can't be part of one"
+    invalid = next(sign for label in labels for sign in label if not _LABEL.fullmatch(sign))
+    return f"must be a name or an IP address: {invalid!r} can't be part of one"

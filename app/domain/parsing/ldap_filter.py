@@ -1,4 +1,4 @@
-"""Reads LDAP search filters (RFC 4515). Pure; `actors.probes.protocols.ldap_filter` writes what was read as bytes."""
+"""Parses LDAP search filters (RFC 4515). Pure; `actors.probes.protocols.ldap_filter` encodes them as bytes."""
 
 import re
 from typing import TypeAlias
@@ -28,7 +28,7 @@ class PresenceMatch(Struct, frozen=True):
 
 
 class SubstringMatch(Struct, frozen=True):
-    """`attribute=first*middle*last`: pieces between the stars, the first and the last of which may be empty."""
+    """`attribute=first*middle*last`: pieces between the stars; the first and the last may be empty."""
 
     attribute: str
     pieces: list[bytes]
@@ -44,7 +44,7 @@ class ExtensibleMatch(Struct, frozen=True):
 
 
 class FilterGroup(Struct, frozen=True):
-    """`&`, `|` or `!`, and the filters it holds for."""
+    """`&`, `|` or `!`, with its filters."""
 
     operator: str
     parts: list["Filter"]
@@ -54,7 +54,7 @@ Filter: TypeAlias = AttributeComparison | PresenceMatch | SubstringMatch | Exten
 
 
 def parse_filter(text: str) -> Filter:
-    """The filter. Raises ValueError where it can't be read: what would be right."""
+    """The parsed filter. Raises ValueError with the reason."""
     text = text.strip()
     found, end = _parse_parenthesized(text if text.startswith("(") else f"({text})", 0, 0)
     if end != len(text) and text.startswith("("):
@@ -63,7 +63,7 @@ def parse_filter(text: str) -> Filter:
 
 
 def _parse_parenthesized(text: str, at: int, depth: int) -> tuple[Filter, int]:
-    """One filter in parentheses, and where it ends."""
+    """A filter in parentheses, and the position after it."""
     if depth > MAX_DEPTH:
         raise ValueError(f"must have at most {MAX_DEPTH} filters in one another")
     if text[at : at + 1] != "(":
@@ -93,7 +93,7 @@ def _skip_blanks(text: str, at: int) -> int:
 
 
 def _parse_item(text: str, at: int) -> tuple[Filter, int]:
-    """`attribute=value` and its kin."""
+    """A comparison of one attribute, and the position after it."""
     if match := _EXTENSIBLE.match(text, at):
         attribute, with_dn, rule, value = match.groups()
         if attribute or rule:
@@ -107,12 +107,12 @@ def _parse_item(text: str, at: int) -> tuple[Filter, int]:
     if operator == "=" and "**" in value:
         raise ValueError("must have something between two stars")
     if operator == "=" and "*" in value:
-        return SubstringMatch(attribute, [_unescape(one) for one in value.split("*")]), match.end()
+        return SubstringMatch(attribute, [_unescape(piece) for piece in value.split("*")]), match.end()
     return AttributeComparison(attribute, operator, _unescape(value)), match.end()
 
 
 def _unescape(value: str) -> bytes:
-    """A value without its escapes: a backslash and two hex digits are a byte."""
+    """The value without escapes: a backslash and two hex digits stand for a byte."""
     if _INCOMPLETE_ESCAPE.search(value):
         raise ValueError(r"must have two hex digits behind each backslash: \2a is a star, \5c a backslash")
     if "*" in value:

@@ -1,4 +1,4 @@
-"""The charset of a body, found as browsers find it: by its mark, its header, what a page says of itself. Pure.
+"""Detects the charset of a body as browsers do: by byte order mark, header, or declaration in the page. Pure.
 
 source    the HTML standard, 13.2.3.2 "Determining the character encoding" and its prescan; Encoding, 6.1 "BOM sniff"
 """
@@ -11,7 +11,7 @@ from app.domain.parsing.charsets import USER_DEFINED, UTF_8, WINDOWS_1252, stand
 
 PRESCANNED_BYTES = 1_024
 HEADER_CHARS = 300
-# The longer ones first: a mark of UTF-32 begins as one of UTF-16 does.
+# Longer marks first: the mark of UTF-32 begins with the mark of UTF-16.
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: UTF_8,
     codecs.BOM_UTF32_LE: "utf-32le",
@@ -29,7 +29,7 @@ _WIDE_XML = {b"<\0?\0x\0": "utf-16le", b"\0<\0?\0x": "utf-16be"}
 
 
 def detect_charset(body: bytes | bytearray, content_type: str) -> tuple[str, int]:
-    """The standard's name of the charset, empty when nothing says it; and how many bytes of a mark to leave out."""
+    """The standard's name of the charset, empty if undeclared; and the length of the byte order mark to skip."""
     if body and body[0] in _MARK_FIRST_BYTES:
         for mark, name in _BYTE_ORDER_MARKS.items():
             if body.startswith(mark):
@@ -39,25 +39,25 @@ def detect_charset(body: bytes | bytearray, content_type: str) -> tuple[str, int
 
 @lru_cache(maxsize=256)
 def _from_header(content_type: str) -> str:
-    """What a parameter `charset` names, in a header or in what a <meta> says in its place."""
-    said = _LABEL.search(content_type)
-    return standard_name(said[1] or said[2] or said[3] or "") if said else ""
+    """The charset named by the parameter `charset` of a content type."""
+    found = _LABEL.search(content_type)
+    return standard_name(found[1] or found[2] or found[3] or "") if found else ""
 
 
 def _from_page(head: bytes, content_type: str) -> str:
-    """What a page says of itself; nothing of what is no page, whatever words stand in it."""
-    kind = content_type.partition(";")[0].lower()
-    if kind.strip() and "html" not in kind and "xml" not in kind:
+    """The charset that a page declares; empty for other content types."""
+    media_type = content_type.partition(";")[0].lower()
+    if media_type.strip() and "html" not in media_type and "xml" not in media_type:
         return ""
     if head[:6] in _WIDE_XML:
         return _WIDE_XML[head[:6]]
-    if head.startswith(b"<?xml") and (said := _XML.match(head)):
-        return _plausible_charset(said[1] or said[2] or b"")
+    if head.startswith(b"<?xml") and (declaration := _XML.match(head)):
+        return _plausible_charset(declaration[1] or declaration[2] or b"")
     return _prescan(head) if b"charset" in head.lower() else ""
 
 
 def _prescan(head: bytes) -> str:
-    """The charset of the first <meta> that names a known one."""
+    """The charset of the first <meta> that names a known charset."""
     at = head.find(b"<")
     while at >= 0:
         if head.startswith(b"<!--", at):
@@ -75,17 +75,17 @@ def _prescan(head: bytes) -> str:
 
 
 def _after(head: bytes, end: bytes, at: int) -> int:
-    """The place behind the next `end`; -1 when there is none."""
-    place = head.find(end, at)
-    return place + len(end) if place >= 0 else -1
+    """The position after the next `end`; -1 when there is none."""
+    found = head.find(end, at)
+    return found + len(end) if found >= 0 else -1
 
 
 def _attributes(head: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
-    """A tag's attributes, the first of each name, and where the tag ends."""
+    """The attributes of a tag, the first of each name, and the position where the tag ends."""
     attributes: dict[bytes, bytes] = {}
-    while one := _ATTRIBUTE.match(head, at):
-        attributes.setdefault(one[1].lower(), one[2] or one[3] or one[4] or b"")
-        at = one.end()
+    while found := _ATTRIBUTE.match(head, at):
+        attributes.setdefault(found[1].lower(), found[2] or found[3] or found[4] or b"")
+        at = found.end()
     return attributes, at
 
 
@@ -94,11 +94,11 @@ def _from_meta(attributes: dict[bytes, bytes]) -> str:
         return _plausible_charset(attributes[b"charset"])
     if attributes.get(b"http-equiv", b"").lower() != b"content-type":
         return ""
-    said = _LABEL.search(attributes.get(b"content", b"").decode("latin-1"))
-    return _plausible_charset((said[1] or said[2] or said[3] or "").encode("latin-1")) if said else ""
+    found = _LABEL.search(attributes.get(b"content", b"").decode("latin-1"))
+    return _plausible_charset((found[1] or found[2] or found[3] or "").encode("latin-1")) if found else ""
 
 
 def _plausible_charset(label: bytes) -> str:
-    """What a page can have meant, since it could be read so far: it is not in UTF-16 when it says so in ASCII."""
+    """The charset that a declared label can mean: a page that declares UTF-16 in ASCII is not in UTF-16."""
     name = standard_name(label.decode("latin-1"))
     return {"utf-16le": UTF_8, "utf-16be": UTF_8, USER_DEFINED: WINDOWS_1252}.get(name, name)

@@ -1,6 +1,6 @@
-"""Texts in PEM as OpenSSL takes them. Pure."""
+"""Converts PEM texts for OpenSSL. Pure."""
 
 
 def ascii_pem(text: str) -> str:
-    """The same; what people write between the blocks, such as a name beyond ASCII, is no part of them."""
+    """The text in ASCII. Comments between the blocks may have other letters, which `ssl` rejects."""
     return text.encode("ascii", "replace").decode("ascii")

@@ -1,29 +1,28 @@
-"""Text without what hides or reorders letters, on one line or several, cut to a length. Pure."""
+"""Text without invisible and reordering characters, on one line or several, truncated. Pure."""
 
 import re
 
-_INVISIBLE_CHARS = (
-    "\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"  # hides or turns letters
-)
+# control characters, marks that reverse text, lone surrogates
+_INVISIBLE_CHARS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 _BLANK_OR_INVISIBLE = re.compile(rf"[\s{_INVISIBLE_CHARS}]+")
 _INVISIBLE = re.compile(rf"[{_INVISIBLE_CHARS}]+")
 
 
 def one_line(text: str, limit: int) -> str:
-    """The text without line breaks, control characters and what hides or turns letters; cut at `limit` characters."""
+    """The text without line breaks, control and reordering characters; truncated at `limit` characters."""
     return truncate(_BLANK_OR_INVISIBLE.sub(" ", text).strip(), limit)
 
 
 def multi_line(text: str, limit: int) -> str:
-    """The text with its line breaks and tabs, and without the rest that is not seen; cut at `limit` characters."""
+    """The text with its line breaks and tabs, without other invisible characters; truncated at `limit` characters."""
     return truncate(strip_invisible(text).strip(), limit)
 
 
 def strip_invisible(text: str) -> str:
-    """The text with its line breaks, tabs and spaces, and without the rest that is not seen."""
+    """The text with its line breaks, tabs and spaces, without other invisible characters."""
     return _INVISIBLE.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def truncate(text: str, limit: int) -> str:
-    """The text, or as much of it as fits with a sign that there was more."""
+    """The text, or as much of it as fits with an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

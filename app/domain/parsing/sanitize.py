@@ -1,8 +1,7 @@
-"""Makes what comes from outside plain: text that every encoder and database takes, numbers that fit, facts of bounded
-size. Pure.
+"""Sanitizes untrusted data: text that any encoder and database accepts, numbers in range, bounded details. Pure.
 
-A target chooses its own bytes. Whatever of them leaves a probe, a push or a sender passes through here, so that nothing
-behind it can be stopped by them.
+A target chooses its own bytes. All of them that leave a probe, a push or a sender pass through here, so that they can't
+break later stages.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,46 +15,45 @@ from schema.heartbeat_texts import MIN_STATUS_CODE, PROBE_CODES
 from schema.jobs import CheckOutcome
 from schema.status import Status
 
-MAX_TEXT_CHARS = 10_000  # characters of one text among facts; a log that a job reports has as many
-MAX_NAME_CHARS = 200  # of a fact's name
-MAX_DEPTH, MAX_ITEMS = 8, 1_000  # facts within facts, and how many there are in all
-MAX_TOTAL_CHARS = 50_000  # of all texts of one detail together
-MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1  # what a database's BIGINT holds
-MAX_DIGITS = 400  # of a whole number, beyond what a float can be
-MAX_SHOWN_BITS = 1_024  # of a whole number that is shown as text, digit by digit
+MAX_TEXT_CHARS = 10_000  # of one text in a detail; the log of a job may be as long
+MAX_NAME_CHARS = 200  # of a name in a detail
+MAX_DEPTH, MAX_ITEMS = 8, 1_000  # levels of nesting, and items in all
+MAX_TOTAL_CHARS = 50_000  # of all texts in a detail together
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1  # range of BIGINT in databases
+MAX_DIGITS = 400  # of a whole number; beyond the range of floats
+MAX_SHOWN_BITS = 1_024  # of a whole number that is shown with all digits
 MAX_EPOCH_MS = 253_402_300_799_999  # the end of the year 9999
-MAX_CODE = 32_767  # a heartbeat's code is a SMALLINT
-_RAW_BYTES = {0xDC80 + byte: chr(0x80 + byte) for byte in range(0x80)}  # bytes that were no UTF-8, as Latin-1 has them
+MAX_CODE = 32_767  # the code of a heartbeat is a SMALLINT
+_RAW_BYTES = {
+    0xDC80 + byte: chr(0x80 + byte) for byte in range(0x80)
+}  # bytes that were not UTF-8, as Latin-1 decodes them
 
 
 def single_line(text: str, limit: int) -> str:
-    """One line that any database and any encoder takes: no NUL, no surrogates, no control characters; cut at `limit`.
+    """One line that any database and encoder accepts: no NUL, surrogates or control characters; truncated at `limit`.
 
-    Bytes that were decoded with `surrogateescape` become the Latin-1 letters that servers mean by them.
+    Bytes that were decoded with `surrogateescape` become Latin-1 letters, which is what such servers send.
     """
     return one_line(_restore_latin1(text[: 2 * limit]), limit)
 
 
 def multi_line(text: str, limit: int = MAX_TEXT_CHARS) -> str:
-    """The same for a text of several lines."""
-    found = _restore_latin1(text[: 2 * limit]).split(
-        "\r\n"
-    )  # as protocols end their lines; they are shown as they came
-    return truncate("\r\n".join(strip_invisible(line) for line in found), limit).replace(
-        "\r…", "…"
-    )  # an end that was cut in two
+    """Text of several lines that any database and encoder accepts; line ends of protocols (CR LF) are kept."""
+    lines = _restore_latin1(text[: 2 * limit]).split("\r\n")
+    joined = truncate("\r\n".join(strip_invisible(line) for line in lines), limit)
+    return joined.replace("\r…", "…")  # a line end that was cut in two
 
 
 def message_code(number: int) -> int:
-    """The number of a probe's message, or a status of its target; 0, which is none, for any other.
+    """The code of a probe's message, or a status of the target's protocol; 0 (no code) for any other number.
 
-    A target must not choose a number that means something to us: "nobody checked", "a job has started".
+    A target must not choose a code with a meaning of ours, such as "not checked" or "started".
     """
     return number if number in PROBE_CODES or MIN_STATUS_CODE <= number <= MAX_CODE else 0
 
 
 def unstorable_outcome(outcome: CheckOutcome, error: Exception) -> CheckOutcome:
-    """What is stored for a result that can't be: the same slot, *unknown*, in our own words."""
+    """The outcome to store instead of one that can't be stored: the same slot, with status *unknown*."""
     return CheckOutcome(
         outcome.series,
         outcome.version,
@@ -69,16 +67,15 @@ def unstorable_outcome(outcome: CheckOutcome, error: Exception) -> CheckOutcome:
 
 
 def clamp_epoch_ms(number: int) -> int:
-    """Epoch milliseconds that a calendar knows: from 1970 to the end of the year 9999."""
+    """Epoch milliseconds, limited to what datetimes support: from 1970 to the end of the year 9999."""
     return min(max(number, 0), MAX_EPOCH_MS)
 
 
 def bounded_detail(detail: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """A detail whose texts are plain, whose numbers fit, and whose size, depth and number of facts are bounded."""
+    """The detail with sanitized texts, numbers in range, and bounded size, depth and number of items."""
     if detail is None:
         return None
-    found: dict[str, Any] = _SizeBudget().mapping(detail, MAX_DEPTH)
-    return found
+    return _SizeBudget().mapping(detail, MAX_DEPTH)
 
 
 def _restore_latin1(text: str) -> str:
@@ -86,19 +83,19 @@ def _restore_latin1(text: str) -> str:
 
 
 class _SizeBudget:
-    """What is left of the items and characters that one detail may have."""
+    """Items and characters left for one detail."""
 
     def __init__(self) -> None:
         self._items, self._characters = MAX_ITEMS, MAX_TOTAL_CHARS
 
-    def mapping(self, found: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        """As many of its facts as there is room for."""
+    def mapping(self, detail: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        """As many items of a mapping as the budget allows."""
         return {
             single_line(_value_text(name), MAX_NAME_CHARS): self._value(value, depth - 1)
-            for name, value in self._as_many(found.items())
+            for name, value in self._within_budget(detail.items())
         }
 
-    def _as_many(self, items: Iterable[Any]) -> Iterable[Any]:
+    def _within_budget(self, items: Iterable[Any]) -> Iterable[Any]:
         for item in items:
             if self._items <= 0 or self._characters <= 0:
                 return
@@ -119,7 +116,7 @@ class _SizeBudget:
             return "…"
         if isinstance(value, Mapping):
             return self.mapping(value, depth)
-        return [self._value(one, depth - 1) for one in self._as_many(value)]
+        return [self._value(item, depth - 1) for item in self._within_budget(value)]
 
     def _text(self, text: str) -> str:
         plain = multi_line(text, min(MAX_TEXT_CHARS, max(1, self._characters)))
@@ -128,7 +125,7 @@ class _SizeBudget:
 
 
 def _plain_number(value: float | Decimal) -> int | float | None:
-    """The number itself, if it fits; None for one that must become words, or text that has all of its digits."""
+    """The number, if JSON and databases can hold it; None if it must become text to keep all digits."""
     if isinstance(value, Decimal):
         return _decimal_number(value)
     if isinstance(value, float):
@@ -137,7 +134,7 @@ def _plain_number(value: float | Decimal) -> int | float | None:
 
 
 def _decimal_number(value: Decimal) -> int | float | None:
-    """A whole number, or the float that has these digits."""
+    """A whole number, or the float with exactly these digits; None if there is none."""
     if not value.is_finite() or value.adjusted() >= MAX_DIGITS:
         return None
     if value.as_tuple().exponent == 0:
@@ -147,7 +144,7 @@ def _decimal_number(value: Decimal) -> int | float | None:
 
 
 def _value_text(value: Any) -> str:
-    """Any value as text. What a value says of itself may fail, and then its type has to do."""
+    """Any value as text; if its `__str__` fails, the name of its type."""
     if isinstance(value, str):
         return str(value)
     if isinstance(value, bytes | bytearray):
@@ -158,5 +155,5 @@ def _value_text(value: Any) -> str:
         return str(int(value)) if value.bit_length() <= MAX_SHOWN_BITS else f"a number of {value.bit_length()} bits"
     try:
         return truncate(str(value), 2 * MAX_TEXT_CHARS)
-    except Exception:  # noqa: BLE001  # a foreign library's `__str__`
+    except Exception:  # noqa: BLE001  # `__str__` of a library
         return type(value).__name__

@@ -1,10 +1,10 @@
-"""JSON that somebody else wrote, of any shape, read in bounded time. Pure.
+"""Decodes untrusted JSON of any shape in bounded time. Pure.
 
-Everything that reads JSON from outside reads it here: UTF-8 with or without a byte order mark (RFC 8259, 8.1), and
-UTF-16 and UTF-32, which its predecessors allowed and some systems still write.
+Decode all JSON from outside here: UTF-8 with or without a byte order mark (RFC 8259, 8.1), and UTF-16 and UTF-32, which
+earlier RFCs allowed and some systems still write.
 
-msgspec takes microseconds for one number such as 1e300, which is seconds for a megabyte of them; whoever sends it
-chooses that. The standard library's reader is slower with everything else, and has no such case.
+msgspec takes microseconds for one number such as 1e300, so an attacker can make a megabyte of them take seconds. The
+parser of the standard library is slower for everything else, but has no such case.
 """
 
 import json
@@ -18,35 +18,36 @@ from app.domain.parsing.values import PreciseFloat
 
 T = TypeVar("T")
 
-_POWER = re.compile(rb"[0-9][eE]\+?[0-9]{2}")  # found by one look at the text, whatever it is
-_PRECISE = re.compile(rb"[0-9](?:[0-9.]{15}|[eE](?:\+?[0-9]{2}|-[0-9]{3}))")  # and what a float may not hold
-# A number of so many signs, a dot or an exponent among them, has digits that a float holds, if it is no extreme.
+_POWER = re.compile(rb"[0-9][eE]\+?[0-9]{2}")  # a linear scan for any text
+# Also numbers that a float may not hold exactly.
+_PRECISE = re.compile(rb"[0-9](?:[0-9.]{15}|[eE](?:\+?[0-9]{2}|-[0-9]{3}))")
+# A float holds all digits of a number with at most this many characters between these bounds.
 SAFE_CHARS, MIN_SAFE, MAX_SAFE = 16, 1e-305, 1e305
-# A byte order mark, or a NUL among the first four bytes: no UTF-8 JSON without a mark begins so.
+# A byte order mark, or a NUL in the first four bytes: plain UTF-8 JSON never begins like this.
 _NOT_PLAIN_UTF8 = re.compile(rb"\xef\xbb\xbf|\xfe\xff|\xff\xfe|.{0,3}\x00", re.DOTALL)
 
 
 def decode(text: bytes | bytearray | str) -> Any:
-    """The document. Raises ValueError when it is no JSON, RecursionError when it is nested too deep."""
+    """The decoded document. Raises ValueError if it is not JSON, RecursionError if it is nested too deeply."""
     raw = text.encode() if isinstance(text, str) else to_utf8(bytes(text))
     if not _POWER.search(raw):
         return msgspec.json.decode(raw)
-    msgspec.json.decode(raw, type=msgspec.Raw)  # whether it is JSON: the other reader takes more for it
+    msgspec.json.decode(raw, type=msgspec.Raw)  # validates: the parser of the standard library accepts more than JSON
     return json.loads(raw, parse_float=_finite_float)
 
 
 def decode_as(raw: bytes | bytearray, type_: type[T]) -> T:
-    """What a type asks for of a document, and nothing else. Raises as `decoded`, also for what does not fit."""
+    """The document as this type, without other fields. Raises like `decode`, and ValueError for a wrong type."""
     return msgspec.json.decode(to_utf8(bytes(raw)), type=type_)
 
 
 def declares_encoding(raw: bytes | bytearray) -> bool:
-    """Whether the first bytes say in what they are written: a mark, or wide characters."""
+    """Whether the first bytes reveal the encoding: by a byte order mark or by wide characters."""
     return bool(_NOT_PLAIN_UTF8.match(raw))
 
 
 def to_utf8(raw: bytes) -> bytes:
-    """The same document in UTF-8 without a mark. Raises ValueError for half a character of UTF-16 or UTF-32."""
+    """The document in UTF-8 without a byte order mark. Raises ValueError for invalid UTF-16 or UTF-32."""
     if not declares_encoding(raw):
         return raw
     name = json.detect_encoding(raw)
@@ -54,7 +55,7 @@ def to_utf8(raw: bytes) -> bytes:
 
 
 def decode_exact(text: bytes | bytearray | str) -> Any:
-    """The same with every number as it was written: `Precise` where a float can't hold it. Raises as `decoded`."""
+    """The document with exact numbers: `PreciseFloat` where a float can't hold one. Raises like `decode`."""
     raw = text.encode() if isinstance(text, str) else to_utf8(bytes(text))
     if not _PRECISE.search(raw):
         return msgspec.json.decode(raw)
@@ -63,18 +64,18 @@ def decode_exact(text: bytes | bytearray | str) -> Any:
 
 
 def _precise(number: str) -> float:
-    found = float(number)
-    if len(number) <= SAFE_CHARS and MIN_SAFE < abs(found) < MAX_SAFE:
-        return found
+    nearest = float(number)
+    if len(number) <= SAFE_CHARS and MIN_SAFE < abs(nearest) < MAX_SAFE:
+        return nearest
     try:
-        return found if Decimal(number) == Decimal(repr(found)) else PreciseFloat(number)
+        return nearest if Decimal(number) == Decimal(repr(nearest)) else PreciseFloat(number)
     except InvalidOperation as error:
         raise ValueError("a number is out of range") from error
 
 
 def _finite_float(number: str) -> float:
-    """In Python, so that others have their turn between two of them when a thread does this."""
-    found = float(number)
-    if found in {float("inf"), float("-inf")}:
+    """Parses a number. Python code between numbers lets other threads run."""
+    value = float(number)
+    if value in {float("inf"), float("-inf")}:
         raise ValueError("a number is out of range")
-    return found
+    return value

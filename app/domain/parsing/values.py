@@ -1,7 +1,7 @@
-"""Values that checks read of their targets, of every type, and how two of them compare. Pure.
+"""Values that checks read from targets, of every type, and how to compare them. Pure.
 
-A value is what the target said: a number (exact), text, truth, null, or nothing at all (`ABSENT`). Where a protocol has
-no types (a header, a banner, SNMP's strings) text is `Untyped`: it counts as a number beside another one.
+A value is an exact number, text, a boolean, null, or nothing at all (`ABSENT`). In protocols without types (headers,
+banners, strings of SNMP) text is `Untyped`: compared with a number, it counts as a number.
 """
 
 import re
@@ -14,48 +14,48 @@ from schema.assertions import Comparison
 
 
 class Absent(Enum):
-    """Nothing was read: not even null."""
+    """No value was read, not even null."""
 
     ABSENT = "absent"
 
 
 class Untyped(str):
-    """Text of a protocol that has no types: it may be a number."""
+    """Text of a protocol without types: it may be a number."""
 
     __slots__ = ()
 
 
 class PreciseFloat(float):
-    """A number of JSON that a float can't hold: the nearest one, and `text`, its digits."""
+    """A JSON number that a float can't hold exactly: the nearest float, with its digits in `text`."""
 
     text: str
 
     def __new__(cls, text: str) -> Self:
-        """Raises ValueError for what is no number."""
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
+        """Raises ValueError if the text is not a number."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
 
 
-PreciseFloat.__name__ = float.__name__  # by such names JMESPath knows what its functions can take
+PreciseFloat.__name__ = float.__name__  # JMESPath checks arguments of functions by the name of their type
 ABSENT: Literal[Absent.ABSENT] = Absent.ABSENT
 Scalar = str | int | Decimal | bool | Absent | None
 
-MAX_NUMBER_CHARS = 4_096  # of text that may be a number; longer is text
-FIXED_POINT_POWERS = range(-20, 41)  # of ten: numbers in them are written without an exponent
+MAX_NUMBER_CHARS = 4_096  # longer text never counts as a number
+FIXED_POINT_POWERS = range(-20, 41)  # powers of ten that are written without an exponent
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _SCIENTIFIC = re.compile(rf"{_DECIMAL.pattern}(?:[eE][+-]?[0-9]{{1,4}})?")
 
 
 def exact_number(number: float) -> Scalar:
-    """A float as the shortest number that it is, which is what was written; the digits where it had more."""
+    """A float as a decimal with the shortest digits, or with all digits if a float lost some."""
     if isinstance(number, PreciseFloat):
         return Decimal(number.text)
     return Untyped("NaN") if isnan(number) else Decimal(repr(number))
 
 
 def value_text(value: Scalar) -> str:
-    """A value as JSON would write it, text as it is; nothing is empty."""
+    """A value as JSON writes it, but text without quotes; empty for ABSENT."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, bool):
@@ -70,14 +70,14 @@ def value_text(value: Scalar) -> str:
 def _integer_text(number: int) -> str:
     try:
         return str(number)
-    except ValueError:  # longer than Python writes out
+    except ValueError:  # longer than Python converts
         return f"a number of {number.bit_length()} bits"
 
 
 def compare_values(value: Scalar, expected: str, comparison: Comparison | None = None) -> int | None:
-    """Below zero when the value comes before what is expected, 0 when they are equal; None when they have no order.
+    """Negative when the value sorts before the expected one, 0 when equal; None when they have no order.
 
-    comparison    how the monitor wants it; None: numbers with numbers, text with text, as the value is
+    comparison    as the monitor is configured; None: numbers with numbers, text with text, by the type of the value
     """
     if isinstance(value, Absent):
         return None
@@ -91,18 +91,18 @@ def compare_values(value: Scalar, expected: str, comparison: Comparison | None =
 
 
 def _compare_number(value: int | Decimal, other: Decimal | None) -> int | None:
-    """What is no number has no order, and neither has the number that is none."""
+    """None when the other is not a number, or the value is NaN."""
     if other is None or (isinstance(value, Decimal) and value.is_nan()):
         return None
     return _compare(value, other)
 
 
 def _compare_text(value: str, expected: str, comparison: Comparison | None) -> int | None:
-    """Text with text, numbers with numbers where they may be some: a number and what is none have no order."""
+    """Compares as numbers if both may be numbers, else as text; a number and other text have no order."""
     if comparison is None and not isinstance(value, Untyped):
         return _compare(value, expected)
-    read = parse_decimal if comparison else _parse_plain_decimal
-    number, other = read(value.strip(" \t\r\n")), read(expected)
+    parse = parse_decimal if comparison else _parse_plain_decimal
+    number, other = parse(value.strip(" \t\r\n")), parse(expected)
     if number is not None and other is not None:
         return _compare(number, other)
     if comparison is Comparison.NUMBER or number is not other:
@@ -111,15 +111,15 @@ def _compare_text(value: str, expected: str, comparison: Comparison | None) -> i
 
 
 def parse_decimal(text: str) -> Decimal | None:
-    """The number that somebody wrote, an exponent too; None when it is none."""
+    """The number in a text, with or without an exponent; None when the text is not a number."""
     return Decimal(text) if len(text) <= MAX_NUMBER_CHARS and _SCIENTIFIC.fullmatch(text) else None
 
 
 def _parse_plain_decimal(text: str) -> Decimal | None:
-    """The same of text that was not meant for us, where `1e5` may be a name."""
+    """The number in a text of a target, where `1e5` may be a name; None when it is not a number."""
     return Decimal(text) if len(text) <= MAX_NUMBER_CHARS and _DECIMAL.fullmatch(text) else None
 
 
-def _compare(one: Any, other: Any) -> int:
-    """Two texts, or two numbers."""
-    return int(one > other) - int(one < other)
+def _compare(left: Any, right: Any) -> int:
+    """-1, 0 or 1, for two texts or two numbers."""
+    return int(left > right) - int(left < right)

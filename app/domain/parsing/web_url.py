@@ -1,7 +1,7 @@
-"""Addresses of the web as they go over the wire: byte for byte as they were written. Pure.
+"""HTTP URLs that are sent byte for byte as they were written. Pure.
 
-An address is somebody else's data: `%2F` is not `/`, and a signature holds for the one spelling that was signed. Only
-what may not stand in an address at all (RFC 3986, 2) is written as %XX.
+The spelling of a URL matters: `%2F` is not `/`, and a signature is valid for one spelling only. Only characters that
+are not allowed in URLs (RFC 3986, 2) are percent-encoded.
 """
 
 import re
@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from yarl import URL
 
-MAX_CHARS = 65_536  # characters of an address that a response may send us to
+MAX_CHARS = 65_536  # of the target of a redirect
 _PARTS = re.compile(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):)?(?://(?P<host>[^/?#]*))?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?",
     re.DOTALL,
@@ -21,7 +21,7 @@ _WEB_SCHEMES = frozenset({"http", "https"})
 
 @lru_cache(maxsize=16_384)
 def parse_url(text: str) -> URL:
-    """An address, without its fragment. Made once per monitor, not once per check. Raises ValueError for none."""
+    """The URL without its fragment, cached once per monitor. Raises ValueError for an invalid one."""
     scheme, host, path, query = _parts(text)
     if not scheme or not host:
         raise ValueError("an address begins with a scheme and a host")
@@ -29,32 +29,31 @@ def parse_url(text: str) -> URL:
 
 
 def resolve_redirect(base: URL, location: str) -> URL:
-    """Where a `Location` leads from an address (RFC 3986, 5.2), without credentials. Raises ValueError for none."""
-    scheme, host, path, query = _parts(location.replace("\t", ""))  # as browsers have it
-    known_as = (scheme or base.scheme).lower()
+    """The URL of a `Location` header (RFC 3986, 5.2), without credentials. Raises ValueError for an invalid one."""
+    scheme, host, path, query = _parts(location.replace("\t", ""))  # as browsers do
+    new_scheme = (scheme or base.scheme).lower()
     if (
         len(location) > MAX_CHARS
-        or known_as not in _WEB_SCHEMES
-        or (host is None and known_as != base.scheme)
+        or new_scheme not in _WEB_SCHEMES
+        or (host is None and new_scheme != base.scheme)
         or host == ""
     ):
         raise ValueError("no web address")
     if host is not None:
-        return _build_url(known_as, host.rpartition("@")[2], _remove_dot_segments(path), query)
+        return _build_url(new_scheme, host.rpartition("@")[2], _remove_dot_segments(path), query)
+    origin = base.host_port_subcomponent or ""
     old_path, _, old_query = base.raw_path_qs.partition("?")
     if not path:
-        return _build_url(
-            base.scheme, base.host_port_subcomponent or "", old_path, old_query if query is None else query
-        )
-    whole = path if path.startswith("/") else f"{old_path.rpartition('/')[0]}/{path}"
-    return _build_url(base.scheme, base.host_port_subcomponent or "", _remove_dot_segments(whole), query)
+        return _build_url(base.scheme, origin, old_path, old_query if query is None else query)
+    absolute = path if path.startswith("/") else f"{old_path.rpartition('/')[0]}/{path}"
+    return _build_url(base.scheme, origin, _remove_dot_segments(absolute), query)
 
 
 def with_query(text: str, fields: Mapping[str, str]) -> str:
-    """An address with these fields in its query, in the place of any that have the same names."""
+    """The URL with these fields in its query; they replace fields of the same names."""
     address, _, query = text.partition("#")[0].partition("?")
-    kept = [one for one in query.split("&") if one and one.partition("=")[0] not in fields]
-    return f"{address}?{'&'.join([*kept, URL.build(query=dict(fields)).raw_query_string])}"
+    others = [field for field in query.split("&") if field and field.partition("=")[0] not in fields]
+    return f"{address}?{'&'.join([*others, URL.build(query=dict(fields)).raw_query_string])}"
 
 
 def _parts(text: str) -> tuple[str | None, str | None, str, str | None]:
@@ -65,30 +64,30 @@ def _parts(text: str) -> tuple[str | None, str | None, str, str | None]:
 
 
 def _build_url(scheme: str, host: str, path: str, query: str | None) -> URL:
-    """An address whose host is written as names are, and the rest as it was."""
+    """A URL with a normalised host; the rest stays as written."""
     origin = URL(f"{scheme}://{host}")
     if not origin.raw_host:
         raise ValueError("an address has a host")
     path = _escaped(path) or "/"
     if query == "":
-        path, query = f"{path}?", None  # an empty query is one too, which yarl does not know
+        path, query = f"{path}?", None  # yarl would drop an empty query
     query = _escaped(query or "")
     return URL.build(scheme=origin.scheme, authority=origin.raw_authority, path=path, query_string=query, encoded=True)
 
 
 def _escaped(text: str) -> str:
-    return _FORBIDDEN.sub(lambda one: "".join(f"%{byte:02X}" for byte in one[0].encode("utf-8", "replace")), text)
+    return _FORBIDDEN.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "replace")), text)
 
 
 def _remove_dot_segments(path: str) -> str:
-    """A path without `.` and `..` (RFC 3986, 5.2.4)."""
-    kept: list[str] = []
+    """The path without `.` and `..` (RFC 3986, 5.2.4)."""
+    output: list[str] = []
     segments = path.split("/")
     for segment in segments:
         if segment == "..":
-            del kept[max(1, len(kept) - 1) :]  # the first one is what stands before the root
+            del output[max(1, len(output) - 1) :]  # the first segment is the empty text before the root
         elif segment != ".":
-            kept.append(segment)
+            output.append(segment)
     if segments[-1] in {".", ".."}:
-        kept.append("")
-    return "/".join(kept)
+        output.append("")
+    return "/".join(output)

@@ -1,1 +1,1 @@
-"""Strict validation of structs, with every error at once; patterns, queries, assertions. Pure."""
+"""Validates structs strictly, with every error at once; regular expressions, JSON queries, assertions. Pure."""

@@ -1,7 +1,7 @@
-"""Weighs assertions against what a check saw. Pure.
+"""Evaluates assertions on the facts of a check. Pure.
 
-Values compare as what they are (`app/domain/parsing/values.py`). An assertion on a fact that the response
-does not have (no value, no certificate) does not hold.
+Values compare by their own types (`app/domain/parsing/values.py`). An assertion on a fact that the response does not
+have (no value, no certificate) fails.
 """
 
 import operator
@@ -30,7 +30,7 @@ _ORDER_OPERATORS: dict[Operator, Callable[[int, int], bool]] = {
 }
 PATTERN_OPERATORS = frozenset({Operator.MATCHES, Operator.MATCHES_NOT})
 MAX_SHOWN_CHARS = 80  # characters of a value in a sentence
-MAX_MATCHED_BYTES = 65_536  # of a value that a pattern is held against
+MAX_MATCHED_BYTES = 65_536  # of a value that a pattern is matched against
 _FAILURE_WORDS = {
     Operator.CONTAINS: "does not contain",
     Operator.CONTAINS_NOT: "contains",
@@ -40,7 +40,7 @@ _FAILURE_WORDS = {
 
 
 class CheckFacts(Struct, frozen=True):
-    """What assertions can be about."""
+    """The facts of a check that assertions test."""
 
     took_s: float
     value: Scalar = ABSENT
@@ -48,66 +48,68 @@ class CheckFacts(Struct, frozen=True):
 
 
 def evaluate_assertions(assertions: Sequence[Assertion], facts: CheckFacts) -> tuple[Status, str]:
-    """The status that the assertions leave a passing answer, and the words for it; UP and nothing when all hold."""
-    worst, words = Status.UP, ""
-    for one in assertions:
-        reason = _assertion_failure(one, facts)
-        if reason and (worst is Status.UP or one.otherwise is FailureStatus.DOWN):
-            down = one.otherwise is FailureStatus.DOWN
-            worst, words = (Status.DOWN if down else Status.DEGRADED), reason
-            if down:
-                break
-    return worst, words
+    """The status after the assertions on a passing response, and the reason; UP and no reason when all hold."""
+    worst, message = Status.UP, ""
+    for assertion in assertions:
+        reason = _assertion_failure(assertion, facts)
+        if not reason:
+            continue
+        if assertion.otherwise is FailureStatus.DOWN:
+            return Status.DOWN, reason
+        if worst is Status.UP:
+            worst, message = Status.DEGRADED, reason
+    return worst, message
 
 
 def is_costly(operators: Sequence[tuple[Operator, str]], value: Scalar) -> bool:
-    """Whether the patterns among these operators and what they expect take longer than the event loop can wait."""
-    wanted = [expected for how, expected in operators if how in PATTERN_OPERATORS]
-    if not wanted or value is ABSENT:
+    """Whether the patterns among these operators take longer on this value than the event loop can wait."""
+    patterns = [expected for how, expected in operators if how in PATTERN_OPERATORS]
+    if not patterns or value is ABSENT:
         return False
     from app.domain.validation import regex  # noqa: PLC0415  # a library that most checks never need
 
     size = min(MAX_MATCHED_BYTES, 4 * len(value_text(value)))
-    return sum(regex.search_cost(one, size) for one in wanted) > regex.EVENT_LOOP_COST
+    return sum(regex.search_cost(pattern, size) for pattern in patterns) > regex.EVENT_LOOP_COST
 
 
-def _assertion_failure(one: Assertion, facts: CheckFacts) -> str:
-    """Why an assertion does not hold; empty when it does."""
-    match one:
+def _assertion_failure(assertion: Assertion, facts: CheckFacts) -> str:
+    """Why an assertion fails; empty when it holds."""
+    match assertion:
         case ResponseTime():
-            return "" if facts.took_s <= one.within else f"took {facts.took_s:.3g} s, more than {one.within:g} s"
+            is_slow = facts.took_s > assertion.within
+            return f"took {facts.took_s:.3g} s, more than {assertion.within:g} s" if is_slow else ""
         case CertificateDays():
-            return _certificate_failure(one, facts.certificate_days)
+            return _certificate_failure(assertion, facts.certificate_days)
         case Value():
-            return failure_reason(facts.value, one.operator, one.expected, one.compare)
+            return failure_reason(facts.value, assertion.operator, assertion.expected, assertion.compare)
 
 
-def _certificate_failure(one: CertificateDays, days: float | None) -> str:
+def _certificate_failure(assertion: CertificateDays, days: float | None) -> str:
     if days is None:
         return "there is no certificate to look at"
-    return "" if days >= one.at_least else f"the certificate ends in {days:.0f} days, before {one.at_least}"
+    return "" if days >= assertion.at_least else f"the certificate ends in {days:.0f} days, before {assertion.at_least}"
 
 
 def failure_reason(value: Scalar, how: Operator, expected: str, comparison: Comparison | None = None) -> str:
-    """Why the value does not stand in that relation to what was expected; empty when it does."""
+    """Why the value does not compare as expected; empty when it does."""
     if value is ABSENT:
         return "there is no value to look at"
-    words = mismatch_reason(value, how, expected, comparison)
-    return f"{str(value_text(value))[:MAX_SHOWN_CHARS]!r} {words}" if words else ""
+    reason = mismatch_reason(value, how, expected, comparison)
+    return f"{str(value_text(value))[:MAX_SHOWN_CHARS]!r} {reason}" if reason else ""
 
 
 def mismatch_reason(value: Scalar, how: Operator, expected: str, comparison: Comparison | None = None) -> str:
-    """The same without the value in front: `is not == 'ok'`."""
+    """The reason without the value in front: `is not == 'ok'`; empty when the value compares as expected."""
     if is_satisfied(value, how, expected, comparison):
         return ""
-    words = f"{_FAILURE_WORDS.get(how, f'is not {how}')} {expected[:MAX_SHOWN_CHARS]!r}"
+    reason = f"{_FAILURE_WORDS.get(how, f'is not {how}')} {expected[:MAX_SHOWN_CHARS]!r}"
     if how in _ORDER_OPERATORS and how is not Operator.EQUALS and compare_values(value, expected, comparison) is None:
-        return f"{words}: they have no order"
-    return words
+        return f"{reason}: they have no order"
+    return reason
 
 
 def is_satisfied(value: Scalar, how: Operator, expected: str, comparison: Comparison | None = None) -> bool:
-    """Whether the value stands in that relation to what was expected. Raises ValueError for a pattern that is none."""
+    """Whether the value compares as expected. Raises ValueError for an invalid pattern."""
     if value is ABSENT:
         return False
     match how:
@@ -123,7 +125,7 @@ def is_satisfied(value: Scalar, how: Operator, expected: str, comparison: Compar
 
 
 def _matches(text: str, pattern: str) -> bool:
-    """Whether the text has a part that fits, as far as we look."""
+    """Whether the pattern matches in the first MAX_MATCHED_BYTES of the text."""
     from app.domain.validation import regex  # noqa: PLC0415  # a library that most checks never need
 
     return regex.contains_match(pattern, regex.encode_text(text[:MAX_MATCHED_BYTES])[:MAX_MATCHED_BYTES])

@@ -1,4 +1,4 @@
-"""Queries into JSON that somebody else wrote: JSONPath (RFC 9535) and JMESPath, bounded in steps and sizes. Pure."""
+"""Queries untrusted JSON with JSONPath (RFC 9535) or JMESPath, bounded in steps and sizes. Pure."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -22,24 +22,21 @@ from app.domain.parsing.values import PreciseFloat, Scalar, exact_number
 from app.domain.validation import regex
 from schema.targets.http import JsonLanguage
 
-MAX_STEPS = 50_000  # nodes looked at: some tenths of a second, in a thread, and more than any health page has
+MAX_STEPS = 50_000  # nodes visited: some tenths of a second, in a thread, and more than any health page has
 EVENT_LOOP_STEPS = 1_500  # what the event loop can wait for: some 10 ms
-EVENT_LOOP_CHARS = 32_768  # of a text that is read on the event loop
-MAX_BUILT_SIZE = 1_048_576  # characters or items that a step may put together
-MAX_SHOWN_CHARS = 4_096  # characters of a hit that is no scalar
-# What costs as much as a step: characters of a pattern to compile, of texts to compare; instructions of a pattern;
-# items that a function is given. Finding out that a pattern is too large takes some milliseconds.
-PATTERN_CHARS_PER_STEP, COMPARED_CHARS_PER_STEP, INSTRUCTIONS_PER_STEP, ITEMS_PER_STEP, TOO_LARGE_STEPS = (
-    8,
-    8_192,
-    500,
-    2,
-    1_000,
-)
+EVENT_LOOP_CHARS = 32_768  # of a text that is parsed on the event loop
+MAX_BUILT_SIZE = 1_048_576  # characters or items of one intermediate result
+MAX_SHOWN_CHARS = 4_096  # of a match that is not a scalar
+# How much work costs as much as one step:
+PATTERN_CHARS_PER_STEP = 8  # of a pattern to compile
+COMPARED_CHARS_PER_STEP = 8_192  # of texts to compare
+INSTRUCTIONS_PER_STEP = 500  # of a compiled pattern
+ITEMS_PER_STEP = 2  # in arguments of functions
+TOO_LARGE_STEPS = 1_000  # detecting that a pattern is too large takes some milliseconds
 
 
 class NoMatch(Exception):  # noqa: N818  # a fact about the answer
-    """The query has no hit in this text, or the text is none to be queried; the sentence says which."""
+    """The query matches nothing in this text, or the text can't be queried; the message says which."""
 
 
 class BudgetExceeded(NoMatch):
@@ -47,23 +44,23 @@ class BudgetExceeded(NoMatch):
 
 
 class _StepBudget(threading.local):
-    """Steps that are left to the one search that runs in this thread: none of it waits."""
+    """Steps left for the one search that runs in this thread; a search never waits."""
 
     left = 0
 
     def charge(self, steps: int = 1) -> None:
-        """Take so many; raises Spent when there are not so many."""
+        """Use some steps. Raises BudgetExceeded when too few are left."""
         self.left -= steps
         if self.left < 0:
             raise BudgetExceeded("the JSON query takes too long on this body")
 
     def charge_for(self, value: object) -> None:
-        """Take what it costs to look through all of a value, once more for each time that it holds the same."""
-        waiting = [value]
-        while waiting:
+        """Use one step per part of a value; parts that occur several times count each time."""
+        pending = [value]
+        while pending:
             self.charge()
-            one = waiting.pop()
-            waiting.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+            part = pending.pop()
+            pending.extend(part.values() if isinstance(part, dict) else part if isinstance(part, list) else ())
 
 
 _BUDGET = _StepBudget()
@@ -71,7 +68,7 @@ Search = Callable[[Any], Any]
 
 
 def find_first(language: JsonLanguage, query: str, text: str | bytes, steps: int = MAX_STEPS) -> Scalar:
-    """The query's first hit; what is no scalar comes as JSON. Raises NotFound, Spent, and ValueError for no query."""
+    """The first match, as JSON if it is not a scalar. Raises NoMatch, BudgetExceeded, ValueError for a bad query."""
     search = compile_query(language, query)
     document = _decode_document(text)
     _BUDGET.left = steps
@@ -94,7 +91,7 @@ def _decode_document(text: str | bytes) -> Any:
 
 @lru_cache(maxsize=1_024)
 def compile_query(language: JsonLanguage, query: str) -> Search:
-    """A function from a decoded document to the hit. Raises ValueError when the query can't be read."""
+    """A function that returns the match in a decoded document. Raises ValueError for an invalid query."""
     try:
         return _compile_jsonpath(query) if language is JsonLanguage.JSONPATH else _compile_jmespath(query)
     except (jsonpath.JSONPathError, jmespath.exceptions.JMESPathError, RecursionError) as error:
@@ -108,18 +105,18 @@ def _scalar(value: Any) -> Scalar:
 
 
 def _to_json(value: Any) -> str:
-    """As JSON, its numbers with all their digits."""
+    """The value as JSON, with all digits of its numbers."""
     return msgspec.json.encode(value, enc_hook=_encode_precise).decode()
 
 
 def _encode_precise(number: Any) -> msgspec.Raw:
-    """A number that the encoder does not know."""
+    """The digits of a number that a float can't hold."""
     assert isinstance(number, PreciseFloat)
     return msgspec.Raw(number.text.encode())
 
 
 class _CountedNode(jsonpath.JSONPathMatch):
-    """A node that is counted, and that keeps no path: the target chooses the names in it, and their length."""
+    """A node that costs a step and stores no path, since the target chooses the length of names in it."""
 
     def __init__(self, **parts: Any) -> None:
         _BUDGET.charge()
@@ -130,15 +127,15 @@ class _CountedNode(jsonpath.JSONPathMatch):
         return _CountedNode(filter_context={}, obj=obj, parent=self, parts=(), path="", root=self.root)
 
     def filter_context(self) -> dict[str, Any]:
-        """Asked for before each element that a filter weighs."""
+        """Called before each element that a filter tests."""
         _BUDGET.charge()
         return {}
 
 
 class _RegexFunction(FilterFunction):
-    """RFC 9535's match() and search(), by RE2: the pattern may come from the document."""
+    """RFC 9535's match() and search() with RE2: the pattern may come from the document."""
 
-    arg_types = [ExpressionType.VALUE, ExpressionType.VALUE]  # noqa: RUF012  # the library's way
+    arg_types = [ExpressionType.VALUE, ExpressionType.VALUE]  # noqa: RUF012  # the library's attribute
     return_type = ExpressionType.LOGICAL
 
     def __init__(self, matches: Callable[[regex.UntrustedPattern, bytes], bool]) -> None:
@@ -149,21 +146,21 @@ class _RegexFunction(FilterFunction):
             return False
         _BUDGET.charge(1 + len(pattern) // PATTERN_CHARS_PER_STEP)
         try:
-            read, text = regex.UntrustedPattern(pattern), regex.encode_text(value)
+            compiled, text = regex.UntrustedPattern(pattern), regex.encode_text(value)
         except regex.PatternTooLarge:
             _BUDGET.charge(TOO_LARGE_STEPS)
             return False
-        except ValueError:  # RFC 9535, 2.4.6: what is no pattern matches nothing
+        except ValueError:  # RFC 9535, 2.4.6: an invalid pattern matches nothing
             return False
-        _BUDGET.charge(read.cost(text) // INSTRUCTIONS_PER_STEP)
-        return self._matches(read, text)
+        _BUDGET.charge(compiled.cost(text) // INSTRUCTIONS_PER_STEP)
+        return self._matches(compiled, text)
 
 
 class _CountedPath(jsonpath.JSONPath):
-    """A query whose nodes are counted, those of the queries in its filters too."""
+    """A query whose nodes cost steps, including those of queries in its filters."""
 
     def finditer(self, data: Any, **_: Any) -> Iterable[jsonpath.JSONPathMatch]:
-        """Every hit, as it is asked for."""
+        """Yields every match lazily."""
         nodes: Iterable[jsonpath.JSONPathMatch] = [
             _CountedNode(filter_context={}, obj=data, parent=None, parts=(), path="", root=data)
         ]
@@ -174,12 +171,12 @@ class _CountedPath(jsonpath.JSONPath):
 
 class _CountedParser(Parser):
     def parse_absolute_query(self, stream: TokenStream) -> RootFilterQuery:
-        """`$…` in a filter."""
+        """Parses `$…` in a filter."""
         stream.next()
         return RootFilterQuery(_CountedPath(env=self.env, segments=self.parse_query(stream)))
 
     def parse_relative_query(self, stream: TokenStream) -> RelativeFilterQuery:
-        """`@…` in a filter."""
+        """Parses `@…` in a filter."""
         stream.eat(TOKEN_SELF)
         return RelativeFilterQuery(_CountedPath(env=self.env, segments=self.parse_query(stream)))
 
@@ -188,13 +185,13 @@ class _CountedEnvironment(jsonpath.JSONPathEnvironment):
     parser_class = _CountedParser
 
     def setup_function_extensions(self) -> None:
-        """The standard's functions, two of them ours."""
+        """Registers the functions of the standard, with our own match() and search()."""
         super().setup_function_extensions()
         matching = {"match": regex.UntrustedPattern.fullmatch, "search": regex.UntrustedPattern.search}
         self.function_extensions |= {name: _RegexFunction(matches) for name, matches in matching.items()}
 
     def compare(self, left: object, operator: str, right: object) -> bool:
-        """Two values, paid for by their size: both may be the whole document, for each of its elements."""
+        """Charges by size before comparing: both values may be the whole document, for each of its elements."""
         for side in (left, right):
             _charge_for_comparison(side)
         return super().compare(left, operator, right)
@@ -204,7 +201,7 @@ def _charge_for_comparison(side: object) -> None:
     if isinstance(side, str):
         _BUDGET.charge(len(side) // COMPARED_CHARS_PER_STEP)
     elif isinstance(side, dict | list):
-        for value in (one.obj for one in side) if isinstance(side, jsonpath.NodeList) else (side,):
+        for value in (node.obj for node in side) if isinstance(side, jsonpath.NodeList) else (side,):
             _BUDGET.charge_for(value)
 
 
@@ -212,10 +209,10 @@ _ENVIRONMENT = _CountedEnvironment(strict=True)
 
 
 def _compile_jsonpath(query: str) -> Search:
-    read = _ENVIRONMENT.compile(query)
-    if not isinstance(read, jsonpath.JSONPath):
-        raise ValueError("only one path can be asked for")  # noqa: TRY004  # it is the text that is wrong
-    path = _CountedPath(env=_ENVIRONMENT, segments=read.segments)
+    parsed = _ENVIRONMENT.compile(query)
+    if not isinstance(parsed, jsonpath.JSONPath):
+        raise ValueError("only one path can be asked for")  # noqa: TRY004  # the text is invalid, not its type
+    path = _CountedPath(env=_ENVIRONMENT, segments=parsed.segments)
 
     def search(document: Any) -> Any:
         for node in path.finditer(document):
@@ -226,15 +223,17 @@ def _compile_jsonpath(query: str) -> Search:
 
 
 class _BoundedFunctions(Functions):
-    """JMESPath's functions, paid for by what they are given; `to_string` of a list could grow without end."""
+    """JMESPath's functions, charged by their arguments: `to_string` of a list could grow without end."""
 
     def call_function(self, function_name: str, resolved_args: list[Any]) -> Any:  # type: ignore[override]  # the library types nothing
-        """One of them."""
-        for one in resolved_args:
-            if function_name == "contains":  # it compares with each
-                _BUDGET.charge_for(one)
-            elif isinstance(one, str | list | dict):
-                _BUDGET.charge(len(one) // (COMPARED_CHARS_PER_STEP if isinstance(one, str) else ITEMS_PER_STEP))
+        """Charges for the arguments, then calls the function."""
+        for argument in resolved_args:
+            if function_name == "contains":  # it compares with each item
+                _BUDGET.charge_for(argument)
+            elif isinstance(argument, str):
+                _BUDGET.charge(len(argument) // COMPARED_CHARS_PER_STEP)
+            elif isinstance(argument, list | dict):
+                _BUDGET.charge(len(argument) // ITEMS_PER_STEP)
         return super().call_function(function_name, resolved_args)
 
     @signature({"types": []})
@@ -243,7 +242,7 @@ class _BoundedFunctions(Functions):
 
 
 def _charged(value: Any) -> Any:
-    """The value, when written out it is not too long."""
+    """The value itself, after charging for all of its parts."""
     _BUDGET.charge_for(value)
     return value
 
@@ -255,7 +254,7 @@ def _compare_charged(compare: Callable[[Any, Any], Any], left: Any, right: Any) 
 
 
 class _BoundedInterpreter(TreeInterpreter):
-    """JMESPath's interpreter, with a budget."""
+    """JMESPath's interpreter, which charges each step."""
 
     COMPARATOR_FUNC: ClassVar[dict[str, Callable[[Any, Any], Any]]] = {
         name: partial(_compare_charged, compare) for name, compare in TreeInterpreter.COMPARATOR_FUNC.items()
@@ -265,7 +264,7 @@ class _BoundedInterpreter(TreeInterpreter):
         super().__init__(Options(custom_functions=_BoundedFunctions()))
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
-        """One step."""
+        """Evaluates one node of the query."""
         _BUDGET.charge()
         found = super().visit(node, *args, **kwargs)
         if isinstance(found, str | list) and len(found) > MAX_BUILT_SIZE:

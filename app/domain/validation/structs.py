@@ -1,7 +1,7 @@
-"""Fits a JSON value to a type, or names everything that is wrong with it.
+"""Converts a JSON value to a type strictly, or reports every error in it.
 
-msgspec stops at its first error. So when a value does not fit, its parts are tried one by one, down to the leaves:
-every wrong, missing and unknown field comes back at once (MOST_FAULTS at most), with its dotted path. Pure.
+msgspec stops at its first error. So when a value is invalid, its parts are validated one by one, down to the leaves:
+every invalid, missing and unknown field is reported at once (MAX_ERRORS at most), with its dotted path. Pure.
 """
 
 import re
@@ -19,16 +19,16 @@ from app.errors import Invalid
 from schema.errors import FieldError
 
 MAX_ERRORS = 50
-MAX_PARTS = 3_000  # as many as take a moment
+MAX_PARTS = 3_000  # keeps validation of a hostile value fast
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 UNSTORABLE_TEXT = "must not contain the character U+0000, nor half a surrogate pair"
 
 
 def validate(value: Any, type_: Any, at: str = "") -> Any:
-    """The value as `type_`, strictly.
+    """The value as `type_`, converted strictly.
 
-    at      dotted path of the value in the request, to be put before each field
-    raises  Invalid with every field that is wrong
+    at      dotted path of the value in the request, prefixed to each field
+    raises  Invalid with every invalid field
     """
     try:
         return msgspec.convert(value, type_, strict=True)
@@ -37,31 +37,31 @@ def validate(value: Any, type_: Any, at: str = "") -> Any:
 
 
 def errors_in(value: Any, type_: Any, at: str = "") -> list[FieldError]:
-    """What is wrong with the value, the first MOST_FAULTS of it; empty when it fits.
+    """The first MAX_ERRORS errors in the value; empty when it is valid.
 
-    Whoever sends a value chooses how many parts it has. So no more than MOST_PARTS are looked at: where the first
-    fault lies behind them, this is empty, and the one error of msgspec names it.
+    The sender chooses how many parts a value has, so no more than MAX_PARTS are validated. When the first error lies
+    beyond them, this is empty, and the one error of msgspec names it.
     """
-    looked_at = islice(_validate_parts(value, type_, at), MAX_PARTS)
-    return list(islice(filter(None, looked_at), MAX_ERRORS))
+    results = islice(_validate_parts(value, type_, at), MAX_PARTS)
+    return list(islice(filter(None, results), MAX_ERRORS))
 
 
 def member_types(type_: Any) -> list[Any]:
-    """The types a value may have, `Annotated` taken off, unset left out."""
+    """The types a value may have, without `Annotated` and unset."""
     if get_origin(type_) is Annotated:
         return member_types(get_args(type_)[0])
     if get_origin(type_) in (Union, UnionType):
-        return [part for one in get_args(type_) for part in member_types(one)]
+        return [part for member in get_args(type_) for part in member_types(member)]
     return [] if type_ is UnsetType else [type_]
 
 
 def is_storable(text: str) -> bool:
-    """Whether a database can keep a text: PostgreSQL no U+0000, and none of them half a surrogate pair."""
+    """Whether databases can store a text: PostgreSQL rejects U+0000, and both reject lone surrogates."""
     return UNSTORABLE.search(text) is None
 
 
 def unstorable_texts(value: Any, at: str = "") -> list[FieldError]:
-    """Texts in a JSON value that a database can't keep: the first MOST_FAULTS among its first MOST_PARTS parts."""
+    """Texts in a JSON value that a database can't store: the first MAX_ERRORS in its first MAX_PARTS parts."""
     found = (
         FieldError(path, UNSTORABLE_TEXT)
         for path, text in islice(_texts(value, at), MAX_PARTS)
@@ -71,21 +71,21 @@ def unstorable_texts(value: Any, at: str = "") -> list[FieldError]:
 
 
 def child_path(at: str, key: object) -> str:
-    """The path of a part."""
+    """The dotted path of a part."""
     return f"{at}.{key}" if at else str(key)
 
 
 def _texts(value: Any, at: str) -> Iterator[tuple[str, str]]:
-    """Path and text of every part of a JSON value, in its order; no text for what is none."""
-    waiting = [iter([(at, value)])]
-    while waiting:
-        for path, part in waiting[-1]:
+    """Path and text of every part of a JSON value, in order; the text is empty for other types."""
+    pending = [iter([(at, value)])]
+    while pending:
+        for path, part in pending[-1]:
             yield path, part if isinstance(part, str) else ""
             if isinstance(part, (dict, list)):
-                waiting.append(_children(path, part))
+                pending.append(_children(path, part))
                 break
         else:
-            waiting.pop()
+            pending.pop()
 
 
 def _children(at: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
@@ -98,7 +98,7 @@ def _children(at: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str,
 
 
 def _validate_parts(value: Any, type_: Any, at: str) -> Iterator[FieldError | None]:
-    """One item per part that was looked at: what is wrong with it, or None."""
+    """Yields one item per validated part: its error, or None."""
     yield None
     if _is_valid(value, type_):
         return
@@ -107,11 +107,11 @@ def _validate_parts(value: Any, type_: Any, at: str) -> Iterator[FieldError | No
     if structs and isinstance(value, dict):
         yield from _validate_struct(value, structs, at)
         return
-    is_inside = False
-    for one in _validate_collection(value, parts, at):
-        is_inside = is_inside or one is not None
-        yield one
-    if not is_inside:
+    has_inner_error = False
+    for error in _validate_collection(value, parts, at):
+        has_inner_error = has_inner_error or error is not None
+        yield error
+    if not has_inner_error:
         yield FieldError(at, wording.error_for(type_, value))
 
 
@@ -153,7 +153,7 @@ def _validate_struct(value: dict[str, Any], structs: list[type[Struct]], at: str
 
 
 def _has_tag(value: dict[str, Any], struct: type[Struct], *, alone: bool) -> bool:
-    """Whether the object says it is this struct; where there is no choice it need not say so."""
+    """Whether the object has the tag of this struct; without alternatives the tag may be absent."""
     config = struct.__struct_config__
     if config.tag_field is None or (alone and config.tag_field not in value):
         return True

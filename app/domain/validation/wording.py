@@ -1,14 +1,13 @@
-"""Says in words what a value must be: the sentence behind "422". Pure."""
+"""Error sentences of validation: what a value must be. Pure."""
 
 import re
 from typing import Any
 
 from msgspec import inspect as types
 
-_CHARACTER_CLASS = re.compile(
-    r"\^\(?\[((?:[^\]\\]|\\.)+)\](?:[*+]|\{[0-9]+,[0-9]+\})\)?\$"
-)  # a text of certain signs only
-_SCHEMES = {  # as patterns have them
+# a pattern that only restricts the characters of a text
+_CHARACTER_CLASS = re.compile(r"\^\(?\[((?:[^\]\\]|\\.)+)\](?:[*+]|\{[0-9]+,[0-9]+\})\)?\$")
+_SCHEMES = {  # scheme: how patterns of field types write it
     "http": "[Hh][Tt][Tt][Pp][Ss]?:",
     "https": "[Hh][Tt][Tt][Pp][Ss]",
     "ws": "[Ww][Ss][Ss]?:",
@@ -28,32 +27,32 @@ _TYPE_WORDS: dict[type[types.Type], str] = {
 
 
 def requirement(type_: Any) -> str:
-    """`must be …`, with the type's own description where it has one."""
+    """`must be …`, with the description of the type if it has one."""
     info = types.type_info(type_)
     text = f"must be {_type_words(info)}"
-    note = _description(info)
-    return f"{text}: {note}" if note else text + _pattern(info)
+    description = _description(info)
+    return f"{text}: {description}" if description else text + _pattern(info)
 
 
 def error_for(type_: Any, value: Any) -> str:
-    """The same of a value that was sent: where it is a text whose form is wrong, what is wrong with its form."""
+    """The error of an invalid value: for a text that does not match its pattern, why; otherwise the requirement."""
     info = types.type_info(type_)
-    found = _pattern_type(info)
-    if found is None or not isinstance(value, str) or not _has_length(found, value) or _matches(found, value):
+    text = _pattern_type(info)
+    if text is None or not isinstance(value, str) or not _has_length(text, value) or _matches(text, value):
         return requirement(type_)
-    note = _description(info)
-    pattern = (found.pattern or "").removesuffix(r"(?!\n)")
-    reason = _url_error(pattern, value) or _invalid_character(pattern, value, note)
-    return f"{reason}: {note}" if note else f"{reason}: it must match {pattern}"
+    description = _description(info)
+    pattern = (text.pattern or "").removesuffix(r"(?!\n)")
+    reason = _url_error(pattern, value) or _invalid_character(pattern, value, description)
+    return f"{reason}: {description}" if description else f"{reason}: it must match {pattern}"
 
 
 def description_of(type_: Any) -> str:
-    """The type's own description; empty when it has none."""
+    """The description of the type; empty when it has none."""
     return _description(types.type_info(type_))
 
 
 def _pattern_type(info: types.Type) -> types.StrType | None:
-    """The text among a type's kinds that has a pattern."""
+    """The text type with a pattern, in a union too."""
     if isinstance(info, types.Metadata):
         return _pattern_type(info.type)
     if isinstance(info, types.UnionType):
@@ -69,32 +68,33 @@ def _matches(info: types.StrType, value: str) -> bool:
     return re.search(info.pattern or "", value) is not None
 
 
-def _invalid_character(pattern: str, value: str, note: str) -> str:
-    """The first sign that is out of place, as far as the pattern tells; a secret's are shown to nobody."""
-    signs = _CHARACTER_CLASS.fullmatch(pattern)
-    usual = f"[{signs[1]}]" if signs else r"\S"
-    odd = next((sign for sign in value if not re.match(usual, sign) or not sign.isprintable()), "")
-    return f"must not have {odd!r} in it" if odd and "sealed" not in note else "must have another form"
+def _invalid_character(pattern: str, value: str, description: str) -> str:
+    """The first character that the pattern does not allow; characters of secrets are never shown."""
+    found = _CHARACTER_CLASS.fullmatch(pattern)
+    allowed = f"[{found[1]}]" if found else r"\S"
+    invalid = next((sign for sign in value if not re.match(allowed, sign) or not sign.isprintable()), "")
+    is_secret = "sealed" in description
+    return f"must not have {invalid!r} in it" if invalid and not is_secret else "must have another form"
 
 
 def _url_error(pattern: str, value: str) -> str:
-    """What is wrong with an address; nothing for what is meant to be none."""
-    schemes = [name for name, form in _SCHEMES.items() if form in pattern]
+    """The error in a URL; empty when the pattern is not one of URLs."""
+    schemes = [scheme for scheme, form in _SCHEMES.items() if form in pattern]
     if not schemes:
         return ""
-    scheme, apart, rest = value.partition("://")
-    if not apart or scheme.lower() not in schemes:
+    scheme, separator, rest = value.partition("://")
+    if not separator or scheme.lower() not in schemes:
         return f"must begin with {' or '.join(f'{one}://' for one in schemes)}"
     if any(sign.isspace() for sign in value):
         return "must have no blanks and line ends in it: a blank is written %20"
-    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    if "@" in place:
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if "@" in authority:
         return "must have no user name and password in it"
-    return "must have a host behind ://" if not place else "must have nothing behind its path"
+    return "must have a host behind ://" if not authority else "must have nothing behind its path"
 
 
 def _pattern(info: types.Type) -> str:
-    """The pattern of a text, for a type that has no words for it."""
+    """The pattern of a text, for types without a description."""
     if isinstance(info, types.Metadata):
         return _pattern(info.type)
     if isinstance(info, types.UnionType):

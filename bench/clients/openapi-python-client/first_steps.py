@@ -24,30 +24,30 @@ from watchkeeper_client.api.push import push
 from watchkeeper_client.models import (
     ApiKeyDraft,
     Channel,
+    ChannelTestResult,
     Deliveries,
     ErrorReply,
     EventKind,
     Heartbeats,
     HttpConfigDraft,
     HttpMonitorDraft,
+    IncidentDetail,
     Incidents,
     IncidentStatus,
-    IncidentStory,
     IssuedApiKey,
     ListDeliveriesState,
     Login,
+    LoginResponse,
     Monitor,
     MonitorPatch,
     Monitors,
-    Pinged,
     PushConfig,
     PushConfigDraft,
     PushMonitorDraft,
+    PushReceipt,
     Registration,
     Role,
-    SignedIn,
     Status,
-    Tested,
     User,
     WebhookChannelDraft,
     WebhookConfigDraft,
@@ -77,7 +77,7 @@ def until(what: str, true: Callable[[], bool]) -> None:
 nobody = Client(base_url=URL)
 user = Registration(email=EMAIL, password=PASSWORD, setup_token=os.environ["SETUP_TOKEN"])
 assert a(User, register.sync(client=nobody, body=user)).is_admin
-tokens = a(SignedIn, login.sync(client=nobody, body=Login(email=EMAIL, password=PASSWORD)))
+tokens = a(LoginResponse, login.sync(client=nobody, body=Login(email=EMAIL, password=PASSWORD)))
 person = AuthenticatedClient(base_url=URL, token=tokens.access_token)
 key = a(IssuedApiKey, create_api_key.sync(client=person, body=ApiKeyDraft(name="first steps", role=Role.ADMIN)))
 client = AuthenticatedClient(base_url=URL, token=key.key)
@@ -86,7 +86,7 @@ client = AuthenticatedClient(base_url=URL, token=key.key)
 webhook = WebhookConfigDraft(url=os.environ["RECEIVER_URL"])
 draft = WebhookChannelDraft(type_="webhook", name="Receiver", config=webhook, is_default=True)
 channel = a(Channel, create_channel.sync(client=client, body=draft))
-assert a(Tested, test_channel.sync(channel.id, client=client)).ok
+assert a(ChannelTestResult, test_channel.sync(channel.id, client=client)).ok
 
 
 # A monitor that is up.
@@ -122,7 +122,7 @@ def is_alerted() -> bool:
 
 until("there is an incident", lambda: bool(incidents(IncidentStatus.OPEN)))
 [incident] = incidents(IncidentStatus.OPEN)
-assert a(IncidentStory, acknowledge_incident.sync(incident, client=client)).status is IncidentStatus.ACKNOWLEDGED
+assert a(IncidentDetail, acknowledge_incident.sync(incident, client=client)).status is IncidentStatus.ACKNOWLEDGED
 assert incidents(IncidentStatus.ACKNOWLEDGED) == [incident]
 until("the receiver was alerted", is_alerted)
 
@@ -136,7 +136,7 @@ job = a(
 )
 token = a(PushConfig, job.config).token
 assert isinstance(token, str)
-assert a(Pinged, push.sync(token, client=nobody, msg="42 files")).ok
+assert a(PushReceipt, push.sync(token, client=nobody, msg="42 files")).ok
 until("the job reported", lambda: is_up(job))
 
 # Everything is removed again.

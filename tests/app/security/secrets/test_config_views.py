@@ -82,14 +82,13 @@ SOUNDING = re.compile(
 OPEN = {  # of all other structs: what sounds like a credential and is shown or sent, and why
     "shown once, to who made it": """
         IssuedApiKey.key IssuedInvitation.token IssuedInvitation.link TotpSetup.secret TotpSetup.otpauth_uri
-        TwoFactorEnabled.recovery_codes PasskeyAdded.recovery_codes
-        LoginResponse.access_token LoginResponse.refresh_token LoginResponse.token_type WebhookEndpoint.secret WebhookSecret.secret
+        TwoFactorEnabled.recovery_codes PasskeyAdded.recovery_codes LoginResponse.access_token
+        LoginResponse.refresh_token LoginResponse.token_type WebhookEndpoint.secret WebhookSecret.secret
     """,
     "shown to admins who ask, on the record": "PushAddress.token",
     "sent by its owner, and shown to nobody": """
         TotpStart.password TotpConfirmation.token DisableTwoFactor.password DisableTwoFactor.token
-        RecoveryCodesRequest.password RecoveryCodesRequest.token
-        TwoFactorLogin.ticket TwoFactorLogin.token
+        RecoveryCodesRequest.password RecoveryCodesRequest.token TwoFactorLogin.ticket TwoFactorLogin.token
         Auth.token Acceptance.token Acceptance.password PasskeyStart.password PasskeyLoginStart.ticket
         PasskeyLogin.ticket UserDraft.password PasswordReset.password GeneratedPassword.password
         PasswordChange.old_password PasswordChange.new_password Registration.password
@@ -99,8 +98,8 @@ OPEN = {  # of all other structs: what sounds like a credential and is shown or 
     """,
     "of one reply, between two of our processes": "AdHocProbe.token",
     "names something, and opens nothing": """
-        AuditEntry.key_id NewAuditEntry.key_id Principal.key_id Principal.credential_fingerprint Setting.key
-        AuditEntry.hash AuditEntry.code NewAuditEntry.code
+        AuditEntry.key_id NewAuditEntry.key_id Principal.key_id Principal.credential_fingerprint
+        Setting.key AuditEntry.hash AuditEntry.code NewAuditEntry.code
         ErrorBody.code PasskeyOptions.public_key Credential.key_id
     """,
     "for operators and admins alone": "WebhookDraft.url WebhookPatch.url WebhookEndpoint.url",
