@@ -3,8 +3,6 @@
 Each code is accepted once: of concurrent requests the database picks one.
 """
 
-from time import time
-
 from msgspec import Struct
 
 from app import clock, db
@@ -57,7 +55,7 @@ async def get_status(user_id: str) -> TwoFactor:
 async def begin_setup(user_id: str) -> str:
     """Create a TOTP secret, inactive until it is confirmed. Raises Conflict while another one is active."""
     secret = totp.generate_secret()
-    if not await db.rows(_UPSERT_TOTP, user_id, sealing.encrypt(secret), int(time() * 1000)):
+    if not await db.rows(_UPSERT_TOTP, user_id, sealing.encrypt(secret), clock.now_ms()):
         raise Conflict(ALREADY_ENABLED)
     return secret
 
@@ -67,10 +65,10 @@ async def match_code(user_id: str, code: str) -> CodeMatch | None:
     found = await db.rows("SELECT secret, active_ms, created_ms FROM totp WHERE user_id = ?1", user_id)
     if not found or found[0]["active_ms"] is not None:
         raise Conflict(ALREADY_ENABLED if found else "Nothing is being set up: begin with /auth/2fa/setup.")
-    now_s = time()
-    if found[0]["created_ms"] < now_s * 1000 - SETUP_MS:
+    now_ms = clock.now_ms()
+    if found[0]["created_ms"] < now_ms - SETUP_MS:
         raise Conflict("The set-up was begun too long ago: begin anew with /auth/2fa/setup.")
-    step = totp.step_of(sealing.decrypt(found[0]["secret"]), code, now_s)
+    step = totp.step_of(sealing.decrypt(found[0]["secret"]), code, now_ms / 1000)
     return None if step is None else CodeMatch(found[0]["secret"], step)
 
 
@@ -86,7 +84,7 @@ async def verify_code(user_id: str, code: str) -> bool:
     """Whether this is an unused code of the user's app, or an unused recovery code."""
     found = await db.rows("SELECT secret, last_step FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL", user_id)
     for row in found:
-        step = totp.step_of(sealing.decrypt(row["secret"]), code, time(), after=row["last_step"])
+        step = totp.step_of(sealing.decrypt(row["secret"]), code, clock.now_ms() / 1000, after=row["last_step"])
         if step is not None:
             return bool(await db.rows(_TAKE_STEP, user_id, step))
     return bool(await db.rows(_USE_RECOVERY_CODE, user_id, totp.recovery_code_hash(user_id, code), clock.now_ms()))

@@ -24,7 +24,6 @@ NOW_S = 1_795_000_010.0
 def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """What time the codes are of: ours to move."""
     told = {"now": NOW_S}
-    monkeypatch.setattr("app.store.identity.mfa.time", lambda: told["now"])
     monkeypatch.setattr("app.store.identity.mfa.clock", SimpleNamespace(now_ms=lambda: int(told["now"] * 1000)))
     return told
 
