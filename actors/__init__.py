@@ -1,1 +1,1 @@
-"""The engine room: schedule, check, ingest, notify, and the hands they use."""
+"""The pipeline: schedule, check, ingest, notify, with its probes and senders."""

@@ -1,9 +1,9 @@
-"""Probes that are kept nowhere: looks once and tells whoever waits. Nothing here writes to the record."""
+"""Ad hoc probes: check a target once and put the result on the caller's reply list. Nothing is stored."""
 
 import msgspec
 import structlog
 
-from actors.probes import ProbeContext, run_probe as outcome_of
+from actors.probes import ProbeContext, run_probe
 from app import queue
 from app.clock import now_ms
 from app.domain.parsing.hosts import with_wire_hosts
@@ -14,14 +14,14 @@ from schema.proxies import ProxyConfig
 from schema.status import Status
 from schema.targets import TARGETS, Target
 
-REPLY_TTL_S = 60  # an answer nobody fetched
+REPLY_TTL_S = 60  # of a reply that nobody fetched
 
 log = structlog.get_logger()
 
 
-async def run_probe(job: AdHocProbe, tools: ProbeContext) -> None:
-    """Probe, and leave the outcome where it is waited for."""
-    outcome = await _outcome(job, tools)
+async def run(job: AdHocProbe, context: ProbeContext) -> None:
+    """Run the probe and push its outcome to the reply list."""
+    outcome = await _outcome(job, context)
     key = reply_key(job.token)
     async with queue.client().pipeline(transaction=True) as pipe:
         pipe.rpush(key, msgspec.json.encode(outcome))
@@ -29,7 +29,7 @@ async def run_probe(job: AdHocProbe, tools: ProbeContext) -> None:
         await pipe.execute()
 
 
-async def _outcome(job: AdHocProbe, tools: ProbeContext) -> CheckOutcome:
+async def _outcome(job: AdHocProbe, context: ProbeContext) -> CheckOutcome:
     slot = Slot(series=0, version=0, at_ms=now_ms(), early=True)
     try:
         target = sealing.decrypt_secrets(job.sealed, TARGETS[job.type])
@@ -39,11 +39,11 @@ async def _outcome(job: AdHocProbe, tools: ProbeContext) -> CheckOutcome:
         return CheckOutcome(
             0, 0, slot.at_ms, Status.UNKNOWN, message="this worker can't read it: another key or version"
         )
-    return await outcome_of(slot, _snapshot(target, job.timeout_ms, proxy), tools, detailed=True)
+    return await run_probe(slot, _snapshot(target, job.timeout_ms, proxy), context, detailed=True)
 
 
 def _snapshot(target: Target, timeout_ms: int, proxy: ProxyConfig | None) -> Snapshot:
-    """A monitor that is none: its target, its timeout and its way are all that a probe asks of it."""
+    """A stand-in monitor. A probe reads only its target, timeout and proxy."""
     return Snapshot(
         series=0,
         version=0,

@@ -1,4 +1,4 @@
-"""Tries of a delivery: what is said, and what it means for each delivery that the message tells."""
+"""One delivery attempt: the message to send, and the result for each delivery that it carries."""
 
 import random
 
@@ -17,109 +17,108 @@ from app.store.alerting.delivery_claims import DeliveryClaim
 from app.store.alerting.delivery_results import AttemptResult
 from schema.message import Message
 
-MAX_MERGED_REJECTIONS = 5  # tries of one that was refused with others, before it is refused itself
+MAX_MERGED_REJECTIONS = 5  # attempts of a merged delivery before a rejection of its digest counts for itself
 
 log = structlog.get_logger()
 
 
 class AttemptTiming(Struct, frozen=True):
-    """When a try began, and how long it took."""
+    """When an attempt began, and how long it took."""
 
     at_ms: int
     took_ms: int
 
 
-def build_message(claimed: DeliveryClaim, now_ms: int, base_url: str, parent: str = "") -> Message:
-    """What goes out: the newest event, and the others that are told with it, newest first.
+def build_message(claim: DeliveryClaim, now_ms: int, base_url: str, parent: str = "") -> Message:
+    """Build the message: the newest event, and the events merged into it, newest first.
 
-    base    of the addresses people see us at
-    behind  the monitor that all of a group hang on
+    base_url  of links in the message
+    parent    name of the monitor that all monitors of a digest depend on; empty: none
     """
-    message = _event_message(claimed, parent)
+    message = _event_message(claim, parent)
     return replace(
         message,
-        late_s=backoff.lateness_s(clock.epoch_ms(claimed.event.at), now_ms),
-        ack_url=_ack_url(claimed, message, base_url),
-        merged=tuple(_event_message(one, parent) for one in reversed(claimed.merged)),
+        late_s=backoff.lateness_s(clock.epoch_ms(claim.event.at), now_ms),
+        ack_url=_ack_url(claim, message, base_url),
+        merged=tuple(_event_message(member, parent) for member in reversed(claim.merged)),
     )
 
 
-def _event_message(claimed: DeliveryClaim, behind: str) -> Message:
-    message = senders.message_from_event(claimed.event, claimed.id)
-    return replace(message, facts=message.facts | {"parent": {"name": behind}}) if behind else message
+def _event_message(claim: DeliveryClaim, parent: str) -> Message:
+    message = senders.message_from_event(claim.event, claim.id)
+    return replace(message, facts=message.facts | {"parent": {"name": parent}}) if parent else message
 
 
-def apply_templates(claimed: DeliveryClaim, message: Message) -> Message:
-    """The message as the channel's templates have it; what they can't say is said in ours, and logged."""
-    rendering = templates.render(claimed.channel.rules.templates, message)
+def apply_templates(claim: DeliveryClaim, message: Message) -> Message:
+    """Render the message by the channel's templates. A template that fails is logged; our text is used instead."""
+    rendering = templates.render(claim.channel.rules.templates, message)
     if rendering.errors:
-        log.warning("notify.template_failed", channel=claimed.channel.id, troubles=rendering.errors)
+        log.warning("notify.template_failed", channel=claim.channel.id, troubles=rendering.errors)
     return rendering.message
 
 
-def _ack_url(claimed: DeliveryClaim, message: Message, base: str) -> str:
-    """Where a reader says that they look after it; the same on every attempt. A test has nothing to look after."""
-    if message.event not in ack_links.ACKNOWLEDGEABLE or message.test or not message.incident_id or claimed.merged:
+def _ack_url(claim: DeliveryClaim, message: Message, base_url: str) -> str:
+    """The acknowledge link, the same on every attempt; empty for tests, digests and events without an incident."""
+    if message.event not in ack_links.ACKNOWLEDGEABLE or message.test or not message.incident_id or claim.merged:
         return ""
-    return ack_links.url_for(base, message.incident_id, claimed.channel.id, claimed.created_ms)
+    return ack_links.url_for(base_url, message.incident_id, claim.channel.id, claim.created_ms)
 
 
 def attempt_results(
-    claimed: DeliveryClaim, error: DeliveryError | None, timing: AttemptTiming, max_age_s: float
+    claim: DeliveryClaim, error: DeliveryError | None, timing: AttemptTiming, max_age_s: float
 ) -> list[AttemptResult]:
-    """How the try went, for the carrier and for everyone who rides along."""
+    """Results of an attempt: of the delivery that was sent, then of those merged into it."""
     own = replace(
-        _failure(claimed, error, timing, max_age_s) if error else _success(claimed),
+        _failure(claim, error, timing, max_age_s) if error else _success(claim),
         at_ms=timing.at_ms,
         took_ms=timing.took_ms,
-        in_digest=bool(claimed.merged),
+        in_digest=bool(claim.merged),
     )
-    again = error is not None and failure_outcome(error) is AttemptOutcome.MESSAGE_REJECTED and not claimed.maybe_sent
-    return [
-        own,
-        *(_result_of_merged(own, one, again=again and one.attempts < MAX_MERGED_REJECTIONS) for one in claimed.merged),
+    retry = error is not None and failure_outcome(error) is AttemptOutcome.MESSAGE_REJECTED and not claim.maybe_sent
+    merged = [
+        _result_of_merged(own, member, retry=retry and member.attempts < MAX_MERGED_REJECTIONS)
+        for member in claim.merged
     ]
+    return [own, *merged]
 
 
-def _result_of_merged(carrier: AttemptResult, rider: DeliveryClaim, *, again: bool) -> AttemptResult:
-    """Who rode along fares as the carrier did; but a refusal may be about the carrier only, and the others go anew."""
-    own = replace(carrier, id=rider.id, attempts=rider.attempts, outcome=None)
-    if not again:
+def _result_of_merged(digest: AttemptResult, member: DeliveryClaim, *, retry: bool) -> AttemptResult:
+    """The digest's result for a merged delivery. A rejection may concern the digest only: `retry` sends it again."""
+    own = replace(digest, id=member.id, attempts=member.attempts, outcome=None)
+    if not retry:
         return own
-    wait_s = backoff.retry_delay_s(rider.attempts, None, random.random())  # noqa: S311  # spreads retries
+    wait_s = backoff.retry_delay_s(member.attempts, None, random.random())  # noqa: S311  # spreads retries
     return replace(own, state="pending", next_at_ms=own.at_ms + own.took_ms + int(wait_s * 1000), got_response=True)
 
 
-def _success(claimed: DeliveryClaim) -> AttemptResult:
-    return AttemptResult(claimed.id, claimed.attempts, "sent", outcome=AttemptOutcome.ACCEPTED)
+def _success(claim: DeliveryClaim) -> AttemptResult:
+    return AttemptResult(claim.id, claim.attempts, "sent", outcome=AttemptOutcome.ACCEPTED)
 
 
-def _failure(
-    claimed: DeliveryClaim, failed: DeliveryError, timing: AttemptTiming, give_up_after_s: float
-) -> AttemptResult:
-    """A try that did not work: again later, or never, with the reason."""
-    if claimed.event.is_test:  # somebody waits for the answer; a retry would surprise them
-        return AttemptResult(claimed.id, claimed.attempts, "dead", failed.reason)
+def _failure(claim: DeliveryClaim, error: DeliveryError, timing: AttemptTiming, max_age_s: float) -> AttemptResult:
+    """Result of a failed attempt: pending with the time of its retry, or dead, with the reason."""
+    if claim.event.is_test:  # the user waits for this result; a later retry would surprise
+        return AttemptResult(claim.id, claim.attempts, "dead", error.reason)
     ended_ms = timing.at_ms + timing.took_ms
     result = AttemptResult(
-        claimed.id,
-        claimed.attempts,
+        claim.id,
+        claim.attempts,
         "dead",
-        failed.reason,
-        outcome=None if failed.stalled else failure_outcome(failed),
-        retry_after_s=min(failed.retry_after_s or 0.0, backoff.MAX_RETRY_AFTER_S),
-        got_response=failed.got_response and not claimed.maybe_sent,
+        error.reason,
+        outcome=None if error.stalled else failure_outcome(error),
+        retry_after_s=min(error.retry_after_s or 0.0, backoff.MAX_RETRY_AFTER_S),
+        got_response=error.got_response and not claim.maybe_sent,
     )
-    age_s = (ended_ms - claimed.age_from_ms) / 1000
-    if backoff.is_exhausted(age_s, give_up_after_s, permanent=failed.permanent):
-        gave_up = backoff.exhausted_reason(give_up_after_s, failed.reason)
-        return result if failed.permanent else replace(result, error=gave_up)
-    wait_s = backoff.retry_delay_s(claimed.attempts, failed.retry_after_s, random.random())  # noqa: S311  # spreads retries
+    age_s = (ended_ms - claim.age_from_ms) / 1000
+    if backoff.is_exhausted(age_s, max_age_s, permanent=error.permanent):
+        reason = error.reason if error.permanent else backoff.exhausted_reason(max_age_s, error.reason)
+        return replace(result, error=reason)
+    wait_s = backoff.retry_delay_s(claim.attempts, error.retry_after_s, random.random())  # noqa: S311  # spreads retries
     return replace(result, state="pending", next_at_ms=ended_ms + int(wait_s * 1000))
 
 
 def failure_outcome(error: DeliveryError) -> AttemptOutcome:
-    """What a failure says about its channel."""
+    """What a failure means for its channel."""
     if error.endpoint_gone:
         return AttemptOutcome.CHANNEL_GONE
     if error.permanent:

@@ -1,4 +1,4 @@
-"""Keeps the doors of a worker at the policies that admins have set."""
+"""Reloads egress policies, so that admins' changes reach a running worker."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,24 +10,24 @@ from app import db
 from app.security.network.egress import Egress
 from app.store.system import settings
 
-INTERVAL_S = 0.5  # with the second that settings are kept: a change holds for connections made two seconds later
+INTERVAL_S = 0.5  # plus 1 s of settings cache: a change applies to connections within two seconds
 
 log = structlog.get_logger()
 
 
 class EgressReload:
-    """Doors, by the key of the setting that each follows."""
+    """Applies policies to egresses, by the setting key of each."""
 
     def __init__(self, egress_by_setting: Mapping[str, Egress]) -> None:
         self._egress_by_setting = egress_by_setting
 
     async def load(self) -> None:
-        """Take each policy as it is now. Raises the database's errors: nobody connects by a policy nobody knows."""
+        """Load and apply every policy. Raises the database's errors: no connection is made without a known policy."""
         for key, egress in self._egress_by_setting.items():
             egress.use_policy(await settings.get_value(key))
 
     async def run(self) -> None:
-        """Follow every change until cancelled; what can't be read changes nothing."""
+        """Reload until cancelled; a failed read keeps the current policies."""
         while True:
             await asyncio.sleep(INTERVAL_S)
             try:

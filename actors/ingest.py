@@ -1,6 +1,6 @@
-"""The ingest stage: outcomes become heartbeats in one transaction; only then is anybody told.
+"""The ingest stage: stores outcomes as heartbeats in one transaction, then publishes what follows.
 
-The order after the commit is: notify jobs (people first), landing (frees the series), live frames (best effort).
+The order after the commit: notify jobs, stored slots in the due set (frees the series), live frames (best effort).
 A crash in between loses none of them: deliveries are swept, flights expire, and redelivery changes no row.
 """
 
@@ -26,14 +26,14 @@ from schema.status import Status
 from schema.targets import Push
 
 RECHECKED_STATUSES = (Status.PENDING, Status.UNKNOWN)
-MAX_OUTCOMES = 500  # outcomes in one transaction: a tenth of a second in which nobody else writes
-RECHECK_UNKNOWN_MS = 60_000  # until a push monitor is looked at again that nobody could look at
+MAX_OUTCOMES = 500  # in one transaction: it holds the write lock for a tenth of a second
+RECHECK_UNKNOWN_MS = 60_000  # until a push monitor with status UNKNOWN is checked again
 
 log = structlog.get_logger()
 
 
 class PendingBatch:
-    """A batch that waits to be written down. `done` says when it is stored and its consequences are set off."""
+    """A batch waiting for its transaction. `done` is set once it is stored and published."""
 
     def __init__(self, batch: ResultBatch) -> None:
         self.batch, self.taken = batch, False
@@ -41,10 +41,10 @@ class PendingBatch:
 
 
 class ResultWriter:
-    """Writes batches down, one transaction at a time: SQLite has one writer, and waiting here is cheaper than there.
+    """Stores batches, one transaction at a time (group commit). SQLite has one writer; waiting here is cheaper.
 
-    What came while one was written is written together. A failure leaves its worker at once and alone, so when
-    everything fails hundreds of little batches wait, and the price of a transaction is paid once for all of them.
+    Batches that arrive during a transaction share the next one. Failures leave their worker at once and alone, so
+    when everything fails hundreds of small batches wait and pay for one transaction together.
     """
 
     def __init__(self, snapshots: Snapshots) -> None:
@@ -53,90 +53,94 @@ class ResultWriter:
         self._pending: deque[PendingBatch] = deque()
 
     async def ingest(self, batch: ResultBatch) -> None:
-        """Store a batch and set off its consequences. Safe to repeat."""
-        began, mine = perf_counter(), PendingBatch(batch)
-        self._pending.append(mine)
+        """Store a batch and publish its results. Safe to repeat."""
+        began, own = perf_counter(), PendingBatch(batch)
+        self._pending.append(own)
         async with self._lock:
-            taken = [] if mine.taken else self._take_pending()
-            with _sharing_errors(taken, mine):
+            taken = [] if own.taken else self._take_pending()
+            with _sharing_errors(taken, own):
                 stored = await self._store(taken) if taken else None
-        with _sharing_errors(taken, mine):
+        with _sharing_errors(taken, own):
             if stored:
                 await _publish(*stored)
                 worker_metrics.HEARTBEATS_STORED.inc(len(stored[1].heartbeats))
                 worker_metrics.INGEST_DURATION.observe(perf_counter() - began)
-        for one in taken:
-            if not one.done.done():
-                one.done.set_result(None)
-        await mine.done
+        for pending in taken:
+            if not pending.done.done():
+                pending.done.set_result(None)
+        await own.done
 
     def _take_pending(self) -> list[PendingBatch]:
-        """Those who have waited longest, as many as make one transaction."""
-        taken, room = list[PendingBatch](), MAX_OUTCOMES
-        while self._pending and (not taken or room >= len(self._pending[0].batch.outcomes)):
-            one = self._pending.popleft()
-            one.taken, room = True, room - len(one.batch.outcomes)
-            taken.append(one)
+        """Remove the oldest pending batches, as many as fit into one transaction."""
+        taken, remaining = list[PendingBatch](), MAX_OUTCOMES
+        while self._pending and (not taken or remaining >= len(self._pending[0].batch.outcomes)):
+            pending = self._pending.popleft()
+            pending.taken, remaining = True, remaining - len(pending.batch.outcomes)
+            taken.append(pending)
         return taken
 
     async def _store(self, taken: Sequence[PendingBatch]) -> tuple[ResultBatch, StoredResults, dict[int, Snapshot]]:
         outcomes = [outcome for one in taken for outcome in one.batch.outcomes]
         batch = ResultBatch(outcomes, [gap for one in taken for gap in one.batch.gaps])
-        known = await self._snapshots.for_series({one.series: one.version for one in outcomes})
-        return batch, await result_isolation.store_isolated(batch, known, clock.now_ms()), known
+        snapshots = await self._snapshots.for_series({one.series: one.version for one in outcomes})
+        return batch, await result_isolation.store_isolated(batch, snapshots, clock.now_ms()), snapshots
 
 
 @contextmanager
-def _sharing_errors(taken: Sequence[PendingBatch], mine: PendingBatch) -> Iterator[None]:
-    """What goes wrong goes wrong for all of them: each batch is a job of its own, and is put off by itself."""
-    others = [one for one in taken if one is not mine]
+def _sharing_errors(taken: Sequence[PendingBatch], own: PendingBatch) -> Iterator[None]:
+    """Pass an error on to every batch of the transaction: each belongs to a job that retries by itself."""
+    others = [pending for pending in taken if pending is not own]
     try:
         yield
     except BaseException as error:
-        for one in others:
-            if not one.done.done():
-                one.done.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+        for pending in others:
+            if not pending.done.done():
+                pending.done.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
         raise
 
 
-async def _publish(batch: ResultBatch, absorbed: StoredResults, known: dict[int, Snapshot]) -> None:
-    await queue.put(*queue.notify_jobs(absorbed.deliveries))
-    await response_cache.invalidate()  # before landing: who waits for a check reads the results next
-    retries = {(one.outcome.series, one.outcome.at_ms): _retry_at_ms(one, known) for one in absorbed.heartbeats}
+async def _publish(batch: ResultBatch, stored: StoredResults, snapshots: dict[int, Snapshot]) -> None:
+    await queue.put(*queue.notify_jobs(stored.deliveries))
+    await response_cache.invalidate()  # before the slots: a client that waits for a check reads the results next
+    retries = {(one.outcome.series, one.outcome.at_ms): _retry_at_ms(one, snapshots) for one in stored.heartbeats}
     await due_set.mark_stored(
         [
             due_set.StoredSlot(
-                one.series,
-                one.at_ms,
-                one.recheck_ms or retries.get((one.series, one.at_ms), 0),
-                is_real=one.code not in SYNTHETIC,
+                outcome.series,
+                outcome.at_ms,
+                outcome.recheck_ms or retries.get((outcome.series, outcome.at_ms), 0),
+                is_real=outcome.code not in SYNTHETIC,
             )
-            for one in batch.outcomes
+            for outcome in batch.outcomes
         ]
     )
-    await _recheck(absorbed.rechecks)
+    await _recheck(stored.rechecks)
     await due_set.remove_gaps(batch.gaps)
     try:
-        await live.publish(results.to_heartbeats(absorbed.heartbeats, known), absorbed.events)
+        await live.publish(results.to_heartbeats(stored.heartbeats, snapshots), stored.events)
     except RedisError as error:
         log.warning("live.not_published", error=type(error).__name__)
 
 
-async def _recheck(looks: Iterable[Recheck]) -> None:
-    """Have these checked, each not later than it should be."""
-    now_ms, plans = clock.now_ms(), dict[int, list[MonitorSchedule]]()
-    for one in looks:
-        plans.setdefault(max(now_ms, one.at_ms), []).append(one.schedule)
-    for at_ms, many in plans.items():
-        await due_set.put_series(many, first_at_ms=at_ms)
+async def _recheck(rechecks: Iterable[Recheck]) -> None:
+    """Schedule these checks, each at its time at the latest."""
+    now_ms, schedules = clock.now_ms(), dict[int, list[MonitorSchedule]]()
+    for recheck in rechecks:
+        schedules.setdefault(max(now_ms, recheck.at_ms), []).append(recheck.schedule)
+    for at_ms, group in schedules.items():
+        await due_set.put_series(group, first_at_ms=at_ms)
 
 
-def _retry_at_ms(kept: StoredHeartbeat, known: dict[int, Snapshot]) -> int:
-    """When a monitor with retries left wants to be looked at again; 0 when it does not."""
-    if kept.evaluation is None or kept.status not in RECHECKED_STATUSES or kept.outcome.code in INFORMATIONAL:
+def _retry_at_ms(heartbeat: StoredHeartbeat, snapshots: dict[int, Snapshot]) -> int:
+    """When to check a monitor with retries left again; 0 for its normal schedule."""
+    if (
+        heartbeat.evaluation is None
+        or heartbeat.status not in RECHECKED_STATUSES
+        or heartbeat.outcome.code in INFORMATIONAL
+    ):
         return 0
-    snapshot = known[kept.outcome.series]
-    if kept.status is Status.PENDING:
-        return max(clock.now_ms(), kept.outcome.at_ms + snapshot.retry_ms)
-    # We could not tell whether a report came in time; the next slot of a nightly job would be a day away.
+    snapshot = snapshots[heartbeat.outcome.series]
+    if heartbeat.status is Status.PENDING:
+        return max(clock.now_ms(), heartbeat.outcome.at_ms + snapshot.retry_ms)
+    # Unknown whether a report came in time; the next slot of a nightly job may be a day away.
     return clock.now_ms() + RECHECK_UNKNOWN_MS if isinstance(snapshot.target, Push) else 0

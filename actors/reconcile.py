@@ -1,4 +1,4 @@
-"""The scheduler's repairs: each finds one kind of damage and mends it, however it came about."""
+"""Reconcile loops of the scheduler: each finds and repairs one kind of damage, whatever caused it."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -20,15 +20,15 @@ from schema.status import Status
 
 log = structlog.get_logger()
 
-MAX_SLOTS = 1_000  # slots per repair; the rest follows at the next
+MAX_SLOTS = 1_000  # per run; the rest follows in the next
 SLOTS_PER_JOB = 100
-RESWEEP_S = 15.0  # a delivery that was put is left alone this long
-MAX_CHECK_BACKLOG = 200  # jobs waiting for checks; beyond that workers are behind, and doubling their work helps nobody
-TOLERATED_SLOTS = 2  # slots that may pass before a series counts as left behind
+RESWEEP_S = 15.0  # before a delivery that was enqueued is swept again
+MAX_CHECK_BACKLOG = 200  # check jobs; beyond that workers are behind, and requeueing would only add to it
+TOLERATED_SLOTS = 2  # slots that may pass before a series counts as stale
 
 
 def _lost_outcome(slot: Slot) -> CheckOutcome:
-    """Nobody answered for this slot, twice: our fault, so unknown and never down."""
+    """The outcome of a slot that got no result twice: our failure, so unknown and never down."""
     return CheckOutcome(slot.series, slot.version, slot.at_ms, Status.UNKNOWN, code=NOT_CHECKED, early=slot.early)
 
 
@@ -37,14 +37,14 @@ def _chunks(slots_: Sequence[Slot]) -> list[Sequence[Slot]]:
 
 
 class Reconciler:
-    """State between repairs is only what keeps them from repeating themselves."""
+    """Repairs the due set, gaps, deliveries and incidents. Its state only prevents repeated work."""
 
     def __init__(self) -> None:
-        self._swept_at: dict[str, float] = {}  # delivery id -> when it was put
+        self._swept_at: dict[str, float] = {}  # delivery id -> when it was enqueued
         self.clock_repairs = ClockRepairs()
 
     async def rebuild(self) -> None:
-        """Make the due set from the database: Redis was emptied. What nobody checked meanwhile becomes a gap."""
+        """Rebuild the due set from the database after Redis was emptied. Unchecked slots become gaps."""
         await self.clock_repairs.repair()
         covered = await schedule_coverage.list_active(clock.now_ms())
         await self._restore(covered)
@@ -52,77 +52,77 @@ class Reconciler:
         log.warning("schedule.rebuilt", n=len(covered))
 
     async def _restore(self, covered: Sequence[schedule_coverage.SeriesCoverage], *, overwrite: bool = False) -> None:
-        """Put series back into the due set; the slots since they were last looked at become gaps.
+        """Put series back into the due set; the slots since their last check become gaps.
 
-        anew  a due time that is there is wrong
+        overwrite  replace existing due times, because they are wrong
         """
         now_ms = clock.now_ms()
         await due_set.add_gaps(gap for one in covered if (gap := _missed_gap(one, now_ms)))
         await due_set.put_series([one.schedule for one in covered], since_ms=now_ms, reset=overwrite)
-        await due_set.put_series(
-            [one.schedule for one in covered if one.is_push], first_at_ms=now_ms
-        )  # a deadline may be near
+        pushed = [one.schedule for one in covered if one.is_push]
+        await due_set.put_series(pushed, first_at_ms=now_ms)  # a deadline may be near
         await self.store_pending_gaps()
 
     async def requeue_overdue(self) -> None:
-        """Slots that did not land: queued once more, then recorded as unknown."""
-        late = await due_set.claim_overdue(MAX_SLOTS)
-        if late.requeue and await queue.depth("check") < MAX_CHECK_BACKLOG:
-            await queue.put(*(CheckBatch(list(chunk)) for chunk in _chunks(late.requeue)))
-        if late.lost:
-            await queue.put(*(ResultBatch([_lost_outcome(slot) for slot in chunk]) for chunk in _chunks(late.lost)))
-        if late.requeue or late.lost:
-            log.warning("schedule.overdue", n_again=len(late.requeue), n_lost=len(late.lost))
+        """Requeue slots without a result once; the second time record them as unknown."""
+        overdue = await due_set.claim_overdue(MAX_SLOTS)
+        if overdue.requeue and await queue.depth("check") < MAX_CHECK_BACKLOG:
+            await queue.put(*(CheckBatch(list(chunk)) for chunk in _chunks(overdue.requeue)))
+        if overdue.lost:
+            await queue.put(*(ResultBatch([_lost_outcome(slot) for slot in chunk]) for chunk in _chunks(overdue.lost)))
+        if overdue.requeue or overdue.lost:
+            log.warning("schedule.overdue", n_again=len(overdue.requeue), n_lost=len(overdue.lost))
 
     async def store_gaps(self, gaps: Sequence[ScheduleGap]) -> None:
-        """Have gaps stored; Redis keeps them until they are."""
+        """Enqueue gaps for ingest; Redis keeps them until they are stored."""
         await queue.put(*(ResultBatch(gaps=list(gaps[at : at + 500])) for at in range(0, len(gaps), 500)))
 
     async def store_pending_gaps(self) -> None:
-        """Gaps whose job got lost."""
+        """Enqueue the gaps whose job was lost."""
         if gaps := await due_set.list_gaps():
             await self.store_gaps(gaps)
 
     async def reconcile(self) -> None:
-        """Make the due set say what the database says: changes whose message was lost, series that fell out."""
-        kept = await due_set.list_scheduled()
-        wanted = {plan.series: plan for plan in await series.list_schedules()}
-        changed = {no for no, plan in wanted.items() if due_set.has_changed(plan, kept.get(no))}
-        gone = [no for no in kept if no not in wanted]
+        """Bring the due set in line with the database: changes whose message was lost, series that are missing."""
+        scheduled = await due_set.list_scheduled()
+        schedules = {schedule.series: schedule for schedule in await series.list_schedules()}
+        changed = {no for no, schedule in schedules.items() if due_set.has_changed(schedule, scheduled.get(no))}
+        gone = [no for no in scheduled if no not in schedules]
         damaged = await due_set.count_unscheduled() > 0
         if changed or damaged:
             covered = await schedule_coverage.list_active(clock.now_ms())
             await self._restore([one for one in covered if damaged or one.schedule.series in changed])
-        await self._repair_future_due(await due_set.find_misplaced(wanted))
+        await self._repair_future_due(await due_set.find_misplaced(schedules))
         await due_set.remove_series(gone)
-        scheduler_metrics.MONITORS.set(len(wanted))
+        scheduler_metrics.MONITORS.set(len(schedules))
         if changed or gone or damaged:
             log.info("schedule.reconciled", n_changed=len(changed), n_gone=len(gone), damaged=damaged)
 
     async def _repair_future_due(self, series_: Sequence[int]) -> None:
-        """Check series whose due times lie in the future at once: nobody has since the clock was put right."""
+        """Check series at once whose due times are too far ahead: since the clock was corrected nobody did."""
         if not series_:
             return
         log.warning("schedule.was_ahead", n=len(series_))
         self.clock_repairs.note(f"{len(series_)} monitors were due in the future: the clock was ahead")
         await self.clock_repairs.repair()
-        wanted = set(series_)
-        covered = [one for one in await schedule_coverage.list_active(clock.now_ms()) if one.schedule.series in wanted]
+        misplaced = set(series_)
+        active = await schedule_coverage.list_active(clock.now_ms())
+        covered = [one for one in active if one.schedule.series in misplaced]
         await self._restore(covered, overwrite=True)
         await due_set.put_series([one.schedule for one in covered], first_at_ms=clock.now_ms())
 
     async def remove_wrong_types(self) -> None:
-        """Keys of a wrong type: somebody else's program on the same database of Redis."""
-        if wrong := await redis_keys.remove_mistyped():
-            log.warning("redis.wrong_types", keys=wrong)
+        """Remove keys of a wrong type, set by another program on the same Redis database."""
+        if removed := await redis_keys.remove_mistyped():
+            log.warning("redis.wrong_types", keys=removed)
 
     async def remove_wrong_named_types(self) -> None:
-        """The same for keys that are named after something."""
-        if wrong := await redis_keys.remove_mistyped_by_prefix():
-            log.warning("redis.wrong_types", keys=wrong)
+        """Remove keys of a wrong type among those with an id in their name."""
+        if removed := await redis_keys.remove_mistyped_by_prefix():
+            log.warning("redis.wrong_types", keys=removed)
 
     async def sweep_deliveries(self) -> None:
-        """Deliveries that should be on their way and are not: retries whose time has come, and what a crash left."""
+        """Enqueue deliveries that are due: retries, and what a crash left behind."""
         now = monotonic()
         self._swept_at = {id_: at for id_, at in self._swept_at.items() if now - at < RESWEEP_S}
         waiting = {
@@ -144,20 +144,20 @@ class Reconciler:
         scheduler_metrics.DISABLED_CHANNELS.set(health.disabled)
 
     async def escalate(self) -> None:
-        """Tell the next ones of incidents that nobody acknowledged. What a crash leaves untold, the sweep finds."""
-        taken = await escalations.run_due_steps(clock_watch.cautious_now_ms())  # no step may come too early
-        await queue.put(*queue.notify_jobs(taken.deliveries))
-        await live.publish_events(taken.events)
-        if taken.events:
-            log.info("incident.escalated", n=len(taken.events), n_channels=len(taken.deliveries))
+        """Run due escalation steps of unacknowledged incidents. The sweep finds deliveries that a crash left."""
+        escalated = await escalations.run_due_steps(clock_watch.cautious_now_ms())  # no step may run too early
+        await queue.put(*queue.notify_jobs(escalated.deliveries))
+        await live.publish_events(escalated.events)
+        if escalated.events:
+            log.info("incident.escalated", n=len(escalated.events), n_channels=len(escalated.deliveries))
         scheduler_metrics.OPEN_INCIDENTS.set(await incidents.count_open())
 
     async def open_missing_incidents(self) -> None:
-        """Monitors that are down and have no incident: since before there were any, or after a pause."""
+        """Open incidents for monitors that are down without one, for example after a pause."""
         await live.publish_events(await incidents.open_missing(clock.now_ms()))
 
     async def measure(self) -> None:
-        """Measure ourselves: how long jobs wait, which monitors nobody checks."""
+        """Measure queue depth, queue age and stale monitors."""
         for name in queue.QUEUES.values():
             scheduler_metrics.QUEUE_DEPTH.labels(queue=name).set(await queue.depth(name))
             scheduler_metrics.QUEUE_AGE.labels(queue=name).set(await queue.oldest_age_s(name))
@@ -166,24 +166,24 @@ class Reconciler:
     async def _count_stale(self) -> int:
         stale, late = set(await due_set.list_stale()), await due_set.list_late(2 * 5_000)
         if late:
-            plans = {plan.series: plan for plan in await series.list_schedules()}
+            schedules = {schedule.series: schedule for schedule in await series.list_schedules()}
             now_ms = clock.now_ms()
-            stale |= {
-                no for no, at_ms in late if no in plans and _slots_passed(plans[no], at_ms, now_ms) > TOLERATED_SLOTS
-            }
+            known = ((no, at_ms, schedules[no]) for no, at_ms in late if no in schedules)
+            stale |= {no for no, at_ms, schedule in known if _slots_passed(schedule, at_ms, now_ms) > TOLERATED_SLOTS}
         return len(stale)
 
 
-def _slots_passed(plan: MonitorSchedule, since_ms: int, now_ms: int) -> int:
-    """Slots since then, as far as they matter."""
-    return sum(1 for _ in islice(slots.due_between(plan.series, plan, since_ms + 1, now_ms), TOLERATED_SLOTS + 1))
+def _slots_passed(schedule: MonitorSchedule, since_ms: int, now_ms: int) -> int:
+    """Slots since then, counted up to one more than TOLERATED_SLOTS."""
+    passed = slots.due_between(schedule.series, schedule, since_ms + 1, now_ms)
+    return sum(1 for _ in islice(passed, TOLERATED_SLOTS + 1))
 
 
 def _missed_gap(covered: schedule_coverage.SeriesCoverage, now_ms: int) -> ScheduleGap | None:
-    """The slots between the newest one that is accounted for and the next one that will be claimed."""
-    plan: MonitorSchedule = covered.schedule
-    upcoming = slots.next_due(plan.series, plan, now_ms)
-    first = slots.next_due(plan.series, plan, covered.covered_until_ms)
+    """The gap between the newest covered slot and the next one to be claimed; None: no slot is missing."""
+    schedule: MonitorSchedule = covered.schedule
+    upcoming = slots.next_due(schedule.series, schedule, now_ms)
+    first = slots.next_due(schedule.series, schedule, covered.covered_until_ms)
     if upcoming is None or first is None or first >= upcoming:
         return None
-    return ScheduleGap(plan.series, first, upcoming - 1, reason="the schedule was lost")
+    return ScheduleGap(schedule.series, first, upcoming - 1, reason="the schedule was lost")

@@ -1,4 +1,4 @@
-"""Workers report how long their oldest result has waited to be handed on, so that whoever watches can read it."""
+"""Age of each worker's oldest result that is not enqueued yet, reported through Redis to self-monitoring."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,16 +11,16 @@ from redis.exceptions import RedisError
 
 from app import queue
 
-KEY = "wk:results"  # hash: node → [epoch seconds of the report, seconds that its oldest result had waited by then]
+KEY = "wk:results"  # hash: node → [epoch seconds of the report, age of its oldest result in seconds]
 INTERVAL_S = 5.0
-MAX_AGE_S = 20.0  # three reports may be missed
+MAX_AGE_S = 20.0  # of a report: three may be missed
 
 OLDEST_AGE = Gauge("watchkeeper_results_oldest_seconds", "Age of the oldest result that this worker could not hand on.")
 log = structlog.get_logger()
 
 
 async def run(node: str, oldest_age_s: Callable[[], float]) -> None:
-    """Report again and again, until cancelled."""
+    """Report until cancelled."""
     while True:
         try:
             await report(node, oldest_age_s())
@@ -36,10 +36,10 @@ async def report(node: str, oldest_age_s: float) -> None:
 
 
 async def oldest_age_s() -> float:
-    """The longest wait that a worker reported lately; 0 when none did. Raises RedisError."""
-    found = await queue.client().hgetall(KEY)
-    reports = {node: msgspec.json.decode(text, type=tuple[float, float]) for node, text in found.items()}
-    gone = [node for node, (at_s, _) in reports.items() if abs(time() - at_s) > MAX_AGE_S]
-    if gone:
-        await queue.client().hdel(KEY, *gone)
-    return max((waited_s for node, (_, waited_s) in reports.items() if node not in gone), default=0.0)
+    """The highest age that a worker reported lately; 0 when none did. Raises RedisError."""
+    raw = await queue.client().hgetall(KEY)
+    reports = {node: msgspec.json.decode(text, type=tuple[float, float]) for node, text in raw.items()}
+    expired = [node for node, (at_s, _) in reports.items() if abs(time() - at_s) > MAX_AGE_S]
+    if expired:
+        await queue.client().hdel(KEY, *expired)
+    return max((age_s for node, (_, age_s) in reports.items() if node not in expired), default=0.0)

@@ -1,7 +1,7 @@
-"""The scheduler: claims due slots and puts them on the queue, in small steps that may be cut off anywhere.
+"""The scheduler: claims due slots and enqueues them for checking, in small steps that may be interrupted anywhere.
 
-Any number may run: claiming is one script on Redis. Beside the tick run the repairs: slots that did not land,
-gaps that are not stored, a due set that differs from the database, deliveries that nobody sends.
+Any number of schedulers may run: claiming is one Redis script. Beside the tick run the reconcile loops: slots without
+a result, gaps that are not stored, a due set that differs from the database, deliveries that were not sent.
 """
 
 import asyncio
@@ -37,29 +37,29 @@ from schema.jobs import CheckBatch, Slot
 
 log = structlog.get_logger()
 
-TICK_S = 0.05  # slots that come due together travel together; half of it is the mean lateness it costs
-MAX_SLEEP_S = 1.0  # the longest sleep: a wake-up token may get lost
-MIN_WAIT_S = 0.005  # Redis takes a wait of zero for one without end, and refuses a negative one
-MAX_SLOTS = 500  # slots claimed per partition and tick
-SLOTS_PER_JOB = 100  # slots in one check job
-STOP_TIMEOUT_S = 20.0  # after which the process ends, whatever keeps it; before the parent kills it
+TICK_S = 0.05  # slots due within it share a job; it costs half of it in mean lateness
+MAX_SLEEP_S = 1.0  # a wake-up token may get lost
+MIN_WAIT_S = 0.005  # Redis blocks for ever on a timeout of 0 and rejects a negative one
+MAX_SLOTS = 500  # claimed per partition and tick
+SLOTS_PER_JOB = 100  # in one check job
+STOP_TIMEOUT_S = 20.0  # after which the process exits anyway; below the supervisor's kill timeout
 RETRIED_ERRORS = (RedisError, *db.TRANSIENT_ERRORS)
 
 
 def check_batches(slots: Sequence[Slot]) -> list[CheckBatch]:
-    """Check jobs of at most `PER_JOB` slots."""
+    """Check jobs of at most `SLOTS_PER_JOB` slots."""
     return [CheckBatch(list(slots[start : start + SLOTS_PER_JOB])) for start in range(0, len(slots), SLOTS_PER_JOB)]
 
 
 class Ticker:
-    """Claims what is due, again and again."""
+    """Claims due slots and enqueues them."""
 
     def __init__(self, reconciler: Reconciler) -> None:
         self._reconciler = reconciler
 
     async def tick(self) -> float:
         """Claim once. Returns the seconds until the next slot is due."""
-        if clock.now_ms() < EPOCH_MS:  # a clock that was never set: no heartbeat could be stored
+        if clock.now_ms() < EPOCH_MS:  # the clock was never set: no heartbeat could be stored
             return MAX_SLEEP_S
         claim = await due_set.claim_due(MAX_SLOTS)
         if claim.is_missing:
@@ -73,7 +73,7 @@ class Ticker:
         return (claim.next_due_ms - clock.now_ms()) / 1000
 
     async def step(self) -> None:
-        """Tick, then sleep until the next due time, or until somebody asks for a check now."""
+        """Tick, then sleep until the next due time or until a check-now request wakes us."""
         began = monotonic()
         wait_s = await self.tick()
         rest_s = max(0.0, TICK_S - (monotonic() - began))
@@ -84,58 +84,58 @@ class Ticker:
 
 
 async def run_forever(name: str, work: Callable[[], Awaitable[object]], interval_s: float) -> None:
-    """Run work for ever; what is away for a while is waited for, and said once per outage."""
-    away = False
+    """Repeat work for ever. While Redis or the database is unavailable, retry; log it once per outage."""
+    unavailable = False
     while True:
         try:
             await work()
-            if away:
+            if unavailable:
                 log.info("schedule.back", part=name)
-            away = False
+            unavailable = False
             await asyncio.sleep(interval_s)
         except RETRIED_ERRORS as error:
-            if not away:
+            if not unavailable:
                 log.warning("schedule.waiting", part=name, error=type(error).__name__)
-            away = True
+            unavailable = True
             await asyncio.sleep(0.5)
 
 
 async def run_loops(settings: Settings, stop: asyncio.Event) -> None:
-    """Run every part until `stop` is set."""
-    repairs = Reconciler()
-    ticker = Ticker(repairs)
-    parts = [
+    """Run every loop until `stop` is set."""
+    reconciler = Reconciler()
+    ticker = Ticker(reconciler)
+    loops = [
         run_forever("tick", ticker.step, 0),
-        run_forever("overdue", repairs.requeue_overdue, 1),
-        run_forever("gaps", repairs.store_pending_gaps, 15),
-        run_forever("reconcile", repairs.reconcile, 30),
-        run_forever("sweep", repairs.sweep_deliveries, 2),
-        run_forever("outages", repairs.open_missing_incidents, 30),
-        run_forever("escalate", repairs.escalate, 2),
-        run_forever("watch", repairs.measure, 5),
-        run_forever("clock", repairs.clock_repairs.repair_after_jump, 5),
-        run_forever("types", repairs.remove_wrong_types, 3),
-        run_forever("named_types", repairs.remove_wrong_named_types, 60),
-        run_forever("self", SelfMonitor(settings, repairs.clock_repairs.problem).check, 5),
+        run_forever("overdue", reconciler.requeue_overdue, 1),
+        run_forever("gaps", reconciler.store_pending_gaps, 15),
+        run_forever("reconcile", reconciler.reconcile, 30),
+        run_forever("sweep", reconciler.sweep_deliveries, 2),
+        run_forever("outages", reconciler.open_missing_incidents, 30),
+        run_forever("escalate", reconciler.escalate, 2),
+        run_forever("watch", reconciler.measure, 5),
+        run_forever("clock", reconciler.clock_repairs.repair_after_jump, 5),
+        run_forever("types", reconciler.remove_wrong_types, 3),
+        run_forever("named_types", reconciler.remove_wrong_named_types, 60),
+        run_forever("self", SelfMonitor(settings, reconciler.clock_repairs.problem).check, 5),
         run_housekeeping(settings),
         nodes.register("scheduler", settings),
         metrics.publish(nodes.node_id("scheduler")),
         interruptions.watch_clock(nodes.node_id("scheduler")),
         *([health_file.touch_forever(settings.health_file)] if settings.health_file else []),
     ]
-    running = [asyncio.create_task(part) for part in parts]
+    running = [asyncio.create_task(loop) for loop in loops]
     stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([*running, stopped], return_when=asyncio.FIRST_COMPLETED)
     timer = tasks.exit_after(STOP_TIMEOUT_S)
     await tasks.cancel(*running)
     timer.cancel()
     for task in done - {stopped}:
-        task.result()  # a part that ended by itself has a bug: let it be seen, and the parent start us again
+        task.result()  # a loop that ended by itself has a bug: fail, and let the supervisor restart us
         raise RuntimeError(f"{task.get_name()} has ended")
 
 
 async def run(settings: Settings) -> None:
-    """Open what the scheduler needs, schedule until SIGTERM or SIGINT, close."""
+    """Open the database and Redis, schedule until SIGTERM or SIGINT, close."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -165,5 +165,5 @@ async def run(settings: Settings) -> None:
 
 
 def main(settings: Settings) -> None:
-    """The process."""
+    """Entry point of the scheduler process."""
     uvloop.run(run(settings))

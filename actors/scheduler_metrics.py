@@ -1,4 +1,4 @@
-"""What the scheduler measures of the whole, for `/metrics`: is it on time, is anything left behind."""
+"""Prometheus metrics of the scheduler: punctuality, queues, deliveries, incidents, channels."""
 
 from prometheus_client import Gauge
 
@@ -20,6 +20,6 @@ OPEN_CIRCUITS = Gauge("watchkeeper_channels_resting", "Channels left alone for a
 DISABLED_CHANNELS = Gauge(
     "watchkeeper_channels_paused", "Channels that are told nothing, because they refused for good."
 )
-for _queue in queue.QUEUES.values():  # from the start at 0, as counters are
+for _queue in queue.QUEUES.values():  # start at 0, as counters do
     QUEUE_DEPTH.labels(queue=_queue)
     QUEUE_AGE.labels(queue=_queue)

@@ -1,6 +1,6 @@
-"""Watches ourselves: late checks, waiting jobs, results and alerts that do not arrive. Each is told once, its end too.
+"""Self-monitoring: late checks, waiting jobs, missing results and alerts. Each problem alerts at its begin and end.
 
-Any number of schedulers may look at once: what began and what is over is settled in the database.
+Any number of schedulers may run it at once: the database decides which of them opens or closes an alert.
 """
 
 import asyncio
@@ -25,29 +25,29 @@ log = structlog.get_logger()
 
 
 class SelfMonitor:
-    """Looks, and tells what changed."""
+    """Checks our vitals and alerts about changes."""
 
     def __init__(self, settings: Settings, clock_problem: Callable[[], str] = str) -> None:
-        """`ahead` says what lies in the future; empty: nothing."""
+        """`clock_problem` returns a sentence about times in the future; empty: none."""
         self._clock_problem = clock_problem
         self._disk_path = _existing_path(
             Path(settings.db_path).parent if settings.db_type == "sqlite" else settings.data_dir
         )
         self._debouncer = Debouncer()
-        self._last_found: frozenset[EventKind] = frozenset()  # by the last look
-        self._last_lost: int | None = None  # slots lost by the last look
+        self._last_found: frozenset[EventKind] = frozenset()  # by the last check
+        self._last_lost: int | None = None  # slot count by the last check
 
     async def check(self) -> None:
-        """Look once."""
+        """Check once; publish problems found twice in a row, alert about those that began or ended."""
         found = problems_in(await self._vitals())
         await self_checks.publish(kind for kind in found if kind in self._last_found)
         self._last_found = frozenset(found)
-        lasting = await system_alerts.list_open()
-        begun, ended = self._debouncer.update(found, lasting)
-        for kind in begun:
+        open_alerts = await system_alerts.list_open()
+        began, ended = self._debouncer.update(found, open_alerts)
+        for kind in began:
             await _alert_begin(kind, found[kind])
         for kind in ended:
-            await _alert_end(kind, lasting[kind])
+            await _alert_end(kind, open_alerts[kind])
 
     async def _vitals(self) -> Vitals:
         ages = {name: await queue.oldest_age_s(name) for name in queue.QUEUES.values()}
@@ -72,7 +72,7 @@ class SelfMonitor:
         )
 
     async def _newly_lost(self) -> int:
-        """Slots that were lost since the look before; Redis may have been made anew meanwhile."""
+        """Slots lost since the last check; the counter restarts when Redis is emptied."""
         lost = await due_set.count_lost_slots()
         before, self._last_lost = lost if self._last_lost is None else self._last_lost, lost
         scheduler_metrics.LOST_SLOTS.set(lost)
@@ -80,22 +80,22 @@ class SelfMonitor:
 
 
 async def _jumps() -> tuple[tuple[str, float], ...]:
-    """Whose clocks jumped lately, each by its largest jump."""
-    noticed = {
-        node: [one.jump_s for one in signs if one.is_jump]
+    """Nodes whose clock jumped lately, each with its largest jump in seconds."""
+    jumps_by_node = {
+        node: [sign.jump_s for sign in signs if sign.is_jump]
         for node, signs in (await interruptions.list_recent()).items()
     }
-    return tuple(sorted((node, max(jumps, key=abs)) for node, jumps in noticed.items() if jumps))
+    return tuple(sorted((node, max(jumps, key=abs)) for node, jumps in jumps_by_node.items() if jumps))
 
 
-def _existing_path(place: Path) -> Path:
-    """The place, or what of the way to it exists: with PostgreSQL nobody may have made it yet."""
-    place = place.absolute()
-    return place if place.exists() else _existing_path(place.parent)
+def _existing_path(path: Path) -> Path:
+    """The path or its nearest existing parent: with PostgreSQL the data folder may not exist yet."""
+    path = path.absolute()
+    return path if path.exists() else _existing_path(path.parent)
 
 
 async def measure_lag_s() -> float:
-    """How far the earliest due time has passed."""
+    """Seconds since the earliest due time; 0 when nothing is overdue. Sets the metric."""
     oldest_ms = await due_set.oldest_due_ms()
     lag = max(0.0, (clock.now_ms() - oldest_ms) / 1000) if oldest_ms else 0.0
     scheduler_metrics.SCHEDULE_LAG.set(lag)
@@ -107,26 +107,25 @@ async def _alert_begin(kind: EventKind, sentence: str) -> None:
     async with db.transaction():
         if not await system_alerts.open_alert(kind, now_ms):
             return
-        event, owed = await _record_event(kind, {"what": _problem_name(kind), "msg": sentence}, now_ms)
+        event, deliveries = await _record_event(kind, {"what": _problem_name(kind), "msg": sentence}, now_ms)
     log.warning("self.trouble_began", what=_problem_name(kind), reason=sentence)
-    await _publish(event, owed)
+    await _publish(event, deliveries)
 
 
 async def _alert_end(kind: EventKind, since_ms: int) -> None:
     now_ms = clock.now_ms()
-    began = clock.instant(since_ms)
     data = {
         "what": _problem_name(kind),
         "msg": f"{_problem_name(kind).replace('_', ' ')} is over",
-        "started_at": began,
+        "started_at": clock.instant(since_ms),
         "duration": (now_ms - since_ms) / 1000,
     }
     async with db.transaction():
         if not await system_alerts.close_alert(kind, since_ms):
             return
-        event, owed = await _record_event(EventKind.RECOVERED, data, now_ms)
+        event, deliveries = await _record_event(EventKind.RECOVERED, data, now_ms)
     log.info("self.trouble_ended", what=_problem_name(kind), took_ms=now_ms - since_ms)
-    await _publish(event, owed)
+    await _publish(event, deliveries)
 
 
 async def _record_event(kind: EventKind, data: dict[str, Any], now_ms: int) -> tuple[Event, dict[str, list[str]]]:
@@ -134,10 +133,10 @@ async def _record_event(kind: EventKind, data: dict[str, Any], now_ms: int) -> t
     return event, await outbox.record_events([event], now_ms)
 
 
-async def _publish(event: Event, owed: dict[str, list[str]]) -> None:
-    """It is stored: without Redis the sweeper tells it later."""
+async def _publish(event: Event, deliveries: dict[str, list[str]]) -> None:
+    """Enqueue deliveries and publish the event. It is stored: without Redis the sweep sends it later."""
     try:
-        await queue.put(*queue.notify_jobs(owed))
+        await queue.put(*queue.notify_jobs(deliveries))
         await live.publish([], [event])
     except RedisError as error:
         log.warning("self.not_passed_on", error=type(error).__name__)

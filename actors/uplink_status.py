@@ -1,4 +1,4 @@
-"""Workers that have no way out say so in Redis, and whoever watches reads it there."""
+"""Flag in Redis of each worker whose uplink is down, for self-monitoring."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,15 +9,15 @@ from redis.exceptions import RedisError
 
 from app import queue
 
-KEY = "wk:cutoff"  # hash: node → epoch seconds at which it last said so
+KEY = "wk:cutoff"  # hash: node → epoch seconds of its last report
 INTERVAL_S = 5.0
-MAX_AGE_S = 20.0  # three may be missed
+MAX_AGE_S = 20.0  # of a report: three may be missed
 
 log = structlog.get_logger()
 
 
 async def run(node: str, is_cut_off: Callable[[], Awaitable[bool]]) -> None:
-    """Say it as long as it is so, until cancelled."""
+    """Report this worker's uplink until cancelled."""
     while True:
         try:
             await report(node, cut_off=await is_cut_off())
@@ -27,7 +27,7 @@ async def run(node: str, is_cut_off: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def report(node: str, *, cut_off: bool) -> None:
-    """Say it once. Raises RedisError."""
+    """Report once: set the flag or remove it. Raises RedisError."""
     if cut_off:
         await queue.client().hset(KEY, node, int(time()))
     else:
@@ -35,9 +35,9 @@ async def report(node: str, *, cut_off: bool) -> None:
 
 
 async def cut_off_workers() -> list[str]:
-    """Who said so just now. Raises RedisError."""
-    told = await queue.client().hgetall(KEY)
-    gone = [node for node, at in told.items() if abs(time() - int(at)) > MAX_AGE_S]
-    if gone:
-        await queue.client().hdel(KEY, *gone)
-    return sorted(node.decode() for node in told if node not in gone)
+    """Workers that reported an uplink failure lately. Raises RedisError."""
+    reported_at = await queue.client().hgetall(KEY)
+    expired = [node for node, at in reported_at.items() if abs(time() - int(at)) > MAX_AGE_S]
+    if expired:
+        await queue.client().hdel(KEY, *expired)
+    return sorted(node.decode() for node in reported_at if node not in expired)

@@ -1,23 +1,23 @@
-"""Which outcomes can't wait: those that may change what people are told. The rest leaves with company."""
+"""Which outcomes are urgent: those that may cause an alert. All others wait for a batch."""
 
 from schema.monitors import Snapshot
 from schema.status import Status
 
-MAX_SERIES = 100_000  # series that are not up, as this worker saw them; beyond it all are forgotten and hurry again
+MAX_SERIES = 100_000  # that are not up; beyond it all are forgotten and count as urgent again
 
 
 class ChangeDetector:
-    """What this worker saw of each series that is not up, and how often in a row.
+    """The last status of each series that is not up, and how often in a row this worker saw it.
 
-    A hint and no truth: other workers see the same series, and whoever is wrong here is a quarter of a second late.
-    A monitor that stays down is no news, and thousands of them are no reason to write each down by itself.
+    Only a hint: other workers check the same series, and a wrong guess costs a quarter of a second. A monitor that
+    stays down is not urgent: thousands of them should be stored in batches.
     """
 
     def __init__(self) -> None:
         self._runs: dict[int, tuple[Status, int]] = {}
 
     def is_urgent(self, status: Status, snapshot: Snapshot) -> bool:
-        """Note what a check saw; returns whether it differs from what was seen before, or may use up the retries."""
+        """Note a status; returns whether it changed or may use up the monitor's retries."""
         before, times = self._runs.get(snapshot.series, (Status.UP, 0))
         times = times + 1 if status is before else 1
         if status is Status.UP:

@@ -1,7 +1,7 @@
-"""The dead man's switch: as long as all is well here, an address elsewhere is asked. When it stops, they ring.
+"""Dead man's switch: pings an external URL while we are healthy. When the pings stop, that service alerts.
 
-Every worker would; who holds a key in Redis does. Nothing is asked while checks are late, jobs wait, results or alerts
-do not arrive, or the database or Redis is away: silence is the alarm, so nothing need be sent when things go wrong.
+The worker that holds a lease in Redis pings. It does not while checks are late, jobs wait, results or alerts do not
+arrive, or the database or Redis is unavailable: a missing ping is the alert.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 
 async def run(node: str, url: str, interval_s: int, session: aiohttp.ClientSession) -> None:
-    """Give a sign of life again and again, until cancelled; without an address never."""
+    """Ping until cancelled; returns at once without a URL."""
     while url:
         try:
             if await _holds_lease(node, interval_s) and await is_healthy():
@@ -36,44 +36,44 @@ async def run(node: str, url: str, interval_s: int, session: aiohttp.ClientSessi
 
 
 async def is_healthy() -> bool:
-    """Whether checks run in time. Raises RedisError, and Unavailable for the database."""
+    """Whether checks run on time and no self-check fails. Raises RedisError, and Unavailable for the database."""
     await db.ping()
     await db.require_writable()
     oldest_ms = await due_set.oldest_due_ms()
     lag_s = (clock.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
-    waits_s = max([await queue.oldest_age_s(name) for name in set(queue.QUEUES.values())])
-    if lag_s > MAX_LAG_S or waits_s > MAX_QUEUE_AGE_S:
-        log.warning("lifesign.withheld", reason="late", lag_s=round(lag_s, 1), queue_age_s=round(waits_s, 1))
+    queue_age_s = max([await queue.oldest_age_s(name) for name in set(queue.QUEUES.values())])
+    if lag_s > MAX_LAG_S or queue_age_s > MAX_QUEUE_AGE_S:
+        log.warning("lifesign.withheld", reason="late", lag_s=round(lag_s, 1), queue_age_s=round(queue_age_s, 1))
         return False
-    if lasting := ALERTING_BLOCKED & await self_checks.list_problems():
-        log.warning("lifesign.withheld", reason=", ".join(sorted(lasting)))
+    if problems := ALERTING_BLOCKED & await self_checks.list_problems():
+        log.warning("lifesign.withheld", reason=", ".join(sorted(problems)))
         return False
     return True
 
 
 async def ping(url: str, session: aiohttp.ClientSession) -> None:
-    """Ask the address once; what goes wrong is logged, and tried again at the next time."""
+    """Send one GET request. Failures are logged; the next ping is the retry."""
     try:
-        limit = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         async with session.get(
-            parse_url(url), allow_redirects=False, timeout=limit, headers={"User-Agent": USER_AGENT}
-        ) as got:
-            if not got.ok:
-                log.warning("lifesign.refused", status=got.status)
+            parse_url(url), allow_redirects=False, timeout=timeout, headers={"User-Agent": USER_AGENT}
+        ) as response:
+            if not response.ok:
+                log.warning("lifesign.refused", status=response.status)
     except (aiohttp.ClientError, OSError) as error:
         log.warning("lifesign.not_given", reason=describe_error(error))
-    except EgressDenied as refused:
-        log.warning("lifesign.not_given", reason=str(refused))
+    except EgressDenied as error:
+        log.warning("lifesign.not_given", reason=str(error))
 
 
-async def _holds_lease(node: str, every_s: int) -> bool:
-    """Whether this worker gives it: the first one of those that are there, until it is not."""
-    client, mine = queue.client(), node.encode()
-    if await client.set(HOLDER_KEY, mine, nx=True, ex=2 * every_s + 5):
+async def _holds_lease(node: str, interval_s: int) -> bool:
+    """Whether this worker holds the lease; takes a free one and extends its own."""
+    client, own, lease_s = queue.client(), node.encode(), 2 * interval_s + 5
+    if await client.set(HOLDER_KEY, own, nx=True, ex=lease_s):
         return True
-    is_lasting = not 0 <= await client.ttl(HOLDER_KEY) <= 2 * every_s + 5  # of a clock that was ahead
-    if await client.get(HOLDER_KEY) != mine and not is_lasting:
+    is_bogus = not 0 <= await client.ttl(HOLDER_KEY) <= lease_s  # set by a fast clock
+    if await client.get(HOLDER_KEY) != own and not is_bogus:
         return False
-    await client.set(HOLDER_KEY, mine)
-    await client.expire(HOLDER_KEY, 2 * every_s + 5)
+    await client.set(HOLDER_KEY, own)
+    await client.expire(HOLDER_KEY, lease_s)
     return True

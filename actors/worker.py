@@ -1,4 +1,4 @@
-"""A worker process: Dramatiq's broker and threads, one event loop, and the three stages as thin actors on it."""
+"""The worker process: Dramatiq's broker and threads, one event loop, and the stages as thin actors on it."""
 
 import asyncio
 import random
@@ -17,14 +17,7 @@ from dramatiq.errors import Retry
 from dramatiq.middleware import Middleware
 from redis.exceptions import RedisError
 
-from actors import (
-    broker,
-    probes,
-    result_backlog,
-    senders,
-    uplink_status,
-    watchdog_ping,
-)
+from actors import broker, probes, result_backlog, senders, uplink_status, watchdog_ping
 from actors.check import CheckRunner
 from actors.egress_reload import EgressReload
 from actors.ingest import ResultWriter
@@ -39,14 +32,14 @@ from schema.jobs import AdHocProbe, CheckBatch, NotifyBatch, ResultBatch
 log = structlog.get_logger()
 
 QUEUES = ("check", "ingest", "notify")
-STOP_TIMEOUT_S = 28.0  # after which the process ends, drained or not; before the parent kills it
-DRAIN_TIMEOUT_S = 20.0  # how long running checks and sends may take to end; below the parent's own patience
-PREFETCH = 8  # jobs in hand: what a killed worker had fetched rests until its heartbeat has ended
-IDLE_TIMEOUT_MS = 2_000  # how often an idle thread looks whether it should stop: 128 a second were half an idle worker
+STOP_TIMEOUT_S = 28.0  # after which the process exits, drained or not; below the supervisor's kill timeout
+DRAIN_TIMEOUT_S = 20.0  # how long running checks and sends may take; below STOP_TIMEOUT_S
+PREFETCH = 8  # jobs: what a killed worker had fetched waits until its heartbeat has expired
+IDLE_TIMEOUT_MS = 2_000  # how often an idle thread checks for a stop; 128 times a second took half of an idle worker
 
 
 class WorkerServices:
-    """What this process does, opened on its loop."""
+    """Services of this process, opened on its loop."""
 
     checks: CheckRunner
     results: ResultWriter
@@ -57,35 +50,35 @@ class WorkerServices:
         self._background: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
-        """Open the database, Redis, and the tools of probes and senders."""
+        """Open the database, Redis, the contexts of probes and senders, then start background tasks."""
         settings, snapshots = self._settings, Snapshots()
         sealing.prepare(settings)
         await db.start(settings)
         await queue.start(settings)
         self._probes, self._senders = await probes.open_probe_context(settings), await senders.open_context(settings)
-        policies = EgressReload(self._probes.egress_by_setting() | self._senders.egress_by_setting())
-        await policies.load()
+        egress_reload = EgressReload(self._probes.egress_by_setting() | self._senders.egress_by_setting())
+        await egress_reload.load()
         self.checks = CheckRunner(self._probes, snapshots, settings.check_concurrency)
         self.results, self.notifier = ResultWriter(snapshots), Notifier(self._senders, ack_links.base_url(settings))
         self.checks.start()
         node = nodes.node_id("worker")
-        beside = {
+        background = {
             "node": nodes.register("worker", settings),
             "metrics": metrics.publish(node),
             "clock": interruptions.watch_clock(node),
-            "policies": policies.run(),
+            "policies": egress_reload.run(),
             "uplink": uplink_status.run(node, self._probes.uplink.seems_down),
             "results": result_backlog.run(node, self.checks.oldest_result_age_s),
         }
         if settings.health_file:
-            beside["health"] = health_file.touch_forever(settings.health_file)
+            background["health"] = health_file.touch_forever(settings.health_file)
         if settings.life_sign_url:
-            sign = (settings.life_sign_url, settings.life_sign_every_s, self._senders.webhook_http)
-            beside["lifesign"] = watchdog_ping.run(node, *sign)
-        self._background = [tasks.start_permanent(work, name) for name, work in beside.items()]
+            target = (settings.life_sign_url, settings.life_sign_every_s, self._senders.webhook_http)
+            background["lifesign"] = watchdog_ping.run(node, *target)
+        self._background = [tasks.start_permanent(work, name) for name, work in background.items()]
 
     async def close(self) -> None:
-        """Finish what is under way, hand on what was seen, then close everything; whatever of it fails."""
+        """Finish running checks and sends, flush results, then close everything, even when a step fails."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(db.stop)
             stack.push_async_callback(queue.stop)
@@ -96,13 +89,13 @@ class WorkerServices:
 
 
 class Resources(Middleware):
-    """Opens the stages before the first job and closes them after the last, on the loop that runs the actors."""
+    """Opens the services before the first job and closes them after the last, on the actors' loop."""
 
     def __init__(self, services: WorkerServices, fail: Callable[[], None]) -> None:
         self._services, self._fail = services, fail
 
     def before_worker_boot(self, _broker: dramatiq.Broker, _worker: dramatiq.Worker) -> None:
-        """Open. Dramatiq logs what goes wrong, and would work on: without stages, every job would be lost."""
+        """Open. Dramatiq logs an error here and goes on; without services every job would be lost, so we stop."""
         try:
             _run_on_loop(self._services.open())
         except BaseException:
@@ -123,7 +116,7 @@ def _run_on_loop(work: Coroutine[Any, Any, None]) -> None:
 
 
 def declare_actors(dramatiq_broker: dramatiq.Broker, services: WorkerServices) -> None:
-    """The actors: decode the job, hand it to its stage."""
+    """Declare the actors: each decodes a job and passes it to its service."""
 
     async def check(**job: Any) -> None:
         await services.checks.admit(msgspec.convert(job, CheckBatch))
@@ -139,26 +132,25 @@ def declare_actors(dramatiq_broker: dramatiq.Broker, services: WorkerServices) -
             log.warning("ingest.put_off", error=type(error).__name__)
             raise Retry(delay=random.randint(500, 2_000)) from None  # noqa: S311  # spreads retries
         except Exception:
-            log.exception("ingest.failed", n=len(batch.outcomes))  # Dramatiq's own line would hold what targets sent
+            # Dramatiq's own log line would hold data from targets.
+            log.exception("ingest.failed", n=len(batch.outcomes))
             raise Retry(delay=random.randint(2_000, 5_000)) from None  # noqa: S311  # as above
 
     async def notify(**job: Any) -> None:
         await services.notifier.admit(msgspec.convert(job, NotifyBatch))
 
-    # A check that is a minute late is worth nothing: its slot is already queued again, or lost.
-    known: dict[str, Any] = {
-        "broker": dramatiq_broker,
-        "throws": msgspec.ValidationError,
-    }  # a job of another version: never again
-    dramatiq.actor(queue_name="check", max_retries=0, max_age=60_000, **known)(check)
-    dramatiq.actor(queue_name="check", max_retries=0, max_age=60_000, **known)(probe)  # nobody waits for longer
-    # A finished result waits for the database for hours; not for ever: a bug must end somewhere.
-    dramatiq.actor(queue_name="ingest", max_retries=3_000, **known)(ingest)
-    dramatiq.actor(queue_name="notify", max_retries=5, **known)(notify)
+    # A job of another version is not retried.
+    options: dict[str, Any] = {"broker": dramatiq_broker, "throws": msgspec.ValidationError}
+    # A check job a minute old is dropped: its slot was requeued or recorded as lost.
+    dramatiq.actor(queue_name="check", max_retries=0, max_age=60_000, **options)(check)
+    dramatiq.actor(queue_name="check", max_retries=0, max_age=60_000, **options)(probe)  # no caller waits longer
+    # A result is retried for hours while the database is unavailable, but a bug must end somewhere.
+    dramatiq.actor(queue_name="ingest", max_retries=3_000, **options)(ingest)
+    dramatiq.actor(queue_name="notify", max_retries=5, **options)(notify)
 
 
 def run(settings: Settings, queues: Sequence[str] = QUEUES) -> int:
-    """Work until SIGTERM or SIGINT, then drain; returns an exit code. 1: one of our own lasting tasks has ended."""
+    """Work until SIGTERM or SIGINT, then drain. Returns the exit code; 1: a background task has ended."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     stop, failed = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -171,19 +163,19 @@ def run(settings: Settings, queues: Sequence[str] = QUEUES) -> int:
     tasks.on_task_failure(fail)
     if not asyncio.run(migrate.wait_until_ready(settings, stop.is_set)):
         return 0
-    stages = WorkerServices(settings)
-    made = broker.make_broker(settings, Resources(stages, fail))
-    declare_actors(made, stages)
+    services = WorkerServices(settings)
+    dramatiq_broker = broker.make_broker(settings, Resources(services, fail))
+    declare_actors(dramatiq_broker, services)
     worker = dramatiq.Worker(
-        made, queues=set(queues), worker_timeout=IDLE_TIMEOUT_MS, worker_threads=settings.queue_concurrency
+        dramatiq_broker, queues=set(queues), worker_timeout=IDLE_TIMEOUT_MS, worker_threads=settings.queue_concurrency
     )
     worker.queue_prefetch = PREFETCH
-    made.emit_after("process_boot")
+    dramatiq_broker.emit_after("process_boot")
     worker.start()
     log.info("worker.started", queues=list(queues), threads=settings.queue_concurrency)
     stop.wait()
     tasks.exit_after(STOP_TIMEOUT_S)
     worker.stop(timeout=int(DRAIN_TIMEOUT_S * 1000))
-    made.close()
+    dramatiq_broker.close()
     log.info("worker.stopped", failed=failed.is_set())
     return int(failed.is_set())

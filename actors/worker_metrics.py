@@ -1,6 +1,6 @@
-"""What a worker counts about itself, for `/metrics`.
+"""Prometheus metrics of a worker.
 
-Every counter has all its label values from the start, at 0: `rate()` does not see the step from nothing to 1.
+Every counter starts at 0 with all its label values: `rate()` does not see the step from nothing to 1.
 """
 
 from itertools import product
@@ -30,7 +30,7 @@ NOTIFICATION_LATENCY = Histogram(
     "Event stored to channel reached.",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
-STATES = ("sent", "failed", "dead")  # how a try ends; after a failed one there will be another
+STATES = ("sent", "failed", "dead")  # of an attempt; a failed one is retried
 for _state, _type in product(STATES, PROVIDERS):
     NOTIFICATIONS.labels(state=_state, type=_type)
 _STATUSES = (Status.DOWN, Status.UP, Status.DEGRADED, Status.PENDING, Status.UNKNOWN)

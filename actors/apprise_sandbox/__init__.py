@@ -1,5 +1,5 @@
-"""What runs inside of the cage: Apprise, in a process that opens no socket, starts nothing and writes no file.
+"""The sandbox process: runs Apprise without sockets, child processes or file writes.
 
-`actors/senders/kit/sandbox_pool.py` starts it and gives it one message after the other; it hands every HTTP request out
-to be made there, through the worker's egress door. Only this package imports Apprise.
+`actors/senders/kit/sandbox_pool.py` starts it and sends it messages one by one; every HTTP request is passed back and
+made there, under the worker's egress policy. Only this package imports Apprise.
 """

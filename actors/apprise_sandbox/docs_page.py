@@ -1,4 +1,4 @@
-"""The page of services in the documentation, written from the catalogue. Pure but for its path."""
+"""Renders the services page of the docs from the catalogue. Pure except for its path."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The process in the cage: `python -m actors.apprise_sandbox.main DESCRIPTOR`. Ends when the other end does."""
+"""Entry point of the sandbox: `python -m actors.apprise_sandbox.main DESCRIPTOR`. Ends when the worker does."""
 
 import sys
 
@@ -8,22 +8,17 @@ from actors.apprise_sandbox.protocol import SandboxProtocolError, SendRequest
 
 
 def main(descriptor: int) -> None:
-    """Carry out orders, one after the other, until there are no more."""
-    line = FramePipe(descriptor)
+    """Send messages one by one until the pipe closes."""
+    pipe = FramePipe(descriptor)
     restrictions.set_limits()
-    requests_adapter.install(line)
-    _preload()
+    requests_adapter.install(pipe)
+    "prepared.example".encode("idna")  # loads a codec that a first message needs, before access is denied
     restrictions.deny_access()
     try:
-        while isinstance(order := line.receive(), SendRequest):
-            line.send(send.send_message(order))
+        while isinstance(request := pipe.receive(), SendRequest):
+            pipe.send(send.send_message(request))
     except SandboxProtocolError:
         return
-
-
-def _preload() -> None:
-    """Have loaded what a first message would load through the bars."""
-    "prepared.example".encode("idna")
 
 
 if __name__ == "__main__":

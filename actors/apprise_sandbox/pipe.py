@@ -1,4 +1,4 @@
-"""The cage's end of the line: blocking, one frame at a time."""
+"""The sandbox's end of the pipe: blocking, one frame at a time."""
 
 import os
 import threading
@@ -16,36 +16,36 @@ from actors.apprise_sandbox.protocol import (
 
 
 class FramePipe:
-    """The one descriptor that leads outside."""
+    """Frames over the only descriptor that leads outside."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._lock = threading.Lock()  # some services send from threads of their own
+        self._lock = threading.Lock()  # some services send from their own threads
 
     def receive(self) -> Frame:
-        """The next frame. Raises Broken at the end."""
+        """Read the next frame. Raises SandboxProtocolError when the pipe is closed."""
         return decode_frame(self._read_exactly(frame_length(self._read_exactly(HEAD.size))))
 
     def send(self, frame: Frame) -> None:
-        """Send a frame."""
+        """Write a frame."""
         left = memoryview(encode_frame(frame))
         while left:
             left = left[os.write(self._descriptor, left) :]
 
     def request(self, request: SandboxHttpRequest) -> SandboxHttpResponse:
-        """Have a request made outside. Raises Broken."""
+        """Have the worker make an HTTP request. Raises SandboxProtocolError."""
         with self._lock:
             self.send(request)
-            answer = self.receive()
-        if not isinstance(answer, SandboxHttpResponse):
-            raise SandboxProtocolError(f"{type(answer).__name__} is no answer")
-        return answer
+            response = self.receive()
+        if not isinstance(response, SandboxHttpResponse):
+            raise SandboxProtocolError(f"{type(response).__name__} is no answer")
+        return response
 
     def _read_exactly(self, count: int) -> bytes:
-        found = b""
-        while len(found) < count:
-            more = os.read(self._descriptor, count - len(found))
+        data = b""
+        while len(data) < count:
+            more = os.read(self._descriptor, count - len(data))
             if not more:
                 raise SandboxProtocolError("the other end is gone")
-            found += more
-        return found
+            data += more
+        return data

@@ -1,4 +1,4 @@
-"""What crosses the bars: an order in; calls and their answers back and forth; in the end, what came of it.
+"""The protocol between worker and sandbox: a send request, HTTP requests and responses, then the result.
 
 A frame is its length in four bytes, most significant first, and a struct as MessagePack.
 """
@@ -8,16 +8,16 @@ import struct
 import msgspec
 from msgspec import Struct
 
-MAX_FRAME_BYTES = 2_000_000  # of a frame: a message is some kilobytes, and no service answers one with megabytes
+MAX_FRAME_BYTES = 2_000_000  # a message has some kilobytes, and no service responds with megabytes
 HEAD = struct.Struct(">I")
 
 
 class SendRequest(Struct, frozen=True, tag=True):
     """One message for one address.
 
-    module    of Apprise: `gotify` of `apprise.plugins.gotify`
-    url       in Apprise's form; holds secrets
-    mood      Apprise's word for it: info, success, warning, failure
+    module         of Apprise: `gotify` of `apprise.plugins.gotify`
+    url            in Apprise's form; holds secrets
+    notify_type    Apprise's: info, success, warning, failure
     """
 
     module: str
@@ -28,7 +28,7 @@ class SendRequest(Struct, frozen=True, tag=True):
 
 
 class SandboxHttpRequest(Struct, frozen=True, tag=True):
-    """An HTTP request that the service makes. It goes out by our door or not at all.
+    """An HTTP request of the service, made by the worker under its egress policy.
 
     verify    whether the certificate must be valid
     """
@@ -41,7 +41,7 @@ class SandboxHttpRequest(Struct, frozen=True, tag=True):
 
 
 class SandboxHttpResponse(Struct, frozen=True, tag=True):
-    """What was answered; `trouble` says why nothing was."""
+    """An HTTP response; `error` says why there is none."""
 
     status: int = 0
     headers: list[tuple[str, str]] = []
@@ -50,13 +50,13 @@ class SandboxHttpResponse(Struct, frozen=True, tag=True):
 
 
 class SendResult(Struct, frozen=True, tag=True):
-    """What came of an order.
+    """The result of a send request.
 
-    sent       Apprise says that the service took it
-    fault      why the order could not even be begun
-    targets    how many messages the address stands for
-    said       what Apprise logged, newest last; may hold secrets
-    held       what the bars held back
+    sent         Apprise reports that the service accepted it
+    error        why nothing was sent
+    targets      how many messages the address stands for
+    log_lines    Apprise's log, newest last; may hold secrets
+    denied       audit events that the restrictions denied
     """
 
     sent: bool = False
@@ -71,12 +71,12 @@ Frame = SendRequest | SandboxHttpRequest | SandboxHttpResponse | SendResult
 _DECODER = msgspec.msgpack.Decoder(Frame)
 
 
-class SandboxProtocolError(Exception):  # says what the line is
-    """The other end is gone, or speaks in tongues."""
+class SandboxProtocolError(Exception):
+    """The pipe is closed, or a frame is invalid."""
 
 
 def encode_frame(frame: Frame) -> bytes:
-    """The bytes of a frame. Raises Broken for what is too long."""
+    """Encode a frame. Raises SandboxProtocolError when it is too long."""
     body = msgspec.msgpack.encode(frame)
     if len(body) > MAX_FRAME_BYTES:
         raise SandboxProtocolError(f"{len(body)} bytes are too long for one frame")
@@ -84,7 +84,7 @@ def encode_frame(frame: Frame) -> bytes:
 
 
 def frame_length(head: bytes) -> int:
-    """How many bytes follow this head. Raises Broken."""
+    """The body length from a frame's head. Raises SandboxProtocolError."""
     length = int(HEAD.unpack(head)[0])
     if length > MAX_FRAME_BYTES:
         raise SandboxProtocolError(f"{length} bytes are too long for one frame")
@@ -92,9 +92,9 @@ def frame_length(head: bytes) -> int:
 
 
 def decode_frame(body: bytes) -> Frame:
-    """The struct of a frame's bytes. Raises Broken."""
+    """Decode a frame's body. Raises SandboxProtocolError."""
     try:
-        said: Frame = _DECODER.decode(body)
+        frame: Frame = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SandboxProtocolError(str(error)) from error
-    return said
+    return frame

@@ -1,7 +1,7 @@
-"""The way of `requests` out of the cage: every session's adapter hands its request to whoever holds the other end.
+"""Patches `requests` so that every HTTP request goes through the pipe to the worker.
 
-`HTTPAdapter.send` is where each of its requests and redirects comes by. Redirects are answered without their target,
-so none is followed. What does not go through here needs a socket, and the bars have none.
+`HTTPAdapter.send` handles each request and redirect. Responses carry no redirect target, so none is followed. Anything
+that bypasses this needs a socket, which the restrictions deny.
 """
 
 import io
@@ -21,17 +21,17 @@ OMITTED_HEADERS = frozenset({"host", "content-length", "connection", "accept-enc
 
 
 def install(pipe: FramePipe) -> None:
-    """Let every request of this process go by that line."""
+    """Send every request of this process through the pipe."""
 
     def send(
         self: HTTPAdapter, request: requests.PreparedRequest, *_: Any, verify: Any = True, **__: Any
     ) -> requests.Response:
-        answer = pipe.request(_http_request(request, verify=verify is not False))
-        if answer.error:
-            raise requests.ConnectionError(answer.error, request=request)
-        return self.build_response(request, _urllib3_response(answer))
+        response = pipe.request(_http_request(request, verify=verify is not False))
+        if response.error:
+            raise requests.ConnectionError(response.error, request=request)
+        return self.build_response(request, _urllib3_response(response))
 
-    HTTPAdapter.send = send  # type: ignore[method-assign]  # the seam of theirs that this module is about
+    HTTPAdapter.send = send  # type: ignore[method-assign]  # the purpose of this module
 
 
 def _http_request(request: requests.PreparedRequest, *, verify: bool) -> SandboxHttpRequest:
@@ -59,12 +59,12 @@ def _bytes(body: Any) -> bytes:
     return bytes(body.read()) if hasattr(body, "read") else b"".join(body)
 
 
-def _urllib3_response(answer: SandboxHttpResponse) -> HTTPResponse:
-    """The answer as `requests` expects it from below, cookies included."""
+def _urllib3_response(response: SandboxHttpResponse) -> HTTPResponse:
+    """The response in the form that `requests` expects from urllib3, cookies included."""
     message: Message = HTTPMessage()
-    for name, value in answer.headers:
+    for name, value in response.headers:
         message.add_header(name, value)
-    headers = HTTPHeaderDict(answer.headers)
-    raw = HTTPResponse(body=io.BytesIO(answer.body), headers=headers, status=answer.status, preload_content=False)
+    headers = HTTPHeaderDict(response.headers)
+    raw = HTTPResponse(body=io.BytesIO(response.body), headers=headers, status=response.status, preload_content=False)
     raw._original_response = SimpleNamespace(msg=message, isclosed=lambda: True, close=lambda: None)  # type: ignore[assignment]  # noqa: SLF001  # where `requests` looks for cookies
     return raw

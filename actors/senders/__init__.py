@@ -1,4 +1,4 @@
-"""Mouths: one file per provider, a pure `render()` and one `send()`. This file alone waits, times and catches."""
+"""Senders: one file per provider with a pure `render()` and a `send()`. Timeouts and errors are handled only here."""
 
 import traceback
 from collections.abc import Awaitable, Callable
@@ -74,8 +74,8 @@ log = structlog.get_logger()
 
 Sender = Callable[[Any, Message, SenderContext], Awaitable[None]]
 
-STALL_S = 1.0  # of a send; less costs no receiver its answer
-SEND_TIMEOUT_S = 20.0  # of a whole send, from name lookup to answer; below the lease of a claimed delivery
+STALL_S = 1.0  # of lost time during a send; less does not cost a response
+SEND_TIMEOUT_S = 20.0  # of a whole send, from name lookup to response; below the lease of a claimed delivery
 SENDERS: dict[type, Sender] = {
     Webhook: webhook.send,
     Smtp: smtp.send,
@@ -108,45 +108,45 @@ SENDERS: dict[type, Sender] = {
 async def send(
     config: ChannelConfig, message: Message, context: SenderContext, *, timeout_s: float = SEND_TIMEOUT_S
 ) -> None:
-    """Send once. Returns when the receiver has taken the message.
+    """Send once. Returns when the receiver has accepted the message.
 
-    raises    Undelivered, with the channel's secrets masked; nothing else
+    raises    DeliveryError with the channel's secrets masked; nothing else
     """
     limit = clock_watch.TimeLimit(timeout_s)
     try:
         async with limit:
             await SENDERS[type(config)](config, message, context)
-    except DeliveryError as failed:
-        raise _mark_stalled(_redact(failed, config), limit) from None
+    except DeliveryError as error:
+        raise _mark_stalled(_redact(error, config), limit) from None
     except TimeoutError:
         raise _mark_stalled(DeliveryError(f"no answer within {timeout_s:g} s"), limit) from None
-    except Exception as error:  # noqa: BLE001  # a bug in one sender delays its messages and nobody else's
-        log.error(  # noqa: TRY400  # a printed traceback ends in the error's words, which may hold a token
+    except Exception as error:  # noqa: BLE001  # a bug in one sender delays only its own messages
+        log.error(  # noqa: TRY400  # a printed traceback ends in the error's text, which may hold a token
             "sender.broke", type=type(config).__name__, delivery=message.delivery_id, error=_trace_of(error)
         )
         raise DeliveryError(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
 
 
-def _mark_stalled(failed: DeliveryError, limit: clock_watch.TimeLimit) -> DeliveryError:
-    """The same; ours, when we noticed nothing for too long within the limit to know how the send went."""
+def _mark_stalled(error: DeliveryError, limit: clock_watch.TimeLimit) -> DeliveryError:
+    """Mark the error when this process stalled during the send: it then says nothing about the channel."""
     lost_s = max(clock_watch.watch.lost_s(limit.began_s), limit.late_s)
-    failed.stalled = lost_s > STALL_S and not failed.got_response
-    return failed
+    error.stalled = lost_s > STALL_S and not error.got_response
+    return error
 
 
-def _redact(failed: DeliveryError, config: ChannelConfig) -> DeliveryError:
+def _redact(error: DeliveryError, config: ChannelConfig) -> DeliveryError:
     return DeliveryError(
-        redact_reason(failed.reason, config),
-        permanent=failed.permanent,
-        retry_after_s=failed.retry_after_s,
-        channel_level=failed.channel_level,
-        endpoint_gone=failed.endpoint_gone,
-        got_response=failed.got_response,
+        redact_reason(error.reason, config),
+        permanent=error.permanent,
+        retry_after_s=error.retry_after_s,
+        channel_level=error.channel_level,
+        endpoint_gone=error.endpoint_gone,
+        got_response=error.got_response,
     )
 
 
 def _trace_of(error: Exception) -> str:
-    """The error's type and the lines it came through, without its words: those may hold an address or a token."""
+    """The error's type and stack, without its text: that may hold an address or a token."""
     frames = traceback.extract_tb(error.__traceback__)
     path = " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames)
     return f"{type(error).__name__} at {path}"

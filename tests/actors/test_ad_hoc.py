@@ -29,7 +29,7 @@ async def tools(queue):
 async def answered(tools, **changes) -> CheckOutcome:
     sealed = sealing.encrypt_secrets(Tcp(host="127.0.0.1", port=9))
     job = AdHocProbe(**{"type": "tcp", "sealed": sealed, "timeout_ms": 2_000, "token": "t", **changes})
-    await ad_hoc.run_probe(job, tools)
+    await ad_hoc.run(job, tools)
     return msgspec.json.decode(await queue.wait_for_reply("t", 1) or b"", type=CheckOutcome)
 
 
@@ -67,7 +67,5 @@ async def test_it_goes_through_the_proxy_that_came_along(tools, microsocks):
 
 
 async def test_an_answer_that_nobody_fetches_does_not_stay(tools):
-    await ad_hoc.run_probe(
-        AdHocProbe("tcp", sealing.encrypt_secrets(Tcp(host="127.0.0.1", port=9)), 2_000, "left"), tools
-    )
+    await ad_hoc.run(AdHocProbe("tcp", sealing.encrypt_secrets(Tcp(host="127.0.0.1", port=9)), 2_000, "left"), tools)
     assert 0 < await queue.client().ttl("wk:reply:left") <= ad_hoc.REPLY_TTL_S

@@ -11,7 +11,7 @@ class Away(Exception):  # noqa: N818  # what a sink that is away raises
 
 
 def flusher(sink, **changes) -> Batcher[int]:
-    made = Batcher(sink, **{"every_s": 30.0, "most": 10, "retry_on": (Away,), **changes})
+    made = Batcher(sink, **{"max_wait_s": 30.0, "max_size": 10, "retry_on": (Away,), **changes})
     made.start()
     return made
 
@@ -57,7 +57,7 @@ async def test_a_full_group_waits_for_no_pace():
 
 async def test_an_everyday_item_waits_for_company():
     groups: list[list[int]] = []
-    made = flusher(lambda group: _note(groups, group), every_s=0.05)
+    made = flusher(lambda group: _note(groups, group), max_wait_s=0.05)
     made.add(1)
     made.add(2)
     await until(lambda: groups == [[1, 2]])
@@ -82,7 +82,7 @@ async def test_nothing_is_lost_while_the_sink_is_away():
             raise Away
         groups.append(group)
 
-    made = flusher(sink, every_s=0.01)
+    made = flusher(sink, max_wait_s=0.01)
     made.add(1)
     await until(lambda: groups == [[1]])
     await made.close()
@@ -116,7 +116,7 @@ def refusing(bad: set[int], groups: list[list[int]]):
 
 async def test_an_item_that_cannot_be_handed_on_keeps_no_other_one_back():
     groups: list[list[int]] = []
-    made = flusher(refusing({3, 7}, groups), most=100)
+    made = flusher(refusing({3, 7}, groups), max_size=100)
     for number in range(10):
         made.add(number)
     await made.close()
@@ -135,7 +135,7 @@ async def test_what_stands_for_an_item_is_handed_on_in_its_place():
 
 async def test_a_stand_in_that_is_refused_too_is_dropped_and_the_next_ones_arrive():
     groups: list[list[int]] = []
-    made = flusher(refusing({3}, groups), replace=lambda item, _: item, every_s=0.01)
+    made = flusher(refusing({3}, groups), replace=lambda item, _: item, max_wait_s=0.01)
     made.add(3)
     await until(lambda: made.dropped == 1)
     made.add(4)
@@ -147,7 +147,7 @@ async def test_the_end_does_not_wait_for_a_sink_that_never_comes_back():
     async def sink(_group):
         raise Away
 
-    made = flusher(sink, every_s=0.01)
+    made = flusher(sink, max_wait_s=0.01)
     made.add(1)
     await made.close(timeout_s=0.05)
     assert made.oldest_age_s() > 0
@@ -159,7 +159,7 @@ async def test_how_long_the_oldest_item_waits_is_known():
     async def sink(_group):
         await gate.wait()
 
-    made = flusher(sink, every_s=0.01)
+    made = flusher(sink, max_wait_s=0.01)
     assert made.oldest_age_s() == 0
     made.add(1)
     await until(lambda: made.oldest_age_s() > 0.1)

@@ -26,7 +26,7 @@ OPS = ChannelWithSecrets(
 def claimed(name: str = "a", kind: EventKind = EventKind.MONITOR_DOWN, **changes: Any) -> DeliveryClaim:
     at = datetime.fromtimestamp(NOW_MS / 1000, UTC)
     usual = {"id": name, "channel": OPS, "event": Event(id=f"e-{name}", event=kind, at=at), "attempts": 1}
-    return DeliveryClaim(**{**usual, "created_ms": NOW_MS, "since_ms": NOW_MS, **changes})
+    return DeliveryClaim(**{**usual, "created_ms": NOW_MS, "age_from_ms": NOW_MS, **changes})
 
 
 BASE = "https://watch.example"
@@ -71,7 +71,9 @@ def test_what_was_refused_with_others_is_told_without_the_carrier_and_not_for_ev
 def test_who_was_not_answered_does_not_know_whether_it_arrived():
     (unknown,) = attempt_results(claimed(), DeliveryError("no answer within 20 s"), TIMING, DAY_S)
     (known,) = attempt_results(claimed(), DeliveryError("answered 500", got_response=True), TIMING, DAY_S)
-    (before,) = attempt_results(claimed(again=True), DeliveryError("answered 500", got_response=True), TIMING, DAY_S)
+    (before,) = attempt_results(
+        claimed(maybe_sent=True), DeliveryError("answered 500", got_response=True), TIMING, DAY_S
+    )
     assert (unknown.got_response, known.got_response, before.got_response) == (False, True, False)
 
 
@@ -92,7 +94,7 @@ def test_what_a_failure_says_about_its_channel(failed, answer):
 
 
 def test_a_try_that_fails_when_it_is_too_old_was_the_last():
-    (result,) = attempt_results(claimed(since_ms=NOW_MS - 3_600_001), DeliveryError("answered 500"), TIMING, 3_600)
+    (result,) = attempt_results(claimed(age_from_ms=NOW_MS - 3_600_001), DeliveryError("answered 500"), TIMING, 3_600)
     assert (result.state, result.error) == ("dead", "gave up after 1 h: answered 500")
 
 

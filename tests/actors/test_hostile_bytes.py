@@ -243,7 +243,7 @@ def test_whatever_a_target_answers_is_plain_and_is_stored_beside_what_is_good(na
         found = ask(talk, sent)
         hold(found)
         odd, good = kept(found)
-        assert (odd["status"], odd["message"] or "", good["status"]) == (found.seen, found.message, Status.UP)
+        assert (odd["status"], odd["message"] or "", good["status"]) == (found.status, found.message, Status.UP)
         assert not found.detail or set(msgspec.json.decode(odd["detail"])) == set(found.detail)
 
     for sent in ([start + poison + end] for start in talk.starts for poison in POISONS for end in ENDS):

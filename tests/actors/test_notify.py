@@ -100,7 +100,7 @@ async def test_a_line_that_was_cut_off_is_not_in_the_way_of_the_next_one(desk):
         (cut_off,) = desk._workers.values()
         cut_off.cancel()
         await asyncio.wait([cut_off])
-        assert (desk._workers, desk._lines) == ({}, {})
+        assert (desk._workers, desk._queues) == ({}, {})
         await desk.admit(job)
         await settled(1, "sent")
 

@@ -60,7 +60,7 @@ async def test_of_several_workers_one_gives_it(ground, tools, elsewhere):
 
 
 async def test_nothing_is_asked_without_an_address(ground, tools):
-    await asyncio.wait_for(watchdog_ping.run("one", "", 1, tools.hooks), 5)
+    await asyncio.wait_for(watchdog_ping.run("one", "", 1, tools.webhook_http), 5)
     assert await queue.client().get(watchdog_ping.HOLDER_KEY) is None
 
 
@@ -74,15 +74,15 @@ async def test_it_is_withheld_while_checks_are_late(ground, tools, elsewhere):
 @pytest.mark.parametrize("order", [Order(status=500), Order(status=302, headers={"Location": "/elsewhere"})])
 async def test_an_answer_that_is_none_hurts_nobody(ground, tools, elsewhere, order):
     elsewhere.answer(order)
-    await watchdog_ping.ping(elsewhere.url, tools.hooks)
+    await watchdog_ping.ping(elsewhere.url, tools.webhook_http)
     assert len(elsewhere.arrivals) == 1
 
 
 async def test_nobody_there_hurts_nobody(ground, tools, free_port):
-    await watchdog_ping.ping(f"http://127.0.0.1:{free_port}/", tools.hooks)
+    await watchdog_ping.ping(f"http://127.0.0.1:{free_port}/", tools.webhook_http)
 
 
 async def test_it_goes_through_the_door(ground, tools, elsewhere):
-    tools.hooks_egress.use_policy(EgressPolicy(private=False))
-    await watchdog_ping.ping(elsewhere.url, tools.hooks)
+    tools.webhook_egress.use_policy(EgressPolicy(private=False))
+    await watchdog_ping.ping(elsewhere.url, tools.webhook_http)
     assert elsewhere.arrivals == []

@@ -1,6 +1,6 @@
-"""What a service that pages people is to do about a message: open an alarm, acknowledge it, close it. Pure.
+"""What a paging service should do about a message: open, acknowledge or close an alert. Pure.
 
-The outage, its reminders and its end share a key: whoever knows the key takes a second attempt for the first one.
+An outage, its reminders and its recovery share a key, by which the service recognises a repeated attempt.
 """
 
 from enum import StrEnum
@@ -12,23 +12,23 @@ from app.domain.text.message_text import Severity
 from schema.events import EventKind
 from schema.message import Message
 
-KEY_LIMIT = 255  # characters that every one of these services takes
+KEY_LIMIT = 255  # characters; accepted by all of these services
 
 
 class AlertAction(StrEnum):
-    """What becomes of the alarm. NEWS is about none: nobody is to be paged."""
+    """What happens to the alert. NONE: the message concerns no alert and pages nobody."""
 
     OPEN = "open"
     ACKNOWLEDGE = "acknowledge"
     CLOSE = "close"
-    NONE = "news"
+    NONE = "none"
 
 
 class Alert(Struct, frozen=True):
-    """One thing to do.
+    """One action on one alert.
 
-    key        the same from the alarm's beginning to its end
-    message    without what is told together with it
+    key        the same from the alert's begin to its end
+    message    without the messages merged into it
     """
 
     action: AlertAction
@@ -52,37 +52,33 @@ CLOSING_EVENTS = {
     EventKind.NODE_JOINED,
     EventKind.RECOVERED,
 }
-_SUBJECT_FACTS = {
-    "backend": "backend",
-    "cluster": "node",
-    "system": "what",
-}  # an event's family, and the fact it is about
-_EXPIRY_FAMILIES = {"certificate", "domain"}  # these don't end with an outage of their monitor
+_SUBJECT_FACTS = {"backend": "backend", "cluster": "node", "system": "what"}  # event family → fact with its subject
+_EXPIRY_FAMILIES = {"certificate", "domain"}  # not closed by a recovery of their monitor
 
 
 def alerts_for(message: Message) -> list[Alert]:
-    """Everything to do, the oldest first: what is told together is done one by one, for each has a key of its own.
+    """Alerts for a message and those merged into it, oldest first: each has its own key.
 
-    A test opens an alarm and closes it.
+    A test opens an alert and closes it.
     """
-    told = sorted((*message.merged, message), key=lambda one: one.at)
-    alone = [msgspec.structs.replace(one, merged=()) for one in told]
-    return [Alert(deed, alert_key(one), one) for one in alone for deed in _actions_for(one)]
+    ordered = sorted((*message.merged, message), key=lambda one: one.at)
+    single = [msgspec.structs.replace(one, merged=()) for one in ordered]
+    return [Alert(action, alert_key(one), one) for one in single for action in _actions_for(one)]
 
 
 def alert_key(message: Message) -> str:
-    """What an alarm goes by: the outage's incident, else the monitor, else what the event is about."""
+    """The deduplication key: from the incident, else the monitor, else the event's subject."""
     return f"watchkeeper-{_subject_of(message)}"[:KEY_LIMIT]
 
 
 def provider_severity(severity: Severity, worst: str, severities: tuple[str, ...]) -> str:
-    """How bad it is, in a service's own words.
+    """Map a severity to a service's own scale.
 
-    worst         what an outage gets; nothing gets more
-    severities    from the worst to the mildest: doubtful things are in the middle, all others at the end
+    worst         the level of an outage, and the upper limit
+    severities    the scale, worst first: warnings take the middle, everything milder the end
     """
-    place = {Severity.CRITICAL: 0, Severity.WARNING: len(severities) // 2}.get(severity, len(severities) - 1)
-    return severities[max(place, severities.index(worst))]
+    position = {Severity.CRITICAL: 0, Severity.WARNING: len(severities) // 2}.get(severity, len(severities) - 1)
+    return severities[max(position, severities.index(worst))]
 
 
 def _actions_for(message: Message) -> list[AlertAction]:
@@ -103,10 +99,6 @@ def _subject_of(message: Message) -> str:
         return message.incident_id
     if message.monitor is not None:
         return f"{message.monitor.id}-{family}" if family in _EXPIRY_FAMILIES else message.monitor.id
-    about = str(message.facts.get(_SUBJECT_FACTS.get(family, ""), "")).removeprefix("system.")
-    return f"{family}-{about or _fallback_subject(message, family)}"
-
-
-def _fallback_subject(message: Message, family: str) -> str:
-    """What goes without a subject: troubles of the system are known by their names, all else by its delivery."""
-    return str(message.event).partition(".")[2] if family == "system" else message.delivery_id
+    subject = str(message.facts.get(_SUBJECT_FACTS.get(family, ""), "")).removeprefix("system.")
+    subject = subject or (str(message.event).partition(".")[2] if family == "system" else message.delivery_id)
+    return f"{family}-{subject}"

@@ -1,4 +1,4 @@
-"""What senders send with: one HTTP session and one door, made once per process and shared by every send."""
+"""The senders' shared resources: HTTP sessions, egress, resolver and sandboxes, one set per process."""
 
 from dataclasses import dataclass
 from socket import socket
@@ -11,16 +11,16 @@ from app.security.network.egress import Egress
 from app.security.network.resolver import Resolver
 from app.settings import Settings
 
-KEEPALIVE_S = 1.0  # a connection serves a burst; kept longer, it may be gone when the next message needs it
-MAX_CONNECTIONS = 1_000  # far above what one channel is given at once: receivers that hang must not hold up the others
+KEEPALIVE_S = 1.0  # enough for a burst; a connection kept longer may be dead when the next message needs it
+MAX_CONNECTIONS = 1_000  # far above the parallel sends of one channel: receivers that hang must not block the others
 
 
 @dataclass(frozen=True, slots=True)
 class SenderContext:
-    """Belongs to the loop that opened it; every connection goes through the one door out.
+    """Belongs to the loop that opened it. Every connection obeys an egress policy.
 
-    hooks    webhooks go by a policy of their own
-    cages    processes for services that are not ours; what they want to send comes out here
+    webhook_http    webhooks have their own egress policy
+    sandboxes       processes that run Apprise; their HTTP requests are made here
     """
 
     http: aiohttp.ClientSession
@@ -31,37 +31,37 @@ class SenderContext:
     sandboxes: SandboxPool
 
     async def connect(self, host: str, port: int) -> socket:
-        """A connected socket. Raises egress.Refused and OSError."""
+        """Open a connected socket. Raises EgressDenied and OSError."""
         return await self.egress.socket_to(host, port)
 
     def egress_by_setting(self) -> dict[str, Egress]:
-        """Each way out, by the setting that it follows."""
+        """Each egress by the key of the setting that holds its policy."""
         return {"egress.senders": self.egress, "egress.webhooks": self.webhook_egress}
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the sessions, the resolver and the sandboxes."""
         await self.http.close()
         await self.webhook_http.close()
         self.resolver.close()
         self.sandboxes.close()
 
 
-async def open_context(settings: Settings) -> SenderContext:  # noqa: ARG001  # admins set the policies, and `Policies` brings them
-    """The process's tools, on the running loop."""
+async def open_context(settings: Settings) -> SenderContext:  # noqa: ARG001  # policies are stored settings, loaded by EgressReload
+    """Open the process's context on the running loop."""
     return make_context()
 
 
 def make_context(resolver: Resolver | None = None) -> SenderContext:
-    """Tools that may go wherever the default lets them; names are resolved by the system unless given."""
+    """Create a context with the default egress policy and, unless given, the system's resolver."""
     resolver = resolver or Resolver()
-    egress, hooks_egress = Egress(resolver), Egress(resolver)
-    return SenderContext(_session(egress), _session(hooks_egress), egress, hooks_egress, resolver, SandboxPool())
+    egress, webhook_egress = Egress(resolver), Egress(resolver)
+    return SenderContext(_session(egress), _session(webhook_egress), egress, webhook_egress, resolver, SandboxPool())
 
 
 def _session(egress: Egress) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=EgressConnector(egress, limit=MAX_CONNECTIONS, keepalive_timeout=KEEPALIVE_S),
-        timeout=aiohttp.ClientTimeout(total=None),  # `senders.send` limits the whole
+        timeout=aiohttp.ClientTimeout(total=None),  # `senders.send` limits the whole send
         cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,  # an error's body is bounded as it comes
+        auto_decompress=False,  # error bodies are bounded as received
     )

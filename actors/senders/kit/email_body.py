@@ -1,4 +1,4 @@
-"""What e-mail says, whoever carries it: text, HTML, and the headers of a machine's letter. Pure."""
+"""E-mail content for every mail provider: plain text, HTML and headers. Pure."""
 
 import re
 from html import escape
@@ -16,14 +16,14 @@ _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 def render_headers(message: Message, sender: str) -> dict[str, str]:
-    """The letter's id comes from the delivery, its thread from the incident: every attempt sends the same ones.
+    """Headers with an id from the delivery and a thread from the incident, the same on every attempt.
 
-    An outage, its reminders and its end answer one letter that nobody sent: mail programs show them as one thread,
-    whichever of them arrived, and without anything remembered here.
+    An outage, its reminders and its recovery reply to one message id that was never sent: mail programs show them as
+    one thread, whichever of them arrived, and we store nothing for it.
     """
     headers = {
         "Message-ID": _message_id(message.delivery_id, sender),
-        "Auto-Submitted": "auto-generated",  # RFC 3834: holiday notices stay away
+        "Auto-Submitted": "auto-generated",  # RFC 3834: no automatic replies
     }
     if message.incident_id:
         root = _message_id(f"incident.{message.incident_id}", sender)
@@ -32,12 +32,12 @@ def render_headers(message: Message, sender: str) -> dict[str, str]:
 
 
 def render_text(content: MessageText, message: Message) -> str:
-    """The letter as plain text."""
+    """The plain text part."""
     return f"{content.title}\n\n{content.text}\n" + (f"\nAcknowledge: {message.ack_url}\n" if message.ack_url else "")
 
 
 def render_html(content: MessageText, message: Message) -> str:
-    """The letter as HTML; everything that came from outside is escaped."""
+    """The HTML part; all content is escaped."""
     lines = "<br>".join(escape(line) for line in content.text.split("\n"))
     link = f'<p><a href="{escape(message.ack_url)}">Acknowledge</a></p>' if message.ack_url else ""
     return (

@@ -1,16 +1,16 @@
-"""The one way a sender says that a message did not arrive."""
+"""The error that every sender raises when a message was not delivered."""
 
 
 class DeliveryError(Exception):  # often the receiver's doing, no error of ours
-    """The message did not arrive, or nobody confirmed that it did.
+    """The message was not delivered, or its delivery is not confirmed.
 
-    reason           for the delivery log, read by people; never holds a secret once `send` has let it out
-    permanent        trying again can't help: the receiver refused the message or the channel is set up wrongly
-    retry_after_s    how long the receiver asked us to wait; seconds
-    channel          the refusal is of the channel, not of this message: the next one would be refused as well
-    gone             there is no such channel any more, and never will be again
-    answered         somebody said no: the message can't have arrived; without it nobody knows
-    ours             we stood still meanwhile: it says nothing of the channel
+    reason           for the delivery log; holds no secret once it has left `senders.send`
+    permanent        a retry can't help: the receiver rejected the message, or the channel is misconfigured
+    retry_after_s    how long the receiver asked us to wait, in seconds
+    channel_level    the rejection concerns the channel, not this message: the next one would be rejected too
+    endpoint_gone    the endpoint no longer exists
+    got_response     the receiver responded with an error: the message did not arrive; otherwise that is unknown
+    stalled          this process stalled during the send: the error says nothing about the channel
     """
 
     def __init__(

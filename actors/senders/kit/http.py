@@ -1,4 +1,4 @@
-"""The one HTTP poster: sends a rendered request, and reads what the answer means."""
+"""HTTP for all providers: sends a rendered request and interprets the response."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -17,9 +17,9 @@ from actors.senders.kit.retry_after import json_object, parse_retry_after
 from app.domain.parsing.web_url import parse_url
 from app.security.network.egress import EgressDenied
 
-RESPONSE_LIMIT_BYTES = 16_384  # of a body; what explains an error fits, what wants our memory does not
-TEMPORARY_STATUSES = frozenset({408, 425, 429})  # and every 5xx: the same message may be taken later
-CHANNEL_STATUSES = frozenset({401, 403, 404, 410})  # who we are or where it is: the next message is refused as well
+RESPONSE_LIMIT_BYTES = 16_384  # of a body; enough for an error message
+TEMPORARY_STATUSES = frozenset({408, 425, 429})  # and every 5xx: the same message may be accepted later
+CHANNEL_STATUSES = frozenset({401, 403, 404, 410})  # wrong credentials or address: the next message is rejected too
 USER_AGENT = "Watchkeeper"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 _JSON = msgspec.json.Encoder()
@@ -28,18 +28,18 @@ Explain = Callable[[bytes], str]
 
 
 class ResponseMeaning(Enum):
-    """What an answer means for the message."""
+    """What a response means for the message."""
 
-    ACCEPTED = "taken"
-    RETRY = "later"  # trying again may help
-    REJECTED = "never"
+    ACCEPTED = "accepted"
+    RETRY = "retry"  # a retry may help
+    REJECTED = "rejected"
 
 
-Interpret = Callable[[int, bytes], ResponseMeaning]  # of a status and the beginning of a body
+Interpret = Callable[[int, bytes], ResponseMeaning]  # a status and the start of a body
 
 
 class ProviderRequest(Struct, frozen=True):
-    """A request, ready to go: its bytes are the ones that were signed."""
+    """A rendered request; its body holds exactly the bytes that were signed."""
 
     url: str
     body: bytes
@@ -48,36 +48,33 @@ class ProviderRequest(Struct, frozen=True):
 
 
 def json_request(url: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> ProviderRequest:
-    """A request whose body is compact JSON."""
+    """Build a request with a compact JSON body."""
     return ProviderRequest(url, _JSON.encode(body), {"Content-Type": "application/json", **(headers or {})})
 
 
 def error_field(*path: str) -> Explain:
-    """Reads the provider's own words from that field of a JSON error; of an object in it, when the path is longer."""
+    """A reader of the provider's error message at a path of its JSON error body."""
 
-    def said(body: bytes) -> str:
+    def read(body: bytes) -> str:
         found: object = json_object(body)
         for name in path:
             found = found.get(name) if isinstance(found, dict) else None
         return found if isinstance(found, str) else ""
 
-    return said
+    return read
 
 
-def no_explanation(body: bytes) -> str:  # noqa: ARG001  # an Explain
-    """For receivers whose error bodies are nobody's business: they may be pages of somebody's network."""
+def no_explanation(body: bytes) -> str:  # noqa: ARG001  # the signature of Explain
+    """Read nothing: the receiver's error body may be an internal page that must not be shown."""
     return ""
 
 
-def interpret_status(status: int, body: bytes = b"") -> ResponseMeaning:  # noqa: ARG001  # a Judge
-    """What a status means by itself: 408, 425, 429 and 5xx are temporary."""
+def interpret_status(status: int, body: bytes = b"") -> ResponseMeaning:  # noqa: ARG001  # the signature of Interpret
+    """The meaning of a status alone: 408, 425, 429 and 5xx are temporary."""
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return ResponseMeaning.ACCEPTED
-    return (
-        ResponseMeaning.RETRY
-        if status in TEMPORARY_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        else ResponseMeaning.REJECTED
-    )
+    is_temporary = status in TEMPORARY_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return ResponseMeaning.RETRY if is_temporary else ResponseMeaning.REJECTED
 
 
 async def post(
@@ -86,11 +83,11 @@ async def post(
     explain: Explain = no_explanation,
     interpret: Interpret | None = None,
 ) -> None:
-    """Send once; redirects are not followed, and a 2xx counts as soon as its head is here.
+    """Send once. Redirects are not followed; a 2xx counts as soon as its headers are received.
 
-    judge     for providers whose status does not say all; the body is read before it is asked
-    raises    Undelivered: network troubles are temporary, answers as `by_status` or the judge says; 401, 403, 404 and
-              410 speak of the channel
+    interpret    for providers whose status alone does not decide; it gets the start of the body
+    raises       DeliveryError: network errors are temporary, responses as `interpret` says; 401, 403, 404 and 410
+                 concern the channel
     """
     _validate_headers(request.headers)
     address = _request_url(request)
@@ -99,12 +96,12 @@ async def post(
             request.method,
             address,
             data=request.body or None,
-            skip_auto_headers=None if request.body else ("Content-Type",),  # of nothing
+            skip_auto_headers=None if request.body else ("Content-Type",),  # an empty body has no type
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"} | request.headers,
             allow_redirects=False,
-        ) as answer:
-            if interpret or interpret_status(answer.status) is not ResponseMeaning.ACCEPTED:
-                await _check_response(answer, explain, interpret or interpret_status)
+        ) as response:
+            if interpret or interpret_status(response.status) is not ResponseMeaning.ACCEPTED:
+                await _check_response(response, explain, interpret or interpret_status)
     except EgressDenied as error:
         raise DeliveryError(str(error), permanent=True) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
@@ -113,11 +110,11 @@ async def post(
         raise DeliveryError(describe_error(error)) from error
 
 
-async def _check_response(answer: aiohttp.ClientResponse, explain: Explain, judge: Interpret) -> None:
-    body = await _read_start(answer)
-    verdict = judge(answer.status, body)
-    if verdict is not ResponseMeaning.ACCEPTED:
-        raise _rejection(answer, body, explain(body), permanent=verdict is ResponseMeaning.REJECTED)
+async def _check_response(response: aiohttp.ClientResponse, explain: Explain, interpret: Interpret) -> None:
+    body = await _read_start(response)
+    meaning = interpret(response.status, body)
+    if meaning is not ResponseMeaning.ACCEPTED:
+        raise _rejection(response, body, explain(body), permanent=meaning is ResponseMeaning.REJECTED)
 
 
 def _request_url(request: ProviderRequest) -> URL:
@@ -133,34 +130,32 @@ def _validate_headers(headers: Mapping[str, str]) -> None:
             raise DeliveryError("a header's name or value has characters that headers can't have", permanent=True)
 
 
-async def _read_start(answer: aiohttp.ClientResponse) -> bytes:
-    """The first bytes of a body; one that breaks off is as good as none."""
+async def _read_start(response: aiohttp.ClientResponse) -> bytes:
+    """The first bytes of a body; empty when it breaks off."""
     start = b""
     try:
-        while len(start) < RESPONSE_LIMIT_BYTES and (
-            more := await answer.content.read(RESPONSE_LIMIT_BYTES - len(start))
-        ):
+        while (left := RESPONSE_LIMIT_BYTES - len(start)) and (more := await response.content.read(left)):
             start += more
     except aiohttp.ClientError:
         return b""
     finally:
-        answer.close()
+        response.close()
     return start
 
 
-def _rejection(answer: aiohttp.ClientResponse, body: bytes, said: str, *, permanent: bool) -> DeliveryError:
+def _rejection(response: aiohttp.ClientResponse, body: bytes, explanation: str, *, permanent: bool) -> DeliveryError:
     return DeliveryError(
-        f"answered {status_line(answer.status)}{f': {said}' if said else ''}",
+        f"answered {status_line(response.status)}{f': {explanation}' if explanation else ''}",
         permanent=permanent,
-        retry_after_s=parse_retry_after(answer.headers.get("Retry-After", ""), body, datetime.now(UTC)),
-        channel_level=answer.status in CHANNEL_STATUSES,
-        endpoint_gone=answer.status == HTTPStatus.GONE,
+        retry_after_s=parse_retry_after(response.headers.get("Retry-After", ""), body, datetime.now(UTC)),
+        channel_level=response.status in CHANNEL_STATUSES,
+        endpoint_gone=response.status == HTTPStatus.GONE,
         got_response=True,
     )
 
 
 def status_line(status: int) -> str:
-    """A status and what it is called."""
+    """A status with its phrase."""
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return f"{status}, and redirects are not followed"
     try:

@@ -1,4 +1,4 @@
-"""Network errors in words that people understand; the libraries' own hold addresses, and sometimes tokens. Pure."""
+"""Network errors as sentences for users. The libraries' own texts hold addresses, sometimes tokens. Pure."""
 
 import os
 import ssl
@@ -9,7 +9,7 @@ from app.security.network.resolver import NameUnknown, ResolverUnavailable
 
 
 def describe_error(error: Exception) -> str:
-    """Why nothing was answered."""
+    """Why there was no response."""
     cause = getattr(error, "os_error", None) or error
     if isinstance(cause, NameUnknown | ResolverUnavailable):
         return str(cause.strerror)

@@ -1,4 +1,4 @@
-"""Keeps a channel's secrets out of what is written about its deliveries. Pure."""
+"""Redacts a channel's secrets from its delivery log. Pure."""
 
 import base64
 import re
@@ -12,8 +12,8 @@ from app.domain.text.message_text import one_line
 from app.security.secrets import config_views
 from schema.field_types import MASK
 
-REASON_LIMIT = 300  # characters of a reason in the delivery log
-_MIN_PIECE_LENGTH = 8  # characters from which on a piece of a secret, such as of an address, gives it away
+REASON_LIMIT = 300  # characters of a reason in the log
+_MIN_PIECE_LENGTH = 8  # characters from which a part of a secret is redacted too
 _HOST = re.compile(r"^https?://[^/?#]*")
 _LOGIN_FIELDS = ("username", "account_sid", "api_key_sid")
 _PAIR = re.compile(r"^\w+://([^/?#@:]*):([^/?#@]+)@")
@@ -21,14 +21,14 @@ _SEPARATORS = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 def redact_reason(reason: str, config: Struct) -> str:
-    """The reason with every secret of the channel masked, in whatever form it came back; one line, cut."""
+    """Mask every secret of the channel, in every encoding; one line, truncated."""
     for secret in sorted(set(_forms(config)), key=len, reverse=True):
         reason = reason.replace(secret, MASK)
     return one_line(reason.encode(errors="replace").decode(), REASON_LIMIT)  # SMTP replies may hold stray surrogates
 
 
 def _forms(config: Struct) -> Iterator[str]:
-    """Each secret as it stands, as it looks inside of an address, and as it crosses the wire in base64."""
+    """Each secret as it is, URL-encoded, and in base64 as sent on the wire."""
     for secret in _secrets(config):
         yield from (secret, quote(secret, safe=""), _base64(secret))
         yield from (piece for piece in _pieces(secret) if len(piece) >= _MIN_PIECE_LENGTH)
@@ -39,18 +39,18 @@ def _forms(config: Struct) -> Iterator[str]:
 
 
 def _login_names(config: Struct) -> Iterator[str]:
-    """What may stand beside a secret when somebody signs in."""
+    """User names that may be sent together with a secret."""
     yield from (value for name in _LOGIN_FIELDS if isinstance(value := getattr(config, name, ""), str))
 
 
 def _pieces(secret: str) -> Iterator[str]:
-    """Parts that give a secret away. Of an address: what follows its host, for the host may be told."""
+    """Parts of a secret. Of a URL: what follows its host, since the host may be shown."""
     rest = _HOST.sub("", secret)
     yield from (rest, *_SEPARATORS.split(rest), *_SEPARATORS.split(unquote(rest)))
 
 
 def _url_credentials(secret: str) -> Iterator[str]:
-    """The password of an address that holds a name and one, by itself and as HTTP Basic sends the pair."""
+    """The password of a URL with credentials, alone and as HTTP Basic sends the pair."""
     if found := _PAIR.match(secret):
         name, password = map(unquote, found.groups())
         yield from (password, quote(password, safe=""), _base64(password), _base64(f"{name}:{password}"))
@@ -61,7 +61,7 @@ def _base64(text: str) -> str:
 
 
 def _secrets(config: Struct) -> Iterator[str]:
-    """Values of the fields marked secret, and every address: whoever has it can send."""
+    """Values of the fields marked secret, and every URL: it lets anybody send."""
     for name, hint in get_type_hints(type(config), include_extras=True).items():
         value = getattr(config, name)
         secret = _is_secret(hint)
@@ -72,6 +72,6 @@ def _secrets(config: Struct) -> Iterator[str]:
 
 
 def _is_secret(hint: Any) -> bool:
-    """Whether the field is, or the values that it holds."""
+    """Whether a field, or the values that it holds, is marked secret."""
     marks = (mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Meta))
     return any((mark.extra or {}).get("secret") for mark in marks) or any(map(_is_secret, get_args(hint)))

@@ -1,4 +1,4 @@
-"""How long a receiver asks us to wait. Pure; whatever it says, no answer waits longer than `LONGEST_S`."""
+"""Parses how long a receiver asks us to wait, at most `MAX_WAIT_S`. Pure."""
 
 import math
 from datetime import UTC, datetime
@@ -7,33 +7,33 @@ from typing import Any
 
 from app.domain.parsing import untrusted_json
 
-MAX_WAIT_S = 3_600.0  # a receiver may slow us down, not silence us
+MAX_WAIT_S = 3_600.0  # a receiver may slow us down, not stop us
 
 
 def parse_retry_after(header: str, body: bytes, now: datetime) -> float | None:
-    """Seconds to wait, from the body where a provider puts it there, else from the header; None when neither says it.
+    """Seconds to wait, from the body if a provider puts it there, else from the header; None: neither has it.
 
     header    `Retry-After`: seconds or an HTTP date (RFC 9110, 10.2.3)
     body      Discord: `retry_after`; Telegram: `parameters.retry_after`; both in seconds.
               Matrix: `retry_after_ms`
     """
-    for said in (_from_body(body), _from_seconds(header), _from_date(header, now)):
-        if said is not None:
-            return min(max(said, 0.0), MAX_WAIT_S)
+    for wait_s in (_from_body(body), _from_seconds(header), _from_date(header, now)):
+        if wait_s is not None:
+            return min(max(wait_s, 0.0), MAX_WAIT_S)
     return None
 
 
 def _from_body(body: bytes) -> float | None:
-    answer = json_object(body)
-    parameters = answer.get("parameters")
+    fields = json_object(body)
+    parameters = fields.get("parameters")
     inner = parameters if isinstance(parameters, dict) else {}
-    for said, per_s in (
-        (answer.get("retry_after"), 1),
+    for value, per_s in (
+        (fields.get("retry_after"), 1),
         (inner.get("retry_after"), 1),
-        (answer.get("retry_after_ms"), 1_000),
+        (fields.get("retry_after_ms"), 1_000),
     ):
-        if isinstance(said, int | float) and not isinstance(said, bool):
-            return _finite(said, per_s)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return _finite(value, per_s)
     return None
 
 
@@ -52,18 +52,18 @@ def _from_date(header: str, now: datetime) -> float | None:
         return None
 
 
-def _finite(said: float, per_s: int = 1) -> float | None:
+def _finite(value: float, per_s: int = 1) -> float | None:
     try:
-        seconds = float(said) / per_s
-    except OverflowError:  # a whole number that no float holds
+        seconds = float(value) / per_s
+    except OverflowError:  # an integer too large for a float
         return None
     return seconds if math.isfinite(seconds) else None
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """An answer's JSON object; empty for everything else, since receivers answer with anything."""
+    """A response body as a JSON object; empty for anything else."""
     try:
-        answer = untrusted_json.decode(body)
+        value = untrusted_json.decode(body)
     except (ValueError, RecursionError):
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return value if isinstance(value, dict) else {}

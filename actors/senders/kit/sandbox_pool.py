@@ -1,6 +1,6 @@
-"""Processes that Apprise runs in: started when one is needed, used for one message at a time, killed when late.
+"""Pool of sandbox processes that run Apprise: started on demand, one message at a time, killed on timeout.
 
-A process is given no environment, no descriptor but the line to here, and by its own bars no socket and no file
+A process gets no environment and no descriptor but its pipe; its own restrictions deny sockets and files
 (`actors/apprise_sandbox`). It ends by itself when this process does.
 """
 
@@ -25,9 +25,9 @@ from actors.apprise_sandbox.protocol import (
 )
 from actors.senders.kit.errors import DeliveryError
 
-MAX_PROCESSES = 8  # at once, each some 45 MB: so many services that hang hold up no other
-MAX_USES = 100  # of one process: what a service leaves behind does not pile up
-IDLE_TIMEOUT_S = 30.0  # idle: a storm of messages shares processes, a quiet night needs none
+MAX_PROCESSES = 8  # each some 45 MB; hanging services block others only when all are in use
+MAX_USES = 100  # of one process, so that what services leave behind does not accumulate
+IDLE_TIMEOUT_S = 30.0  # a burst of messages shares processes; without messages there are none
 ROOT = Path(__file__).resolve().parents[3]
 BOOTSTRAP = (
     "import sys; sys.path.insert(0, sys.argv[1]); from actors.apprise_sandbox.main import main; main(int(sys.argv[2]))"
@@ -37,7 +37,7 @@ MakeRequest = Callable[[SandboxHttpRequest], Awaitable[SandboxHttpResponse]]
 
 
 class Sandbox:
-    """One process, and the line to it."""
+    """One process and the pipe to it."""
 
     def __init__(self, process: subprocess.Popen[bytes], ours: socket.socket) -> None:
         self._process, self._socket = process, ours
@@ -46,10 +46,10 @@ class Sandbox:
 
     @classmethod
     def start(cls) -> "Sandbox":
-        """Start a process; blocks for some milliseconds, and it is ready in a few hundred."""
+        """Start a process. Blocks for some milliseconds; it is ready in a few hundred."""
         ours, theirs = socket.socketpair()
         with theirs:
-            process = subprocess.Popen(  # noqa: S603  # this very Python, with our own module
+            process = subprocess.Popen(  # noqa: S603  # our own Python with our own module
                 [sys.executable, "-I", "-B", "-c", BOOTSTRAP, str(ROOT), str(theirs.fileno())],
                 env={},
                 cwd="/",
@@ -61,30 +61,30 @@ class Sandbox:
         return cls(process, ours)
 
     async def send(self, request: SendRequest, make_request: MakeRequest) -> SendResult:
-        """Have an order carried out; `run` makes its requests. Raises Broken."""
+        """Send a message; `make_request` makes its HTTP requests. Raises SandboxProtocolError."""
         self.uses += 1
         await self._send_frame(request)
-        while not isinstance(said := await self._receive_frame(), SendResult):
-            if not isinstance(said, SandboxHttpRequest):
-                raise SandboxProtocolError(f"{type(said).__name__} is not for us")
-            await self._send_frame(await make_request(said))
-        return said
+        while not isinstance(frame := await self._receive_frame(), SendResult):
+            if not isinstance(frame, SandboxHttpRequest):
+                raise SandboxProtocolError(f"{type(frame).__name__} is not for us")
+            await self._send_frame(await make_request(frame))
+        return frame
 
     def is_alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether the process still runs."""
         return self._process.poll() is None
 
     def kill(self) -> None:
-        """End it at once, whatever it is doing."""
+        """Kill the process and close the pipe."""
         self._process.kill()
         self._process.wait()
         if self._streams:
             self._streams[1].close()
         self._socket.close()
 
-    async def _send_frame(self, said: Frame) -> None:
+    async def _send_frame(self, frame: Frame) -> None:
         _, writer = await self._connect()
-        writer.write(encode_frame(said))
+        writer.write(encode_frame(frame))
         await writer.drain()
 
     async def _receive_frame(self) -> Frame:
@@ -97,7 +97,7 @@ class Sandbox:
 
 
 class SandboxPool:
-    """All of them. Belongs to the loop that uses it."""
+    """All sandboxes of a worker. Belongs to the loop that uses it."""
 
     def __init__(
         self, max_processes: int = MAX_PROCESSES, idle_timeout_s: float = IDLE_TIMEOUT_S, max_uses: int = MAX_USES
@@ -108,45 +108,45 @@ class SandboxPool:
         self._busy: set[Sandbox] = set()
 
     async def send(self, request: SendRequest, make_request: MakeRequest) -> SendResult:
-        """Have an order carried out by whichever process is free.
+        """Send a message by an idle or new process. Cancelling the call kills the process.
 
-        raises    Undelivered when the process breaks; whoever cancels this kills it
+        raises    DeliveryError when the process fails
         """
         async with self._capacity:
-            cage = self._take_idle() or await self._start()
-            self._busy.add(cage)
+            sandbox = self._take_idle() or await self._start()
+            self._busy.add(sandbox)
             try:
-                done = await cage.send(request, make_request)
+                result = await sandbox.send(request, make_request)
             except (SandboxProtocolError, asyncio.IncompleteReadError, OSError) as error:
                 raise DeliveryError(f"the process that runs Apprise broke off ({type(error).__name__})") from error
             else:
-                self._release(cage)
-                return done
+                self._release(sandbox)
+                return result
             finally:
-                self._busy.discard(cage)
-                if cage not in self._idle:
-                    cage.kill()
+                self._busy.discard(sandbox)
+                if sandbox not in self._idle:
+                    sandbox.kill()
 
     def close(self) -> None:
-        """End all of them."""
+        """Kill all processes."""
         for timer in self._idle.values():
             timer.cancel()
-        for cage in (*self._idle, *self._busy):
-            cage.kill()
+        for sandbox in (*self._idle, *self._busy):
+            sandbox.kill()
         self._idle.clear()
 
     def _take_idle(self) -> Sandbox | None:
-        """An idle one, the newest first, so that the others may be forgotten."""
+        """An idle sandbox, the newest first, so that older ones expire; None: there is none."""
         while self._idle:
-            cage, timer = self._idle.popitem()
+            sandbox, timer = self._idle.popitem()
             timer.cancel()
-            if cage.is_alive():
-                return cage
-            cage.kill()
+            if sandbox.is_alive():
+                return sandbox
+            sandbox.kill()
         return None
 
     async def _start(self) -> Sandbox:
-        """A new one; killed if nobody waits for it any more."""
+        """Start a sandbox; it is killed if the caller is cancelled meanwhile."""
         starting = asyncio.create_task(asyncio.to_thread(Sandbox.start))
         try:
             return await asyncio.shield(starting)
@@ -154,10 +154,10 @@ class SandboxPool:
             starting.add_done_callback(lambda done: None if done.exception() else done.result().kill())
             raise
 
-    def _release(self, cage: Sandbox) -> None:
-        if cage.uses < self._max_uses:
-            self._idle[cage] = asyncio.get_running_loop().call_later(self._idle_timeout_s, self._expire, cage)
+    def _release(self, sandbox: Sandbox) -> None:
+        if sandbox.uses < self._max_uses:
+            self._idle[sandbox] = asyncio.get_running_loop().call_later(self._idle_timeout_s, self._expire, sandbox)
 
-    def _expire(self, cage: Sandbox) -> None:
-        self._idle.pop(cage, None)
-        cage.kill()
+    def _expire(self, sandbox: Sandbox) -> None:
+        self._idle.pop(sandbox, None)
+        sandbox.kill()

@@ -1,4 +1,4 @@
-"""Requests that a caged service wants made: by our own session, whose door asks the policy each time."""
+"""Makes the HTTP requests of a sandboxed service with our own session, which obeys the egress policy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ from actors.senders.kit.retry_after import parse_retry_after
 from app.domain.parsing.web_url import parse_url
 from app.security.network.egress import EgressDenied
 
-MAX_REQUESTS = 20  # requests for one message: Matrix, the most talkative, makes about six
-RESPONSE_LIMIT_BYTES = 1_000_000  # Matrix tells a client of its rooms in one answer
+MAX_REQUESTS = 20  # for one message; Matrix, which needs the most, makes about six
+RESPONSE_LIMIT_BYTES = 1_000_000  # Matrix lists all rooms in one response
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 NOT_A_WEB_ADDRESS = "the service wants to call what is no web address"
 
 
 @dataclass(frozen=True, slots=True)
 class FailedRequest:
-    """A request that came to nothing: an error's status, or no answer at all (0)."""
+    """A failed request. `status` is 0 when there was no response."""
 
     status: int
     reason: str
     retry_after_s: float | None = None
 
     def delivery_error(self, detail: str) -> DeliveryError:
-        """As `post` has it: 408, 425, 429, 5xx and network troubles are temporary, every other status is permanent."""
+        """As in `http.post`: 408, 425, 429, 5xx and network errors are temporary, every other status is permanent."""
         permanent = 0 < self.status < HTTPStatus.INTERNAL_SERVER_ERROR and self.status not in TEMPORARY_STATUSES
         return DeliveryError(
             f"{self.reason}{detail}",
@@ -44,11 +44,11 @@ class FailedRequest:
 
 
 class SandboxRequests:
-    """One message's requests.
+    """The requests of one message.
 
-    made       how many went out
-    refused    why the policy let one not out; that is final
-    failed     the newest, when it failed
+    n_sent          how many were sent
+    denied          why the egress policy denied one; final
+    last_failure    the newest request, when it failed
     """
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
@@ -58,7 +58,7 @@ class SandboxRequests:
         self.last_failure: FailedRequest | None = None
 
     async def send(self, request: SandboxHttpRequest) -> SandboxHttpResponse:
-        """Make the request; what prevents it is part of the answer."""
+        """Make a request; errors are returned in the response."""
         if self.denied or self.n_sent >= MAX_REQUESTS:
             return SandboxHttpResponse(error=self.denied or "that is enough of requests for one message")
         self.n_sent += 1
@@ -72,52 +72,52 @@ class SandboxRequests:
         except (aiohttp.ClientError, OSError) as error:
             return self._fail(describe_error(error))
 
-    async def _send_checked(self, call: SandboxHttpRequest) -> SandboxHttpResponse:
-        url = _checked_url(call)
+    async def _send_checked(self, request: SandboxHttpRequest) -> SandboxHttpResponse:
+        url = _checked_url(request)
         if url is None:
             self.denied = NOT_A_WEB_ADDRESS
             return SandboxHttpResponse(error=NOT_A_WEB_ADDRESS)
-        headers = {"User-Agent": USER_AGENT} | dict(call.headers) | {"Accept-Encoding": "identity"}
+        headers = {"User-Agent": USER_AGENT} | dict(request.headers) | {"Accept-Encoding": "identity"}
         async with self._session.request(
-            call.method,
+            request.method,
             url,
-            data=call.body or None,
-            skip_auto_headers=None if call.body else ("Content-Type",),  # of nothing
+            data=request.body or None,
+            skip_auto_headers=None if request.body else ("Content-Type",),  # an empty body has no type
             headers=headers,
             allow_redirects=False,
-            ssl=call.verify,
-        ) as answer:
-            body = await _read_start(answer)
-            self._note_response(answer.status, answer.headers, body)
-            return SandboxHttpResponse(answer.status, _safe_headers(answer), body)
+            ssl=request.verify,
+        ) as response:
+            body = await _read_start(response)
+            self._note_response(response.status, response.headers, body)
+            return SandboxHttpResponse(response.status, _safe_headers(response), body)
 
     def _note_response(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        good = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-        wait_s = None if good else parse_retry_after(headers.get("Retry-After", ""), body, datetime.now(UTC))
-        self.last_failure = None if good else FailedRequest(status, f"answered {status_line(status)}", wait_s)
+        is_success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+        wait_s = None if is_success else parse_retry_after(headers.get("Retry-After", ""), body, datetime.now(UTC))
+        self.last_failure = None if is_success else FailedRequest(status, f"answered {status_line(status)}", wait_s)
 
-    def _fail(self, words: str) -> SandboxHttpResponse:
-        self.last_failure = FailedRequest(0, words)
-        return SandboxHttpResponse(error=words)
+    def _fail(self, reason: str) -> SandboxHttpResponse:
+        self.last_failure = FailedRequest(0, reason)
+        return SandboxHttpResponse(error=reason)
 
 
-def _checked_url(call: SandboxHttpRequest) -> URL | None:
-    """The address of a plain web request; None for anything else. Raises ValueError for an address that is none."""
-    if call.method.upper() not in METHODS or not call.url.lower().startswith(("http://", "https://")):
+def _checked_url(request: SandboxHttpRequest) -> URL | None:
+    """The URL of a plain web request; None for anything else. Raises ValueError for an invalid URL."""
+    if request.method.upper() not in METHODS or not request.url.lower().startswith(("http://", "https://")):
         return None
-    url = parse_url(call.url)
+    url = parse_url(request.url)
     return url if url.raw_user is None else None
 
 
-async def _read_start(answer: aiohttp.ClientResponse) -> bytes:
-    """As much of a body as a service may want to read."""
-    found = b""
-    while len(found) < RESPONSE_LIMIT_BYTES and (more := await answer.content.read(RESPONSE_LIMIT_BYTES - len(found))):
-        found += more
-    return found
+async def _read_start(response: aiohttp.ClientResponse) -> bytes:
+    """The body, up to RESPONSE_LIMIT_BYTES."""
+    body = b""
+    while len(body) < RESPONSE_LIMIT_BYTES and (more := await response.content.read(RESPONSE_LIMIT_BYTES - len(body))):
+        body += more
+    return body
 
 
-def _safe_headers(answer: aiohttp.ClientResponse) -> list[tuple[str, str]]:
-    """The headers, without what would be followed or decoded."""
-    kept_back = {"location", "content-encoding", "transfer-encoding", "content-length"}
-    return [(str(name), value) for name, value in answer.headers.items() if name.lower() not in kept_back]
+def _safe_headers(response: aiohttp.ClientResponse) -> list[tuple[str, str]]:
+    """The headers, without those that would cause a redirect or decoding."""
+    omitted = {"location", "content-encoding", "transfer-encoding", "content-length"}
+    return [(str(name), value) for name, value in response.headers.items() if name.lower() not in omitted]

@@ -1,4 +1,4 @@
-"""What a mood looks like, where a provider leaves that to us. Pure."""
+"""Emoji and colours of severities, for providers without their own. Pure."""
 
 from app.domain.text.message_text import Severity
 
@@ -12,5 +12,5 @@ COLOURS = {
 
 
 def is_urgent(severity: Severity) -> bool:
-    """Somebody may have to act: what is left can wait until people look."""
+    """Whether somebody may have to act now."""
     return severity in (Severity.CRITICAL, Severity.WARNING)

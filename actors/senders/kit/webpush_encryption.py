@@ -1,4 +1,4 @@
-"""Encrypts what only one browser may read. Pure: chance comes from whoever calls.
+"""Encrypts a push message for one browser. Pure: random values come from the caller.
 
 Source: RFC 8291 (message encryption for web push), RFC 8188 (the content coding `aes128gcm`).
 """
@@ -11,26 +11,26 @@ from msgspec import Struct
 
 from app.domain.alerting import vapid
 
-RECORD_BYTES = 4_096  # what every push service takes (RFC 8030, 7.2)
-PLAIN_LIMIT = RECORD_BYTES - 86 - 17  # bytes: without the header, the tag and the byte that ends the only record
+RECORD_BYTES = 4_096  # accepted by every push service (RFC 8030, 7.2)
+PLAIN_LIMIT = RECORD_BYTES - 86 - 17  # bytes; less the header, the tag and the delimiter of the only record
 SALT_BYTES = 16
-_LAST_RECORD = b"\x02"  # ends the plain text of the last record
+_LAST_RECORD = b"\x02"  # delimiter of the last record
 
 
 class MessageKeys(Struct, frozen=True):
-    """What is used for one message and never again."""
+    """Key and salt for exactly one message."""
 
     key: ec.EllipticCurvePrivateKey
     salt: bytes
 
 
 def encrypt_message(plaintext: bytes, browser: str, secret: str, keys: MessageKeys) -> bytes:
-    """The body of a push message.
+    """Encrypt the body of a push message.
 
-    plain      at most PLAIN_LIMIT bytes
-    browser    its public key, `p256dh`
-    secret     what it shares with whoever may send, `auth`
-    raises     ValueError when a key is none
+    plaintext    at most PLAIN_LIMIT bytes
+    browser      the browser's public key, `p256dh`
+    secret       the subscription's shared secret, `auth`
+    raises       ValueError for an invalid key
     """
     theirs, ours = vapid.parse_public_key(browser), vapid.encode_public_key(keys.key.public_key())
     info = b"WebPush: info\0" + vapid.encode_public_key(theirs) + ours

@@ -1,4 +1,4 @@
-"""Apprise: services that have no sender of their own, told by a process in a cage. Its requests come out here."""
+"""Apprise: services without their own sender, run in a sandbox process. Its HTTP requests are made here."""
 
 from actors.apprise_sandbox.protocol import SendRequest, SendResult
 from actors.senders.kit.context import SenderContext
@@ -18,25 +18,25 @@ NOTIFY_TYPES = {
 
 
 async def send(config: Apprise, message: Message, context: SenderContext) -> None:
-    """Have the service tell it, and judge by its requests what became of it."""
-    errands = SandboxRequests(context.http)
-    check_result(await context.sandboxes.send(render(config, message), errands.send), errands)
+    """Send by the service in a sandbox, and judge the outcome by its requests."""
+    requests = SandboxRequests(context.http)
+    check_result(await context.sandboxes.send(render(config, message), requests.send), requests)
 
 
 def render(config: Apprise, message: Message) -> SendRequest:
-    """The order. Raises Undelivered for a service that is in no catalogue any more."""
-    service, words = apprise_urls.find_service(config), compose_text(message)
+    """Render the sandbox request. Raises DeliveryError for a service that is no longer in the catalogue."""
+    service, content = apprise_urls.find_service(config), compose_text(message)
     if service is None:
         raise DeliveryError("this version knows no such service", permanent=True)
     return SendRequest(
-        service.module, apprise_urls.build_url(config), words.title, words.text, NOTIFY_TYPES[words.severity]
+        service.module, apprise_urls.build_url(config), content.title, content.text, NOTIFY_TYPES[content.severity]
     )
 
 
 def check_result(result: SendResult, requests: SandboxRequests) -> None:
-    """Return when the service took the message.
+    """Return when the service accepted the message.
 
-    raises    Undelivered: by the request that failed last; without one, by what Apprise says
+    raises    DeliveryError: by the last failed request; without one, by Apprise's log
     """
     if requests.denied:
         raise DeliveryError(requests.denied, permanent=True)
@@ -46,19 +46,19 @@ def check_result(result: SendResult, requests: SandboxRequests) -> None:
         raise DeliveryError(_target_error(result.targets), permanent=True)
     if requests.last_failure:
         raise requests.last_failure.delivery_error(_detail(result))
-    if requests.n_sent:  # the service refused in the words of a success: who knows for how long
+    if requests.n_sent:  # rejected with a success status: temporary or not is unknown
         raise DeliveryError(f"the service did not take it{_detail(result)}")
     raise DeliveryError(f"{result.error or 'the service sent nothing'}{_detail(result)}", permanent=True)
 
 
 def _target_error(targets: int) -> str:
-    """Why one address must be one message: when some have it and some don't, nobody can send it again."""
+    """Why one address must be one message: a partly delivered one could not be retried."""
     if not targets:
         return "the address names nobody to tell"
     return f"the address stands for {targets} messages: make a channel for each, so that none is told twice"
 
 
-def _detail(done: SendResult) -> str:
-    """Apprise's last words, and what the cage held back."""
-    said = f": {done.log_lines[-1]}" if done.log_lines else ""
-    return f"{said} (held back: {', '.join(done.denied)})" if done.denied else said
+def _detail(result: SendResult) -> str:
+    """Apprise's last log line, and what the sandbox denied."""
+    detail = f": {result.log_lines[-1]}" if result.log_lines else ""
+    return f"{detail} (held back: {', '.join(result.denied)})" if result.denied else detail

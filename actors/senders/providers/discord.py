@@ -1,4 +1,4 @@
-"""Discord: an embed to a webhook."""
+"""Discord: an embed sent to a webhook."""
 
 import re
 from datetime import UTC
@@ -12,7 +12,7 @@ from app.domain.text.message_text import compose_text
 from schema.channels import Discord
 from schema.message import Message
 
-TITLE_LIMIT, TEXT_LIMIT = 256, 3_500  # characters once escaped; of a description's 4,096 a link needs some
+TITLE_LIMIT, TEXT_LIMIT = 256, 3_500  # characters once escaped; the rest of a description's 4,096 is for the link
 _MARKUP = re.compile(r"([\\*_~`|>#\[\]()<@])")
 
 
@@ -22,16 +22,15 @@ async def send(config: Discord, message: Message, context: SenderContext) -> Non
 
 
 def render(config: Discord, message: Message) -> ProviderRequest:
-    """One embed that mentions nobody. `wait=true`: the answer comes when the message is stored, not just queued."""
-    words = compose_text(message, with_link=False)
-    plain = words.text
+    """Render one embed that mentions nobody. `wait=true`: the response comes once the message is stored."""
+    content = compose_text(message, with_link=False)
     link = f"\n[Acknowledge]({message.ack_url})" if message.ack_url else ""
     body: dict[str, object] = {
         "embeds": [
             {
-                "title": escape_markup(truncate(words.title, TITLE_LIMIT, _cost)),
-                "description": escape_markup(truncate(plain, TEXT_LIMIT, _cost)) + link,
-                "color": COLOURS[words.severity],
+                "title": escape_markup(truncate(content.title, TITLE_LIMIT, _cost)),
+                "description": escape_markup(truncate(content.text, TEXT_LIMIT, _cost)) + link,
+                "color": COLOURS[content.severity],
                 "timestamp": message.at.astimezone(UTC),
             }
         ],
@@ -42,7 +41,7 @@ def render(config: Discord, message: Message) -> ProviderRequest:
 
 
 def escape_markup(text: str) -> str:
-    """The text with Discord's markup switched off."""
+    """Escape Discord's markup."""
     return _MARKUP.sub(r"\\\1", text)
 
 

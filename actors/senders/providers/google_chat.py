@@ -1,4 +1,4 @@
-"""Google Chat: a card to a space's webhook. What is told of one outage stands in one thread."""
+"""Google Chat: a card sent to a space's webhook. Messages of one outage share a thread."""
 
 from html import escape
 
@@ -11,7 +11,7 @@ from app.domain.text.message_text import compose_text
 from schema.channels import GoogleChat
 from schema.message import Message
 
-TEXT_LIMIT, PLAIN_LIMIT = 12_000, 4_000  # bytes once escaped; Google takes 32,000 in all
+TEXT_LIMIT, PLAIN_LIMIT = 12_000, 4_000  # bytes once escaped; Google accepts 32,000 in all
 THREADED = "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
 
 
@@ -21,7 +21,7 @@ async def send(config: GoogleChat, message: Message, context: SenderContext) -> 
 
 
 def render(config: GoogleChat, message: Message) -> ProviderRequest:
-    """The card; `requestId` is the delivery, so that a second attempt finds the first one's message."""
+    """Render the card. `requestId` is the delivery: a second attempt finds the first one's message."""
     query = {"requestId": message.delivery_id}
     body: dict[str, object] = _card(message)
     if message.incident_id:
@@ -31,18 +31,17 @@ def render(config: GoogleChat, message: Message) -> ProviderRequest:
 
 
 def _card(message: Message) -> dict[str, object]:
-    """`fallbackText` is what notifications show: plain text, unlike `text`, in which `<users/all>` calls everybody."""
-    words = compose_text(message, with_link=False)
-    text = words.text
-    shown = _html(truncate(text, TEXT_LIMIT, lambda part: utf8_bytes(_html(part))))
+    """`fallbackText` is shown in notifications. It is plain; in `text`, `<users/all>` would mention everybody."""
+    content = compose_text(message, with_link=False)
+    html = _html(truncate(content.text, TEXT_LIMIT, lambda part: utf8_bytes(_html(part))))
     widgets: list[dict[str, object]] = [
-        {"textParagraph": {"text": f"{EMOJI[words.severity]} <b>{escape(words.title)}</b><br>{shown}"}}
+        {"textParagraph": {"text": f"{EMOJI[content.severity]} <b>{escape(content.title)}</b><br>{html}"}}
     ]
     if message.ack_url:
         button = {"text": "Acknowledge", "onClick": {"openLink": {"url": message.ack_url}}}
         widgets.append({"buttonList": {"buttons": [button]}})
     return {
-        "fallbackText": truncate(f"{EMOJI[words.severity]} {words.title}\n{text}", PLAIN_LIMIT, utf8_bytes),
+        "fallbackText": truncate(f"{EMOJI[content.severity]} {content.title}\n{content.text}", PLAIN_LIMIT, utf8_bytes),
         "cardsV2": [{"cardId": message.delivery_id, "card": {"sections": [{"widgets": widgets}]}}],
     }
 

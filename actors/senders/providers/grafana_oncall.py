@@ -1,4 +1,4 @@
-"""Grafana OnCall: alerts through an integration of the kind Formatted Webhook."""
+"""Grafana OnCall: alerts by a Formatted Webhook integration."""
 
 from actors.senders.kit.alert_actions import Alert, AlertAction, alerts_for
 from actors.senders.kit.context import SenderContext
@@ -10,29 +10,29 @@ from schema.message import Message
 
 
 async def send(config: GrafanaOncall, message: Message, context: SenderContext) -> None:
-    """Hand over every alert, one after the other."""
+    """POST every alert, in order."""
     for request in render(config, message):
         await post(request, context.http, _explain)
 
 
 def render(config: GrafanaOncall, message: Message) -> list[ProviderRequest]:
-    """The alerts: `alert_uid` groups them, `ok` resolves the group. It knows no acknowledging from outside."""
+    """Render the alerts: `alert_uid` groups them, `ok` resolves the group. There is no external acknowledgement."""
     return [_request(config, one) for one in alerts_for(message) if one.action in (AlertAction.OPEN, AlertAction.CLOSE)]
 
 
-def _request(config: GrafanaOncall, alarm: Alert) -> ProviderRequest:
-    words = compose_text(alarm.message, with_link=False)
+def _request(config: GrafanaOncall, alert: Alert) -> ProviderRequest:
+    content = compose_text(alert.message, with_link=False)
     body: dict[str, object] = {
-        "alert_uid": alarm.key,
-        "title": words.title,
-        "state": "alerting" if alarm.action is AlertAction.OPEN else "ok",
-        "message": words.text,
+        "alert_uid": alert.key,
+        "title": content.title,
+        "state": "alerting" if alert.action is AlertAction.OPEN else "ok",
+        "message": content.text,
     }
-    body |= {"link_to_upstream_details": alarm.message.ack_url} if alarm.message.ack_url else {}
+    body |= {"link_to_upstream_details": alert.message.ack_url} if alert.message.ack_url else {}
     return json_request(config.webhook_url, body)
 
 
 def _explain(body: bytes) -> str:
-    """OnCall says `detail`, the gateway before it `message`."""
-    answer = json_object(body)
-    return next((said for name in ("detail", "message") if isinstance(said := answer.get(name), str)), "")
+    """OnCall uses `detail`, the gateway before it `message`."""
+    error = json_object(body)
+    return next((text for name in ("detail", "message") if isinstance(text := error.get(name), str)), "")

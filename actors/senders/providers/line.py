@@ -1,4 +1,4 @@
-"""LINE: a push message from an official account. Its retry key is the delivery, so LINE takes it once."""
+"""LINE: a push message from an official account. Its retry key is the delivery, so LINE accepts it once."""
 
 from http import HTTPStatus
 
@@ -10,7 +10,7 @@ from app.domain.text.message_text import compose_text
 from schema.channels import Line
 from schema.message import Message
 
-TEXT_LIMIT = 5_000  # UTF-16 units, LINE's
+TEXT_LIMIT = 5_000  # UTF-16 units; LINE's limit
 
 
 async def send(config: Line, message: Message, context: SenderContext) -> None:
@@ -19,9 +19,9 @@ async def send(config: Line, message: Message, context: SenderContext) -> None:
 
 
 def render(config: Line, message: Message) -> ProviderRequest:
-    """One text, which LINE shows as it stands."""
-    words = compose_text(message)
-    text = f"{EMOJI[words.severity]} {words.title}\n{words.text}"
+    """Render one text message; LINE knows no markup."""
+    content = compose_text(message)
+    text = f"{EMOJI[content.severity]} {content.title}\n{content.text}"
     body: dict[str, object] = {
         "to": config.to,
         "messages": [{"type": "text", "text": truncate_keeping_link(text, message.ack_url, TEXT_LIMIT, utf16_units)}],
@@ -32,5 +32,5 @@ def render(config: Line, message: Message) -> ProviderRequest:
 
 
 def _interpret(status: int, body: bytes) -> ResponseMeaning:
-    """409: a request with this retry key was accepted before, and we did not hear of it."""
+    """409: a request with this retry key was accepted before; its response was lost."""
     return ResponseMeaning.ACCEPTED if status == HTTPStatus.CONFLICT else interpret_status(status, body)

@@ -1,4 +1,4 @@
-"""Matrix: a message to a room. Its transaction is the delivery, so the server drops what it has already taken."""
+"""Matrix: a message to a room. Its transaction id is the delivery, so the server drops repeated attempts."""
 
 from html import escape
 from urllib.parse import quote
@@ -13,7 +13,7 @@ from app.domain.text.message_text import compose_text
 from schema.channels import Matrix
 from schema.message import Message
 
-TEXT_LIMIT = 16_000  # bytes once escaped; an event, which holds the text twice, may have 65,536
+TEXT_LIMIT = 16_000  # bytes once escaped; an event of at most 65,536 holds the text twice
 
 
 async def send(config: Matrix, message: Message, context: SenderContext) -> None:
@@ -22,11 +22,11 @@ async def send(config: Matrix, message: Message, context: SenderContext) -> None
 
 
 def render(config: Matrix, message: Message) -> ProviderRequest:
-    """An `m.text`, for notices make no sound; `m.mentions` is there and empty, so that no word in it is a mention."""
-    words = compose_text(message, with_link=False)
-    text = truncate(words.text, TEXT_LIMIT, lambda part: utf8_bytes(_html(part)))
-    link, plain = message.ack_url, f"{EMOJI[words.severity]} {words.title}\n{text}"
-    html = f"{EMOJI[words.severity]} <strong>{escape(words.title)}</strong><br>{_html(text)}"
+    """Render an `m.text`, since notices make no sound. An empty `m.mentions` keeps words from being mentions."""
+    content = compose_text(message, with_link=False)
+    text = truncate(content.text, TEXT_LIMIT, lambda part: utf8_bytes(_html(part)))
+    link, plain = message.ack_url, f"{EMOJI[content.severity]} {content.title}\n{text}"
+    html = f"{EMOJI[content.severity]} <strong>{escape(content.title)}</strong><br>{_html(text)}"
     body: dict[str, object] = {
         "msgtype": "m.text",
         "body": f"{plain}\nAcknowledge: {link}" if link else plain,

@@ -1,4 +1,4 @@
-"""Mattermost: a message attachment to an incoming webhook."""
+"""Mattermost: a message attachment sent to an incoming webhook."""
 
 import re
 
@@ -10,9 +10,9 @@ from app.domain.text.message_text import compose_text
 from schema.channels import Mattermost
 from schema.message import Message
 
-TEXT_LIMIT = 3_000  # characters once escaped: old servers take 4,000 in all
+TEXT_LIMIT = 3_000  # characters once escaped; old servers accept 4,000 in all
 _MARKUP = re.compile(r"[\\*`|>\[\]()<!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-_SIGILS = re.compile(r"[@#~]")  # of people, hashtags and channels: a backslash would not keep them from being read
+_SIGILS = re.compile(r"[@#~]")  # of users, hashtags and channels; a backslash does not escape them
 ZERO_WIDTH_SPACE = "\u200b"
 
 
@@ -22,19 +22,18 @@ async def send(config: Mattermost, message: Message, context: SenderContext) -> 
 
 
 def render(config: Mattermost, message: Message) -> ProviderRequest:
-    """One attachment. `fallback` is what notifications show."""
-    words = compose_text(message, with_link=False)
-    text = words.text
+    """Render one attachment. `fallback` is shown in notifications."""
+    content = compose_text(message, with_link=False)
     link = f"\n[Acknowledge]({message.ack_url})" if message.ack_url else ""
     body: dict[str, object] = {
         "attachments": [
             {
                 "fallback": _without_mentions(
-                    truncate(f"{words.title}\n{text}", TEXT_LIMIT, lambda part: len(_without_mentions(part)))
+                    truncate(f"{content.title}\n{content.text}", TEXT_LIMIT, lambda part: len(_without_mentions(part)))
                 ),
-                "color": f"#{COLOURS[words.severity]:06x}",
-                "title": escape_markup(words.title),
-                "text": escape_markup(truncate(text, TEXT_LIMIT, lambda part: len(escape_markup(part)))) + link,
+                "color": f"#{COLOURS[content.severity]:06x}",
+                "title": escape_markup(content.title),
+                "text": escape_markup(truncate(content.text, TEXT_LIMIT, lambda part: len(escape_markup(part)))) + link,
             }
         ]
     }
@@ -45,7 +44,7 @@ def render(config: Mattermost, message: Message) -> ProviderRequest:
 
 
 def escape_markup(text: str) -> str:
-    """The text with Mattermost's markup switched off; it mentions nobody."""
+    """Escape Mattermost's markup and mentions."""
     return _without_mentions(_MARKUP.sub(r"\\\g<0>", text))
 
 

@@ -15,8 +15,8 @@ TAGS = {
     Severity.WARNING: "yellow_circle",
     Severity.INFO: "information_source",
 }
-CALM_PRIORITY = 3  # ntfy's default: good news need not wake anybody
-TEXT_LIMIT = 4_096  # bytes: ntfy makes an attachment of what is longer
+CALM_PRIORITY = 3  # ntfy's default: a recovery need not wake anybody
+TEXT_LIMIT = 4_096  # bytes; ntfy turns a longer text into an attachment
 
 
 async def send(config: Ntfy, message: Message, context: SenderContext) -> None:
@@ -25,15 +25,15 @@ async def send(config: Ntfy, message: Message, context: SenderContext) -> None:
 
 
 def render(config: Ntfy, message: Message) -> ProviderRequest:
-    """The publication. `sequence_id` is the delivery: a second attempt updates the first instead of ringing again."""
-    words = compose_text(message, with_link=False)
-    urgent = words.severity in (Severity.CRITICAL, Severity.WARNING)
+    """Render the message. `sequence_id` is the delivery: a second attempt updates the first without a new alert."""
+    content = compose_text(message, with_link=False)
+    urgent = content.severity in (Severity.CRITICAL, Severity.WARNING)
     body: dict[str, object] = {
         "topic": config.topic,
-        "title": words.title,
-        "message": truncate(words.text, TEXT_LIMIT, utf8_bytes),
+        "title": content.title,
+        "message": truncate(content.text, TEXT_LIMIT, utf8_bytes),
         "priority": config.priority if urgent else min(config.priority, CALM_PRIORITY),
-        "tags": [TAGS[words.severity]],
+        "tags": [TAGS[content.severity]],
         "sequence_id": message.delivery_id,
     }
     button = {"action": "view", "label": "Acknowledge", "url": message.ack_url, "clear": True}
@@ -42,7 +42,7 @@ def render(config: Ntfy, message: Message) -> ProviderRequest:
 
 
 def _authorization(config: Ntfy) -> dict[str, str]:
-    """An access token, or name and password; the token wins."""
+    """An access token, else user name and password."""
     if config.token:
         return {"Authorization": f"Bearer {config.token}"}
     if config.username:

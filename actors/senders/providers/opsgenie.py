@@ -1,4 +1,4 @@
-"""Opsgenie: alerts by the Alert API, under an alias."""
+"""Opsgenie: alerts by the Alert API, identified by an alias."""
 
 from urllib.parse import quote
 
@@ -12,41 +12,43 @@ from schema.message import Message
 
 REGIONS = {"us": "https://api.opsgenie.com", "eu": "https://api.eu.opsgenie.com"}
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
-MESSAGE_LIMIT, NOTE_LIMIT = 130, 15_000  # characters, Opsgenie's
+MESSAGE_LIMIT, NOTE_LIMIT = 130, 15_000  # characters; Opsgenie's limits
 ACTION_PATHS = {AlertAction.ACKNOWLEDGE: "acknowledge", AlertAction.CLOSE: "close"}
 
 
 async def send(config: Opsgenie, message: Message, context: SenderContext) -> None:
-    """Make every call, one after the other."""
+    """POST every request, in order."""
     for request in render(config, message):
         await post(request, context.http, error_field("message"))
 
 
 def render(config: Opsgenie, message: Message) -> list[ProviderRequest]:
-    """The calls. An alias that is open counts up instead of alerting again; news are nobody's alarm."""
+    """Render the requests. An open alias counts up instead of alerting again."""
     return [_request(config, one) for one in alerts_for(message) if one.action is not AlertAction.NONE]
 
 
-def _request(config: Opsgenie, alarm: Alert) -> ProviderRequest:
+def _request(config: Opsgenie, alert: Alert) -> ProviderRequest:
     root = f"{(config.server_url or REGIONS[config.region]).rstrip('/')}/v2/alerts"
     headers = {"Authorization": f"GenieKey {config.api_key}"}
-    if alarm.action is AlertAction.OPEN:
-        return json_request(root, _alert(config, alarm), headers)
-    url = f"{root}/{quote(alarm.key, safe='')}/{ACTION_PATHS[alarm.action]}?identifierType=alias"
-    words = compose_text(alarm.message, with_link=False)
-    note = truncate(f"{words.title}\n{words.text}", NOTE_LIMIT)
+    if alert.action is AlertAction.OPEN:
+        return json_request(root, _alert(config, alert), headers)
+    url = f"{root}/{quote(alert.key, safe='')}/{ACTION_PATHS[alert.action]}?identifierType=alias"
+    content = compose_text(alert.message, with_link=False)
+    note = truncate(f"{content.title}\n{content.text}", NOTE_LIMIT)
     return json_request(url, {"source": "Watchkeeper", "note": note}, headers)
 
 
-def _alert(config: Opsgenie, alarm: Alert) -> dict[str, object]:
-    words, message = compose_text(alarm.message, with_link=False), alarm.message
+def _alert(config: Opsgenie, alert: Alert) -> dict[str, object]:
+    content, message = compose_text(alert.message, with_link=False), alert.message
     details = {"event": str(message.event), "delivery_id": message.delivery_id}
     details |= {"acknowledge": message.ack_url} if message.ack_url else {}
     return {
-        "message": truncate(words.title, MESSAGE_LIMIT),
-        "alias": alarm.key,
-        "description": truncate(f"{words.title}\n{words.text}", NOTE_LIMIT),
-        "priority": PRIORITIES[-1] if message.test else provider_severity(words.severity, config.priority, PRIORITIES),
+        "message": truncate(content.title, MESSAGE_LIMIT),
+        "alias": alert.key,
+        "description": truncate(f"{content.title}\n{content.text}", NOTE_LIMIT),
+        "priority": PRIORITIES[-1]
+        if message.test
+        else provider_severity(content.severity, config.priority, PRIORITIES),
         "source": "Watchkeeper",
         "entity": monitor_name_of(message) or "Watchkeeper",
         "tags": [str(message.event)],

@@ -1,4 +1,4 @@
-"""PagerDuty: alerts by the Events API v2; what is no alarm becomes a change event, which pages nobody."""
+"""PagerDuty: alerts by the Events API v2. Messages without an alert become change events, which page nobody."""
 
 from actors.senders.kit.alert_actions import Alert, AlertAction, alerts_for, provider_severity
 from actors.senders.kit.context import SenderContext
@@ -10,22 +10,22 @@ from schema.message import Message
 
 SEVERITIES = ("critical", "error", "warning", "info")
 ACTIONS = {AlertAction.OPEN: "trigger", AlertAction.ACKNOWLEDGE: "acknowledge", AlertAction.CLOSE: "resolve"}
-SUMMARY_LIMIT = 1_024  # characters, PagerDuty's
+SUMMARY_LIMIT = 1_024  # characters; PagerDuty's limit
 
 
 async def send(config: Pagerduty, message: Message, context: SenderContext) -> None:
-    """Hand over every event, one after the other: PagerDuty takes them in the order it gets them."""
+    """POST every event in order: PagerDuty applies them as received."""
     for request in render(config, message):
         await post(request, context.http, _explain)
 
 
 def render(config: Pagerduty, message: Message) -> list[ProviderRequest]:
-    """The events; `dedup_key` is the alert's for as long as it lives."""
+    """Render the events. `dedup_key` stays the same as long as the alert is open."""
     return [_request(config, one) for one in alerts_for(message) if event_action(config, one)]
 
 
 def event_action(config: Pagerduty, alert: Alert) -> str:
-    """What PagerDuty is told to do; empty for a recovery that is to change nothing."""
+    """The `event_action`; `change` for a change event, empty for a recovery that should do nothing."""
     if alert.action is AlertAction.NONE:
         return "change"
     if alert.action is AlertAction.CLOSE and not alert.message.test:
@@ -33,48 +33,43 @@ def event_action(config: Pagerduty, alert: Alert) -> str:
     return ACTIONS[alert.action]
 
 
-def _request(config: Pagerduty, alarm: Alert) -> ProviderRequest:
-    action, root, words = (
-        event_action(config, alarm),
-        config.server_url.rstrip("/"),
-        compose_text(alarm.message, with_link=False),
-    )
+def _request(config: Pagerduty, alert: Alert) -> ProviderRequest:
+    action, root = event_action(config, alert), config.server_url.rstrip("/")
+    content = compose_text(alert.message, with_link=False)
     body: dict[str, object] = {"routing_key": config.routing_key}
     if action == "change":
-        return json_request(f"{root}/v2/change/enqueue", body | {"payload": _common_payload(alarm, words)})
-    body |= {"event_action": action, "dedup_key": alarm.key}
+        return json_request(f"{root}/v2/change/enqueue", body | {"payload": _common_payload(alert, content)})
+    body |= {"event_action": action, "dedup_key": alert.key}
     if action == "trigger":
-        body |= {
-            "payload": _common_payload(alarm, words) | _severity_payload(config, alarm, words),
-            "client": "Watchkeeper",
-        }
-        body |= {"links": [{"href": alarm.message.ack_url, "text": "Acknowledge"}]} if alarm.message.ack_url else {}
+        payload = _common_payload(alert, content) | _severity_payload(config, alert, content)
+        body |= {"payload": payload, "client": "Watchkeeper"}
+        body |= {"links": [{"href": alert.message.ack_url, "text": "Acknowledge"}]} if alert.message.ack_url else {}
     return json_request(f"{root}/v2/enqueue", body)
 
 
-def _common_payload(alarm: Alert, words: MessageText) -> dict[str, object]:
-    """What an alert and a change have in common."""
+def _common_payload(alert: Alert, content: MessageText) -> dict[str, object]:
+    """Payload fields that alerts and change events share."""
     return {
-        "summary": words.title[:SUMMARY_LIMIT],
-        "source": monitor_name_of(alarm.message) or "Watchkeeper",
-        "timestamp": alarm.message.at,
+        "summary": content.title[:SUMMARY_LIMIT],
+        "source": monitor_name_of(alert.message) or "Watchkeeper",
+        "timestamp": alert.message.at,
         "custom_details": {
-            "text": words.text,
-            "event": alarm.message.event,
-            "delivery_id": alarm.message.delivery_id,
+            "text": content.text,
+            "event": alert.message.event,
+            "delivery_id": alert.message.delivery_id,
         },
     }
 
 
-def _severity_payload(config: Pagerduty, alarm: Alert, words: MessageText) -> dict[str, object]:
-    severity = "info" if alarm.message.test else provider_severity(words.severity, config.severity, SEVERITIES)
-    rank: dict[str, object] = {"severity": severity, "class": alarm.message.event}
-    return rank | ({"component": alarm.message.monitor.type} if alarm.message.monitor else {})
+def _severity_payload(config: Pagerduty, alert: Alert, content: MessageText) -> dict[str, object]:
+    severity = "info" if alert.message.test else provider_severity(content.severity, config.severity, SEVERITIES)
+    payload: dict[str, object] = {"severity": severity, "class": alert.message.event}
+    return payload | ({"component": alert.message.monitor.type} if alert.message.monitor else {})
 
 
 def _explain(body: bytes) -> str:
-    """`message` says that something is wrong, `errors` what."""
-    answer = json_object(body)
-    errors = answer.get("errors")
-    said = [answer.get("message"), *(errors if isinstance(errors, list) else [])]
-    return "; ".join(one for one in said if isinstance(one, str))
+    """`message` names the error, `errors` its causes."""
+    error = json_object(body)
+    errors = error.get("errors")
+    texts = [error.get("message"), *(errors if isinstance(errors, list) else [])]
+    return "; ".join(one for one in texts if isinstance(one, str))

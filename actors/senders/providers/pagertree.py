@@ -1,4 +1,4 @@
-"""PagerTree: alerts through a webhook integration."""
+"""PagerTree: alerts by a webhook integration."""
 
 from actors.senders.kit.alert_actions import Alert, AlertAction, alerts_for
 from actors.senders.kit.context import SenderContext
@@ -11,31 +11,31 @@ EVENT_TYPES = {AlertAction.OPEN: "create", AlertAction.ACKNOWLEDGE: "acknowledge
 
 
 async def send(config: Pagertree, message: Message, context: SenderContext) -> None:
-    """Hand over every event, one after the other."""
+    """POST every event, in order."""
     for request in render(config, message):
         await post(request, context.http, error_field("message"))
 
 
 def render(config: Pagertree, message: Message) -> list[ProviderRequest]:
-    """The events; an `Id` that is open is not created again."""
+    """Render the events. An open `Id` is not created again."""
     return [_request(config, one) for one in alerts_for(message) if event_type(config, one)]
 
 
 def event_type(config: Pagertree, alert: Alert) -> str:
-    """What PagerTree is told to do; empty for news, and for a recovery that is to change nothing."""
+    """The `event_type`; empty without an alert, and for a recovery that should do nothing."""
     if alert.action is AlertAction.CLOSE and not alert.message.test:
         return {"resolve": "resolve", "acknowledge": "acknowledge", "nothing": ""}[config.on_recovery]
     return EVENT_TYPES.get(alert.action, "")
 
 
-def _request(config: Pagertree, alarm: Alert) -> ProviderRequest:
-    words, message = compose_text(alarm.message, with_link=False), alarm.message
+def _request(config: Pagertree, alert: Alert) -> ProviderRequest:
+    content, message = compose_text(alert.message, with_link=False), alert.message
     meta = {"delivery_id": message.delivery_id} | ({"acknowledge": message.ack_url} if message.ack_url else {})
     body: dict[str, object] = {
-        "event_type": event_type(config, alarm),
-        "Id": alarm.key,
-        "Title": words.title,
-        "Description": words.text or words.title,
+        "event_type": event_type(config, alert),
+        "Id": alert.key,
+        "Title": content.title,
+        "Description": content.text or content.title,
         "Tags": [str(message.event)],
         "Meta": meta,
     }

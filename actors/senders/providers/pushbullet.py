@@ -1,4 +1,4 @@
-"""Pushbullet: a push to somebody's devices, or to a channel's subscribers."""
+"""Pushbullet: a push to a user's devices or a channel's subscribers."""
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
@@ -7,7 +7,7 @@ from app.domain.text.message_text import compose_text
 from schema.channels import Pushbullet
 from schema.message import Message
 
-TEXT_LIMIT = 4_000  # characters; Pushbullet names no limit
+TEXT_LIMIT = 4_000  # characters; Pushbullet documents no limit
 
 
 async def send(config: Pushbullet, message: Message, context: SenderContext) -> None:
@@ -16,12 +16,12 @@ async def send(config: Pushbullet, message: Message, context: SenderContext) -> 
 
 
 def render(config: Pushbullet, message: Message) -> ProviderRequest:
-    """A note, or a link when there is one; `guid` is the delivery: a second attempt returns the first one's push."""
-    words = compose_text(message, with_link=False)
+    """Render a note or a link. `guid` is the delivery: a second attempt returns the first one's push."""
+    content = compose_text(message, with_link=False)
     body: dict[str, object] = {
         "type": "link" if message.ack_url else "note",
-        "title": words.title,
-        "body": truncate(words.text, TEXT_LIMIT),
+        "title": content.title,
+        "body": truncate(content.text, TEXT_LIMIT),
         "guid": message.delivery_id,
     }
     body |= {"url": message.ack_url} if message.ack_url else {}

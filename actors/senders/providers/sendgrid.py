@@ -12,20 +12,20 @@ from schema.message import Message
 
 
 async def send(config: Sendgrid, message: Message, context: SenderContext) -> None:
-    """Hand the letter over; 202 says that it is queued."""
+    """POST the e-mail; 202 means that it is queued."""
     await post(render(config, message), context.http, _explain)
 
 
 def render(config: Sendgrid, message: Message) -> ProviderRequest:
-    """The letter. Its links stay as they are: a click must not go by way of somebody else."""
-    words = compose_text(message, with_link=False)
+    """Render the e-mail. Tracking is off: links must not lead through a third party."""
+    content = compose_text(message, with_link=False)
     body: dict[str, object] = {
         "personalizations": [_recipients(config)],
         "from": {"email": config.sender.strip()},
-        "subject": words.title,
+        "subject": content.title,
         "content": [
-            {"type": "text/plain", "value": email_body.render_text(words, message)},
-            {"type": "text/html", "value": email_body.render_html(words, message)},
+            {"type": "text/plain", "value": email_body.render_text(content, message)},
+            {"type": "text/html", "value": email_body.render_html(content, message)},
         ],
         "headers": email_body.render_headers(message, config.sender),
         "custom_args": {"delivery_id": message.delivery_id, "event": str(message.event)},
@@ -37,21 +37,21 @@ def render(config: Sendgrid, message: Message) -> ProviderRequest:
 
 
 def _recipients(config: Sendgrid) -> dict[str, object]:
-    """Everybody once, whatever they are on: SendGrid refuses a letter that names somebody twice."""
-    seen = set[str]()
-    found = {kind: list(_unique(getattr(config, kind), seen)) for kind in ("to", "cc", "bcc")}
+    """Each recipient once over to, cc and bcc: SendGrid rejects duplicates."""
+    used = set[str]()
+    found = {kind: list(_unique(getattr(config, kind), used)) for kind in ("to", "cc", "bcc")}
     return {kind: [{"email": one} for one in addresses] for kind, addresses in found.items() if addresses}
 
 
-def _unique(addresses: Iterable[str], seen: set[str]) -> Iterable[str]:
+def _unique(addresses: Iterable[str], used: set[str]) -> Iterable[str]:
     for address in (one.strip() for one in addresses):
-        if address.lower() not in seen:
-            seen.add(address.lower())
+        if address.lower() not in used:
+            used.add(address.lower())
             yield address
 
 
 def _explain(body: bytes) -> str:
-    """Every error's own words; some errors are nothing but words."""
+    """The messages of all errors; an error may also be a plain string."""
     errors = json_object(body).get("errors")
-    said = [one.get("message") if isinstance(one, dict) else one for one in errors] if isinstance(errors, list) else []
-    return "; ".join(one for one in said if isinstance(one, str))
+    texts = [one.get("message") if isinstance(one, dict) else one for one in errors] if isinstance(errors, list) else []
+    return "; ".join(one for one in texts if isinstance(one, str))

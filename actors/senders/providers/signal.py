@@ -1,4 +1,4 @@
-"""Signal: a message through a signal-cli REST API, which answers 400 to whatever went wrong."""
+"""Signal: a message by a signal-cli REST API, which responds 400 to every error."""
 
 import re
 from http import HTTPStatus
@@ -11,7 +11,7 @@ from app.domain.text.message_text import compose_text
 from schema.channels import Signal
 from schema.message import Message
 
-TEXT_LIMIT = 4_000  # characters: what is longer, people would have to open
+TEXT_LIMIT = 4_000  # characters; readers must expand a longer text
 _error_text = error_field("error")
 _PERMANENT_ERRORS = re.compile(
     r"^(couldn't process|please |invalid (recipient|group)|signal messenger|a signal message|more than one)"
@@ -26,11 +26,11 @@ async def send(config: Signal, message: Message, context: SenderContext) -> None
 
 
 def render(config: Signal, message: Message) -> ProviderRequest:
-    """Plain text: `normal` says so to a server whose default is another one."""
-    words = compose_text(message)
+    """Render plain text; `normal` overrides the server's default."""
+    content = compose_text(message)
     body = {
         "message": truncate_keeping_link(
-            f"{EMOJI[words.severity]} {words.title}\n{words.text}", message.ack_url, TEXT_LIMIT
+            f"{EMOJI[content.severity]} {content.title}\n{content.text}", message.ack_url, TEXT_LIMIT
         ),
         "number": config.number,
         "recipients": config.recipients,
@@ -40,7 +40,7 @@ def render(config: Signal, message: Message) -> ProviderRequest:
 
 
 def _interpret(status: int, body: bytes) -> ResponseMeaning:
-    """A 400 may be a network that is away for a moment; only its words tell."""
+    """A 400 may be a temporary network error; only its text tells."""
     if status != HTTPStatus.BAD_REQUEST:
         return interpret_status(status)
     return ResponseMeaning.REJECTED if _PERMANENT_ERRORS.search(_error_text(body)) else ResponseMeaning.RETRY

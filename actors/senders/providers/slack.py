@@ -1,4 +1,4 @@
-"""Slack: a message to an incoming webhook."""
+"""Slack: a message sent to an incoming webhook."""
 
 import re
 
@@ -17,7 +17,7 @@ EMOJI = {
 }
 
 _WORD = re.compile(rb"[a-z_]{3,40}\s*")
-TITLE_LIMIT, TEXT_LIMIT = 600, 2_000  # characters once escaped, of a section's 3,000; a link needs some, too
+TITLE_LIMIT, TEXT_LIMIT = 600, 2_000  # characters once escaped; the rest of a section's 3,000 is for the link
 
 
 async def send(config: Slack, message: Message, context: SenderContext) -> None:
@@ -26,20 +26,17 @@ async def send(config: Slack, message: Message, context: SenderContext) -> None:
 
 
 def render(config: Slack, message: Message) -> ProviderRequest:
-    """`text` is what notifications show; the blocks are what the channel shows."""
-    words = compose_text(message, with_link=False)
-    plain = words.text
-    title, text = (
-        escape_markup(truncate(words.title, TITLE_LIMIT, _cost)),
-        escape_markup(truncate(plain, TEXT_LIMIT, _cost)),
-    )
+    """Render the message. `text` is shown in notifications, the blocks in the channel."""
+    content = compose_text(message, with_link=False)
+    title = escape_markup(truncate(content.title, TITLE_LIMIT, _cost))
+    text = escape_markup(truncate(content.text, TEXT_LIMIT, _cost))
     text += f"\n<{escape_markup(message.ack_url)}|Acknowledge>" if message.ack_url else ""
     body: dict[str, object] = {
-        "text": f"{EMOJI[words.severity]} {title}\n{text}",
+        "text": f"{EMOJI[content.severity]} {title}\n{text}",
         "blocks": [
             {
                 "type": "section",
-                "text": {"type": "mrkdwn", "text": f"{EMOJI[words.severity]} *{title}*\n{text}", "verbatim": True},
+                "text": {"type": "mrkdwn", "text": f"{EMOJI[content.severity]} *{title}*\n{text}", "verbatim": True},
             },
         ],
         "unfurl_links": False,
@@ -50,7 +47,7 @@ def render(config: Slack, message: Message) -> ProviderRequest:
 
 
 def escape_markup(text: str) -> str:
-    """The three characters that Slack gives a meaning: no mention or link can be made without them."""
+    """Escape Slack's three special characters; without them there is no mention or link."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -59,5 +56,5 @@ def _cost(text: str) -> int:
 
 
 def _explain(body: bytes) -> str:
-    """Slack answers an error with one word, such as `channel_not_found`."""
+    """Slack's error bodies are one word, such as `channel_not_found`."""
     return body.decode().strip() if _WORD.fullmatch(body) else ""

@@ -1,4 +1,4 @@
-"""E-mail: plain text and HTML, through an SMTP server."""
+"""E-mail: plain text and HTML, sent by an SMTP server."""
 
 import re
 import socket
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-PERMANENT_CODE = 500  # SMTP replies from here on say that trying again is of no use (RFC 5321, 4.2.1)
+PERMANENT_CODE = 500  # SMTP codes from here on are permanent (RFC 5321, 4.2.1)
 
 
 class OutgoingEmail(Struct, frozen=True):
-    """A message and its envelope: who is on bcc stands on the envelope only."""
+    """A message and its envelope; bcc recipients are only on the envelope."""
 
     message: EmailMessage
     sender: str
     recipients: list[str]
 
 
-async def send(config: Smtp, message: Message, tools: SenderContext) -> None:
-    """Hand the letter to the server. Sent once the server has taken it for at least one recipient."""
-    import aiosmtplib  # noqa: PLC0415  # only who sends e-mail pays for it
+async def send(config: Smtp, message: Message, context: SenderContext) -> None:
+    """Send the e-mail. It counts as sent once the server accepted it for at least one recipient."""
+    import aiosmtplib  # noqa: PLC0415  # loaded only when e-mail is sent
 
-    letter = render(config, message)
+    email = render(config, message)
     client = aiosmtplib.SMTP(
         hostname=usable_host(config.host),
-        sock=await _connect(config, tools),
+        sock=await _connect(config, context),
         use_tls=config.security == "tls",
         start_tls=config.security == "starttls",
         validate_certs=not config.ignore_tls_errors,
@@ -53,10 +53,10 @@ async def send(config: Smtp, message: Message, tools: SenderContext) -> None:
         username=config.username or None,
         password=config.password if config.username else None,
         local_hostname=_local_hostname(),
-        timeout=None,  # the limit of the whole send is the only one
+        timeout=None,  # the whole send has one limit
     )
     try:
-        await _submit(client, letter)
+        await _submit(client, email)
     except aiosmtplib.SMTPException as error:
         raise _delivery_error(error) from error
     except OSError as error:  # TLS, mostly
@@ -66,10 +66,10 @@ async def send(config: Smtp, message: Message, tools: SenderContext) -> None:
 
 
 def render(config: Smtp, message: Message) -> OutgoingEmail:
-    """The letter. Its id and date come from the delivery and the event: every attempt sends the same one."""
-    words = compose_text(message, with_link=False)
+    """Render the e-mail. Its id and date come from the delivery and the event, the same on every attempt."""
+    content = compose_text(message, with_link=False)
     mail = EmailMessage(policy=RULES)
-    mail["Subject"] = words.title
+    mail["Subject"] = content.title
     mail["From"] = _address(config.sender)
     mail["To"] = [_address(one) for one in config.to]
     if config.cc:
@@ -77,42 +77,42 @@ def render(config: Smtp, message: Message) -> OutgoingEmail:
     mail["Date"] = format_datetime(message.at)
     for name, value in email_body.render_headers(message, config.sender).items():
         mail[name] = value
-    mail.set_content(email_body.render_text(words, message))
-    mail.add_alternative(email_body.render_html(words, message), subtype="html")
-    everybody = [one.strip() for one in (*config.to, *config.cc, *config.bcc)]
-    return OutgoingEmail(mail, config.sender.strip(), list(dict.fromkeys(everybody)))
+    mail.set_content(email_body.render_text(content, message))
+    mail.add_alternative(email_body.render_html(content, message), subtype="html")
+    recipients = [one.strip() for one in (*config.to, *config.cc, *config.bcc)]
+    return OutgoingEmail(mail, config.sender.strip(), list(dict.fromkeys(recipients)))
 
 
-async def _connect(config: Smtp, tools: SenderContext) -> socket.socket:
+async def _connect(config: Smtp, context: SenderContext) -> socket.socket:
     try:
-        return await tools.connect(usable_host(config.host), config.port)
+        return await context.connect(usable_host(config.host), config.port)
     except EgressDenied as error:
         raise DeliveryError(str(error), permanent=True) from error
     except OSError as error:
         raise DeliveryError(describe_error(error)) from error
 
 
-async def _submit(client: "aiosmtplib.SMTP", letter: OutgoingEmail) -> None:
+async def _submit(client: "aiosmtplib.SMTP", email: OutgoingEmail) -> None:
     await client.connect()
-    refused, _ = await client.send_message(letter.message, sender=letter.sender, recipients=letter.recipients)
-    if refused:  # trying again would send it twice to those who have it
-        log.warning("sender.recipients_refused", type="smtp", n=len(refused))
+    rejected, _ = await client.send_message(email.message, sender=email.sender, recipients=email.recipients)
+    if rejected:  # a retry would send it again to those who have it
+        log.warning("sender.recipients_refused", type="smtp", n=len(rejected))
 
 
 def _quit(client: "aiosmtplib.SMTP") -> None:
-    """Say goodbye and don't wait for the answer: a slow one must not turn a letter that was taken into a failure."""
+    """Send QUIT without waiting for the reply: a slow one must not fail an e-mail that was accepted."""
     if client.is_connected and client.protocol is not None:
         client.protocol.write(b"QUIT\r\n")
     client.close()
 
 
 def _delivery_error(error: "aiosmtplib.SMTPException") -> DeliveryError:
-    import aiosmtplib  # noqa: PLC0415  # loaded already: this is its error
+    import aiosmtplib  # noqa: PLC0415  # already loaded: this is its error
 
     match error:
         case aiosmtplib.SMTPRecipientsRefused():
             return _recipients_error(error.recipients)
-        case aiosmtplib.SMTPAuthenticationError():  # the server's words may repeat what it was sent
+        case aiosmtplib.SMTPAuthenticationError():  # the server's text may repeat the credentials
             return DeliveryError(
                 f"the user name or password was refused ({error.code})",
                 permanent=error.code >= PERMANENT_CODE,
@@ -124,7 +124,10 @@ def _delivery_error(error: "aiosmtplib.SMTPException") -> DeliveryError:
                 f"answered {error.code} {error.message}", permanent=error.code >= PERMANENT_CODE, got_response=True
             )
         case aiosmtplib.SMTPConnectError() | aiosmtplib.SMTPServerDisconnected():
-            return DeliveryError(_cause(error))
+            cause = error.__cause__
+            return DeliveryError(
+                describe_error(cause) if isinstance(cause, OSError) else "the server closed the connection"
+            )
         case aiosmtplib.SMTPNotSupported():
             return DeliveryError(str(error), permanent=True)
         case _:
@@ -132,7 +135,7 @@ def _delivery_error(error: "aiosmtplib.SMTPException") -> DeliveryError:
 
 
 def _recipients_error(refusals: "list[aiosmtplib.SMTPRecipientRefused]") -> DeliveryError:
-    """Nobody may have it; temporary as soon as one of them may get it later."""
+    """All recipients were rejected; temporary when at least one of them may succeed later."""
     first = refusals[0]
     return DeliveryError(
         f"all {len(refusals)} recipients were refused: {first.code} {first.message}",
@@ -141,15 +144,8 @@ def _recipients_error(refusals: "list[aiosmtplib.SMTPRecipientRefused]") -> Deli
     )
 
 
-def _cause(error: Exception) -> str:
-    """What lies below a connection's end."""
-    return (
-        describe_error(error.__cause__) if isinstance(error.__cause__, OSError) else "the server closed the connection"
-    )
-
-
 def _address(text: str) -> Address:
-    """An address for a header; its parts are quoted as needed, and a line break in it is refused."""
+    """An address for a header, quoted as needed. Raises DeliveryError for a line break."""
     name, _, domain = text.strip().rpartition("@")
     try:
         return Address(username=name, domain=domain)
@@ -158,6 +154,6 @@ def _address(text: str) -> Address:
 
 
 def _local_hostname() -> str:
-    """The name we greet with; looking up a full one may take longer than the mail."""
+    """The name for EHLO; looking up a fully qualified one may take longer than the mail."""
     name = socket.gethostname()
     return name if re.fullmatch(r"[A-Za-z0-9.-]+", name) else "localhost"

@@ -1,4 +1,4 @@
-"""Microsoft Teams: an Adaptive Card to a workflow that waits for a webhook."""
+"""Microsoft Teams: an Adaptive Card sent to a workflow with a webhook trigger."""
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
@@ -13,26 +13,26 @@ COLOURS = {
     Severity.WARNING: "warning",
     Severity.INFO: "default",
 }
-TEXT_LIMIT, LINES = 4_000, 40  # so that a card keeps below the 28 KB that Teams takes, however it is escaped
-VERSION = "1.4"  # what Teams shows on every device
+TEXT_LIMIT, LINES = 4_000, 40  # keeps a card below the 28 KB that Teams accepts, however it is escaped
+VERSION = "1.4"  # supported by Teams on every device
 
 
 async def send(config: Teams, message: Message, context: SenderContext) -> None:
-    """POST the card; workflows answer 202."""
+    """POST the card; workflows respond 202."""
     await post(render(config, message), context.http, error_field("error", "message"))
 
 
 def render(config: Teams, message: Message) -> ProviderRequest:
-    """A message with one card as its attachment."""
+    """Render a message with one card as its attachment."""
     card = _card(message)
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return json_request(config.webhook_url, {"type": "message", "attachments": [attachment]})
 
 
 def _card(message: Message) -> dict[str, object]:
-    words = compose_text(message, with_link=False)
-    lines = truncate(words.text, TEXT_LIMIT).split("\n", LINES - 1)
-    title = {"text": words.title, "weight": "bolder", "size": "medium", "color": COLOURS[words.severity]}
+    content = compose_text(message, with_link=False)
+    lines = truncate(content.text, TEXT_LIMIT).split("\n", LINES - 1)
+    title = {"text": content.title, "weight": "bolder", "size": "medium", "color": COLOURS[content.severity]}
     card: dict[str, object] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -45,5 +45,5 @@ def _card(message: Message) -> dict[str, object]:
 
 
 def _line(run: dict[str, str], **properties: str) -> dict[str, object]:
-    """A line of plain text: unlike a TextBlock, a TextRun knows no markup, so nothing in it can link or mention."""
+    """A line of plain text. Unlike a TextBlock, a TextRun has no markup, so nothing in it links or mentions."""
     return {"type": "RichTextBlock", **properties, "inlines": [{"type": "TextRun", **run}]}

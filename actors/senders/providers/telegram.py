@@ -1,4 +1,4 @@
-"""Telegram: a message from a bot. Its token is part of the address, which therefore never appears anywhere."""
+"""Telegram: a message from a bot. Its token is part of the URL, which therefore is never logged."""
 
 from html import escape
 from urllib.parse import quote
@@ -11,7 +11,7 @@ from app.domain.text.message_text import compose_text
 from schema.channels import Telegram
 from schema.message import Message
 
-TEXT_LIMIT = 3_800  # UTF-16 units of the 4,096 that Telegram takes with the title
+TEXT_LIMIT = 3_800  # UTF-16 units; the rest of Telegram's 4,096 is for the title
 
 
 async def send(config: Telegram, message: Message, context: SenderContext) -> None:
@@ -20,12 +20,12 @@ async def send(config: Telegram, message: Message, context: SenderContext) -> No
 
 
 def render(config: Telegram, message: Message) -> ProviderRequest:
-    """The call; everything that came from outside is escaped."""
-    words = compose_text(message)
-    text = truncate_keeping_link(words.text, message.ack_url, TEXT_LIMIT, utf16_units)
+    """Render the request; all content is escaped."""
+    content = compose_text(message)
+    text = truncate_keeping_link(content.text, message.ack_url, TEXT_LIMIT, utf16_units)
     body: dict[str, object] = {
         "chat_id": config.chat_id,
-        "text": f"{EMOJI[words.severity]} <b>{escape(words.title)}</b>\n{escape(text)}",
+        "text": f"{EMOJI[content.severity]} <b>{escape(content.title)}</b>\n{escape(text)}",
         "parse_mode": "HTML",
         "link_preview_options": {"is_disabled": True},
         "disable_notification": config.silent,

@@ -1,4 +1,4 @@
-"""Twilio: a text message. It knows no idempotency key: what it took without saying so is sent again."""
+"""Twilio: a text message. There is no idempotency key: after a lost response the message is sent again."""
 
 import base64
 from typing import Any
@@ -12,8 +12,9 @@ from app.domain.text.message_text import compose_text
 from schema.channels import Twilio
 from schema.message import Message
 
-BODY_LIMIT = 1_600  # characters, Twilio's
-RATE_LIMIT_CODES = (14107, 20429, 21611, 30001, 30022, 63018, 63038)  # too much at once, or for today: later it works
+BODY_LIMIT = 1_600  # characters; Twilio's limit
+SENDER_ID_LIMIT = 11  # characters of an alphanumeric sender id; a messaging service's id is longer
+RATE_LIMIT_CODES = (14107, 20429, 21611, 30001, 30022, 63018, 63038)  # too many at once or today: a retry works later
 FAILED_STATES = ("failed", "undelivered", "canceled")
 
 
@@ -23,15 +24,15 @@ async def send(config: Twilio, message: Message, context: SenderContext) -> None
 
 
 def render(config: Twilio, message: Message) -> ProviderRequest:
-    """The call: a form, signed in with the account or one of its keys."""
-    words = compose_text(message, with_link=False)
-    plain = f"{words.title}\n{words.text}"
+    """Render the form, authenticated by the account or one of its API keys."""
+    content = compose_text(message, with_link=False)
+    text = f"{content.title}\n{content.text}"
     link = f"\nAcknowledge: {message.ack_url}" if message.ack_url else ""
-    sender = "MessagingServiceSid" if config.sender.startswith("MG") and len(config.sender) > 11 else "From"  # noqa: PLR2004  # names are no longer
+    is_service = config.sender.startswith("MG") and len(config.sender) > SENDER_ID_LIMIT
     form = {
         "To": config.to,
-        sender: config.sender,
-        "Body": truncate(plain, BODY_LIMIT - len(link)) + link,
+        "MessagingServiceSid" if is_service else "From": config.sender,
+        "Body": truncate(text, BODY_LIMIT - len(link)) + link,
     }
     pair = base64.b64encode(f"{config.api_key_sid or config.account_sid}:{config.auth_token}".encode()).decode()
     return ProviderRequest(
@@ -42,20 +43,20 @@ def render(config: Twilio, message: Message) -> ProviderRequest:
 
 
 def interpret_response(status: int, body: bytes) -> ResponseMeaning:
-    """What the status says, unless the body knows better: a message may be created and have failed already."""
-    answer = json_object(body)
-    if _code_of(answer) in RATE_LIMIT_CODES:
+    """By the status, unless the body says more: a message may be created and have failed already."""
+    fields = json_object(body)
+    if _code_of(fields) in RATE_LIMIT_CODES:
         return ResponseMeaning.RETRY
-    return ResponseMeaning.REJECTED if answer.get("status") in FAILED_STATES else interpret_status(status)
+    return ResponseMeaning.REJECTED if fields.get("status") in FAILED_STATES else interpret_status(status)
 
 
 def _explain(body: bytes) -> str:
-    """Twilio's code and its words, of a refusal or of a message."""
-    answer = json_object(body)
-    code, words = _code_of(answer), answer.get("message") or answer.get("error_message")
-    numbered = f"error {code}" if isinstance(code, int) else ""
-    return ": ".join(one for one in (numbered, words) if isinstance(one, str) and one)
+    """Twilio's error code and text, of a rejection or of a failed message."""
+    fields = json_object(body)
+    code, text = _code_of(fields), fields.get("message") or fields.get("error_message")
+    code_text = f"error {code}" if isinstance(code, int) else ""
+    return ": ".join(one for one in (code_text, text) if isinstance(one, str) and one)
 
 
-def _code_of(answer: dict[str, Any]) -> object:
-    return answer.get("code") or answer.get("error_code")
+def _code_of(fields: dict[str, Any]) -> object:
+    return fields.get("code") or fields.get("error_code")

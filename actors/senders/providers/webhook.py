@@ -1,4 +1,4 @@
-"""Webhook: the event as JSON, signed. The same bytes on every attempt, so that a receiver can tell doubles."""
+"""Webhook: the event as signed JSON. The same bytes on every attempt, so that receivers can detect duplicates."""
 
 import hashlib
 import hmac
@@ -15,13 +15,13 @@ from schema.message import Message
 
 RESERVED_HEADERS = frozenset(
     {"content-type", "content-length", "transfer-encoding", "host", "connection"}
-)  # not the channel's
-ABSENT = (None, "")  # facts that an event does not have
+)  # not to be set by the channel
+ABSENT = (None, "")  # values of facts that an event does not have
 _ENCODER = msgspec.json.Encoder()
 
 
 class WebhookBody(Struct, frozen=True):
-    """The signature is the last member, and signs what stands before it."""
+    """The JSON body. `signature` is the last member and signs the members before it."""
 
     event: str
     timestamp: str
@@ -35,11 +35,11 @@ async def send(config: Webhook, message: Message, context: SenderContext) -> Non
 
 
 def render(config: Webhook, message: Message) -> ProviderRequest:
-    """The request; `X-Webhook-Signature` signs the raw body, the member `signature` the rest of the body.
+    """Render the request. `X-Webhook-Signature` signs the raw body, the member `signature` the rest of the body.
 
-    While the channel has a secret of before, `X-Webhook-Signature-Previous` signs the raw body with that one.
+    While the channel has a previous secret, `X-Webhook-Signature-Previous` signs the raw body with it.
     """
-    body = WebhookBody(str(message.event), _rfc3339(message.at), _data(message))
+    body = _body(message)
     if config.secret:
         body = msgspec.structs.replace(body, signature=_signature(config.secret, _ENCODER.encode(body)))
     raw = _ENCODER.encode(body)
@@ -54,7 +54,7 @@ def render(config: Webhook, message: Message) -> ProviderRequest:
 
 
 def _channel_headers(headers: dict[str, str]) -> dict[str, str]:
-    """The channel's headers, without those that would contradict ours."""
+    """The channel's headers, without those that we set."""
     return {
         name: value
         for name, value in headers.items()
@@ -67,8 +67,8 @@ def _signature(secret: str, signed: bytes) -> str:
 
 
 def _data(message: Message) -> dict[str, Any]:
-    """What happened: the event's own facts, the usual ones in their usual form. What an event lacks is left out."""
-    usual = {
+    """The event's facts, the common ones in their common form; absent ones are left out."""
+    common = {
         "delivery_id": message.delivery_id,
         "monitor": message.monitor,
         "status": message.status,
@@ -77,14 +77,14 @@ def _data(message: Message) -> dict[str, Any]:
         "duration": message.duration_s,
         "ping": message.ping_ms,
         "test": message.test or None,
-        "others": [_merged_body(one) for one in message.merged] or None,
+        "others": [_body(one) for one in message.merged] or None,
     }
-    known = usual | message.facts | {name: value for name, value in usual.items() if value not in ABSENT}
-    return {name: value for name, value in known.items() if value not in ABSENT}
+    facts = common | message.facts | {name: value for name, value in common.items() if value not in ABSENT}
+    return {name: value for name, value in facts.items() if value not in ABSENT}
 
 
-def _merged_body(message: Message) -> WebhookBody:
-    """What is told together with it."""
+def _body(message: Message) -> WebhookBody:
+    """The body without its signature."""
     return WebhookBody(str(message.event), _rfc3339(message.at), _data(message))
 
 

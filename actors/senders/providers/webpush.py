@@ -1,6 +1,6 @@
-"""Web push: a message to one browser, which alone can read it, by way of its maker's push service.
+"""Web push: a message encrypted for one browser, sent to its vendor's push service.
 
-Source: RFC 8030 (TTL, Urgency, Topic), RFC 8291 (encryption), RFC 8292 (VAPID: who we are).
+Source: RFC 8030 (TTL, Urgency, Topic), RFC 8291 (encryption), RFC 8292 (VAPID, sender identification).
 """
 
 import os
@@ -24,26 +24,26 @@ from app.domain.text.message_text import Severity, compose_text
 from schema.channels import Webpush
 from schema.message import Message
 
-TOKEN_S = 43_200  # of the 24 hours that a push service accepts at most
-TOPIC_LENGTH = 32  # characters, of base64url (RFC 8030, 5.4)
-URGENCIES = {Severity.CRITICAL: "high"}  # wakes a device that saves power; all else is "normal"
+TOKEN_S = 43_200  # push services accept at most 24 hours
+TOPIC_LENGTH = 32  # characters of base64url (RFC 8030, 5.4)
+URGENCIES = {Severity.CRITICAL: "high"}  # wakes a device that saves power; all others are "normal"
 _ENCODER = msgspec.json.Encoder()
 
 
 async def send(config: Webpush, message: Message, context: SenderContext) -> None:
-    """Hand the message to the push service. 404 and 410 mean that the browser is subscribed no more."""
-    once = MessageKeys(ec.generate_private_key(ec.SECP256R1()), os.urandom(SALT_BYTES))
+    """POST the message to the push service. 404 and 410 mean that the subscription has ended."""
+    keys = MessageKeys(ec.generate_private_key(ec.SECP256R1()), os.urandom(SALT_BYTES))
     try:
-        request = render(config, message, once, int(time()))
+        request = render(config, message, keys, int(time()))
     except ValueError as error:
         raise DeliveryError("the subscription's keys are not what they should be", permanent=True) from error
     await post(request, context.http, _explain)
 
 
 def render(config: Webpush, message: Message, keys: MessageKeys, now_s: int) -> ProviderRequest:
-    """The request. While the browser is away, a later message with the same topic takes the place of an earlier one.
+    """Render the request. While the browser is offline, a message replaces earlier ones of the same topic.
 
-    raises    ValueError when a key is none
+    raises    ValueError for an invalid key
     """
     headers = {
         "Authorization": _authorization(config, now_s),
@@ -59,10 +59,10 @@ def render(config: Webpush, message: Message, keys: MessageKeys, now_s: int) -> 
 
 
 def payload_of(message: Message) -> bytes:
-    """What the browser's service worker gets; the text is cut when all of it is too much."""
-    words = compose_text(message, with_link=False)
-    told = {
-        "title": words.title,
+    """The payload for the browser's service worker; its text is truncated to the limit."""
+    content = compose_text(message, with_link=False)
+    fields = {
+        "title": content.title,
         "body": "",
         "tag": topic_of(message),
         "event": message.event,
@@ -70,13 +70,12 @@ def payload_of(message: Message) -> bytes:
         "delivery_id": message.delivery_id,
         "ack_url": message.ack_url,
     }
-    text = words.text
-    cut = truncate(text, PLAIN_LIMIT, lambda body: len(_ENCODER.encode(told | {"body": body})))
-    return _ENCODER.encode(told | {"body": cut})
+    shortened = truncate(content.text, PLAIN_LIMIT, lambda body: len(_ENCODER.encode(fields | {"body": body})))
+    return _ENCODER.encode(fields | {"body": shortened})
 
 
 def topic_of(message: Message) -> str:
-    """The same for everything about one outage."""
+    """The topic, the same for all messages of one outage."""
     return vapid.to_base64url(sha256(alert_key(message).encode()).digest())[:TOPIC_LENGTH]
 
 
@@ -88,6 +87,6 @@ def _authorization(config: Webpush, now_s: int) -> str:
 
 
 def _explain(body: bytes) -> str:
-    """Mozilla says `message`, Apple `reason`; the others answer with pages."""
-    answer = json_object(body)
-    return next((said for name in ("message", "reason") if isinstance(said := answer.get(name), str)), "")
+    """Mozilla uses `message`, Apple `reason`; others respond with HTML pages."""
+    error = json_object(body)
+    return next((text for name in ("message", "reason") if isinstance(text := error.get(name), str)), "")

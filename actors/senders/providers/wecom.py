@@ -1,4 +1,4 @@
-"""WeCom: a message to a group's robot. Its answers are 200, and a code in the body says what became of the message."""
+"""WeCom: a message to a group's robot. It always responds 200; a code in the body is the result."""
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +12,7 @@ from app.domain.text.message_text import compose_text
 from schema.channels import Wecom
 from schema.message import Message
 
-TEXT_LIMIT = 2_048  # bytes, WeCom's
+TEXT_LIMIT = 2_048  # bytes; WeCom's limit
 RETRY_CODES = frozenset({-1, 6_000, 45_009, 45_011, 45_033})  # busy, conflict, too often, too fast, too many at once
 
 
@@ -27,18 +27,18 @@ async def send(config: Wecom, message: Message, context: SenderContext) -> None:
 
 
 def render(config: Wecom, message: Message) -> ProviderRequest:
-    """A `text`: it knows no markup, and mentions only whom a list of its own names."""
-    words = compose_text(message)
-    text = f"{EMOJI[words.severity]} {words.title}\n{words.text}".replace("<@", "< @")
-    content = truncate_keeping_link(text, message.ack_url, TEXT_LIMIT, utf8_bytes)
-    return json_request(config.webhook_url, {"msgtype": "text", "text": {"content": content}})
+    """Render a `text`: it has no markup, and mentions only members of its own list."""
+    content = compose_text(message)
+    text = f"{EMOJI[content.severity]} {content.title}\n{content.text}".replace("<@", "< @")
+    shortened = truncate_keeping_link(text, message.ack_url, TEXT_LIMIT, utf8_bytes)
+    return json_request(config.webhook_url, {"msgtype": "text", "text": {"content": shortened}})
 
 
 def _interpret(status: int, body: bytes) -> ResponseMeaning:
-    """A 200 without a code is not WeCom's: somebody in between said so, and nothing is confirmed."""
-    verdict, result = interpret_status(status), _parse_result(body)
-    if verdict is not ResponseMeaning.ACCEPTED:
-        return verdict
+    """A 200 without a code comes from a proxy, not WeCom: the delivery is not confirmed."""
+    meaning, result = interpret_status(status), _parse_result(body)
+    if meaning is not ResponseMeaning.ACCEPTED:
+        return meaning
     if result is None or result.errcode in RETRY_CODES:
         return ResponseMeaning.RETRY
     return ResponseMeaning.REJECTED if result.errcode else ResponseMeaning.ACCEPTED

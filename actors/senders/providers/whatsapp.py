@@ -1,4 +1,4 @@
-"""WhatsApp: a message through a WAHA server."""
+"""WhatsApp: a message by a WAHA server."""
 
 import re
 from http import HTTPStatus
@@ -11,24 +11,24 @@ from app.domain.text.message_text import compose_text
 from schema.channels import Whatsapp
 from schema.message import Message
 
-TEXT_LIMIT = 4_096  # characters, what every way into WhatsApp takes
-LOOKALIKES = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}  # noqa: RUF001  # WhatsApp has no way to escape; these look alike
+TEXT_LIMIT = 4_096  # characters; accepted by every WhatsApp engine of WAHA
+LOOKALIKES = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}  # noqa: RUF001  # WhatsApp has no escapes; these look alike
 _MARKUP = re.compile(r"[*~`]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
 async def send(config: Whatsapp, message: Message, context: SenderContext) -> None:
-    """Call `sendText`."""
+    """POST to `sendText`."""
     await post(render(config, message), context.http, _explain, _interpret)
 
 
 def render(config: Whatsapp, message: Message) -> ProviderRequest:
-    """The call. No preview is fetched of what a message mentions."""
-    words = compose_text(message)
-    title, text = escape_markup(words.title), escape_markup(words.text)
+    """Render the request, without link previews."""
+    content = compose_text(message)
+    title, text = escape_markup(content.title), escape_markup(content.text)
     body: dict[str, object] = {
         "session": config.session,
         "chatId": config.chat_id,
-        "text": truncate_keeping_link(f"{EMOJI[words.severity]} *{title}*\n{text}", message.ack_url, TEXT_LIMIT),
+        "text": truncate_keeping_link(f"{EMOJI[content.severity]} *{title}*\n{text}", message.ack_url, TEXT_LIMIT),
         "linkPreview": False,
     }
     headers = {"X-Api-Key": config.api_key} if config.api_key else {}
@@ -36,8 +36,8 @@ def render(config: Whatsapp, message: Message) -> ProviderRequest:
 
 
 def escape_markup(text: str) -> str:
-    """The text without what WhatsApp reads as markup."""
-    return _MARKUP.sub(lambda found: LOOKALIKES[found.group()], text)
+    """Replace WhatsApp's markup by lookalikes."""
+    return _MARKUP.sub(lambda match: LOOKALIKES[match.group()], text)
 
 
 def _explain(body: bytes) -> str:
@@ -45,6 +45,6 @@ def _explain(body: bytes) -> str:
 
 
 def _interpret(status: int, body: bytes) -> ResponseMeaning:
-    """A session that is starting, or waits for its phone, answers 422 and comes back."""
-    asleep = status == HTTPStatus.UNPROCESSABLE_ENTITY and "session status" in _explain(body).lower()
-    return ResponseMeaning.RETRY if asleep else interpret_status(status)
+    """422 with a session status is temporary: the session is starting or waits for its phone."""
+    is_starting = status == HTTPStatus.UNPROCESSABLE_ENTITY and "session status" in _explain(body).lower()
+    return ResponseMeaning.RETRY if is_starting else interpret_status(status)

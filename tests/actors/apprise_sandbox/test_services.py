@@ -27,9 +27,9 @@ EXAMPLES: dict[str, dict[str, dict[str, object]]] = json.loads(Path(__file__).wi
 ROOT = Path(__file__).parents[3]
 SURVEY = """
 import sys
-from actors.apprise_sandbox import catalogue as survey, docs_page as page
-found = survey.catalogue()
-sys.stdout.buffer.write(survey.written(found) + b"\\f" + page.page_of(found).encode())
+from actors.apprise_sandbox import catalogue, docs_page
+found = catalogue.list_services()
+sys.stdout.buffer.write(catalogue.encode_catalogue(found) + b"\\f" + docs_page.render_page(found).encode())
 """  # in a process of its own: it loads all of Apprise
 NOWHERE = EgressPolicy(deny=["0.0.0.0/0", "::/0"])
 

@@ -129,7 +129,7 @@ async def test_the_provider_s_own_words_reach_the_delivery_log(
 @pytest.mark.parametrize("provider", HTTP_PROVIDERS)
 async def test_who_never_answers_is_left_at_the_limit(provider: str, receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(hang=True))
-    failed = await undelivered(channel(provider, receiver.url), tools, limit_s=0.1)
+    failed = await undelivered(channel(provider, receiver.url), tools, timeout_s=0.1)
     assert (failed.reason, failed.permanent) == ("no answer within 0.1 s", False)
 
 
@@ -291,7 +291,7 @@ async def test_no_secret_is_in_a_reason_or_in_the_log(
     if trouble == "broken":
         monkeypatch.setitem(senders.SENDERS, type(config), _broken)
     with structlog.testing.capture_logs() as logs:
-        failed = await undelivered(config, tools, limit_s=0.2)
+        failed = await undelivered(config, tools, timeout_s=0.2)
     assert not [one for one in secrets_of(config) if one in f"{failed.reason}{logs}"]
     assert failed.__suppress_context__
 
@@ -334,4 +334,4 @@ def secrets_of(config: ChannelConfig) -> list[str]:
 async def test_a_limit_that_rings_late_says_nothing_of_the_channel(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(hang=True))
     asyncio.get_running_loop().call_later(0.1, time.sleep, 2)
-    assert (await undelivered(channel("webhook", receiver.url), tools, limit_s=0.5)).stalled
+    assert (await undelivered(channel("webhook", receiver.url), tools, timeout_s=0.5)).stalled

@@ -220,7 +220,7 @@ async def test_a_server_that_is_none_is_survived(
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        failed = await undelivered(given.smtp(port), tools, limit_s=0.3)
+        failed = await undelivered(given.smtp(port), tools, timeout_s=0.3)
     assert (failed.reason, failed.permanent) == (reason, permanent)
 
 
