@@ -10,7 +10,7 @@ TOP = Path(__file__).parents[1]
 MODULES = sorted(path for room in ("app", "actors", "schema") for path in (TOP / room).rglob("*.py"))
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 PRIVATE_WORDS = {"told", "asked", "said", "heard", "news"}  # a language of our own, which nobody could guess
-ALLOWED_WORDS = 20
+ALLOWED_WORDS = 5
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
