@@ -6,6 +6,7 @@ inside of `transaction()`: its one connection is shared by every task started th
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
@@ -45,6 +46,8 @@ TRANSIENT_ERRORS = (
     asyncpg.InternalClientError,  # the connection ended in the middle of a response
     OSError,  # no connection, and no connection in time
 )
+_STRAY_MARK = re.compile(r"\?(?!\d)")
+_EACH = re.compile(r"\{each:(\d+)\}")
 UNMIGRATED = (aiosqlite.OperationalError, asyncpg.UndefinedTableError)  # the database is older than this code
 
 _engine: Any = None  # one of Piccolo's; they have no common typed interface
@@ -112,11 +115,15 @@ async def _write_lock() -> AsyncIterator[None]:
 
 @cache
 def _for_engine(sql: str, engine_type: str) -> str:
-    """Translate parameters (`?1`, in PostgreSQL `$1`) and `{each:1}`, the rows of a JSON array."""
-    for number in range(1, 10):
-        table = f"json_each(?{number})" if engine_type == "sqlite" else f"json_array_elements(?{number}::text::json)"
-        sql = sql.replace(f"{{each:{number}}}", f"{table} AS each")
-    return sql if engine_type == "sqlite" else sql.replace("?", "$")
+    """Translate parameters (`?1`, in PostgreSQL `$1`) and `{each:1}`, the rows of a JSON array.
+
+    Raises ValueError for a `?` that is no parameter: PostgreSQL would get a `$` in its place, and SQLite a parameter.
+    """
+    if stray := _STRAY_MARK.search(sql):
+        raise ValueError(f"a '?' without a number at character {stray.start()} of: {sql}")
+    if engine_type == "sqlite":
+        return _EACH.sub(r"json_each(?\1) AS each", sql)
+    return _EACH.sub(r"json_array_elements(?\1::text::json) AS each", sql).replace("?", "$")
 
 
 async def rows(sql: str, *args: Any) -> Any:

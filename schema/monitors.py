@@ -117,6 +117,8 @@ class PushAddress(Struct, frozen=True, kw_only=True):
 class UnreadableTarget(Struct, frozen=True):
     """A target that this process can't decrypt or decode: encrypted with another key, or of another version."""
 
+    type: str
+
 
 class Snapshot(Struct, frozen=True):
     """All a worker needs to check and evaluate a monitor, at one version. Secrets are decrypted: never publish it."""

@@ -184,3 +184,9 @@ async def test_who_finds_no_free_connection_is_refused_in_time(file: Path) -> No
     for one in held:
         await one.close()
     await all_usable()
+
+
+@pytest.mark.parametrize("sql", ["SELECT '?'", "SELECT 1 WHERE data ? 'key'", "SELECT ?1 || '?1?'"])
+async def test_a_question_mark_that_is_no_parameter_is_refused(database: Settings, sql: str) -> None:
+    with pytest.raises(ValueError, match=r"a '\?' without a number"):
+        await db.rows(sql, "a")

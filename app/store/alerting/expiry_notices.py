@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from app import clock, db
 from app.domain.alerting import expiry
+from app.store.monitoring.rows import type_of
 from app.store.sql import list_parameter
 from schema.events import Event, EventKind
 from schema.jobs import CheckOutcome, ExpiringItem
@@ -119,7 +120,7 @@ def _event_of(candidate: ExpiryCandidate) -> Event:
     item, snapshot, at_ms = candidate.expiring, candidate.snapshot, candidate.at_ms
     certificate = {"issuer": item.issuer, "fingerprint": item.identity} if item.kind == "certificate" else None
     data: dict[str, Any] = {
-        "monitor": {"id": snapshot.monitor_id, "name": snapshot.name, "type": type(snapshot.target).__name__.lower()},
+        "monitor": {"id": snapshot.monitor_id, "name": snapshot.name, "type": type_of(snapshot.target)},
         "name": item.name or snapshot.name,
         "expires_at": clock.instant(item.expires_ms),
         "days": expiry.days_left(item.expires_ms, at_ms),

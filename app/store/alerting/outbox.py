@@ -16,6 +16,7 @@ from app.domain.alerting.routing import ChannelSubscription, EventRouter
 from app.domain.monitoring import upside_down
 from app.domain.monitoring.judge import Evaluation
 from app.store.alerting.delivery_queue import ids_by_channel
+from app.store.monitoring.rows import type_of
 from app.store.sql import list_parameter
 from schema.channels.terms import ChannelRules
 from schema.events import Event, EventKind
@@ -54,7 +55,7 @@ def event_from_evaluation(outcome: CheckOutcome, evaluation: Evaluation | None, 
         return None
     at_ms = outcome.at_ms
     data: dict[str, Any] = {
-        "monitor": {"id": snapshot.monitor_id, "name": snapshot.name, "type": type(snapshot.target).__name__.lower()},
+        "monitor": {"id": snapshot.monitor_id, "name": snapshot.name, "type": type_of(snapshot.target)},
         "status": int(evaluation.status),
         "msg": upside_down.heartbeat_message(evaluation.status, outcome.status, outcome.message, outcome.code),
         "ping": outcome.took_us / 1000 if outcome.took_us else None,

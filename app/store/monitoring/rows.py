@@ -37,9 +37,9 @@ def config_of(row: Mapping[str, Any]) -> Target:
     return target
 
 
-def type_of(target: Target) -> str:
+def type_of(target: Target | UnreadableTarget) -> str:
     """The name of a target's type, as in JSON."""
-    return str(target.__struct_config__.tag)
+    return target.type if isinstance(target, UnreadableTarget) else str(target.__struct_config__.tag)
 
 
 def instant_or_none(epoch_ms: int | None) -> datetime | None:
@@ -182,7 +182,7 @@ def _target_of(row: Mapping[str, Any]) -> Target | UnreadableTarget:
         return with_wire_hosts(config_of(row))
     except (sealing.DecryptionFailed, msgspec.MsgspecError, KeyError, ValueError) as error:
         log.warning("monitor.unreadable", monitor_id=row["id"], error=type(error).__name__)
-        return UnreadableTarget()
+        return UnreadableTarget(row["type"])
 
 
 def snapshot_of(row: Mapping[str, Any]) -> Snapshot:

@@ -7,13 +7,17 @@ from uuid import uuid4
 import pytest
 
 from app import db
+from app.domain.monitoring.judge import Evaluation, MonitorState
 from app.security.secrets import sealing
 from app.store.alerting import channels, outbox
 from app.store.monitoring import tags
 from app.store.transactions import monitors
 from schema.channels import ChannelPatch
 from schema.events import Event, EventKind
+from schema.monitors import UnreadableTarget
+from schema.status import Status
 from schema.tags import TagDraft
+from schema.targets import KafkaProducer
 from tests import make
 
 NOW = make.NOW_MS
@@ -168,3 +172,14 @@ async def test_many_outages_take_as_many_statements_as_one(monkeypatch):
     few = len(statements)
     owed = await owe(*(event(monitor_id=id_, incident={"id": id_}) for id_ in ids * 20))
     assert (len(statements) - few, len(owed[linked])) == (few, 100)
+
+
+KAFKA = KafkaProducer(brokers=["127.0.0.1:9092"], topic="t", message="m")
+
+
+@pytest.mark.parametrize("target", [KAFKA, UnreadableTarget("kafka-producer")], ids=["readable", "unreadable"])
+def test_an_event_names_the_type_of_its_monitor_as_the_api_does(target):
+    evaluation = Evaluation(Status.DOWN, MonitorState(), important=True, alert=DOWN)
+    event = outbox.event_from_evaluation(make.down(), evaluation, make.snapshot(target=target))
+    assert event is not None
+    assert event.data["monitor"]["type"] == "kafka-producer"
