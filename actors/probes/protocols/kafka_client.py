@@ -42,7 +42,6 @@ ERROR_TEXTS = {  # that a check can meet, by Kafka's numbers
     58: "the sign-in failed",
     87: "the topic does not take such a message",
 }
-DIGESTS = {SaslMechanism.SCRAM_SHA_256: "sha256", SaslMechanism.SCRAM_SHA_512: "sha512"}
 
 
 class Partition(Struct, frozen=True):
@@ -86,7 +85,7 @@ class Broker:
         if mechanism is SaslMechanism.PLAIN:
             await self._prove(f"\0{username}\0{password}".encode())
             return
-        scram = ScramClient(username, password, DIGESTS[mechanism])
+        scram = ScramClient(username, password, mechanism.value)
         challenge = await self._prove(scram.first_message())
         scram.verify(await self._prove(scram.final_message(challenge)))
 

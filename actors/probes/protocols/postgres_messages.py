@@ -6,7 +6,7 @@ negative length of a field makes it read what is before the row.
 
 import re
 
-from actors.probes.protocols.scram import MAX_ROUNDS, TOO_MANY_ROUNDS
+from actors.probes.protocols.scram_rounds import MAX_ROUNDS, TOO_MANY_ROUNDS
 
 NOT_POSTGRES = "the answer is not PostgreSQL's protocol"
 KIND_BYTES, LENGTH_BYTES = 1, 4  # of a message: its kind, and its length, which includes itself

@@ -1,75 +1,82 @@
-"""SCRAM, the client's side (RFC 5802, 7677): proves that both sides know the password. Pure."""
+"""SCRAM, the client's side (RFC 5802, 7677), by `scramp`: proves that both sides know the password. Pure.
 
-import hashlib
-import hmac
+User names and passwords are used as they are written, as Kafka's clients do. MongoDB prepares a password before
+(`prepare_password`).
+"""
+
 import re
-import secrets
-import stringprep
-import unicodedata
-from base64 import b64decode, b64encode
+
+import scramp
+from scramp.utils import saslprep
 
 from actors.probes.kit.result import TargetFailed
+from actors.probes.protocols.scram_rounds import MAX_ROUNDS, MIN_ROUNDS, TOO_FEW_ROUNDS, TOO_MANY_ROUNDS
 
-MAX_ROUNDS = 200_000  # of hashing that a server may ask for: a tenth of a second of CPU; 4,096 to 15,000 are common
-TOO_MANY_ROUNDS = f"the sign-in asks for more than {MAX_ROUNDS:,} rounds of hashing"
-DIGITS = re.compile("[0-9]{1,9}")
 NOT_SCRAM = "the server's sign-in is not SCRAM as it should be"
+MAX_ERROR_CHARS = 80
+_ROUNDS = re.compile(rb"(?:^|,)i=([0-9]{1,9})(?:,|$)")
+_SERVER_ERROR = re.compile(rb"(?:^|,)e=([^,]*)")
 
 
 class ScramClient:
     """One sign-in.
 
-    digest    `sha256` or `sha1`, from the mechanism's name
-    nonce     ours; usually a new one
+    mechanism    `SCRAM-SHA-1`, `SCRAM-SHA-256` or `SCRAM-SHA-512`
+    nonce        the client's; usually a new one
     """
 
-    def __init__(self, username: str, password: str, digest: str, nonce: str = "") -> None:
-        self._password, self._digest = password.encode(), digest
-        self._nonce = nonce or secrets.token_urlsafe(24)
-        self._first = f"n={username.replace('=', '=3D').replace(',', '=2C')},r={self._nonce}"
-        self._proof = b""
+    def __init__(self, username: str, password: str, mechanism: str, nonce: str = "") -> None:
+        self._client = scramp.ScramClient([mechanism], "user", "", c_nonce=nonce or None)
+        self._client.username = self._client.password = _AsWritten(username, password)
 
     def first_message(self) -> bytes:
         """The client's first message."""
-        return f"n,,{self._first}".encode()
+        return str(self._client.get_client_first()).encode()
 
     def final_message(self, server_message: bytes) -> bytes:
         """The message with the proof, from the server's first message. Raises TargetFailed when that is not SCRAM."""
-        fields = _parse_fields(server_message)
-        nonce, salt, rounds = fields.get("r", ""), fields.get("s", ""), fields.get("i", "")
-        if not nonce.startswith(self._nonce) or not salt or not DIGITS.fullmatch(rounds):
-            raise TargetFailed(NOT_SCRAM)
-        if int(rounds) > MAX_ROUNDS:
-            raise TargetFailed(TOO_MANY_ROUNDS)
+        if found := _ROUNDS.search(server_message):
+            if int(found[1]) > MAX_ROUNDS:
+                raise TargetFailed(TOO_MANY_ROUNDS)
+            if int(found[1]) < MIN_ROUNDS:
+                raise TargetFailed(TOO_FEW_ROUNDS)
         try:
-            salted = hashlib.pbkdf2_hmac(self._digest, self._password, b64decode(salt), int(rounds))
-        except ValueError as error:
-            raise TargetFailed(NOT_SCRAM) from error
-        without_proof = f"c=biws,r={nonce}"
-        auth_message = f"{self._first},{server_message.decode('ascii', 'replace')},{without_proof}".encode()
-        key = self._mac(salted, b"Client Key")
-        signature = self._mac(hashlib.new(self._digest, key).digest(), auth_message)
-        self._proof = self._mac(self._mac(salted, b"Server Key"), auth_message)
-        proof = bytes(a ^ b for a, b in zip(key, signature, strict=True))
-        return f"{without_proof},p={b64encode(proof).decode()}".encode()
+            self._client.set_server_first(server_message.decode("ascii"))
+            return str(self._client.get_client_final()).encode()
+        except (scramp.ScramException, ValueError) as error:
+            raise _failure(server_message, NOT_SCRAM) from error
 
     def verify(self, server_message: bytes) -> None:
         """Verify that the server knows the password too. Raises TargetFailed."""
-        if not hmac.compare_digest(_parse_fields(server_message).get("v", ""), b64encode(self._proof).decode()):
-            raise TargetFailed("the server does not know the password itself")
+        try:
+            self._client.set_server_final(server_message.decode("ascii"))
+        except (scramp.ScramException, ValueError) as error:
+            raise _failure(server_message, "the server does not know the password itself") from error
 
-    def _mac(self, key: bytes, text: bytes) -> bytes:
-        return hmac.digest(key, text, self._digest)
+
+class _AsWritten:
+    """A user name and a password for `scramp`, which would prepare both by SASLprep."""
+
+    def __init__(self, username: str, password: str) -> None:
+        self._username, self._password = username, password
+
+    def escape(self) -> str:
+        return self._username.replace("=", "=3D").replace(",", "=2C")
+
+    def __bytes__(self) -> bytes:
+        return self._password.encode()
 
 
-def _parse_fields(server_message: bytes) -> dict[str, str]:
-    parts = [one.partition("=") for one in server_message.decode("ascii", "replace").split(",")]
-    return {name: value for name, _, value in parts}
+def _failure(server_message: bytes, otherwise: str) -> TargetFailed:
+    """The server's own error, or what is wrong with its message."""
+    if found := _SERVER_ERROR.search(server_message):
+        return TargetFailed(f"the server refused the sign-in: {found[1].decode('ascii', 'replace')[:MAX_ERROR_CHARS]}")
+    return TargetFailed(otherwise)
 
 
 def prepare_password(password: str) -> str:
-    """A password as SCRAM-SHA-256 hashes it (RFC 4013, as far as spaces and normal forms go)."""
-    mapped = "".join(
-        " " if stringprep.in_table_c12(one) else one for one in password if not stringprep.in_table_b1(one)
-    )
-    return unicodedata.normalize("NFKC", mapped)
+    """A password as MongoDB's SCRAM-SHA-256 hashes it: by SASLprep, which may forbid it. Raises TargetFailed."""
+    try:
+        return str(saslprep(password))
+    except scramp.ScramException as error:
+        raise TargetFailed(f"SCRAM-SHA-256 allows no such password: {error.args[0]}") from error

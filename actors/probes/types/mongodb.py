@@ -24,7 +24,7 @@ from app.domain.parsing.values import ABSENT, Scalar
 from schema.heartbeat_texts import ANSWERED
 from schema.targets import Mongodb
 
-DIGESTS = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
+MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-1")  # the strongest first
 READ_PREFERENCE = {"mode": "primaryPreferred"}  # a secondary answers too when it is asked directly
 
 
@@ -68,10 +68,10 @@ async def _sign_in(connection: MongoConnection, cluster: Cluster) -> None:
         {"hello": 1, "saslSupportedMechs": f"{cluster.auth_database}.{cluster.username}", **database}
     )
     offered = hello.get("saslSupportedMechs") or ["SCRAM-SHA-256"]
-    mechanism = next((one for one in DIGESTS if one in offered), "")
+    mechanism = next((one for one in MECHANISMS if one in offered), "")
     if not mechanism:
         raise TargetFailed(f"the server offers no sign-in that checks know: {', '.join(map(str, offered))[:80]}")
-    scram = ScramClient(cluster.username, _scram_password(cluster, mechanism), DIGESTS[mechanism])
+    scram = ScramClient(cluster.username, _scram_password(cluster, mechanism), mechanism)
     response = await connection.command(
         {"saslStart": 1, "mechanism": mechanism, "payload": scram.first_message(), **database}
     )

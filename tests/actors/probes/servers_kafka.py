@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.actors.probes.talker import talking
 
-SALT, ROUNDS = b"some salt", 4_096
+SALT, ROUNDS = b"salt of a broker's length", 4_096
 USERNAME, PASSWORD = "adä", "se same/#,=ß€"
 
 

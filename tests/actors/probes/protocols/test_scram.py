@@ -7,13 +7,20 @@ from hypothesis import given, strategies as st
 
 from actors.probes.kit.result import TargetFailed
 from actors.probes.protocols.postgres_messages import NOT_POSTGRES, NULL, MessageValidator
-from actors.probes.protocols.scram import MAX_ROUNDS, TOO_MANY_ROUNDS, ScramClient
+from actors.probes.protocols.scram import ScramClient
+from actors.probes.protocols.scram_rounds import MAX_ROUNDS, MIN_ROUNDS, TOO_FEW_ROUNDS, TOO_MANY_ROUNDS
 
 NONCE = "nonce"
 
 
 def first(rounds: int | str) -> bytes:
-    return f"r={NONCE}more,s=c2FsdA==,i={rounds}".encode()
+    return f"r={NONCE}more,s=YSBwaW5jaCBvZiBzYWx0,i={rounds}".encode()
+
+
+def client() -> ScramClient:
+    made = ScramClient("ada", "secret", "SCRAM-SHA-256", NONCE)
+    made.first_message()
+    return made
 
 
 def message(kind: bytes, body: bytes) -> bytes:
@@ -28,14 +35,21 @@ def server_first(rounds: int | str) -> bytes:
 
 
 def test_as_many_rounds_as_allowed_are_hashed():
-    assert b",p=" in ScramClient("ada", "secret", "sha256", NONCE).final_message(first(MAX_ROUNDS))
+    assert b",p=" in client().final_message(first(MAX_ROUNDS))
+    assert b",p=" in client().final_message(first(MIN_ROUNDS))
     assert MessageValidator()(server_first(MAX_ROUNDS)) == ""
 
 
 @pytest.mark.parametrize("rounds", [MAX_ROUNDS + 1, 999_999_999])
 def test_more_rounds_are_refused(rounds):
     with pytest.raises(TargetFailed, match=TOO_MANY_ROUNDS):
-        ScramClient("ada", "secret", "sha256", NONCE).final_message(first(rounds))
+        client().final_message(first(rounds))
+
+
+@pytest.mark.parametrize("rounds", [0, 1, MIN_ROUNDS - 1])
+def test_fewer_rounds_are_refused(rounds):
+    with pytest.raises(TargetFailed, match=TOO_FEW_ROUNDS):
+        client().final_message(first(rounds))
 
 
 @pytest.mark.parametrize("rounds", [MAX_ROUNDS + 1, 2_000_000_000, "9" * 5_000, f"4096,i={MAX_ROUNDS + 1}"])

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from actors.probes.kit.result import TargetFailed
 from actors.probes.protocols.mongo_uri import resolve_cluster
 from actors.probes.protocols.mongo_wire import HEAD
-from actors.probes.protocols.scram import ScramClient
+from actors.probes.protocols.scram import ScramClient, prepare_password
 from actors.probes.types.mongodb import reply_value
 from app.domain.connections.mongodb import Cluster
 from app.domain.connections.uris import Encryption
@@ -155,10 +155,10 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
 
 
 @pytest.mark.parametrize(
-    ("digest", "username", "nonce", "first", "final", "last"),
+    ("mechanism", "username", "nonce", "first", "final", "last"),
     [
         (  # RFC 5802, 5
-            "sha1",
+            "SCRAM-SHA-1",
             "user",
             "fyko+d2lbbFgONRv9qkxdawL",
             b"r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096",
@@ -166,7 +166,7 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
             b"v=rmF9pqV8S7suAoZWja4dJRkFsKQ=",
         ),
         (  # RFC 7677, 3
-            "sha256",
+            "SCRAM-SHA-256",
             "user",
             "rOprNGfwEbeRWgbNEkqO",
             b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
@@ -178,19 +178,56 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
         ),
     ],
 )
-def test_a_sign_in_goes_as_in_the_rfcs(digest, username, nonce, first, final, last):
-    scram = ScramClient(username, "pencil", digest, nonce)
+def test_a_sign_in_goes_as_in_the_rfcs(mechanism, username, nonce, first, final, last):
+    scram = ScramClient(username, "pencil", mechanism, nonce)
     assert scram.first_message() == f"n,,n=user,r={nonce}".encode()
     assert scram.final_message(first) == final
     scram.verify(last)
-    with pytest.raises(TargetFailed, match="does not know the password"):
-        scram.verify(b"v=AAAA")
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        (b"v=AAAA", "the server does not know the password itself"),
+        (b"v=\xff\xfe", "the server does not know the password itself"),
+        (b"v=", "the server does not know the password itself"),
+        (b"", "the server does not know the password itself"),
+        (b"e=other-error", "the server refused the sign-in: other-error"),
+        (b"e=\xff", "the server refused the sign-in: \N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_a_server_that_proves_nothing_is_down(last, reason):
+    scram = ScramClient("user", "pencil", "SCRAM-SHA-256", "ours")
+    scram.first_message()
+    scram.final_message(b"r=oursand theirs,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096".replace(b" ", b""))
+    with pytest.raises(TargetFailed) as failed:
+        scram.verify(last)
+    assert str(failed.value) == reason
 
 
 @pytest.mark.parametrize("said", [b"", b"r=other,s=QSXC,i=4096", b"r=ours,s=QSXC,i=9999999999", b"r=ours,s=QSXC,i=x"])
 def test_a_sign_in_that_is_none_is_refused(said):
+    scram = ScramClient("user", "pencil", "SCRAM-SHA-256", "ours")
+    scram.first_message()
     with pytest.raises(TargetFailed, match="not SCRAM"):
-        ScramClient("user", "pencil", "sha256", "ours").final_message(said)
+        scram.final_message(said)
+
+
+def test_passwords_are_hashed_as_they_are_written():
+    """As Kafka does: SASLprep would make two letters of the ligature, and refuse what Unicode 3.2 has not."""
+    server = b"r=oursmore,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+    proofs = set()
+    for password in ("\ufb01sh", "fish", "\N{OWL}"):
+        scram = ScramClient("ada", password, "SCRAM-SHA-256", "ours")
+        scram.first_message()
+        proofs.add(scram.final_message(server))
+    assert len(proofs) == 3
+
+
+def test_a_password_that_mongodb_has_no_user_of_is_down():
+    assert prepare_password("\ufb01sh") == "fish"
+    with pytest.raises(TargetFailed, match="allows no such password"):
+        prepare_password("\N{OWL}")
 
 
 def answer_of(asked, known):
@@ -203,12 +240,12 @@ def answer_of(asked, known):
     if "saslStart" in asked:
         known["bare"] = words.removeprefix("n,,")
         known["first"] = f"{words.partition('r=')[2]}abc"
-        known["first"] = f"r={known['first']},s={b64encode(b'salt').decode()},i=4096"
+        known["first"] = f"r={known['first']},s={b64encode(b'a pinch of salt').decode()},i=4096"
         return {"conversationId": 1, "payload": known["first"].encode(), "done": False, "ok": 1}
     if not words:
         return {"conversationId": 1, "payload": b"", "done": True, "ok": 1}
     without, _, proof = words.partition(",p=")
-    salted = hashlib.pbkdf2_hmac("sha256", "plügh€".encode(), b"salt", 4096)
+    salted = hashlib.pbkdf2_hmac("sha256", "plügh€".encode(), b"a pinch of salt", 4096)
     key = hmac.digest(salted, b"Client Key", "sha256")
     whole = f"{known['bare']},{known['first']},{without}".encode()
     signature = hmac.digest(hashlib.sha256(key).digest(), whole, "sha256")
