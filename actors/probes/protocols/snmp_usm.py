@@ -9,9 +9,10 @@ from hashlib import new as digest
 from secrets import token_bytes
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 from msgspec import Struct
 
 from actors.probes.protocols.ber import SEQUENCE, element, integer, octets, parse_elements, parse_first, parse_integer
@@ -160,14 +161,10 @@ def _des(key: bytes, salt: bytes, data: bytes, *, decrypt: bool) -> bytes:
 
 
 def _aes(key: bytes, start: bytes, data: bytes, *, decrypt: bool) -> bytes:
-    """RFC 3826: AES with 128 bits of feedback, by hand where the library has deprecated its own."""
-    block, output, feedback = Cipher(AES(key), ECB()).encryptor(), list[bytes](), start  # noqa: S305  # CFB's own step
-    for at in range(0, len(data), 16):
-        piece = data[at : at + 16]
-        out = bytes(one ^ other for one, other in zip(piece, block.update(feedback), strict=False))
-        output.append(out)
-        feedback = piece if decrypt else out
-    return b"".join(output)
+    """RFC 3826: AES with 128 bits of feedback."""
+    cipher = Cipher(AES(key), CFB(start))
+    output = cipher.decryptor() if decrypt else cipher.encryptor()
+    return output.update(data) + output.finalize()
 
 
 @lru_cache(maxsize=1_024)
