@@ -286,5 +286,5 @@ def test_the_table_of_settings_in_the_docs_is_the_one_in_the_code() -> None:
 
 
 def test_the_docs_name_every_secret_that_may_be_in_a_file() -> None:
-    sentence = OPERATE.read_text().partition("This goes for ")[2].partition(". ")[0]
+    sentence = OPERATE.read_text().partition("This works for ")[2].partition(". ")[0]
     assert re.findall(r"`(\w+)`", sentence) == SECRETS
