@@ -88,7 +88,9 @@ def _result_of_merged(digest: AttemptResult, member: DeliveryClaim, *, retry: bo
     if not retry:
         return own
     wait_s = backoff.retry_delay_s(member.attempts, None, random.random())  # noqa: S311  # spreads retries
-    return replace(own, state="pending", next_at_ms=own.at_ms + own.took_ms + int(wait_s * 1000), got_response=True)
+    return replace(
+        own, state="pending", next_attempt_ms=own.at_ms + own.took_ms + int(wait_s * 1000), got_response=True
+    )
 
 
 def _success(claim: DeliveryClaim) -> AttemptResult:
@@ -114,7 +116,7 @@ def _failure(claim: DeliveryClaim, error: DeliveryError, timing: AttemptTiming, 
         reason = error.reason if error.permanent else backoff.exhausted_reason(max_age_s, error.reason)
         return replace(result, error=reason)
     wait_s = backoff.retry_delay_s(claim.attempts, error.retry_after_s, random.random())  # noqa: S311  # spreads retries
-    return replace(result, state="pending", next_at_ms=ended_ms + int(wait_s * 1000))
+    return replace(result, state="pending", next_attempt_ms=ended_ms + int(wait_s * 1000))
 
 
 def failure_outcome(error: DeliveryError) -> AttemptOutcome:

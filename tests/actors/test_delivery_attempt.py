@@ -55,15 +55,15 @@ def test_all_that_one_message_told_are_sent_together_and_it_answers_once():
 def test_all_that_one_message_told_wait_together():
     results = attempt_results(GROUP, DeliveryError("answered 500", got_response=True), TIMING, DAY_S)
     assert {one.state for one in results} == {"pending"}
-    assert len({one.next_at_ms for one in results}) == 1
-    assert results[0].next_at_ms > NOW_MS
+    assert len({one.next_attempt_ms for one in results}) == 1
+    assert results[0].next_attempt_ms > NOW_MS
 
 
 def test_what_was_refused_with_others_is_told_without_the_carrier_and_not_for_ever():
     refused = DeliveryError("answered 400", permanent=True)
     results = attempt_results(claimed("c", merged=(claimed("a", attempts=5), claimed("b"))), refused, TIMING, DAY_S)
     assert [(one.id, one.state) for one in results] == [("c", "dead"), ("a", "dead"), ("b", "pending")]
-    assert (results[2].got_response, results[2].in_digest, results[2].next_at_ms > NOW_MS) == (True, True, True)
+    assert (results[2].got_response, results[2].in_digest, results[2].next_attempt_ms > NOW_MS) == (True, True, True)
     barred = DeliveryError("answered 401", permanent=True, channel_level=True)
     assert {one.state for one in attempt_results(GROUP, barred, TIMING, DAY_S)} == {"dead"}
 

@@ -180,7 +180,7 @@ def kept(database) -> Iterator[Keep]:
         await results.store_results(make.results(*batch), known, at_ms)
         keys = [heartbeat_key(one.series, one.at_ms) for one in batch]
         return await db.rows(
-            "SELECT h.id, h.status, d.message, d.detail FROM heartbeats h LEFT JOIN details d ON d.id = h.id"
+            "SELECT h.id, h.status, d.message, d.detail FROM heartbeats h LEFT JOIN heartbeat_details d ON d.id = h.id"
             " WHERE h.id IN (?1, ?2) ORDER BY h.id",
             *keys,
         )

@@ -106,6 +106,6 @@ async def test_failed_attempts_that_count_for_nothing_any_more_are_forgotten_in_
     guess = LoginAttempt(CredentialKind.PASSWORD, "fingerprint", "192.0.2.1")
     await login_failures.add_failure(guess, START, START + 60_000)
     await housekeeping.run_once(START + 60_000)
-    assert len(await db.rows("SELECT id FROM attempts")) == 1
+    assert len(await db.rows("SELECT id FROM login_failures")) == 1
     await housekeeping.run_once(START + 60_001)
-    assert len(await db.rows("SELECT id FROM attempts")) == 0
+    assert len(await db.rows("SELECT id FROM login_failures")) == 0

@@ -7,7 +7,7 @@ from msgspec import Struct
 from app.domain.alerting.suppression import ALERT_EVENTS, RECOVERY_EVENTS
 from schema.events import Event, EventKind
 
-HELD, GROUPED, RESENT = "gated", "grouped", "resent"  # values of `hold`; usually it is empty
+HELD, GROUPED, RESENT = "held", "grouped", "resent"  # values of `hold`; usually it is empty
 COLLAPSED_INTO_RECOVERY = "told together with the recovery"
 COLLAPSED_INTO_REMINDER = "told together with the newest reminder"
 SUPERSEDED = "a newer outage was told while it waited"

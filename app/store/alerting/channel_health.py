@@ -10,13 +10,13 @@ from schema.channels.health import ChannelHealth
 
 # The columns of a channel without recorded failures.
 HEALTHY_COLUMNS: dict[str, Any] = {
-    "failures": 0,
-    "rests_until_ms": 0,
-    "refusals": 0,
-    "paused_ms": None,
-    "paused_reason": "",
-    "trouble": "",
-    "trouble_ms": None,
+    "temporary_failures": 0,
+    "circuit_open_until_ms": 0,
+    "permanent_failures": 0,
+    "disabled_ms": None,
+    "disabled_reason": "",
+    "last_error": "",
+    "failing_since_ms": None,
 }
 
 
@@ -29,23 +29,24 @@ class UnhealthyChannels(Struct, frozen=True):
 
 def health_of(row: Any, now_ms: int) -> ChannelHealth:
     """The health of a channel's row."""
-    is_open = row["rests_until_ms"] > now_ms
+    is_open = row["circuit_open_until_ms"] > now_ms
     state: Literal["ok", "resting", "paused"] = (
-        "paused" if row["paused_ms"] is not None else "resting" if is_open else "ok"
+        "paused" if row["disabled_ms"] is not None else "resting" if is_open else "ok"
     )
     return ChannelHealth(
         state=state,
-        reason=row["paused_reason"] or row["trouble"],
-        since=None if row["trouble_ms"] is None else clock.instant(row["trouble_ms"]),
-        failures=row["failures"],
+        reason=row["disabled_reason"] or row["last_error"],
+        since=None if row["failing_since_ms"] is None else clock.instant(row["failing_since_ms"]),
+        failures=row["temporary_failures"],
     )
 
 
 async def count_unhealthy(now_ms: int) -> UnhealthyChannels:
     """Count channels with an open circuit, and disabled ones."""
     (row,) = await db.rows(
-        "SELECT COALESCE(sum(CASE WHEN paused_ms IS NULL AND rests_until_ms > ?1 THEN 1 ELSE 0 END), 0) AS resting,"
-        " COALESCE(sum(CASE WHEN paused_ms IS NOT NULL THEN 1 ELSE 0 END), 0) AS paused FROM channels"
+        "SELECT COALESCE(sum(CASE WHEN disabled_ms IS NULL AND circuit_open_until_ms > ?1 THEN 1 ELSE 0 END), 0)"
+        " AS resting,"
+        " COALESCE(sum(CASE WHEN disabled_ms IS NOT NULL THEN 1 ELSE 0 END), 0) AS paused FROM channels"
         " WHERE version > 0",
         now_ms,
     )
@@ -55,8 +56,9 @@ async def count_unhealthy(now_ms: int) -> UnhealthyChannels:
 async def resume(channel_id: str) -> None:
     """Enable a channel and close its circuit, so that it is notified at once. Raises NoSuch."""
     done = await db.rows(
-        "UPDATE channels SET failures = 0, rests_until_ms = 0, refusals = 0, paused_ms = NULL, paused_reason = '',"
-        " trouble = '', trouble_ms = NULL WHERE id = ?1 AND version > 0 AND kind = 'channel' RETURNING id",
+        "UPDATE channels SET temporary_failures = 0, circuit_open_until_ms = 0, permanent_failures = 0,"
+        " disabled_ms = NULL, disabled_reason = '',"
+        " last_error = '', failing_since_ms = NULL WHERE id = ?1 AND version > 0 AND kind = 'channel' RETURNING id",
         channel_id,
     )
     if not done:

@@ -38,7 +38,7 @@ async def create(channel_id: str, event: Event) -> str:
             msgspec.json.encode(event.data).decode(),
         )
         await db.rows(
-            "INSERT INTO deliveries (id, event_id, channel_id, at_ms, next_at_ms, created_ms)"
+            "INSERT INTO deliveries (id, event_id, channel_id, at_ms, next_attempt_ms, created_ms)"
             " VALUES (?1, ?2, ?3, ?4, ?4, ?4)",
             delivery_id,
             event.id,

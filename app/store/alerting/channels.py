@@ -178,7 +178,7 @@ def with_secrets(row: Any) -> ChannelWithSecrets:
 
 def rules_of(row: Any) -> ChannelRules:
     """A row's rules; fields that an older version did not store get today's defaults."""
-    return msgspec.json.decode(row["terms"], type=ChannelRules)
+    return msgspec.json.decode(row["rules"], type=ChannelRules)
 
 
 def _config_of(row: Any) -> ChannelConfig:
@@ -196,7 +196,7 @@ def _columns_of(draft: ChannelDraft) -> dict[str, Any]:
         "active": draft.active,
         "is_default": draft.is_default,
         "all_monitors": draft.all_monitors,
-        "terms": msgspec.json.encode(_rules_from_draft(draft)).decode(),
+        "rules": msgspec.json.encode(_rules_from_draft(draft)).decode(),
     }
 
 

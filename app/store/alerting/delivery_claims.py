@@ -23,7 +23,7 @@ MAX_AGE_MS = 24 * 3_600_000  # default of the setting
 MAX_DIGEST_SIZE = 2_000  # deliveries in one message
 
 _json = msgspec.json.Encoder()
-_IS_CLAIMABLE = "((state = 'pending' AND next_at_ms <= ?1) OR (state = 'sending' AND lease_ms <= ?1))"
+_IS_CLAIMABLE = "((state = 'pending' AND next_attempt_ms <= ?1) OR (state = 'sending' AND lease_until_ms <= ?1))"
 
 
 class DeliveryClaim(Struct, frozen=True, kw_only=True):
@@ -73,15 +73,17 @@ async def _store_plan(plan: DispatchPlan) -> None:
     waits = [[id_, *wait] for id_, wait in plan.wait.items()]
     if waits:
         await db.rows(
-            "UPDATE deliveries SET state = 'pending', lease_ms = 0, next_at_ms = CAST(each.value->>1 AS BIGINT),"
-            " course = each.value->>2, error = each.value->>3, since_ms = CASE WHEN each.value->>2 = 'gated'"
-            " THEN CAST(each.value->>1 AS BIGINT) ELSE since_ms END FROM {each:1} WHERE deliveries.id = each.value->>0",
+            "UPDATE deliveries SET state = 'pending', lease_until_ms = 0, next_attempt_ms = CAST(each.value->>1"
+            " AS BIGINT),"
+            " hold = each.value->>2, error = each.value->>3, age_from_ms = CASE WHEN each.value->>2 = 'held'"
+            " THEN CAST(each.value->>1 AS BIGINT) ELSE age_from_ms END FROM {each:1} WHERE deliveries.id ="
+            " each.value->>0",
             _json.encode(waits).decode(),
         )
     drops = [[id_, *drop] for id_, drop in plan.drop.items()]
     if drops:
         await db.rows(
-            "UPDATE deliveries SET state = each.value->>1, error = each.value->>2, lease_ms = 0, carrier_id = NULL"
+            "UPDATE deliveries SET state = each.value->>1, error = each.value->>2, lease_until_ms = 0, digest_id = NULL"
             " FROM {each:1} WHERE deliveries.id = each.value->>0",
             _json.encode(drops).decode(),
         )
@@ -95,8 +97,9 @@ async def _lease(
         return []
     rows = [[id_, digest_id if digest_id != id_ else None] for id_, digest_id in plan.send.items()]
     leased: Any = await db.rows(
-        "UPDATE deliveries SET state = 'sending', attempts = attempts + 1, lease_ms = ?2, carrier_id = each.value->>1,"
-        " course = CASE WHEN course = 'resent' THEN course ELSE '' END FROM {each:3}"
+        "UPDATE deliveries SET state = 'sending', attempts = attempts + 1, lease_until_ms = ?2, digest_id ="
+        " each.value->>1,"
+        " hold = CASE WHEN hold = 'resent' THEN hold ELSE '' END FROM {each:3}"
         f" WHERE deliveries.id = each.value->>0 AND {_IS_CLAIMABLE} RETURNING deliveries.id, attempts",
         now_ms,
         now_ms + LEASE_MS,

@@ -32,7 +32,7 @@ _FROM = (
 )
 _COLUMNS = (
     "SELECT d.id, d.event_id, e.kind, d.at_ms, d.channel_id, d.monitor_id, e.incident_id, d.state, d.attempts,"
-    " d.next_at_ms, d.error, d.carrier_id, d.created_ms, d.sent_ms"
+    " d.next_attempt_ms, d.error, d.digest_id, d.created_ms, d.sent_ms"
 )
 _SELECT_ONE = (
     f"{_COLUMNS}, e.data FROM deliveries d JOIN events e ON e.id = d.event_id"
@@ -130,9 +130,9 @@ def _delivery_of(row: Any, visible_to: TagScope) -> Delivery:
         incident_id=row["incident_id"],
         state=row["state"],
         attempts=row["attempts"],
-        next_attempt_at=instant_or_none(row["next_at_ms"] if row["state"] == "pending" else None),
+        next_attempt_at=instant_or_none(row["next_attempt_ms"] if row["state"] == "pending" else None),
         error=row["error"] if visible_to is None else suppression.redact_names(row["error"]),
-        carrier_id=None if row["carrier_id"] == row["id"] else row["carrier_id"],
+        carrier_id=None if row["digest_id"] == row["id"] else row["digest_id"],
         created_at=clock.instant(row["created_ms"]),
         sent_at=instant_or_none(row["sent_ms"]),
     )

@@ -27,7 +27,7 @@ _json = msgspec.json.Encoder()
 class AttemptResult(Struct, frozen=True):
     """The result of one attempt.
 
-    state          sent, pending (again at `next_at_ms`) or dead
+    state          sent, pending (again at `next_attempt_ms`) or dead
     at_ms          when it began
     outcome        what it means for the channel; None for tests and for digest members, whose digest counts
     retry_after_s  the pause that the channel asked for; 0 for none
@@ -39,7 +39,7 @@ class AttemptResult(Struct, frozen=True):
     attempts: int
     state: str
     error: str = ""
-    next_at_ms: int = 0
+    next_attempt_ms: int = 0
     at_ms: int = 0
     took_ms: int = 0
     outcome: AttemptOutcome | None = None
@@ -84,7 +84,7 @@ async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> d
             one.attempts,
             one.state,
             one.error[:500],
-            one.next_at_ms,
+            one.next_attempt_ms,
             one.in_digest and one.state == "pending" and one.got_response,  # nobody has the digest: split it
             not one.in_digest and one.state == "pending" and not one.got_response,  # may have arrived: keep it single
         ]
@@ -92,11 +92,11 @@ async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> d
     ]
     done = await db.rows(
         "UPDATE deliveries SET state = each.value->>2, error = each.value->>3,"
-        " next_at_ms = CAST(each.value->>4 AS BIGINT), lease_ms = 0,"
+        " next_attempt_ms = CAST(each.value->>4 AS BIGINT), lease_until_ms = 0,"
         " sent_ms = CASE WHEN each.value->>2 = 'sent' THEN CAST(?1 AS BIGINT) END,"
-        " carrier_id = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN NULL"
-        " WHEN CAST(each.value->>6 AS BOOLEAN) THEN deliveries.id ELSE carrier_id END,"
-        " course = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN 'grouped' ELSE course END"
+        " digest_id = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN NULL"
+        " WHEN CAST(each.value->>6 AS BOOLEAN) THEN deliveries.id ELSE digest_id END,"
+        " hold = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN 'grouped' ELSE hold END"
         " FROM {each:2} WHERE deliveries.id = each.value->>0 AND deliveries.state = 'sending'"
         " AND deliveries.attempts = CAST(each.value->>1 AS INTEGER)"
         " RETURNING deliveries.id AS id, deliveries.channel_id AS channel_id, deliveries.monitor_id AS monitor_id",
@@ -129,7 +129,7 @@ async def _next_deliveries(updated: Sequence[Any], now_ms: int) -> dict[str, lis
     found = await db.rows(
         "SELECT min(d.id) AS id, d.channel_id FROM {each:2} JOIN deliveries d"
         " ON d.channel_id = each.value->>0 AND d.monitor_id = each.value->>1"
-        " WHERE d.state IN ('pending', 'sending') AND d.state = 'pending' AND d.next_at_ms <= ?1"
+        " WHERE d.state IN ('pending', 'sending') AND d.state = 'pending' AND d.next_attempt_ms <= ?1"
         " GROUP BY d.channel_id, d.monitor_id",  # any of them: a claim reads all
         now_ms + CLAIM_LOOKAHEAD_MS,
         _json.encode(pairs).decode(),
@@ -160,10 +160,12 @@ async def _update_channel(channel_id: str, results: Sequence[AttemptResult], now
 async def _save_circuit(channel_id: str, after: CircuitState, reason: str, now_ms: int) -> None:
     is_healthy = after == CircuitState()
     await db.rows(
-        "UPDATE channels SET failures = ?2, rests_until_ms = ?3, refusals = ?4, trouble = ?5,"
-        " trouble_ms = CASE WHEN ?6 = 1 THEN NULL ELSE COALESCE(trouble_ms, CAST(?7 AS BIGINT)) END,"
-        " paused_ms = CASE WHEN ?8 = 1 THEN COALESCE(paused_ms, CAST(?7 AS BIGINT)) END,"
-        " paused_reason = CASE WHEN ?8 = 0 THEN '' WHEN paused_ms IS NULL THEN ?5 ELSE paused_reason END WHERE id = ?1",
+        "UPDATE channels SET temporary_failures = ?2, circuit_open_until_ms = ?3, permanent_failures = ?4,"
+        " last_error = ?5,"
+        " failing_since_ms = CASE WHEN ?6 = 1 THEN NULL ELSE COALESCE(failing_since_ms, CAST(?7 AS BIGINT)) END,"
+        " disabled_ms = CASE WHEN ?8 = 1 THEN COALESCE(disabled_ms, CAST(?7 AS BIGINT)) END,"
+        " disabled_reason = CASE WHEN ?8 = 0 THEN '' WHEN disabled_ms IS NULL THEN ?5 ELSE disabled_reason END"
+        " WHERE id = ?1",
         channel_id,
         after.failures,
         after.open_until_ms,
@@ -178,14 +180,14 @@ async def _save_circuit(channel_id: str, after: CircuitState, reason: str, now_m
 async def _release_backlog(channel_id: str, now_ms: int) -> dict[str, list[str]]:
     """The channel works again: make everything due that waits for a retry."""
     await db.rows(
-        "UPDATE deliveries SET next_at_ms = ?2 WHERE channel_id = ?1 AND state IN ('pending', 'sending')"
-        " AND state = 'pending' AND attempts > 0 AND course <> 'gated' AND next_at_ms > ?2",
+        "UPDATE deliveries SET next_attempt_ms = ?2 WHERE channel_id = ?1 AND state IN ('pending', 'sending')"
+        " AND state = 'pending' AND attempts > 0 AND hold <> 'held' AND next_attempt_ms > ?2",
         channel_id,
         now_ms,
     )
     found = await db.rows(
         "SELECT id, channel_id FROM deliveries WHERE channel_id = ?1 AND state IN ('pending', 'sending')"
-        f" AND state = 'pending' AND next_at_ms <= ?2 ORDER BY at_ms LIMIT {SWEEP_LIMIT}",
+        f" AND state = 'pending' AND next_attempt_ms <= ?2 ORDER BY at_ms LIMIT {SWEEP_LIMIT}",
         channel_id,
         now_ms,
     )
@@ -195,7 +197,7 @@ async def _release_backlog(channel_id: str, now_ms: int) -> dict[str, list[str]]
 async def _fail_pending(channel_id: str, reason: str) -> None:
     """Mark the pending deliveries of a disabled channel as dead."""
     await db.rows(
-        "UPDATE deliveries SET state = 'dead', error = ?2, carrier_id = NULL WHERE channel_id = ?1"
+        "UPDATE deliveries SET state = 'dead', error = ?2, digest_id = NULL WHERE channel_id = ?1"
         " AND state IN ('pending', 'sending') AND state = 'pending'",
         channel_id,
         disabled_reason(reason),

@@ -78,7 +78,7 @@ def _drop_undeliverable(
 ) -> None:
     for one in ready:
         if channel.circuit.disabled:
-            plan.drop[one.id] = ("dead", disabled_reason(channel.paused_reason))
+            plan.drop[one.id] = ("dead", disabled_reason(channel.disabled_reason))
         elif not channel.active:
             plan.drop[one.id] = ("suppressed", CHANNEL_INACTIVE)
         elif one.age_from_ms < now_ms - max_age_ms:

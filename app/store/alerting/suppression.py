@@ -33,9 +33,9 @@ __all__ = ["Candidate", "Decision", "decisions_for"]
 
 _json = msgspec.json.Encoder()
 
-_RULES = "SELECT id, kind, terms FROM channels WHERE id IN (SELECT value->>0 FROM {each:1})"
+_RULES = "SELECT id, kind, rules FROM channels WHERE id IN (SELECT value->>0 FROM {each:1})"
 _STORED = (
-    "SELECT d.id, d.reopened_ms, e.incident_id, e.data FROM deliveries d JOIN events e ON e.id = d.event_id"
+    "SELECT d.id, d.released_ms, e.incident_id, e.data FROM deliveries d JOIN events e ON e.id = d.event_id"
     " WHERE d.id IN (SELECT value->>0 FROM {each:1})"
 )
 _RECOVERIES = (
@@ -46,7 +46,7 @@ _RECOVERIES = (
 )
 _EARLIER_ALERTS = (
     "SELECT each.value->>0 AS candidate_id, d.id, e.kind, d.at_ms, d.state, d.attempts, d.error, d.sent_ms,"
-    " d.reopened_ms"
+    " d.released_ms"
     " FROM {each:1} JOIN deliveries d"
     " ON d.channel_id = each.value->>1 AND d.monitor_id = each.value->>2"
     " AND d.at_ms >= CAST(each.value->>3 AS BIGINT) AND d.at_ms < CAST(each.value->>4 AS BIGINT)"
@@ -127,7 +127,7 @@ def _needs_facts(candidate: Candidate, webhooks: Collection[str]) -> bool:
 async def _rules_by_channel(channel_ids: Collection[str]) -> tuple[dict[str, ChannelRules], set[str]]:
     """Rules by channel, and the ids of the channels that are webhooks."""
     found = await db.rows(_RULES, list_parameter(channel_ids))
-    rules = {row["id"]: msgspec.json.decode(row["terms"], type=ChannelRules) for row in found}
+    rules = {row["id"]: msgspec.json.decode(row["rules"], type=ChannelRules) for row in found}
     return rules, {row["id"] for row in found if row["kind"] == "webhook"}
 
 
@@ -270,11 +270,11 @@ def _never_alerts(row: Any, decided: Mapping[str, Decision], recovered_ms: int |
         return suppression.was_never_alerted(row["error"])
     waits = row["state"] == "pending" and not row["attempts"]
     is_short = row["kind"] == EventKind.MONITOR_DOWN and recovered_ms is not None and recovered_ms < delayed_ms
-    return waits and (is_short or suppression.has_recovered_with_parent(row["reopened_ms"], recovered_ms))
+    return waits and (is_short or suppression.has_recovered_with_parent(row["released_ms"], recovered_ms))
 
 
 def _stored_event_of(row: Any) -> _StoredEvent:
     data = msgspec.json.decode(row["data"])
     started = data.get("started_at")
     started_ms = clock.epoch_ms(datetime.fromisoformat(started)) if started else 0
-    return _StoredEvent(bool(data.get("reminder")), row["reopened_ms"], started_ms, row["incident_id"])
+    return _StoredEvent(bool(data.get("reminder")), row["released_ms"], started_ms, row["incident_id"])

@@ -42,8 +42,9 @@ async def resend(webhook_id: str, delivery_id: str) -> WebhookDelivery:
     now = clock.now_ms()
     async with db.transaction():
         requeued = await db.rows(
-            "UPDATE deliveries SET state = 'pending', error = '', next_at_ms = ?3, since_ms = ?3, sent_ms = NULL,"
-            " course = 'resent', carrier_id = NULL"
+            "UPDATE deliveries SET state = 'pending', error = '', next_attempt_ms = ?3, age_from_ms = ?3,"
+            " sent_ms = NULL,"
+            " hold = 'resent', digest_id = NULL"
             " WHERE id = ?1 AND channel_id = ?2 AND state IN ('sent', 'dead', 'suppressed') RETURNING id",
             delivery_id,
             webhook_id,
@@ -67,6 +68,6 @@ def _delivery_of(row: Any) -> WebhookDelivery:
         error=row["error"],
         occurred_at=clock.instant(row["event_ms"]),
         created_at=clock.instant(row["created_ms"]),
-        next_attempt_at=clock.instant(row["next_at_ms"]) if row["state"] == "pending" else None,
+        next_attempt_at=clock.instant(row["next_attempt_ms"]) if row["state"] == "pending" else None,
         sent_at=clock.instant(row["sent_ms"]) if row["sent_ms"] else None,
     )

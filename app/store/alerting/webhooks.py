@@ -132,7 +132,13 @@ async def drop_previous_secrets(now_ms: int) -> int:
     return len(found)
 
 
-_CIRCUIT_CLOSED = {"failures": 0, "refusals": 0, "rests_until_ms": 0, "paused_ms": None, "paused_reason": ""}
+_CIRCUIT_CLOSED = {
+    "temporary_failures": 0,
+    "permanent_failures": 0,
+    "circuit_open_until_ms": 0,
+    "disabled_ms": None,
+    "disabled_reason": "",
+}
 
 
 def _apply_patch(old: Webhook, fields: dict[str, Any]) -> Webhook:
@@ -158,7 +164,7 @@ def _columns_of(config: Webhook, events: list[str]) -> dict[str, Any]:
         raise Invalid(errors)
     return {
         "config": sealing.encrypt_secrets(config),
-        "terms": msgspec.json.encode(ChannelRules(events=events)).decode(),
+        "rules": msgspec.json.encode(ChannelRules(events=events)).decode(),
     }
 
 
@@ -194,14 +200,14 @@ def _webhook_of(row: Any) -> WebhookEndpoint:
 
 
 def _health_of(row: Any) -> WebhookHealth:
-    is_open = row["rests_until_ms"] > clock.now_ms()
-    state: WebhookState = "resting" if is_open else "failing" if row["failures"] else "ok"
+    is_open = row["circuit_open_until_ms"] > clock.now_ms()
+    state: WebhookState = "resting" if is_open else "failing" if row["temporary_failures"] else "ok"
     return WebhookHealth(
-        state="paused" if row["paused_ms"] else state,
-        failures=row["failures"],
-        resting_until=clock.instant(row["rests_until_ms"]) if is_open else None,
-        paused_at=_instant(row["paused_ms"]),
-        reason=row["paused_reason"],
+        state="paused" if row["disabled_ms"] else state,
+        failures=row["temporary_failures"],
+        resting_until=clock.instant(row["circuit_open_until_ms"]) if is_open else None,
+        paused_at=_instant(row["disabled_ms"]),
+        reason=row["disabled_reason"],
     )
 
 

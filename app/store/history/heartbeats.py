@@ -196,7 +196,8 @@ def _bands(span: SeriesRange, width_ms: int) -> Iterable[tuple[int, int]]:
 async def _with_details(rows: Sequence[Any], monitor_ids: dict[int, str]) -> list[Heartbeat]:
     """Heartbeats of visible series, with their messages and details."""
     found = await db.rows(
-        "SELECT id, message, detail FROM details WHERE id IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})",
+        "SELECT id, message, detail FROM heartbeat_details WHERE id IN (SELECT CAST(value->>0 AS BIGINT) FROM"
+        " {each:1})",
         list_parameter(row["id"] for row in rows),
     )
     details = {row["id"]: row for row in found}

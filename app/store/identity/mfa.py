@@ -111,5 +111,5 @@ async def renew_recovery_codes(user_id: str) -> list[str]:
 async def disable(user_id: str) -> None:
     """Delete every second factor of a user."""
     async with db.transaction():
-        for table in ("totp", "passkeys", "recovery_codes", "challenges"):
+        for table in ("totp", "passkeys", "recovery_codes", "webauthn_challenges"):
             await db.rows(f"DELETE FROM {table} WHERE user_id = ?1", user_id)

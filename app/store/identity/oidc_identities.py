@@ -22,11 +22,11 @@ HAS_SECOND_FACTOR = (
 )
 
 _SELECT_LINKED = """
-SELECT u.id, u.active FROM identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = ?1 AND i.subject = ?2
+SELECT u.id, u.active FROM oidc_identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = ?1 AND i.subject = ?2
 """
-_LINK = "INSERT INTO identities (issuer, subject, user_id, created_ms) VALUES (?1, ?2, ?3, ?4)"
+_LINK = "INSERT INTO oidc_identities (issuer, subject, user_id, created_ms) VALUES (?1, ?2, ?3, ?4)"
 _SELECT_BY_EMAIL = """
-SELECT u.id, u.active, EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id) AS linked
+SELECT u.id, u.active, EXISTS (SELECT 1 FROM oidc_identities i WHERE i.user_id = u.id) AS linked
 FROM users u WHERE u.email = ?1
 """
 _CREDENTIAL_TABLES = (
@@ -34,7 +34,7 @@ _CREDENTIAL_TABLES = (
     "totp",
     "passkeys",
     "recovery_codes",
-    "challenges",
+    "webauthn_challenges",
 )  # deleted when an account is linked
 _INSERT = """
 INSERT INTO users (id, username, email, password_hash, role, active, created_ms)

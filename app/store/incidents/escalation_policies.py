@@ -73,7 +73,7 @@ async def delete(escalation_id: str, *, version: int | None = None) -> None:
     """Delete an escalation; its monitors have none then, and open incidents stop escalating. Raises NoSuch, Stale."""
     async with db.transaction():
         check_version("escalation", (await _row(escalation_id, lock=True))["version"], version)
-        await db.rows("UPDATE incidents SET escalate_ms = NULL WHERE escalation_id = ?1", escalation_id)
+        await db.rows("UPDATE incidents SET next_escalation_ms = NULL WHERE escalation_id = ?1", escalation_id)
         await db.rows("DELETE FROM escalations WHERE id = ?1", escalation_id)
 
 

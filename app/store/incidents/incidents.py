@@ -119,7 +119,7 @@ async def acknowledge(incident_id: str, author: str, at_ms: int | None = None) -
         if row["acknowledged_ms"] is not None:
             return IncidentChange(incident=await get(incident_id))
         await db.rows(
-            "UPDATE incidents SET acknowledged_ms = ?2, acknowledged_by = ?3, escalate_ms = NULL,"
+            "UPDATE incidents SET acknowledged_ms = ?2, acknowledged_by = ?3, next_escalation_ms = NULL,"
             " version = version + 1, updated_ms = ?2 WHERE id = ?1",
             incident_id,
             now,

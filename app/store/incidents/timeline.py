@@ -43,7 +43,7 @@ async def list_entries(incident_id: str, visible_to: TagScope = None) -> list[Ti
 async def _deliveries(incident_id: str) -> Any:
     """Finished deliveries to notification channels; webhooks are left out."""
     return await db.rows(
-        "SELECT d.state, d.error, d.channel_id, c.name, e.kind, COALESCE(d.sent_ms, d.next_at_ms) AS at_ms"
+        "SELECT d.state, d.error, d.channel_id, c.name, e.kind, COALESCE(d.sent_ms, d.next_attempt_ms) AS at_ms"
         " FROM events e JOIN deliveries d ON d.event_id = e.id JOIN channels c ON c.id = d.channel_id"
         " WHERE e.incident_id = ?1 AND d.state IN ('sent', 'dead', 'suppressed') AND c.kind = 'channel'"
         f" ORDER BY at_ms, d.id LIMIT {MAX_ENTRIES}",

@@ -13,7 +13,7 @@ UNKNOWN_CHANNEL = "must be the id of a channel that exists"
 async def ids_by_monitor(monitor_ids: Iterable[str]) -> dict[str, list[str]]:
     """Channel ids by monitor; monitors without channels are absent."""
     found = await db.rows(
-        "SELECT monitor_id, channel_id FROM links WHERE monitor_id IN (SELECT value->>0 FROM {each:1})"
+        "SELECT monitor_id, channel_id FROM monitor_channels WHERE monitor_id IN (SELECT value->>0 FROM {each:1})"
         " ORDER BY monitor_id, channel_id",
         list_parameter(monitor_ids),
     )
@@ -26,7 +26,7 @@ async def ids_by_monitor(monitor_ids: Iterable[str]) -> dict[str, list[str]]:
 async def link_defaults(monitor_id: str) -> None:
     """Link a new monitor to the default channels."""
     await db.rows(
-        "INSERT INTO links (monitor_id, channel_id)"
+        "INSERT INTO monitor_channels (monitor_id, channel_id)"
         " SELECT CAST(?1 AS TEXT), id FROM channels WHERE is_default AND version > 0 AND kind = 'channel'",
         monitor_id,
     )
@@ -34,9 +34,9 @@ async def link_defaults(monitor_id: str) -> None:
 
 async def set_for_monitor(monitor_id: str, channel_ids: Sequence[str]) -> None:
     """Link a monitor to exactly these channels. Raises Invalid for unknown ones."""
-    await db.rows("DELETE FROM links WHERE monitor_id = ?1", monitor_id)
+    await db.rows("DELETE FROM monitor_channels WHERE monitor_id = ?1", monitor_id)
     inserted = await db.rows(
-        "INSERT INTO links (monitor_id, channel_id) SELECT CAST(?1 AS TEXT), id FROM channels"
+        "INSERT INTO monitor_channels (monitor_id, channel_id) SELECT CAST(?1 AS TEXT), id FROM channels"
         " WHERE version > 0 AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:2}) RETURNING channel_id",
         monitor_id,
         list_parameter(channel_ids),

@@ -37,25 +37,25 @@ _ANCESTORS = (
     " SELECT monitor_id, parent_id FROM upward ORDER BY monitor_id, parent_id"
 )
 _PARENT_STATES = (
-    f"SELECT m.id, m.name, m.active, m.interval_s, m.cron, m.timeout_ms, s.status, s.told_ms, {_NEWEST}"
+    f"SELECT m.id, m.name, m.active, m.interval_s, m.cron, m.timeout_ms, s.status, s.alerted_ms, {_NEWEST}"
     " FROM monitors m JOIN series s ON s.monitor_id = m.id AND s.location = ''"
     " WHERE m.id IN (SELECT value->>0 FROM {each:1}) ORDER BY s.no"
 )
 _UNCERTAIN_PARENTS = (
     f"SELECT {series.SCHEDULE_COLUMNS}, {_NEWEST}" + " FROM {each:1} JOIN monitors m ON m.id = each.value->>0"
-    f" JOIN series s ON s.monitor_id = m.id AND s.location = ''{series.WHERE_SCHEDULED} AND s.told_ms IS NULL"
+    f" JOIN series s ON s.monitor_id = m.id AND s.location = ''{series.WHERE_SCHEDULED} AND s.alerted_ms IS NULL"
 )
 _CHECK_CYCLE = "m.interval_s * 1000 + m.timeout_ms"  # within this time the schedule checks a monitor
 _RELEASE = (
     "WITH RECURSIVE hung(id) AS (SELECT value->>0 FROM {each:1}"
     " UNION SELECT d.monitor_id FROM dependencies d JOIN hung ON d.parent_id = hung.id)"
-    " UPDATE deliveries SET state = 'pending', error = '', course = 'gated', lease_ms = 0,"
-    " reopened_ms = CAST(?2 AS BIGINT), since_ms = CAST(?2 AS BIGINT), next_at_ms = CAST(?2 AS BIGINT)"
+    " UPDATE deliveries SET state = 'pending', error = '', hold = 'held', lease_until_ms = 0,"
+    " released_ms = CAST(?2 AS BIGINT), age_from_ms = CAST(?2 AS BIGINT), next_attempt_ms = CAST(?2 AS BIGINT)"
     f" + CASE WHEN m.interval_s = 0 OR {_CHECK_CYCLE} > {MAX_RELEASE_MS} THEN {MAX_RELEASE_MS} ELSE {_CHECK_CYCLE} END"
     " FROM series s JOIN monitors m ON m.id = s.monitor_id"
     " WHERE s.location = '' AND m.active AND s.monitor_id IN (SELECT id FROM hung)"
-    " AND deliveries.monitor_id = s.monitor_id AND (deliveries.at_ms = s.told_ms"  # of the current outage
-    " OR (deliveries.at_ms > s.told_ms AND deliveries.event_id IN (SELECT e.id FROM events e JOIN incidents i"
+    " AND deliveries.monitor_id = s.monitor_id AND (deliveries.at_ms = s.alerted_ms"  # of the current outage
+    " OR (deliveries.at_ms > s.alerted_ms AND deliveries.event_id IN (SELECT e.id FROM events e JOIN incidents i"
     f" ON i.id = e.incident_id WHERE e.monitor_id = s.monitor_id AND e.kind = '{EventKind.INCIDENT_ESCALATED}'"
     " AND i.resolved_ms IS NULL AND i.acknowledged_ms IS NULL)))"
     f" AND deliveries.state = 'suppressed' AND deliveries.error LIKE '{suppression.PARENT_DOWN}%'"
@@ -214,7 +214,7 @@ def _parent_state_of(row: Any) -> ParentState:
     cycle_ms = row["interval_s"] * 1000 + row["timeout_ms"] if row["interval_s"] else MAX_HOLD_MS
     return ParentState(
         name=row["name"],
-        alerted_ms=row["told_ms"] or 0 if row["active"] else 0,
+        alerted_ms=row["alerted_ms"] or 0 if row["active"] else 0,
         status=Status(row["status"]),
         newest_ms=_newest_ms(row),
         hold_ms=min(cycle_ms, MAX_HOLD_MS) if is_scheduled else 0,

@@ -147,7 +147,7 @@ def monitor_of(
 ) -> Monitor:
     """A monitor for the API: secrets masked.
 
-    row    a monitor's columns joined with `status` and `since_ms` of its series
+    row    a monitor's columns joined with `status` and `status_since_ms` of its series
     """
     return Monitor(
         id=row["id"],
@@ -169,7 +169,7 @@ def monitor_of(
         parent_ids=list(parent_ids),
         escalation_id=row["escalation_id"],
         status=Status(row["status"]),
-        status_since=instant_or_none(row["since_ms"]),
+        status_since=instant_or_none(row["status_since_ms"]),
         version=row["version"],
         created_at=clock.instant(row["created_ms"]),
         updated_at=clock.instant(row["updated_ms"]),

@@ -13,7 +13,7 @@ from app.store.sql import list_parameter
 from schema.jobs import MonitorSchedule
 from schema.monitors import Snapshot
 
-SELECT_MONITORS = "SELECT m.*, s.no, s.status, s.since_ms FROM monitors m JOIN series s ON s.monitor_id = m.id"
+SELECT_MONITORS = "SELECT m.*, s.no, s.status, s.status_since_ms FROM monitors m JOIN series s ON s.monitor_id = m.id"
 SCHEDULE_COLUMNS = "s.no, m.interval_s, m.cron, m.timezone, m.timeout_ms, m.version"  # of `rows.schedule_of`
 WHERE_SCHEDULED = " WHERE m.active AND (m.interval_s > 0 OR m.cron <> '')"
 _WHERE_SERIES = " WHERE s.no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})"
@@ -89,7 +89,7 @@ async def start_period(numbers: Sequence[int], period: SchedulePeriod) -> None:
     A later period was started by a clock that ran ahead: it gets the same schedule.
     """
     await db.rows(
-        "INSERT INTO eras (series, from_ms, interval_ms, cron, timezone) SELECT CAST(value->>0 AS BIGINT),"
+        "INSERT INTO schedule_periods (series, from_ms, interval_ms, cron, timezone) SELECT CAST(value->>0 AS BIGINT),"
         " CAST(?2 AS BIGINT), CAST(?3 AS BIGINT), CAST(?4 AS TEXT), CAST(?5 AS TEXT) FROM {each:1} WHERE true"
         " ON CONFLICT (series, from_ms) DO UPDATE SET"
         " interval_ms = excluded.interval_ms, cron = excluded.cron, timezone = excluded.timezone",
@@ -97,7 +97,7 @@ async def start_period(numbers: Sequence[int], period: SchedulePeriod) -> None:
         *period,
     )
     await db.rows(
-        "UPDATE eras SET interval_ms = ?3, cron = ?4, timezone = ?5"
+        "UPDATE schedule_periods SET interval_ms = ?3, cron = ?4, timezone = ?5"
         " WHERE from_ms > ?2 AND series IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})",
         list_parameter(numbers),
         *period,

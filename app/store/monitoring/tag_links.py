@@ -18,7 +18,7 @@ async def labels_by_monitor(monitor_ids: Iterable[str], visible_to: TagScope = N
     found = await db.rows(
         "SELECT b.monitor_id, t.id, t.name, t.color FROM monitor_tags b JOIN tags t ON t.id = b.tag_id"
         f" WHERE b.monitor_id IN (SELECT value->>0 FROM {{each:1}}) AND {visibility.visible_tags_sql('t.id', 2)}"
-        " ORDER BY b.monitor_id, t.folded",
+        " ORDER BY b.monitor_id, t.name_key",
         list_parameter(monitor_ids),
         visibility.tags_parameter(visible_to),
     )

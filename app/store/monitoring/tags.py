@@ -15,14 +15,14 @@ from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.tags import Tag, TagDraft, TagPatch
 
-SORTS = {"name": "t.folded", "created_at": "t.created_ms", "updated_at": "t.updated_ms"}
+SORTS = {"name": "t.name_key", "created_at": "t.created_ms", "updated_at": "t.updated_ms"}
 MAX_PAGE_SIZE = 1_000  # tags
 LOCK = 5_201_417  # any number of our own; held until the transaction ends
 
 _COUNT = "SELECT count(*) AS n FROM tags t"
 _SELECT = "SELECT t.*, (SELECT count(*) FROM monitor_tags b WHERE b.tag_id = t.id) AS monitors FROM tags t"
 _FILTERS = (
-    " WHERE (CAST(?1 AS TEXT) IS NULL OR t.folded LIKE CAST(?1 AS TEXT) ESCAPE '!')"
+    " WHERE (CAST(?1 AS TEXT) IS NULL OR t.name_key LIKE CAST(?1 AS TEXT) ESCAPE '!')"
     f" AND {visibility.visible_tags_sql('t.id', 2)}"
 )
 
@@ -126,7 +126,7 @@ def _tag_of(row: Any) -> Tag:
 
 
 def _columns_of(draft: TagDraft) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(draft), "folded": name_key(draft.name)}
+    return {**msgspec.structs.asdict(draft), "name_key": name_key(draft.name)}
 
 
 def _apply_patch(row: Any, patch: TagPatch) -> TagDraft:
@@ -137,5 +137,5 @@ def _apply_patch(row: Any, patch: TagPatch) -> TagDraft:
 
 
 async def _check_name_unused(name: str, tag_id: str) -> None:
-    if await db.rows("SELECT id FROM tags WHERE folded = ?1 AND id <> ?2", name_key(name), tag_id):
+    if await db.rows("SELECT id FROM tags WHERE name_key = ?1 AND id <> ?2", name_key(name), tag_id):
         raise Conflict(f"There is a tag {name!r} already.", field="name")

@@ -22,7 +22,8 @@ class DeliveryRow(Table, tablename="deliveries"):
     state    pending → sending → sent | dead | suppressed; back to pending after a failed attempt
              suppressed: not sent on purpose, with the reason in `error`
     at_ms    the event's time: deliveries of one monitor to one channel go out in this order
-    course   why it waits. Empty: no reason; gated: held; grouped: waits for a digest; resent: sent again on request
+    hold     why it waits. Empty: no reason; held: suppressed for now; grouped: waits for a digest;
+             resent: sent again on request
     """
 
     id = Text(primary_key=True)
@@ -32,13 +33,14 @@ class DeliveryRow(Table, tablename="deliveries"):
     state = Text(default="pending")
     attempts = Integer(default=0)
     at_ms = BigInt()
-    next_at_ms = BigInt()
-    lease_ms = BigInt(default=0)  # while sending: end of the claim's lease
+    next_attempt_ms = BigInt()
+    lease_until_ms = BigInt(default=0)  # while sending: end of the claim's lease
+    reason_code = Text(default="")  # why it was suppressed or is dead; decisions read this, never `error`
     error = Text(default="")
-    carrier_id = Text(null=True, default=None)  # the digest: the delivery whose message includes this one
-    reopened_ms = BigInt(null=True, default=None)  # when it was released: suppressed until the parent recovered
-    course = Text(default="")
-    since_ms = BigInt(null=True, default=None)  # start of its age; null: `created_ms`
+    digest_id = Text(null=True, default=None)  # the digest: the delivery whose message includes this one
+    released_ms = BigInt(null=True, default=None)  # when it was released: suppressed until the parent recovered
+    hold = Text(default="")
+    age_from_ms = BigInt(null=True, default=None)  # start of its age; null: `created_ms`
     created_ms = BigInt()
     sent_ms = BigInt(null=True, default=None)
 

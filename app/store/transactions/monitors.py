@@ -77,7 +77,7 @@ _FILTERS = (
     " AND (CAST(?3 AS BOOLEAN) IS NULL OR m.active = CAST(?3 AS BOOLEAN))"
     " AND (CAST(?4 AS SMALLINT) IS NULL OR s.status = CAST(?4 AS SMALLINT))"
     " AND (CAST(?5 AS TEXT) IS NULL OR m.id IN (SELECT b.monitor_id FROM monitor_tags b JOIN tags t ON t.id = b.tag_id"
-    f" WHERE (t.id = CAST(?5 AS TEXT) OR t.folded = CAST(?5 AS TEXT)) AND {visibility.visible_tags_sql('t.id', 6)}))"
+    f" WHERE (t.id = CAST(?5 AS TEXT) OR t.name_key = CAST(?5 AS TEXT)) AND {visibility.visible_tags_sql('t.id', 6)}))"
     f" AND {visibility.visible_monitors_sql('m.id', 6)}"
 )
 _COUNT = "SELECT count(*) AS n FROM monitors m JOIN series s ON s.monitor_id = m.id"

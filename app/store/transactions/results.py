@@ -158,7 +158,7 @@ async def _insert_heartbeats(stored: list[StoredHeartbeat], out_of_order: Collec
     details = [row for one in stored if (row := _detail_of(one))]
     if details:
         await db.rows(
-            "INSERT INTO details (id, message, detail) SELECT CAST(value->>0 AS BIGINT), value->>1, value->>2"
+            "INSERT INTO heartbeat_details (id, message, detail) SELECT CAST(value->>0 AS BIGINT), value->>1, value->>2"
             " FROM {each:1} WHERE TRUE ON CONFLICT (id) DO NOTHING",
             _json.encode(details).decode(),
         )
@@ -168,7 +168,7 @@ async def _clear_slots(evaluated: Iterable[StoredHeartbeat]) -> None:
     """Delete what was stored at these slots while the clock was ahead."""
     keys = [[heartbeat_key(one.outcome.series, one.outcome.at_ms)] for one in evaluated]
     if keys:
-        for table in ("details", "heartbeats"):
+        for table in ("heartbeat_details", "heartbeats"):
             await db.rows(
                 f"DELETE FROM {table} WHERE id IN (SELECT CAST(value->>0 AS BIGINT) FROM {{each:1}})",
                 _json.encode(keys).decode(),

@@ -50,7 +50,7 @@ async def test_a_whole_log_is_counted_and_its_end_named(log, verify) -> None:
 
 
 async def test_a_broken_log_is_exit_code_1_and_names_the_entry(log, verify) -> None:
-    await db.rows("UPDATE audit_marks SET seq = 1 WHERE name = 'head'")
+    await db.rows("UPDATE audit_chain SET seq = 1 WHERE name = 'head'")
     code, text = await in_a_thread(verify)
     assert code == 1
     assert text.startswith("BROKEN at entry 0: the mark 'head'")

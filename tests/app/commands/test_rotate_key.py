@@ -28,8 +28,8 @@ ROOT = Path(__file__).parents[3]
 WRITERS = {  # modules of the store that seal, and where it ends up
     "alerting/channels.py": "channels",
     "alerting/webhooks.py": "channels",
-    "audit/chain.py": "audit_marks",
-    "identity/api_key_pepper.py": "peppers",
+    "audit/chain.py": "audit_chain",
+    "identity/api_key_pepper.py": "key_peppers",
     "identity/mfa.py": "totp",
     "identity/signing_keys.py": "signing_keys",
     "monitoring/proxies.py": "proxies",

@@ -17,7 +17,7 @@ from tests import make
 NOW, STEP = make.NOW_MS, make.MINUTE_MS
 _OPEN = (
     "SELECT d.id, d.event_id, d.channel_id, d.monitor_id, e.kind, d.at_ms, d.created_ms, d.attempts"
-    " FROM deliveries d JOIN events e ON e.id = d.event_id WHERE d.state = 'pending' AND d.next_at_ms <= ?1"
+    " FROM deliveries d JOIN events e ON e.id = d.event_id WHERE d.state = 'pending' AND d.next_attempt_ms <= ?1"
 )
 
 
@@ -85,4 +85,4 @@ async def _settle(id_: str, gate: Decision, now_ms: int) -> None:
     elif gate.action == "suppress":
         await db.rows("UPDATE deliveries SET state = 'suppressed', error = ?2 WHERE id = ?1", id_, gate.reason)
     else:
-        await db.rows("UPDATE deliveries SET next_at_ms = ?2 WHERE id = ?1", id_, gate.until_ms)
+        await db.rows("UPDATE deliveries SET next_attempt_ms = ?2 WHERE id = ?1", id_, gate.until_ms)

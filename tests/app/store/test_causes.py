@@ -195,7 +195,7 @@ async def test_what_was_heard_of_an_earlier_outage_of_the_cause_is_no_excuse():
     await fails(router)
     await passes(router, NOW + STEP)
     await settled(NOW + STEP)
-    await db.rows("DELETE FROM links")
+    await db.rows("DELETE FROM monitor_channels")
     one = await monitor("web", router, notification_channel_ids=[near])
     await fails(router, NOW + 2 * STEP)
     await fails(one, NOW + 2 * STEP + SECOND)

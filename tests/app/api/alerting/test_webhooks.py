@@ -228,7 +228,7 @@ async def test_what_is_on_its_way_or_another_webhooks_is_not_sent_again(api):
 
 async def test_a_change_lets_a_paused_one_try_again(api):
     hook = await added(api)
-    await db.rows("UPDATE channels SET paused_ms = 1, paused_reason = 'answered 410 Gone', failures = 3")
+    await db.rows("UPDATE channels SET disabled_ms = 1, disabled_reason = 'answered 410 Gone', temporary_failures = 3")
     health = (await api.get(f"{PATH}/{hook['id']}")).json()["health"]
     assert (health["state"], health["reason"], health["failures"]) == ("paused", "answered 410 Gone", 3)
     changed = (await api.patch(f"{PATH}/{hook['id']}", json={"active": True})).json()["health"]

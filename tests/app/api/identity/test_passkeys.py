@@ -148,7 +148,7 @@ async def test_a_challenge_is_answered_once(client: Client, admin: Headers, devi
 async def test_a_challenge_ends_after_five_minutes(client: Client, admin: Headers, device: Authenticator) -> None:
     await register(client, admin, device)
     mine, options = await challenged(client)
-    await db.rows("UPDATE challenges SET expires_ms = expires_ms - 300001")
+    await db.rows("UPDATE webauthn_challenges SET expires_ms = expires_ms - 300001")
     assert (await sign_in(client, mine, device.get(options)))[0] == 401
 
 

@@ -201,10 +201,10 @@ async def test_reads_pushes_and_what_nobody_sent_leave_no_entry(client: Client) 
 
 
 async def test_without_the_log_the_answer_goes_out_and_the_entry_is_a_log_line(client: Client) -> None:
-    await db.rows("ALTER TABLE audit_marks RENAME TO elsewhere")
+    await db.rows("ALTER TABLE audit_chain RENAME TO elsewhere")
     with capture_logs() as lines:
         reply = await client.post("/api/v1/proxies", json=PROXY, headers=CARRIER)
-    await db.rows("ALTER TABLE elsewhere RENAME TO audit_marks")
+    await db.rows("ALTER TABLE elsewhere RENAME TO audit_chain")
     assert reply.status_code == 201
     (line,) = [one for one in lines if one["event"] in {"audit.not_stored", "audit.failed"}]
     assert (line["entry"]["action"], "sesame" in str(line)) == ("proxy.created", False)

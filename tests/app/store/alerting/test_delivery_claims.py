@@ -178,7 +178,7 @@ async def test_people_are_told_three_one_by_one_and_the_rest_together():
     assert [one.id for one in message.merged] == ids[3:6]
     await sent(ids[3:], NOW + WINDOW)
     assert await states() == {"sent": 7}
-    carried = await db.rows("SELECT id FROM deliveries WHERE carrier_id = ?1 ORDER BY at_ms", ids[6])
+    carried = await db.rows("SELECT id FROM deliveries WHERE digest_id = ?1 ORDER BY at_ms", ids[6])
     assert [row["id"] for row in carried] == ids[3:6]
 
 
@@ -263,7 +263,9 @@ async def test_an_end_that_waits_for_others_is_told_before_the_next_outage():
     await sent(ids[:3])
     up = await owed.up(0, at_ms=NOW + 1_000)
     assert await claimed([up], NOW + 1_000) == []
-    await db.rows("UPDATE deliveries SET next_at_ms = ?2 WHERE id = ?1", up, NOW + 2 * WINDOW)  # it failed meanwhile
+    await db.rows(
+        "UPDATE deliveries SET next_attempt_ms = ?2 WHERE id = ?1", up, NOW + 2 * WINDOW
+    )  # it failed meanwhile
     down = await owed.down(0, at_ms=NOW + WINDOW + 1)
     assert await claimed([down], NOW + WINDOW + 1) == []
     (message,) = await taken([up], NOW + 2 * WINDOW)
@@ -288,7 +290,7 @@ async def test_a_delivery_that_somebody_asked_for_is_not_swallowed_and_holds_nob
     down = await owed.down()
     await claimed([down])
     await settled(AttemptResult(down, 1, "sent"))
-    await db.rows("UPDATE deliveries SET state = 'pending', course = 'resent' WHERE id = ?1", down)
+    await db.rows("UPDATE deliveries SET state = 'pending', hold = 'resent' WHERE id = ?1", down)
     up = await owed.up()
     assert await claimed([down, up]) == [down, up]
 

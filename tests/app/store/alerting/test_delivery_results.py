@@ -89,7 +89,7 @@ async def test_a_channel_that_asks_for_time_gets_it_at_once():
 
 async def test_success_opens_at_once_what_would_wait_longer():
     owed, ids = await failing(5)
-    await db.rows("UPDATE deliveries SET next_at_ms = ?1 WHERE id = ?2", NOW + 10 * REST, ids[1])
+    await db.rows("UPDATE deliveries SET next_attempt_ms = ?1 WHERE id = ?2", NOW + 10 * REST, ids[1])
     await claimed(ids, NOW + REST)
     freed = await settled(AttemptResult(ids[0], 2, "sent", outcome=AttemptOutcome.ACCEPTED), now_ms=NOW + REST)
     assert ids[1] in freed[owed.channel_id]

@@ -88,8 +88,8 @@ async def test_the_database_itself_refuses_a_change(log, statement: str) -> None
         ("DELETE FROM audit WHERE seq = 2", 2, "an entry is missing"),
         ("DELETE FROM audit WHERE seq = 1", 1, "an entry is missing"),
         ("DELETE FROM audit WHERE seq > 3", 4, "the newest entries are missing"),
-        ("UPDATE audit_marks SET seq = 3 WHERE name = 'head'", 0, "the mark 'head' was not set by Watchkeeper"),
-        ("DELETE FROM audit_marks WHERE name = 'key'", 0, "the chain's key is missing, or is not ours"),
+        ("UPDATE audit_chain SET seq = 3 WHERE name = 'head'", 0, "the mark 'head' was not set by Watchkeeper"),
+        ("DELETE FROM audit_chain WHERE name = 'key'", 0, "the chain's key is missing, or is not ours"),
     ],
 )
 async def test_a_change_by_sql_is_found(log, statement: str, broken_at: int, flaw: str) -> None:
@@ -121,13 +121,13 @@ async def test_entries_from_before_keys_were_noted_are_whole(log) -> None:
 async def test_who_cuts_the_end_and_moves_the_head_is_found(log) -> None:
     await write(*"abcde")
     await unguarded("DELETE FROM audit WHERE seq > 3")
-    await db.rows("UPDATE audit_marks SET seq = 3, hash = (SELECT hash FROM audit WHERE seq = 3) WHERE name = 'head'")
+    await db.rows("UPDATE audit_chain SET seq = 3, hash = (SELECT hash FROM audit WHERE seq = 3) WHERE name = 'head'")
     assert (await chain.verify()).error == "the mark 'head' was not set by Watchkeeper"
 
 
 async def test_who_forges_an_anchor_is_found(log) -> None:
     await write(*"abc")
-    await db.rows("INSERT INTO audit_marks (name, seq, hash, seal) VALUES ('anchor', 2, 'f', 'f')")
+    await db.rows("INSERT INTO audit_chain (name, seq, hash, seal) VALUES ('anchor', 2, 'f', 'f')")
     await db.rows("DELETE FROM audit WHERE seq <= 2")
     assert (await chain.verify()).error == "the mark 'anchor' was not set by Watchkeeper"
 

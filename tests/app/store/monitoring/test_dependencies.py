@@ -34,8 +34,10 @@ async def refused(act) -> list[tuple[str, str]]:
 
 
 async def states(monitor_id: str) -> list[tuple[str, int]]:
-    rows = await db.rows("SELECT state, next_at_ms FROM deliveries WHERE monitor_id = ?1 ORDER BY at_ms", monitor_id)
-    return [(row["state"], row["next_at_ms"]) for row in rows]
+    rows = await db.rows(
+        "SELECT state, next_attempt_ms FROM deliveries WHERE monitor_id = ?1 ORDER BY at_ms", monitor_id
+    )
+    return [(row["state"], row["next_attempt_ms"]) for row in rows]
 
 
 async def times_of_looks(looks) -> dict[str, int]:

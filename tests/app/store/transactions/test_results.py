@@ -105,9 +105,9 @@ async def test_outcomes_of_one_batch_are_judged_in_the_order_of_their_slots(know
 async def test_an_everyday_heartbeat_has_no_details_and_an_outage_has(known):
     no = min(known)
     await absorb(known, make.outcome(series=no, at_ms=NOW, message="fine", code=0))
-    assert await count("details") == 0
+    assert await count("heartbeat_details") == 0
     await absorb(known, make.down(series=no, at_ms=NOW + STEP, detail={"status_code": 503}))
-    (row,) = await db.rows("SELECT message, detail FROM details")
+    (row,) = await db.rows("SELECT message, detail FROM heartbeat_details")
     assert (row["message"], row["detail"]) == ("connection refused", '{"status_code":503}')
 
 
@@ -213,4 +213,4 @@ async def test_upside_down_an_everyday_message_needs_no_row_of_its_own(known):
     listed = await readings.get(no, NOW + STEP)
     assert listed
     assert listed.msg == "failed, as it should: no answer within the timeout"
-    assert await count("details") == 0
+    assert await count("heartbeat_details") == 0
