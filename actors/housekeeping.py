@@ -17,7 +17,7 @@ from app.store.audit import chain
 from app.store.history import retention, rollups
 from app.store.history.retention import RetentionPeriods
 from app.store.identity import login_failures
-from app.store.system import idempotency, secret_rotation
+from app.store.system import idempotency
 from app.store.tables.rollups import DAY_MS
 
 LEADER_KEY = "wk:leader"
@@ -94,7 +94,6 @@ async def run_once(now_ms: int, periods: RetentionPeriods | None = None) -> None
     await login_failures.delete_expired(now_ms)
     await idempotency.delete_expired(now_ms)
     await webhooks.drop_previous_secrets(now_ms)
-    await secret_rotation.encrypt_push_tokens()
     n_pruned += await chain.delete_before(now_ms - periods.audit_days * DAY_MS)
     if hours or n_purged:
         took_ms = round((time.perf_counter() - began) * 1_000)

@@ -20,7 +20,8 @@ from schema.jobs import MonitorSchedule
 from schema.monitors import Monitor, MonitorDraft, Snapshot, UnreadableTarget
 from schema.status import Status
 from schema.tags import TagLabel
-from schema.targets import TARGETS, Push, Target
+from schema.targets import TARGETS, Group, Push, Target
+from schema.targets.composed import GroupAlerts, GroupPolicy
 
 log = structlog.get_logger()
 
@@ -31,10 +32,36 @@ TIMEOUT_SHARE = 0.8  # of a shorter interval: the rest is for storing the result
 TOKEN_BYTES = 24  # 192 bits can't be guessed
 
 
+class _StoredGroup(msgspec.Struct, frozen=True):
+    """What `config` holds of a group. Its members are in their own table, `alerts` in its own column."""
+
+    policy: GroupPolicy
+    at_least: int
+
+
 def config_of(row: Mapping[str, Any]) -> Target:
-    """The row's target, its secrets decrypted."""
+    """The row's target, its secrets decrypted.
+
+    row  with `type` and `config`; for groups also with `group_alerts`, and with `members` as JSON text
+    """
+    if row["type"] == "group":
+        return _group_of(row)
     target: Target = sealing.decrypt_secrets(row["config"], TARGETS[row["type"]])
     return target
+
+
+def _group_of(row: Mapping[str, Any]) -> Group:
+    """The group of the row. It has no members once all of them were deleted."""
+    stored = msgspec.json.decode(row["config"], type=_StoredGroup)
+    members = msgspec.json.decode(row["members"] or "[]", type=list[str])
+    alerts = GroupAlerts(row["group_alerts"])
+    return Group(members=members, policy=stored.policy, at_least=stored.at_least, alerts=alerts)
+
+
+def _encoded_config(target: Target) -> str:
+    if isinstance(target, Group):
+        return msgspec.json.encode(_StoredGroup(target.policy, target.at_least)).decode()
+    return sealing.encrypt_secrets(target)
 
 
 def type_of(target: Target | UnreadableTarget) -> str:
@@ -117,7 +144,8 @@ def columns_of(draft: MonitorDraft) -> dict[str, Any]:
         "retry_interval_s": draft.retry_interval,
         "resend_interval": draft.resend_interval,
         "upside_down": draft.upside_down,
-        "config": sealing.encrypt_secrets(draft.config),
+        "config": _encoded_config(draft.config),
+        "group_alerts": str(draft.config.alerts) if isinstance(draft.config, Group) else None,
         "escalation_id": draft.escalation_id,
         "push_key": push_key_of(draft.config),
     }

@@ -13,7 +13,14 @@ from app.store.sql import list_parameter
 from schema.jobs import MonitorSchedule
 from schema.monitors import Snapshot
 
-SELECT_MONITORS = "SELECT m.*, s.no, s.status, s.status_since_ms FROM monitors m JOIN series s ON s.monitor_id = m.id"
+_MEMBERS = (
+    "(SELECT {array:member.monitor_id} FROM (SELECT g.monitor_id FROM group_members g WHERE g.group_id = m.id"
+    " ORDER BY g.position) member)"
+)
+SELECT_MONITORS = (
+    f"SELECT m.*, CASE WHEN m.type = 'group' THEN {_MEMBERS} END AS members, s.no, s.status, s.status_since_ms"
+    " FROM monitors m JOIN series s ON s.monitor_id = m.id"
+)
 SCHEDULE_COLUMNS = "s.no, m.interval_s, m.cron, m.timezone, m.timeout_ms, m.version"  # of `rows.schedule_of`
 WHERE_SCHEDULED = " WHERE m.active AND (m.interval_s > 0 OR m.cron <> '')"
 _WHERE_SERIES = " WHERE s.no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})"

@@ -130,7 +130,7 @@ async def create(draft: MonitorDraft) -> MonitorChange:
         await _require_unused_push_key(columns["push_key"], id_)
         await MonitorRow.insert(MonitorRow(id=id_, created_ms=now, updated_ms=now, **columns))
         await proxies.set_for_monitor(id_, target)
-        await groups.validate_members(id_, target)
+        await groups.set_members(id_, target)
         await series.start_period([await series.create(id_)], series.period_of(columns, now))
         if draft.notification_channel_ids is None:
             await channel_links.link_defaults(id_)
@@ -326,7 +326,7 @@ async def _apply_patch(row: Any, patch: MonitorPatch, now: int) -> MonitorChange
         await _require_unused_push_key(columns["push_key"], monitor_id)
         await _update_row(row, columns, now)
         await proxies.set_for_monitor(monitor_id, draft.config)
-        await groups.validate_members(monitor_id, draft.config, rows.config_of(row))
+        await groups.set_members(monitor_id, draft.config)
     if patch.notification_channel_ids is not UNSET:
         await channel_links.set_for_monitor(monitor_id, patch.notification_channel_ids)
     if patch.tag_ids is not UNSET:
