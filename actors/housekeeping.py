@@ -59,9 +59,9 @@ async def _run_round(token: str, periods: RetentionPeriods | None = None) -> Non
         if await hold_leadership(token) and not _clock_jumped_lately():
             await run_once(clock.now_ms(), periods)
     except (RedisError, *db.TRANSIENT_ERRORS) as error:
-        log.warning("housekeeping.put_off", reason=str(error))
+        log.warning("housekeeping.retry", reason=str(error))
     except Exception:  # a bug here must not end the scheduler
-        log.exception("housekeeping.failed")
+        log.exception("housekeeping.crashed")
 
 
 def _clock_jumped_lately() -> bool:
@@ -69,7 +69,7 @@ def _clock_jumped_lately() -> bool:
     jumped_s = clock_watch.watch.jumped_s
     jumped_lately = jumped_s is not None and time.monotonic() - jumped_s < JUMP_PAUSE_S
     if jumped_lately:
-        log.info("housekeeping.waiting", reason="the clock jumped")
+        log.info("housekeeping.paused", reason="the clock jumped")
     return jumped_lately
 
 
@@ -82,7 +82,7 @@ async def _release_leadership(token: str) -> None:
     try:
         await queue.client().eval(RELEASE_SCRIPT, 1, LEADER_KEY, token)
     except RedisError as error:
-        log.warning("housekeeping.put_off", reason=str(error))  # the lease expires by itself
+        log.warning("housekeeping.release_failed", reason=str(error))  # the lease expires by itself
 
 
 async def run_once(now_ms: int, periods: RetentionPeriods | None = None) -> None:
@@ -98,4 +98,4 @@ async def run_once(now_ms: int, periods: RetentionPeriods | None = None) -> None
     n_pruned += await chain.delete_before(now_ms - periods.audit_days * DAY_MS)
     if hours or n_purged:
         took_ms = round((time.perf_counter() - began) * 1_000)
-        log.info("housekeeping.done", hours=hours, rows_pruned=n_pruned, series_forgotten=n_purged, took_ms=took_ms)
+        log.info("housekeeping.done", hours=hours, rows_pruned=n_pruned, series_purged=n_purged, took_ms=took_ms)

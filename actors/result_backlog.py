@@ -25,7 +25,7 @@ async def run(node: str, oldest_age_s: Callable[[], float]) -> None:
         try:
             await report(node, oldest_age_s())
         except (RedisError, OSError) as error:
-            log.warning("results.not_reported", error=type(error).__name__)
+            log.warning("worker.backlog_report_failed", error=type(error).__name__)
         await asyncio.sleep(INTERVAL_S)
 
 

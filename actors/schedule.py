@@ -90,12 +90,12 @@ async def run_forever(name: str, work: Callable[[], Awaitable[object]], interval
         try:
             await work()
             if unavailable:
-                log.info("schedule.back", part=name)
+                log.info("schedule.recovered", part=name)
             unavailable = False
             await asyncio.sleep(interval_s)
         except RETRIED_ERRORS as error:
             if not unavailable:
-                log.warning("schedule.waiting", part=name, error=type(error).__name__)
+                log.warning("schedule.unavailable", part=name, error=type(error).__name__)
             unavailable = True
             await asyncio.sleep(0.5)
 
@@ -152,7 +152,7 @@ async def run(settings: Settings) -> None:
         stop.set()
 
     tasks.on_task_failure(fail)
-    log.info("scheduler.started")
+    log.info("schedule.started")
     try:
         await run_loops(settings, stop)
         if failed.is_set():
@@ -161,7 +161,7 @@ async def run(settings: Settings) -> None:
         tasks.exit_after(STOP_TIMEOUT_S)
         await queue.stop()
         await db.stop()
-        log.info("scheduler.stopped")
+        log.info("schedule.stopped")
 
 
 def main(settings: Settings) -> None:

@@ -31,7 +31,7 @@ async def run(node: str, url: str, interval_s: int, session: aiohttp.ClientSessi
             if await _holds_lease(node, interval_s) and await is_healthy():
                 await ping(url, session)
         except (RedisError, Unavailable, *db.TRANSIENT_ERRORS) as error:
-            log.warning("lifesign.withheld", reason=type(error).__name__)
+            log.warning("watchdog.ping_skipped", reason=type(error).__name__)
         await asyncio.sleep(interval_s)
 
 
@@ -43,10 +43,10 @@ async def is_healthy() -> bool:
     lag_s = (clock.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
     queue_age_s = max([await queue.oldest_age_s(name) for name in set(queue.QUEUES.values())])
     if lag_s > MAX_LAG_S or queue_age_s > MAX_QUEUE_AGE_S:
-        log.warning("lifesign.withheld", reason="late", lag_s=round(lag_s, 1), queue_age_s=round(queue_age_s, 1))
+        log.warning("watchdog.ping_skipped", reason="late", lag_s=round(lag_s, 1), queue_age_s=round(queue_age_s, 1))
         return False
     if problems := ALERTING_BLOCKED & await self_checks.list_problems():
-        log.warning("lifesign.withheld", reason=", ".join(sorted(problems)))
+        log.warning("watchdog.ping_skipped", reason=", ".join(sorted(problems)))
         return False
     return True
 
@@ -59,11 +59,11 @@ async def ping(url: str, session: aiohttp.ClientSession) -> None:
             parse_url(url), allow_redirects=False, timeout=timeout, headers={"User-Agent": USER_AGENT}
         ) as response:
             if not response.ok:
-                log.warning("lifesign.refused", status=response.status)
+                log.warning("watchdog.ping_rejected", status=response.status)
     except (aiohttp.ClientError, OSError) as error:
-        log.warning("lifesign.not_given", reason=describe_error(error))
+        log.warning("watchdog.ping_failed", reason=describe_error(error))
     except EgressDenied as error:
-        log.warning("lifesign.not_given", reason=str(error))
+        log.warning("watchdog.ping_failed", reason=str(error))
 
 
 async def _holds_lease(node: str, interval_s: int) -> bool:

@@ -129,11 +129,11 @@ def declare_actors(dramatiq_broker: dramatiq.Broker, services: WorkerServices) -
         try:
             await services.results.ingest(batch)
         except (RedisError, *db.TRANSIENT_ERRORS) as error:
-            log.warning("ingest.put_off", error=type(error).__name__)
+            log.warning("ingest.retry", error=type(error).__name__)
             raise Retry(delay=random.randint(500, 2_000)) from None  # noqa: S311  # spreads retries
         except Exception:
             # Dramatiq's own log line would hold data from targets.
-            log.exception("ingest.failed", n=len(batch.outcomes))
+            log.exception("ingest.crashed", n=len(batch.outcomes))
             raise Retry(delay=random.randint(2_000, 5_000)) from None  # noqa: S311  # as above
 
     async def notify(**job: Any) -> None:
