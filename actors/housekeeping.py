@@ -44,7 +44,7 @@ async def run_housekeeping(settings: Settings) -> None:
 
     settings  `db` and `queue` were started with them
     """
-    token, periods = f"{settings.service_name}:{uuid4()}", RetentionPeriods(audit_days=settings.audit_days)
+    token, periods = f"{settings.service_name}:{uuid4()}", RetentionPeriods(audit_days=settings.audit_retention_days)
     try:
         while True:
             await _run_round(token, periods)

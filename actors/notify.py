@@ -79,7 +79,7 @@ class Notifier:
     async def _send_round(self, channel_id: str, ids: list[str]) -> list[str]:
         """Claim, send concurrently, record the results. Returns the channel's deliveries that this released."""
         # A clock that is ahead must not expire deliveries: their maximum age grows by as much.
-        max_age_s = await settings.get_value("delivery.give_up_after") * 3_600 + clock_watch.watch.ahead_s()
+        max_age_s = await settings.get_value("delivery.give_up_after_hours") * 3_600 + clock_watch.watch.ahead_s()
         claims = await delivery_claims.claim(ids, clock.now_ms(), max_age_ms=int(max_age_s * 1000))
         if not claims:
             return []

@@ -72,9 +72,9 @@ class WorkerServices:
         }
         if settings.health_file:
             background["health"] = health_file.touch_forever(settings.health_file)
-        if settings.life_sign_url:
-            target = (settings.life_sign_url, settings.life_sign_every_s, self._senders.webhook_http)
-            background["lifesign"] = watchdog_ping.run(node, *target)
+        if settings.dead_mans_switch_url:
+            target = (settings.dead_mans_switch_url, settings.dead_mans_switch_interval_s, self._senders.webhook_http)
+            background["watchdog"] = watchdog_ping.run(node, *target)
         self._background = [tasks.start_permanent(work, name) for name, work in background.items()]
 
     async def close(self) -> None:
