@@ -10,7 +10,7 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
-from app import clock, clock_watch, db, queue
+from app import clock, clock_watch, db, leases
 from app.settings import Settings
 from app.store.alerting import webhooks
 from app.store.audit import chain
@@ -24,17 +24,6 @@ LEADER_KEY = "wk:leader"
 LEASE_MS = 150_000  # two and a half rounds: a leader that is alive keeps its lease
 INTERVAL_S = 60.0
 JUMP_PAUSE_S = 3_600.0  # after a clock jump nothing is deleted
-
-# Takes the lease when it is free, extends it when it is ours; returns 1 when we hold it. A lease that expires later
-# than LEASE_MS, or never, was set by a fast clock or has no owner: it is taken over.
-ACQUIRE_SCRIPT = """
-local holder = redis.call('GET', KEYS[1])
-local left = redis.call('PTTL', KEYS[1])
-if holder and holder ~= ARGV[1] and left >= 0 and left <= tonumber(ARGV[2]) then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
-RELEASE_SCRIPT = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 log = structlog.get_logger()
 
@@ -75,12 +64,12 @@ def _clock_jumped_lately() -> bool:
 
 async def hold_leadership(token: str, lease_ms: int = LEASE_MS) -> bool:
     """Whether `token` holds the lease; takes a free lease and extends its own."""
-    return bool(await queue.client().eval(ACQUIRE_SCRIPT, 1, LEADER_KEY, token, lease_ms))
+    return await leases.acquire(LEADER_KEY, token, lease_ms)
 
 
 async def _release_leadership(token: str) -> None:
     try:
-        await queue.client().eval(RELEASE_SCRIPT, 1, LEADER_KEY, token)
+        await leases.release(LEADER_KEY, token)
     except RedisError as error:
         log.warning("housekeeping.release_failed", reason=str(error))  # the lease expires by itself
 
