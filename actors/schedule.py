@@ -6,7 +6,7 @@ a result, gaps that are not stored, a due set that differs from the database, de
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from time import monotonic
 from typing import Any
 
@@ -100,31 +100,37 @@ async def run_forever(name: str, work: Callable[[], Awaitable[object]], interval
             await asyncio.sleep(0.5)
 
 
+def _make_loops(settings: Settings) -> dict[str, Coroutine[Any, Any, None]]:
+    """Every loop of this process by name."""
+    reconciler, node = Reconciler(), nodes.node_id("scheduler")
+    repeated: dict[str, tuple[Callable[[], Awaitable[object]], float]] = {  # name → work, seconds in between
+        "tick": (Ticker(reconciler).step, 0),
+        "overdue": (reconciler.requeue_overdue, 1),
+        "gaps": (reconciler.store_pending_gaps, 15),
+        "reconcile": (reconciler.reconcile, 30),
+        "sweep": (reconciler.sweep_deliveries, 2),
+        "incidents": (reconciler.open_missing_incidents, 30),
+        "escalate": (reconciler.escalate, 2),
+        "measure": (reconciler.measure, 5),
+        "clock_repairs": (reconciler.clock_repairs.repair_after_jump, 5),
+        "types": (reconciler.remove_wrong_types, 3),
+        "named_types": (reconciler.remove_wrong_named_types, 60),
+        "self_monitor": (SelfMonitor(settings, reconciler.clock_repairs.problem).check, 5),
+    }
+    return {
+        **{name: run_forever(name, work, interval_s) for name, (work, interval_s) in repeated.items()},
+        "housekeeping": run_housekeeping(settings),
+        "node": nodes.register("scheduler", settings),
+        "metrics": metrics.publish(node),
+        "clock": interruptions.watch_clock(node),
+        **({"health": health_file.touch_forever(settings.health_file)} if settings.health_file else {}),
+    }
+
+
 async def run_loops(settings: Settings, stop: asyncio.Event) -> None:
-    """Run every loop until `stop` is set."""
-    reconciler = Reconciler()
-    ticker = Ticker(reconciler)
-    loops = [
-        run_forever("tick", ticker.step, 0),
-        run_forever("overdue", reconciler.requeue_overdue, 1),
-        run_forever("gaps", reconciler.store_pending_gaps, 15),
-        run_forever("reconcile", reconciler.reconcile, 30),
-        run_forever("sweep", reconciler.sweep_deliveries, 2),
-        run_forever("outages", reconciler.open_missing_incidents, 30),
-        run_forever("escalate", reconciler.escalate, 2),
-        run_forever("watch", reconciler.measure, 5),
-        run_forever("clock", reconciler.clock_repairs.repair_after_jump, 5),
-        run_forever("types", reconciler.remove_wrong_types, 3),
-        run_forever("named_types", reconciler.remove_wrong_named_types, 60),
-        run_forever("self", SelfMonitor(settings, reconciler.clock_repairs.problem).check, 5),
-        run_housekeeping(settings),
-        nodes.register("scheduler", settings),
-        metrics.publish(nodes.node_id("scheduler")),
-        interruptions.watch_clock(nodes.node_id("scheduler")),
-        *([health_file.touch_forever(settings.health_file)] if settings.health_file else []),
-    ]
-    running = [asyncio.create_task(loop) for loop in loops]
-    stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait())
+    """Run every loop until `stop` is set. Raises when a loop ends by itself."""
+    running = [asyncio.create_task(loop, name=name) for name, loop in _make_loops(settings).items()]
+    stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait(), name="stop")
     done, _ = await asyncio.wait([*running, stopped], return_when=asyncio.FIRST_COMPLETED)
     timer = tasks.exit_after(STOP_TIMEOUT_S)
     await tasks.cancel(*running)
