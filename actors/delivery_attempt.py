@@ -53,7 +53,7 @@ def apply_templates(claim: DeliveryClaim, message: Message) -> Message:
     """Render the message by the channel's templates. A template that fails is logged; our text is used instead."""
     rendering = templates.render(claim.channel.rules.templates, message)
     if rendering.errors:
-        log.warning("notify.template_failed", channel=claim.channel.id, troubles=rendering.errors)
+        log.warning("notify.template_failed", channel=claim.channel.id, errors=rendering.errors)
     return rendering.message
 
 

@@ -71,7 +71,7 @@ class Reconciler:
         if overdue.lost:
             await queue.put(*(ResultBatch([_lost_outcome(slot) for slot in chunk]) for chunk in _chunks(overdue.lost)))
         if overdue.requeue or overdue.lost:
-            log.warning("schedule.overdue", n_again=len(overdue.requeue), n_lost=len(overdue.lost))
+            log.warning("schedule.slots_overdue", n_requeued=len(overdue.requeue), n_lost=len(overdue.lost))
 
     async def store_gaps(self, gaps: Sequence[ScheduleGap]) -> None:
         """Enqueue gaps for ingest; Redis keeps them until they are stored."""
@@ -96,13 +96,13 @@ class Reconciler:
         await due_set.remove_series(gone)
         scheduler_metrics.MONITORS.set(len(schedules))
         if changed or gone or damaged:
-            log.info("schedule.reconciled", n_changed=len(changed), n_gone=len(gone), damaged=damaged)
+            log.info("schedule.reconciled", n_changed=len(changed), n_removed=len(gone), damaged=damaged)
 
     async def _repair_future_due(self, series_: Sequence[int]) -> None:
         """Check series at once whose due times are too far ahead: since the clock was corrected nobody did."""
         if not series_:
             return
-        log.warning("schedule.was_ahead", n=len(series_))
+        log.warning("schedule.due_times_reset", n=len(series_))
         self.clock_repairs.note(f"{len(series_)} monitors were due in the future: the clock was ahead")
         await self.clock_repairs.repair()
         misplaced = set(series_)
@@ -114,12 +114,12 @@ class Reconciler:
     async def remove_wrong_types(self) -> None:
         """Remove keys of a wrong type, set by another program on the same Redis database."""
         if removed := await redis_keys.remove_mistyped():
-            log.warning("redis.wrong_types", keys=removed)
+            log.warning("redis.mistyped_keys_removed", keys=removed)
 
     async def remove_wrong_named_types(self) -> None:
         """Remove keys of a wrong type among those with an id in their name."""
         if removed := await redis_keys.remove_mistyped_by_prefix():
-            log.warning("redis.wrong_types", keys=removed)
+            log.warning("redis.mistyped_keys_removed", keys=removed)
 
     async def sweep_deliveries(self) -> None:
         """Enqueue deliveries that are due: retries, and what a crash left behind."""

@@ -144,7 +144,7 @@ def _start_process(settings: Settings, process: str) -> Settings:
     _allow_open_files()
     log.configure(settings, process)
     for line in file_permissions.exposure_warnings(settings):
-        structlog.get_logger().warning("files.open_to_others", reason=line)
+        structlog.get_logger().warning("files.permissions_too_open", reason=line)
     return with_secret_key(settings)
 
 

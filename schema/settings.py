@@ -60,7 +60,7 @@ CATALOGUE: dict[str, SettingDefinition] = {
     "checks.ad_hoc_role": SettingDefinition(
         AdHocRole, "operator", "Who may run checks that are kept nowhere, and so choose where they connect."
     ),
-    "delivery.give_up_after": SettingDefinition(
+    "delivery.give_up_after_hours": SettingDefinition(
         Hours, 24, "Hours after which a delivery that never worked is given up."
     ),
     "egress.checks": SettingDefinition(

@@ -122,7 +122,7 @@ async def send(
         raise _mark_stalled(DeliveryError(f"no answer within {timeout_s:g} s"), limit) from None
     except Exception as error:  # noqa: BLE001  # a bug in one sender delays only its own messages
         log.error(  # noqa: TRY400  # a printed traceback ends in the error's text, which may hold a token
-            "sender.broke", type=type(config).__name__, delivery=message.delivery_id, error=_trace_of(error)
+            "sender.crashed", type=type(config).__name__, delivery=message.delivery_id, error=_trace_of(error)
         )
         raise DeliveryError(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
 

@@ -79,7 +79,7 @@ class ExplorerFiles:
             )
             if code:
                 self._retry_at = monotonic() + RETRY_PAUSE_S
-                log.error("explorer.not_made", code=code, reason=stderr.decode(errors="replace")[-2_000:])
+                log.error("explorer.build_failed", code=code, reason=stderr.decode(errors="replace")[-2_000:])
         finally:
             self._build_task = None
 

@@ -38,7 +38,7 @@ async def test_a_round_rolls_prunes_and_forgets(store):
         await housekeeping.run_once(START + 20 * HOUR, RetentionPeriods(heartbeat_days=0))
     assert await checkpoints.get(checkpoints.ROLLED) == START + 19 * HOUR
     assert [row["series"] for row in await db.rows("SELECT DISTINCT id >> 41 AS series FROM heartbeats")] == [1]
-    assert [(line["event"], line["hours"], line["series_forgotten"]) for line in logs] == [("housekeeping.done", 19, 1)]
+    assert [(line["event"], line["hours"], line["series_purged"]) for line in logs] == [("housekeeping.done", 19, 1)]
 
 
 async def test_a_round_without_work_says_nothing(store):
@@ -69,7 +69,7 @@ async def test_what_redis_refuses_is_put_off_until_the_next_round(store, setting
     with capture_logs() as logs:
         await housekeeping._run_round("me")
     await queues.stop()
-    assert [line["event"] for line in logs] == ["housekeeping.put_off"]
+    assert [line["event"] for line in logs] == ["housekeeping.retry"]
     assert await checkpoints.get(checkpoints.ROLLED) == 0
 
 
@@ -80,7 +80,7 @@ async def test_a_bug_of_ours_is_told_with_its_traceback_and_takes_nothing_down(s
     await db.rows("INSERT INTO rollups (id, data) VALUES (?1, ?2)", rollup_key(1, HOURLY, START), unreadable)
     with capture_logs() as logs:
         await housekeeping._run_round("me")
-    assert [(line["event"], line["log_level"]) for line in logs] == [("housekeeping.failed", "error")]
+    assert [(line["event"], line["log_level"]) for line in logs] == [("housekeeping.crashed", "error")]
 
 
 async def test_failed_attempts_that_count_for_nothing_any_more_are_forgotten_in_every_round(store):

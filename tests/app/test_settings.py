@@ -100,7 +100,7 @@ def test_a_wrong_secret_is_not_repeated(tmp_path: Path) -> None:
 
 SECRETS = [one.name for one in VARIABLES if one.secret]
 SECRET = "redis://:hunter2hunter2@h"  # good for every variable but an address of the web
-GOOD = {"LIFE_SIGN_URL": "https://example.org/hunter2"}
+GOOD = {"DEAD_MANS_SWITCH_URL": "https://example.org/hunter2"}
 
 
 @pytest.mark.parametrize("name", SECRETS)

@@ -96,7 +96,7 @@ async def _submit(client: "aiosmtplib.SMTP", email: OutgoingEmail) -> None:
     await client.connect()
     rejected, _ = await client.send_message(email.message, sender=email.sender, recipients=email.recipients)
     if rejected:  # a retry would send it again to those who have it
-        log.warning("sender.recipients_refused", type="smtp", n=len(rejected))
+        log.warning("sender.recipients_rejected", type="smtp", n=len(rejected))
 
 
 def _quit(client: "aiosmtplib.SMTP") -> None:

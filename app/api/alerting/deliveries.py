@@ -143,7 +143,7 @@ async def _queue_deliveries(found: Mapping[str, Sequence[str]], request_id: str)
     try:
         await queue.put(*(replace(job, request_id=request_id) for job in jobs))
     except RedisError as error:
-        log.warning("delivery.not_queued", n=len(jobs), error=type(error).__name__)
+        log.warning("delivery.enqueue_failed", n=len(jobs), error=type(error).__name__)
 
 
 def _id_text(id_: UUID | None) -> str | None:

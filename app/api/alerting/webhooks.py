@@ -173,7 +173,7 @@ class WebhookController(Controller):
         try:
             await queue.put(NotifyBatch(str(webhook_id), [found.id], request_id_of(request)))
         except RedisError as error:  # the sweep finds it
-            log.warning("webhook.not_queued", delivery=found.id, error=type(error).__name__)
+            log.warning("delivery.enqueue_failed", delivery=found.id, error=type(error).__name__)
         return found
 
     @post("/{webhook_id:str}/test", operation_id="TestWebhook", status_code=200, opt=SENDING)

@@ -109,9 +109,9 @@ async def store_entry(scope: Scope, status: int, body: bytes) -> None:
     try:
         await audit.record_entry(entry)
     except (*db.TRANSIENT_ERRORS, DecryptionFailed) as error:
-        log.error("audit.not_stored", reason=str(error), entry=msgspec.to_builtins(entry))  # noqa: TRY400  # the entry says more than a traceback
+        log.error("audit.store_failed", reason=str(error), entry=msgspec.to_builtins(entry))  # noqa: TRY400  # the entry says more than a traceback
     except Exception:  # a bug here must not swallow the response to a stored change
-        log.exception("audit.failed", entry=msgspec.to_builtins(entry))
+        log.exception("audit.crashed", entry=msgspec.to_builtins(entry))
 
 
 def entry_of(scope: Scope, status: int, body: bytes) -> NewAuditEntry:

@@ -152,13 +152,13 @@ def _declaring_model(request: AnyRequest, name: str) -> Any:
 def on_unavailable(request: AnyRequest, error: Exception) -> ErrorResponse:
     """The database or Redis is unavailable: a warning for the operator, and a retry for the caller."""
     part = "queue" if isinstance(error, RedisError) else "database"
-    log.warning("http.unavailable", part=part, error=type(error).__name__, reason=str(error))
+    log.warning("http.dependency_unavailable", part=part, error=type(error).__name__, reason=str(error))
     return error_response(request, Unavailable(f"The {part} does not answer; nothing was changed.", retry_after_s=5))
 
 
 def on_bug(request: AnyRequest, error: Exception) -> ErrorResponse:
     """Our bug: one log entry with the traceback, which the response does not show."""
-    log.error("http.failed", path=request.scope.get("path_template", ""), exc_info=error)
+    log.error("http.crashed", path=request.scope.get("path_template", ""), exc_info=error)
     body = ErrorBody(
         code="INTERNAL_ERROR",
         message="Something went wrong on our side; the request id finds it in the log.",

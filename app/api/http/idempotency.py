@@ -82,7 +82,7 @@ async def store_reply(scope: Scope, start: HTTPResponseStartEvent, body: bytes, 
             reply = StoredReply(status=status, headers=_stored_headers(start), body=body if whole else too_large)
             await idempotency.store_reply(claim, reply)
     except db.TRANSIENT_ERRORS as error:  # until its lease ends, the key counts as still running
-        log.warning("idempotency.not_stored", reason=str(error))
+        log.warning("idempotency.store_failed", reason=str(error))
 
 
 def applies_to(handler: BaseRouteHandler, path: str) -> bool:

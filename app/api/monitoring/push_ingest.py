@@ -165,7 +165,7 @@ async def store_outcomes(outcomes: list[CheckOutcome], snapshots: dict[int, Snap
         async with asyncio.timeout(QUEUE_TIMEOUT_S):
             await asyncio.gather(queue.put(*jobs), _record_latest(outcomes))
     except (RedisError, OSError, TimeoutError) as error:
-        log.warning("push.not_queued", n=len(outcomes), error=type(error).__name__)
+        log.warning("push.enqueue_failed", n=len(outcomes), error=type(error).__name__)
         for job in jobs:
             await result_isolation.store_isolated(job, snapshots, clock.now_ms())
 

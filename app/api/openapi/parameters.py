@@ -17,7 +17,7 @@ DESCRIPTIONS = {  # of parameters that have no description of their own, by name
     "important": "Only heartbeats at which the status changed.",
     "incident_id": "The incident's id.",
     "invitation_id": "The invitation's id.",
-    "key": "The setting's name, such as `delivery.give_up_after`.",
+    "key": "The setting's name, such as `delivery.give_up_after_hours`.",
     "key_id": "The API key's id.",
     "kind": "Only those that a monitor opened, or only those that people wrote down.",
     "monitor_id": "The monitor's id.",

@@ -209,7 +209,7 @@ def _target_of(row: Mapping[str, Any]) -> Target | UnreadableTarget:
     try:
         return with_wire_hosts(config_of(row))
     except (sealing.DecryptionFailed, msgspec.MsgspecError, KeyError, ValueError) as error:
-        log.warning("monitor.unreadable", monitor_id=row["id"], error=type(error).__name__)
+        log.warning("monitor.config_unreadable", monitor_id=row["id"], error=type(error).__name__)
         return UnreadableTarget(row["type"])
 
 

@@ -304,7 +304,7 @@ async def test_a_bug_in_a_sender_is_an_error_in_the_log_and_the_message_stays(
     with structlog.testing.capture_logs() as logs:
         failed = await undelivered(config, tools)
     assert not failed.permanent
-    assert [(one["log_level"], one["event"], one["type"]) for one in logs] == [("error", "sender.broke", "Slack")]
+    assert [(one["log_level"], one["event"], one["type"]) for one in logs] == [("error", "sender.crashed", "Slack")]
     assert logs[0]["error"].startswith("KeyError at ")
     assert "_broken" in logs[0]["error"]
 

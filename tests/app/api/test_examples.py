@@ -33,7 +33,7 @@ MADE = {  # what stands in a path, by the operation whose example makes it
     "tag_id": "CreateTag",
     "webhook_id": "CreateWebhook",
 }
-GIVEN = {"key": "delivery.give_up_after"}
+GIVEN = {"key": "delivery.give_up_after_hours"}
 TOLD = {"etag", "x-request-id", "retry-after", "idempotency-replayed", "location", "link"}
 ID_OF = {ids.MONITOR_ID: "CreateMonitor", ids.CHANNEL_ID: "CreateChannel", ids.TAG_ID: "CreateTag"}
 

@@ -21,7 +21,7 @@ from schema.targets import Ping
 from tests import make
 
 async def main():
-    tools = await open_probe_context(SimpleNamespace(check_concurrency=1, uplink_anchors=()))
+    tools = await open_probe_context(SimpleNamespace(check_concurrency=1, connectivity_check_hosts=()))
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(65534)
@@ -92,7 +92,7 @@ async def deaf_for_a_while():
     ignoring.write_text("0")
 
 async def main():
-    tools = await open_probe_context(SimpleNamespace(check_concurrency=1, uplink_anchors=()))
+    tools = await open_probe_context(SimpleNamespace(check_concurrency=1, connectivity_check_hosts=()))
     for otherwise in ("degraded", "down"):
         some = asyncio.create_task(deaf_for_a_while())
         await asyncio.sleep(0)

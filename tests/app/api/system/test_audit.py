@@ -206,7 +206,7 @@ async def test_without_the_log_the_answer_goes_out_and_the_entry_is_a_log_line(c
         reply = await client.post("/api/v1/proxies", json=PROXY, headers=CARRIER)
     await db.rows("ALTER TABLE elsewhere RENAME TO audit_chain")
     assert reply.status_code == 201
-    (line,) = [one for one in lines if one["event"] in {"audit.not_stored", "audit.failed"}]
+    (line,) = [one for one in lines if one["event"] in {"audit.store_failed", "audit.crashed"}]
     assert (line["entry"]["action"], "sesame" in str(line)) == ("proxy.created", False)
 
 
