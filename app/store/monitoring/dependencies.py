@@ -2,6 +2,7 @@
 
 While a parent is down, deliveries of its children are suppressed. When it is up again they are released, and sent if
 the child is still down (`app.domain.alerting.suppression`).
+Written as SQL: recursive queries, joins, and batches over JSON arrays.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,7 @@ from app.errors import Invalid
 from app.store import visibility
 from app.store.monitoring import rows, series
 from app.store.sql import list_parameter
+from app.store.tables.monitors import DependencyRow
 from app.store.visibility import TagScope
 from schema.errors import FieldError
 from schema.events import Event, EventKind
@@ -111,7 +113,7 @@ async def parents_of(monitor_ids: Iterable[str], visible_to: TagScope = None) ->
 
 async def set_parents(monitor_id: str, parent_ids: Sequence[str]) -> None:
     """Give a monitor exactly these parents. Raises Invalid for unknown ones, and for cycles."""
-    await db.rows("DELETE FROM dependencies WHERE monitor_id = ?1", monitor_id)
+    await DependencyRow.delete().where(DependencyRow.monitor_id == monitor_id)
     if not parent_ids:
         return
     if not db.is_sqlite():  # changes wait for each other, so that two can't create a cycle together

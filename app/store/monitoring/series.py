@@ -1,4 +1,7 @@
-"""Series: the numbers under which monitors are checked. What to check, how often, and since when."""
+"""Series: the numbers under which monitors are checked. What to check, how often, and since when.
+
+Written as SQL: joins, and batches over JSON arrays.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -10,6 +13,7 @@ from app.domain.history.completeness import SchedulePeriod
 from app.errors import Conflict, NoSuch
 from app.store.monitoring import proxies, rows
 from app.store.sql import list_parameter
+from app.store.tables.monitors import SeriesRow
 from schema.jobs import MonitorSchedule
 from schema.monitors import Snapshot
 
@@ -80,14 +84,14 @@ async def schedule_of(monitor_id: str) -> MonitorSchedule:
 
 async def create(monitor_id: str) -> int:
     """Create a new monitor's first series; returns its number."""
-    inserted = await db.rows("INSERT INTO series (monitor_id, location) VALUES (?1, '') RETURNING no", monitor_id)
-    return int(inserted[0]["no"])
+    (inserted,) = await SeriesRow.insert(SeriesRow(monitor_id=monitor_id)).returning(SeriesRow.no)
+    return int(inserted["no"])
 
 
 async def list_numbers(monitor_id: str) -> list[int]:
     """The numbers of a monitor's series."""
-    found = await db.rows("SELECT no FROM series WHERE monitor_id = ?1 ORDER BY no", monitor_id)
-    return [row["no"] for row in found]
+    numbers = SeriesRow.select(SeriesRow.no).where(SeriesRow.monitor_id == monitor_id).order_by(SeriesRow.no)
+    return await numbers.output(as_list=True)
 
 
 async def start_period(numbers: Sequence[int], period: SchedulePeriod) -> None:
@@ -113,7 +117,7 @@ async def start_period(numbers: Sequence[int], period: SchedulePeriod) -> None:
 
 async def mark_deleted(monitor_id: str, at_ms: int) -> None:
     """Mark a monitor's series as deleted; housekeeping deletes the history."""
-    await db.rows("UPDATE series SET deleted_ms = ?2 WHERE monitor_id = ?1", monitor_id, at_ms)
+    await SeriesRow.update({SeriesRow.deleted_ms: at_ms}).where(SeriesRow.monitor_id == monitor_id)
 
 
 async def restart_history(monitor_id: str, at_ms: int) -> int:

@@ -16,6 +16,7 @@ from app import clock, db
 from app.domain.incidents.lifecycle import NewTimelineEntry, OutageState, incident_event
 from app.store.alerting.delivery_queue import ids_by_channel
 from app.store.incidents import timeline
+from app.store.tables.incidents import IncidentRow
 from schema.escalations import EscalationStep
 from schema.events import Event, EventKind
 from schema.incidents import EntryKind
@@ -54,7 +55,7 @@ class _DueStep(Struct, frozen=True):
 
 async def run_due_steps(now_ms: int) -> EscalationRun:
     """Run every due step. Acknowledged and resolved incidents have none."""
-    if not await db.rows("SELECT 1 AS one FROM incidents WHERE next_escalation_ms <= ?1 LIMIT 1", now_ms):
+    if not await IncidentRow.exists().where(IncidentRow.next_escalation_ms <= now_ms):
         return EscalationRun()
     async with db.transaction():
         found = await _due_incidents(now_ms)

@@ -1,7 +1,7 @@
 """Monitors: create, read, update, delete. A change, its schedule period and its events are one transaction.
 
 Uses no Redis: afterwards the caller puts `MonitorChange.schedules` into the due set and publishes
-`MonitorChange.events`.
+`MonitorChange.events`. Written as SQL: joins, and locks.
 """
 
 from collections.abc import Sequence
@@ -177,7 +177,7 @@ async def delete(monitor_id: str, *, version: int | None = None) -> MonitorChang
         change = await _record_change(monitor_id, now, [EventKind.MONITOR_DELETED])
         numbers = await series.list_numbers(monitor_id)
         await dependencies.release_suppressed([monitor_id], now)
-        await db.rows("DELETE FROM monitors WHERE id = ?1", monitor_id)
+        await MonitorRow.delete().where(MonitorRow.id == monitor_id)
         await series.mark_deleted(monitor_id, now)
         await series.start_period(numbers, SchedulePeriod(now, 0))
     return msgspec.structs.replace(change, schedules=[], unscheduled=numbers)
@@ -311,7 +311,7 @@ def _merge_ids(ids: Sequence[str], added: Sequence[str], removed: Sequence[str])
 
 async def _require_unused_push_key(push_key: str | None, monitor_id: str) -> None:
     """Raise Conflict for a push token of another monitor: reports could not be assigned."""
-    if push_key and await db.rows("SELECT id FROM monitors WHERE push_key = ?1 AND id <> ?2", push_key, monitor_id):
+    if push_key and await MonitorRow.exists().where(MonitorRow.push_key == push_key, MonitorRow.id != monitor_id):
         raise Conflict("Another monitor has this push token.", field="config.token")
 
 
