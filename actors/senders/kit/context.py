@@ -1,7 +1,6 @@
 """The senders' shared resources: HTTP sessions, egress, resolver and sandboxes, one set per process."""
 
 from dataclasses import dataclass
-from socket import socket
 
 import aiohttp
 
@@ -29,10 +28,6 @@ class SenderContext:
     webhook_egress: Egress
     resolver: Resolver
     sandboxes: SandboxPool
-
-    async def connect(self, host: str, port: int) -> socket:
-        """Open a connected socket. Raises EgressDenied and OSError."""
-        return await self.egress.socket_to(host, port)
 
     def egress_by_setting(self) -> dict[str, Egress]:
         """Each egress by the key of the setting that holds its policy."""
