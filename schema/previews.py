@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from schema.channels.terms import Templates
+from schema.channels.rules import Templates
 from schema.events import EventKind
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.channels.fields import HeaderName
-from schema.channels.terms import EventPatterns
+from schema.channels.rules import EventPatterns
 from schema.events import EventKind
 from schema.field_types import Name, Secret, Uuid
 from schema.targets import Url

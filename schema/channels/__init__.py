@@ -21,13 +21,13 @@ from schema.channels.pagerduty import Pagerduty
 from schema.channels.pagertree import Pagertree
 from schema.channels.pushbullet import Pushbullet
 from schema.channels.pushover import Pushover
+from schema.channels.rules import EventPatterns, Grouping, QuietHours, Templates, default_events
 from schema.channels.sendgrid import Sendgrid
 from schema.channels.signal import Signal
 from schema.channels.slack import Slack
 from schema.channels.smtp import Smtp
 from schema.channels.teams import Teams
 from schema.channels.telegram import Telegram
-from schema.channels.terms import EventPatterns, Grouping, QuietHours, Templates, default_events
 from schema.channels.twilio import Twilio
 from schema.channels.webhook import Webhook
 from schema.channels.webpush import Webpush

@@ -1,4 +1,4 @@
-"""An upgrade from the version before alerts had terms: open outages are not told again, and what waited still goes."""
+"""An upgrade from the version before channels had rules: open outages are not told again, what waited still goes."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ from app.security.secrets import sealing
 from app.settings import Settings
 from app.store.alerting import channels, delivery_claims, delivery_queue
 from app.store.transactions import monitors, results
-from schema.channels.terms import DEFAULT_EVENTS
+from schema.channels.rules import DEFAULT_EVENTS
 from schema.events import EventKind
 from schema.status import Status
 from tests import make

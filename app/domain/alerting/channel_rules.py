@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.domain.alerting import routing
 from app.domain.schedule.cron import zone_of
-from schema.channels.terms import QuietHours
+from schema.channels.rules import QuietHours
 from schema.errors import FieldError
 
 UNKNOWN_EVENT = "must be an event that there is, or a pattern of some: `monitor.down`, `monitor.*`, `*`"

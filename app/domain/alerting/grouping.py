@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from schema.channels.terms import ChannelRules, Grouping
+from schema.channels.rules import ChannelRules, Grouping
 
 # Programs and on-call services group by themselves, and need each event as its own message.
 NEVER_GROUPED = frozenset({"webhook", "pagerduty", "opsgenie", "grafana_oncall", "pagertree"})

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from app.clock import epoch_ms
 from app.domain.schedule.cron import zone_of
-from schema.channels.terms import Day, QuietHours
+from schema.channels.rules import Day, QuietHours
 
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # in the order of `date.weekday`
 FIRST_PASS, SECOND_PASS = 0, 1  # of an hour that occurs twice; the values of `fold`

@@ -14,7 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from app.domain.alerting import quiet_hours, routing
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.events import EventKind
 
 ALERT_EVENTS = (EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED, EventKind.INCIDENT_ESCALATED)

@@ -23,7 +23,7 @@ from app.store.tables.channels import ChannelRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.errors import FieldError
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}

@@ -14,7 +14,7 @@ from app.domain.alerting import circuit_breaker, grouping
 from app.domain.alerting.collapsing import OpenDelivery
 from app.domain.alerting.grouping import BurstCapacity
 from app.store.sql import list_parameter
-from schema.channels.terms import ChannelRules, Grouping
+from schema.channels.rules import ChannelRules, Grouping
 from schema.events import Event, EventKind
 
 # The requested deliveries, all open ones of the same (channel, monitor), and the digests that any of them belong to.

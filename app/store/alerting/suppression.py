@@ -26,7 +26,7 @@ from app.domain.monitoring import dependencies as graph
 from app.store.monitoring import dependencies, groups
 from app.store.monitoring.dependencies import ParentState
 from app.store.sql import list_parameter
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.events import EventKind
 
 __all__ = ["Candidate", "Decision", "decisions_for"]

@@ -22,7 +22,7 @@ from app.store.sql import contains_pattern
 from app.store.tables.channels import ChannelRow
 from app.store.versions import check_version
 from schema.channels import Webhook
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.field_types import MASK
 from schema.webhooks import WebhookDraft, WebhookEndpoint, WebhookHealth, WebhookPatch, WebhookSecret, WebhookState
 

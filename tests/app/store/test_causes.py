@@ -11,7 +11,7 @@ from app.security.secrets import sealing
 from app.store.alerting import channels
 from app.store.alerting.suppression import Decision
 from app.store.transactions import monitors
-from schema.channels.terms import QuietHours
+from schema.channels.rules import QuietHours
 from schema.monitors import MonitorPatch
 from schema.targets import Group
 from schema.targets.composed import GroupAlerts

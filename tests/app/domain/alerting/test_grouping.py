@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from app.domain.alerting import grouping
 from app.domain.alerting.grouping import BurstCapacity, capacity
-from schema.channels.terms import ChannelRules, Grouping
+from schema.channels.rules import ChannelRules, Grouping
 
 NOW = 1_000_000
 THREE = Grouping(burst=3, within=30)
@@ -33,10 +33,10 @@ def test_a_burst_of_none_always_waits():
     st.builds(Grouping, burst=st.integers(0, 50), within=st.integers(1, 3_600)),
     st.lists(st.integers(0, NOW)).map(sorted),
 )
-def test_nobody_waits_longer_than_the_window(terms, told_ms):
-    found = capacity(terms, told_ms[::-1], NOW)
-    assert 0 <= found.free <= terms.burst
-    assert NOW < found.until_ms <= NOW + terms.within * 1000
+def test_nobody_waits_longer_than_the_window(limits, told_ms):
+    found = capacity(limits, told_ms[::-1], NOW)
+    assert 0 <= found.free <= limits.burst
+    assert NOW < found.until_ms <= NOW + limits.within * 1000
 
 
 @pytest.mark.parametrize(

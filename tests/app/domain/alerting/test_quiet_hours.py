@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, strategies as st
 
 from app.domain.alerting import quiet_hours
-from schema.channels.terms import QuietHours
+from schema.channels.rules import QuietHours
 
 BERLIN, LORD_HOWE, APIA = "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia"
 NIGHT: dict[str, Any] = {"since": "22:00", "until": "07:00", "timezone": BERLIN}

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.alerting import suppression
 from app.domain.alerting.suppression import Decision, DeliveryFacts, EarlierAlerts
-from schema.channels.terms import ChannelRules, QuietHours
+from schema.channels.rules import ChannelRules, QuietHours
 from schema.events import EventKind
 from tests import make
 
@@ -18,8 +18,8 @@ NIGHT_ENDS = NOW - NOW % 86_400_000 + (24 * 60 - 1) * 60_000
 
 
 def gate(kind: EventKind = DOWN, now_ms: int = NOW, **about) -> Decision:
-    terms = ChannelRules(**{name: about.pop(name) for name in ("delay", "quiet_hours") if name in about})
-    return suppression.decide(DeliveryFacts(**{"kind": kind, "at_ms": NOW, "rules": terms, **about}), now_ms)
+    rules = ChannelRules(**{name: about.pop(name) for name in ("delay", "quiet_hours") if name in about})
+    return suppression.decide(DeliveryFacts(**{"kind": kind, "at_ms": NOW, "rules": rules, **about}), now_ms)
 
 
 def why(kind: EventKind = DOWN, **about) -> str:

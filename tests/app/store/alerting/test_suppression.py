@@ -11,7 +11,7 @@ from app.security.secrets import sealing
 from app.store.alerting import suppression
 from app.store.alerting.suppression import Candidate, Decision
 from app.store.transactions import monitors
-from schema.channels.terms import QuietHours
+from schema.channels.rules import QuietHours
 from schema.events import EventKind
 from tests.app.store.outages import NOW, STEP, asked, channel, escalated, fails, monitor, passes, settled
 
