@@ -44,29 +44,31 @@ Compare = Annotated[
 ]
 
 
-class ResponseTime(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="on", tag="response_time"):
+class ResponseTime(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="response_time"
+):
     """The response must arrive within so many seconds."""
 
-    within: Annotated[float, Meta(gt=0, le=600, description="Seconds.")]
-    otherwise: FailureStatus = FailureStatus.DEGRADED
+    max_seconds: Annotated[float, Meta(gt=0, le=600, description="Seconds.")]
+    failure_status: FailureStatus = FailureStatus.DEGRADED
 
 
-class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="on", tag="value"):
+class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="value"):
     """The value that was read (a query's first field, a JSON path's match, a payload) must compare as stated."""
 
     operator: Operator = Operator.EQUALS
     expected: Annotated[str, Meta(max_length=2_048)]
     compare: Compare = None
-    otherwise: FailureStatus = FailureStatus.DOWN
+    failure_status: FailureStatus = FailureStatus.DOWN
 
 
 class CertificateDays(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="on", tag="certificate_days"
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="certificate_days"
 ):
     """The certificate must be valid for at least so many more days."""
 
-    at_least: Annotated[int, Meta(ge=0, le=825)]
-    otherwise: FailureStatus = FailureStatus.DEGRADED
+    min_days: Annotated[int, Meta(ge=0, le=825)]
+    failure_status: FailureStatus = FailureStatus.DEGRADED
 
 
 Assertion = ResponseTime | Value | CertificateDays

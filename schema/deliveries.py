@@ -23,10 +23,10 @@ class Delivery(Struct, frozen=True, kw_only=True):
     monitor_id: Uuid | None
     incident_id: Uuid | None
     state: Annotated[str, Meta(description="pending, sending, sent, dead or suppressed: not told on purpose.")]
-    attempts: int
+    attempt_count: int
     next_attempt_at: Annotated[datetime | None, Meta(description="Of a pending one.")]
     error: Annotated[str, Meta(description="Why it is dead, suppressed, or not there yet.")]
-    carrier_id: Annotated[str | None, Meta(description="The delivery whose message tells this one, too.")]
+    digest_id: Annotated[str | None, Meta(description="The delivery whose message tells this one, too.")]
     created_at: datetime
     sent_at: datetime | None
 
@@ -46,7 +46,7 @@ class DeliveryDetail(Struct, frozen=True, kw_only=True):
 
     delivery: Delivery
     data: Annotated[dict[str, Any], Meta(description="The event's facts.")]
-    tries: list[DeliveryAttempt]
+    attempts: list[DeliveryAttempt]
 
 
 class ResendRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -105,7 +105,9 @@ class Incident(Struct, frozen=True, kw_only=True):
     resolved_at: datetime | None
     duration: Annotated[float | None, Meta(description="Seconds from start to end; null while it lasts.")]
     escalation_id: Uuid | None
-    escalates_at: Annotated[datetime | None, Meta(description="When the next ones are told, unless somebody answers.")]
+    next_escalation_at: Annotated[
+        datetime | None, Meta(description="When the next ones are told, unless somebody answers.")
+    ]
     post_mortem: str
     version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
     created_at: datetime

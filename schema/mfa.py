@@ -90,5 +90,5 @@ class RecoveryCodesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class TwoFactorLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The second step of signing in, with a code."""
 
-    ticket: MfaToken
+    mfa_token: MfaToken
     token: OneTimeCode

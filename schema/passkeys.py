@@ -118,11 +118,11 @@ class PasskeyPage(Struct, frozen=True, kw_only=True):
 class PasskeyLoginStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Starts signing in with a passkey, after the password was correct."""
 
-    ticket: MfaToken
+    mfa_token: MfaToken
 
 
 class PasskeyLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The second step of signing in, with a passkey."""
 
-    ticket: MfaToken
+    mfa_token: MfaToken
     credential: SignedCredential

@@ -31,8 +31,8 @@ DEFAULT_SOCKETS = ("/run/docker.sock", "/run/podman/podman.sock", "/var/run/dock
 class EgressPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where connections may go. The narrowest network that contains an address decides; `deny` wins a tie."""
 
-    private: Annotated[bool, Meta(description="Addresses that are not public may be reached.")] = True
-    allow: Annotated[Networks, Meta(description="May be reached, whatever `private` says.")] = []
+    allow_private: Annotated[bool, Meta(description="Addresses that are not public may be reached.")] = True
+    allow: Annotated[Networks, Meta(description="May be reached, whatever `allow_private` says.")] = []
     deny: Annotated[Networks, Meta(description="May not be reached.")] = []
     sockets: Annotated[
         list[SocketPath], Meta(max_length=50, description="Unix sockets of a worker's machine that checks may reach.")

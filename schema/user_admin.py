@@ -33,7 +33,7 @@ class UserDetail(User, frozen=True, kw_only=True):
 class UpdatedUser(UserDetail, frozen=True, kw_only=True):
     """A user after a change."""
 
-    keys_revoked: KeysRevoked = 0
+    api_keys_revoked: KeysRevoked = 0
 
 
 class UserDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,7 +52,7 @@ class UserPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     username: Username | UnsetType = UNSET
     role: Role | UnsetType = UNSET
     active: bool | UnsetType = UNSET
-    keys: Annotated[
+    api_keys: Annotated[
         ApiKeyAction, Meta(description=f"{_API_KEYS_DESCRIPTION} by `active: false` and by a lesser role.")
     ] = ApiKeyAction.REVOKE
 
@@ -61,14 +61,14 @@ class PasswordReset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A new password for another user; generated when absent."""
 
     password: Password | None = None
-    keys: Annotated[ApiKeyAction, Meta(description=f"{_API_KEYS_DESCRIPTION}.")] = ApiKeyAction.REVOKE
+    api_keys: Annotated[ApiKeyAction, Meta(description=f"{_API_KEYS_DESCRIPTION}.")] = ApiKeyAction.REVOKE
 
 
 class GeneratedPassword(Struct, frozen=True, kw_only=True):
     """The new password to hand over."""
 
     password: Annotated[str | None, Meta(description="The password that was made, shown this once; null for yours.")]
-    keys_revoked: KeysRevoked = 0
+    api_keys_revoked: KeysRevoked = 0
 
 
 class PasswordChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +76,6 @@ class PasswordChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     old_password: Annotated[str, Meta(max_length=256)]
     new_password: Password
-    keys: Annotated[ApiKeyAction, Meta(description="Whether one's API keys stay (`keep`) or are switched off.")] = (
+    api_keys: Annotated[ApiKeyAction, Meta(description="Whether one's API keys stay (`keep`) or are switched off.")] = (
         ApiKeyAction.KEEP
     )

@@ -22,7 +22,7 @@ SigningSecret = Annotated[
 ]
 Events = Annotated[EventPatterns, Meta(description="Names of events, or patterns of them: `monitor.*`, `*`.")]
 Headers = Annotated[dict[HeaderName, Secret], Meta(max_length=50, description="Sent with every request.")]
-WebhookState = Literal["ok", "failing", "resting", "paused"]
+WebhookState = Literal["ok", "failing", "backing_off", "disabled"]
 
 
 class WebhookDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,16 +50,16 @@ class WebhookPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class WebhookHealth(Struct, frozen=True, kw_only=True):
     """Whether the endpoint accepts deliveries.
 
-    state      resting: it failed often, so we back off for a while; paused: it rejected deliveries permanently, and
-               nothing is sent until you change or activate it
+    state      backing_off: it failed often, so nothing is sent for a while; disabled: it rejected deliveries
+               permanently, and nothing is sent until you change or activate it
     failures   consecutive temporary failures
-    reason     why it was paused
+    reason     why it was disabled
     """
 
     state: WebhookState
     failures: int
-    resting_until: datetime | None
-    paused_at: datetime | None
+    backing_off_until: datetime | None
+    disabled_at: datetime | None
     reason: str
 
 
@@ -101,7 +101,7 @@ class WebhookDelivery(Struct, frozen=True, kw_only=True):
     event: str
     event_id: str
     state: str
-    attempts: int
+    attempt_count: int
     error: str
     occurred_at: datetime
     created_at: datetime

@@ -101,8 +101,13 @@ PROVIDERS: dict[str, type[ChannelConfig]] = {str(one.__struct_config__.tag): one
 
 ChannelType = Annotated[str, Meta(extra_json_schema={"enum": list(PROVIDERS)})]
 TagIds = Annotated[list[TagId], Meta(max_length=100, description="Monitors that bear one of these tags tell it, too.")]
-Delay = Annotated[
-    int, Meta(ge=0, le=86_400, description="Seconds an outage must last before it is told; a shorter one never is.")
+MinOutage = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=86_400,
+        description="Seconds an outage must last before the channel is alerted; shorter outages are not sent.",
+    ),
 ]
 
 
@@ -117,7 +122,7 @@ class ChannelDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tag_ids: TagIds = []
     events: Annotated[EventPatterns, Meta(description="What it is told of.")] = field(default_factory=default_events)
     quiet_hours: QuietHours | None = None
-    delay: Delay = 0
+    min_outage: MinOutage = 0
     grouping: Annotated[Grouping | None, Meta(description="null: as is usual for the type.")] = None
     templates: Templates = Templates()
 
@@ -134,7 +139,7 @@ class ChannelPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tag_ids: TagIds | UnsetType = UNSET
     events: EventPatterns | UnsetType = UNSET
     quiet_hours: QuietHours | UnsetType | None = UNSET
-    delay: Delay | UnsetType = UNSET
+    min_outage: MinOutage | UnsetType = UNSET
     grouping: Grouping | UnsetType | None = UNSET
     templates: Templates | UnsetType = UNSET
 
@@ -152,7 +157,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     tag_ids: list[Uuid]
     events: list[str]
     quiet_hours: QuietHours | None
-    delay: int
+    min_outage: int
     grouping: Grouping | None
     templates: Templates
     health: ChannelHealth

@@ -7,9 +7,9 @@ from msgspec import Meta, Struct
 
 
 class ChannelHealth(Struct, frozen=True, kw_only=True):
-    """A resting channel recovers by itself; a paused one receives nothing until you resume or change it."""
+    """A channel that is backing off recovers by itself; a disabled one gets nothing until you resume or change it."""
 
-    state: Literal["ok", "resting", "paused"]
+    state: Literal["ok", "backing_off", "disabled"]
     reason: Annotated[str, Meta(description="Why the newest try failed.")]
     since: Annotated[datetime | None, Meta(description="Since when every try failed.")]
     failures: Annotated[int, Meta(description="Temporary ones in a row.")]

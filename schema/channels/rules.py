@@ -38,20 +38,22 @@ def default_events() -> list[str]:
 
 
 class QuietHours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When not to notify: messages wait until the quiet hours end. They pass midnight when `until` is earlier."""
+    """When not to notify: messages wait until the quiet hours end. They pass midnight when `end` is earlier."""
 
-    since: Clock
-    until: Clock
+    start: Clock
+    end: Clock
     days: Annotated[list[Day], Meta(max_length=7, description="On which days they begin; empty: on each.")] = []
     timezone: Timezone = "UTC"
-    but: Annotated[list[EventPattern], Meta(max_length=50, description="Events that are told all the same.")] = []
+    except_events: Annotated[
+        list[EventPattern], Meta(max_length=50, description="Events that are told all the same.")
+    ] = field(name="except", default_factory=list)
 
 
 class Grouping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many messages are sent one by one; further messages within the time are sent as one digest."""
 
-    burst: Annotated[int, Meta(ge=0, le=1_000, description="Messages told one by one; 0: always together.")] = 3
-    within: Annotated[int, Meta(ge=1, le=86_400, description="Seconds.")] = 30
+    max_immediate: Annotated[int, Meta(ge=0, le=1_000, description="Messages told one by one; 0: always together.")] = 3
+    window: Annotated[int, Meta(ge=1, le=86_400, description="Seconds.")] = 30
 
 
 class Templates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +68,6 @@ class ChannelRules(Struct, frozen=True, kw_only=True):
 
     events: list[str] = field(default_factory=default_events)
     quiet_hours: QuietHours | None = None
-    delay: int = 0
+    min_outage: int = 0
     grouping: Grouping | None = None
     templates: Templates = Templates()

@@ -19,7 +19,7 @@ class Mqtt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     host: Host
     port: Port = 1883
     topic: Annotated[str, Meta(min_length=1, max_length=1_024, description="May have the wildcards `+` and `#`.")]
-    wait: Annotated[
+    wait_for_message: Annotated[
         bool, Meta(description="For a message, as long as the timeout lets; else a subscription is enough.")
     ] = True
     ignore_retained: Annotated[

@@ -39,7 +39,7 @@ class Ping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     count: Annotated[int, Meta(ge=1, le=20, description="Requests; 1 takes the first answer of up to three.")] = 1
     max_loss: Annotated[float, Meta(ge=0, lt=100, description="Percent that may go unanswered.")] | None = None
     max_jitter: Annotated[float, Meta(gt=0, le=60_000, description="Milliseconds, on average.")] | None = None
-    otherwise: Annotated[FailureStatus, Meta(description="When more is lost, or the answers come less evenly.")] = (
-        FailureStatus.DEGRADED
-    )
+    failure_status: Annotated[
+        FailureStatus, Meta(description="When more is lost, or the answers come less evenly.")
+    ] = FailureStatus.DEGRADED
     assertions: Assertions = []

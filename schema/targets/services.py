@@ -41,7 +41,7 @@ class Ntp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
     max_offset: (
         Annotated[float, Meta(gt=0, le=86_400_000, description="Milliseconds its clock and ours may differ by.")] | None
     ) = None
-    otherwise: Annotated[FailureStatus, Meta(description="When they differ by more.")] = FailureStatus.DEGRADED
+    failure_status: Annotated[FailureStatus, Meta(description="When they differ by more.")] = FailureStatus.DEGRADED
     assertions: Assertions = []
 
 

@@ -101,4 +101,4 @@ async def test_a_channel_of_before_is_told_what_it_was_told(old: Settings) -> No
     await migrate.apply_missing()
     channel = await channels.get(CHANNEL)
     assert channel.events == list(DEFAULT_EVENTS)
-    assert (channel.delay, channel.quiet_hours, channel.all_monitors) == (0, None, False)
+    assert (channel.min_outage, channel.quiet_hours, channel.all_monitors) == (0, None, False)

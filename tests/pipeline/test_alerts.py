@@ -81,7 +81,7 @@ async def _up(count: int) -> bool:
 
 async def test_a_storm_comes_as_few_messages_and_names_everybody(ground, spawn):
     async with watched() as target, receiving() as receiver:
-        ops = await channel(receiver, grouping=Grouping(burst=1, within=4))
+        ops = await channel(receiver, grouping=Grouping(max_immediate=1, window=4))
         target.well = False
         for number in range(12):
             await watch(f"{target.url}{number}", ops, f"web {number}")

@@ -34,9 +34,9 @@ def capacity(grouping: Grouping, sent_ms: Sequence[int], now_ms: int) -> BurstCa
 
     sent_ms    when messages were sent, newest first
     """
-    window_ms = grouping.within * 1000
+    window_ms = grouping.window * 1000
     recent = [at_ms for at_ms in sent_ms if at_ms > now_ms - window_ms]
-    free = max(0, grouping.burst - len(recent))
-    if 0 < grouping.burst <= len(recent):
-        return BurstCapacity(free, recent[grouping.burst - 1] + window_ms)
+    free = max(0, grouping.max_immediate - len(recent))
+    if 0 < grouping.max_immediate <= len(recent):
+        return BurstCapacity(free, recent[grouping.max_immediate - 1] + window_ms)
     return BurstCapacity(free, now_ms + window_ms)

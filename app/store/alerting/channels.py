@@ -153,7 +153,7 @@ def channel_of(row: Any, tag_ids: list[str]) -> Channel:
         tag_ids=tag_ids,
         events=rules.events,
         quiet_hours=rules.quiet_hours,
-        delay=rules.delay,
+        min_outage=rules.min_outage,
         grouping=rules.grouping,
         templates=rules.templates,
         health=channel_health.health_of(row, clock.now_ms()),

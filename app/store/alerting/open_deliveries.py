@@ -133,7 +133,7 @@ async def waiting_for_digest(channel_id: str, now_ms: int, limit: int) -> list[s
 
 async def burst_capacity(channel_id: str, limits: Grouping, now_ms: int) -> BurstCapacity:
     """How many single messages the channel may receive now; those being sent count."""
-    found = await db.rows(_RECENTLY_SENT, channel_id, now_ms - limits.within * 1000, now_ms)
+    found = await db.rows(_RECENTLY_SENT, channel_id, now_ms - limits.window * 1000, now_ms)
     sent_ms = sorted((min(row["at_ms"], now_ms) for row in found), reverse=True)
     return grouping.capacity(limits, sent_ms, now_ms)
 

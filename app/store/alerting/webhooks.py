@@ -195,12 +195,12 @@ def _webhook_of(row: Any) -> WebhookEndpoint:
 
 def _health_of(row: Any) -> WebhookHealth:
     is_open = row["rests_until_ms"] > clock.now_ms()
-    state: WebhookState = "resting" if is_open else "failing" if row["failures"] else "ok"
+    state: WebhookState = "backing_off" if is_open else "failing" if row["failures"] else "ok"
     return WebhookHealth(
-        state="paused" if row["paused_ms"] else state,
+        state="disabled" if row["paused_ms"] else state,
         failures=row["failures"],
-        resting_until=clock.instant(row["rests_until_ms"]) if is_open else None,
-        paused_at=_instant(row["paused_ms"]),
+        backing_off_until=clock.instant(row["rests_until_ms"]) if is_open else None,
+        disabled_at=_instant(row["paused_ms"]),
         reason=row["paused_reason"],
     )
 

@@ -229,7 +229,7 @@ async def test_an_escalation_that_was_held_back_is_called_for_when_the_outage_la
 async def test_what_was_called_for_again_and_lasted_is_told_though_the_night_held_it():
     router = await monitor("Router")
     one = await monitor("web", router)
-    await channel(quiet_hours=QuietHours(since="00:00", until="23:59"))
+    await channel(quiet_hours=QuietHours(start="00:00", end="23:59"))
     await fails(router)
     await fails(one)
     await settled()

@@ -65,9 +65,9 @@ async def test_a_list_is_whole_under_its_name_or_paged_when_asked(api):
     [
         ({"events": ["monitor.down", "monitor.downn"]}, "events.1"),
         ({"events": ["weather.*"]}, "events.0"),
-        ({"quiet_hours": {"since": "22:00", "until": "22:00"}}, "quiet_hours.until"),
-        ({"quiet_hours": {"since": "22:00", "until": "07:00", "timezone": "Mars/Olympus"}}, "quiet_hours.timezone"),
-        ({"quiet_hours": {"since": "22:00", "until": "07:00", "but": ["weather.*"]}}, "quiet_hours.but.0"),
+        ({"quiet_hours": {"start": "22:00", "end": "22:00"}}, "quiet_hours.end"),
+        ({"quiet_hours": {"start": "22:00", "end": "07:00", "timezone": "Mars/Olympus"}}, "quiet_hours.timezone"),
+        ({"quiet_hours": {"start": "22:00", "end": "07:00", "except": ["weather.*"]}}, "quiet_hours.except.0"),
     ],
 )
 async def test_rules_that_could_never_hold_are_refused(api, rules, field):
