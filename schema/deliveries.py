@@ -22,11 +22,15 @@ class Delivery(Struct, frozen=True, kw_only=True):
     channel_id: Uuid
     monitor_id: Uuid | None
     incident_id: Uuid | None
-    state: Annotated[str, Meta(description="pending, sending, sent, dead or suppressed: not told on purpose.")]
-    attempts: int
-    next_attempt_at: Annotated[datetime | None, Meta(description="Of a pending one.")]
-    error: Annotated[str, Meta(description="Why it is dead, suppressed, or not there yet.")]
-    carrier_id: Annotated[str | None, Meta(description="The delivery whose message tells this one, too.")]
+    state: Annotated[
+        str, Meta(description="pending, sending, sent, dead (given up) or suppressed (not sent on purpose).")
+    ]
+    attempt_count: Annotated[int, Meta(description="How many times it was attempted.")]
+    next_attempt_at: Annotated[datetime | None, Meta(description="When a pending delivery is attempted next.")]
+    error: Annotated[str, Meta(description="Why the delivery is dead, suppressed or still pending.")]
+    digest_id: Annotated[
+        str | None, Meta(description="The delivery whose message, a digest, also contains this event.")
+    ]
     created_at: datetime
     sent_at: datetime | None
 
@@ -36,8 +40,10 @@ class DeliveryAttempt(Struct, frozen=True, kw_only=True):
 
     attempt: int
     at: datetime
-    took: Annotated[float, Meta(description="Seconds.")]
-    state: Annotated[str, Meta(description="The delivery's after it; pending: it failed for now.")]
+    took: Annotated[float, Meta(description="Duration of the attempt, in seconds.")]
+    state: Annotated[
+        str, Meta(description="State of the delivery after this attempt. pending: it failed and is tried again.")
+    ]
     error: str
 
 
@@ -45,8 +51,8 @@ class DeliveryDetail(Struct, frozen=True, kw_only=True):
     """A delivery with its event data and every finished attempt, oldest first."""
 
     delivery: Delivery
-    data: Annotated[dict[str, Any], Meta(description="The event's facts.")]
-    tries: list[DeliveryAttempt]
+    data: Annotated[dict[str, Any], Meta(description="The event's data.")]
+    attempts: list[DeliveryAttempt]
 
 
 class ResendRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,7 +13,8 @@ Base64Url = Annotated[str, Meta(min_length=1, max_length=16_384, pattern=r"^[A-Z
 KeyName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S", examples=["Telephone"])]
 Transport = Annotated[str, Meta(max_length=32)]
 PublicKey = Annotated[
-    dict[str, Any], Meta(description="For `parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`.")
+    dict[str, Any],
+    Meta(description="Options for `parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON` of the browser."),
 ]
 
 _NAMES = {
@@ -87,7 +88,7 @@ class Passkey(Struct, frozen=True, kw_only=True):
 
     id: Uuid
     name: str
-    site: Annotated[str, Meta(description="The host it is good for.")]
+    site: Annotated[str, Meta(description="Host that the passkey is for.")]
     transports: list[str]
     created_at: datetime
     last_used_at: datetime | None
@@ -98,7 +99,9 @@ class PasskeyAdded(Struct, frozen=True, kw_only=True):
 
     passkey: Passkey
     two_factor: TwoFactor
-    recovery_codes: Annotated[RecoveryCodes | None, Meta(description="With the first second factor.")]
+    recovery_codes: Annotated[
+        RecoveryCodes | None, Meta(description="Recovery codes, if this is the first second factor; otherwise null.")
+    ]
 
 
 class Passkeys(Struct, frozen=True, kw_only=True):
@@ -118,11 +121,11 @@ class PasskeyPage(Struct, frozen=True, kw_only=True):
 class PasskeyLoginStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Starts signing in with a passkey, after the password was correct."""
 
-    ticket: MfaToken
+    mfa_token: MfaToken
 
 
 class PasskeyLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The second step of signing in, with a passkey."""
 
-    ticket: MfaToken
+    mfa_token: MfaToken
     credential: SignedCredential

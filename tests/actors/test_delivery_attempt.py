@@ -10,7 +10,7 @@ from actors.senders import DeliveryError
 from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.store.alerting.channels import ChannelWithSecrets
 from app.store.alerting.delivery_claims import DeliveryClaim
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.events import Event, EventKind
 from tests.make import NOW_MS, webhook
 

@@ -164,7 +164,7 @@ async def test_many_at_once_are_one_burst_and_one_message(desk):
     async with receiving() as receiver:
         job = await owed(receiver.url, flips=1)
         told = [await another(job.channel_id) for _ in range(4)]
-        await db.rows("UPDATE channels SET rules = ?1", '{"grouping":{"burst":2,"within":1}}')
+        await db.rows("UPDATE channels SET rules = ?1", '{"grouping":{"max_immediate":2,"window":1}}')
         await desk.admit(NotifyBatch(job.channel_id, [*job.deliveries, *told]))
         await settled(2, "sent")
         async with asyncio.timeout(20):

@@ -57,7 +57,7 @@ class AuditTrail:
     def record_body(self, body: Any) -> None:
         """Record the names of a body's fields, and the values that may be logged."""
         self.change.update(_loggable_fields(body))
-        self.resource_id = self.resource_id or _mfa_user_id(getattr(body, "ticket", None))
+        self.resource_id = self.resource_id or _mfa_user_id(getattr(body, "mfa_token", None))
 
     def record_change(self, field: str, old: object, new: object) -> None:
         """Record the old and the new value of a field. Pass nothing secret."""

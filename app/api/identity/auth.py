@@ -67,7 +67,7 @@ class AuthController(Controller):
     async def login(self, request: AnyRequest, data: JSONBody[Login]) -> Response[LoginResponse]:
         """Sign in with e-mail address or user name. Returns tokens, and sets the cookie `session_id`.
 
-        With a second factor, also send `token`, or continue with the `ticket` of the error `TWO_FACTOR_REQUIRED`.
+        With a second factor, also send `token`, or continue with the `mfa_token` of the error `TWO_FACTOR_REQUIRED`.
         """
         return await _sign_in(request, data)
 

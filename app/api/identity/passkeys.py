@@ -104,7 +104,7 @@ class PasskeyController(Controller):
         """Start the second login step with a passkey. Returns the options for `navigator.credentials.get`."""
         from app.security.auth import webauthn  # noqa: PLC0415  # takes a tenth of a second, and only some use it
 
-        pending, party = await second_factor.read_mfa_token(data.ticket), relying_party_of(request)
+        pending, party = await second_factor.read_mfa_token(data.mfa_token), relying_party_of(request)
         account = pending.account
         existing = await passkeys.list_keys(account.id, party.rp_id)
         if not existing:
@@ -114,10 +114,10 @@ class PasskeyController(Controller):
 
     @post("/login", operation_id="LoginWithPasskey", status_code=200, guards=[ANYONE], opt={"refusals": [401, 403]})
     async def login_with_passkey(self, request: AnyRequest, data: JSONBody[PasskeyLogin]) -> Response[LoginResponse]:
-        """Complete the login with a passkey. The `ticket` of the first step stands for the password."""
+        """Complete the login with a passkey. The `mfa_token` of the first step stands for the password."""
         from app.security.auth import webauthn  # noqa: PLC0415  # takes a tenth of a second, and only some use it
 
-        pending, party = await second_factor.read_mfa_token(data.ticket), relying_party_of(request)
+        pending, party = await second_factor.read_mfa_token(data.mfa_token), relying_party_of(request)
         challenge = await webauthn_challenges.consume(pending.account.id, "sign-in")
         existing = await passkeys.list_keys(pending.account.id, party.rp_id)
         key = next((one for one in existing if one.credential_id == data.credential.id.rstrip("=")), None)

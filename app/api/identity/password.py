@@ -49,6 +49,6 @@ class OwnPasswordController(Controller):
         )
         hashed = await passwords.hash_password(data.new_password)
         revoked = await user_admin.set_password(
-            account.id, hashed, key_action=data.keys, keep_session=principal.session_id
+            account.id, hashed, key_action=data.api_keys, keep_session=principal.session_id
         )
-        audit_trail.trail_of(request).change["keys_revoked"] = revoked
+        audit_trail.trail_of(request).change["api_keys_revoked"] = revoked

@@ -53,7 +53,7 @@ async def require_second_factor(request: AnyRequest, pending: PendingLogin, toke
             mark=_password_fingerprint(account),
         )
         details: dict[str, Any] = {
-            "ticket": mfa_token,
+            "mfa_token": mfa_token,
             "expires_in": MFA_TOKEN_LIFETIME_S,
             "methods": [name for name, available in methods.items() if available],
         }

@@ -81,8 +81,8 @@ class TwoFactorController(Controller):
 
     @post("/login", operation_id="LoginWithCode", status_code=200, guards=[ANYONE], opt={"refusals": [401, 403]})
     async def login_with_code(self, request: AnyRequest, data: JSONBody[TwoFactorLogin]) -> Response[LoginResponse]:
-        """Complete the login with a code. The `ticket` of the first step stands for the password."""
+        """Complete the login with a code. The `mfa_token` of the first step stands for the password."""
         login_response.refuse_foreign_origin(request)
-        pending = await second_factor.read_mfa_token(data.ticket)
+        pending = await second_factor.read_mfa_token(data.mfa_token)
         await second_factor.verify_code(request, pending.account.id, data.token)
         return await second_factor.complete_login(request, pending)

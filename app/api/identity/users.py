@@ -137,9 +137,9 @@ class UserController(Controller):
             common_passwords.require_strong_password(data.password, user.username, user.email)
         generated = None if data.password else secrets.token_urlsafe(PASSWORD_BYTES)
         hashed = await passwords.hash_password(data.password or generated or "")
-        revoked = await user_admin.set_password(user.id, hashed, key_action=data.keys)
-        audit_trail.trail_of(request).change["keys_revoked"] = revoked
-        return GeneratedPassword(password=generated, keys_revoked=revoked)
+        revoked = await user_admin.set_password(user.id, hashed, key_action=data.api_keys)
+        audit_trail.trail_of(request).change["api_keys_revoked"] = revoked
+        return GeneratedPassword(password=generated, api_keys_revoked=revoked)
 
     @delete("/{user_id:str}", operation_id="DeleteUser", opt=VERSIONED)
     async def delete_user(self, user_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
@@ -152,6 +152,6 @@ async def _update_user(
 ) -> Response[UpdatedUser]:
     """Update a user, and record how many keys that disabled."""
     user = await user_admin.update(user_id, patch, version=version)
-    if user.keys_revoked:
-        audit_trail.trail_of(request).change["keys_revoked"] = user.keys_revoked
+    if user.api_keys_revoked:
+        audit_trail.trail_of(request).change["api_keys_revoked"] = user.api_keys_revoked
     return etags.with_etag(user)

@@ -14,7 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from app.domain.alerting import quiet_hours, routing
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.events import EventKind
 
 ALERT_EVENTS = (EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED, EventKind.INCIDENT_ESCALATED)
@@ -137,22 +137,22 @@ def _outdated_reason(facts: DeliveryFacts) -> str:
         return NOT_ALERTED if facts.earlier.all_suppressed and facts.recovered_ms is not None else ""
     if facts.recovered_ms is None:
         return ""
-    if facts.recovered_ms < facts.at_ms + facts.rules.delay * 1000:
+    if facts.recovered_ms < facts.at_ms + facts.rules.min_outage * 1000:
         return RECOVERED_WITHIN_DELAY
     return RECOVERED_WITH_PARENT if has_recovered_with_parent(facts.released_ms, facts.recovered_ms) else ""
 
 
 def _quiet_hours_wait(facts: DeliveryFacts, now_ms: int) -> tuple[int, str]:
     quiet = facts.rules.quiet_hours
-    if quiet is None or routing.matches(tuple(quiet.but), str(facts.kind)):
+    if quiet is None or routing.matches(tuple(quiet.except_events), str(facts.kind)):
         return 0, ""
     return quiet_hours.quiet_until_ms(quiet, now_ms), "quiet hours"
 
 
 def _delay_wait(facts: DeliveryFacts, now_ms: int) -> tuple[int, str]:
-    if facts.kind is not EventKind.MONITOR_DOWN or not facts.rules.delay:
+    if facts.kind is not EventKind.MONITOR_DOWN or not facts.rules.min_outage:
         return 0, ""
-    until_ms = facts.earlier.delayed_until_ms if facts.is_reminder else facts.at_ms + facts.rules.delay * 1000
+    until_ms = facts.earlier.delayed_until_ms if facts.is_reminder else facts.at_ms + facts.rules.min_outage * 1000
     return (until_ms, "it must last before it is told") if until_ms > now_ms else (0, "")
 
 

@@ -52,7 +52,9 @@ VALUE_REQUIREMENTS: dict[type, Callable[[Any], str]] = {
     Http: lambda config: "" if config.json_query else "needs a `json_query`: without one no value is read",
     Website: lambda _: "is not for websites, which read no value: use the type http with a `json_query`",
     Rabbitmq: lambda _: "is not for this type: no value is read",
-    Mqtt: lambda config: "" if config.wait else "needs `wait`: without a message there is no value",
+    Mqtt: lambda config: (
+        "" if config.wait_for_message else "needs `wait_for_message`: without a message there is no value"
+    ),
     Ldap: lambda config: "" if config.filter else "needs a `filter`: without a search there is no value",
 }
 
@@ -109,7 +111,7 @@ def assertion_errors(config: Any) -> Iterator[ConfigError]:
     for number, assertion in enumerate(getattr(config, "assertions", ())):
         path = f"assertions.{number}"
         if error := _missing_requirement(config, assertion):
-            yield f"{path}.on", error
+            yield f"{path}.type", error
         if isinstance(assertion, Value):
             yield from _comparison_errors(path, assertion)
     for number, assertion in enumerate(getattr(config, "header_assertions", ())):

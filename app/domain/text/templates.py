@@ -14,7 +14,7 @@ from app.domain.alerting.messages import message_from_event
 from app.domain.parsing.plain_text import multi_line, one_line
 from app.domain.text import template_variables
 from app.domain.text.formatting import TITLE_LIMIT
-from schema.channels.terms import Templates
+from schema.channels.rules import Templates
 from schema.errors import FieldError
 from schema.events import EventKind
 from schema.message import Message

@@ -30,8 +30,8 @@ class UnhealthyChannels(Struct, frozen=True):
 def health_of(row: Any, now_ms: int) -> ChannelHealth:
     """The health of a channel's row."""
     is_open = row["circuit_open_until_ms"] > now_ms
-    state: Literal["ok", "resting", "paused"] = (
-        "paused" if row["disabled_ms"] is not None else "resting" if is_open else "ok"
+    state: Literal["ok", "backing_off", "disabled"] = (
+        "disabled" if row["disabled_ms"] is not None else "backing_off" if is_open else "ok"
     )
     return ChannelHealth(
         state=state,

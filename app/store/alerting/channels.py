@@ -23,7 +23,7 @@ from app.store.tables.channels import ChannelRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.errors import FieldError
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
@@ -153,7 +153,7 @@ def channel_of(row: Any, tag_ids: list[str]) -> Channel:
         tag_ids=tag_ids,
         events=rules.events,
         quiet_hours=rules.quiet_hours,
-        delay=rules.delay,
+        min_outage=rules.min_outage,
         grouping=rules.grouping,
         templates=rules.templates,
         health=channel_health.health_of(row, clock.now_ms()),

@@ -90,7 +90,7 @@ async def get(delivery_id: str, visible_to: TagScope = None) -> DeliveryDetail:
         raise NoSuch("delivery", delivery_id)
     attempts = [_attempt_of(row) for row in await db.rows(_ATTEMPTS, delivery_id)]
     return DeliveryDetail(
-        delivery=_delivery_of(found[0], visible_to), data=msgspec.json.decode(found[0]["data"]), tries=attempts
+        delivery=_delivery_of(found[0], visible_to), data=msgspec.json.decode(found[0]["data"]), attempts=attempts
     )
 
 
@@ -129,10 +129,10 @@ def _delivery_of(row: Any, visible_to: TagScope) -> Delivery:
         monitor_id=row["monitor_id"],
         incident_id=row["incident_id"],
         state=row["state"],
-        attempts=row["attempts"],
+        attempt_count=row["attempts"],
         next_attempt_at=instant_or_none(row["next_attempt_ms"] if row["state"] == "pending" else None),
         error=row["error"] if visible_to is None else suppression.redact_names(row["error"]),
-        carrier_id=None if row["digest_id"] == row["id"] else row["digest_id"],
+        digest_id=None if row["digest_id"] == row["id"] else row["digest_id"],
         created_at=clock.instant(row["created_ms"]),
         sent_at=instant_or_none(row["sent_ms"]),
     )

@@ -206,7 +206,7 @@ async def _fail_pending(channel_id: str, reason: str) -> None:
 
 async def _announce_failing_channel(channel: Any, reason: str, now_ms: int, *, disabled: bool) -> dict[str, list[str]]:
     """Store the event that a channel is failing. Returns its deliveries."""
-    msg = f"The channel {channel['name']} {'is paused' if disabled else 'fails again and again'}: {reason}"
+    msg = f"The channel {channel['name']} {'is disabled' if disabled else 'fails again and again'}: {reason}"
     about = {"id": channel["id"], "name": channel["name"], "type": channel["type"]}
     event = Event(
         id=str(uuid4()),

@@ -87,7 +87,7 @@ def _drop_undeliverable(
 
 def disabled_reason(reason: str) -> str:
     """Why a delivery to a disabled channel is dead."""
-    return f"the channel is paused: {reason}"
+    return f"the channel is disabled: {reason}"
 
 
 async def _apply_suppression(

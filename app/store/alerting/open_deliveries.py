@@ -14,7 +14,7 @@ from app.domain.alerting import circuit_breaker, grouping
 from app.domain.alerting.collapsing import OpenDelivery
 from app.domain.alerting.grouping import BurstCapacity
 from app.store.sql import list_parameter
-from schema.channels.terms import ChannelRules, Grouping
+from schema.channels.rules import ChannelRules, Grouping
 from schema.events import Event, EventKind
 
 # The requested deliveries, all open ones of the same (channel, monitor), and the digests that any of them belong to.
@@ -137,7 +137,7 @@ async def waiting_for_digest(channel_id: str, now_ms: int, limit: int) -> list[s
 
 async def burst_capacity(channel_id: str, limits: Grouping, now_ms: int) -> BurstCapacity:
     """How many single messages the channel may receive now; those being sent count."""
-    found = await db.rows(_RECENTLY_SENT, channel_id, now_ms - limits.within * 1000, now_ms)
+    found = await db.rows(_RECENTLY_SENT, channel_id, now_ms - limits.window * 1000, now_ms)
     sent_ms = sorted((min(row["at_ms"], now_ms) for row in found), reverse=True)
     return grouping.capacity(limits, sent_ms, now_ms)
 

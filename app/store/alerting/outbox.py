@@ -18,7 +18,7 @@ from app.domain.monitoring.judge import Evaluation
 from app.store.alerting.delivery_queue import ids_by_channel
 from app.store.monitoring.rows import type_of
 from app.store.sql import list_parameter
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.events import Event, EventKind
 from schema.jobs import CheckOutcome
 from schema.monitors import Snapshot

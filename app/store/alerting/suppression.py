@@ -26,7 +26,7 @@ from app.domain.monitoring import dependencies as graph
 from app.store.monitoring import dependencies, groups
 from app.store.monitoring.dependencies import ParentState
 from app.store.sql import list_parameter
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.events import EventKind
 
 __all__ = ["Candidate", "Decision", "decisions_for"]
@@ -159,7 +159,7 @@ def _needs_recovery(
         return False
     if event.released_ms is not None:
         return True
-    return candidate.kind is EventKind.MONITOR_DOWN and (bool(rules[candidate.channel_id].delay) or event.reminder)
+    return candidate.kind is EventKind.MONITOR_DOWN and (bool(rules[candidate.channel_id].min_outage) or event.reminder)
 
 
 def _needs_earlier_alerts(candidate: Candidate, stored: Mapping[str, _StoredEvent]) -> bool:
@@ -225,7 +225,7 @@ def _delivery_facts_of(
         down_parent=_down_parent(candidate, facts),
         parents_awaited_until_ms=_hold_until_ms(candidate, facts, now_ms),
         group_reason=facts.alerted_by_group.get(candidate.monitor_id or "", ""),
-        earlier=_summarize(facts.earlier_alerts.get(candidate.id, []), recovered_ms, rules.delay, decided),
+        earlier=_summarize(facts.earlier_alerts.get(candidate.id, []), recovered_ms, rules.min_outage, decided),
     )
 
 

@@ -64,7 +64,7 @@ def _delivery_of(row: Any) -> WebhookDelivery:
         event=row["event"],
         event_id=row["event_id"],
         state=row["state"],
-        attempts=row["attempts"],
+        attempt_count=row["attempts"],
         error=row["error"],
         occurred_at=clock.instant(row["event_ms"]),
         created_at=clock.instant(row["created_ms"]),

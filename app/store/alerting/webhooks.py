@@ -22,7 +22,7 @@ from app.store.sql import contains_pattern
 from app.store.tables.channels import ChannelRow
 from app.store.versions import check_version
 from schema.channels import Webhook
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.field_types import MASK
 from schema.webhooks import WebhookDraft, WebhookEndpoint, WebhookHealth, WebhookPatch, WebhookSecret, WebhookState
 
@@ -201,12 +201,12 @@ def _webhook_of(row: Any) -> WebhookEndpoint:
 
 def _health_of(row: Any) -> WebhookHealth:
     is_open = row["circuit_open_until_ms"] > clock.now_ms()
-    state: WebhookState = "resting" if is_open else "failing" if row["temporary_failures"] else "ok"
+    state: WebhookState = "backing_off" if is_open else "failing" if row["temporary_failures"] else "ok"
     return WebhookHealth(
-        state="paused" if row["disabled_ms"] else state,
+        state="disabled" if row["disabled_ms"] else state,
         failures=row["temporary_failures"],
-        resting_until=clock.instant(row["circuit_open_until_ms"]) if is_open else None,
-        paused_at=_instant(row["disabled_ms"]),
+        backing_off_until=clock.instant(row["circuit_open_until_ms"]) if is_open else None,
+        disabled_at=_instant(row["disabled_ms"]),
         reason=row["disabled_reason"],
     )
 

@@ -97,11 +97,11 @@ async def update(user_id: str, patch: UserPatch, *, version: int | None = None) 
             await sessions.end_others(user_id)
             if not (new.active and new.role is Role.ADMIN):
                 await invitations.revoke_for_inviter(user_id)
-        if patch.keys is ApiKeyAction.REVOKE and _loses_rights(new, old):
+        if patch.api_keys is ApiKeyAction.REVOKE and _loses_rights(new, old):
             revoked = await api_keys.revoke_for_user(user_id)
         updated = await get(user_id)
     _clear_caches()  # again: entries cached meanwhile are from before the commit
-    return UpdatedUser(**structs.asdict(updated), keys_revoked=revoked)
+    return UpdatedUser(**structs.asdict(updated), api_keys_revoked=revoked)
 
 
 def _loses_rights(new: UserDetail, old: UserDetail) -> bool:

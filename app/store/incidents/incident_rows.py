@@ -60,7 +60,7 @@ def incident_of(row: Any) -> Incident:
         resolved_at=instant_or_none(resolved_ms),
         duration=None if resolved_ms is None else max(0, resolved_ms - started_ms) / 1000,
         escalation_id=row["escalation_id"],
-        escalates_at=instant_or_none(row["next_escalation_ms"]),
+        next_escalation_at=instant_or_none(row["next_escalation_ms"]),
         post_mortem=row["post_mortem"],
         version=row["version"],
         created_at=clock.instant(row["created_ms"]),

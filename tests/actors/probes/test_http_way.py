@@ -126,7 +126,7 @@ async def test_a_failure_that_nobody_waited_for_tells_the_time_it_took(check):
 
 
 async def test_days_of_the_certificate_can_be_asserted(check, tmp_path):
-    wanted: list[Assertion] = [CertificateDays(at_least=20)]
+    wanted: list[Assertion] = [CertificateDays(min_days=20)]
     async with serving(answering(), tls=certificates.served(tmp_path, days=10)) as target:
         soon = await check(Http(url=target.url(scheme="https"), assertions=wanted))
     async with serving(answering()) as target:

@@ -11,7 +11,7 @@ from app.security.secrets import sealing
 from app.store.alerting import channels
 from app.store.alerting.suppression import Decision
 from app.store.transactions import monitors
-from schema.channels.terms import QuietHours
+from schema.channels.rules import QuietHours
 from schema.monitors import MonitorPatch
 from schema.targets import Group
 from schema.targets.composed import GroupAlerts
@@ -229,7 +229,7 @@ async def test_an_escalation_that_was_held_back_is_called_for_when_the_outage_la
 async def test_what_was_called_for_again_and_lasted_is_told_though_the_night_held_it():
     router = await monitor("Router")
     one = await monitor("web", router)
-    await channel(quiet_hours=QuietHours(since="00:00", until="23:59"))
+    await channel(quiet_hours=QuietHours(start="00:00", end="23:59"))
     await fails(router)
     await fails(one)
     await settled()

@@ -5,7 +5,7 @@ from typing import Any
 from app.api.openapi.examples.ids import CHANNEL_ID, TAG_ID
 
 EMAIL, PASSWORD, CODE = "me@example.org", "correct horse battery", "123456"
-MFA_TOKEN, TOKEN = "the-ticket-of-the-refusal", "what-was-sent-to-you"
+MFA_TOKEN, TOKEN = "the-mfa-token-of-the-error", "what-was-sent-to-you"
 CREDENTIAL = {"id": "AAAA", "rawId": "AAAA", "type": "public-key"}
 ATTESTATION = {**CREDENTIAL, "response": {"clientDataJSON": "AAAA", "attestationObject": "AAAA"}}
 ASSERTION = {
@@ -34,15 +34,15 @@ REQUESTS: dict[str, Any] = {
     "VerifyTotp": {"token": CODE},
     "DisableTwoFactor": {"password": PASSWORD, "token": CODE},
     "CreateRecoveryCodes": {"password": PASSWORD, "token": CODE},
-    "LoginWithCode": {"ticket": MFA_TOKEN, "token": CODE},
+    "LoginWithCode": {"mfa_token": MFA_TOKEN, "token": CODE},
     "CreatePasskeyOptions": {"password": PASSWORD},
     "CreatePasskey": {"name": "Telephone", "credential": ATTESTATION},
     "UpdatePasskey": {"name": "Old telephone"},
-    "CreatePasskeyLoginOptions": {"ticket": MFA_TOKEN},
-    "LoginWithPasskey": {"ticket": MFA_TOKEN, "credential": ASSERTION},
+    "CreatePasskeyLoginOptions": {"mfa_token": MFA_TOKEN},
+    "LoginWithPasskey": {"mfa_token": MFA_TOKEN, "credential": ASSERTION},
     "CreateApiKey": {"name": "Grafana", "role": "viewer", "scopes": ["monitors:read"]},
     "CreateUser": {"email": "guest@example.org", "role": "viewer"},
-    "ResetUserPassword": {"keys": "revoke"},
+    "ResetUserPassword": {"api_keys": "revoke"},
     "UpdateVisibleTags": {"visible_tags": [TAG_ID]},
     "CreateInvitation": {"email": "guest@example.org", "role": "operator"},
     "AcceptInvitation": {"token": TOKEN, "password": PASSWORD},

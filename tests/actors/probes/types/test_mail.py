@@ -117,7 +117,7 @@ async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tm
 
 async def test_a_certificate_may_have_to_last(check, tmp_path):
     async with posting(starttls=certificates.served(tmp_path, days=5)) as port:
-        lasting = [CertificateDays(at_least=30)]
+        lasting = [CertificateDays(min_days=30)]
         outcome = await check(asking(port, security=MailSecurity.STARTTLS, assertions=lasting))
     assert outcome.status is DEGRADED
 

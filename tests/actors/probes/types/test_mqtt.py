@@ -101,7 +101,7 @@ async def test_a_path_that_leads_nowhere_has_no_value(check, server):
 
 async def test_a_topic_where_nothing_comes_is_down_unless_nobody_waits(check, server):
     waiting = await check(asking(server, "house/empty"), timeout_ms=300)
-    subscribing = await check(asking(server, "house/empty", wait=False))
+    subscribing = await check(asking(server, "house/empty", wait_for_message=False))
     assert (waiting.status, waiting.code) == (DOWN, NO_ANSWER)
     assert (subscribing.status, subscribing.code) == (UP, CONNECTED)
 

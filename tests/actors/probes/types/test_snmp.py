@@ -142,7 +142,7 @@ async def test_longer_keys_are_made_as_net_snmp_makes_them(check, server, auth, 
 
 
 async def test_an_opaque_float_is_a_number(check, server):
-    low = [{"on": "value", "operator": "<", "expected": "1000"}, {"on": "value", "operator": ">=", "expected": "0"}]
+    low = [{"type": "value", "operator": "<", "expected": "1000"}, {"type": "value", "operator": ">=", "expected": "0"}]
     outcome = await check(at(server.port, LOAD, assertions=low), detailed=True)
     assert (outcome.status, outcome.message) == (UP, "")
     assert isinstance(outcome.detail["value"], float | int)
@@ -153,8 +153,8 @@ async def test_an_opaque_float_is_a_number(check, server):
     [(NAME, "==", "shop"), (CONTACT, "==", "café"), (UPTIME, ">=", "0"), (OBJECT_ID, "contains", "1.3.6.1.4.1.8072.3")],
 )
 async def test_values_compare_as_what_they_are(check, server, name, operator, expected):
-    holds = [{"on": "value", "operator": operator, "expected": expected}]
-    fails = [{"on": "value", "operator": "==", "expected": "something else"}]
+    holds = [{"type": "value", "operator": operator, "expected": expected}]
+    fails = [{"type": "value", "operator": "==", "expected": "something else"}]
     assert (await check(at(server.port, name, assertions=holds))).status is UP
     assert (await check(at(server.port, name, assertions=fails))).status is DOWN
 

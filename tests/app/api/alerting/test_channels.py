@@ -61,18 +61,18 @@ async def test_a_list_is_whole_under_its_name_or_paged_when_asked(api):
 
 
 @pytest.mark.parametrize(
-    ("terms", "field"),
+    ("rules", "field"),
     [
         ({"events": ["monitor.down", "monitor.downn"]}, "events.1"),
         ({"events": ["weather.*"]}, "events.0"),
-        ({"quiet_hours": {"since": "22:00", "until": "22:00"}}, "quiet_hours.until"),
-        ({"quiet_hours": {"since": "22:00", "until": "07:00", "timezone": "Mars/Olympus"}}, "quiet_hours.timezone"),
-        ({"quiet_hours": {"since": "22:00", "until": "07:00", "but": ["weather.*"]}}, "quiet_hours.but.0"),
+        ({"quiet_hours": {"start": "22:00", "end": "22:00"}}, "quiet_hours.end"),
+        ({"quiet_hours": {"start": "22:00", "end": "07:00", "timezone": "Mars/Olympus"}}, "quiet_hours.timezone"),
+        ({"quiet_hours": {"start": "22:00", "end": "07:00", "except": ["weather.*"]}}, "quiet_hours.except.0"),
     ],
 )
-async def test_terms_that_could_never_hold_are_refused(api, terms, field):
+async def test_rules_that_could_never_hold_are_refused(api, rules, field):
     at = f"{PATH}/{(await added(api, make.channel_json()))['id']}"
-    for reply in (await api.post(PATH, json=make.channel_json(**terms)), await api.patch(at, json=terms)):
+    for reply in (await api.post(PATH, json=make.channel_json(**rules)), await api.patch(at, json=rules)):
         assert reply.status_code == 422
         assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == [field]
 

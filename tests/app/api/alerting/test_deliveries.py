@@ -51,7 +51,7 @@ async def test_a_delivery_is_shown_with_its_event_and_every_try(api, owed):
     found = await told(api, f"/{id_}")
     assert found["data"]["monitor"]["name"] == "web 0"
     assert (found["delivery"]["state"], found["delivery"]["error"]) == ("dead", "answered 404")
-    assert [(one["attempt"], one["took"], one["error"]) for one in found["tries"]] == [(1, 0.25, "answered 404")]
+    assert [(one["attempt"], one["took"], one["error"]) for one in found["attempts"]] == [(1, 0.25, "answered 404")]
 
 
 async def test_a_list_is_whole_or_paged_newest_first(api, owed):
@@ -144,14 +144,14 @@ async def test_of_dead_tests_only_those_that_are_named_are_sent_again(api, owed)
 async def test_a_paused_channel_says_so_and_is_resumed(api, owed):
     at = f"{CHANNELS}/{owed.channel_id}"
     assert (await api.get(at)).json()["health"] == {"state": "ok", "reason": "", "since": None, "failures": 0}
-    await paused(owed)
+    await disabled(owed)
     health = (await api.get(at)).json()["health"]
-    assert (health["state"], health["reason"]) == ("paused", "answered 401")
+    assert (health["state"], health["reason"]) == ("disabled", "answered 401")
     assert (await api.post(f"{at}/resume")).json()["health"]["state"] == "ok"
     assert (await api.post(f"{CHANNELS}/{uuid4()}/resume")).status_code == 404
 
 
-async def paused(owed: Owing) -> None:
+async def disabled(owed: Owing) -> None:
     now_ms = clock.now_ms()
     id_ = await owed.down(at_ms=now_ms)
     await claimed([id_], now_ms)

@@ -202,7 +202,7 @@ async def test_deliveries_are_listed_newest_first_and_sent_again_to_the_byte(api
         first, _, second = await receiver.arrived(3)
         (up, down) = await settled(api, f"{at}?state=sent&page=1", 2)
     assert (first.id, first.body) == (second.id, second.body) == (dead["id"], first.body)
-    assert (up["attempts"], down["attempts"], down["error"]) == (1, 2, "")
+    assert (up["attempt_count"], down["attempt_count"], down["error"]) == (1, 2, "")
 
 
 async def settled(api, at: str, wanted: int) -> list[dict[str, Any]]:
@@ -230,9 +230,9 @@ async def test_a_change_lets_a_paused_one_try_again(api):
     hook = await added(api)
     await db.rows("UPDATE channels SET disabled_ms = 1, disabled_reason = 'answered 410 Gone', temporary_failures = 3")
     health = (await api.get(f"{PATH}/{hook['id']}")).json()["health"]
-    assert (health["state"], health["reason"], health["failures"]) == ("paused", "answered 410 Gone", 3)
+    assert (health["state"], health["reason"], health["failures"]) == ("disabled", "answered 410 Gone", 3)
     changed = (await api.patch(f"{PATH}/{hook['id']}", json={"active": True})).json()["health"]
-    assert (changed["state"], changed["reason"], changed["paused_at"]) == ("ok", "", None)
+    assert (changed["state"], changed["reason"], changed["disabled_at"]) == ("ok", "", None)
 
 
 async def test_a_monitor_tells_of_everything_that_is_done_to_it_even_of_its_end(api, application):

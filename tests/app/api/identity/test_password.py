@@ -80,7 +80,7 @@ async def test_a_hash_of_older_parameters_is_renewed_when_its_owner_signs_in(cli
     assert await stored(client) == renewed
 
 
-@pytest.mark.parametrize(("sent", "status"), [({}, 200), ({"keys": "keep"}, 200), ({"keys": "revoke"}, 401)])
+@pytest.mark.parametrize(("sent", "status"), [({}, 200), ({"api_keys": "keep"}, 200), ({"api_keys": "revoke"}, 401)])
 async def test_ones_own_keys_stay_unless_they_are_to_be_switched_off(
     client: Client, signed_up: SignUp, sent: dict[str, str], status: int
 ) -> None:

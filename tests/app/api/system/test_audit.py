@@ -147,9 +147,9 @@ async def test_signing_in_and_out_is_recorded_and_no_password_is(client: Client)
 
 async def test_a_failed_second_step_is_a_failed_sign_in_of_its_account(client: Client) -> None:
     user = (await client.post("/api/v1/auth/register", json={**ADA, **SETUP})).json()
-    ticket = signed_tokens.issue_token(signed_tokens.MFA_TOKEN_KIND, 60, sub=user["id"], mark="of another password")
-    for told, bearer_id in ((ticket, user["id"]), ("made up", "")):
-        reply = await client.post("/api/v1/auth/2fa/login", json={"ticket": told, "token": "000000"})
+    mfa_token = signed_tokens.issue_token(signed_tokens.MFA_TOKEN_KIND, 60, sub=user["id"], mark="of another password")
+    for told, bearer_id in ((mfa_token, user["id"]), ("made up", "")):
+        reply = await client.post("/api/v1/auth/2fa/login", json={"mfa_token": told, "token": "000000"})
         entry = await newest()
         assert (reply.status_code, entry.request_id) == (401, reply.headers["X-Request-ID"])
         assert (entry.action, entry.outcome, entry.resource_id) == ("session.started", "refused", bearer_id)

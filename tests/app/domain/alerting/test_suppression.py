@@ -6,20 +6,20 @@ import pytest
 
 from app.domain.alerting import suppression
 from app.domain.alerting.suppression import Decision, DeliveryFacts, EarlierAlerts
-from schema.channels.terms import ChannelRules, QuietHours
+from schema.channels.rules import ChannelRules, QuietHours
 from schema.events import EventKind
 from tests import make
 
 NOW, SECOND = make.NOW_MS, 1_000
 DOWN, UP = EventKind.MONITOR_DOWN, EventKind.MONITOR_UP
 SEND = Decision()
-ALWAYS = QuietHours(since="00:00", until="23:59", timezone="UTC")
+ALWAYS = QuietHours(start="00:00", end="23:59", timezone="UTC")
 NIGHT_ENDS = NOW - NOW % 86_400_000 + (24 * 60 - 1) * 60_000
 
 
 def gate(kind: EventKind = DOWN, now_ms: int = NOW, **about) -> Decision:
-    terms = ChannelRules(**{name: about.pop(name) for name in ("delay", "quiet_hours") if name in about})
-    return suppression.decide(DeliveryFacts(**{"kind": kind, "at_ms": NOW, "rules": terms, **about}), now_ms)
+    rules = ChannelRules(**{name: about.pop(name) for name in ("min_outage", "quiet_hours") if name in about})
+    return suppression.decide(DeliveryFacts(**{"kind": kind, "at_ms": NOW, "rules": rules, **about}), now_ms)
 
 
 def why(kind: EventKind = DOWN, **about) -> str:
@@ -42,7 +42,7 @@ def test_a_test_is_somebody_waiting_for_it():
 
 
 @pytest.mark.parametrize(
-    ("but", "kind", "goes"),
+    ("named", "kind", "goes"),
     [
         (["monitor.down"], DOWN, True),
         (["monitor.*"], UP, True),
@@ -50,14 +50,14 @@ def test_a_test_is_somebody_waiting_for_it():
         (["*"], EventKind.DISK_FULL, True),
     ],
 )
-def test_what_a_channel_named_is_told_in_quiet_hours(but, kind, goes):
-    quiet = QuietHours(since="00:00", until="23:59", but=but)
+def test_what_a_channel_named_is_told_in_quiet_hours(named, kind, goes):
+    quiet = QuietHours(start="00:00", end="23:59", except_events=named)
     assert (gate(kind, quiet_hours=quiet) == SEND) is goes
 
 
 @pytest.mark.parametrize(("after_ms", "action"), [(0, "wait"), (59_999, "wait"), (60_000, "send"), (600_000, "send")])
 def test_an_outage_is_told_when_it_has_lasted_as_long_as_the_channel_wants(after_ms, action):
-    found = gate(delay=60, now_ms=NOW + after_ms)
+    found = gate(min_outage=60, now_ms=NOW + after_ms)
     assert found.action == action
     assert found.until_ms == (NOW + 60 * SECOND if action == "wait" else 0)
 
@@ -66,14 +66,15 @@ def test_an_outage_is_told_when_it_has_lasted_as_long_as_the_channel_wants(after
     ("ended_s", "reason"), [(59, suppression.RECOVERED_WITHIN_DELAY), (60, "(send)"), (90, "(send)")]
 )
 def test_one_that_ended_before_is_not_told_and_one_that_ended_later_is(ended_s, reason):
-    assert why(delay=60, recovered_ms=NOW + ended_s * SECOND, now_ms=NOW + 100 * SECOND) == reason
+    assert why(min_outage=60, recovered_ms=NOW + ended_s * SECOND, now_ms=NOW + 100 * SECOND) == reason
 
 
 def test_a_recovery_knows_no_delay_and_a_reminder_only_that_of_its_outage():
-    assert gate(UP, delay=60) == SEND
-    assert gate(delay=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW)) == SEND
+    assert gate(UP, min_outage=60) == SEND
+    assert gate(min_outage=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW)) == SEND
     assert (
-        gate(delay=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW + SECOND)).until_ms == NOW + SECOND
+        gate(min_outage=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW + SECOND)).until_ms
+        == NOW + SECOND
     )
 
 
@@ -91,7 +92,7 @@ def test_a_recovery_is_told_though_something_above_is_down():
 
 
 def test_that_is_decided_before_the_night_is_over_and_before_a_delay_is():
-    assert why(down_parent="Router", quiet_hours=ALWAYS, delay=60) == "behind 'Router', which is down"
+    assert why(down_parent="Router", quiet_hours=ALWAYS, min_outage=60) == "behind 'Router', which is down"
 
 
 @pytest.mark.parametrize(
@@ -112,8 +113,8 @@ def test_a_reminder_and_an_escalation_do_not_wait_for_checks():
 
 
 def test_of_several_waits_the_longest_counts():
-    assert gate(delay=60, parents_awaited_until_ms=NOW + SECOND).until_ms == NOW + 60 * SECOND
-    assert gate(delay=60, quiet_hours=ALWAYS).until_ms == NIGHT_ENDS
+    assert gate(min_outage=60, parents_awaited_until_ms=NOW + SECOND).until_ms == NOW + 60 * SECOND
+    assert gate(min_outage=60, quiet_hours=ALWAYS).until_ms == NIGHT_ENDS
 
 
 def test_whoever_asks_a_group_to_tell_hears_nothing_of_its_members():
@@ -163,7 +164,7 @@ def test_what_may_have_been_read_is_not_taken_back():
         "down_parent": "Router",
         "group_reason": "its group",
         "parents_awaited_until_ms": NOW + SECOND,
-        "delay": 60,
+        "min_outage": 60,
     }
     assert gate(is_exempt=True, **against) == SEND
     assert gate(UP, is_exempt=True, earlier=EarlierAlerts(all_suppressed=True)) == SEND

@@ -10,7 +10,7 @@ from hypothesis import given as for_any, strategies as st
 from app.domain.alerting import sample_events
 from app.domain.alerting.messages import message_from_event
 from app.domain.text import template_variables, templates
-from schema.channels.terms import Templates
+from schema.channels.rules import Templates
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
@@ -73,7 +73,7 @@ def test_who_has_no_templates_does_not_load_their_reader() -> None:
         "import sys; from app.api.alerting import template_preview;"
         "from app.store.alerting import channels;"
         "from app.domain.text import templates;"
-        "from schema.channels.terms import Templates; templates.render_message(Templates(), None);"
+        "from schema.channels.rules import Templates; templates.render_message(Templates(), None);"
         "template_preview.list_variables(); print('liquid' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"

@@ -44,9 +44,9 @@ def test_a_part_of_a_request_is_named_by_its_place_in_the_whole() -> None:
 @pytest.mark.parametrize(
     ("type_", "told"),
     [
-        (Interval, "must be a whole number from 5 to 2678400: Seconds between checks: 5 s to 31 days."),
+        (Interval, "must be a whole number from 5 to 2678400: Seconds between checks, 5 seconds to 31 days."),
         (Port, "must be a whole number from 1 to 65535"),
-        (Name, "must be text of 1 to 150 characters: A name people recognise."),
+        (Name, "must be text of 1 to 150 characters: Name to show."),
         (MailSecurity, "must be one of none, starttls, tls"),
         (bool | None, "must be true or false or null"),
         (list[int], "must be a list"),
@@ -82,17 +82,17 @@ def test_a_message_says_what_would_be_right(type_: Any, told: str) -> None:
         ),
         ("domain", {"domain": "example"}, "domain", "must have another form"),
         ("domain", {"domain": "exam ple.org"}, "domain", "must not have ' ' in it"),
-        ("kafka-producer", {"brokers": ["kafka.lan"], "topic": "a", "message": "b"}, "brokers.0", "A host and a port"),
+        ("kafka-producer", {"brokers": ["kafka.lan"], "topic": "a", "message": "b"}, "brokers.0", "Host and port"),
         ("kafka-producer", {"brokers": ["a:1"], "topic": "a/b", "message": "b"}, "topic", "must not have '/' in it"),
         (
             "docker",
             {"container": "a", "daemon": "http://a"},
             "daemon",
-            "must have another form: Where the Docker Engine",
+            "must have another form: Address of the Docker Engine",
         ),
-        ("ssh", {"host": "a", "fingerprint": "MD5:x"}, "fingerprint", "must have another form: Of the host key"),
+        ("ssh", {"host": "a", "fingerprint": "MD5:x"}, "fingerprint", "must have another form: SHA-256 fingerprint"),
         ("mail", {"host": "a", "protocol": "smtp", "from_email": "me"}, "from_email", "must have another form: Sender"),
-        ("push", {"token": "sesame/sesame/sesame"}, "token", "must have another form: Part of the push address"),
+        ("push", {"token": "sesame/sesame/sesame"}, "token", "must have another form: Token in the push URL"),
     ],
 )
 def test_a_text_of_another_form_is_told_what_is_wrong_with_it(type_, config, field, words) -> None:

@@ -88,9 +88,9 @@ OPEN = {  # of all other structs: what sounds like a credential and is shown or 
     "shown to admins who ask, on the record": "PushAddress.token",
     "sent by its owner, and shown to nobody": """
         TotpStart.password TotpConfirmation.token DisableTwoFactor.password DisableTwoFactor.token
-        RecoveryCodesRequest.password RecoveryCodesRequest.token TwoFactorLogin.ticket TwoFactorLogin.token
-        Auth.token Acceptance.token Acceptance.password PasskeyStart.password PasskeyLoginStart.ticket
-        PasskeyLogin.ticket UserDraft.password PasswordReset.password GeneratedPassword.password
+        RecoveryCodesRequest.password RecoveryCodesRequest.token TwoFactorLogin.mfa_token TwoFactorLogin.token
+        Auth.token Acceptance.token Acceptance.password PasskeyStart.password PasskeyLoginStart.mfa_token
+        PasskeyLogin.mfa_token UserDraft.password PasswordReset.password GeneratedPassword.password
         PasswordChange.old_password PasswordChange.new_password Registration.password
         Registration.setup_token Login.password Login.token RefreshRequest.refresh_token ProfilePatch.password
         ProfilePatch.token PasskeyAssertion.signature

@@ -9,7 +9,7 @@ from app.store.alerting import channels
 from app.store.alerting.channels import ChannelQuery
 from app.store.transactions import monitors
 from schema.channels import ChannelPatch, Telegram
-from schema.channels.terms import Templates
+from schema.channels.rules import Templates
 from schema.field_types import MASK
 from tests import make
 

@@ -11,7 +11,7 @@ from app.security.secrets import sealing
 from app.store.alerting import suppression
 from app.store.alerting.suppression import Candidate, Decision
 from app.store.transactions import monitors
-from schema.channels.terms import QuietHours
+from schema.channels.rules import QuietHours
 from schema.events import EventKind
 from tests.app.store.outages import NOW, STEP, asked, channel, escalated, fails, monitor, passes, settled
 
@@ -49,7 +49,7 @@ async def test_an_outage_and_its_end_go_when_nothing_speaks_against_it():
 
 
 async def test_quiet_hours_hold_for_what_has_no_monitor_too():
-    ops = await channel(quiet_hours=QuietHours(since="00:00", until="23:59"))
+    ops = await channel(quiet_hours=QuietHours(start="00:00", end="23:59"))
     lag = Candidate("d", "e", ops, None, EventKind.SCHEDULE_LAG, NOW, NOW)
     assert (await suppression.decisions_for([lag], NOW))["d"].action == "wait"
 
@@ -62,7 +62,7 @@ async def test_quiet_hours_hold_for_what_has_no_monitor_too():
     ],
 )
 async def test_an_outage_shorter_than_the_delay_is_not_told_and_neither_is_its_end(recovery_ms, told):
-    await channel(delay=60)
+    await channel(min_outage=60)
     one = await monitor()
     await fails(one)
     await passes(one, NOW + recovery_ms)
@@ -70,7 +70,7 @@ async def test_an_outage_shorter_than_the_delay_is_not_told_and_neither_is_its_e
 
 
 async def test_the_next_outage_is_not_the_last_one():
-    await channel(delay=60)
+    await channel(min_outage=60)
     one = await monitor()
     await fails(one)
     await passes(one, NOW + SECOND)
@@ -121,7 +121,7 @@ async def test_the_end_of_an_outage_that_another_message_tells_is_told():
 
 
 async def test_the_end_of_a_short_outage_is_not_told_while_its_beginning_still_waits():
-    await channel(delay=60)
+    await channel(min_outage=60)
     one = await monitor()
     await fails(one)
     assert await settled() == ["monitor.down: it must last before it is told"]
@@ -152,7 +152,7 @@ async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch:
 
 
 async def test_the_end_of_a_short_outage_is_told_when_its_escalation_was():
-    ops = await channel(delay=600)
+    ops = await channel(min_outage=600)
     one = await monitor()
     await fails(one)
     await escalated(one, ops, NOW + STEP)
@@ -163,7 +163,7 @@ async def test_the_end_of_a_short_outage_is_told_when_its_escalation_was():
 
 
 async def test_an_outage_that_a_pause_ended_within_the_delay_is_not_told_and_neither_is_that():
-    await channel(delay=600)
+    await channel(min_outage=600)
     one = await monitor()
     now_ms = int(time() * 1000)
     await fails(one, now_ms - STEP)

@@ -72,7 +72,7 @@ async def test_each_step_tells_exactly_its_channels_when_its_time_has_come(crew)
     assert await told(NOW + 300_000) == ["second"]
     assert await told(NOW + 300_000) == await told(NOW + 599_000) == []
     assert await told(NOW + 600_000) == ["boss", "first"]
-    assert (await the_incident()).escalates_at is None
+    assert (await the_incident()).next_escalation_at is None
     assert await told(NOW + 10**9) == []
 
 
@@ -121,7 +121,7 @@ async def test_an_outage_that_was_over_in_the_same_batch_waits_for_no_step(crew)
     no = changed.schedules[0].series
     batch = make.results(make.down(series=no), make.outcome(series=no, at_ms=NOW + STEP))
     await results.store_results(batch, {one.series: one for one in await series.list_snapshots([no])}, NOW + STEP)
-    assert (await the_incident()).escalates_at is None
+    assert (await the_incident()).next_escalation_at is None
 
 
 async def test_many_schedulers_at_once_take_a_step_once(crew):
