@@ -6,10 +6,11 @@ from msgspec import Struct
 
 from app import clock, db
 from app.errors import NoSuch
+from app.store.tables.channels import ChannelRow
 from schema.channels.health import ChannelHealth
 
 # The columns of a channel without recorded failures.
-HEALTHY_COLUMNS: dict[str, Any] = {
+HEALTHY_COLUMNS: dict[Any, Any] = {
     "failures": 0,
     "rests_until_ms": 0,
     "refusals": 0,
@@ -54,10 +55,7 @@ async def count_unhealthy(now_ms: int) -> UnhealthyChannels:
 
 async def resume(channel_id: str) -> None:
     """Enable a channel and close its circuit, so that it is notified at once. Raises NoSuch."""
-    done = await db.rows(
-        "UPDATE channels SET failures = 0, rests_until_ms = 0, refusals = 0, paused_ms = NULL, paused_reason = '',"
-        " trouble = '', trouble_ms = NULL WHERE id = ?1 AND version > 0 AND kind = 'channel' RETURNING id",
-        channel_id,
-    )
+    channel = (ChannelRow.id == channel_id) & (ChannelRow.kind == "channel") & (ChannelRow.version > 0)
+    done = await ChannelRow.update(HEALTHY_COLUMNS).where(channel).returning(ChannelRow.id)
     if not done:
         raise NoSuch("notification-channel", channel_id)

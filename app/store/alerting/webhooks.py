@@ -17,6 +17,7 @@ from app.domain import config_rules
 from app.domain.alerting import channel_rules
 from app.errors import Invalid, NoSuch
 from app.security.secrets import sealing
+from app.store.alerting import channel_health
 from app.store.alerting.channels import rules_of
 from app.store.sql import contains_pattern
 from app.store.tables.channels import ChannelRow
@@ -76,7 +77,7 @@ async def get(webhook_id: str) -> WebhookEndpoint:
 
 
 async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = None) -> WebhookEndpoint:
-    """Apply a patch and close the circuit; a disabled webhook is enabled. Raises NoSuch, Stale, Invalid."""
+    """Apply a patch and reset the health; a disabled webhook is enabled. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         row = await _row(webhook_id, lock=True)
         check_version("webhook", row["version"], version)
@@ -85,7 +86,7 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = 
         columns = _columns_of(config, events) | {name: fields[name] for name in ("name", "active") if name in fields}
         if not config.previous_secret:
             columns["rotated_ms"] = None
-        await _update_row(row, columns | _CIRCUIT_CLOSED)
+        await _update_row(row, columns | channel_health.HEALTHY_COLUMNS)
         return await get(webhook_id)
 
 
@@ -130,9 +131,6 @@ async def drop_previous_secrets(now_ms: int) -> int:
             config = msgspec.structs.replace(_config_of(row), previous_secret="")
             await _update_row(row, {"config": sealing.encrypt_secrets(config), "rotated_ms": None})
     return len(found)
-
-
-_CIRCUIT_CLOSED = {"failures": 0, "refusals": 0, "rests_until_ms": 0, "paused_ms": None, "paused_reason": ""}
 
 
 def _apply_patch(old: Webhook, fields: dict[str, Any]) -> Webhook:

@@ -235,6 +235,18 @@ async def test_a_change_lets_a_paused_one_try_again(api):
     assert (changed["state"], changed["reason"], changed["paused_at"]) == ("ok", "", None)
 
 
+async def test_a_change_leaves_nothing_of_a_failure(api):
+    at = f"{PATH}/{(await added(api))['id']}"
+    (new,) = await db.rows("SELECT * FROM channels")
+    await db.rows(
+        "UPDATE channels SET failures = 3, refusals = 3, rests_until_ms = 9, paused_ms = 1, paused_reason = 'gone',"
+        " trouble = 'gone', trouble_ms = 1"
+    )
+    assert (await api.patch(at, json={"active": True})).status_code == 200
+    (changed,) = await db.rows("SELECT * FROM channels")
+    assert {name for name in new if changed[name] != new[name]} <= {"config", "version", "updated_ms"}  # encrypted anew
+
+
 async def test_a_monitor_tells_of_everything_that_is_done_to_it_even_of_its_end(api, application):
     async with receiving() as receiver, notifying(application.state.settings):
         await added(api, url=receiver.url, events=["monitor.*"])
