@@ -37,7 +37,7 @@ def health_of(row: Any, now_ms: int) -> ChannelHealth:
     return ChannelHealth(
         state=state,
         reason=row["paused_reason"] or row["trouble"],
-        since=None if row["trouble_ms"] is None else clock.instant(row["trouble_ms"]),
+        since=clock.instant_or_none(row["trouble_ms"]),
         failures=row["failures"],
     )
 

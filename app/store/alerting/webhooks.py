@@ -4,7 +4,6 @@ After a rotation, the previous secret signs beside the new one for a day, so tha
 """
 
 import secrets
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -182,7 +181,7 @@ def _webhook_of(row: Any) -> WebhookEndpoint:
         events=rules_of(row).events,
         active=bool(row["active"]),
         secret=config.secret,
-        previous_secret_until=_instant(row["rotated_ms"] and row["rotated_ms"] + PREVIOUS_SECRET_TTL_MS),
+        previous_secret_until=clock.instant_or_none(row["rotated_ms"] and row["rotated_ms"] + PREVIOUS_SECRET_TTL_MS),
         headers=config.headers,
         health=_health_of(row),
         version=row["version"],
@@ -198,7 +197,7 @@ def _health_of(row: Any) -> WebhookHealth:
         state="paused" if row["paused_ms"] else state,
         failures=row["failures"],
         resting_until=clock.instant(row["rests_until_ms"]) if is_open else None,
-        paused_at=_instant(row["paused_ms"]),
+        paused_at=clock.instant_or_none(row["paused_ms"]),
         reason=row["paused_reason"],
     )
 
@@ -210,7 +209,3 @@ def _config_of(row: Any) -> Webhook:
 
 def _new_secret() -> str:
     return f"whsec_{secrets.token_urlsafe(SECRET_BYTES)}"
-
-
-def _instant(at_ms: int | None) -> datetime | None:
-    return clock.instant(at_ms) if at_ms else None

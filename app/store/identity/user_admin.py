@@ -183,7 +183,7 @@ def _apply_patch(old: UserDetail, patch: UserPatch) -> UserDetail:
 
 
 def _user_detail_of(row: Any) -> UserDetail:
-    role, last_seen_ms = Role(row["role"]), row["last_seen_ms"]
+    role = Role(row["role"])
     return UserDetail(
         id=row["id"],
         username=row["username"],
@@ -192,7 +192,7 @@ def _user_detail_of(row: Any) -> UserDetail:
         is_admin=role is Role.ADMIN,
         active=bool(row["active"]),
         created_at=clock.instant(row["created_ms"]),
-        last_seen_at=None if last_seen_ms is None else clock.instant(last_seen_ms),
+        last_seen_at=clock.instant_or_none(row["last_seen_ms"]),
         version=row["version"],
     )
 
