@@ -27,7 +27,7 @@ from app.security.auth import cookies, principals
 from app.security.limits.client_ip import address_of, counted_address
 from app.security.secrets import signed_tokens
 from app.security.secrets.sealing import DecryptionFailed
-from app.store.audit import log as audit
+from app.store.audit.log import record_entry
 from schema.audit import AuditOutcome, NewAuditEntry
 from schema.field_types import MASK
 from schema.users import Principal, User
@@ -107,7 +107,7 @@ async def store_entry(scope: Scope, status: int, body: bytes) -> None:
     if scope["state"].get("replayed") or not _should_record(scope, entry, status):
         return
     try:
-        await audit.record_entry(entry)
+        await record_entry(entry)
     except (*db.TRANSIENT_ERRORS, DecryptionFailed) as error:
         log.error("audit.not_stored", reason=str(error), entry=msgspec.to_builtins(entry))  # noqa: TRY400  # the entry says more than a traceback
     except Exception:  # a bug here must not swallow the response to a stored change
