@@ -57,11 +57,6 @@ class LineStream:
         return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
     @property
-    def peer_address(self) -> str:
-        """The address of the server."""
-        return str(self._writer.get_extra_info("peername")[0])
-
-    @property
     def certificate_days(self) -> int | None:
         """Days until the server's certificate expires; None without TLS."""
         return peer_certificate_days(self._writer)

@@ -59,10 +59,6 @@ class AuditTrail:
         self.change.update(_loggable_fields(body))
         self.resource_id = self.resource_id or _mfa_user_id(getattr(body, "ticket", None))
 
-    def record_change(self, field: str, old: object, new: object) -> None:
-        """Record the old and the new value of a field. Pass nothing secret."""
-        self.change[field] = {"old": _loggable_value(field, old), "new": _loggable_value(field, new)}
-
     def record_destinations(self, destinations: Iterable[str]) -> None:
         """Record where a request makes us connect. Pass no paths and nothing secret."""
         recorded: list[str] = self.change.setdefault(DESTINATIONS, [])
