@@ -67,7 +67,7 @@ async def test_the_payload_is_the_documents(api):
 
 
 async def test_the_signature_is_of_the_body_without_it_and_the_headers_of_the_bytes(api):
-    arrival = await arrived(api, EventKind.NODE_FAILED, {"node": "node-2", "error": "größer als erwartet"})
+    arrival = await arrived(api, EventKind.NODE_FAILED, {"node_id": "node-2", "error": "größer als erwartet"})
     body = json.loads(arrival.body)
     signature = body.pop("signature")
     assert signature == signed(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode())
