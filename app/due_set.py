@@ -201,11 +201,6 @@ async def remove_gaps(stored: Iterable[ScheduleGap]) -> None:
         await queue.client().hdel("wk:gaps", *fields)
 
 
-async def is_built() -> bool:
-    """Whether the set is complete."""
-    return bool(await queue.client().exists("wk:built"))
-
-
 async def mark_built() -> None:
     """Mark the set as complete."""
     await queue.client().set("wk:built", now_ms())

@@ -20,7 +20,7 @@ def door():
 
 
 async def test_every_use_of_the_network_has_its_door(database):
-    watching, telling = await probes.open_probe_context(database), await senders.open_context(database)
+    watching, telling = await probes.open_probe_context(database), senders.make_context()
     doors = watching.egress_by_setting() | telling.egress_by_setting()
     assert set(doors) == {key for key in CATALOGUE if key.startswith("egress.")}
     assert len({id(one) for one in doors.values()}) == len(doors)

@@ -78,7 +78,7 @@ async def hour(store, clock, well, free_port) -> AsyncIterator[Hour]:
     ids = [(await channels.create(make.channel(hook))).id for hook in hooks]
     changed = await monitors.create(make.monitor(notification_channel_ids=ids))
     known = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
-    tools = await senders.open_context(store)
+    tools = senders.make_context()
     desk = Notifier(tools, "https://watch.example", timeout_s=0.2)
     yield Hour(desk, clock, known)
     await desk.close(5)

@@ -20,7 +20,7 @@ from tests.receiver import Order, receiving
 @pytest.fixture
 async def desk(store, queue):
     sealing.prepare(store)
-    tools = await senders.open_context(store)
+    tools = senders.make_context()
     desk = Notifier(tools, "https://watch.example")
     yield desk
     await desk.close(5)
@@ -113,7 +113,7 @@ async def test_a_delivery_of_a_deleted_channel_is_gone_with_it(desk):
 
 
 async def test_two_workers_with_the_same_job_send_each_message_once(store, desk):
-    tools = await senders.open_context(store)
+    tools = senders.make_context()
     other = Notifier(tools, "https://watch.example")
     async with receiving() as receiver:
         job = await owed(receiver.url, flips=5)

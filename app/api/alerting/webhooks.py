@@ -17,7 +17,8 @@ from app.api.http.errors import request_id_of
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.rate_limits import RUN_LIMIT
 from app.security.auth.policy import ADMIN, OPERATOR
-from app.store.alerting import channel_tests as examples, webhook_deliveries, webhooks
+from app.store.alerting import webhook_deliveries, webhooks
+from app.store.alerting.channel_tests import sample_event
 from app.store.alerting.webhook_deliveries import WebhookDeliveryQuery
 from app.store.alerting.webhooks import WebhookQuery
 from schema.jobs import NotifyBatch
@@ -182,6 +183,6 @@ class WebhookController(Controller):
     ) -> WebhookTestResult:
         """Send a sample event. Waits for the receiver: 502 has the reason of a failure."""
         await webhooks.get(str(webhook_id))
-        example = examples.sample_event((data or WebhookTest()).event)
+        example = sample_event((data or WebhookTest()).event)
         await channel_tests.send_test(str(webhook_id), request_id_of(request), example)
         return WebhookTestResult(ok=True, message="The test was delivered.")

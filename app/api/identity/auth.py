@@ -19,7 +19,7 @@ from app.security.auth.policy import ANYONE, VIEWER
 from app.security.credentials import common_passwords, passwords
 from app.security.limits import brute_force
 from app.security.limits.client_ip import address_of
-from app.store.identity import basic_auth, mfa, sessions, users
+from app.store.identity import credential_caches, mfa, sessions, users
 from app.store.identity.users import Account
 from schema.errors import FieldError
 from schema.login_attempts import AuthMethod, CredentialKind
@@ -122,8 +122,7 @@ class AuthController(Controller):
             username=None if data.username is UNSET else data.username,
             email=None if data.email is UNSET else data.email,
         )
-        sessions.clear_cache()
-        basic_auth.clear_cache()
+        credential_caches.clear_caches()
         return user
 
 

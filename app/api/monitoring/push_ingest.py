@@ -14,13 +14,12 @@ from app import clock, queue
 from app.errors import NotFound, TooMany, Unavailable
 from app.store.transactions import monitors, result_isolation
 from schema.heartbeat_texts import PUSHED, STARTED
-from schema.jobs import PUSHED_KEY, STARTED_KEY, CheckOutcome, ResultBatch
+from schema.jobs import PUSHED_KEY, STARTED_KEY, CheckOutcome
 from schema.monitors import Snapshot
 from schema.status import Status
 
 ENDPOINT_TTL_S = 2.0  # how long a token is cached: a pause or a new token takes effect within it
 MAX_ENDPOINTS = 20_000  # cached tokens; beyond it the oldest entry is dropped
-MAX_OUTCOMES_PER_JOB = 500
 MAX_AHEAD_MS = 1_000  # pushes of one monitor in one second: each has a millisecond of its own
 QUEUE_TIMEOUT_S = 3.0  # a queue that takes longer counts as unavailable
 
@@ -157,10 +156,7 @@ def clear_endpoints() -> None:
 
 async def store_outcomes(outcomes: list[CheckOutcome], snapshots: dict[int, Snapshot]) -> None:
     """Put pushes on the queue or, while Redis is unavailable, into the database. Storing one twice changes nothing."""
-    jobs = [
-        ResultBatch(outcomes[start : start + MAX_OUTCOMES_PER_JOB])
-        for start in range(0, len(outcomes), MAX_OUTCOMES_PER_JOB)
-    ]
+    jobs = queue.result_jobs(outcomes)
     try:
         async with asyncio.timeout(QUEUE_TIMEOUT_S):
             await asyncio.gather(queue.put(*jobs), _record_latest(outcomes))

@@ -69,7 +69,7 @@ def describe_bodies(
             reply["content"][bodies.JSON]["schema"] = response_schemas.schema_of(returned[int(code)])
     for media_type in handler.opt.get(ALTERNATIVE_MEDIA, ()):
         content = replies[str(handler.status_code)]["content"]
-        content[media_type] = next(iter(content.values()))
+        content[media_type] = dict(next(iter(content.values())))
     operation["responses"] = replies
 
 

@@ -39,7 +39,11 @@ Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 33
 ExportFormat = Literal["ndjson", "csv"]
 MEDIA_TYPES = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
 EXPORT_OPTIONS = {AUDITED: True, ALTERNATIVE_MEDIA: [MEDIA_TYPES["csv"]]}
-EXPORT_RESPONSES = {200: ResponseSpec(str, media_type=MEDIA_TYPES["ndjson"], description="A line for each entry.")}
+EXPORT_RESPONSES = {
+    200: ResponseSpec(
+        str, media_type=MEDIA_TYPES["ndjson"], description="A line for each entry.", generate_examples=False
+    )
+}
 
 
 class AuditLog(Struct, frozen=True, kw_only=True):

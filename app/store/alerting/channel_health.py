@@ -6,10 +6,11 @@ from msgspec import Struct
 
 from app import clock, db
 from app.errors import NoSuch
+from app.store.tables.channels import ChannelRow
 from schema.channels.health import ChannelHealth
 
 # The columns of a channel without recorded failures.
-HEALTHY_COLUMNS: dict[str, Any] = {
+HEALTHY_COLUMNS: dict[Any, Any] = {
     "temporary_failures": 0,
     "circuit_open_until_ms": 0,
     "permanent_failures": 0,
@@ -36,7 +37,7 @@ def health_of(row: Any, now_ms: int) -> ChannelHealth:
     return ChannelHealth(
         state=state,
         reason=row["disabled_reason"] or row["last_error"],
-        since=None if row["failing_since_ms"] is None else clock.instant(row["failing_since_ms"]),
+        since=clock.instant_or_none(row["failing_since_ms"]),
         failures=row["temporary_failures"],
     )
 
@@ -55,11 +56,7 @@ async def count_unhealthy(now_ms: int) -> UnhealthyChannels:
 
 async def resume(channel_id: str) -> None:
     """Enable a channel and close its circuit, so that it is notified at once. Raises NoSuch."""
-    done = await db.rows(
-        "UPDATE channels SET temporary_failures = 0, circuit_open_until_ms = 0, permanent_failures = 0,"
-        " disabled_ms = NULL, disabled_reason = '',"
-        " last_error = '', failing_since_ms = NULL WHERE id = ?1 AND version > 0 AND kind = 'channel' RETURNING id",
-        channel_id,
-    )
+    channel = (ChannelRow.id == channel_id) & (ChannelRow.kind == "channel") & (ChannelRow.version > 0)
+    done = await ChannelRow.update(HEALTHY_COLUMNS).where(channel).returning(ChannelRow.id)
     if not done:
         raise NoSuch("notification-channel", channel_id)

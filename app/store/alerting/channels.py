@@ -118,14 +118,6 @@ async def list_page(query: ChannelQuery) -> tuple[list[Channel], int]:
     return [channel_of(row, tags.get(row["id"], [])) for row in found], int(counted[0]["n"])
 
 
-async def get_with_secrets(channel_ids: Collection[str]) -> dict[str, ChannelWithSecrets]:
-    """Channels by id with decrypted secrets, including test channels and inactive ones. Deleted ones are absent."""
-    found = await db.rows(
-        "SELECT * FROM channels WHERE id IN (SELECT value->>0 FROM {each:1})", list_parameter(channel_ids)
-    )
-    return {row["id"]: with_secrets(row) for row in found}
-
-
 async def create_test_channel(draft: ChannelDraft) -> str:
     """Store a config and its templates for a test; returns the channel's id. Raises Invalid."""
     await channel_templates.validate_templates(draft.templates)

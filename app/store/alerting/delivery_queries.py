@@ -10,7 +10,6 @@ from app import clock, db
 from app.domain.alerting import suppression
 from app.errors import NoSuch
 from app.store import visibility
-from app.store.monitoring.rows import instant_or_none
 from app.store.sql import list_parameter
 from app.store.visibility import TagScope
 from schema.deliveries import Delivery, DeliveryAttempt, DeliveryDetail
@@ -130,11 +129,11 @@ def _delivery_of(row: Any, visible_to: TagScope) -> Delivery:
         incident_id=row["incident_id"],
         state=row["state"],
         attempt_count=row["attempts"],
-        next_attempt_at=instant_or_none(row["next_attempt_ms"] if row["state"] == "pending" else None),
+        next_attempt_at=clock.instant_or_none(row["next_attempt_ms"] if row["state"] == "pending" else None),
         error=row["error"] if visible_to is None else suppression.redact_names(row["error"]),
         digest_id=None if row["digest_id"] == row["id"] else row["digest_id"],
         created_at=clock.instant(row["created_ms"]),
-        sent_at=instant_or_none(row["sent_ms"]),
+        sent_at=clock.instant_or_none(row["sent_ms"]),
     )
 
 

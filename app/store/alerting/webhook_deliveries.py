@@ -68,6 +68,6 @@ def _delivery_of(row: Any) -> WebhookDelivery:
         error=row["error"],
         occurred_at=clock.instant(row["event_ms"]),
         created_at=clock.instant(row["created_ms"]),
-        next_attempt_at=clock.instant(row["next_attempt_ms"]) if row["state"] == "pending" else None,
-        sent_at=clock.instant(row["sent_ms"]) if row["sent_ms"] else None,
+        next_attempt_at=clock.instant_or_none(row["next_attempt_ms"] if row["state"] == "pending" else None),
+        sent_at=clock.instant_or_none(row["sent_ms"]),
     )

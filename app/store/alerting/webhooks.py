@@ -4,7 +4,6 @@ After a rotation, the previous secret signs beside the new one for a day, so tha
 """
 
 import secrets
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -17,6 +16,7 @@ from app.domain import config_rules
 from app.domain.alerting import channel_rules
 from app.errors import Invalid, NoSuch
 from app.security.secrets import sealing
+from app.store.alerting import channel_health
 from app.store.alerting.channels import rules_of
 from app.store.sql import contains_pattern
 from app.store.tables.channels import ChannelRow
@@ -76,7 +76,7 @@ async def get(webhook_id: str) -> WebhookEndpoint:
 
 
 async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = None) -> WebhookEndpoint:
-    """Apply a patch and close the circuit; a disabled webhook is enabled. Raises NoSuch, Stale, Invalid."""
+    """Apply a patch and reset the health; a disabled webhook is enabled. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         row = await _row(webhook_id, lock=True)
         check_version("webhook", row["version"], version)
@@ -85,7 +85,7 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = 
         columns = _columns_of(config, events) | {name: fields[name] for name in ("name", "active") if name in fields}
         if not config.previous_secret:
             columns["rotated_ms"] = None
-        await _update_row(row, columns | _CIRCUIT_CLOSED)
+        await _update_row(row, columns | channel_health.HEALTHY_COLUMNS)
         return await get(webhook_id)
 
 
@@ -130,15 +130,6 @@ async def drop_previous_secrets(now_ms: int) -> int:
             config = msgspec.structs.replace(_config_of(row), previous_secret="")
             await _update_row(row, {"config": sealing.encrypt_secrets(config), "rotated_ms": None})
     return len(found)
-
-
-_CIRCUIT_CLOSED = {
-    "temporary_failures": 0,
-    "permanent_failures": 0,
-    "circuit_open_until_ms": 0,
-    "disabled_ms": None,
-    "disabled_reason": "",
-}
 
 
 def _apply_patch(old: Webhook, fields: dict[str, Any]) -> Webhook:
@@ -190,7 +181,7 @@ def _webhook_of(row: Any) -> WebhookEndpoint:
         events=rules_of(row).events,
         active=bool(row["active"]),
         secret=config.secret,
-        previous_secret_until=_instant(row["rotated_ms"] and row["rotated_ms"] + PREVIOUS_SECRET_TTL_MS),
+        previous_secret_until=clock.instant_or_none(row["rotated_ms"] and row["rotated_ms"] + PREVIOUS_SECRET_TTL_MS),
         headers=config.headers,
         health=_health_of(row),
         version=row["version"],
@@ -206,7 +197,7 @@ def _health_of(row: Any) -> WebhookHealth:
         state="disabled" if row["disabled_ms"] else state,
         failures=row["temporary_failures"],
         backing_off_until=clock.instant(row["circuit_open_until_ms"]) if is_open else None,
-        disabled_at=_instant(row["disabled_ms"]),
+        disabled_at=clock.instant_or_none(row["disabled_ms"]),
         reason=row["disabled_reason"],
     )
 
@@ -218,7 +209,3 @@ def _config_of(row: Any) -> Webhook:
 
 def _new_secret() -> str:
     return f"whsec_{secrets.token_urlsafe(SECRET_BYTES)}"
-
-
-def _instant(at_ms: int | None) -> datetime | None:
-    return clock.instant(at_ms) if at_ms else None

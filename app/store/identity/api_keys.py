@@ -213,7 +213,7 @@ def _limits_of(draft: ApiKeyDraft) -> KeyLimits:
     return KeyLimits(
         role=draft.role,
         scopes=None if draft.scopes is None else frozenset(draft.scopes),
-        expires_at=_instant(_ms_of(draft.expires_at)),  # rounded as stored: a copy must compare as equal
+        expires_at=clock.instant_or_none(_ms_of(draft.expires_at)),  # rounded as stored: a copy must compare as equal
         networks=api_key_limits.parse_networks(draft.networks)[0],
     )
 
@@ -223,7 +223,7 @@ def _draft_of(row: Any) -> ApiKeyDraft:
         name=row["name"],
         role=Role(row["role"]),
         scopes=row["scopes"] and msgspec.json.decode(row["scopes"]),
-        expires_at=_instant(row["expires_ms"]),
+        expires_at=clock.instant_or_none(row["expires_ms"]),
         networks=msgspec.json.decode(row["networks"]),
         active=bool(row["active"]),
     )
@@ -237,16 +237,12 @@ def _api_key_of(row: Any) -> ApiKey:
         user_id=row["user_id"],
         username=row["username"],
         effective_role=Role(row["role"]).at_most(Role(row["owner_role"])),
-        last_used_at=_instant(row["last_used_ms"]),
+        last_used_at=clock.instant_or_none(row["last_used_ms"]),
         last_used_ip=row["last_used_ip"],
         version=row["version"],
         created_at=clock.instant(row["created_ms"]),
         updated_at=clock.instant(row["updated_ms"]),
     )
-
-
-def _instant(at_ms: int | None) -> datetime | None:
-    return None if at_ms is None else clock.instant(at_ms)
 
 
 def _ms_of(at: datetime | None) -> int | None:

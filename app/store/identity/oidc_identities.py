@@ -7,7 +7,7 @@ from uuid import uuid4
 from app import clock, db
 from app.domain.identity.oidc_claims import OidcUser
 from app.errors import Conflict, Forbidden
-from app.store.identity import api_key_auth, api_keys, basic_auth, invitations, mfa, sessions
+from app.store.identity import api_keys, credential_caches, invitations, mfa, sessions
 from schema.status import Role
 
 _LOCK_REGISTRATIONS = "SELECT pg_advisory_xact_lock(7746337)"  # the same lock as for registrations
@@ -68,7 +68,7 @@ async def sign_in_or_create(person: OidcUser, *, may_create: bool, spare_hash: s
         if has_new_role and person.role and not person.role.covers(Role(old[0]["role"])):
             await api_keys.revoke_for_user(user_id)
     if is_linked or has_new_role:  # again: entries cached meanwhile are from before the commit
-        _clear_caches()
+        credential_caches.clear_caches()
     return user_id
 
 
@@ -120,10 +120,3 @@ def _require_active(row: Any) -> str:
     if not row["active"]:
         raise Forbidden(ACCOUNT_DISABLED)
     return str(row["id"])
-
-
-def _clear_caches() -> None:
-    """Read sessions, API keys and passwords from the store again."""
-    sessions.clear_cache()
-    api_key_auth.clear_cache()
-    basic_auth.clear_cache()

@@ -9,7 +9,6 @@ from app.domain.incidents.lifecycle import OutageState
 from app.errors import NoSuch
 from app.store import visibility
 from app.store.incidents import timeline
-from app.store.monitoring.rows import instant_or_none
 from app.store.visibility import TagScope
 from schema.incidents import AffectedMonitor, Incident, IncidentDetail, IncidentKind, IncidentStatus
 
@@ -55,12 +54,12 @@ def incident_of(row: Any) -> Incident:
         is_public=bool(row["is_public"]),
         started_at=clock.instant(started_ms),
         detected_at=clock.instant(row["detected_ms"]),
-        acknowledged_at=instant_or_none(row["acknowledged_ms"]),
+        acknowledged_at=clock.instant_or_none(row["acknowledged_ms"]),
         acknowledged_by=row["acknowledged_by"],
-        resolved_at=instant_or_none(resolved_ms),
+        resolved_at=clock.instant_or_none(resolved_ms),
         duration=None if resolved_ms is None else max(0, resolved_ms - started_ms) / 1000,
         escalation_id=row["escalation_id"],
-        next_escalation_at=instant_or_none(row["next_escalation_ms"]),
+        next_escalation_at=clock.instant_or_none(row["next_escalation_ms"]),
         post_mortem=row["post_mortem"],
         version=row["version"],
         created_at=clock.instant(row["created_ms"]),

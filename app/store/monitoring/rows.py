@@ -1,7 +1,6 @@
 """Maps monitors to rows, and rows to monitors, snapshots and schedules. Pure: runs no statement."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Any
@@ -67,11 +66,6 @@ def _encoded_config(target: Target) -> str:
 def type_of(target: Target | UnreadableTarget) -> str:
     """The name of a target's type, as in JSON."""
     return target.type if isinstance(target, UnreadableTarget) else str(target.__struct_config__.tag)
-
-
-def instant_or_none(epoch_ms: int | None) -> datetime | None:
-    """An aware instant; None stays None."""
-    return None if epoch_ms is None else clock.instant(epoch_ms)
 
 
 def push_token_hash(token: str) -> str:
@@ -197,7 +191,7 @@ def monitor_of(
         parent_ids=list(parent_ids),
         escalation_id=row["escalation_id"],
         status=Status(row["status"]),
-        status_since=instant_or_none(row["status_since_ms"]),
+        status_since=clock.instant_or_none(row["status_since_ms"]),
         version=row["version"],
         created_at=clock.instant(row["created_ms"]),
         updated_at=clock.instant(row["updated_ms"]),

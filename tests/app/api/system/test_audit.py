@@ -11,6 +11,8 @@ from structlog.testing import capture_logs
 from app import db
 from app.api.http import audit_actions, audit_trail
 from app.api.http.request_context import QUIET
+from app.api.openapi import examples
+from app.api.system import audit
 from app.security.auth import policy
 from app.security.secrets import signed_tokens
 from app.store.audit import chain, log
@@ -253,6 +255,13 @@ async def test_the_log_is_taken_along_as_lines_or_as_a_table_and_that_is_recorde
     assert "attachment" in table.headers["Content-Disposition"]
     heading, row = table.text.splitlines()
     assert (heading.startswith("seq,at,"), ",'=cmd()," in row) == (True, True)
+
+
+def test_the_documents_example_is_an_export() -> None:
+    lines, table = examples.RESPONSE_TEXTS["ExportAudit"].values()
+    entry = msgspec.json.decode(lines, type=AuditEntry)
+    assert msgspec.json.encode(entry) + b"\n" == lines.encode()
+    assert audit._csv_row(audit.COLUMNS) + audit._csv_row(audit._cells(entry)) == table.encode()
 
 
 async def test_only_admins_see_the_log(client: Client, viewer) -> None:

@@ -59,13 +59,13 @@ def test_the_others_of_a_group_have_the_same_names() -> None:
 
 
 def test_a_title_stays_one_line() -> None:
-    message = templates.render_message(Templates(title="a\n\r\nb\u2028c {{ name }}"), given.message())
+    message = templates.render(Templates(title="a\n\r\nb\u2028c {{ name }}"), given.message()).message
     assert message.title == "a b c Shop <b>&</b> *bar*"
     assert message.text == ""
 
 
 def test_who_has_no_templates_gets_the_message_as_it_was() -> None:
-    assert templates.render_message(Templates(), given.message()) == given.message()
+    assert templates.render(Templates(), given.message()).message == given.message()
 
 
 def test_who_has_no_templates_does_not_load_their_reader() -> None:
@@ -73,7 +73,7 @@ def test_who_has_no_templates_does_not_load_their_reader() -> None:
         "import sys; from app.api.alerting import template_preview;"
         "from app.store.alerting import channels;"
         "from app.domain.text import templates;"
-        "from schema.channels.rules import Templates; templates.render_message(Templates(), None);"
+        "from schema.channels.rules import Templates; templates.render(Templates(), None);"
         "template_preview.list_variables(); print('liquid' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
