@@ -239,8 +239,8 @@ async def test_a_change_leaves_nothing_of_a_failure(api):
     at = f"{PATH}/{(await added(api))['id']}"
     (new,) = await db.rows("SELECT * FROM channels")
     await db.rows(
-        "UPDATE channels SET failures = 3, refusals = 3, rests_until_ms = 9, paused_ms = 1, paused_reason = 'gone',"
-        " trouble = 'gone', trouble_ms = 1"
+        "UPDATE channels SET temporary_failures = 3, permanent_failures = 3, circuit_open_until_ms = 9,"
+        " disabled_ms = 1, disabled_reason = 'gone', last_error = 'gone', failing_since_ms = 1"
     )
     assert (await api.patch(at, json={"active": True})).status_code == 200
     (changed,) = await db.rows("SELECT * FROM channels")
