@@ -95,7 +95,7 @@ async def show_incident(token: FromPath[str], request: Request[Any, Any, Any]) -
     status_code=200,
     opt=ROUTE_OPTIONS,
     exception_handlers=EXCEPTION_HANDLERS,
-    operation_id="AcknowledgeByLink",
+    operation_id="AcknowledgeIncidentByLink",
 )
 async def acknowledge_incident(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """Acknowledge the incident and confirm it. Pressing twice acknowledges once."""

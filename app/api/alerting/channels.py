@@ -21,7 +21,7 @@ from app.store.alerting import channel_health, channels
 from app.store.alerting.channels import ChannelQuery
 from schema.channels import PROVIDERS, Channel, ChannelDraft, ChannelPatch
 from schema.pagination import Pagination
-from schema.previews import Preview, PreviewRequest, TemplateVariables
+from schema.previews import TemplatePreview, TemplatePreviewRequest, TemplateVariables
 from schema.users import Principal
 
 VERSIONED, SENDING = {"refusals": [412]}, {"refusals": [502], **RUN_LIMIT}
@@ -111,7 +111,7 @@ class ChannelController(Controller):
         return template_preview.list_variables()
 
     @post("/preview", operation_id="PreviewTemplates", guards=[OPERATOR], status_code=200, sync_to_thread=True)
-    def preview_templates(self, data: JSONBody[PreviewRequest]) -> Preview:
+    def preview_templates(self, data: JSONBody[TemplatePreviewRequest]) -> TemplatePreview:
         """Render templates with a sample event. Nothing is sent or stored; 422 names the templates with errors."""
         return template_preview.render_preview(data)
 
@@ -146,8 +146,8 @@ class ChannelController(Controller):
         """Update a channel: absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
         return etags.with_etag(await channels.update(str(channel_id), data, version=version))
 
-    @put("/{channel_id:str}", operation_id="PutChannel", guards=[ADMIN], opt=VERSIONED)
-    async def put_channel(
+    @put("/{channel_id:str}", operation_id="UpdateChannelByPut", guards=[ADMIN], opt=VERSIONED)
+    async def update_channel_by_put(
         self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
     ) -> Response[Channel]:
         """Update a channel, as PATCH does: absent fields stay."""

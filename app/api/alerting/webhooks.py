@@ -22,7 +22,14 @@ from app.store.alerting.webhook_deliveries import WebhookDeliveryQuery
 from app.store.alerting.webhooks import WebhookQuery
 from schema.jobs import NotifyBatch
 from schema.pagination import Pagination
-from schema.webhooks import WebhookDelivery, WebhookDraft, WebhookEndpoint, WebhookPatch, WebhookSecret, WebhookTest
+from schema.webhooks import (
+    WebhookDelivery,
+    WebhookDraft,
+    WebhookEndpoint,
+    WebhookPatch,
+    WebhookSecret,
+    WebhookTestRequest,
+)
 
 VERSIONED, SENDING, RESENDING = {"refusals": [412]}, {"refusals": [502], **RUN_LIMIT}, {"refusals": [409], **RUN_LIMIT}
 Sort = Literal["name", "created_at", "updated_at"]
@@ -131,8 +138,8 @@ class WebhookController(Controller):
         """Update a webhook: absent fields stay; secrets are only kept for the same host. A disabled one is retried."""
         return etags.with_etag(await webhooks.update(str(webhook_id), data, version=version))
 
-    @put("/{webhook_id:str}", operation_id="PutWebhook", guards=[ADMIN], opt=VERSIONED)
-    async def put_webhook(
+    @put("/{webhook_id:str}", operation_id="UpdateWebhookByPut", guards=[ADMIN], opt=VERSIONED)
+    async def update_webhook_by_put(
         self, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch], version: NamedDependency[int | None]
     ) -> Response[WebhookEndpoint]:
         """Update a webhook, as PATCH does: absent fields stay."""
@@ -178,10 +185,13 @@ class WebhookController(Controller):
 
     @post("/{webhook_id:str}/test", operation_id="TestWebhook", status_code=200, opt=SENDING)
     async def test_webhook(
-        self, webhook_id: FromPath[UUID], request: Request[Any, Any, Any], data: JSONBody[WebhookTest | None] = None
+        self,
+        webhook_id: FromPath[UUID],
+        request: Request[Any, Any, Any],
+        data: JSONBody[WebhookTestRequest | None] = None,
     ) -> WebhookTestResult:
         """Send a sample event. Waits for the receiver: 502 has the reason of a failure."""
         await webhooks.get(str(webhook_id))
-        example = examples.sample_event((data or WebhookTest()).event)
+        example = examples.sample_event((data or WebhookTestRequest()).event)
         await channel_tests.send_test(str(webhook_id), request_id_of(request), example)
         return WebhookTestResult(ok=True, message="The test was delivered.")

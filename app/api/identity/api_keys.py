@@ -98,8 +98,8 @@ class ApiKeyController(Controller):
         scopes = request.app.state.scopes
         return etags.with_etag(await api_keys.update(str(key_id), data, principal, scopes, version=version))
 
-    @put("/{key_id:str}", operation_id="PutApiKey", opt=VERSIONED)
-    async def put_api_key(
+    @put("/{key_id:str}", operation_id="UpdateApiKeyByPut", opt=VERSIONED)
+    async def update_api_key_by_put(
         self,
         request: AnyRequest,
         key_id: FromPath[UUID],

@@ -39,8 +39,8 @@ class OidcController(Controller):
     guards = (ANYONE,)
     opt = {rate_limits.RATE: rate_limits.AUTH}  # noqa: RUF012  # Litestar's
 
-    @get("/start", operation_id="StartOidc", status_code=302, opt={"refusals": [404, 502]})
-    async def start_oidc(self, request: AnyRequest) -> Redirect:
+    @get("/start", operation_id="StartOidcLogin", status_code=302, opt={"refusals": [404, 502]})
+    async def start_oidc_login(self, request: AnyRequest) -> Redirect:
         """Redirect the browser to the provider that OIDC_ISSUER names."""
         from app.security.credentials import oidc  # noqa: PLC0415  # takes a third of a second, and only some use it
 
@@ -52,14 +52,14 @@ class OidcController(Controller):
 
     @get(
         "/callback",
-        operation_id="FinishOidc",
+        operation_id="FinishOidcLogin",
         status_code=302,
         opt={"refusals": [401, 403, 404, 409, 502], query_params.ANY_PARAMETER: True, audit_actions.AUDITED: True},
         responses={
             200: ResponseSpec(LoginResponse, description="Signed in, for callers that accept JSON rather than HTML.")
         },
     )
-    async def finish_oidc(
+    async def finish_oidc_login(
         self, request: AnyRequest, code: Code = None, returned_state: StateParameter = None
     ) -> Response[LoginResponse | None]:
         """Return from the provider: signs in, and redirects to CLIENT_URL with the cookie `session_id`."""

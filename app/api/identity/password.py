@@ -24,8 +24,8 @@ class OwnPasswordController(Controller):
     path = "/auth/password"
     tags = ("Auth",)
 
-    @put(operation_id="ChangePassword", status_code=204, guards=[VIEWER])
-    async def change_password(
+    @put(operation_id="UpdatePassword", status_code=204, guards=[VIEWER])
+    async def update_password(
         self,
         request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],

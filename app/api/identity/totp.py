@@ -15,7 +15,7 @@ from schema.mfa import (
     RecoveryCodesRequest,
     TotpConfirmation,
     TotpSetup,
-    TotpStart,
+    TotpSetupRequest,
     TwoFactorEnabled,
     TwoFactorLogin,
 )
@@ -30,7 +30,7 @@ class TwoFactorController(Controller):
 
     @post("/setup", operation_id="SetUpTotp", guards=[VIEWER], status_code=200)
     async def set_up_totp(
-        self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[TotpStart]
+        self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[TotpSetupRequest]
     ) -> TotpSetup:
         """Create a secret for an authenticator app. No code is required before one was verified."""
         account = await second_factor.verify_password(request, principal, data.password)

@@ -113,8 +113,8 @@ class UserController(Controller):
         """
         return await _update_user(request, str(user_id), data, version)
 
-    @put("/{user_id:str}", operation_id="PutUser", opt=VERSIONED)
-    async def put_user(
+    @put("/{user_id:str}", operation_id="UpdateUserByPut", opt=VERSIONED)
+    async def update_user_by_put(
         self,
         request: AnyRequest,
         user_id: FromPath[UUID],

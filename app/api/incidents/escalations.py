@@ -88,8 +88,8 @@ class EscalationController(Controller):
         """Update an escalation: absent fields stay; `steps` are replaced whole, and open incidents use the new ones."""
         return etags.with_etag(await escalation_policies.update(str(escalation_id), data, version=version))
 
-    @put("/{escalation_id:str}", operation_id="PutEscalation", guards=[ADMIN], opt=VERSIONED)
-    async def put_escalation(
+    @put("/{escalation_id:str}", operation_id="UpdateEscalationByPut", guards=[ADMIN], opt=VERSIONED)
+    async def update_escalation_by_put(
         self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
     ) -> Response[Escalation]:
         """Update an escalation, as PATCH does: absent fields stay."""

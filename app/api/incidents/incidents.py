@@ -25,9 +25,9 @@ from schema.incidents import (
     IncidentDraft,
     IncidentKind,
     IncidentMetrics,
+    IncidentNoteDraft,
     IncidentPatch,
     IncidentStatus,
-    NoteDraft,
     TimelineEntry,
 )
 from schema.pagination import Pagination
@@ -146,8 +146,8 @@ class IncidentController(Controller):
         """Update an incident: absent fields stay."""
         return etags.with_etag(await incidents.update(str(incident_id), data, version=version))
 
-    @put("/incidents/{incident_id:str}", operation_id="PutIncident", guards=[OPERATOR], opt=VERSIONED)
-    async def put_incident(
+    @put("/incidents/{incident_id:str}", operation_id="UpdateIncidentByPut", guards=[OPERATOR], opt=VERSIONED)
+    async def update_incident_by_put(
         self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
     ) -> Response[IncidentDetail]:
         """Update an incident, as PATCH does: absent fields stay."""
@@ -175,7 +175,7 @@ class IncidentController(Controller):
 
     @post("/incidents/{incident_id:str}/notes", operation_id="CreateIncidentNote", guards=[OPERATOR])
     async def create_incident_note(
-        self, incident_id: FromPath[UUID], data: JSONBody[NoteDraft], principal: NamedDependency[Principal]
+        self, incident_id: FromPath[UUID], data: JSONBody[IncidentNoteDraft], principal: NamedDependency[Principal]
     ) -> TimelineEntry:
         """Add a note to the timeline, also of a resolved incident."""
         return await incidents.add_note(str(incident_id), data.text, principal.username)

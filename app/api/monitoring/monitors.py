@@ -17,7 +17,7 @@ from app.security.secrets import config_views
 from app.store.transactions import monitors
 from app.store.transactions.monitors import MonitorQuery
 from schema.heartbeats import Heartbeat
-from schema.monitors import Monitor, MonitorCopy, MonitorDraft, MonitorPatch, PushAddress
+from schema.monitors import Monitor, MonitorCloneRequest, MonitorDraft, MonitorPatch, PushAddress
 from schema.pagination import Pagination
 from schema.targets import TARGETS, Push
 from schema.targets.composed import ManualStatusUpdate
@@ -119,8 +119,8 @@ class MonitorController(Controller):
         await monitor_changes.publish(change)
         return etags.with_etag(change.monitor)
 
-    @put("/{monitor_id:str}", operation_id="PutMonitor", guards=[ADMIN], opt=VERSIONED)
-    async def put_monitor(
+    @put("/{monitor_id:str}", operation_id="UpdateMonitorByPut", guards=[ADMIN], opt=VERSIONED)
+    async def update_monitor_by_put(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
         """Update a monitor, as PATCH does: absent fields stay."""
@@ -149,7 +149,7 @@ class MonitorController(Controller):
 
     @post("/{monitor_id:str}/clone", operation_id="CloneMonitor", guards=[ADMIN])
     async def clone_monitor(
-        self, monitor_id: FromPath[UUID], data: JSONBody[MonitorCopy | None] = None
+        self, monitor_id: FromPath[UUID], data: JSONBody[MonitorCloneRequest | None] = None
     ) -> Response[Monitor]:
         """Create a copy with the same config, secrets included, and the same channels, tags and parents. The copy of a
         push monitor has its own token, which only this reply shows.
@@ -179,9 +179,9 @@ class MonitorController(Controller):
         await monitor_changes.publish(change)
         return etags.with_etag(change.monitor)
 
-    @post("/{monitor_id:str}/show-token", operation_id="ShowPushToken", guards=[ADMIN], status_code=200,
+    @post("/{monitor_id:str}/show-token", operation_id="GetPushToken", guards=[ADMIN], status_code=200,
           opt={"refusals": [409]})  # fmt: skip
-    async def show_push_token(self, monitor_id: FromPath[UUID]) -> PushAddress:
+    async def get_push_token(self, monitor_id: FromPath[UUID]) -> PushAddress:
         """Show the push URL of a monitor of type `push`. It is a POST because the audit log records it."""
         return _push_address(str(monitor_id), await monitors.get_push_token(str(monitor_id)))
 

@@ -97,8 +97,8 @@ class ProxyController(Controller):
         await monitor_changes.reschedule(monitor_ids)
         return etags.with_etag(proxy)
 
-    @put("/{proxy_id:str}", operation_id="PutProxy", guards=[ADMIN], opt=VERSIONED)
-    async def put_proxy(
+    @put("/{proxy_id:str}", operation_id="UpdateProxyByPut", guards=[ADMIN], opt=VERSIONED)
+    async def update_proxy_by_put(
         self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
     ) -> Response[Proxy]:
         """Update a proxy, as PATCH does: absent fields stay."""

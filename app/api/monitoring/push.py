@@ -195,8 +195,8 @@ class PushController(Controller):
     opt = ROUTE_OPTIONS
     request_max_body_size = None  # no report is refused for the size of its body
 
-    @get(operation_id="Push", responses=RECEIPT_RESPONSES)
-    async def push(
+    @get(operation_id="PushHeartbeat", responses=RECEIPT_RESPONSES)
+    async def push_heartbeat(
         self,
         token: FromPath[str],
         request: AnyRequest,
@@ -209,8 +209,8 @@ class PushController(Controller):
         del status  # declared for the document; `_statuses` reads all its values
         return await accept_report(request, token, msg=msg, ping=ping, rid=rid)
 
-    @post(operation_id="PushWithBody", status_code=200, responses=RECEIPT_RESPONSES)
-    async def push_with_body(
+    @post(operation_id="PushHeartbeatWithBody", status_code=200, responses=RECEIPT_RESPONSES)
+    async def push_heartbeat_with_body(
         self,
         token: FromPath[str],
         request: AnyRequest,

@@ -85,8 +85,8 @@ class TagController(Controller):
         """Update a tag: absent fields stay."""
         return etags.with_etag(await tags.update(str(tag_id), data, version=version))
 
-    @put("/{tag_id:str}", operation_id="PutTag", guards=[ADMIN], opt=VERSIONED)
-    async def put_tag(
+    @put("/{tag_id:str}", operation_id="UpdateTagByPut", guards=[ADMIN], opt=VERSIONED)
+    async def update_tag_by_put(
         self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
     ) -> Response[Tag]:
         """Update a tag, as PATCH does: absent fields stay."""

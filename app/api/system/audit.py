@@ -109,8 +109,8 @@ class AuditController(Controller):
         page_info = pagination.page_info(list_request.window, total)
         return AuditPage(data=found, pagination=page_info, next_cursor=next_cursor)
 
-    @get("/export", operation_id="ExportAudit", opt=EXPORT_OPTIONS, responses=EXPORT_RESPONSES)
-    async def export_audit(
+    @get("/export", operation_id="ExportAuditLog", opt=EXPORT_OPTIONS, responses=EXPORT_RESPONSES)
+    async def export_audit_log(
         self,
         filters: NamedDependency[AuditQuery],
         export_format: Annotated[

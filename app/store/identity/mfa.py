@@ -10,7 +10,7 @@ from app.errors import Conflict
 from app.security.credentials import totp
 from app.security.secrets import sealing
 from app.store.sql import list_parameter
-from schema.mfa import TwoFactor
+from schema.mfa import TwoFactorStatus
 
 SETUP_MS = 900_000  # how long a secret waits for its first code: it was visible on a screen
 ALREADY_ENABLED = "One-time codes are set up already: switch them off first."
@@ -41,10 +41,10 @@ class CodeMatch(Struct, frozen=True):
     step: int
 
 
-async def get_status(user_id: str) -> TwoFactor:
+async def get_status(user_id: str) -> TwoFactorStatus:
     """Which second factors a user has."""
     row = (await db.rows(_SELECT_STATUS, user_id))[0]
-    return TwoFactor(
+    return TwoFactorStatus(
         enabled=bool(row["totp"] or row["passkeys"]),
         totp=bool(row["totp"]),
         passkeys=row["passkeys"],
