@@ -24,7 +24,7 @@ Sort = Literal["name", "created_at", "updated_at", "last_used_at"]
 
 
 class ApiKeys(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     api_keys: list[ApiKey]
     total: int
@@ -94,7 +94,7 @@ class ApiKeyController(Controller):
         principal: NamedDependency[Principal],
         version: NamedDependency[int | None],
     ) -> Response[ApiKey]:
-        """Update a key: absent fields stay. Takes effect within a second, for open WebSockets as well."""
+        """Update a key. Absent fields stay. Takes effect within a second, for open WebSockets as well."""
         scopes = request.app.state.scopes
         return etags.with_etag(await api_keys.update(str(key_id), data, principal, scopes, version=version))
 
@@ -107,7 +107,7 @@ class ApiKeyController(Controller):
         principal: NamedDependency[Principal],
         version: NamedDependency[int | None],
     ) -> Response[ApiKey]:
-        """Update an API key, as PATCH does: absent fields stay."""
+        """Update an API key, as PATCH does. Absent fields stay."""
         scopes = request.app.state.scopes
         return etags.with_etag(await api_keys.update(str(key_id), data, principal, scopes, version=version))
 

@@ -29,7 +29,7 @@ Sort = Literal["created_at", "expires_at", "email"]
 
 
 class Invitations(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     invitations: list[Invitation]
     total: int
@@ -75,7 +75,7 @@ class InvitationController(Controller):
     async def list_invitations(
         self, list_request: NamedDependency[ListRequest[InvitationQuery]]
     ) -> Invitations | InvitationPage:
-        """List invitations: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        """List invitations, newest first unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await invitations.list_page(list_request.query)
         if list_request.window.page is None:
             return Invitations(invitations=found, total=total)

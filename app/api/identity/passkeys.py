@@ -108,7 +108,7 @@ class PasskeyController(Controller):
         account = pending.account
         existing = await passkeys.list_keys(account.id, party.rp_id)
         if not existing:
-            raise Conflict(f"There is no passkey for {party.rp_id}.")
+            raise Conflict(f"This account has no passkey for {party.rp_id}.")
         challenge = await webauthn_challenges.issue(account.id, "sign-in")
         return PasskeyOptions(public_key=webauthn.authentication_options(party, existing, challenge))
 

@@ -25,7 +25,7 @@ Node = dict[str, Any]
 ALTERNATIVE_MEDIA = "alternative_media"  # in a handler's `opt`: the media types of its response besides the first
 FORM_STRUCT = "form"  # in a handler's `opt`: the struct with the fields of its form; documented instead of JSON
 NO_BODY = ("204", "302")  # statuses without a body
-NO_BODY_DESCRIPTIONS = {"204": "Done; there is nothing to return.", "302": "Leads on to another address."}
+NO_BODY_DESCRIPTIONS = {"204": "Done. The reply has no body.", "302": "Redirects to another address."}
 # Component names of classes whose own name is too general in a generated client.
 COMPONENT_NAMES: dict[type, str] = {
     **{one: f"{one.__name__}Config" for one in (*TARGETS.values(), *PROVIDERS.values())},

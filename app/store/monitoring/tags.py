@@ -89,7 +89,9 @@ async def delete(tag_id: str, *, version: int | None = None) -> None:
         check_version("tag", (await _row(tag_id))["version"], version)
         counted = await db.rows("SELECT count(*) AS n FROM viewer_tags WHERE tag_id = ?1", tag_id)
         if viewers := int(counted[0]["n"]):
-            raise Conflict(f"{viewers} viewers see by this tag: change what they see first.", viewers=viewers)
+            raise Conflict(
+                f"{viewers} viewers have this visible tag. Change their visible tags first.", viewers=viewers
+            )
         await db.rows("DELETE FROM tags WHERE id = ?1", tag_id)
 
 
@@ -138,4 +140,4 @@ def _apply_patch(row: Any, patch: TagPatch) -> TagDraft:
 
 async def _check_name_unused(name: str, tag_id: str) -> None:
     if await db.rows("SELECT id FROM tags WHERE folded = ?1 AND id <> ?2", name_key(name), tag_id):
-        raise Conflict(f"There is a tag {name!r} already.", field="name")
+        raise Conflict(f"There is already a tag {name!r}.", field="name")
