@@ -177,7 +177,7 @@ async def check_now(series: int, version: int, timeout_s: float) -> int:
         await queue.put(CheckBatch([Slot(series, version, now, early=True)]))
     reply = await queue.wait_for_reply(token, timeout_s)
     if reply is None:
-        raise Unavailable("No worker has checked it in time; the check may still run.")
+        raise Unavailable("No worker ran the check in time; it may still run.")
     return int(reply)
 
 

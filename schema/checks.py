@@ -116,7 +116,7 @@ class BatchItem(Struct, frozen=True, kw_only=True):
     error: Annotated[str | UnsetType, Meta(description='Why there is no result, such as "timed out".')] = UNSET
 
 
-class AdHocItem(Struct, frozen=True, kw_only=True):
+class AdHocBatchItem(Struct, frozen=True, kw_only=True):
     """The outcome of one ad-hoc check in a batch: `result`, or `error`."""
 
     plugin_type: str
@@ -133,7 +133,7 @@ class BatchResults(Struct, frozen=True):
     results: list[BatchItem]
 
 
-class AdHocResults(Struct, frozen=True):
+class AdHocBatchResults(Struct, frozen=True):
     """One item for each check, in the order of the request."""
 
-    results: list[AdHocItem]
+    results: list[AdHocBatchItem]

@@ -83,7 +83,7 @@ class IncidentPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     started_at: Zoned | UnsetType = UNSET
 
 
-class NoteDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class IncidentNoteDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A note to add to a timeline."""
 
     text: NoteText

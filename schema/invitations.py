@@ -49,7 +49,7 @@ class IssuedInvitation(Invitation, frozen=True, kw_only=True):
     ]
 
 
-class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class InvitationAcceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an invited user sends to create their account."""
 
     token: Annotated[str, Meta(max_length=256)]

@@ -27,7 +27,7 @@ RecoveryCodes = Annotated[
 ]
 
 
-class TwoFactor(Struct, frozen=True, kw_only=True):
+class TwoFactorStatus(Struct, frozen=True, kw_only=True):
     """Which second factors a user has set up."""
 
     enabled: bool
@@ -52,11 +52,11 @@ class Credential(Struct, frozen=True, kw_only=True):
 class CurrentUser(User, frozen=True, kw_only=True):
     """The signed-in user, and what this request may do."""
 
-    two_factor: TwoFactor
+    two_factor: TwoFactorStatus
     credential: Credential
 
 
-class TotpStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TotpSetupRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Starts the set-up of one-time codes; requires the password."""
 
     password: CurrentPassword
@@ -79,7 +79,7 @@ class TotpConfirmation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class TwoFactorEnabled(Struct, frozen=True, kw_only=True):
     """Two-factor authentication is enabled: signing in requires a code from now on."""
 
-    two_factor: TwoFactor
+    two_factor: TwoFactorStatus
     recovery_codes: RecoveryCodes
 
 

@@ -97,7 +97,7 @@ class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     escalation_id: EscalationId | UnsetType = UNSET
 
 
-class MonitorCopy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MonitorCloneRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a copy differs from its original."""
 
     name: Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from schema.field_types import Uuid
-from schema.mfa import CurrentPassword, MfaToken, RecoveryCodes, TwoFactor
+from schema.mfa import CurrentPassword, MfaToken, RecoveryCodes, TwoFactorStatus
 from schema.pagination import Pagination
 
 Base64Url = Annotated[str, Meta(min_length=1, max_length=16_384, pattern=r"^[A-Za-z0-9_-]+=*$")]
@@ -24,7 +24,7 @@ _NAMES = {
 }
 
 
-class PasskeyStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PasskeyOptionsRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Starts adding a passkey; requires the password."""
 
     password: CurrentPassword
@@ -94,11 +94,11 @@ class Passkey(Struct, frozen=True, kw_only=True):
     last_used_at: datetime | None
 
 
-class PasskeyAdded(Struct, frozen=True, kw_only=True):
+class CreatedPasskey(Struct, frozen=True, kw_only=True):
     """The new passkey. Signing in requires it, or another second factor, from now on."""
 
     passkey: Passkey
-    two_factor: TwoFactor
+    two_factor: TwoFactorStatus
     recovery_codes: Annotated[
         RecoveryCodes | None, Meta(description="Recovery codes, if this is the first second factor; otherwise null.")
     ]
@@ -118,7 +118,7 @@ class PasskeyPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-class PasskeyLoginStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PasskeyLoginOptionsRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Starts signing in with a passkey, after the password was correct."""
 
     mfa_token: MfaToken

@@ -8,14 +8,14 @@ from schema.channels.rules import Templates
 from schema.events import EventKind
 
 
-class PreviewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TemplatePreviewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Templates to render with an example event."""
 
     templates: Templates
     event: Annotated[EventKind, Meta(description="Event that the preview is rendered for.")] = EventKind.MONITOR_DOWN
 
 
-class Preview(Struct, frozen=True, kw_only=True):
+class TemplatePreview(Struct, frozen=True, kw_only=True):
     """The rendered message; `warnings` are unknown variables and errors in the templates."""
 
     title: str

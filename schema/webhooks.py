@@ -92,7 +92,7 @@ class WebhookSecret(Struct, frozen=True, kw_only=True):
     previous_secret_until: datetime
 
 
-class WebhookTest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WebhookTestRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The event to send an example of."""
 
     event: EventKind = EventKind.TEST

@@ -103,7 +103,7 @@ class AuthController(Controller):
 
     @get("/me", operation_id="GetMe", guards=[VIEWER])
     async def get_me(self, principal: NamedDependency[Principal]) -> CurrentUser:
-        """Get your own user, your second factors, and what this credential may do."""
+        """Get your own user, your second factors, and the permissions of this credential."""
         is_installation = principal == principals.API_ADMIN
         user = _installation_user(principal) if is_installation else await users.get(principal.user_id)
         credential = _credential_of(principal)
@@ -115,7 +115,7 @@ class AuthController(Controller):
     ) -> User:
         """Update your own user name or e-mail address. A new address needs the password, and a code with 2FA."""
         if principal == principals.API_ADMIN:
-            raise Forbidden("The installation's own token is nobody's account: sign in as a person.")
+            raise Forbidden("The installation's own token has no account. Sign in as a user.")
         await _verify_email_change(request, principal, data)
         user = await users.rename(
             principal.user_id,
@@ -177,7 +177,7 @@ def username_from_email(email: str) -> str:
 def _login_of(data: Login) -> str:
     if login := data.email or data.username:
         return login
-    raise Invalid([FieldError("email", "is required: an e-mail address here, or a user name in `username`")])
+    raise Invalid([FieldError("email", "is required if there is no `username`")])
 
 
 def _credential_of(principal: Principal) -> Credential:

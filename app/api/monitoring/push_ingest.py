@@ -43,7 +43,7 @@ class PushEndpoint:
         if self.last_ms > now_ms + 2 * MAX_AHEAD_MS:  # counting up does not reach this: the clock was set back
             self.last_ms = now_ms
         if self.last_ms >= now_ms + MAX_AHEAD_MS:
-            raise TooMany("More than a thousand pings a second for one monitor.", retry_after_s=1)
+            raise TooMany("A monitor accepts at most a thousand pings per second.", retry_after_s=1)
         self.last_ms = max(now_ms, self.last_ms + 1)
         return self.last_ms
 
@@ -67,7 +67,7 @@ class PushEndpointCache:
         self.entries.pop(token, None)
         snapshot = await monitors.find_by_push_token(token)
         if snapshot is None:
-            raise NotFound("There is no such push address.")
+            raise NotFound("There is no monitor with this push token.")
         fresh = PushEndpoint(snapshot, cached.last_ms, cached.source) if cached else PushEndpoint(snapshot, 0)
         endpoint = self.entries.setdefault(token, fresh)  # another request may have stored one meanwhile
         if len(self.entries) > MAX_ENDPOINTS:
@@ -125,7 +125,7 @@ class PushBatcher:
             except Exception as error:  # noqa: BLE001  # each waiting handler raises it
                 batch.finish(error)
             except BaseException:  # cancelled: the handlers must not wait forever
-                batch.finish(Unavailable("The ping was not stored.", retry_after_s=1))
+                batch.finish(Unavailable("The ping was not stored. Send it again.", retry_after_s=1))
                 raise
             else:
                 batch.finish()

@@ -7,7 +7,7 @@ from app.domain.schedule.cron import zone_of
 from schema.channels.rules import QuietHours
 from schema.errors import FieldError
 
-UNKNOWN_EVENT = "must be an event that there is, or a pattern of some: `monitor.down`, `monitor.*`, `*`"
+UNKNOWN_EVENT = "must be the name of an event or a pattern, such as `monitor.down`, `monitor.*` or `*`"
 UNKNOWN_TIME_ZONE = "must be the name of a time zone, such as Europe/Berlin or UTC"
 ENDLESS_QUIET_HOURS = "must differ from `start`: quiet hours that never end would hold back everything"
 

@@ -86,14 +86,14 @@ def _assertion_failure(assertion: Assertion, facts: CheckFacts) -> str:
 
 def _certificate_failure(assertion: CertificateDays, days: float | None) -> str:
     if days is None:
-        return "there is no certificate to look at"
+        return "there is no certificate"
     return "" if days >= assertion.min_days else f"the certificate ends in {days:.0f} days, before {assertion.min_days}"
 
 
 def failure_reason(value: Scalar, how: Operator, expected: str, comparison: Comparison | None = None) -> str:
     """Why the value does not compare as expected; empty when it does."""
     if value is ABSENT:
-        return "there is no value to look at"
+        return "there is no value"
     reason = mismatch_reason(value, how, expected, comparison)
     return f"{str(value_text(value))[:MAX_SHOWN_CHARS]!r} {reason}" if reason else ""
 

@@ -76,7 +76,7 @@ def _invalid_character(pattern: str, value: str) -> str:
     found = _CHARACTER_CLASS.fullmatch(pattern)
     allowed = f"[{found[1]}]" if found else r"\S"
     invalid = next((sign for sign in value if not re.match(allowed, sign) or not sign.isprintable()), "")
-    return f"must not have {invalid!r} in it" if invalid else "must have another form"
+    return f"must not contain {invalid!r}" if invalid else "must have another form"
 
 
 def _is_secret(info: types.Type) -> bool:
@@ -95,11 +95,11 @@ def _url_error(pattern: str, value: str) -> str:
     if not separator or scheme.lower() not in schemes:
         return f"must begin with {' or '.join(f'{one}://' for one in schemes)}"
     if any(sign.isspace() for sign in value):
-        return "must have no blanks and line ends in it: a blank is written %20"
+        return "must not contain spaces or line breaks; write a space as %20"
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" in authority:
-        return "must have no user name and password in it"
-    return "must have a host behind ://" if not authority else "must have nothing behind its path"
+        return "must not contain a user name or password"
+    return "must have a host after ://" if not authority else "must end after its path"
 
 
 def _pattern(info: types.Type) -> str:

@@ -43,7 +43,7 @@ class AccessRule(Struct, frozen=True, kw_only=True):
             authorization.require_role(principal, self.min_role)
         if principal.key_id is not None:
             if self.people_only:
-                raise Forbidden("An API key can't do this: sign in as a person.")
+                raise Forbidden("An API key can't do this. Sign in as a user.")
             authorization.require_scope(principal, [self.scope])
 
 

@@ -24,7 +24,7 @@ async def resend(delivery_id: str, visible_to: TagScope = None) -> Delivery:
     """Send one finished delivery again. Raises NoSuch, Conflict while it is open."""
     before = (await delivery_queries.get(delivery_id, visible_to)).delivery
     if not await _requeue([delivery_id]):
-        raise Conflict("The delivery is still on its way.", state=before.state)
+        raise Conflict("The delivery is still open.", state=before.state)
     return (await delivery_queries.get(delivery_id, visible_to)).delivery
 
 

@@ -54,7 +54,7 @@ async def resend(webhook_id: str, delivery_id: str) -> WebhookDelivery:
     if not found:
         raise NoSuch("delivery", delivery_id)
     if not requeued:
-        raise Conflict("The delivery is on its way already.", state=found[0]["state"])
+        raise Conflict("The delivery is still open.", state=found[0]["state"])
     return _delivery_of(found[0])
 
 

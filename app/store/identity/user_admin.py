@@ -25,7 +25,7 @@ SORTS = {
     "last_seen_at": "last_seen_ms",
 }
 MAX_PAGE_SIZE = 1_000  # users
-LAST_ADMIN = "This is the last admin who may sign in: make somebody else admin first."
+LAST_ADMIN = "This is the last active admin. Make another user an admin first."
 LOCK = "pg_advisory_xact_lock(7746337)"  # the same as for registrations: changes of admins wait for each other
 
 _SELECT = (

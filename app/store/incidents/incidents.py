@@ -101,7 +101,7 @@ async def delete(incident_id: str, *, version: int | None = None) -> None:
         row = await incident_rows.get_row(incident_id, lock=True)
         check_version("incident", row["version"], version)
         if row["kind"] == IncidentKind.AUTOMATIC and row["resolved_ms"] is None:
-            raise Conflict("The outage lasts: its incident can be deleted when the monitor is up again.")
+            raise Conflict("The outage is not over. You can delete its incident when the monitor is up again.")
         await db.rows("DELETE FROM incidents WHERE id = ?1", incident_id)
 
 
@@ -115,7 +115,7 @@ async def acknowledge(incident_id: str, author: str, at_ms: int | None = None) -
     async with db.transaction():
         row = await incident_rows.get_row(incident_id, lock=True)
         if row["resolved_ms"] is not None:
-            raise Conflict("The incident is resolved: there is nothing left to acknowledge.")
+            raise Conflict("The incident is already resolved, so it can't be acknowledged.")
         if row["acknowledged_ms"] is not None:
             return IncidentChange(incident=await get(incident_id))
         await db.rows(
@@ -135,7 +135,7 @@ async def resolve(incident_id: str, author: str) -> IncidentChange:
     async with db.transaction():
         row = await incident_rows.get_row(incident_id, lock=True)
         if row["kind"] == IncidentKind.AUTOMATIC and row["resolved_ms"] is None:
-            raise Conflict("The outage ends when its monitor is up again, or paused.")
+            raise Conflict("An outage can't be resolved by hand. It ends when its monitor is up again or paused.")
         if row["resolved_ms"] is not None:
             return IncidentChange(incident=await get(incident_id))
         await db.rows(

@@ -120,7 +120,7 @@ async def set_parents(monitor_id: str, parent_ids: Sequence[str]) -> None:
         await db.rows("SELECT pg_advisory_xact_lock(?1)", LOCK)
     cycle = dependencies.find_cycle(monitor_id, parent_ids, await ancestors(parent_ids))
     if cycle:
-        raise Invalid.for_field("parent_ids", f"would hang the monitor on itself: {await _path_names(cycle)}")
+        raise Invalid.for_field("parent_ids", f"would make the monitor depend on itself: {await _path_names(cycle)}")
     inserted = await db.rows(
         "INSERT INTO dependencies (monitor_id, parent_id) SELECT CAST(?1 AS TEXT), id FROM monitors"
         " WHERE id IN (SELECT value->>0 FROM {each:2}) RETURNING parent_id",

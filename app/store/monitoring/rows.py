@@ -116,7 +116,7 @@ def _schedule_errors(draft: MonitorDraft) -> list[FieldError]:
     if interval_s and draft.timeout is not None and draft.timeout > interval_s:
         errors.append(FieldError("timeout", f"must be at most the interval, {interval_s} s"))
     if draft.cron and interval_s:
-        errors.append(FieldError("cron", "must not stand beside an interval: leave `interval` out, or send null"))
+        errors.append(FieldError("cron", "can't be combined with an interval; leave `interval` out, or send null"))
     cron_error = cron.cron_error(draft.cron or "* * * * *", draft.timezone, clock.now_ms())
     return errors if cron_error is None else [*errors, FieldError(*cron_error)]
 

@@ -132,4 +132,4 @@ async def test_days_of_the_certificate_can_be_asserted(check, tmp_path):
     async with serving(answering()) as target:
         bare = await check(Http(url=target.url(), assertions=wanted))
     assert (soon.status, soon.message) == (DEGRADED, "the certificate ends in 10 days, before 20")
-    assert (bare.status, bare.message) == (DEGRADED, "there is no certificate to look at")
+    assert (bare.status, bare.message) == (DEGRADED, "there is no certificate")

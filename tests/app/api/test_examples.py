@@ -271,7 +271,7 @@ IDENTITY: dict[str, Callable[[Caller], Awaitable[Any]]] = {
     "CreateToken": lambda caller: caller.send("CreateToken"),
     "RefreshToken": refreshed,
     "UpdateMe": lambda caller: caller.send("UpdateMe"),
-    "ChangePassword": lambda caller: caller.send("ChangePassword"),
+    "UpdatePassword": lambda caller: caller.send("UpdatePassword"),
     "SetUpTotp": lambda caller: caller.send("SetUpTotp"),
     "VerifyTotp": verified,
     "DisableTwoFactor": lambda caller: with_code(caller, "DisableTwoFactor"),

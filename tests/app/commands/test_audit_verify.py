@@ -58,4 +58,4 @@ async def test_a_broken_log_is_exit_code_1_and_names_the_entry(log, verify) -> N
 
 async def test_another_secret_opens_no_chain(log, verify) -> None:
     code, text = await in_a_thread(verify, API_SECRET_KEY="another key, long enough")
-    assert (code, "key is missing, or is not ours" in text) == (1, True)
+    assert (code, "key is missing or was not created by Watchkeeper" in text) == (1, True)

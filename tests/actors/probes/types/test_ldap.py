@@ -126,7 +126,7 @@ async def test_tls_is_verified_unless_its_errors_are_ignored(check, server, secu
 
 async def test_no_certificate_is_no_agreement(check, server):
     target = Ldap(host="127.0.0.1", port=server.plain, assertions=[CertificateDays(min_days=1)])
-    assert (await check(target)).message == "there is no certificate to look at"
+    assert (await check(target)).message == "there is no certificate"
 
 
 async def test_a_server_that_has_no_starttls_gets_no_password(check):

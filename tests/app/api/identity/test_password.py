@@ -43,7 +43,9 @@ async def test_a_changed_password_ends_every_other_session_and_keeps_ones_own(
 async def test_who_does_not_know_the_password_changes_nothing(client: Client, signed_up: SignUp) -> None:
     told, before = await signed_up(), await stored(client)
     reply = await changed(client, told, old="a guess of mine")
-    assert reply.json()["error"]["details"]["fields"] == [{"field": "old_password", "message": "is not your password"}]
+    assert reply.json()["error"]["details"]["fields"] == [
+        {"field": "old_password", "message": "is not your current password"}
+    ]
     assert await stored(client) == before
 
 

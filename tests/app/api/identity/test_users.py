@@ -187,7 +187,7 @@ async def test_without_a_password_somebody_is_invited(api: Client) -> None:
 async def test_registering_is_refused_with_a_password_everybody_tries(client: Client) -> None:
     reply = await client.post("/api/v1/auth/register", json={**ADA, **SETUP, "password": "password1234"})
     assert reply.json()["error"]["details"]["fields"][0]["field"] == "password"
-    assert "three or four words" in reply.json()["error"]["details"]["fields"][0]["message"]
+    assert "three or four unrelated words" in reply.json()["error"]["details"]["fields"][0]["message"]
 
 
 async def keyed(api: Client) -> tuple[str, Headers]:

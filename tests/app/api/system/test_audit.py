@@ -100,25 +100,6 @@ def test_actions_are_words_that_name_a_thing_and_what_became_of_it(application: 
         assert audit_actions.action_of(operation).replace("_", "").replace(".", "", 1).isalpha(), operation
 
 
-@pytest.mark.parametrize(
-    ("operation", "action"),
-    [
-        ("CreateMonitor", "monitor.created"),
-        ("PutChannel", "channel.updated"),
-        ("DeleteApiKey", "api_key.deleted"),
-        ("PauseMonitor", "monitor.paused"),
-        ("RetryDelivery", "delivery.retried"),
-        ("RotateQRCode", "qr_code.rotated"),
-        ("CreateToken", "session.started"),
-        ("LoginWithCode", "session.started"),
-        ("LoginWithPasskey", "session.started"),
-        ("FinishOidc", "session.started"),
-    ],
-)
-def test_an_action_is_made_from_the_operation(operation: str, action: str) -> None:
-    assert audit_actions.action_of(operation) == action
-
-
 async def test_an_entry_says_who_did_what_to_which_thing(client: Client) -> None:
     made = (await client.post("/api/v1/proxies", json=PROXY, headers=CARRIER)).json()
     entry = await newest()

@@ -89,7 +89,11 @@ async def test_the_database_itself_refuses_a_change(log, statement: str) -> None
         ("DELETE FROM audit WHERE seq = 1", 1, "an entry is missing"),
         ("DELETE FROM audit WHERE seq > 3", 4, "the newest entries are missing"),
         ("UPDATE audit_chain SET seq = 3 WHERE name = 'head'", 0, "the mark 'head' was not set by Watchkeeper"),
-        ("DELETE FROM audit_chain WHERE name = 'key'", 0, "the chain's key is missing, or is not ours"),
+        (
+            "DELETE FROM audit_chain WHERE name = 'key'",
+            0,
+            "the chain's key is missing or was not created by Watchkeeper",
+        ),
     ],
 )
 async def test_a_change_by_sql_is_found(log, statement: str, broken_at: int, flaw: str) -> None:

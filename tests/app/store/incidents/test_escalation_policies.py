@@ -161,7 +161,7 @@ async def test_channels_that_are_off_or_gone_are_left_out(crew):
     await channels.delete(crew[2])
     assert await told(NOW + 300_000) == []
     (entry,) = [one for one in (await incidents.get((await the_incident()).id)).timeline if one.kind == "escalated"]
-    assert entry.text == "Step 1 of 1: no channel of it can be told."
+    assert entry.text == "Step 1 of 1: none of its channels can be alerted."
 
 
 async def test_an_escalation_is_kept_changed_listed_and_removed(crew):

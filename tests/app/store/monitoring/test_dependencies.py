@@ -66,7 +66,7 @@ async def test_a_circle_is_refused_with_the_way_round_it():
     router = await monitor("Router")
     switch = await monitor("Switch", router)
     one = await monitor("web", switch)
-    why = "would hang the monitor on itself: "
+    why = "would make the monitor depend on itself: "
     assert await refused(hang(router, one)) == [("parent_ids", why + "Router → web → Switch → Router")]
     assert await refused(hang(one, one)) == [("parent_ids", why + "web → web")]
     assert (await monitors.get(router)).parent_ids == []
