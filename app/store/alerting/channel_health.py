@@ -47,7 +47,7 @@ async def count_unhealthy(now_ms: int) -> UnhealthyChannels:
         "SELECT COALESCE(sum(CASE WHEN disabled_ms IS NULL AND circuit_open_until_ms > ?1 THEN 1 ELSE 0 END), 0)"
         " AS resting,"
         " COALESCE(sum(CASE WHEN disabled_ms IS NOT NULL THEN 1 ELSE 0 END), 0) AS paused FROM channels"
-        " WHERE version > 0",
+        " WHERE NOT is_temporary",
         now_ms,
     )
     return UnhealthyChannels(int(row["resting"]), int(row["paused"]))
@@ -57,8 +57,8 @@ async def resume(channel_id: str) -> None:
     """Enable a channel and close its circuit, so that it is notified at once. Raises NoSuch."""
     done = await db.rows(
         "UPDATE channels SET temporary_failures = 0, circuit_open_until_ms = 0, permanent_failures = 0,"
-        " disabled_ms = NULL, disabled_reason = '',"
-        " last_error = '', failing_since_ms = NULL WHERE id = ?1 AND version > 0 AND kind = 'channel' RETURNING id",
+        " disabled_ms = NULL, disabled_reason = '', last_error = '', failing_since_ms = NULL"
+        " WHERE id = ?1 AND NOT is_temporary AND kind = 'channel' RETURNING id",
         channel_id,
     )
     if not done:

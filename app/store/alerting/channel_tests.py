@@ -7,7 +7,9 @@ import msgspec
 from msgspec import Struct, structs
 
 from app import clock, db
-from app.domain.alerting import sample_events
+from app.domain.alerting import reasons, sample_events
+from app.domain.alerting.reasons import Reason
+from schema.deliveries import ReasonCode
 from schema.events import Event, EventKind
 
 
@@ -31,11 +33,12 @@ async def create(channel_id: str, event: Event) -> str:
     now, delivery_id = clock.now_ms(), str(uuid4())
     async with db.transaction():
         await db.rows(
-            "INSERT INTO events (id, kind, at_ms, data, created_ms) VALUES (?1, ?2, ?3, ?4, ?3)",
+            "INSERT INTO events (id, kind, is_test, at_ms, data, created_ms) VALUES (?1, ?2, ?5, ?3, ?4, ?3)",
             event.id,
             str(event.event),
             now,
             msgspec.json.encode(event.data).decode(),
+            event.is_test,
         )
         await db.rows(
             "INSERT INTO deliveries (id, event_id, channel_id, at_ms, next_attempt_ms, created_ms)"
@@ -58,7 +61,10 @@ async def get_status(delivery_id: str) -> ChannelTestStatus:
 
 async def cancel(delivery_id: str) -> None:
     """Give up a test that is not being sent yet, so that it does not arrive later."""
+    reason = Reason(ReasonCode.TEST_TIMED_OUT)
     await db.rows(
-        "UPDATE deliveries SET state = 'dead', error = 'nobody took it in time' WHERE id = ?1 AND state = 'pending'",
+        "UPDATE deliveries SET state = 'dead', reason_code = ?2, error = ?3 WHERE id = ?1 AND state = 'pending'",
         delivery_id,
+        reason.code.value,
+        reasons.sentence(reason),
     )

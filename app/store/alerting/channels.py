@@ -1,7 +1,7 @@
 """Notification channels: create, read, update, delete, and decrypt for the notify stage.
 
-A *test channel* holds a config that is tested before it is saved. Its version is 0, so lists, links and reads ignore
-it; the test deletes it at its end, and the next test deletes those that a crash left.
+A *test channel* holds a config that is tested before it is saved. It has `is_temporary`, so lists, links and reads
+ignore it; the test deletes it at its end, and the next test deletes those that a crash left.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,7 +28,6 @@ from schema.errors import FieldError
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
 MAX_PAGE_SIZE = 1_000  # channels in one response
-TEST_VERSION, FIRST_VERSION = 0, 1  # of a test channel, and of a new one
 TEST_CHANNEL_TTL_MS = 600_000  # longer than any test runs
 
 _TAGS = (
@@ -37,7 +36,7 @@ _TAGS = (
 )
 _COUNT, _SELECT = "SELECT count(*) AS n FROM channels", "SELECT * FROM channels"
 _FILTERS = (
-    " WHERE version > 0 AND kind = 'channel'"
+    " WHERE NOT is_temporary AND kind = 'channel'"
     " AND (CAST(?1 AS TEXT) IS NULL OR lower(name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR type = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS BOOLEAN) IS NULL OR active = CAST(?3 AS BOOLEAN))"
@@ -77,7 +76,7 @@ class ChannelWithSecrets(Struct, frozen=True, kw_only=True):
 async def create(draft: ChannelDraft) -> Channel:
     """Store a new channel. Raises Invalid."""
     await channel_templates.validate_templates(draft.templates)
-    return await get(await _insert(draft, FIRST_VERSION))
+    return await get(await _insert(draft))
 
 
 async def get(channel_id: str, visible_to: TagScope = None) -> Channel:
@@ -129,14 +128,14 @@ async def get_with_secrets(channel_ids: Collection[str]) -> dict[str, ChannelWit
 async def create_test_channel(draft: ChannelDraft) -> str:
     """Store a config and its templates for a test; returns the channel's id. Raises Invalid."""
     await channel_templates.validate_templates(draft.templates)
-    await db.rows("DELETE FROM channels WHERE version = 0 AND created_ms < ?1", clock.now_ms() - TEST_CHANNEL_TTL_MS)
+    await db.rows("DELETE FROM channels WHERE is_temporary AND created_ms < ?1", clock.now_ms() - TEST_CHANNEL_TTL_MS)
     test_channel = ChannelDraft(name="test", config=draft.config, active=False, templates=draft.templates)
-    return await _insert(test_channel, TEST_VERSION)
+    return await _insert(test_channel, is_temporary=True)
 
 
 async def delete_test_channel(channel_id: str) -> None:
     """Delete a test channel with its deliveries."""
-    await db.rows("DELETE FROM channels WHERE id = ?1 AND version = 0", channel_id)
+    await db.rows("DELETE FROM channels WHERE id = ?1 AND is_temporary", channel_id)
 
 
 def channel_of(row: Any, tag_ids: list[str]) -> Channel:
@@ -204,11 +203,12 @@ def _rules_from_draft(draft: ChannelDraft) -> ChannelRules:
     return ChannelRules(**{name: getattr(draft, name) for name in ChannelRules.__struct_fields__})
 
 
-async def _insert(draft: ChannelDraft, version: int) -> str:
+async def _insert(draft: ChannelDraft, *, is_temporary: bool = False) -> str:
     now, id_ = clock.now_ms(), str(uuid4())
     columns = _columns_of(msgspec.structs.replace(draft, config=config_secrets.validate_new(draft.config)))
     async with db.transaction():
-        await ChannelRow.insert(ChannelRow(id=id_, version=version, created_ms=now, updated_ms=now, **columns))
+        row = ChannelRow(id=id_, is_temporary=is_temporary, version=1, created_ms=now, updated_ms=now, **columns)
+        await ChannelRow.insert(row)
         await _set_tags(id_, draft.tag_ids)
     return id_
 
@@ -237,7 +237,7 @@ async def _set_tags(channel_id: str, tag_ids: Sequence[str]) -> None:
 
 async def _row(channel_id: str, *, lock: bool = False) -> Any:
     locked = " FOR UPDATE" if lock and not db.is_sqlite() else ""
-    found = await db.rows(_SELECT + " WHERE version > 0 AND kind = 'channel' AND id = ?1" + locked, channel_id)
+    found = await db.rows(_SELECT + " WHERE NOT is_temporary AND kind = 'channel' AND id = ?1" + locked, channel_id)
     if not found:
         raise NoSuch("notification-channel", channel_id)
     return found[0]

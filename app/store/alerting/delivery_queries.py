@@ -7,13 +7,13 @@ import msgspec
 from msgspec import Struct
 
 from app import clock, db
-from app.domain.alerting import suppression
+from app.domain.alerting import reasons
 from app.errors import NoSuch
 from app.store import visibility
 from app.store.monitoring.rows import instant_or_none
 from app.store.sql import list_parameter
 from app.store.visibility import TagScope
-from schema.deliveries import Delivery, DeliveryAttempt, DeliveryDetail
+from schema.deliveries import Delivery, DeliveryAttempt, DeliveryDetail, ReasonCode
 from schema.events import EventKind
 
 COUNT_LIMIT = 100_000
@@ -22,7 +22,7 @@ SORTS = {"created_at": "d.created_ms", "event_at": "d.at_ms", "sent_at": "COALES
 
 _FROM = (
     " FROM deliveries d JOIN events e ON e.id = d.event_id"
-    " JOIN channels c ON c.id = d.channel_id AND c.version > 0"
+    " JOIN channels c ON c.id = d.channel_id AND NOT c.is_temporary"
     " WHERE (CAST(?1 AS TEXT) IS NULL OR d.channel_id = CAST(?1 AS TEXT))"
     " AND (CAST(?2 AS TEXT) IS NULL OR d.monitor_id = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS TEXT) IS NULL OR e.incident_id = CAST(?3 AS TEXT))"
@@ -32,16 +32,14 @@ _FROM = (
 )
 _COLUMNS = (
     "SELECT d.id, d.event_id, e.kind, d.at_ms, d.channel_id, d.monitor_id, e.incident_id, d.state, d.attempts,"
-    " d.next_attempt_ms, d.error, d.digest_id, d.created_ms, d.sent_ms"
+    " d.next_attempt_ms, d.reason_code, d.error, d.digest_id, d.created_ms, d.sent_ms"
 )
 _SELECT_ONE = (
     f"{_COLUMNS}, e.data FROM deliveries d JOIN events e ON e.id = d.event_id"
-    " JOIN channels c ON c.id = d.channel_id AND c.version > 0"
+    " JOIN channels c ON c.id = d.channel_id AND NOT c.is_temporary"
     f" WHERE d.id = ?1 AND {visibility.visible_monitors_sql('d.monitor_id', 2)}"
 )
-_EXCLUDE_TESTS = (
-    f" AND CAST(?9 AS TEXT) IS NOT NULL AND e.kind <> '{EventKind.TEST.value}' AND e.data NOT LIKE '%\"test\":true%'"
-)
+_EXCLUDE_TESTS = " AND CAST(?9 AS TEXT) IS NOT NULL AND NOT e.is_test"
 _ATTEMPTS = (
     "SELECT attempt, at_ms, took_ms, state, error FROM delivery_attempts WHERE delivery_id = ?1 ORDER BY attempt"
 )
@@ -131,7 +129,8 @@ def _delivery_of(row: Any, visible_to: TagScope) -> Delivery:
         state=row["state"],
         attempts=row["attempts"],
         next_attempt_at=instant_or_none(row["next_attempt_ms"] if row["state"] == "pending" else None),
-        error=row["error"] if visible_to is None else suppression.redact_names(row["error"]),
+        reason_code=ReasonCode(row["reason_code"]) if row["reason_code"] else None,
+        error=row["error"] if visible_to is None else reasons.redact(row["reason_code"], row["error"]),
         carrier_id=None if row["digest_id"] == row["id"] else row["digest_id"],
         created_at=clock.instant(row["created_ms"]),
         sent_at=instant_or_none(row["sent_ms"]),

@@ -11,12 +11,13 @@ import msgspec
 from msgspec import Struct
 
 from app import clock, db
-from app.domain.alerting import circuit_breaker
+from app.domain.alerting import circuit_breaker, reasons
 from app.domain.alerting.circuit_breaker import AttemptOutcome, CircuitState
+from app.domain.alerting.reasons import Reason
 from app.store.alerting import outbox
 from app.store.alerting.delivery_queue import SWEEP_LIMIT, ids_by_channel
-from app.store.alerting.dispatch_plan import disabled_reason
 from app.store.alerting.open_deliveries import circuit_state_of
+from schema.deliveries import ReasonCode
 from schema.events import Event, EventKind
 
 CLAIM_LOOKAHEAD_MS = 1_000  # includes what was stored while this waited for its lock; a claim checks the time again
@@ -33,6 +34,7 @@ class AttemptResult(Struct, frozen=True):
     retry_after_s  the pause that the channel asked for; 0 for none
     got_response   every attempt was accepted or rejected; False when one may have arrived without a response
     in_digest      it was sent in a digest; when that was rejected, it waits for the next digest
+    reason_code    why it is dead
     """
 
     id: str
@@ -46,6 +48,7 @@ class AttemptResult(Struct, frozen=True):
     retry_after_s: float = 0.0
     got_response: bool = True
     in_digest: bool = False
+    reason_code: ReasonCode | None = None
 
 
 async def record_results(results: Sequence[AttemptResult], now_ms: int) -> dict[str, list[str]]:
@@ -87,11 +90,12 @@ async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> d
             one.next_attempt_ms,
             one.in_digest and one.state == "pending" and one.got_response,  # nobody has the digest: split it
             not one.in_digest and one.state == "pending" and not one.got_response,  # may have arrived: keep it single
+            one.reason_code or "",
         ]
         for one in results
     ]
     done = await db.rows(
-        "UPDATE deliveries SET state = each.value->>2, error = each.value->>3,"
+        "UPDATE deliveries SET state = each.value->>2, reason_code = each.value->>7, error = each.value->>3,"
         " next_attempt_ms = CAST(each.value->>4 AS BIGINT), lease_until_ms = 0,"
         " sent_ms = CASE WHEN each.value->>2 = 'sent' THEN CAST(?1 AS BIGINT) END,"
         " digest_id = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN NULL"
@@ -139,7 +143,7 @@ async def _next_deliveries(updated: Sequence[Any], now_ms: int) -> dict[str, lis
 
 async def _update_channel(channel_id: str, results: Sequence[AttemptResult], now_ms: int) -> dict[str, list[str]]:
     """Update a channel's circuit breaker. Returns what may go because of it."""
-    found = await db.rows("SELECT * FROM channels WHERE id = ?1 AND version > 0", channel_id)
+    found = await db.rows("SELECT * FROM channels WHERE id = ?1 AND NOT is_temporary", channel_id)
     if not results or not found:
         return {}
     before = circuit_state_of(found[0])
@@ -196,11 +200,13 @@ async def _release_backlog(channel_id: str, now_ms: int) -> dict[str, list[str]]
 
 async def _fail_pending(channel_id: str, reason: str) -> None:
     """Mark the pending deliveries of a disabled channel as dead."""
+    disabled = Reason(ReasonCode.CHANNEL_DISABLED, error=reason)
     await db.rows(
-        "UPDATE deliveries SET state = 'dead', error = ?2, digest_id = NULL WHERE channel_id = ?1"
+        "UPDATE deliveries SET state = 'dead', reason_code = ?2, error = ?3, digest_id = NULL WHERE channel_id = ?1"
         " AND state IN ('pending', 'sending') AND state = 'pending'",
         channel_id,
-        disabled_reason(reason),
+        disabled.code.value,
+        reasons.sentence(disabled),
     )
 
 

@@ -26,7 +26,7 @@ from schema.monitors import Snapshot
 _json = msgspec.json.Encoder()
 
 _ACTIVE_CHANNELS = (
-    "SELECT id, kind, is_default, all_monitors, rules FROM channels WHERE active AND version > 0 ORDER BY id"
+    "SELECT id, kind, is_default, all_monitors, rules FROM channels WHERE active AND NOT is_temporary ORDER BY id"
 )
 _LINKED_CHANNELS = (
     "SELECT l.monitor_id, l.channel_id FROM {each:1} JOIN monitor_channels l ON l.monitor_id = each.value->>0"

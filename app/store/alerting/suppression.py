@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from app import clock, db
 from app.domain.alerting import suppression
+from app.domain.alerting.reasons import Reason
 from app.domain.alerting.suppression import (
     ALERT_EVENTS,
     RECOVERY_EVENTS,
@@ -45,7 +46,7 @@ _RECOVERIES = (
     f" OR (e.kind = '{EventKind.INCIDENT_RESOLVED}' AND e.incident_id = each.value->>3) GROUP BY 1"
 )
 _EARLIER_ALERTS = (
-    "SELECT each.value->>0 AS candidate_id, d.id, e.kind, d.at_ms, d.state, d.attempts, d.error, d.sent_ms,"
+    "SELECT each.value->>0 AS candidate_id, d.id, e.kind, d.at_ms, d.state, d.attempts, d.reason_code, d.sent_ms,"
     " d.released_ms"
     " FROM {each:1} JOIN deliveries d"
     " ON d.channel_id = each.value->>1 AND d.monitor_id = each.value->>2"
@@ -104,7 +105,7 @@ class _BatchFacts(Struct, frozen=True):
     parents: dict[str, list[str]]
     parent_states: dict[str, ParentState]
     alerted_parents: set[tuple[str, str]]
-    alerted_by_group: dict[str, str]
+    alerted_by_group: dict[str, Reason]
 
 
 async def decisions_for(candidates: Sequence[Candidate], now_ms: int) -> dict[str, Decision]:
@@ -224,7 +225,7 @@ def _delivery_facts_of(
         recovered_ms=recovered_ms,
         down_parent=_down_parent(candidate, facts),
         parents_awaited_until_ms=_hold_until_ms(candidate, facts, now_ms),
-        group_reason=facts.alerted_by_group.get(candidate.monitor_id or "", ""),
+        group_reason=facts.alerted_by_group.get(candidate.monitor_id or ""),
         earlier=_summarize(facts.earlier_alerts.get(candidate.id, []), recovered_ms, rules.delay, decided),
     )
 
@@ -267,7 +268,7 @@ def _never_alerts(row: Any, decided: Mapping[str, Decision], recovered_ms: int |
     if decision is not None and decision.action != "wait":
         return decision.action == "suppress"
     if row["state"] == "suppressed":
-        return suppression.was_never_alerted(row["error"])
+        return row["reason_code"] in suppression.NEVER_ALERTED_CODES
     waits = row["state"] == "pending" and not row["attempts"]
     is_short = row["kind"] == EventKind.MONITOR_DOWN and recovered_ms is not None and recovered_ms < delayed_ms
     return waits and (is_short or suppression.has_recovered_with_parent(row["released_ms"], recovered_ms))

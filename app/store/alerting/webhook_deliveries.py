@@ -42,9 +42,8 @@ async def resend(webhook_id: str, delivery_id: str) -> WebhookDelivery:
     now = clock.now_ms()
     async with db.transaction():
         requeued = await db.rows(
-            "UPDATE deliveries SET state = 'pending', error = '', next_attempt_ms = ?3, age_from_ms = ?3,"
-            " sent_ms = NULL,"
-            " hold = 'resent', digest_id = NULL"
+            "UPDATE deliveries SET state = 'pending', reason_code = '', error = '', next_attempt_ms = ?3,"
+            " age_from_ms = ?3, sent_ms = NULL, hold = 'resent', digest_id = NULL"
             " WHERE id = ?1 AND channel_id = ?2 AND state IN ('sent', 'dead', 'suppressed') RETURNING id",
             delivery_id,
             webhook_id,

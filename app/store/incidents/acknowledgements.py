@@ -19,7 +19,7 @@ class AckContext(Struct, frozen=True):
 async def get_context(incident_id: str, channel_id: str) -> AckContext:
     """The incident and channel of a link. Raises NoSuch when either was deleted."""
     incident = incident_rows.incident_of(await incident_rows.get_row(incident_id))
-    channels = await db.rows("SELECT name FROM channels WHERE id = ?1 AND version > 0", channel_id)
+    channels = await db.rows("SELECT name FROM channels WHERE id = ?1 AND NOT is_temporary", channel_id)
     if not channels:
         raise NoSuch("channel", channel_id)
     return AckContext(incident, channels[0]["name"])

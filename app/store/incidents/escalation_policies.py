@@ -135,7 +135,8 @@ async def _policies_of(found: Sequence[Any]) -> list[Escalation]:
 async def _existing_channels(channel_ids: Collection[str]) -> set[str]:
     """Those of these ids that belong to notification channels."""
     found = await db.rows(
-        "SELECT id FROM channels WHERE version > 0 AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:1})",
+        "SELECT id FROM channels WHERE NOT is_temporary AND kind = 'channel'"
+        " AND id IN (SELECT value->>0 FROM {each:1})",
         list_parameter(sorted(channel_ids)),
     )
     return {row["id"] for row in found}

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from app import clock, db
-from app.domain.alerting import suppression
+from app.domain.alerting import reasons
 from app.domain.incidents.lifecycle import NewTimelineEntry
 from app.store.visibility import TagScope
 from schema.incidents import EntryKind, TimelineEntry
@@ -43,7 +43,8 @@ async def list_entries(incident_id: str, visible_to: TagScope = None) -> list[Ti
 async def _deliveries(incident_id: str) -> Any:
     """Finished deliveries to notification channels; webhooks are left out."""
     return await db.rows(
-        "SELECT d.state, d.error, d.channel_id, c.name, e.kind, COALESCE(d.sent_ms, d.next_attempt_ms) AS at_ms"
+        "SELECT d.state, d.reason_code, d.error, d.channel_id, c.name, e.kind,"
+        " COALESCE(d.sent_ms, d.next_attempt_ms) AS at_ms"
         " FROM events e JOIN deliveries d ON d.event_id = e.id JOIN channels c ON c.id = d.channel_id"
         " WHERE e.incident_id = ?1 AND d.state IN ('sent', 'dead', 'suppressed') AND c.kind = 'channel'"
         f" ORDER BY at_ms, d.id LIMIT {MAX_ENTRIES}",
@@ -63,7 +64,7 @@ def _entry_from_row(row: Any) -> TimelineEntry:
 
 
 def _entry_from_delivery(row: Any, visible_to: TagScope) -> TimelineEntry:
-    reason = row["error"] if visible_to is None else suppression.redact_names(row["error"])
+    reason = row["error"] if visible_to is None else reasons.redact(row["reason_code"], row["error"])
     return TimelineEntry(
         at=clock.instant(row["at_ms"]),
         kind=_KIND_BY_STATE[row["state"]],

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 
 from app import db
-from app.domain.alerting import suppression
+from app.domain.alerting.reasons import Reason
 from app.domain.monitoring import groups
 from app.errors import Invalid
 from app.store.monitoring.rows import config_of
 from app.store.sql import list_parameter
+from schema.deliveries import ReasonCode
 from schema.errors import FieldError
 from schema.status import Status
 from schema.targets import Group, Target
@@ -33,18 +34,17 @@ async def member_statuses(monitor_ids: Sequence[str]) -> list[Status]:
     return [Status(row["status"]) for row in found]
 
 
-async def alerted_elsewhere(monitor_ids: Collection[str]) -> dict[str, str]:
-    """Monitors that another one alerts for, their group or their members: monitor id → the reason as text."""
+async def alerted_elsewhere(monitor_ids: Collection[str]) -> dict[str, Reason]:
+    """Monitors that another one alerts for, their group or their members, by id."""
     found = await db.rows(_ALERTING_GROUPS)
-    reasons: dict[str, str] = {}
+    reasons: dict[str, Reason] = {}
     for row in found:
         config = config_of(row)
         if isinstance(config, Group) and config.alerts is GroupAlerts.GROUP:
-            reasons |= dict.fromkeys(
-                set(config.members) & set(monitor_ids), f"{suppression.GROUP_ALERTS}{row['name']!r} tells of it"
-            )
+            group_alerts = Reason(ReasonCode.GROUP_ALERTS, row["name"])
+            reasons |= dict.fromkeys(set(config.members) & set(monitor_ids), group_alerts)
         elif row["id"] in monitor_ids:
-            reasons[row["id"]] = suppression.MEMBERS_ALERT
+            reasons[row["id"]] = Reason(ReasonCode.MEMBERS_ALERT)
     return reasons
 
 
