@@ -1,4 +1,4 @@
-"""Queries of deliveries, limited to monitors that the caller may see."""
+"""Queries of deliveries, limited to monitors that the caller may see. Written as SQL: joins and conditions on tags."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +12,7 @@ from app.errors import NoSuch
 from app.store import visibility
 from app.store.monitoring.rows import instant_or_none
 from app.store.sql import list_parameter
+from app.store.tables.events import DeliveryAttemptRow
 from app.store.visibility import TagScope
 from schema.deliveries import Delivery, DeliveryAttempt, DeliveryDetail, ReasonCode
 from schema.events import EventKind
@@ -40,9 +41,6 @@ _SELECT_ONE = (
     f" WHERE d.id = ?1 AND {visibility.visible_monitors_sql('d.monitor_id', 2)}"
 )
 _EXCLUDE_TESTS = " AND CAST(?9 AS TEXT) IS NOT NULL AND NOT e.is_test"
-_ATTEMPTS = (
-    "SELECT attempt, at_ms, took_ms, state, error FROM delivery_attempts WHERE delivery_id = ?1 ORDER BY attempt"
-)
 
 
 class DeliveryQuery(Struct, frozen=True, kw_only=True):
@@ -86,10 +84,8 @@ async def get(delivery_id: str, visible_to: TagScope = None) -> DeliveryDetail:
     found = await db.rows(_SELECT_ONE, delivery_id, visibility.tags_parameter(visible_to))
     if not found:
         raise NoSuch("delivery", delivery_id)
-    attempts = [_attempt_of(row) for row in await db.rows(_ATTEMPTS, delivery_id)]
-    return DeliveryDetail(
-        delivery=_delivery_of(found[0], visible_to), data=msgspec.json.decode(found[0]["data"]), tries=attempts
-    )
+    delivery, data = _delivery_of(found[0], visible_to), msgspec.json.decode(found[0]["data"])
+    return DeliveryDetail(delivery=delivery, data=data, tries=await _attempts_of(delivery_id))
 
 
 async def dead_ids(query: DeliveryQuery, delivery_ids: Sequence[str], limit: int) -> list[str]:
@@ -137,11 +133,16 @@ def _delivery_of(row: Any, visible_to: TagScope) -> Delivery:
     )
 
 
-def _attempt_of(row: Any) -> DeliveryAttempt:
-    return DeliveryAttempt(
-        attempt=row["attempt"],
-        at=clock.instant(row["at_ms"]),
-        took=row["took_ms"] / 1000,
-        state=row["state"],
-        error=row["error"],
-    )
+async def _attempts_of(delivery_id: str) -> list[DeliveryAttempt]:
+    row = DeliveryAttemptRow
+    query = row.select(row.attempt, row.at_ms, row.took_ms, row.state, row.error)
+    return [
+        DeliveryAttempt(
+            attempt=one["attempt"],
+            at=clock.instant(one["at_ms"]),
+            took=one["took_ms"] / 1000,
+            state=one["state"],
+            error=one["error"],
+        )
+        for one in await query.where(row.delivery_id == delivery_id).order_by(row.attempt)
+    ]

@@ -1,4 +1,4 @@
-"""Sends deliveries again, under the same ids."""
+"""Sends deliveries again, under the same ids. Written as SQL: a batch over a JSON array."""
 
 from collections.abc import Sequence
 

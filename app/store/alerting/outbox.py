@@ -1,7 +1,8 @@
 """The outbox: stores events, and one delivery for each recipient. A batch costs a fixed number of statements.
 
 The recipients are chosen here, when the event is stored. Whether a delivery may go now is decided before it is sent
-(`app.store.alerting.suppression`). Written as SQL: inserts over JSON arrays.
+(`app.store.alerting.suppression`). Written as SQL: inserts over JSON arrays. So is the read of all channels for every
+batch of events: as a Piccolo query it took 0.15 to 0.25 ms longer.
 """
 
 from collections.abc import Collection, Mapping, Sequence
