@@ -76,6 +76,12 @@ async def state(id_: str) -> tuple[str, int, str]:
     return row["state"], row["attempts"], row["error"]
 
 
+async def coded(id_: str) -> tuple[str, int, str]:
+    """(state, attempts, code of the reason) of a delivery."""
+    (row,) = await db.rows("SELECT state, attempts, reason_code FROM deliveries WHERE id = ?1", id_)
+    return row["state"], row["attempts"], row["reason_code"]
+
+
 async def states() -> dict[str, int]:
     """How many deliveries are in which state."""
     return {row["state"]: row["n"] for row in await db.rows("SELECT state, count(*) AS n FROM deliveries GROUP BY 1")}

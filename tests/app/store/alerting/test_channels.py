@@ -6,6 +6,7 @@ from app import db
 from app.errors import Invalid, NoSuch, Stale
 from app.security.secrets import sealing
 from app.store.alerting import channels
+from app.store.alerting.channel_rows import stored_channel
 from app.store.alerting.channels import ChannelQuery, ChannelWithSecrets
 from app.store.transactions import monitors
 from schema.channels import ChannelPatch, Telegram
@@ -26,7 +27,7 @@ def bot() -> Telegram:
 async def with_secrets(ids: list[str]) -> dict[str, ChannelWithSecrets]:
     """Channels by id, as a sender gets them."""
     found = await db.rows("SELECT * FROM channels")
-    return {row["id"]: channels.with_secrets(row) for row in found if row["id"] in ids}
+    return {row["id"]: channels.with_secrets(stored_channel(row)) for row in found if row["id"] in ids}
 
 
 async def names(**wanted) -> list[str]:

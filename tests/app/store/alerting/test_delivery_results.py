@@ -12,7 +12,8 @@ from app.store.alerting.channel_health import UnhealthyChannels
 from app.store.alerting.delivery_results import AttemptResult
 from app.store.alerting.dispatch_plan import LEASE_MS
 from schema.channels import ChannelPatch
-from tests.app.store.owing import NOW, Owing, claimed, owing, settled, state
+from schema.deliveries import ReasonCode
+from tests.app.store.owing import NOW, Owing, claimed, coded, owing, settled, state
 
 SOON = NOW + 1_000
 REST = 30_000
@@ -99,6 +100,7 @@ async def test_success_opens_at_once_what_would_wait_longer():
 async def test_a_channel_that_refuses_for_good_is_paused_and_what_waits_is_dead(count, answer):
     owed, ids = await failing(count, answer, error="answered 401")
     assert await state(ids[7]) == ("dead", 0, "the channel is disabled: answered 401")
+    assert await coded(ids[7]) == ("dead", 0, ReasonCode.CHANNEL_DISABLED)
     health = (await channels.get(owed.channel_id)).health
     assert (health.state, health.reason) == ("disabled", "answered 401")
     assert await channel_health.count_unhealthy(NOW) == UnhealthyChannels(0, 1)
@@ -122,6 +124,7 @@ async def test_a_new_delivery_to_a_paused_channel_is_listed_as_dead():
     up = await owed.up(3, at_ms=NOW + 60_000)
     assert await claimed([up], NOW + 60_000) == []
     assert await state(up) == ("dead", 0, "the channel is disabled: answered 401")
+    assert await coded(up) == ("dead", 0, ReasonCode.CHANNEL_DISABLED)
 
 
 async def resumed(owed: Owing) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from app import db
-from app.domain.alerting.suppression import ALERTED_MEANWHILE, NOT_ALERTED, RECOVERED_WITHIN_DELAY
 from app.security.secrets import sealing
 from app.store.alerting import suppression
 from app.store.alerting.suppression import Candidate, Decision
@@ -17,7 +16,6 @@ from tests.app.store.outages import NOW, STEP, asked, channel, escalated, fails,
 
 SECOND = 1_000
 SENT_DOWN, SENT_UP = "monitor.down: send", "monitor.up: send"
-BEHIND_ROUTER = "monitor.down: behind 'Router', which is down"
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +55,7 @@ async def test_quiet_hours_hold_for_what_has_no_monitor_too():
 @pytest.mark.parametrize(
     ("recovery_ms", "told"),
     [
-        (59 * SECOND, [f"monitor.down: {RECOVERED_WITHIN_DELAY}", f"monitor.up: {NOT_ALERTED}"]),
+        (59 * SECOND, ["monitor.down: recovered_early", "monitor.up: not_alerted"]),
         (61 * SECOND, [SENT_DOWN, SENT_UP]),
     ],
 )
@@ -106,7 +104,7 @@ async def test_reminders_of_a_night_are_one_message_in_the_morning():
     await fails(one)
     await fails(one, NOW + STEP)
     await db.rows("UPDATE deliveries SET state = 'sent', sent_ms = ?2 WHERE at_ms = ?1", NOW, NOW + 2 * STEP)
-    assert await settled(NOW + 2 * STEP) == [f"monitor.down: {ALERTED_MEANWHILE}"]
+    assert await settled(NOW + 2 * STEP) == ["monitor.down: alerted_meanwhile"]
     await fails(one, NOW + 3 * STEP)
     assert await settled(NOW + 3 * STEP) == [SENT_DOWN]
 
@@ -115,7 +113,7 @@ async def test_the_end_of_an_outage_that_another_message_tells_is_told():
     await channel()
     one = await monitor()
     await fails(one)
-    await db.rows("UPDATE deliveries SET state = 'suppressed', error = 'told together with the recovery'")
+    await db.rows("UPDATE deliveries SET state = 'suppressed', reason_code = 'collapsed_into_recovery'")
     await passes(one, NOW + STEP)
     assert await settled(NOW + STEP) == [SENT_UP]
 
@@ -124,10 +122,10 @@ async def test_the_end_of_a_short_outage_is_not_told_while_its_beginning_still_w
     await channel(min_outage=60)
     one = await monitor()
     await fails(one)
-    assert await settled() == ["monitor.down: it must last before it is told"]
+    assert await settled() == ["monitor.down: min_outage"]
     await passes(one, NOW + 30 * SECOND)
-    assert await settled(NOW + 30 * SECOND) == [f"monitor.up: {NOT_ALERTED}"]
-    assert await settled(NOW + STEP) == [f"monitor.down: {RECOVERED_WITHIN_DELAY}"]
+    assert await settled(NOW + 30 * SECOND) == ["monitor.up: not_alerted"]
+    assert await settled(NOW + STEP) == ["monitor.down: recovered_early"]
 
 
 async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch: pytest.MonkeyPatch):
@@ -156,7 +154,7 @@ async def test_the_end_of_a_short_outage_is_told_when_its_escalation_was():
     one = await monitor()
     await fails(one)
     await escalated(one, ops, NOW + STEP)
-    waits = "monitor.down: it must last before it is told"
+    waits = "monitor.down: min_outage"
     assert await settled(NOW + STEP) == [waits, "incident.escalated: send"]
     await passes(one, NOW + 2 * STEP)
     assert await settled(NOW + 2 * STEP) == [SENT_UP]
@@ -169,4 +167,4 @@ async def test_an_outage_that_a_pause_ended_within_the_delay_is_not_told_and_nei
     await fails(one, now_ms - STEP)
     await monitors.set_active(one, active=False)
     told = await settled(now_ms + SECOND)
-    assert told == [f"monitor.down: {RECOVERED_WITHIN_DELAY}", f"incident.resolved: {NOT_ALERTED}"]
+    assert told == ["monitor.down: recovered_early", "incident.resolved: not_alerted"]
