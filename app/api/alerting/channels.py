@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
-from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
@@ -14,6 +14,7 @@ from app.api.http import audit_trail, etags, pagination
 from app.api.http.errors import request_id_of
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.rate_limits import RUN_LIMIT
+from app.api.http.updates import update
 from app.domain.system import audit_destinations
 from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
 from app.security.secrets import config_views
@@ -32,14 +33,14 @@ else:
     ChannelType = Literal[tuple(PROVIDERS)]  # every type there is; only the running program knows them
 
 
-class Channels(Struct, frozen=True, kw_only=True):
+class Channels(Struct, frozen=True):
     """The whole list, up to 1,000 items. `total` counts all of them."""
 
     notification_channels: list[Channel]
     total: int
 
 
-class ChannelPage(Struct, frozen=True, kw_only=True):
+class ChannelPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[Channel]
@@ -67,15 +68,13 @@ async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[ChannelQuery]:
     """The requested channels, from the query parameters."""
-    window, descending = pagination.window_of(page, limit), order == "desc"
+    window = pagination.window_of(page, limit)
     query = ChannelQuery(
         q=q,
         type=type,
         active=active,
         sort=sort,
-        descending=descending,
-        limit=window.limit,
-        offset=window.offset,
+        **window.part(order),
         visible_to=principal.tags,
     )
     return ListRequest(query, window)
@@ -96,9 +95,7 @@ class ChannelController(Controller):
         """List channels, by name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await channels.list_page(list_request.query)
         found = config_views.configs_visible_to(principal, found)
-        if list_request.window.page is None:
-            return Channels(notification_channels=found, total=total)
-        return ChannelPage(data=found, pagination=pagination.page_info(list_request.window, total))
+        return list_request.reply(found, total, Channels, ChannelPage)
 
     @get("/providers", operation_id="ListProviders", sync_to_thread=False)
     def list_providers(self) -> Providers:
@@ -139,18 +136,11 @@ class ChannelController(Controller):
         (channel,) = config_views.configs_visible_to(principal, [await channels.get(str(channel_id), principal.tags)])
         return etags.with_etag(channel)
 
-    @patch("/{channel_id:str}", operation_id="UpdateChannel", guards=[ADMIN], opt=VERSIONED)
+    @update("/{channel_id:str}", "Channel", guards=[ADMIN], opt=VERSIONED)
     async def update_channel(
         self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
     ) -> Response[Channel]:
         """Update a channel. Absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
-        return etags.with_etag(await channels.update(str(channel_id), data, version=version))
-
-    @put("/{channel_id:str}", operation_id="UpdateChannelByPut", guards=[ADMIN], opt=VERSIONED)
-    async def update_channel_by_put(
-        self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
-    ) -> Response[Channel]:
-        """Update a channel, as PATCH does. Absent fields stay."""
         return etags.with_etag(await channels.update(str(channel_id), data, version=version))
 
     @delete("/{channel_id:str}", operation_id="DeleteChannel", guards=[ADMIN], opt=VERSIONED)

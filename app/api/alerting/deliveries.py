@@ -41,14 +41,14 @@ Until = Annotated[
 ]
 
 
-class Deliveries(Struct, frozen=True, kw_only=True):
+class Deliveries(Struct, frozen=True):
     """The first deliveries, at most 1,000."""
 
     deliveries: list[Delivery]
     total: Annotated[int, Meta(description="Counted up to 100,000.")]
 
 
-class DeliveryPage(Struct, frozen=True, kw_only=True):
+class DeliveryPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[Delivery]
@@ -86,8 +86,8 @@ async def list_request(
     order: FromQuery[Order] = "desc",
 ) -> ListRequest[DeliveryQuery]:
     """The filters with the order and the requested page."""
-    window, descending = pagination.window_of(page, limit), order == "desc"
-    query = replace(filters, sort=sort, descending=descending, limit=window.limit, offset=window.offset)
+    window = pagination.window_of(page, limit)
+    query = replace(filters, sort=sort, **window.part(order))
     return ListRequest(query, window)
 
 
@@ -109,9 +109,7 @@ class DeliveryController(Controller):
             await delivery_queries.list_page(list_request.query),
             await delivery_queries.count(list_request.query),
         )
-        if list_request.window.page is None:
-            return Deliveries(deliveries=found, total=total)
-        return DeliveryPage(data=found, pagination=pagination.page_info(list_request.window, total))
+        return list_request.reply(found, total, Deliveries, DeliveryPage)
 
     @post("/resend", operation_id="ResendDeliveries", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
     async def resend_deliveries(

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import structlog
-from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
@@ -16,6 +16,7 @@ from app.api.http import etags, pagination
 from app.api.http.errors import request_id_of
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.rate_limits import RUN_LIMIT
+from app.api.http.updates import update
 from app.security.auth.policy import ADMIN, OPERATOR
 from app.store.alerting import webhook_deliveries, webhooks
 from app.store.alerting.channel_tests import sample_event
@@ -41,28 +42,28 @@ StateFilter = Annotated[WebhookDeliveryState | None, QueryParameter(name="state"
 log = structlog.get_logger()
 
 
-class Webhooks(Struct, frozen=True, kw_only=True):
+class Webhooks(Struct, frozen=True):
     """The whole list, up to 1,000 items. `total` counts all of them."""
 
     webhooks: list[WebhookEndpoint]
     total: int
 
 
-class WebhookPage(Struct, frozen=True, kw_only=True):
+class WebhookPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[WebhookEndpoint]
     pagination: Pagination
 
 
-class WebhookDeliveries(Struct, frozen=True, kw_only=True):
+class WebhookDeliveries(Struct, frozen=True):
     """The whole list, up to 1,000 items. `total` counts all of them."""
 
     deliveries: list[WebhookDelivery]
     total: int
 
 
-class WebhookDeliveryPage(Struct, frozen=True, kw_only=True):
+class WebhookDeliveryPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[WebhookDelivery]
@@ -86,9 +87,7 @@ async def list_request(
 ) -> ListRequest[WebhookQuery]:
     """The requested webhooks, from the query parameters."""
     window = pagination.window_of(page, limit)
-    query = WebhookQuery(
-        q=q, active=active, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset
-    )
+    query = WebhookQuery(q=q, active=active, sort=sort, **window.part(order))
     return ListRequest(query, window)
 
 
@@ -100,9 +99,7 @@ async def deliveries_request(
 ) -> ListRequest[WebhookDeliveryQuery]:
     """The requested deliveries of a webhook, from the query parameters."""
     window = pagination.window_of(page, limit)
-    query = WebhookDeliveryQuery(
-        state=delivery_state, descending=order == "desc", limit=window.limit, offset=window.offset
-    )
+    query = WebhookDeliveryQuery(state=delivery_state, **window.part(order))
     return ListRequest(query, window)
 
 
@@ -118,9 +115,7 @@ class WebhookController(Controller):
     async def list_webhooks(self, list_request: NamedDependency[ListRequest[WebhookQuery]]) -> Webhooks | WebhookPage:
         """List webhooks, by name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await webhooks.list_page(list_request.query)
-        if list_request.window.page is None:
-            return Webhooks(webhooks=found, total=total)
-        return WebhookPage(data=found, pagination=pagination.page_info(list_request.window, total))
+        return list_request.reply(found, total, Webhooks, WebhookPage)
 
     @post(operation_id="CreateWebhook", guards=[ADMIN])
     async def create_webhook(self, data: JSONBody[WebhookDraft]) -> Response[WebhookEndpoint]:
@@ -132,18 +127,11 @@ class WebhookController(Controller):
         """Get one webhook with its health."""
         return etags.with_etag(await webhooks.get(str(webhook_id)))
 
-    @patch("/{webhook_id:str}", operation_id="UpdateWebhook", guards=[ADMIN], opt=VERSIONED)
+    @update("/{webhook_id:str}", "Webhook", guards=[ADMIN], opt=VERSIONED)
     async def update_webhook(
         self, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch], version: NamedDependency[int | None]
     ) -> Response[WebhookEndpoint]:
         """Update a webhook. Absent fields stay; secrets are only kept for the same host. A disabled one is retried."""
-        return etags.with_etag(await webhooks.update(str(webhook_id), data, version=version))
-
-    @put("/{webhook_id:str}", operation_id="UpdateWebhookByPut", guards=[ADMIN], opt=VERSIONED)
-    async def update_webhook_by_put(
-        self, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch], version: NamedDependency[int | None]
-    ) -> Response[WebhookEndpoint]:
-        """Update a webhook, as PATCH does. Absent fields stay."""
         return etags.with_etag(await webhooks.update(str(webhook_id), data, version=version))
 
     @delete("/{webhook_id:str}", operation_id="DeleteWebhook", guards=[ADMIN], opt=VERSIONED)
@@ -167,9 +155,7 @@ class WebhookController(Controller):
         """List the deliveries of a webhook with their outcome, newest first."""
         await webhooks.get(str(webhook_id))
         found, total = await webhook_deliveries.list_page(str(webhook_id), list_request.query)
-        if list_request.window.page is None:
-            return WebhookDeliveries(deliveries=found, total=total)
-        return WebhookDeliveryPage(data=found, pagination=pagination.page_info(list_request.window, total))
+        return list_request.reply(found, total, WebhookDeliveries, WebhookDeliveryPage)
 
     @post("/{webhook_id:str}/deliveries/{delivery_id:str}/redeliver", operation_id="ResendWebhookDelivery",
           status_code=202, opt=RESENDING)  # fmt: skip

@@ -1,6 +1,7 @@
 """Pagination: a list is returned whole under its own name, or as a page when `page` or `limit` is given."""
 
-from typing import Annotated, Generic, Literal, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Generic, Literal, TypedDict, TypeVar
 
 from litestar.params import QueryParameter
 from msgspec import Struct
@@ -23,6 +24,9 @@ TagFilter = Annotated[
 ]
 Order = Literal["asc", "desc"]
 Query = TypeVar("Query")
+Item = TypeVar("Item")
+Whole = TypeVar("Whole")
+Paged = TypeVar("Paged")
 # Clients store the numbers, people use the names.
 StatusFilter = Literal["0", "1", "2", "3", "4", "5", "down", "up", "pending", "maintenance", "degraded", "unknown"]
 
@@ -41,6 +45,18 @@ class Window(Struct, frozen=True):
         """How many resources come before the page."""
         return 0 if self.page is None else (self.page - 1) * self.limit
 
+    def part(self, order: Order) -> "ListPart":
+        """The same for a query of the store."""
+        return ListPart(descending=order == "desc", limit=self.limit, offset=self.offset)
+
+
+class ListPart(TypedDict):
+    """The fields by which every query of the store says which part of its list is requested, and in which direction."""
+
+    descending: bool
+    limit: int
+    offset: int
+
 
 class ListRequest(Struct, Generic[Query], frozen=True):
     """A list request: the filters and order, and the requested part."""
@@ -48,17 +64,27 @@ class ListRequest(Struct, Generic[Query], frozen=True):
     query: Query
     window: Window
 
+    def reply(
+        self,
+        found: list[Item],
+        total: int,
+        whole: Callable[[list[Item], int], Whole],
+        page: Callable[[list[Item], Pagination], Paged],
+    ) -> Whole | Paged:
+        """The list whole, or as a page when one was requested.
+
+        total  how many there are in all
+        """
+        if self.window.page is None:
+            return whole(found, total)
+        return page(found, page_info(self.window, total))
+
 
 def window_of(page: int | None, limit: int | None) -> Window:
     """The requested page, or the whole list without `page` and `limit`."""
     if page is None and limit is None:
         return Window(None, MAX_UNPAGED)
     return Window(page or 1, limit or DEFAULT_LIMIT)
-
-
-async def optional_window(page: Page = None, limit: Limit = None) -> Window:
-    """`window_of` as a dependency, for lists with many filters."""
-    return window_of(page, limit)
 
 
 async def required_window(page: PageNumber = 1, per_page: PerPage = DEFAULT_LIMIT) -> Window:

@@ -4,13 +4,14 @@ from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api.http import etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
+from app.api.http.updates import update
 from app.security.auth.policy import VIEWER
 from app.store.identity import api_keys
 from app.store.identity.api_keys import ApiKeyQuery
@@ -23,14 +24,14 @@ AnyRequest = Request[Any, Any, Any]
 Sort = Literal["name", "created_at", "updated_at", "last_used_at"]
 
 
-class ApiKeys(Struct, frozen=True, kw_only=True):
+class ApiKeys(Struct, frozen=True):
     """The whole list, up to 1,000 items. `total` counts all of them."""
 
     api_keys: list[ApiKey]
     total: int
 
 
-class ApiKeyPage(Struct, frozen=True, kw_only=True):
+class ApiKeyPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[ApiKey]
@@ -46,10 +47,9 @@ async def list_request(
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[ApiKeyQuery]:
     """The requested keys, from the query parameters."""
-    window, owner_id = pagination.window_of(page, limit), str(user_id) if user_id else None
-    query = ApiKeyQuery(
-        q=q, user_id=owner_id, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset
-    )
+    window = pagination.window_of(page, limit)
+    owner_id = str(user_id) if user_id else None
+    query = ApiKeyQuery(q=q, user_id=owner_id, sort=sort, **window.part(order))
     return ListRequest(query, window)
 
 
@@ -67,9 +67,7 @@ class ApiKeyController(Controller):
     ) -> ApiKeys | ApiKeyPage:
         """List your own keys, or everybody's as an admin. Paged when `page` or `limit` is given."""
         found, total = await api_keys.list_page(list_request.query, principal)
-        if list_request.window.page is None:
-            return ApiKeys(api_keys=found, total=total)
-        return ApiKeyPage(data=found, pagination=pagination.page_info(list_request.window, total))
+        return list_request.reply(found, total, ApiKeys, ApiKeyPage)
 
     @post(operation_id="CreateApiKey")
     async def create_api_key(
@@ -85,7 +83,7 @@ class ApiKeyController(Controller):
         """Get one key, without its secret."""
         return etags.with_etag(await api_keys.get(str(key_id), principal))
 
-    @patch("/{key_id:str}", operation_id="UpdateApiKey", opt=VERSIONED)
+    @update("/{key_id:str}", "ApiKey", opt=VERSIONED)
     async def update_api_key(
         self,
         request: AnyRequest,
@@ -95,19 +93,6 @@ class ApiKeyController(Controller):
         version: NamedDependency[int | None],
     ) -> Response[ApiKey]:
         """Update a key. Absent fields stay. Takes effect within a second, for open WebSockets as well."""
-        scopes = request.app.state.scopes
-        return etags.with_etag(await api_keys.update(str(key_id), data, principal, scopes, version=version))
-
-    @put("/{key_id:str}", operation_id="UpdateApiKeyByPut", opt=VERSIONED)
-    async def update_api_key_by_put(
-        self,
-        request: AnyRequest,
-        key_id: FromPath[UUID],
-        data: JSONBody[ApiKeyPatch],
-        principal: NamedDependency[Principal],
-        version: NamedDependency[int | None],
-    ) -> Response[ApiKey]:
-        """Update an API key, as PATCH does. Absent fields stay."""
         scopes = request.app.state.scopes
         return etags.with_etag(await api_keys.update(str(key_id), data, principal, scopes, version=version))
 

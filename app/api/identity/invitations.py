@@ -28,14 +28,14 @@ from schema.users import LoginResponse, Principal
 Sort = Literal["created_at", "expires_at", "email"]
 
 
-class Invitations(Struct, frozen=True, kw_only=True):
+class Invitations(Struct, frozen=True):
     """The whole list, up to 1,000 items. `total` counts all of them."""
 
     invitations: list[Invitation]
     total: int
 
 
-class InvitationPage(Struct, frozen=True, kw_only=True):
+class InvitationPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[Invitation]
@@ -51,10 +51,8 @@ async def list_request(
     order: FromQuery[Order] = "desc",
 ) -> ListRequest[InvitationQuery]:
     """The requested invitations, from the query parameters."""
-    window, descending = pagination.window_of(page, limit), order == "desc"
-    query = InvitationQuery(
-        q=q, status=status, sort=sort, descending=descending, limit=window.limit, offset=window.offset
-    )
+    window = pagination.window_of(page, limit)
+    query = InvitationQuery(q=q, status=status, sort=sort, **window.part(order))
     return ListRequest(query, window)
 
 
@@ -77,9 +75,7 @@ class InvitationController(Controller):
     ) -> Invitations | InvitationPage:
         """List invitations, newest first unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await invitations.list_page(list_request.query)
-        if list_request.window.page is None:
-            return Invitations(invitations=found, total=total)
-        return InvitationPage(data=found, pagination=pagination.page_info(list_request.window, total))
+        return list_request.reply(found, total, Invitations, InvitationPage)
 
     @post(operation_id="CreateInvitation", guards=[ADMIN], opt={"refusals": [409]})
     async def create_invitation(

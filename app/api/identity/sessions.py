@@ -8,7 +8,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
 from app.api.http import pagination
-from app.api.http.pagination import ListRequest, Order, Window
+from app.api.http.pagination import Limit, ListRequest, Order, Page
 from app.security.auth.policy import VIEWER
 from app.store.identity import session_queries, sessions
 from app.store.identity.session_queries import SessionQuery
@@ -22,36 +22,36 @@ UserFilter = Annotated[str | None, QueryParameter(max_length=64, description="On
 IncludeOwn = Annotated[bool, QueryParameter(name="all", description="Also end the current session.")]
 
 
-class Sessions(Struct, frozen=True, kw_only=True):
+class Sessions(Struct, frozen=True):
     """The whole list, up to 1,000 items. `total` counts all of them."""
 
-    total: int
     sessions: list[Session]
+    total: int
 
 
-class SessionPage(Struct, frozen=True, kw_only=True):
+class SessionPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[Session]
     pagination: Pagination
 
 
-async def list_request(
+async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
     principal: NamedDependency[Principal],
-    window: NamedDependency[Window],
+    page: Page = None,
+    limit: Limit = None,
     active: FromQuery[bool | None] = None,
     user_id: UserFilter = None,
     sort: FromQuery[Sort] = "last_accessed",
     order: FromQuery[Order] = "desc",
 ) -> ListRequest[SessionQuery]:
     """The requested sessions that the caller may see, from the query parameters."""
+    window = pagination.window_of(page, limit)
     query = SessionQuery(
         user_id=_visible_user_id(principal) or user_id,
         active=active,
         sort=sort,
-        descending=order == "desc",
-        limit=window.limit,
-        offset=window.offset,
+        **window.part(order),
     )
     return ListRequest(query, window)
 
@@ -65,16 +65,14 @@ class SessionController(Controller):
 
     @get(
         operation_id="ListSessions",
-        dependencies={"window": Provide(pagination.optional_window), "list_request": Provide(list_request)},
+        dependencies={"list_request": Provide(list_request)},
     )
     async def list_sessions(
         self, list_request: NamedDependency[ListRequest[SessionQuery]], principal: NamedDependency[Principal]
     ) -> Sessions | SessionPage:
         """List your own sessions, or everybody's as an admin. The last used are first; ended ones are included."""
         found, total = await session_queries.list_page(list_request.query, principal.session_id)
-        if list_request.window.page is None:
-            return Sessions(total=total, sessions=found)
-        return SessionPage(data=found, pagination=pagination.page_info(list_request.window, total))
+        return list_request.reply(found, total, Sessions, SessionPage)
 
     @get("/{session_id:str}", operation_id="GetSession")
     async def get_session(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> Session:

@@ -4,14 +4,15 @@ import secrets
 from typing import Any, Literal
 from uuid import UUID
 
-from litestar import Controller, Request, Response, delete, get, patch, post, put
+from litestar import Controller, Request, Response, delete, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api.http import audit_trail, etags, pagination
-from app.api.http.pagination import ListRequest, Order, Search, Window
+from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
+from app.api.http.updates import update
 from app.api.identity import invitations
 from app.api.identity.auth import username_from_email
 from app.security.auth.policy import ADMIN
@@ -30,22 +31,23 @@ AnyRequest = Request[Any, Any, Any]
 Sort = Literal["username", "email", "role", "created_at", "last_seen_at"]
 
 
-class Users(Struct, frozen=True, kw_only=True):
+class Users(Struct, frozen=True):
     """The whole list, up to 1,000 items. `total` counts all of them."""
 
     users: list[UserDetail]
     total: int
 
 
-class UserPage(Struct, frozen=True, kw_only=True):
+class UserPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[UserDetail]
     pagination: Pagination
 
 
-async def list_request(
-    window: NamedDependency[Window],
+async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
+    page: Page = None,
+    limit: Limit = None,
     q: Search = None,
     role: FromQuery[Role | None] = None,
     active: FromQuery[bool | None] = None,
@@ -53,9 +55,8 @@ async def list_request(
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[UserQuery]:
     """The requested users, from the query parameters."""
-    query = UserQuery(
-        q=q, role=role, active=active, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset
-    )
+    window = pagination.window_of(page, limit)
+    query = UserQuery(q=q, role=role, active=active, sort=sort, **window.part(order))
     return ListRequest(query, window)
 
 
@@ -66,7 +67,6 @@ class UserController(Controller):
     tags = ("Users",)
     guards = (ADMIN,)
     dependencies = {  # noqa: RUF012  # Litestar's way
-        "window": Provide(pagination.optional_window),
         "list_request": Provide(list_request),
         "version": Provide(etags.if_match),
     }
@@ -75,9 +75,7 @@ class UserController(Controller):
     async def list_users(self, list_request: NamedDependency[ListRequest[UserQuery]]) -> Users | UserPage:
         """List users, by user name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await user_admin.list_page(list_request.query)
-        if list_request.window.page is None:
-            return Users(users=found, total=total)
-        return UserPage(data=found, pagination=pagination.page_info(list_request.window, total))
+        return list_request.reply(found, total, Users, UserPage)
 
     @post(operation_id="CreateUser", opt=CREATING)
     async def create_user(
@@ -99,7 +97,7 @@ class UserController(Controller):
         """Get one user."""
         return etags.with_etag(await user_admin.get(str(user_id)))
 
-    @patch("/{user_id:str}", operation_id="UpdateUser", opt=VERSIONED)
+    @update("/{user_id:str}", "User", opt=VERSIONED)
     async def update_user(
         self,
         request: AnyRequest,
@@ -111,17 +109,6 @@ class UserController(Controller):
 
         A lower role, or `active: false`, also disables their API keys, unless `keys` is `keep`.
         """
-        return await _update_user(request, str(user_id), data, version)
-
-    @put("/{user_id:str}", operation_id="UpdateUserByPut", opt=VERSIONED)
-    async def update_user_by_put(
-        self,
-        request: AnyRequest,
-        user_id: FromPath[UUID],
-        data: JSONBody[UserPatch],
-        version: NamedDependency[int | None],
-    ) -> Response[UpdatedUser]:
-        """Update a user, as PATCH does. Absent fields stay."""
         return await _update_user(request, str(user_id), data, version)
 
     @post("/{user_id:str}/reset-password", operation_id="ResetUserPassword", status_code=200)

@@ -3,13 +3,14 @@
 from typing import Literal
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api.http import etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
+from app.api.http.updates import update
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.incidents import escalation_policies
 from app.store.incidents.escalation_policies import EscalationQuery
@@ -21,14 +22,14 @@ VERSIONED = {"refusals": [412]}
 Sort = Literal["name", "created_at", "updated_at"]
 
 
-class Escalations(Struct, frozen=True, kw_only=True):
+class Escalations(Struct, frozen=True):
     """The whole list, up to 1,000 items. `total` counts all of them."""
 
     escalations: list[Escalation]
     total: int
 
 
-class EscalationPage(Struct, frozen=True, kw_only=True):
+class EscalationPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[Escalation]
@@ -44,10 +45,8 @@ async def list_request(
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[EscalationQuery]:
     """The requested escalations, from the query parameters."""
-    window, descending = pagination.window_of(page, limit), order == "desc"
-    query = EscalationQuery(
-        q=q, sort=sort, descending=descending, limit=window.limit, offset=window.offset, visible_to=principal.tags
-    )
+    window = pagination.window_of(page, limit)
+    query = EscalationQuery(q=q, sort=sort, **window.part(order), visible_to=principal.tags)
     return ListRequest(query, window)
 
 
@@ -65,9 +64,7 @@ class EscalationController(Controller):
     ) -> Escalations | EscalationPage:
         """List escalations, by name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await escalation_policies.list_page(list_request.query)
-        if list_request.window.page is None:
-            return Escalations(escalations=found, total=total)
-        return EscalationPage(data=found, pagination=pagination.page_info(list_request.window, total))
+        return list_request.reply(found, total, Escalations, EscalationPage)
 
     @post(operation_id="CreateEscalation", guards=[ADMIN])
     async def create_escalation(self, data: JSONBody[EscalationDraft]) -> Response[Escalation]:
@@ -81,18 +78,11 @@ class EscalationController(Controller):
         """Get one escalation."""
         return etags.with_etag(await escalation_policies.get(str(escalation_id), principal.tags))
 
-    @patch("/{escalation_id:str}", operation_id="UpdateEscalation", guards=[ADMIN], opt=VERSIONED)
+    @update("/{escalation_id:str}", "Escalation", guards=[ADMIN], opt=VERSIONED)
     async def update_escalation(
         self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
     ) -> Response[Escalation]:
         """Update an escalation. Absent fields stay; `steps` are replaced whole, and open incidents use the new ones."""
-        return etags.with_etag(await escalation_policies.update(str(escalation_id), data, version=version))
-
-    @put("/{escalation_id:str}", operation_id="UpdateEscalationByPut", guards=[ADMIN], opt=VERSIONED)
-    async def update_escalation_by_put(
-        self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
-    ) -> Response[Escalation]:
-        """Update an escalation, as PATCH does. Absent fields stay."""
         return etags.with_etag(await escalation_policies.update(str(escalation_id), data, version=version))
 
     @delete("/{escalation_id:str}", operation_id="DeleteEscalation", guards=[ADMIN], opt=VERSIONED)

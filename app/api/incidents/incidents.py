@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import Struct
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from app import clock
 from app.api.http import etags, pagination, query_params
 from app.api.http.pagination import Limit, ListRequest, Order, Page
+from app.api.http.updates import update
 from app.api.incidents import incident_changes
 from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
 from app.store.incidents import incidents
@@ -44,14 +45,14 @@ Until = Annotated[
 ]
 
 
-class Incidents(Struct, frozen=True, kw_only=True):
+class Incidents(Struct, frozen=True):
     """The whole list, up to 1,000 items. `total` counts all of them."""
 
     incidents: list[Incident]
     total: int
 
 
-class IncidentPage(Struct, frozen=True, kw_only=True):
+class IncidentPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[Incident]
@@ -84,15 +85,13 @@ async def list_request(
 ) -> ListRequest[IncidentQuery]:
     """The filters with the order and the requested page."""
     window = pagination.window_of(page, limit)
-    query = replace(filters, sort=sort, descending=order == "desc", limit=window.limit, offset=window.offset)
+    query = replace(filters, sort=sort, **window.part(order))
     return ListRequest(query, window)
 
 
 async def _load_page(list_request: ListRequest[IncidentQuery], monitor_id: UUID | None) -> Incidents | IncidentPage:
     found, total = await incidents.list_page(replace(list_request.query, monitor_id=monitor_id and str(monitor_id)))
-    if list_request.window.page is None:
-        return Incidents(incidents=found, total=total)
-    return IncidentPage(data=found, pagination=pagination.page_info(list_request.window, total))
+    return list_request.reply(found, total, Incidents, IncidentPage)
 
 
 class IncidentController(Controller):
@@ -144,18 +143,11 @@ class IncidentController(Controller):
         """Get one incident with its timeline."""
         return etags.with_etag(await incidents.get(str(incident_id), principal.tags))
 
-    @patch("/incidents/{incident_id:str}", operation_id="UpdateIncident", guards=[OPERATOR], opt=VERSIONED)
+    @update("/incidents/{incident_id:str}", "Incident", guards=[OPERATOR], opt=VERSIONED)
     async def update_incident(
         self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
     ) -> Response[IncidentDetail]:
         """Update an incident. Absent fields stay."""
-        return etags.with_etag(await incidents.update(str(incident_id), data, version=version))
-
-    @put("/incidents/{incident_id:str}", operation_id="UpdateIncidentByPut", guards=[OPERATOR], opt=VERSIONED)
-    async def update_incident_by_put(
-        self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
-    ) -> Response[IncidentDetail]:
-        """Update an incident, as PATCH does. Absent fields stay."""
         return etags.with_etag(await incidents.update(str(incident_id), data, version=version))
 
     @delete("/incidents/{incident_id:str}", operation_id="DeleteIncident", guards=[ADMIN], opt=VERSIONED)

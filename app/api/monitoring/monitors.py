@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Literal, cast
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
@@ -11,6 +11,7 @@ from msgspec import Struct
 from app.api.http import etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search, StatusFilter, TagFilter
 from app.api.http.rate_limits import RUN_LIMIT
+from app.api.http.updates import update
 from app.api.monitoring import monitor_changes, push_ingest, run_now
 from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
 from app.security.secrets import config_views
@@ -31,14 +32,14 @@ else:
     MonitorType = Literal[tuple(TARGETS)]  # every type there is; only the running program knows them
 
 
-class Monitors(Struct, frozen=True, kw_only=True):
+class Monitors(Struct, frozen=True):
     """The whole list, up to 1,000 items. `total` counts all of them."""
 
     monitors: list[Monitor]
     total: int
 
 
-class MonitorPage(Struct, frozen=True, kw_only=True):
+class MonitorPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[Monitor]
@@ -66,9 +67,7 @@ async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
         status=pagination.parse_status(status),
         tag=tag,
         sort=sort,
-        descending=order == "desc",
-        limit=window.limit,
-        offset=window.offset,
+        **window.part(order),
         visible_to=principal.tags,
     )
     return ListRequest(query, window)
@@ -93,9 +92,7 @@ class MonitorController(Controller):
         """List monitors, by name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await monitors.list_page(list_request.query)
         found = config_views.configs_visible_to(principal, found)
-        if list_request.window.page is None:
-            return Monitors(monitors=found, total=total)
-        return MonitorPage(data=found, pagination=pagination.page_info(list_request.window, total))
+        return list_request.reply(found, total, Monitors, MonitorPage)
 
     @post(operation_id="CreateMonitor", guards=[ADMIN])
     async def create_monitor(self, data: JSONBody[MonitorDraft]) -> Response[Monitor]:
@@ -110,20 +107,11 @@ class MonitorController(Controller):
         (monitor,) = config_views.configs_visible_to(principal, [await monitors.get(str(monitor_id), principal.tags)])
         return etags.with_etag(monitor)
 
-    @patch("/{monitor_id:str}", operation_id="UpdateMonitor", guards=[ADMIN], opt=VERSIONED)
+    @update("/{monitor_id:str}", "Monitor", guards=[ADMIN], opt=VERSIONED)
     async def update_monitor(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
         """Update a monitor. Absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
-        change = await monitors.update(str(monitor_id), data, version=version)
-        await monitor_changes.publish(change)
-        return etags.with_etag(change.monitor)
-
-    @put("/{monitor_id:str}", operation_id="UpdateMonitorByPut", guards=[ADMIN], opt=VERSIONED)
-    async def update_monitor_by_put(
-        self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
-    ) -> Response[Monitor]:
-        """Update a monitor, as PATCH does. Absent fields stay."""
         change = await monitors.update(str(monitor_id), data, version=version)
         await monitor_changes.publish(change)
         return etags.with_etag(change.monitor)

@@ -3,13 +3,14 @@
 from typing import Literal
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app.api.http import etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
+from app.api.http.updates import update
 from app.api.monitoring import monitor_changes
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.monitoring import proxies
@@ -22,14 +23,14 @@ VERSIONED, IN_USE = {"refusals": [412]}, {"refusals": [409, 412]}
 Sort = Literal["name", "created_at", "updated_at"]
 
 
-class Proxies(Struct, frozen=True, kw_only=True):
+class Proxies(Struct, frozen=True):
     """The whole list, up to 1,000 items. `total` counts all of them."""
 
     proxies: list[Proxy]
     total: int
 
 
-class ProxyPage(Struct, frozen=True, kw_only=True):
+class ProxyPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[Proxy]
@@ -46,14 +47,12 @@ async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[ProxyQuery]:
     """The requested proxies, from the query parameters."""
-    window, descending = pagination.window_of(page, limit), order == "desc"
+    window = pagination.window_of(page, limit)
     query = ProxyQuery(
         q=q,
         protocol=protocol,
         sort=sort,
-        descending=descending,
-        limit=window.limit,
-        offset=window.offset,
+        **window.part(order),
         visible_to=principal.tags,
     )
     return ListRequest(query, window)
@@ -71,9 +70,7 @@ class ProxyController(Controller):
     async def list_proxies(self, list_request: NamedDependency[ListRequest[ProxyQuery]]) -> Proxies | ProxyPage:
         """List proxies, by name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await proxies.list_page(list_request.query)
-        if list_request.window.page is None:
-            return Proxies(proxies=found, total=total)
-        return ProxyPage(data=found, pagination=pagination.page_info(list_request.window, total))
+        return list_request.reply(found, total, Proxies, ProxyPage)
 
     @post(operation_id="CreateProxy", guards=[ADMIN])
     async def create_proxy(self, data: JSONBody[ProxyDraft]) -> Response[Proxy]:
@@ -85,7 +82,7 @@ class ProxyController(Controller):
         """Get one proxy."""
         return etags.with_etag(await proxies.get(str(proxy_id), principal.tags))
 
-    @patch("/{proxy_id:str}", operation_id="UpdateProxy", guards=[ADMIN], opt=VERSIONED)
+    @update("/{proxy_id:str}", "Proxy", guards=[ADMIN], opt=VERSIONED)
     async def update_proxy(
         self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
     ) -> Response[Proxy]:
@@ -93,15 +90,6 @@ class ProxyController(Controller):
 
         Its address can't change while monitors send secrets through it that it can read; a 409 names them.
         """
-        proxy, monitor_ids = await proxies.update(str(proxy_id), data, version=version)
-        await monitor_changes.reschedule(monitor_ids)
-        return etags.with_etag(proxy)
-
-    @put("/{proxy_id:str}", operation_id="UpdateProxyByPut", guards=[ADMIN], opt=VERSIONED)
-    async def update_proxy_by_put(
-        self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
-    ) -> Response[Proxy]:
-        """Update a proxy, as PATCH does. Absent fields stay."""
         proxy, monitor_ids = await proxies.update(str(proxy_id), data, version=version)
         await monitor_changes.reschedule(monitor_ids)
         return etags.with_etag(proxy)

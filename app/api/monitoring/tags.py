@@ -3,7 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
@@ -11,6 +11,7 @@ from msgspec import Struct
 from app import response_cache
 from app.api.http import etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
+from app.api.http.updates import update
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.monitoring import tags
 from app.store.monitoring.tags import TagQuery
@@ -22,14 +23,14 @@ VERSIONED = {"refusals": [409, 412]}
 Sort = Literal["name", "created_at", "updated_at"]
 
 
-class Tags(Struct, frozen=True, kw_only=True):
+class Tags(Struct, frozen=True):
     """The whole list, up to 1,000 items. `total` counts all of them."""
 
     tags: list[Tag]
     total: int
 
 
-class TagPage(Struct, frozen=True, kw_only=True):
+class TagPage(Struct, frozen=True):
     """One page of a list."""
 
     data: list[Tag]
@@ -45,10 +46,8 @@ async def list_request(
     order: FromQuery[Order] = "asc",
 ) -> ListRequest[TagQuery]:
     """The requested tags, from the query parameters."""
-    window, descending = pagination.window_of(page, limit), order == "desc"
-    query = TagQuery(
-        q=q, sort=sort, descending=descending, limit=window.limit, offset=window.offset, visible_to=principal.tags
-    )
+    window = pagination.window_of(page, limit)
+    query = TagQuery(q=q, sort=sort, **window.part(order), visible_to=principal.tags)
     return ListRequest(query, window)
 
 
@@ -64,9 +63,7 @@ class TagController(Controller):
     async def list_tags(self, list_request: NamedDependency[ListRequest[TagQuery]]) -> Tags | TagPage:
         """List tags, by name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await tags.list_page(list_request.query)
-        if list_request.window.page is None:
-            return Tags(tags=found, total=total)
-        return TagPage(data=found, pagination=pagination.page_info(list_request.window, total))
+        return list_request.reply(found, total, Tags, TagPage)
 
     @post(operation_id="CreateTag", guards=[ADMIN])
     async def create_tag(self, data: JSONBody[TagDraft]) -> Response[Tag]:
@@ -78,18 +75,11 @@ class TagController(Controller):
         """Get one tag."""
         return etags.with_etag(await tags.get(str(tag_id), principal.tags))
 
-    @patch("/{tag_id:str}", operation_id="UpdateTag", guards=[ADMIN], opt=VERSIONED)
+    @update("/{tag_id:str}", "Tag", guards=[ADMIN], opt=VERSIONED)
     async def update_tag(
         self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
     ) -> Response[Tag]:
         """Update a tag. Absent fields stay."""
-        return etags.with_etag(await tags.update(str(tag_id), data, version=version))
-
-    @put("/{tag_id:str}", operation_id="UpdateTagByPut", guards=[ADMIN], opt=VERSIONED)
-    async def update_tag_by_put(
-        self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
-    ) -> Response[Tag]:
-        """Update a tag, as PATCH does. Absent fields stay."""
         return etags.with_etag(await tags.update(str(tag_id), data, version=version))
 
     @delete("/{tag_id:str}", operation_id="DeleteTag", guards=[ADMIN], opt=VERSIONED)
