@@ -27,7 +27,7 @@ class MonitorFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tag: TagReference | UnsetType = UNSET
 
 
-class BulkRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BulkMonitorRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One action on monitors, selected by ids or by a filter."""
 
     action: BulkAction
@@ -39,7 +39,7 @@ class BulkRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ] = []
 
 
-class BulkItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class BulkMonitorResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The result for one monitor."""
 
     id: str
@@ -47,9 +47,9 @@ class BulkItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: Annotated[ErrorBody | UnsetType, Meta(description="Why the monitor was not changed.")] = UNSET
 
 
-class BulkResults(Struct, frozen=True, kw_only=True):
+class BulkMonitorResults(Struct, frozen=True, kw_only=True):
     """The result for each monitor: in the order of `ids`, or by name for a filter."""
 
-    results: list[BulkItem]
+    results: list[BulkMonitorResult]
     done: int
     failed: int

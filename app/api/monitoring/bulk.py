@@ -17,7 +17,7 @@ from app.errors import Forbidden, Invalid, Refusal
 from app.security.auth.policy import OPERATOR
 from app.store.transactions import monitors
 from app.store.transactions.monitors import MonitorChange, MonitorQuery
-from schema.bulk import MAX_MONITORS, BulkItem, BulkRequest, BulkResults, MonitorFilter
+from schema.bulk import MAX_MONITORS, BulkMonitorRequest, BulkMonitorResult, BulkMonitorResults, MonitorFilter
 from schema.status import Role
 from schema.users import Principal
 
@@ -31,7 +31,7 @@ REQUIRED_FIELDS = {"add_tags": "tag_ids", "remove_tags": "tag_ids"} | dict.fromk
 IDS_OR_FILTER = "is required; send either `ids` or a `filter`, not both"
 
 
-def _action_for(bulk: BulkRequest) -> BulkAction:
+def _action_for(bulk: BulkMonitorRequest) -> BulkAction:
     """The change to make to each monitor. Raises Invalid when a field that the action needs is missing."""
     if (field := REQUIRED_FIELDS.get(bulk.action)) and not getattr(bulk, field):
         raise Invalid.for_field(field, f"is required for {bulk.action}")
@@ -49,7 +49,7 @@ def _action_for(bulk: BulkRequest) -> BulkAction:
     return actions[bulk.action]
 
 
-async def _monitor_ids(bulk: BulkRequest, principal: Principal) -> list[str]:
+async def _monitor_ids(bulk: BulkMonitorRequest, principal: Principal) -> list[str]:
     """The monitors that the ids or the filter name. Raises Invalid."""
     if (bulk.ids is UNSET) == (bulk.filter is UNSET):
         raise Invalid.for_field("ids", IDS_OR_FILTER)
@@ -74,8 +74,8 @@ class BulkController(Controller):
 
     @post(operation_id="BulkUpdateMonitors", status_code=200)
     async def bulk_update_monitors(
-        self, data: JSONBody[BulkRequest], principal: NamedDependency[Principal], request: AnyRequest
-    ) -> BulkResults:
+        self, data: JSONBody[BulkMonitorRequest], principal: NamedDependency[Principal], request: AnyRequest
+    ) -> BulkMonitorResults:
         """Pause, resume, reset, delete, tag or link many monitors. Each one succeeds or fails on its own: the reply is
         200 either way, and `results` has the outcomes. `pause` and `resume` need an operator, the others an admin.
         """
@@ -89,10 +89,12 @@ class BulkController(Controller):
         if data.action == "reset":
             push_ingest.clear_endpoints()
         failed = sum(not one.ok for one in results)
-        return BulkResults(results=results, done=len(results) - failed, failed=failed)
+        return BulkMonitorResults(results=results, done=len(results) - failed, failed=failed)
 
 
-async def _apply_to_each(ids: Sequence[str], action: BulkAction, request: AnyRequest) -> AsyncIterator[BulkItem]:
+async def _apply_to_each(
+    ids: Sequence[str], action: BulkAction, request: AnyRequest
+) -> AsyncIterator[BulkMonitorResult]:
     """Change one monitor after the other, and publish the changes in batches."""
     remaining = iter(ids)
     while batch := list(islice(remaining, PUBLISH_BATCH_SIZE)):
@@ -100,7 +102,9 @@ async def _apply_to_each(ids: Sequence[str], action: BulkAction, request: AnyReq
         for id_ in batch:
             try:
                 changes.append(await action(id_))
-                yield BulkItem(id=id_, ok=True)
+                yield BulkMonitorResult(id=id_, ok=True)
             except Refusal as refusal:
-                yield BulkItem(id=id_, ok=False, error=errors.error_body(refusal, errors.request_id_of(request)))
+                yield BulkMonitorResult(
+                    id=id_, ok=False, error=errors.error_body(refusal, errors.request_id_of(request))
+                )
         await monitor_changes.publish(*changes)

@@ -14,6 +14,7 @@ from app.api.http import bodies
 from app.api.openapi.schemas import SchemaBuilder
 from schema.assertions import Assertion, Comparison, Operator
 from schema.channels import DRAFTS as CHANNEL_DRAFTS, PROVIDERS, ChannelConfig
+from schema.channels.rules import Grouping, Templates
 from schema.incidents import EntryKind
 from schema.monitors import DRAFTS as MONITOR_DRAFTS
 from schema.targets import TARGETS, Target
@@ -34,6 +35,7 @@ COMPONENT_NAMES: dict[type, str] = {
     Comparison: "ComparisonType",
     Encoding: "HttpBodyEncoding",
     EntryKind: "TimelineEntryKind",
+    Grouping: "ChannelGrouping",
     JsonLanguage: "JsonQueryLanguage",
     Method: "HttpMethod",
     Ntlm: "HttpNtlmAuth",
@@ -41,6 +43,7 @@ COMPONENT_NAMES: dict[type, str] = {
     Operator: "ComparisonOperator",
     RecordType: "DnsRecordType",
     SslMode: "PostgresSslMode",
+    Templates: "ChannelTemplates",
 }
 UNION_NAMES: dict[frozenset[type], str] = {
     frozenset(get_args(Target)): "MonitorConfig",

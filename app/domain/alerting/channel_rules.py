@@ -9,7 +9,7 @@ from schema.errors import FieldError
 
 UNKNOWN_EVENT = "must be the name of an event or a pattern, such as `monitor.down`, `monitor.*` or `*`"
 UNKNOWN_TIME_ZONE = "must be the name of a time zone, such as Europe/Berlin or UTC"
-ENDLESS_QUIET_HOURS = "must differ from `start`: quiet hours that never end would hold back everything"
+ENDLESS_QUIET_HOURS = "must differ from `start`; otherwise the quiet hours would never end"
 
 
 def rule_errors(events: Sequence[str], quiet: QuietHours | None) -> list[FieldError]:

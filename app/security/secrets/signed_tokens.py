@@ -13,7 +13,7 @@ from app.security.secrets import sealing
 
 ALGORITHM = "HS256"
 MFA_TOKEN_KIND = "mfa-token"  # noqa: S105  # between the two steps of a login
-TOKEN_INVALID = "The token is not valid, or too old: begin again."  # noqa: S105  # a sentence
+TOKEN_INVALID = "The token is not valid or has expired. Start again."  # noqa: S105  # a sentence
 
 
 def issue_token(kind: str, lifetime_s: int, **claims: Any) -> str:

@@ -140,7 +140,7 @@ def test_an_id_is_a_uuid_unless_it_is_somebody_elses_or_opaque(spec: dict[str, A
         "UpdatedUser",
     }  # the installation's own token is no user, and called api-admin
     opaque = {"Heartbeat", "Result", "Session", "AttestedCredential", "SignedCredential"}
-    echoed = {"BulkItem"}
+    echoed = {"BulkMonitorResult"}
     assert {name for name, one in ids.items() if one.get("format") != "uuid"} == users | opaque | echoed
 
 

@@ -23,7 +23,7 @@ ENTRY = {
     "hash": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 }
 RESPONSE_TEXTS = {  # by operation, then by media type
-    "ExportAudit": {
+    "ExportAuditLog": {
         "application/x-ndjson": msgspec.json.encode(ENTRY).decode() + "\n",
         "text/csv": f"{','.join(ENTRY)}\r\n{','.join(str(value) for value in ENTRY.values())}\r\n",
     }

@@ -239,7 +239,7 @@ async def test_the_log_is_taken_along_as_lines_or_as_a_table_and_that_is_recorde
 
 
 def test_the_documents_example_is_an_export() -> None:
-    lines, table = examples.RESPONSE_TEXTS["ExportAudit"].values()
+    lines, table = examples.RESPONSE_TEXTS["ExportAuditLog"].values()
     entry = msgspec.json.decode(lines, type=AuditEntry)
     assert msgspec.json.encode(entry) + b"\n" == lines.encode()
     assert audit._csv_row(audit.COLUMNS) + audit._csv_row(audit._cells(entry)) == table.encode()
