@@ -24,7 +24,7 @@ from app.api.http.request_context import QUIET
 from app.domain.parsing.plain_text import one_line
 from app.errors import Unauthorized
 from app.security.auth import cookies, principals
-from app.security.limits.client_ip import address_of, counted_address
+from app.security.limits.proxy_headers import address_of, counted_address
 from app.security.secrets import signed_tokens
 from app.security.secrets.sealing import DecryptionFailed
 from app.store.audit import log as audit

@@ -3,7 +3,7 @@
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.security.limits import tls_detection
+from app.security.limits import proxy_headers
 
 NAME = b"strict-transport-security"
 VALUE = b"max-age=31536000"  # a year; without includeSubDomains, which may belong to others
@@ -13,7 +13,7 @@ def middleware(app: ASGIApp) -> ASGIApp:
     """Wrap the application so that every response over TLS has the header."""
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or not tls_detection.is_tls(scope):
+        if scope["type"] != ScopeType.HTTP or not proxy_headers.is_tls(scope):
             await app(scope, receive, send)
             return
 

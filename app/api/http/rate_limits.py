@@ -18,7 +18,7 @@ from app.errors import Refusal, TooMany
 from app.security.auth import principals
 from app.security.auth.policy import RequiredRole
 from app.security.auth.principals import SAFE_METHODS, Connection
-from app.security.limits.client_ip import address_of, counted_address
+from app.security.limits.proxy_headers import address_of, counted_address
 from app.security.limits.rate_limits import RateLimiter, RateLimitState
 from app.security.limits.rejections import REJECTED
 from app.settings import Settings

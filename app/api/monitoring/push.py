@@ -22,7 +22,7 @@ from app.domain.monitoring.push_report import BODY_LIMIT_BYTES, MESSAGE_LIMIT, P
 from app.domain.parsing import sanitize
 from app.errors import LateBody
 from app.security.auth.policy import ANYONE
-from app.security.limits.client_ip import address_of
+from app.security.limits.proxy_headers import address_of
 from schema.field_types import MASK
 from schema.heartbeat_texts import LOGGED, PUSHED, STARTED
 from schema.jobs import CheckOutcome

@@ -19,8 +19,8 @@ from app.security.auth import api_keys, basic, cookies, tokens
 from app.security.auth.api_keys import Grant
 from app.security.auth.basic import BasicAuthUser
 from app.security.auth.ttl_cache import TtlCache
-from app.security.limits import brute_force, failed_logins, tls_detection
-from app.security.limits.client_ip import address_of
+from app.security.limits import brute_force, failed_logins, proxy_headers
+from app.security.limits.proxy_headers import address_of
 from schema.login_attempts import AuthMethod, CredentialKind
 from schema.status import Role
 from schema.users import Principal
@@ -108,7 +108,7 @@ def is_same_origin(connection: Connection) -> bool:
         given, client = urlsplit(origin), urlsplit(connection.app.state.settings.client_url)
     except ValueError:  # such as an unclosed bracket
         return False
-    own = ("https" if tls_detection.is_tls(connection.scope) else "http", connection.headers.get("Host", ""))
+    own = ("https" if proxy_headers.is_tls(connection.scope) else "http", connection.headers.get("Host", ""))
     return (given.scheme, given.netloc) in (own, (client.scheme, client.netloc))
 
 
