@@ -34,9 +34,7 @@ from app.api.compat.plugins import PluginController
 from app.api.compat.results import ResultController
 from app.api.http import (
     bodies as body,
-    durable_replies,
     errors,
-    hsts,
     idempotency,
     options,
     query_params,
@@ -175,7 +173,7 @@ def create_app(settings: Settings | None = None, *, extra: Sequence[Any] = ()) -
     options.declare_allowed_methods(app)
     policy.declare_rules(app)
     rate_limits.declare_groups(app)
-    app.asgi_handler = hsts.middleware(durable_replies.middleware(request_context.middleware(app.asgi_handler)))
+    app.asgi_handler = request_context.middleware(app.asgi_handler)
     configure_app(app, settings)
     return app
 

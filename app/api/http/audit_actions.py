@@ -5,12 +5,14 @@
 """
 
 import re
+from functools import cache
 from typing import Any, cast
 
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Scope
 
 AUDITED = "audited"  # `opt={AUDITED: True}`: records a GET as well, such as an export
+QUIET = "quiet"  # `opt={QUIET: True}`: recorded elsewhere: no entry, and the log line is at debug level
 VERBS = {
     "add": "created",
     "create": "created",
@@ -62,6 +64,7 @@ ACTION_OVERRIDES = {
 _NAME_PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 
 
+@cache
 def action_of(operation_id: str) -> str:
     """The action of an operation."""
     if operation_id in ACTION_OVERRIDES:

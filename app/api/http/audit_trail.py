@@ -20,7 +20,7 @@ from msgspec import UNSET, Struct
 
 from app import db
 from app.api.http import audit_actions
-from app.api.http.request_context import QUIET
+from app.api.http.audit_actions import QUIET
 from app.domain.parsing.plain_text import one_line
 from app.errors import Unauthorized
 from app.security.auth import cookies, principals

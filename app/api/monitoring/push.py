@@ -13,8 +13,8 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from app.api.http import query_params
+from app.api.http.audit_actions import QUIET
 from app.api.http.rate_limits import RATE, UNLIMITED
-from app.api.http.request_context import QUIET
 from app.api.monitoring import push_ingest, push_runs
 from app.domain.monitoring import push_deadlines, push_report
 from app.domain.monitoring.push_deadlines import PushSchedule, ReceivedReports

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from app import db
 from app.api.http import audit_actions, audit_trail
-from app.api.http.request_context import QUIET
+from app.api.http.audit_actions import QUIET
 from app.security.auth import policy
 from app.security.secrets import signed_tokens
 from app.store.audit import chain, log
