@@ -57,7 +57,9 @@ class AuditTrail:
     def record_body(self, body: Any) -> None:
         """Record the names of a body's fields, and the values that may be logged."""
         self.change.update(_loggable_fields(body))
-        self.resource_id = self.resource_id or _mfa_user_id(getattr(body, "ticket", None))
+        ticket = getattr(body, "ticket", None)
+        if isinstance(ticket, str):
+            self.resource_id = self.resource_id or _mfa_user_id(ticket)
 
     def record_change(self, field: str, old: object, new: object) -> None:
         """Record the old and the new value of a field. Pass nothing secret."""
@@ -119,15 +121,15 @@ def entry_of(scope: Scope, status: int, body: bytes) -> NewAuditEntry:
     state, connection = scope["state"], ASGIConnection[Any, Any, Any, Any](scope)
     handler = cast(HTTPRouteHandler, scope["route_handler"])
     trail, action = trail_of(connection), audit_actions.action_of(audit_actions.operation_id_of(handler, scope))
-    actor = _actor_fields(state.get("principal"), trail)
+    refused_or_failed = AuditOutcome.REFUSED if status < 500 else AuditOutcome.FAILED  # noqa: PLR2004  # HTTP
     return NewAuditEntry(
-        **actor,
+        **_actor_fields(state.get("principal"), trail),
         ip=address_of(connection),
         action=action,
         resource=action.partition(".")[0],
         resource_id=trail.resource_id or _last_path_parameter(scope) or _created_id(status, body),
         change=trail.change if status < 400 else _mask_logins(action, trail.change),  # noqa: PLR2004  # HTTP
-        outcome=_outcome_of(status),
+        outcome=AuditOutcome.DONE if status < 400 else refused_or_failed,  # noqa: PLR2004  # HTTP
         code=str(state.get("error_code", "")) if status >= 400 else "",  # noqa: PLR2004  # HTTP
         request_id=str(state.get("request_id", "")),
     )
@@ -189,16 +191,8 @@ def _may_record_anonymous() -> bool:
     return True
 
 
-def _outcome_of(status: int) -> AuditOutcome:
-    if status < 400:  # noqa: PLR2004  # HTTP
-        return AuditOutcome.DONE
-    return AuditOutcome.REFUSED if status < 500 else AuditOutcome.FAILED  # noqa: PLR2004  # HTTP
-
-
-def _mfa_user_id(mfa_token: object) -> str:
-    """The user whose MFA token a body carries; empty without a valid one."""
-    if not isinstance(mfa_token, str):
-        return ""
+def _mfa_user_id(mfa_token: str) -> str:
+    """The user of an MFA token; empty for an invalid one."""
     try:
         return str(signed_tokens.read_token(signed_tokens.MFA_TOKEN_KIND, mfa_token)["sub"])
     except (Unauthorized, KeyError):
