@@ -19,15 +19,14 @@ from app.store import visibility
 from app.store.alerting import events
 from app.store.incidents import escalation_policies, incident_lifecycle, incidents
 from app.store.monitoring import (
-    channel_links,
     config_secrets,
     dependencies,
     groups,
+    monitor_links,
     optional_libraries,
     proxies,
     rows,
     series,
-    tag_links,
     tags,
 )
 from app.store.monitoring.patch import apply_patch, custom_timeout, event_kinds
@@ -133,10 +132,10 @@ async def create(draft: MonitorDraft) -> MonitorChange:
         await groups.set_members(id_, target)
         await series.start_period([await series.create(id_)], series.period_of(columns, now))
         if draft.notification_channel_ids is None:
-            await channel_links.link_defaults(id_)
+            await monitor_links.link_default_channels(id_)
         else:
-            await channel_links.set_for_monitor(id_, draft.notification_channel_ids)
-        await tag_links.set_for_monitor(id_, draft.tag_ids)
+            await monitor_links.set_channels(id_, draft.notification_channel_ids)
+        await monitor_links.set_tags(id_, draft.tag_ids)
         await dependencies.set_parents(id_, draft.parent_ids)
         return _with_plain_token(await _record_change(id_, now, [EventKind.MONITOR_CREATED]), target)
 
@@ -287,7 +286,8 @@ async def rotate_push_token(monitor_id: str, *, version: int | None = None) -> M
 async def _monitors_of(found: Sequence[Any], visible_to: TagScope = None) -> list[Monitor]:
     """Monitors as the API returns them, with only visible tags, parents and members."""
     ids = [row["id"] for row in found]
-    channels, labels = await channel_links.ids_by_monitor(ids), await tag_links.labels_by_monitor(ids, visible_to)
+    channels = await monitor_links.channel_ids_by_monitor(ids)
+    labels = await monitor_links.labels_by_monitor(ids, visible_to)
     parents = await dependencies.parents_of(ids, visible_to)
     with_links = [(row, *(by_id.get(row["id"], ()) for by_id in (channels, labels, parents))) for row in found]
     monitors = [rows.monitor_of(*one) for one in with_links]
@@ -328,9 +328,9 @@ async def _apply_patch(row: Any, patch: MonitorPatch, now: int) -> MonitorChange
         await proxies.set_for_monitor(monitor_id, draft.config)
         await groups.set_members(monitor_id, draft.config)
     if patch.notification_channel_ids is not UNSET:
-        await channel_links.set_for_monitor(monitor_id, patch.notification_channel_ids)
+        await monitor_links.set_channels(monitor_id, patch.notification_channel_ids)
     if patch.tag_ids is not UNSET:
-        await tag_links.set_for_monitor(monitor_id, patch.tag_ids)
+        await monitor_links.set_tags(monitor_id, patch.tag_ids)
     if patch.parent_ids is not UNSET:
         await dependencies.set_parents(monitor_id, patch.parent_ids)
     if patch.parent_ids is not UNSET or patch.active is not UNSET:
