@@ -40,7 +40,7 @@ from schema.field_types import NAME_LIMIT
 from schema.jobs import MonitorSchedule
 from schema.monitors import Monitor, MonitorDraft, MonitorPatch
 from schema.status import Status
-from schema.targets import Push, Target
+from schema.targets import Group, Push, Target
 from schema.targets.composed import ManualStatusUpdate
 
 __all__ = [
@@ -125,11 +125,11 @@ async def create(draft: MonitorDraft) -> MonitorChange:
     target = rows.ensure_push_token(config_secrets.validate_new(draft.config))
     columns = rows.columns_of(msgspec.structs.replace(draft, config=target))
     async with db.transaction():
-        await escalation_policies.require_policy(draft.escalation_id)
-        await _require_unused_push_key(columns["push_key"], id_)
+        await _check_references(id_, columns)
         await MonitorRow.insert(MonitorRow(id=id_, created_ms=now, updated_ms=now, **columns))
         await proxies.set_for_monitor(id_, target)
-        await groups.set_members(id_, target)
+        if isinstance(target, Group):
+            await groups.set_members(id_, target)
         await series.start_period([await series.create(id_)], series.period_of(columns, now))
         if draft.notification_channel_ids is None:
             await monitor_links.link_default_channels(id_)
@@ -309,8 +309,10 @@ def _merge_ids(ids: Sequence[str], added: Sequence[str], removed: Sequence[str])
     return [one for one in dict.fromkeys([*ids, *added]) if one not in removed]
 
 
-async def _require_unused_push_key(push_key: str | None, monitor_id: str) -> None:
-    """Raise Conflict for a push token of another monitor: reports could not be assigned."""
+async def _check_references(monitor_id: str, columns: dict[str, Any]) -> None:
+    """Raise Invalid for an unknown escalation, Conflict for a push token of another monitor."""
+    await escalation_policies.require_policy(columns["escalation_id"])
+    push_key = columns["push_key"]  # the reports of two monitors with one token could not be assigned
     if push_key and await MonitorRow.exists().where(MonitorRow.push_key == push_key, MonitorRow.id != monitor_id):
         raise Conflict("Another monitor has this push token.", field="config.token")
 
@@ -322,11 +324,11 @@ async def _apply_patch(row: Any, patch: MonitorPatch, now: int) -> MonitorChange
     columns = rows.columns_of(draft)
     kinds = event_kinds(row, patch)
     if kinds:
-        await escalation_policies.require_policy(draft.escalation_id)
-        await _require_unused_push_key(columns["push_key"], monitor_id)
+        await _check_references(monitor_id, columns)
         await _update_row(row, columns, now)
         await proxies.set_for_monitor(monitor_id, draft.config)
-        await groups.set_members(monitor_id, draft.config)
+        if isinstance(draft.config, Group):
+            await groups.set_members(monitor_id, draft.config)
     if patch.notification_channel_ids is not UNSET:
         await monitor_links.set_channels(monitor_id, patch.notification_channel_ids)
     if patch.tag_ids is not UNSET:
