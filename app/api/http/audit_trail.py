@@ -85,7 +85,10 @@ class _CreatedResource(Struct):
 
 def trail_of(connection: ASGIConnection[Any, Any, Any, Any]) -> AuditTrail:
     """The audit trail of this request."""
-    trail: AuditTrail = connection.scope["state"].setdefault("trail", AuditTrail())
+    state = connection.scope["state"]
+    if "trail" not in state:
+        state["trail"] = AuditTrail()
+    trail: AuditTrail = state["trail"]
     return trail
 
 
@@ -151,15 +154,14 @@ def _actor_fields(principal: Principal | None, trail: AuditTrail) -> dict[str, s
 
 def _should_record(scope: Scope, entry: NewAuditEntry, status: int) -> bool:
     """Whether to record an entry; remembers it, so that the same one is not recorded again within a minute."""
-    what = (counted_address(entry.ip), entry.action, entry.code)
     if entry.action == audit_actions.SIGN_IN and status in {401, 403}:  # `app.store.audit.failed_logins` has the count
-        return _is_first_in_window((entry.resource_id, *what)) and _may_record_anonymous()
+        return _is_first_in_window(entry.resource_id, entry) and _may_record_anonymous()
     is_anonymous = not entry.actor_id
     is_rejected_refresh = entry.action == "session.refreshed" and status == 401  # noqa: PLR2004  # HTTP
     if is_anonymous and status in ANONYMOUS_NOISE and not (_has_credential(scope) or is_rejected_refresh):
         return False
     if status in THROTTLED_STATUSES or (is_anonymous and entry.outcome is AuditOutcome.REFUSED):
-        return _is_first_in_window((entry.actor_id, *what)) and (not is_anonymous or _may_record_anonymous())
+        return _is_first_in_window(entry.actor_id, entry) and (not is_anonymous or _may_record_anonymous())
     return True
 
 
@@ -170,8 +172,8 @@ def _has_credential(scope: Scope) -> bool:
     return "Authorization" in headers or "X-API-Key" in headers or has_cookie
 
 
-def _is_first_in_window(key: tuple[str, ...]) -> bool:
-    now = monotonic()
+def _is_first_in_window(caller: str, entry: NewAuditEntry) -> bool:
+    key, now = (caller, counted_address(entry.ip), entry.action, entry.code), monotonic()
     if _throttled_until_s.get(key, 0.0) > now:
         return False
     if len(_throttled_until_s) >= MAX_THROTTLED:

@@ -311,7 +311,8 @@ def _merge_ids(ids: Sequence[str], added: Sequence[str], removed: Sequence[str])
 
 async def _check_references(monitor_id: str, columns: dict[str, Any]) -> None:
     """Raise Invalid for an unknown escalation, Conflict for a push token of another monitor."""
-    await escalation_policies.require_policy(columns["escalation_id"])
+    if columns["escalation_id"]:
+        await escalation_policies.require_policy(columns["escalation_id"])
     push_key = columns["push_key"]  # the reports of two monitors with one token could not be assigned
     if push_key and await MonitorRow.exists().where(MonitorRow.push_key == push_key, MonitorRow.id != monitor_id):
         raise Conflict("Another monitor has this push token.", field="config.token")
