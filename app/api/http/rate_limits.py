@@ -65,7 +65,8 @@ def is_counted(handler: BaseRouteHandler) -> bool:
 
 async def enforce_limit(connection: Connection, handler: BaseRouteHandler) -> None:
     """Count the request. Raises RateLimitExceeded over the limit, and what `principals.resolve_principal` raises."""
-    if not is_counted(handler):
+    group = handler.opt.get(_GROUP_KEY, UNLIMITED)
+    if group == UNLIMITED:
         return
     caller, refusal = "", None
     if not handler.opt[_PUBLIC_KEY]:
@@ -74,7 +75,7 @@ async def enforce_limit(connection: Connection, handler: BaseRouteHandler) -> No
             caller = f"{principal.user_id}/{principal.key_id or ''}" if principal else ""
         except Refusal as error:
             refusal = error
-    limit = await _count_request(connection, handler.opt[_GROUP_KEY], caller)
+    limit = await _count_request(connection, group, caller)
     if limit and limit.wait_s:
         REJECTED.labels("rate").inc()
         raise RateLimitExceeded("API rate limit exceeded", retry_after_s=limit.wait_s, limit=limit.limit)
