@@ -319,14 +319,17 @@ async def _check_references(monitor_id: str, columns: dict[str, Any]) -> None:
 
 
 async def _apply_patch(row: Any, patch: MonitorPatch, now: int) -> MonitorChange:
-    """Apply a patch to a locked monitor, inside the caller's transaction. Raises Invalid, Conflict."""
+    """Store a locked monitor's definition after a patch, inside the caller's transaction. Raises Invalid, Conflict."""
     monitor_id = row["id"]
     draft = apply_patch(row, patch)
     columns = rows.columns_of(draft)
     kinds = event_kinds(row, patch)
     if kinds:
         await _check_references(monitor_id, columns)
-        await _update_row(row, columns, now)
+        values: dict[Any, Any] = {**columns, "version": row["version"] + 1, "updated_ms": now}
+        await MonitorRow.update(values).where(MonitorRow.id == monitor_id)
+        if (period := series.period_of(columns, now)) != series.period_of(row, now):
+            await series.start_period(await series.list_numbers(monitor_id), period)
         await proxies.set_for_monitor(monitor_id, draft.config)
         if isinstance(draft.config, Group):
             await groups.set_members(monitor_id, draft.config)
@@ -356,14 +359,6 @@ def _with_plain_token(change: MonitorChange, target: Target) -> MonitorChange:
         return change
     config = msgspec.structs.replace(masked, token=target.token)
     return msgspec.structs.replace(change, monitor=msgspec.structs.replace(change.monitor, config=config))
-
-
-async def _update_row(row: Any, columns: dict[str, Any], now_ms: int) -> None:
-    """Store a definition as the next version, and start a schedule period when the schedule changed."""
-    values: dict[Any, Any] = {**columns, "version": row["version"] + 1, "updated_ms": now_ms}
-    await MonitorRow.update(values).where(MonitorRow.id == row["id"])
-    if (period := series.period_of(columns, now_ms)) != series.period_of(row, now_ms):
-        await series.start_period(await series.list_numbers(row["id"]), period)
 
 
 async def _record_change(
