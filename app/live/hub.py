@@ -41,7 +41,9 @@ class ReconnectingPubSub:
                 async for message in self._received():
                     yield message
             except (RedisError, OSError) as error:
-                self._log_lost(error)
+                if not self._is_lost:
+                    log.warning("live.redis_unavailable", reason=type(error).__name__)
+                self._is_lost = True
                 await asyncio.sleep(RETRY_S)
 
     async def _received(self) -> AsyncIterator[bytes | None]:
@@ -58,19 +60,11 @@ class ReconnectingPubSub:
                     continue
                 n_silences = 0
                 if message["type"] in {"message", "subscribe"}:
-                    self._log_recovered()
+                    if self._is_lost:
+                        log.info("live.redis_recovered")
+                    self._is_lost = False
                     yield message["data"] if message["type"] == "message" else None
         raise RedisGone("no answer to PING")
-
-    def _log_lost(self, error: Exception) -> None:
-        if not self._is_lost:
-            log.warning("live.redis_unavailable", reason=type(error).__name__)
-        self._is_lost = True
-
-    def _log_recovered(self) -> None:
-        if self._is_lost:
-            log.info("live.redis_recovered")
-        self._is_lost = False
 
 
 class Hub:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Union
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar.connection import ASGIConnection
 from litestar.dto import AbstractDTO, DTOConfig
 from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.exceptions import HTTPException
@@ -100,7 +99,7 @@ class JsonBodyDTO(AbstractDTO[Any]):
 
     def decode_bytes(self, value: bytes) -> Any:
         """Decode the body as the type of the handler's `data`."""
-        content_type = content_type_of(self.asgi_connection)
+        content_type = self.asgi_connection.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if content_type not in self.accepts and not content_type.endswith("+json"):
             raise WrongContentType(f"Send the body as {JSON}, not as {content_type!r}.")
         data = self._decode(value, content_type)
@@ -161,8 +160,3 @@ class FormBodyDTO(JsonBodyDTO):
         if errors := structs.unstorable_texts(fields):
             raise Invalid(errors)
         return structs.validate(fields, type_)
-
-
-def content_type_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """The media type of the body, without parameters, in lower case."""
-    return connection.headers.get("Content-Type", "").partition(";")[0].strip().lower()
