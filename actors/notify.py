@@ -19,7 +19,7 @@ from app.store.alerting.delivery_claims import DeliveryClaim
 from app.store.alerting.delivery_results import AttemptResult
 from app.store.monitoring import dependencies
 from app.store.system import settings
-from schema.channels.terms import Templates
+from schema.channels.rules import Templates
 from schema.jobs import NotifyBatch
 from schema.message import Message
 

@@ -6,7 +6,7 @@ a result, gaps that are not stored, a due set that differs from the database, de
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from time import monotonic
 from typing import Any
 
@@ -33,7 +33,6 @@ from app import (
 from app.security.secrets import sealing
 from app.settings import Settings
 from schema.heartbeats import EPOCH_MS
-from schema.jobs import CheckBatch, Slot
 
 log = structlog.get_logger()
 
@@ -41,14 +40,8 @@ TICK_S = 0.05  # slots due within it share a job; it costs half of it in mean la
 MAX_SLEEP_S = 1.0  # a wake-up token may get lost
 MIN_WAIT_S = 0.005  # Redis blocks for ever on a timeout of 0 and rejects a negative one
 MAX_SLOTS = 500  # claimed per partition and tick
-SLOTS_PER_JOB = 100  # in one check job
 STOP_TIMEOUT_S = 20.0  # after which the process exits anyway; below the supervisor's kill timeout
 RETRIED_ERRORS = (RedisError, *db.TRANSIENT_ERRORS)
-
-
-def check_batches(slots: Sequence[Slot]) -> list[CheckBatch]:
-    """Check jobs of at most `SLOTS_PER_JOB` slots."""
-    return [CheckBatch(list(slots[start : start + SLOTS_PER_JOB])) for start in range(0, len(slots), SLOTS_PER_JOB)]
 
 
 class Ticker:
@@ -65,7 +58,7 @@ class Ticker:
         if claim.is_missing:
             await self._reconciler.rebuild()
             return 0.0
-        await queue.put(*check_batches(claim.slots))
+        await queue.put(*queue.check_jobs(claim.slots))
         if claim.gaps:
             await self._reconciler.store_gaps(claim.gaps)
         if not claim.next_due_ms:

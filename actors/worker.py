@@ -55,7 +55,7 @@ class WorkerServices:
         sealing.prepare(settings)
         await db.start(settings)
         await queue.start(settings)
-        self._probes, self._senders = await probes.open_probe_context(settings), await senders.open_context(settings)
+        self._probes, self._senders = await probes.open_probe_context(settings), senders.make_context()
         egress_reload = EgressReload(self._probes.egress_by_setting() | self._senders.egress_by_setting())
         await egress_reload.load()
         self.checks = CheckRunner(self._probes, snapshots, settings.check_concurrency)

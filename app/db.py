@@ -146,7 +146,7 @@ async def require_writable() -> None:
     try:
         (row,) = await rows("SELECT current_setting('transaction_read_only') AS read_only")
     except TRANSIENT_ERRORS as error:
-        raise Unavailable("The database does not answer.") from error
+        raise Unavailable("The database is not responding.") from error
     if row["read_only"] != "off":
         raise Unavailable("The database takes no writes.")
 
@@ -157,4 +157,4 @@ async def ping() -> None:
         async with asyncio.timeout(BUSY_TIMEOUT_S):
             await rows("SELECT 1 AS one")
     except TRANSIENT_ERRORS as error:
-        raise Unavailable("The database does not answer.") from error
+        raise Unavailable("The database is not responding.") from error

@@ -202,7 +202,9 @@ async def admit_request(request: Request[Any, Any, Any]) -> Response[bytes] | No
     timeouts.exempt_from_timeout(request, handler)
     await rate_limits.enforce_limit(request, handler)
     query_params.validate_path(request)
-    rule: AccessRule = handler.opt[policy.RULE]  # a handler without one is our bug and fails with KeyError
+    rule: AccessRule | None = handler.opt.get(policy.RULE)
+    if rule is None:  # our bug: the route was added after `declare_rules`
+        raise policy.UnguardedRoute(f"{request.method} {request.url.path} has no access rule")
     if rule.min_role is not None:
         rule.authorize(await principals.require_principal(request))
     await query_params.validate_parameters(request)

@@ -162,8 +162,8 @@ ALERTING = (
         {CHANNEL}, tag_id TEXT NOT NULL REFERENCES tags (id) ON DELETE CASCADE, PRIMARY KEY (channel_id, tag_id))""",
     "CREATE INDEX channel_tags_tag ON channel_tags (tag_id)",
     """CREATE TABLE events (
-        id TEXT PRIMARY KEY, kind TEXT NOT NULL, monitor_id TEXT, incident_id TEXT, at_ms BIGINT NOT NULL,
-        data TEXT NOT NULL, created_ms BIGINT NOT NULL)""",
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, is_test BOOLEAN NOT NULL DEFAULT {false}, monitor_id TEXT,
+        incident_id TEXT, at_ms BIGINT NOT NULL, data TEXT NOT NULL, created_ms BIGINT NOT NULL)""",
     "CREATE INDEX events_monitor ON events (monitor_id, at_ms)",
     "CREATE INDEX events_incident ON events (incident_id) WHERE incident_id IS NOT NULL",
     f"""CREATE TABLE deliveries (

@@ -22,6 +22,7 @@ from app.domain.alerting import sample_events
 from app.domain.alerting.messages import message_from_event
 from app.domain.text import liquid, template_variables
 from schema import targets
+from schema.deliveries import ReasonCode
 from schema.events import EventKind
 from schema.monitors import DRAFTS, MonitorDraft
 from schema.settings import CATALOGUE
@@ -183,6 +184,10 @@ def test_every_refusal_has_its_row() -> None:
 
 def test_every_event_has_its_row() -> None:
     assert column(section(text_of("api.md"), "Events"), 1) == list(EventKind)
+
+
+def test_every_reason_code_has_its_row() -> None:
+    assert column(section(text_of("deliveries.md"), "Reasons"), 1)[1:] == list(ReasonCode)
 
 
 def test_every_setting_has_its_row() -> None:

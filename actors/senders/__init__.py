@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from actors.senders.kit.context import SenderContext, open_context
+from actors.senders.kit.context import SenderContext, make_context
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.redaction import redact_reason
 from actors.senders.providers import (
@@ -68,7 +68,7 @@ from schema.channels import (
 )
 from schema.message import Message
 
-__all__ = ["SENDERS", "SEND_TIMEOUT_S", "DeliveryError", "SenderContext", "message_from_event", "open_context", "send"]
+__all__ = ["SENDERS", "SEND_TIMEOUT_S", "DeliveryError", "SenderContext", "make_context", "message_from_event", "send"]
 
 log = structlog.get_logger()
 

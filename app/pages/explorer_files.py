@@ -64,7 +64,9 @@ class ExplorerFiles:
         if self._build_task is not None:
             await asyncio.shield(self._build_task)  # other requests wait for it too
         if not await asyncio.to_thread(folder.is_dir):
-            raise Unavailable("The API's document can't be made; the log says why.", retry_after_s=RETRY_PAUSE_S)
+            raise Unavailable(
+                "The API document could not be built. The server log says why.", retry_after_s=RETRY_PAUSE_S
+            )
         return folder
 
     async def stop(self) -> None:

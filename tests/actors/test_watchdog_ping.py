@@ -90,6 +90,6 @@ async def test_nobody_there_hurts_nobody(ground, tools, free_port):
 
 
 async def test_it_goes_through_the_door(ground, tools, elsewhere):
-    tools.webhook_egress.use_policy(EgressPolicy(private=False))
+    tools.webhook_egress.use_policy(EgressPolicy(allow_private=False))
     await watchdog_ping.ping(elsewhere.url, tools.webhook_http)
     assert elsewhere.arrivals == []

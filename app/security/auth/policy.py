@@ -18,7 +18,7 @@ RULE = "rule"  # the key in a handler's `opt` under which `declare_rules` puts i
 
 
 class UnguardedRoute(Exception):  # noqa: N818  # names the fact
-    """A route declares no required role, or two different rules."""
+    """A route has no access rule, or two different ones."""
 
 
 class RequiredRole:

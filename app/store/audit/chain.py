@@ -89,7 +89,7 @@ async def verify() -> ChainReport:
         chain = _chain_of(rows)
     except (KeyError, ValueError, sealing.DecryptionFailed):
         counted = await db.rows("SELECT count(*) AS n FROM audit")
-        error = "the chain's key is missing, or is not ours" if rows or counted[0]["n"] else ""
+        error = "the chain's key is missing or was not created by Watchkeeper" if rows or counted[0]["n"] else ""
         return ChainReport(0, ChainMark(), 0 if error else None, error)
     report = await _walk(chain)
     if report.error and _anchor_of(await _marks()) != chain.anchor:  # retention deleted entries meanwhile

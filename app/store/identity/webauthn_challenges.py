@@ -8,7 +8,7 @@ from app.errors import Unauthorized
 
 TTL_MS = 300_000
 Purpose = Literal["register", "sign-in"]
-NO_CHALLENGE = "There is no challenge to answer, or it is too old: begin again."
+NO_CHALLENGE = "There is no passkey challenge, or it has expired. Start again."
 
 _UPSERT = """
 INSERT INTO webauthn_challenges (user_id, purpose, challenge, expires_ms) VALUES (?1, ?2, ?3, ?4)

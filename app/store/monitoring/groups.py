@@ -6,11 +6,12 @@ Written as SQL: joins, and batches over JSON arrays.
 from collections.abc import Collection, Sequence
 
 from app import db
-from app.domain.alerting import suppression
+from app.domain.alerting.reasons import Reason
 from app.domain.monitoring import groups
 from app.errors import Invalid
 from app.store.sql import list_parameter
 from app.store.tables.monitors import GroupMemberRow
+from schema.deliveries import ReasonCode
 from schema.errors import FieldError
 from schema.status import Status
 from schema.targets import Group
@@ -39,16 +40,16 @@ async def member_statuses(monitor_ids: Sequence[str]) -> list[Status]:
     return [Status(row["status"]) for row in found]
 
 
-async def alerted_elsewhere(monitor_ids: Collection[str]) -> dict[str, str]:
-    """Monitors that another one alerts for, their group or their members: monitor id → the reason as text."""
+async def alerted_elsewhere(monitor_ids: Collection[str]) -> dict[str, Reason]:
+    """Monitors that another one alerts for, their group or their members, by id."""
     found = await db.rows(_ALERTING_GROUPS, list_parameter(monitor_ids))
     return {row["id"]: _reason(GroupAlerts(row["group_alerts"]), row["name"]) for row in found}
 
 
-def _reason(alerts: GroupAlerts, group_name: str) -> str:
+def _reason(alerts: GroupAlerts, group_name: str) -> Reason:
     if alerts is GroupAlerts.MEMBERS:
-        return suppression.MEMBERS_ALERT
-    return f"{suppression.GROUP_ALERTS}{group_name!r} tells of it"
+        return Reason(ReasonCode.MEMBERS_ALERT)
+    return Reason(ReasonCode.GROUP_ALERTS, group_name)
 
 
 async def set_members(group_id: str, config: Group) -> None:

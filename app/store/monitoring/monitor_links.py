@@ -36,7 +36,7 @@ async def link_default_channels(monitor_id: str) -> None:
     """Link a new monitor to the default channels."""
     await db.rows(
         "INSERT INTO monitor_channels (monitor_id, channel_id)"
-        " SELECT CAST(?1 AS TEXT), id FROM channels WHERE is_default AND version > 0 AND kind = 'channel'",
+        " SELECT CAST(?1 AS TEXT), id FROM channels WHERE is_default AND NOT is_temporary AND kind = 'channel'",
         monitor_id,
     )
 
@@ -46,7 +46,7 @@ async def set_channels(monitor_id: str, channel_ids: Sequence[str]) -> None:
     await MonitorChannelRow.delete().where(MonitorChannelRow.monitor_id == monitor_id)
     inserted = await db.rows(
         "INSERT INTO monitor_channels (monitor_id, channel_id) SELECT CAST(?1 AS TEXT), id FROM channels"
-        " WHERE version > 0 AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:2}) RETURNING channel_id",
+        " WHERE NOT is_temporary AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:2}) RETURNING channel_id",
         monitor_id,
         list_parameter(channel_ids),
     )

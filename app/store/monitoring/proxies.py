@@ -94,7 +94,7 @@ async def delete(proxy_id: str, *, version: int | None = None) -> None:
         row = await _row(proxy_id, lock=True)
         check_version("proxy", row["version"], version)
         if row["monitors"]:
-            raise Conflict(f"{row['monitors']} monitors go through this proxy.", monitors=row["monitors"])
+            raise Conflict(f"{row['monitors']} monitors use this proxy.", monitors=row["monitors"])
         await ProxyRow.delete().where(ProxyRow.id == proxy_id)
 
 
@@ -204,7 +204,8 @@ async def _check_protocol_change(proxy_id: str, protocol: ProxyProtocol) -> None
     unsupported = [row["name"] for row in await _monitors_using(proxy_id) if proxy_error(rows.config_of(row), protocol)]
     if unsupported:
         raise Invalid.for_field(
-            "protocol", f"must stay what it is: https does not carry ws:// for {', '.join(unsupported[:MAX_NAMED])}"
+            "protocol",
+            f"can't change to https, which does not support ws:// addresses: {', '.join(unsupported[:MAX_NAMED])}",
         )
 
 

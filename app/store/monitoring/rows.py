@@ -1,7 +1,6 @@
 """Maps monitors to rows, and rows to monitors, snapshots and schedules. Pure: runs no statement."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Any
@@ -63,11 +62,6 @@ def type_of(target: Target | UnreadableTarget) -> str:
     return target.type if isinstance(target, UnreadableTarget) else str(target.__struct_config__.tag)
 
 
-def instant_or_none(epoch_ms: int | None) -> datetime | None:
-    """An aware instant; None stays None."""
-    return None if epoch_ms is None else clock.instant(epoch_ms)
-
-
 def push_token_hash(token: str) -> str:
     """The hash that a push token is found by: SHA-256, hex."""
     return sha256(token.encode()).hexdigest()
@@ -127,7 +121,7 @@ def _schedule_errors(draft: MonitorDraft, interval_s: int) -> list[FieldError]:
     if interval_s and draft.timeout is not None and draft.timeout > interval_s:
         errors.append(FieldError("timeout", f"must be at most the interval, {interval_s} s"))
     if draft.cron and interval_s:
-        errors.append(FieldError("cron", "must not stand beside an interval: leave `interval` out, or send null"))
+        errors.append(FieldError("cron", "can't be combined with an interval; leave `interval` out, or send null"))
     cron_error = cron.cron_error(draft.cron or "* * * * *", draft.timezone, clock.now_ms())
     return errors if cron_error is None else [*errors, FieldError(*cron_error)]
 
@@ -178,7 +172,7 @@ def monitor_of(
         parent_ids=list(parent_ids),
         escalation_id=row["escalation_id"],
         status=Status(row["status"]),
-        status_since=instant_or_none(row["status_since_ms"]),
+        status_since=clock.instant_or_none(row["status_since_ms"]),
         version=row["version"],
         created_at=clock.instant(row["created_ms"]),
         updated_at=clock.instant(row["updated_ms"]),

@@ -69,7 +69,7 @@ async def find_by_push_token(token: str) -> Snapshot | None:
     if not found:
         return None
     if not found[0]["active"]:
-        raise Conflict("The monitor is paused: resume it before it can be pushed to.")
+        raise Conflict("The monitor is paused. Resume it to push to it.")
     return rows.snapshot_of(found[0])
 
 

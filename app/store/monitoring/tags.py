@@ -91,7 +91,9 @@ async def delete(tag_id: str, *, version: int | None = None) -> None:
         await lock()
         check_version("tag", (await _row(tag_id))["version"], version)
         if viewers := await ViewerTagRow.count().where(ViewerTagRow.tag_id == tag_id):
-            raise Conflict(f"{viewers} viewers see by this tag: change what they see first.", viewers=viewers)
+            raise Conflict(
+                f"{viewers} viewers have this visible tag. Change their visible tags first.", viewers=viewers
+            )
         await TagRow.delete().where(TagRow.id == tag_id)
 
 
@@ -140,4 +142,4 @@ def _apply_patch(row: Any, patch: TagPatch) -> TagDraft:
 
 async def _check_name_unused(name: str, tag_id: str) -> None:
     if await TagRow.exists().where(TagRow.name_key == name_key(name), TagRow.id != tag_id):
-        raise Conflict(f"There is a tag {name!r} already.", field="name")
+        raise Conflict(f"There is already a tag {name!r}.", field="name")

@@ -183,7 +183,7 @@ def _event_of(due: _DueStep, now_ms: int) -> Event:
 
 def _timeline_entry_of(due: _DueStep, now_ms: int, reached: set[str]) -> NewTimelineEntry:
     """The entry of a step; `reached` has the ids of the channels that receive it."""
-    unreached = "" if reached & {*due.step.channel_ids} else ": no channel of it can be told"
+    unreached = "" if reached & {*due.step.channel_ids} else ": none of its channels can be alerted"
     text = f"{_step_label(due).capitalize()}{unreached}."
     return NewTimelineEntry(due.incident.id, now_ms, EntryKind.ESCALATED, text)
 

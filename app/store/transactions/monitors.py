@@ -164,7 +164,7 @@ async def set_manual_status(monitor_id: str, state: ManualStatusUpdate) -> Monit
     """Set the status of a manual monitor. Raises NoSuch, Conflict for a monitor of another type."""
     row = await _row(monitor_id)
     if row["type"] != "manual":
-        raise Conflict(f"The status of a monitor of type {row['type']} is found by checking it.")
+        raise Conflict(f"Only monitors of type manual have a status that you set; this one has the type {row['type']}.")
     return await update(monitor_id, MonitorPatch(config=msgspec.to_builtins(state)))
 
 

@@ -156,7 +156,7 @@ async def test_a_worker_without_a_types_library_names_the_extra_that_brings_it(
     type_ = target.__struct_config__.tag
     assert (outcome.status, outcome.message) == (
         UNKNOWN,
-        f"this worker lacks the library for {type_}; install watchkeeper[{extra}]",
+        f"this worker lacks the library for {type_}; `just extra {extra}` installs it",
     )
     assert [(line["event"], line["log_level"], line["extra"]) for line in lines] == [
         ("probe.library_missing", "warning", extra)

@@ -122,7 +122,7 @@ class Pump:
 @pytest.fixture
 async def pump(store: Settings, queue: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pump]:
     sealing.prepare(store)
-    probes, sending, snapshots = await open_probe_context(store), await senders.open_context(store), Snapshots()
+    probes, sending, snapshots = await open_probe_context(store), senders.make_context(), Snapshots()
     checks, notifier = CheckRunner(probes, snapshots, 10), Notifier(sending, "https://watch.example")
     checks.start()
     pump = Pump(checks, ResultWriter(snapshots), notifier)

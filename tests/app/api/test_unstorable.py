@@ -88,7 +88,7 @@ async def test_no_header_is_a_fault(client: Client, name: str) -> None:
             "POST": await client.post("/api/v1/tags", json={"name": "a"}, headers=[*held, (name.encode(), text)]),
             "login": await client.post(LOGIN, json=ADA, headers=[(name.encode(), text)]),
             "passkey": await client.post(
-                "/api/v1/auth/passkeys/login/options", json={"ticket": "a"}, headers=[(name.encode(), text)]
+                "/api/v1/auth/passkeys/login/options", json={"mfa_token": "a"}, headers=[(name.encode(), text)]
             ),
         }
         assert faults(replies) == [], text
