@@ -16,7 +16,7 @@ from app.domain.history.completeness import SchedulePeriod
 from app.domain.schedule.slots import is_scheduled
 from app.errors import Conflict, NoSuch
 from app.store import visibility
-from app.store.alerting import events
+from app.store.alerting import outbox
 from app.store.incidents import escalation_policies, incident_lifecycle, incidents
 from app.store.monitoring import (
     config_secrets,
@@ -368,8 +368,8 @@ async def _record_change(
     row = await _row(monitor_id)
     (monitor,) = await _monitors_of([row])
     closed = await incidents.close_for_monitor(monitor, kinds, now_ms)
-    recorded = [*before, *closed, *(events.monitor_event(kind, monitor, now_ms) for kind in kinds)]
-    deliveries = await events.record_events(recorded, now_ms)
+    recorded = [*before, *closed, *(outbox.monitor_event(kind, monitor, now_ms) for kind in kinds)]
+    deliveries = await outbox.record_events(recorded, now_ms)
     schedule = rows.schedule_of(row)
     scheduled = monitor.active and is_scheduled(schedule)
     return MonitorChange(
