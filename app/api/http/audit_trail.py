@@ -119,7 +119,8 @@ def entry_of(scope: Scope, status: int, body: bytes) -> NewAuditEntry:
     """The entry of a request, from its route, its trail and its response."""
     state, connection = scope["state"], ASGIConnection[Any, Any, Any, Any](scope)
     handler = cast(HTTPRouteHandler, scope["route_handler"])
-    trail, action = trail_of(connection), audit_actions.action_of(audit_actions.operation_id_of(handler, scope))
+    trail, method = trail_of(connection), str(scope.get("method"))
+    action = audit_actions.action_of_route(handler, method, scope.get("path_template", ""))
     refused_or_failed = AuditOutcome.REFUSED if status < 500 else AuditOutcome.FAILED  # noqa: PLR2004  # HTTP
     return NewAuditEntry(
         **_actor_fields(state.get("principal"), trail),

@@ -291,7 +291,7 @@ async def _monitors_of(found: Sequence[Any], visible_to: TagScope = None) -> lis
     parents = await dependencies.parents_of(ids, visible_to)
     with_links = [(row, *(by_id.get(row["id"], ()) for by_id in (channels, labels, parents))) for row in found]
     monitors = [rows.monitor_of(*one) for one in with_links]
-    return await visibility.with_visible_members(monitors, visible_to)
+    return monitors if visible_to is None else await visibility.with_visible_members(monitors, visible_to)
 
 
 async def _row(monitor_id: str, *, lock: bool = False, visible_to: TagScope = None) -> Any:

@@ -111,7 +111,7 @@ ACTIONS = {
 def recorded(application: Litestar) -> set[str]:
     """The ids of the operations whose requests leave an audit entry."""
     return {
-        audit_actions.operation_id_of(handler, {"method": method, "path_template": path})  # type: ignore[arg-type]  # of a scope
+        audit_actions.operation_id_of(handler, method, path)
         for path, method, handler in routes_of(application)
         if isinstance(handler, HTTPRouteHandler) and not handler.opt.get(QUIET)
         if method not in {*principals.SAFE_METHODS, "WS"} or handler.opt.get(audit_actions.AUDITED)
