@@ -46,20 +46,25 @@ class EgressConnector(aiohttp.TCPConnector):
         client_error: type[Exception] = aiohttp.ClientConnectorError,
     ) -> tuple[asyncio.Transport, ResponseHandler]:
         try:
+            if timeout.sock_connect is None:
+                return await self._connect_by_egress(req)
             async with asyncio.timeout(timeout.sock_connect):
-                return await self._egress.connect(
-                    self._factory,
-                    req.url.raw_host or "",
-                    req.port or 0,
-                    ssl=self._get_ssl_context(req) if req.is_ssl() else None,
-                    server_hostname=(req.server_hostname or req.url.raw_host or "").rstrip("."),
-                )
+                return await self._connect_by_egress(req)
         except TimeoutError as error:
             if error.errno is None:  # the limit above, not the system's ETIMEDOUT
                 raise
             raise client_error(req.connection_key, error) from error
         except OSError as error:
             raise _aiohttp_error_class(error, client_error)(req.connection_key, error) from error
+
+    async def _connect_by_egress(self, req: ClientRequest) -> tuple[asyncio.Transport, ResponseHandler]:
+        return await self._egress.connect(
+            self._factory,
+            req.url.raw_host or "",
+            req.port or 0,
+            ssl=self._get_ssl_context(req) if req.is_ssl() else None,
+            server_hostname=(req.server_hostname or req.url.raw_host or "").rstrip("."),
+        )
 
     def _get_ssl_context(self, req: ClientRequest) -> ssl.SSLContext | None:
         """As the base class, with our contexts: for connections by `Egress`, and for TLS inside a proxy's tunnel."""

@@ -89,10 +89,12 @@ async def store_results(batch: ResultBatch, snapshots: Mapping[int, Snapshot], n
             if (event := outbox.event_from_evaluation(one.outcome, one.evaluation, snapshots[one.outcome.series]))
         ]
         events = await incidents.apply_events(events, now_ms)
-        events += await expiry_notices.record_notices(expiring)
+        if expiring:
+            events += await expiry_notices.record_notices(expiring)
         deliveries = await outbox.record_events(events, now_ms)
         rechecks = await dependencies.rechecks_after(events, now_ms)
-    expiry_notices.remember_recorded(expiring)
+    if expiring:
+        expiry_notices.remember_recorded(expiring)
     return StoredResults(stored, events, deliveries, rechecks)
 
 
