@@ -12,14 +12,39 @@ from actors import ad_hoc, worker_metrics
 from actors.batching import Batcher
 from actors.probes import ProbeContext, run_probe
 from actors.snapshots import Snapshots
-from actors.urgency import ChangeDetector
 from app import queue
 from app.domain.parsing import sanitize
 from schema.jobs import AdHocProbe, CheckBatch, CheckOutcome, ResultBatch, Slot
 from schema.monitors import Snapshot
+from schema.status import Status
 
 MAX_WAIT_S = 0.25  # how long an unchanged outcome may wait for a batch; urgent ones leave at once
 BATCH_SIZE = 250  # outcomes in one ingest job
+MAX_SERIES = 100_000  # that are not up; beyond it all are forgotten and count as urgent again
+
+
+class ChangeDetector:
+    """Which outcomes are urgent: those that may cause an alert. All others wait for a batch.
+
+    Holds the last status of each series that is not up, and how often in a row this worker saw it.
+    Only a hint: other workers check the same series, and a wrong guess costs a quarter of a second. A monitor that
+    stays down is not urgent: thousands of them should be stored in batches.
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[int, tuple[Status, int]] = {}
+
+    def is_urgent(self, status: Status, snapshot: Snapshot) -> bool:
+        """Note a status; returns whether it changed or may use up the monitor's retries."""
+        before, times = self._runs.get(snapshot.series, (Status.UP, 0))
+        times = times + 1 if status is before else 1
+        if status is Status.UP:
+            self._runs.pop(snapshot.series, None)
+            return before is not Status.UP
+        if len(self._runs) >= MAX_SERIES:
+            self._runs.clear()
+        self._runs[snapshot.series] = (status, times)
+        return times <= snapshot.max_retries + 1
 
 
 class CheckRunner:
@@ -44,7 +69,7 @@ class CheckRunner:
 
     async def admit(self, batch: CheckBatch) -> None:
         """Start a check for every slot of the batch; waits while all capacity is in use."""
-        snapshots = await self._snapshots.for_slots(batch.slots)
+        snapshots = await self._snapshots.for_series({slot.series: slot.version for slot in batch.slots})
         for slot in batch.slots:
             if snapshot := snapshots.get(slot.series):
                 await self._capacity.acquire()
@@ -70,7 +95,9 @@ class CheckRunner:
             outcome = await run_probe(slot, snapshot, self._context)
         finally:
             self._capacity.release()
-        worker_metrics.count_check(outcome)
+        worker_metrics.CHECKS_BY_STATUS[outcome.status].inc()
+        worker_metrics.CHECK_LATENESS.observe(max(0, outcome.began_ms - outcome.at_ms) / 1000)
+        worker_metrics.CHECK_DURATION.observe(outcome.took_us / 1_000_000)
         self._outcomes.add(outcome, urgent=self._changes.is_urgent(outcome.status, snapshot) or slot.early)
 
     def oldest_result_age_s(self) -> float:

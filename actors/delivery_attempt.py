@@ -70,12 +70,10 @@ def attempt_results(
     claim: DeliveryClaim, error: DeliveryError | None, timing: AttemptTiming, max_age_s: float
 ) -> list[AttemptResult]:
     """Results of an attempt: of the delivery that was sent, then of those merged into it."""
-    own = replace(
-        _failure(claim, error, timing, max_age_s) if error else _success(claim),
-        at_ms=timing.at_ms,
-        took_ms=timing.took_ms,
-        in_digest=bool(claim.merged),
-    )
+    own = AttemptResult(claim.id, claim.attempts, "sent", outcome=AttemptOutcome.ACCEPTED)
+    if error:
+        own = _failure(claim, error, timing, max_age_s)
+    own = replace(own, at_ms=timing.at_ms, took_ms=timing.took_ms, in_digest=bool(claim.merged))
     retry = error is not None and failure_outcome(error) is AttemptOutcome.MESSAGE_REJECTED and not claim.maybe_sent
     merged = [
         _result_of_merged(own, member, retry=retry and member.attempts < MAX_MERGED_REJECTIONS)
@@ -97,10 +95,6 @@ def _result_of_merged(digest: AttemptResult, member: DeliveryClaim, *, retry: bo
         next_attempt_ms=own.at_ms + own.took_ms + int(wait_s * 1000),
         got_response=True,
     )
-
-
-def _success(claim: DeliveryClaim) -> AttemptResult:
-    return AttemptResult(claim.id, claim.attempts, "sent", outcome=AttemptOutcome.ACCEPTED)
 
 
 def _failure(claim: DeliveryClaim, error: DeliveryError, timing: AttemptTiming, max_age_s: float) -> AttemptResult:

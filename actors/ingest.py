@@ -109,7 +109,8 @@ async def _publish(batch: ResultBatch, stored: StoredResults, snapshots: dict[in
             for outcome in batch.outcomes
         ]
     )
-    await _recheck(stored.rechecks)
+    if stored.rechecks:
+        await _recheck(stored.rechecks)
     await due_set.remove_gaps(batch.gaps)
     await live.publish(results.to_heartbeats(stored.heartbeats, snapshots), stored.events)
 

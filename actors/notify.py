@@ -54,8 +54,19 @@ class Notifier:
             task.add_done_callback(lambda done: self._forget_worker(channel_id, done))
 
     async def _run_worker(self, channel_id: str) -> None:
+        """Send a channel's deliveries in rounds until none is queued."""
+        pending = self._queues[channel_id]
         try:
-            await self._drain(channel_id, self._queues[channel_id])
+            while pending and not self._closing:
+                ids = list(pending)[:MAX_PARALLEL_SENDS]
+                for id_ in ids:
+                    del pending[id_]
+                try:
+                    pending.update(dict.fromkeys(await self._send_round(channel_id, ids)))
+                except db.TRANSIENT_ERRORS as error:
+                    log.warning("notify.db_retry", channel=channel_id, n=len(ids), error=type(error).__name__)
+                except Exception:  # the leases expire, the sweep retries
+                    log.exception("notify.crashed", channel=channel_id, n=len(ids))
         finally:  # at once: the next delivery starts a new worker
             self._forget_worker(channel_id, self._workers[channel_id])
 
@@ -63,18 +74,6 @@ class Notifier:
         """Remove a queue and its worker in one step, so that there are both or neither."""
         if self._workers.get(channel_id) is worker:
             del self._queues[channel_id], self._workers[channel_id]
-
-    async def _drain(self, channel_id: str, pending: dict[str, None]) -> None:
-        while pending and not self._closing:
-            ids = list(pending)[:MAX_PARALLEL_SENDS]
-            for id_ in ids:
-                del pending[id_]
-            try:
-                pending.update(dict.fromkeys(await self._send_round(channel_id, ids)))
-            except db.TRANSIENT_ERRORS as error:
-                log.warning("notify.db_retry", channel=channel_id, n=len(ids), error=type(error).__name__)
-            except Exception:
-                log.exception("notify.crashed", channel=channel_id, n=len(ids))  # the leases expire, the sweep retries
 
     async def _send_round(self, channel_id: str, ids: list[str]) -> list[str]:
         """Claim, send concurrently, record the results. Returns the channel's deliveries that this released."""

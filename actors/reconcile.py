@@ -142,14 +142,14 @@ class Reconciler:
         """Run due escalation steps of unacknowledged incidents. The sweep finds deliveries that a crash left."""
         escalated = await escalations.run_due_steps(clock_watch.cautious_now_ms())  # no step may run too early
         await queue.put(*queue.notify_jobs(escalated.deliveries))
-        await live.publish_events(escalated.events)
+        await live.publish(events=escalated.events)
         if escalated.events:
             log.info("incident.escalated", n=len(escalated.events), n_channels=len(escalated.deliveries))
         scheduler_metrics.OPEN_INCIDENTS.set(await incidents.count_open())
 
     async def open_missing_incidents(self) -> None:
         """Open incidents for monitors that are down without one, for example after a pause."""
-        await live.publish_events(await incidents.open_missing(clock.now_ms()))
+        await live.publish(events=await incidents.open_missing(clock.now_ms()))
 
     async def measure(self) -> None:
         """Measure queue depth, queue age and stale monitors."""

@@ -7,8 +7,6 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import structlog
 from redis.exceptions import RedisError
@@ -107,7 +105,7 @@ async def _alert_begin(kind: EventKind, sentence: str) -> None:
     async with db.transaction():
         if not await system_alerts.open_alert(kind, now_ms):
             return
-        event, deliveries = await _record_event(kind, {"what": _problem_name(kind), "msg": sentence}, now_ms)
+        event, deliveries = await outbox.record_event(kind, {"what": _problem_name(kind), "msg": sentence}, now_ms)
     log.warning("self_monitor.alert_opened", what=_problem_name(kind), reason=sentence)
     await _publish(event, deliveries)
 
@@ -123,14 +121,9 @@ async def _alert_end(kind: EventKind, since_ms: int) -> None:
     async with db.transaction():
         if not await system_alerts.close_alert(kind, since_ms):
             return
-        event, deliveries = await _record_event(EventKind.RECOVERED, data, now_ms)
+        event, deliveries = await outbox.record_event(EventKind.RECOVERED, data, now_ms)
     log.info("self_monitor.alert_closed", what=_problem_name(kind), took_ms=now_ms - since_ms)
     await _publish(event, deliveries)
-
-
-async def _record_event(kind: EventKind, data: dict[str, Any], now_ms: int) -> tuple[Event, dict[str, list[str]]]:
-    event = Event(id=str(uuid4()), event=kind, at=clock.instant(now_ms), data=data)
-    return event, await outbox.record_events([event], now_ms)
 
 
 async def _publish(event: Event, deliveries: dict[str, list[str]]) -> None:

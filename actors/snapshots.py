@@ -1,9 +1,6 @@
 """A worker's cache of monitor snapshots: one query per new version, none per check."""
 
-from collections.abc import Iterable
-
 from app.store.monitoring import series
-from schema.jobs import Slot
 from schema.monitors import Snapshot, UnreadableTarget
 
 
@@ -12,10 +9,6 @@ class Snapshots:
 
     def __init__(self) -> None:
         self._by_series: dict[int, Snapshot] = {}
-
-    async def for_slots(self, slots: Iterable[Slot]) -> dict[int, Snapshot]:
-        """Snapshots for these slots, at the claimed version or newer; deleted monitors are absent."""
-        return await self.for_series({slot.series: slot.version for slot in slots})
 
     async def for_series(self, versions: dict[int, int]) -> dict[int, Snapshot]:
         """Snapshots for these series (series -> minimum version); deleted monitors are absent."""

@@ -8,7 +8,6 @@ from itertools import product
 from prometheus_client import Counter, Histogram
 
 from schema.channels import PROVIDERS
-from schema.jobs import CheckOutcome
 from schema.status import Status
 
 LATENESS_BUCKETS = (0.01, 0.025, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -34,11 +33,4 @@ STATES = ("sent", "failed", "dead")  # of an attempt; a failed one is retried
 for _state, _type in product(STATES, PROVIDERS):
     NOTIFICATIONS.labels(state=_state, type=_type)
 _STATUSES = (Status.DOWN, Status.UP, Status.DEGRADED, Status.PENDING, Status.UNKNOWN)
-_BY_STATUS = {status: CHECKS.labels(result=status.name.lower()) for status in _STATUSES}
-
-
-def count_check(outcome: CheckOutcome) -> None:
-    """Count one outcome."""
-    _BY_STATUS[outcome.status].inc()
-    CHECK_LATENESS.observe(max(0, outcome.began_ms - outcome.at_ms) / 1000)
-    CHECK_DURATION.observe(outcome.took_us / 1_000_000)
+CHECKS_BY_STATUS = {status: CHECKS.labels(result=status.name.lower()) for status in _STATUSES}

@@ -157,21 +157,13 @@ async def _post_process(result: ProbeResult, snapshot: Snapshot, took_us: int) -
     try:
         if assertions and result.status in PASSING:
             result = await _apply_assertions(result, assertions, took_us / 1_000_000)
-        return await _sanitize(result, snapshot)
+        code, message = sanitize.message_code(result.code), sanitize.single_line(result.message, RAW_LIMIT)
+        if code != result.code and not message:
+            message = f"answered {result.code}"
+        detail = sanitize.bounded_detail(result.detail)
+        return await redact_result(replace(result, code=code, message=message, detail=detail), snapshot)
     except Exception as error:  # noqa: BLE001  # our own bug, reported as UNKNOWN
         return _result_from(_internal_error(error, snapshot))
-
-
-async def _sanitize(result: ProbeResult, snapshot: Snapshot) -> ProbeResult:
-    """Texts and detail that everything downstream accepts, with secrets masked."""
-    code, message, detail = (
-        sanitize.message_code(result.code),
-        sanitize.single_line(result.message, RAW_LIMIT),
-        sanitize.bounded_detail(result.detail),
-    )
-    if code != result.code and not message:
-        message = f"answered {result.code}"
-    return await redact_result(replace(result, code=code, message=message, detail=detail), snapshot)
 
 
 def _sanitize_expiring(item: ExpiringItem | None) -> ExpiringItem | None:

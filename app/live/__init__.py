@@ -1,5 +1,5 @@
 """Live messages: published once the data is stored, and fanned out to WebSockets by each API process's hub."""
 
-from app.live.publisher import publish, publish_events, publish_heartbeats
+from app.live.replay_buffer import publish
 
-__all__ = ["publish", "publish_events", "publish_heartbeats"]
+__all__ = ["publish"]

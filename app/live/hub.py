@@ -1,23 +1,70 @@
-"""The hub of an API process: receives every live message once and passes it to the subscribers of its channel."""
+"""The hub of an API process: receives every live message once and passes it to the subscribers of its channel.
+
+Its subscription to Redis survives an outage, a restart, and a connection that is silently dead.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from functools import partial
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisGone, RedisError
 
 from app import tasks
 from app.live import filters, replay_buffer
 from app.live.channels import HEARTBEATS, SOURCES, kind_of
 from app.live.coalescing import Coalescer
 from app.live.fair_wakeup import FairWakeup
-from app.live.pubsub import ReconnectingPubSub
 from app.live.subscriber import LiveMessage, LiveSubscriber
 
+RETRY_S = 0.5  # between attempts to reconnect
+SILENCE_S = 5.0  # without a message for this long, PING; after twice this, reconnect
+
 log = structlog.stdlib.get_logger()
+
+
+class ReconnectingPubSub:
+    """A subscription to one pub/sub channel that never ends."""
+
+    def __init__(self, redis: Redis, channel: str) -> None:
+        self._redis = redis
+        self._channel = channel
+        self._is_lost = False
+
+    async def messages(self) -> AsyncGenerator[bytes | None, None]:
+        """Every message, and None whenever some may have been missed: at the start, after a break, after a silence."""
+        while True:
+            try:
+                async for message in self._received():
+                    yield message
+            except (RedisError, OSError) as error:
+                if not self._is_lost:
+                    log.warning("live.redis_unavailable", reason=type(error).__name__)
+                self._is_lost = True
+                await asyncio.sleep(RETRY_S)
+
+    async def _received(self) -> AsyncIterator[bytes | None]:
+        """Messages of one connection. redis-py may reconnect silently, which a new `subscribe` confirmation reveals."""
+        n_silences = 0
+        async with self._redis.pubsub() as pubsub:
+            await pubsub.subscribe(self._channel)
+            while n_silences < 2:  # noqa: PLR2004  # one PING without an answer
+                message: dict[str, Any] | None = await pubsub.get_message(timeout=SILENCE_S)
+                if message is None:
+                    n_silences += 1
+                    await pubsub.ping()
+                    yield None
+                    continue
+                n_silences = 0
+                if message["type"] in {"message", "subscribe"}:
+                    if self._is_lost:
+                        log.info("live.redis_recovered")
+                    self._is_lost = False
+                    yield message["data"] if message["type"] == "message" else None
+        raise RedisGone("no answer to PING")
 
 
 class Hub:

@@ -1,19 +1,38 @@
-"""Counters and the last messages of each source, in Redis streams, for replay. The database has the full history."""
+"""Live messages in Redis: published, numbered, and kept for replay. The database has the full history.
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+Each source has a counter and a stream of its last messages. Messages that can't be published show up as a gap.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import structlog
 from msgspec import Struct
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
-from app.live.channels import SOURCES
+from app import queue
+from app.live.channels import EVENTS, HEARTBEATS, INCIDENTS, SOURCES
+from schema.events import Event
+from schema.heartbeats import Heartbeat
+from schema.ws_messages import EventFrame, HeartbeatFrame
 
 COUNTERS = "wk:live:seq"
 IDLE_TTL_S = 3_600  # a client that was away longer reads over HTTP
 PAGE_SIZE = 100  # messages per read, a few hundred kilobytes
+INCIDENT_PREFIX = "incident."  # these events are published on the incidents channel as well
+REDIS_TIMEOUT_S = 3  # bounds how long the ingest waits for Redis; the heartbeats are stored already
 
 ScriptArgument = str | int | bytes
+
+log = structlog.stdlib.get_logger()
+_encoder = msgspec.json.Encoder()
+_unpublished: Counter[str] = Counter()  # messages by source that got no number, because Redis was unavailable
 
 _LUA = {path.stem: path.read_text() for path in Path(__file__).parent.glob("*.lua")}
 
@@ -37,14 +56,48 @@ def pubsub_channel(redis: Redis) -> str:
     return f"wk:live:{redis.connection_pool.connection_kwargs.get('db') or 0}"
 
 
-async def append_messages(redis: Redis, messages: Iterable[BufferedMessage]) -> None:
-    """Number, buffer and publish messages in one atomic step."""
+async def publish(heartbeats: Sequence[Heartbeat] = (), events: Sequence[Event] = ()) -> None:
+    """Number, buffer and publish stored data in one atomic step: all heartbeats as one message, each event as its own.
+
+    Never raises errors of Redis: the data is in the database, and the next published message skips the numbers that
+    these messages would have had.
+    """
+    messages = list(_messages_of(heartbeats, events))
+    if not messages:
+        return
+    unpublished = _unpublished.copy()
+    _unpublished.clear()
+    redis = queue.client()
     keys: list[str] = [COUNTERS]
     args: list[ScriptArgument] = [pubsub_channel(redis), IDLE_TTL_S]
-    for message in messages:
+    for message in [*(BufferedMessage(source, step=count) for source, count in unpublished.items()), *messages]:
         keys.append(stream_key(message.source))
         args += [message.source, message.step, SOURCES[message.source], message.head, message.tail]
-    await _run_script(redis, "append", keys, args)
+    try:
+        async with asyncio.timeout(REDIS_TIMEOUT_S):
+            await _run_script(redis, "append", keys, args)
+    except (RedisError, OSError) as error:
+        _unpublished.update(unpublished)
+        _unpublished.update(message.source for message in messages)
+        log.warning("live.publish_failed", n_messages=len(messages), reason=type(error).__name__)
+
+
+def _messages_of(heartbeats: Sequence[Heartbeat], events: Sequence[Event]) -> Iterator[BufferedMessage]:
+    """The messages, split where Redis inserts the number: at the first `seq`, right after the tag."""
+    frames: list[HeartbeatFrame | EventFrame] = []
+    if heartbeats:
+        frames += [HeartbeatFrame(seq=0, channel=HEARTBEATS, timestamp=datetime.now(UTC), data=list(heartbeats))]
+    frames += [
+        EventFrame(
+            seq=0, channel=channel, timestamp=event.at, event=event.event, data=event.data, id=event.id,
+            monitor_id=event.monitor_id,
+        )
+        for event in events
+        for channel in ((EVENTS, INCIDENTS) if event.event.startswith(INCIDENT_PREFIX) else (EVENTS,))
+    ]  # fmt: skip
+    for frame in frames:
+        head, key, tail = _encoder.encode(frame).partition(b'"seq":')
+        yield BufferedMessage(frame.channel, head + key, tail.removeprefix(b"0"))
 
 
 async def sync_counters(redis: Redis, newest: Mapping[str, int]) -> dict[str, int]:

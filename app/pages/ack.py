@@ -25,7 +25,7 @@ from app.security.auth import ack_links
 from app.security.auth.ack_links import AckLink
 from app.security.auth.policy import ANYONE
 from app.security.limits import failed_logins
-from app.security.limits.client_ip import address_of
+from app.security.limits.proxy_headers import address_of
 from app.store.incidents import acknowledgements
 from app.store.incidents.acknowledgements import AckContext
 from schema.errors import ErrorReply

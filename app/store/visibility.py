@@ -40,10 +40,10 @@ async def visible_monitor_ids(tags: frozenset[str]) -> frozenset[str]:
     return frozenset(row["id"] for row in found)
 
 
-async def with_visible_members(monitors: Sequence[Monitor], visible_to: TagScope) -> list[Monitor]:
+async def with_visible_members(monitors: Sequence[Monitor], visible_to: frozenset[str]) -> list[Monitor]:
     """The same monitors, with only visible members in groups."""
     groups = [one.config for one in monitors if isinstance(one.config, Group)]
-    if visible_to is None or not groups:
+    if not groups:
         return list(monitors)
     visible = await _visible_among({member for group in groups for member in group.members}, visible_to)
     return [_with_members(one, visible) for one in monitors]

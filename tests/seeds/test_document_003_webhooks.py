@@ -12,7 +12,7 @@ import pytest
 
 from app import clock, db, queue
 from app.api.openapi import document
-from app.store.alerting import events
+from app.store.alerting import outbox
 from schema.events import Event, EventKind
 from tests.app.api.notifying import notifying
 from tests.receiver import receiving
@@ -37,7 +37,7 @@ async def arrived(api, kind: EventKind, data: dict[str, Any]):
         assert reply.status_code == 201, reply.text
         event = Event(id=str(uuid4()), event=kind, at=AT, data=data)
         async with db.transaction():
-            owed = await events.record_events([event], clock.now_ms())
+            owed = await outbox.record_events([event], clock.now_ms())
         await queue.put(*queue.notify_jobs(owed))
         (arrival,) = await receiver.arrived()
     return arrival
@@ -79,4 +79,6 @@ async def test_the_signature_is_of_the_body_without_it_and_the_headers_of_the_by
 @pytest.mark.parametrize("events_", [["backend.up"], ["cluster.*", "monitor.*"]])
 async def test_what_was_not_subscribed_to_is_not_owed(api, events_):
     await api.post(HOOKS, json=json.loads(REGISTER.read_text()) | {"events": events_})
-    assert (await events.record_event(EventKind.BACKEND_DOWN, PAYLOAD["data"], AT_MS)).deliveries == {}
+    async with db.transaction():
+        _, deliveries = await outbox.record_event(EventKind.BACKEND_DOWN, PAYLOAD["data"], AT_MS)
+    assert deliveries == {}

@@ -10,10 +10,10 @@ from urllib.parse import parse_qsl, quote_plus, urlencode
 import aiohttp
 from msgspec import Struct
 
-from actors.probes.http.errors import classify_http_error
 from actors.probes.http.session import ConnectionOptions, open_session
 from actors.probes.kit.bounded_body import read_bytes
 from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.errors import classify_http_error
 from actors.probes.kit.result import CheckInconclusive, TargetFailed
 from app.domain.parsing import untrusted_json
 from app.domain.parsing.web_url import parse_url

@@ -14,10 +14,10 @@ from aiohttp import (
 )
 from yarl import URL
 
-from actors.probes.http.errors import classify_http_error
 from actors.probes.http.request import REDIRECT_STATUSES
 from actors.probes.http.session import HttpSession
 from actors.probes.kit.closing import close_gracefully
+from actors.probes.kit.errors import classify_http_error
 from actors.probes.kit.result import CheckInconclusive, TargetFailed
 from app.domain.parsing.web_url import parse_url
 

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from actors.probes.http import oauth
 from actors.probes.http.details import RedirectTrace, certificate_days_left, degrade_if_expiring, response_detail
-from actors.probes.http.errors import classify_http_error
 from actors.probes.http.expectations import ExpectationResult, check_expectations
 from actors.probes.http.redirects import follow_redirects
 from actors.probes.http.request import (
@@ -17,6 +16,7 @@ from actors.probes.http.request import (
 )
 from actors.probes.http.session import ConnectionOptions, HttpSession, open_session
 from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.errors import classify_http_error
 from actors.probes.kit.result import CheckInconclusive, ProbeResult
 from actors.probes.kit.values import to_detail
 from app.domain.parsing.values import ABSENT

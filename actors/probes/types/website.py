@@ -6,12 +6,12 @@ import aiohttp
 from msgspec import Struct
 
 from actors.probes.http.details import RedirectTrace, certificate_days_left, visible_headers
-from actors.probes.http.errors import classify_http_error
 from actors.probes.http.redirects import follow_redirects
 from actors.probes.http.request import HttpRequest, basic_auth_header
 from actors.probes.http.session import ConnectionOptions, HttpSession, open_session
 from actors.probes.kit.bounded_body import BoundedBody
 from actors.probes.kit.context import RunningCheck
+from actors.probes.kit.errors import classify_http_error
 from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFailed
 from app.domain.parsing.web_url import parse_url
 from schema.assertions import CertificateDays

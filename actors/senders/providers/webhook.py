@@ -44,22 +44,18 @@ def render(config: Webhook, message: Message) -> ProviderRequest:
         body = msgspec.structs.replace(body, signature=_signature(config.secret, _ENCODER.encode(body)))
     raw = _ENCODER.encode(body)
     headers = {
+        name: value
+        for name, value in config.headers.items()
+        if name.lower() not in RESERVED_HEADERS and not name.lower().startswith("x-webhook-")
+    }
+    headers |= {
         "Content-Type": "application/json",
         "X-Webhook-Id": message.delivery_id,
         "X-Webhook-Timestamp": body.timestamp,
     }
     for name, secret in (("", config.secret), ("-Previous", config.previous_secret)):
         headers |= {f"X-Webhook-Signature{name}": _signature(secret, raw)} if secret else {}
-    return ProviderRequest(config.url, raw, _channel_headers(config.headers) | headers)
-
-
-def _channel_headers(headers: dict[str, str]) -> dict[str, str]:
-    """The channel's headers, without those that we set."""
-    return {
-        name: value
-        for name, value in headers.items()
-        if name.lower() not in RESERVED_HEADERS and not name.lower().startswith("x-webhook-")
-    }
+    return ProviderRequest(config.url, raw, headers)
 
 
 def _signature(secret: str, signed: bytes) -> str:

@@ -5,12 +5,13 @@ action of PATCH. Names that would read badly have a row in `ACTION_OVERRIDES`.
 """
 
 import re
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
-from litestar.types import Scope
 
 AUDITED = "audited"  # `opt={AUDITED: True}`: records a GET as well, such as an export
+QUIET = "quiet"  # `opt={QUIET: True}`: recorded elsewhere: no entry, and the log line is at debug level
 PUT_SUFFIX = "ByPut"  # of the ids of PUT operations that do the same as PATCH
 VERBS = {"set": "updated", "run": "run", "resend": "resent", "reset": "reset"}  # irregular, or of another name
 SIGN_IN = "session.started"
@@ -53,11 +54,17 @@ def action_of(operation_id: str) -> str:
     return f"{'_'.join(noun)}.{VERBS.get(verb, _past_tense(verb))}"
 
 
-def operation_id_of(handler: HTTPRouteHandler, scope: Scope) -> str:
+@lru_cache(maxsize=1_000)  # more than there are routes
+def action_of_route(handler: HTTPRouteHandler, method: str, path_template: str) -> str:
+    """The action of a route's requests; found once."""
+    return action_of(operation_id_of(handler, method, path_template))
+
+
+def operation_id_of(handler: HTTPRouteHandler, method: str, path_template: str) -> str:
     """The operation's id, or the function's name when it has none."""
     operation_id: Any = handler.operation_id
     if callable(operation_id):
-        operation_id = operation_id(handler, cast(Any, scope).get("method"), [scope.get("path_template", "")])
+        operation_id = operation_id(handler, method, [path_template])
     return str(operation_id or "".join(part.title() for part in handler.handler_name.split("_")))
 
 

@@ -20,11 +20,11 @@ from msgspec import UNSET, Struct
 
 from app import db
 from app.api.http import audit_actions
-from app.api.http.request_context import QUIET
+from app.api.http.audit_actions import QUIET
 from app.domain.parsing.plain_text import one_line
 from app.errors import Unauthorized
 from app.security.auth import cookies, principals
-from app.security.limits.client_ip import address_of, counted_address
+from app.security.limits.proxy_headers import address_of, counted_address
 from app.security.secrets import signed_tokens
 from app.security.secrets.sealing import DecryptionFailed
 from app.store.audit.log import record_entry
@@ -57,7 +57,9 @@ class AuditTrail:
     def record_body(self, body: Any) -> None:
         """Record the names of a body's fields, and the values that may be logged."""
         self.change.update(_loggable_fields(body))
-        self.resource_id = self.resource_id or _mfa_user_id(getattr(body, "mfa_token", None))
+        mfa_token = getattr(body, "mfa_token", None)
+        if isinstance(mfa_token, str):
+            self.resource_id = self.resource_id or _mfa_user_id(mfa_token)
 
     def record_destinations(self, destinations: Iterable[str]) -> None:
         """Record where a request makes us connect. Pass no paths and nothing secret."""
@@ -79,7 +81,10 @@ class _CreatedResource(Struct):
 
 def trail_of(connection: ASGIConnection[Any, Any, Any, Any]) -> AuditTrail:
     """The audit trail of this request."""
-    trail: AuditTrail = connection.scope["state"].setdefault("trail", AuditTrail())
+    state = connection.scope["state"]
+    if "trail" not in state:
+        state["trail"] = AuditTrail()
+    trail: AuditTrail = state["trail"]
     return trail
 
 
@@ -114,16 +119,17 @@ def entry_of(scope: Scope, status: int, body: bytes) -> NewAuditEntry:
     """The entry of a request, from its route, its trail and its response."""
     state, connection = scope["state"], ASGIConnection[Any, Any, Any, Any](scope)
     handler = cast(HTTPRouteHandler, scope["route_handler"])
-    trail, action = trail_of(connection), audit_actions.action_of(audit_actions.operation_id_of(handler, scope))
-    actor = _actor_fields(state.get("principal"), trail)
+    trail, method = trail_of(connection), str(scope.get("method"))
+    action = audit_actions.action_of_route(handler, method, scope.get("path_template", ""))
+    refused_or_failed = AuditOutcome.REFUSED if status < 500 else AuditOutcome.FAILED  # noqa: PLR2004  # HTTP
     return NewAuditEntry(
-        **actor,
+        **_actor_fields(state.get("principal"), trail),
         ip=address_of(connection),
         action=action,
         resource=action.partition(".")[0],
         resource_id=trail.resource_id or _last_path_parameter(scope) or _created_id(status, body),
         change=trail.change if status < 400 else _mask_logins(action, trail.change),  # noqa: PLR2004  # HTTP
-        outcome=_outcome_of(status),
+        outcome=AuditOutcome.DONE if status < 400 else refused_or_failed,  # noqa: PLR2004  # HTTP
         code=str(state.get("error_code", "")) if status >= 400 else "",  # noqa: PLR2004  # HTTP
         request_id=str(state.get("request_id", "")),
     )
@@ -145,15 +151,14 @@ def _actor_fields(principal: Principal | None, trail: AuditTrail) -> dict[str, s
 
 def _should_record(scope: Scope, entry: NewAuditEntry, status: int) -> bool:
     """Whether to record an entry; remembers it, so that the same one is not recorded again within a minute."""
-    what = (counted_address(entry.ip), entry.action, entry.code)
     if entry.action == audit_actions.SIGN_IN and status in {401, 403}:  # `app.store.audit.failed_logins` has the count
-        return _is_first_in_window((entry.resource_id, *what)) and _may_record_anonymous()
+        return _is_first_in_window(entry.resource_id, entry) and _may_record_anonymous()
     is_anonymous = not entry.actor_id
     is_rejected_refresh = entry.action == "session.refreshed" and status == 401  # noqa: PLR2004  # HTTP
     if is_anonymous and status in ANONYMOUS_NOISE and not (_has_credential(scope) or is_rejected_refresh):
         return False
     if status in THROTTLED_STATUSES or (is_anonymous and entry.outcome is AuditOutcome.REFUSED):
-        return _is_first_in_window((entry.actor_id, *what)) and (not is_anonymous or _may_record_anonymous())
+        return _is_first_in_window(entry.actor_id, entry) and (not is_anonymous or _may_record_anonymous())
     return True
 
 
@@ -164,8 +169,8 @@ def _has_credential(scope: Scope) -> bool:
     return "Authorization" in headers or "X-API-Key" in headers or has_cookie
 
 
-def _is_first_in_window(key: tuple[str, ...]) -> bool:
-    now = monotonic()
+def _is_first_in_window(caller: str, entry: NewAuditEntry) -> bool:
+    key, now = (caller, counted_address(entry.ip), entry.action, entry.code), monotonic()
     if _throttled_until_s.get(key, 0.0) > now:
         return False
     if len(_throttled_until_s) >= MAX_THROTTLED:
@@ -185,16 +190,8 @@ def _may_record_anonymous() -> bool:
     return True
 
 
-def _outcome_of(status: int) -> AuditOutcome:
-    if status < 400:  # noqa: PLR2004  # HTTP
-        return AuditOutcome.DONE
-    return AuditOutcome.REFUSED if status < 500 else AuditOutcome.FAILED  # noqa: PLR2004  # HTTP
-
-
-def _mfa_user_id(mfa_token: object) -> str:
-    """The user whose MFA token a body carries; empty without a valid one."""
-    if not isinstance(mfa_token, str):
-        return ""
+def _mfa_user_id(mfa_token: str) -> str:
+    """The user of an MFA token; empty for an invalid one."""
     try:
         return str(signed_tokens.read_token(signed_tokens.MFA_TOKEN_KIND, mfa_token)["sub"])
     except (Unauthorized, KeyError):

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Union
 from urllib.parse import parse_qsl
 
 import msgspec
-from litestar.connection import ASGIConnection
 from litestar.dto import AbstractDTO, DTOConfig
 from litestar.dto.data_structures import DTOFieldDefinition
 from litestar.exceptions import HTTPException
@@ -45,15 +44,14 @@ class WrongContentType(HTTPException):
 
 def decode_body(body: bytes, type_: Any) -> Any:
     """Decode a JSON text as `type_`. Raises Malformed when it is no JSON, Invalid with every wrong field."""
-    body = _to_utf8(body)
-    if _has_many_exponents(body):
-        raise Malformed(f"The body has more than {MAX_EXPONENTS:,} numbers with an exponent, such as 1e30.")
     try:
+        body = untrusted_json.to_utf8(body)  # files written on Windows begin with a byte order mark
+        _refuse_many_exponents(body)
         value = decoder_for(type_).decode(body)
     except msgspec.ValidationError as error:
         errors = structs.errors_in(_decode_untyped(body), wire_type(type_))
         raise Invalid(errors or [FieldError("", str(error))]) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Malformed(_malformed_message(error)) from error
     if b"\\u0000" in body and _ESCAPED_NUL.search(body):
         raise Invalid(structs.unstorable_texts(_decode_untyped(body)) or [FieldError("", structs.UNSTORABLE_TEXT)])
@@ -73,18 +71,10 @@ def wire_type(type_: Any) -> Any:
     return Union[tuple(variants.values())] if variants else type_  # noqa: UP007  # any number of variants
 
 
-def _has_many_exponents(body: bytes) -> bool:
-    if body.count(b"e") + body.count(b"E") <= MAX_EXPONENTS:
-        return False
-    return next(islice(_EXPONENT.finditer(body), MAX_EXPONENTS, None), None) is not None
-
-
-def _to_utf8(body: bytes) -> bytes:
-    """The body as UTF-8 without a byte order mark; files written on Windows begin with one."""
-    try:
-        return untrusted_json.to_utf8(body)
-    except ValueError as error:
-        raise Malformed(_malformed_message(error)) from error
+def _refuse_many_exponents(body: bytes) -> None:
+    is_suspect = body.count(b"e") + body.count(b"E") > MAX_EXPONENTS
+    if is_suspect and next(islice(_EXPONENT.finditer(body), MAX_EXPONENTS, None), None) is not None:
+        raise Malformed(f"The body has more than {MAX_EXPONENTS:,} numbers with an exponent, such as 1e30.")
 
 
 def _decode_untyped(body: bytes) -> Any:
@@ -109,7 +99,7 @@ class JsonBodyDTO(AbstractDTO[Any]):
 
     def decode_bytes(self, value: bytes) -> Any:
         """Decode the body as the type of the handler's `data`."""
-        content_type = content_type_of(self.asgi_connection)
+        content_type = self.asgi_connection.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if content_type not in self.accepts and not content_type.endswith("+json"):
             raise WrongContentType(f"Send the body as {JSON}, not as {content_type!r}.")
         data = self._decode(value, content_type)
@@ -170,8 +160,3 @@ class FormBodyDTO(JsonBodyDTO):
         if errors := structs.unstorable_texts(fields):
             raise Invalid(errors)
         return structs.validate(fields, type_)
-
-
-def content_type_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """The media type of the body, without parameters, in lower case."""
-    return connection.headers.get("Content-Type", "").partition(";")[0].strip().lower()

@@ -15,7 +15,7 @@ from litestar.types import Scope
 from litestar.types.asgi_types import HTTPResponseStartEvent
 
 from app import clock, db
-from app.api.http.request_context import QUIET
+from app.api.http.audit_actions import QUIET
 from app.errors import Conflict, Invalid
 from app.security.auth import policy, principals
 from app.store.system import idempotency
@@ -30,6 +30,7 @@ STORED_HEADERS = frozenset(
     {"content-type", "etag", "location", "link", "retry-after", "x-deprecated", "deprecation", "sunset"}
 )
 TRANSIENT_STATUSES = frozenset({429, 503})  # nothing was changed; after any other 5xx something may have been
+CLAIM_KEY = "claim"  # in the request's state: its RequestClaim; the response must be stored
 RETRY_AFTER_S = 2  # while the first request is still running
 
 log = structlog.get_logger()
@@ -58,13 +59,8 @@ async def replay_or_claim(request: AnyRequest) -> Response[bytes] | None:
     if isinstance(claimed, StoredReply):
         request.scope["state"]["replayed"] = True
         return _replay(claimed)
-    request.scope["state"]["claim"] = claimed
+    request.scope["state"][CLAIM_KEY] = claimed
     return None
-
-
-def holds_claim(scope: Scope) -> bool:
-    """Whether the response to this request must be stored."""
-    return "claim" in scope["state"]
 
 
 async def store_reply(scope: Scope, start: HTTPResponseStartEvent, body: bytes, *, whole: bool) -> None:
@@ -72,7 +68,7 @@ async def store_reply(scope: Scope, start: HTTPResponseStartEvent, body: bytes, 
 
     whole  whether `body` is complete; a streamed body is never stored
     """
-    claim: RequestClaim = scope["state"].pop("claim")
+    claim: RequestClaim = scope["state"].pop(CLAIM_KEY)
     status = start["status"]
     try:
         if status in TRANSIENT_STATUSES:

@@ -18,7 +18,7 @@ from app.errors import Refusal, TooMany
 from app.security.auth import principals
 from app.security.auth.policy import RequiredRole
 from app.security.auth.principals import SAFE_METHODS, Connection
-from app.security.limits.client_ip import address_of, counted_address
+from app.security.limits.proxy_headers import address_of, counted_address
 from app.security.limits.rate_limits import RateLimiter, RateLimitState
 from app.security.limits.rejections import REJECTED
 from app.settings import Settings
@@ -65,32 +65,31 @@ def is_counted(handler: BaseRouteHandler) -> bool:
 
 async def enforce_limit(connection: Connection, handler: BaseRouteHandler) -> None:
     """Count the request. Raises RateLimitExceeded over the limit, and what `principals.resolve_principal` raises."""
-    if not is_counted(handler):
+    group = handler.opt.get(_GROUP_KEY, UNLIMITED)
+    if group == UNLIMITED:
         return
-    group: str = handler.opt[_GROUP_KEY]
-    if handler.opt[_PUBLIC_KEY]:
-        _refuse_over_limit(await _count_request(connection, group, ""))
-        return
-    try:
-        principal = await principals.resolve_principal(connection)
-    except Refusal:
-        _refuse_over_limit(await _count_request(connection, group, ""))
-        raise
-    caller = f"{principal.user_id}/{principal.key_id or ''}" if principal else ""
-    _refuse_over_limit(await _count_request(connection, group, caller))
+    caller, refusal = "", None
+    if not handler.opt[_PUBLIC_KEY]:
+        try:
+            principal = await principals.resolve_principal(connection)
+            caller = f"{principal.user_id}/{principal.key_id or ''}" if principal else ""
+        except Refusal as error:
+            refusal = error
+    limit = await _count_request(connection, group, caller)
+    if limit and limit.wait_s:
+        REJECTED.labels("rate").inc()
+        raise RateLimitExceeded("API rate limit exceeded", retry_after_s=limit.wait_s, limit=limit.limit)
+    if refusal:
+        raise refusal
 
 
-async def limit_state(scope: Scope) -> RateLimitState | None:
-    """The caller's rate limit after this request, for the headers. An unknown path of the API counts as reading."""
-    state = scope["state"]
-    if STATE_KEY in state or "route_handler" in scope or not scope["path"].startswith(API_PREFIX):
-        counted: RateLimitState | None = state.get(STATE_KEY)
-        return counted
-    return await _count_request(ASGIConnection(scope), READ, "")
-
-
-def limit_headers(limit: RateLimitState) -> list[tuple[bytes, bytes]]:
-    """The rate limit as response headers."""
+async def limit_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The caller's rate limit after this request, as headers. An unknown path of the API counts as reading."""
+    limit: RateLimitState | None = scope["state"].get(STATE_KEY)
+    if STATE_KEY not in scope["state"] and "route_handler" not in scope and scope["path"].startswith(API_PREFIX):
+        limit = await _count_request(ASGIConnection(scope), READ, "")
+    if limit is None:
+        return []
     return [
         (b"x-ratelimit-limit", str(limit.limit).encode()),
         (b"x-ratelimit-remaining", str(limit.remaining).encode()),
@@ -104,12 +103,6 @@ async def _count_request(connection: Connection, group: str, caller: str) -> Rat
     limit = await limiter.count_request(group, caller or f"at {counted_address(address_of(connection))}")
     connection.scope["state"][STATE_KEY] = limit
     return limit
-
-
-def _refuse_over_limit(limit: RateLimitState | None) -> None:
-    if limit and limit.wait_s:
-        REJECTED.labels("rate").inc()
-        raise RateLimitExceeded("API rate limit exceeded", retry_after_s=limit.wait_s, limit=limit.limit)
 
 
 def _is_public(handler: HTTPRouteHandler) -> bool:

@@ -1,12 +1,11 @@
 """Timeouts of requests: for their body to arrive, and for the response."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from time import monotonic
 
 import msgspec
 from litestar.handlers import BaseRouteHandler
-from litestar.types import Receive, ReceiveMessage, Scope, Send
+from litestar.types import ASGIApp, Receive, ReceiveMessage, Scope, Send
 from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEvent
 
 from app.api.http import errors, rate_limits
@@ -22,16 +21,16 @@ LATE_BODY = "The body did not arrive in time."
 TOOK_TOO_LONG = "The request took too long and was cancelled. Check whether it took effect before you try again."
 
 
-async def with_timeout(
-    scope: Scope, receive: Receive, send: Send, handle: Callable[[Receive], Awaitable[None]]
-) -> None:
+async def with_timeout(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Handle a request within its timeout, or send the timeout error."""
     settings: Settings = scope["litestar_app"].state.settings
     state = scope["state"]
+    # RFC 9112, 6: without one of these headers there is no body, which needs no timer
+    has_body = any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
     try:
         async with asyncio.timeout(settings.request_timeout_s) as deadline:
             state[DEADLINE_KEY] = deadline
-            await handle(_with_body_timeout(receive, settings.body_timeout_s) if _has_body(scope) else receive)
+            await app(scope, _with_body_timeout(receive, settings.body_timeout_s) if has_body else receive, send)
     except TimeoutError:
         if not deadline.expired():
             raise
@@ -51,11 +50,6 @@ def cancel_timeout(scope: Scope) -> None:
     deadline: asyncio.Timeout | None = scope["state"].get(DEADLINE_KEY)
     if deadline and not deadline.expired():
         deadline.reschedule(None)
-
-
-def _has_body(scope: Scope) -> bool:
-    """Whether the request has a body (RFC 9112, 6); without one it needs no timer."""
-    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
 
 
 def _with_body_timeout(receive: Receive, limit_s: float) -> Receive:

@@ -18,7 +18,7 @@ from app.security.auth import cookies, principals, setup
 from app.security.auth.policy import ANYONE, VIEWER
 from app.security.credentials import common_passwords, passwords
 from app.security.limits import brute_force
-from app.security.limits.client_ip import address_of
+from app.security.limits.proxy_headers import address_of
 from app.store.identity import credential_caches, mfa, sessions, users
 from app.store.identity.users import Account
 from schema.errors import FieldError

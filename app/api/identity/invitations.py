@@ -17,7 +17,7 @@ from app.errors import Forbidden
 from app.security.auth.policy import ADMIN, ANYONE
 from app.security.credentials import common_passwords, passwords
 from app.security.limits import brute_force
-from app.security.limits.client_ip import address_of
+from app.security.limits.proxy_headers import address_of
 from app.store.identity import invitations
 from app.store.identity.invitations import InvitationQuery
 from schema.invitations import Invitation, InvitationAcceptance, InvitationDraft, InvitationStatus, IssuedInvitation

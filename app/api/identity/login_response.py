@@ -9,7 +9,7 @@ from app.api.http import audit_trail
 from app.domain.parsing.plain_text import one_line
 from app.errors import Forbidden
 from app.security.auth import cookies, principals, tokens
-from app.security.limits.client_ip import address_of
+from app.security.limits.proxy_headers import address_of
 from app.store.identity import sessions
 from schema.users import LoginResponse, User
 

@@ -17,7 +17,7 @@ from app.security.auth import cookies
 from app.security.auth.policy import ANYONE
 from app.security.credentials import passwords
 from app.security.limits import failed_logins
-from app.security.limits.client_ip import address_of
+from app.security.limits.proxy_headers import address_of
 from app.settings import Settings
 from app.store.identity import oidc_identities, users
 from app.store.system import settings

@@ -14,7 +14,7 @@ from app.errors import Conflict, Unauthorized
 from app.security.auth.policy import ANYONE, VIEWER
 from app.security.auth.relying_party import PASSKEY_NOT_VERIFIED, relying_party_of
 from app.security.limits import failed_logins
-from app.security.limits.client_ip import address_of
+from app.security.limits.proxy_headers import address_of
 from app.store.identity import mfa, passkeys, sessions, webauthn_challenges
 from schema.login_attempts import AuthMethod
 from schema.passkeys import (

@@ -11,7 +11,7 @@ from app.errors import Forbidden, Invalid
 from app.security.auth.policy import VIEWER
 from app.security.credentials import common_passwords, passwords
 from app.security.limits import brute_force
-from app.security.limits.client_ip import address_of
+from app.security.limits.proxy_headers import address_of
 from app.store.identity import user_admin, users
 from schema.login_attempts import AuthMethod, CredentialKind
 from schema.user_admin import PasswordChange

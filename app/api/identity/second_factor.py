@@ -11,7 +11,7 @@ from app.api.identity import login_response
 from app.errors import Forbidden, Invalid, NoSuch, TwoFactorRequired, Unauthorized
 from app.security.credentials import passwords
 from app.security.limits import brute_force
-from app.security.limits.client_ip import address_of
+from app.security.limits.proxy_headers import address_of
 from app.security.secrets import signed_tokens
 from app.store.identity import mfa, users
 from app.store.identity.users import Account

@@ -23,4 +23,4 @@ async def publish(change: IncidentChange) -> None:
             await queue.put(*queue.notify_jobs(change.deliveries))
     except (RedisError, TimeoutError) as error:
         log.warning("incident.publish_failed", incident=change.incident.id, error=type(error).__name__)
-    await live.publish_events(change.events)
+    await live.publish(events=change.events)

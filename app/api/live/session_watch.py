@@ -11,7 +11,7 @@ from app.api.live.connection import CLOSE_TIMEOUT_S, SERVICE_RESTART, UNAUTHENTI
 from app.api.live.subscription import Subscription
 from app.errors import Unauthorized, Unavailable
 from app.security.auth import principals
-from app.security.limits.client_ip import address_of
+from app.security.limits.proxy_headers import address_of
 from schema.users import Principal
 
 PING_S = 25.0  # proxies close a connection that is idle for a minute

@@ -27,7 +27,7 @@ from app.errors import Malformed, Refusal, Unauthorized, Unavailable
 from app.live.hub import Hub
 from app.security.auth import cookies, principals
 from app.security.auth.policy import ANYONE
-from app.security.limits.client_ip import address_of, counted_address
+from app.security.limits.proxy_headers import address_of, counted_address
 from schema.users import Principal
 from schema.ws_messages import Auth, Authenticated
 

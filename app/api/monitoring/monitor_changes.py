@@ -11,9 +11,9 @@ import structlog
 from redis.exceptions import RedisError
 
 from app import clock, due_set, live, queue, response_cache
-from app.api.monitoring import push_ingest
 from app.store.monitoring import series
 from app.store.transactions.monitors import MonitorChange
+from schema.jobs import PUSHED_KEY, STARTED_KEY
 from schema.targets import Push
 
 log = structlog.get_logger()
@@ -28,16 +28,14 @@ async def publish(*changes: MonitorChange) -> None:
     try:
         async with asyncio.timeout(REDIS_TIMEOUT_S + len(changes) * PER_CHANGE_S):
             for change in changes:
-                await due_set.remove_series(change.unscheduled)
-                await push_ingest.delete_latest(change.unscheduled)
-                await due_set.put_series(change.schedules, first_at_ms=_first_at_ms(change), since_ms=_since_ms(change))
+                await _reschedule_changed(change)
                 await queue.put(*queue.notify_jobs(change.deliveries))
     except (RedisError, TimeoutError) as error:
         log.warning(
             "due_set.update_failed", monitors=[one.monitor.id for one in changes[:10]], error=type(error).__name__
         )
     # has a timeout of its own, and records what it could not publish
-    await live.publish_events([event for change in changes for event in change.events])
+    await live.publish(events=[event for change in changes for event in change.events])
 
 
 async def reschedule(monitor_ids: Sequence[str]) -> None:
@@ -52,12 +50,17 @@ async def reschedule(monitor_ids: Sequence[str]) -> None:
         log.warning("due_set.update_failed", monitors=list(monitor_ids[:10]), error=type(error).__name__)
 
 
-def _first_at_ms(change: MonitorChange) -> int | None:
-    """Now, for a monitor with an interval; None, which is its next slot, for a push or a cron monitor."""
+async def _reschedule_changed(change: MonitorChange) -> None:
+    """Update the due set, and forget the latest push of series that are paused or deleted; the heartbeats stay."""
+    if change.unscheduled:
+        await due_set.remove_series(change.unscheduled)
+        await queue.client().hdel(PUSHED_KEY, *map(str, change.unscheduled))
+        await queue.client().hdel(STARTED_KEY, *map(str, change.unscheduled))
+    # a monitor with an interval is due now; a push or a cron monitor at its next slot
     waits_for_slot = change.monitor.interval is None or isinstance(change.monitor.config, Push)
-    return None if waits_for_slot else clock.now_ms()
-
-
-def _since_ms(change: MonitorChange) -> int | None:
-    """When the schedule period began: on a busy machine, slots have come due since then."""
-    return clock.epoch_ms(change.monitor.updated_at) if change.events else None
+    await due_set.put_series(
+        change.schedules,
+        first_at_ms=None if waits_for_slot else clock.now_ms(),
+        # when the schedule period began: on a busy machine, slots have come due since then
+        since_ms=clock.epoch_ms(change.monitor.updated_at) if change.events else None,
+    )

@@ -13,8 +13,8 @@ from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
 from app.api.http import query_params
+from app.api.http.audit_actions import QUIET
 from app.api.http.rate_limits import RATE, UNLIMITED
-from app.api.http.request_context import QUIET
 from app.api.monitoring import push_ingest, push_runs
 from app.domain.monitoring import push_deadlines, push_report
 from app.domain.monitoring.push_deadlines import PushSchedule, ReceivedReports
@@ -22,7 +22,7 @@ from app.domain.monitoring.push_report import BODY_LIMIT_BYTES, MESSAGE_LIMIT, P
 from app.domain.parsing import sanitize
 from app.errors import LateBody
 from app.security.auth.policy import ANYONE
-from app.security.limits.client_ip import address_of
+from app.security.limits.proxy_headers import address_of
 from schema.field_types import MASK
 from schema.heartbeat_texts import LOGGED, PUSHED, STARTED
 from schema.jobs import CheckOutcome

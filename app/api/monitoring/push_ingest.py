@@ -164,10 +164,3 @@ async def store_outcomes(outcomes: list[CheckOutcome], snapshots: dict[int, Snap
         log.warning("push.enqueue_failed", n=len(outcomes), error=type(error).__name__)
         for job in jobs:
             await result_isolation.store_isolated(job, snapshots, clock.now_ms())
-
-
-async def delete_latest(series: list[int]) -> None:
-    """Delete the latest report and start of paused or deleted series from Redis; the heartbeats stay."""
-    if series:
-        await queue.client().hdel(PUSHED_KEY, *map(str, series))
-        await queue.client().hdel(STARTED_KEY, *map(str, series))

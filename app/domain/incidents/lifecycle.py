@@ -120,7 +120,8 @@ def _open_incident(
         detected_ms=at_ms,
     )
     open_by_monitor[monitor_id] = changes.opened[outage.id] = outage
-    changes.entries.append(NewTimelineEntry(outage.id, at_ms, EntryKind.DETECTED, _msg(event)))
+    text = str(event.data.get("msg") or "")
+    changes.entries.append(NewTimelineEntry(outage.id, at_ms, EntryKind.DETECTED, text))
     changes.events += [
         _with_incident(event, outage),
         incident_event(EventKind.INCIDENT_OPENED, outage, at_ms, **_incident_facts(event)),
@@ -147,7 +148,3 @@ def _with_incident(event: Event, outage: OutageState | None, **more: Any) -> Eve
 def _incident_facts(event: Event) -> dict[str, Any]:
     """The monitor's facts that an incident's event repeats."""
     return {name: value for name, value in event.data.items() if name != "ping"}
-
-
-def _msg(event: Event) -> str:
-    return str(event.data.get("msg") or "")

@@ -10,7 +10,7 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 
-from app.security.limits import tls_detection
+from app.security.limits import proxy_headers
 
 PREFIX = "__Host-"
 
@@ -19,7 +19,7 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 def is_secure(connection: Connection) -> bool:
     """Whether cookies are set for TLS only: this request came by TLS, or CLIENT_URL is https."""
-    return connection.app.state.settings.client_url.startswith("https:") or tls_detection.is_tls(connection.scope)
+    return connection.app.state.settings.client_url.startswith("https:") or proxy_headers.is_tls(connection.scope)
 
 
 def cookie_name(connection: Connection, bare: str) -> str:

@@ -1,50 +1,24 @@
 """Access rules of routes: `guards=[VIEWER]` on every handler or controller; without one the app does not start.
 
 Litestar copies a handler for each of its guards on each request, which is a sixth of the cost of a cheap request.
-`declare_rules` therefore removes the guards of HTTP routes at the start and puts one rule on each handler;
-`enforce_rule` checks it before every request.
+`declare_rules` therefore removes the guards of HTTP routes at the start and puts one rule on each handler, which
+`app.main.admit_request` enforces before every request.
 """
 
-from typing import Any
-
-from litestar import Litestar, Request
+from litestar import Litestar
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.routes import HTTPRoute
-from msgspec import Struct
 
-from app.errors import Forbidden
-from app.security.auth import authorization, principals, scopes
+from app.security.auth import principals, scopes
+from app.security.auth.authorization import AccessRule
 from app.security.auth.principals import Connection
 from schema.status import Role
-from schema.users import Principal
 
 RULE = "rule"  # the key in a handler's `opt` under which `declare_rules` puts its AccessRule
 
 
 class UnguardedRoute(Exception):  # noqa: N818  # names the fact
     """A route has no access rule, or two different ones."""
-
-
-class AccessRule(Struct, frozen=True, kw_only=True):
-    """What a route requires of its caller.
-
-    min_role     None: anyone may call it
-    scope        required of an API key with restricted scopes; empty if none is
-    people_only  API keys are refused
-    """
-
-    min_role: Role | None
-    scope: str = ""
-    people_only: bool = False
-
-    def authorize(self, principal: Principal) -> None:
-        """Raise Forbidden if the principal lacks the role or the scope."""
-        if self.min_role is not None:
-            authorization.require_role(principal, self.min_role)
-        if principal.key_id is not None:
-            if self.people_only:
-                raise Forbidden("An API key can't do this. Sign in as a user.")
-            authorization.require_scope(principal, [self.scope])
 
 
 class RequiredRole:
@@ -104,12 +78,3 @@ def rule_of(path: str, method: str, handler: HTTPRouteHandler) -> AccessRule:
     return AccessRule(
         min_role=required.min_role, scope=scopes.scope_of(path, method), people_only=scopes.is_people_only(path, method)
     )
-
-
-async def enforce_rule(request: Request[Any, Any, Any]) -> None:
-    """Enforce the rule of the request's handler. Raises Unauthorized, Forbidden, UnguardedRoute."""
-    rule: AccessRule | None = request.route_handler.opt.get(RULE)
-    if rule is None:  # our bug: the route was added after `declare_rules`
-        raise UnguardedRoute(f"{request.method} {request.url.path} has no access rule")
-    if rule.min_role is not None:
-        rule.authorize(await principals.require_principal(request))

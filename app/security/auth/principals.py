@@ -19,8 +19,8 @@ from app.security.auth import api_keys, basic, cookies, tokens
 from app.security.auth.api_keys import Grant
 from app.security.auth.basic import BasicAuthUser
 from app.security.auth.ttl_cache import TtlCache
-from app.security.limits import brute_force, failed_logins, tls_detection
-from app.security.limits.client_ip import address_of
+from app.security.limits import brute_force, failed_logins, proxy_headers
+from app.security.limits.proxy_headers import address_of
 from schema.login_attempts import AuthMethod, CredentialKind
 from schema.status import Role
 from schema.users import Principal
@@ -76,7 +76,7 @@ async def is_still_valid(connection: Connection, principal: Principal) -> bool:
     """Whether a principal's credential is still valid, with the same permissions; for long-lived sockets."""
     state = connection.app.state
     if principal.session_id is not None:
-        holder = await _session_lookup(connection)(principal.session_id)
+        holder: Principal | None = await state.holder_of(principal.session_id)
         return holder is not None and _permissions_of(holder) == _permissions_of(principal)
     if principal.key_id is not None:
         grant: Grant | None = await state.grant_by_id(principal.key_id)
@@ -108,7 +108,7 @@ def is_same_origin(connection: Connection) -> bool:
         given, client = urlsplit(origin), urlsplit(connection.app.state.settings.client_url)
     except ValueError:  # such as an unclosed bracket
         return False
-    own = ("https" if tls_detection.is_tls(connection.scope) else "http", connection.headers.get("Host", ""))
+    own = ("https" if proxy_headers.is_tls(connection.scope) else "http", connection.headers.get("Host", ""))
     return (given.scheme, given.netloc) in (own, (client.scheme, client.netloc))
 
 
@@ -195,16 +195,10 @@ def _recording_forgery(connection: Connection, method: AuthMethod) -> Iterator[N
 
 
 async def _session_holder(connection: Connection, sid: str, via: str) -> Principal:
-    holder = await _session_lookup(connection)(sid)
-    if holder is None:
+    lookup: SessionLookup = connection.app.state.holder_of  # the store's, by `create_app`: we may not import it
+    if (holder := await lookup(sid)) is None:
         raise Unauthorized(SESSION_ENDED)
     return replace(holder, via=via)
-
-
-def _session_lookup(connection: Connection) -> SessionLookup:
-    """The store's lookup of a session's holder. `create_app` injects it, since `security` may not import the store."""
-    lookup: SessionLookup = connection.app.state.holder_of
-    return lookup
 
 
 def _is_admin_token(connection: Connection, value: str) -> bool:

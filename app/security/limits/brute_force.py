@@ -29,7 +29,7 @@ from msgspec import Struct
 from app import clock
 from app.errors import TooMany
 from app.security.limits import failed_logins
-from app.security.limits.client_ip import counted_address
+from app.security.limits.proxy_headers import counted_address
 from app.security.limits.rejections import REJECTED
 from app.security.secrets import sealing
 from app.settings import Settings
@@ -106,7 +106,7 @@ async def refuse_if_locked(
     """Raise LockedOut if this attempt is over a limit. One query, before anything expensive.
 
     kind        kinds of credentials are counted separately
-    address     the client's, from `client_ip.address_of`
+    address     the client's, from `proxy_headers.address_of`
     account     the login as it was typed, or an id if the account is known; empty for credentials that name no account,
                 such as API keys: then only the address is limited
     method      how the credential was presented; default: by its kind

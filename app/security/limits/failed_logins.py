@@ -12,7 +12,7 @@ from time import monotonic
 from msgspec import Struct
 
 from app.domain.validation.structs import is_storable
-from app.security.limits.client_ip import counted_address
+from app.security.limits.proxy_headers import counted_address
 from schema.login_attempts import AuthMethod, FailedLoginKey
 
 MAX_KINDS = 60  # bounds what a minute may add to the log, from any number of addresses

@@ -7,7 +7,7 @@ unions. An encrypted value is `sealed:v2:`, the key's id, `:` and base64url(nonc
 import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
 from functools import cache, lru_cache
@@ -95,20 +95,12 @@ def decrypt(text: str) -> str:
     if not is_encrypted(text):
         return text
     raw = urlsafe_b64decode(text.rpartition(":")[2])
-    for key in _candidate_keys(text):
-        try:
-            return _cipher(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None).decode()
-        except InvalidTag:
-            continue
-    raise DecryptionFailed("A stored secret can't be decrypted. Was API_SECRET_KEY changed?")
-
-
-def _candidate_keys(text: str) -> Iterator[bytes]:
-    """The keys to try: the one named by the value, or all if it names none."""
-    named_id = text.split(":")[2] if text.startswith(PREFIX) else ""
+    named_id = text.split(":")[2] if text.startswith(PREFIX) else ""  # without one, all keys are tried
     for key_id, key in zip(_key_ids(), derive_keys("seal"), strict=True):
         if named_id in ("", key_id):
-            yield key
+            with suppress(InvalidTag):
+                return _cipher(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None).decode()
+    raise DecryptionFailed("A stored secret can't be decrypted. Was API_SECRET_KEY changed?")
 
 
 def reencrypt(text: str) -> str:

@@ -19,7 +19,7 @@ from app.security.secrets import sealing
 from app.store import visibility
 from app.store.alerting import channel_health, channel_templates
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
-from app.store.monitoring import config_secrets, tag_links
+from app.store.monitoring import config_secrets, monitor_links
 from app.store.sql import contains_pattern, list_parameter
 from app.store.tables.channels import ChannelRow, ChannelTagRow
 from app.store.versions import check_version
@@ -223,7 +223,7 @@ async def _set_tags(channel_id: str, tag_ids: Sequence[str]) -> None:
     known = {row["tag_id"] for row in inserted}
     unknown = [number for number, id_ in enumerate(tag_ids) if id_ not in known]
     if unknown:
-        raise Invalid([FieldError(f"tag_ids.{number}", tag_links.UNKNOWN_TAG) for number in unknown])
+        raise Invalid([FieldError(f"tag_ids.{number}", monitor_links.UNKNOWN_TAG) for number in unknown])
 
 
 async def _get_row(channel_id: str, *, lock: bool = False) -> StoredChannel:

@@ -6,12 +6,10 @@ another one sends under the same delivery id. When a worker was only slow, the a
 it records after losing its lease changes nothing. Written as SQL: joins and `NOT EXISTS`.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
 from msgspec import Struct
 
 from app import db
+from app.store.alerting.outbox import ids_by_channel
 
 SWEEP_GRACE_MS = 4_000  # a new delivery has its own job; the sweep picks it up after this long
 SWEEP_LIMIT = 2_000  # deliveries queued by one sweep
@@ -60,11 +58,3 @@ async def backlog() -> Backlog:
         " FROM deliveries WHERE state IN ('pending', 'sending')"
     )
     return Backlog(int(row["n"]), row["oldest"] or 0)
-
-
-def ids_by_channel(rows: Sequence[Any]) -> dict[str, list[str]]:
-    """Channel id -> delivery ids, since a job holds deliveries of one channel only."""
-    ids: dict[str, list[str]] = {}
-    for row in rows:
-        ids.setdefault(row["channel_id"], []).append(row["id"])
-    return ids

@@ -6,7 +6,7 @@ from app import clock, db
 from app.errors import Conflict
 from app.store.alerting import delivery_queries
 from app.store.alerting.delivery_queries import DeliveryQuery
-from app.store.alerting.delivery_queue import ids_by_channel
+from app.store.alerting.outbox import ids_by_channel
 from app.store.sql import list_parameter
 from app.store.visibility import TagScope
 from schema.deliveries import Delivery

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app import db
 from app.errors import Conflict, Invalid, NoSuch
 from app.store.monitoring import tags
-from app.store.monitoring.tag_links import UNKNOWN_TAG
+from app.store.monitoring.monitor_links import UNKNOWN_TAG
 from app.store.sql import list_parameter
 from app.store.visibility import TagScope
 from schema.errors import FieldError

@@ -14,7 +14,7 @@ from app.store.tables.monitors import GroupMemberRow
 from schema.deliveries import ReasonCode
 from schema.errors import FieldError
 from schema.status import Status
-from schema.targets import Group, Target
+from schema.targets import Group
 from schema.targets.composed import GroupAlerts
 
 UNKNOWN_MONITOR = "must be the id of a monitor that exists"
@@ -52,10 +52,8 @@ def _reason(alerts: GroupAlerts, group_name: str) -> Reason:
     return Reason(ReasonCode.GROUP_ALERTS, group_name)
 
 
-async def set_members(group_id: str, config: Target) -> None:
+async def set_members(group_id: str, config: Group) -> None:
     """Store exactly these members. Raises Invalid for unknown ones, and for a group that contains itself."""
-    if not isinstance(config, Group):
-        return
     cyclic = groups.cyclic_member(group_id, config.members, await _members_by_group())
     unknown = set(config.members) - await _existing_ids(config.members)
     errors = [_member_error(number, UNKNOWN_MONITOR) for number, id_ in enumerate(config.members) if id_ in unknown]

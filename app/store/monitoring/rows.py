@@ -57,12 +57,6 @@ def _group_of(row: Mapping[str, Any]) -> Group:
     return Group(members=members, policy=stored.policy, at_least=stored.at_least, alerts=alerts)
 
 
-def _encoded_config(target: Target) -> str:
-    if isinstance(target, Group):
-        return msgspec.json.encode(_StoredGroup(target.policy, target.at_least)).decode()
-    return sealing.encrypt_secrets(target)
-
-
 def type_of(target: Target | UnreadableTarget) -> str:
     """The name of a target's type, as in JSON."""
     return target.type if isinstance(target, UnreadableTarget) else str(target.__struct_config__.tag)
@@ -87,62 +81,49 @@ def ensure_push_token(target: Target) -> Target:
     return target
 
 
-def push_key_of(target: Target) -> str | None:
-    """The hash of a push target's token; None for other types."""
-    return push_token_hash(target.token) if isinstance(target, Push) else None
-
-
 def default_timeout_ms(interval_s: int) -> int:
     """The timeout of a check when the user sets none, milliseconds."""
     share_s = TIMEOUT_SHARE * interval_s if interval_s else DEFAULT_TIMEOUT_S
     return round(min(DEFAULT_TIMEOUT_S, share_s) * 1000)
 
 
-def interval_s_of(draft: MonitorDraft) -> int:
-    """Seconds between checks; 0: by cron, or on demand."""
+def columns_of(draft: MonitorDraft) -> dict[str, Any]:
+    """A whole definition as columns, secrets encrypted. Raises Invalid."""
+    config, interval_s = draft.config, draft.interval or 0  # 0: by cron, or on demand
     if draft.interval is UNSET:
-        return 0 if draft.cron else DEFAULT_INTERVAL_S
-    return draft.interval or 0
+        interval_s = 0 if draft.cron else DEFAULT_INTERVAL_S
+    if errors := _schedule_errors(draft, interval_s):
+        raise Invalid(errors)
+    stored = _StoredGroup(config.policy, config.at_least) if isinstance(config, Group) else config
+    return {
+        "name": draft.name,
+        "type": type_of(config),
+        "description": draft.description,
+        "active": draft.active,
+        "interval_s": interval_s,
+        "cron": draft.cron or "",
+        "timezone": draft.timezone,
+        "timeout_ms": default_timeout_ms(interval_s) if draft.timeout is None else round(draft.timeout * 1000),
+        "max_retries": draft.max_retries,
+        "retry_interval_s": draft.retry_interval,
+        "resend_interval": draft.resend_interval,
+        "upside_down": draft.upside_down,
+        "config": sealing.encrypt_secrets(stored),
+        "group_alerts": str(config.alerts) if isinstance(config, Group) else None,
+        "escalation_id": draft.escalation_id,
+        "push_key": push_token_hash(config.token) if isinstance(config, Push) else None,
+    }
 
 
-def timeout_ms_of(draft: MonitorDraft) -> int:
-    """The draft's timeout, or the default one, milliseconds."""
-    return default_timeout_ms(interval_s_of(draft)) if draft.timeout is None else round(draft.timeout * 1000)
-
-
-def _schedule_errors(draft: MonitorDraft) -> list[FieldError]:
+def _schedule_errors(draft: MonitorDraft, interval_s: int) -> list[FieldError]:
     """The errors in a definition's schedule."""
-    interval_s, errors = interval_s_of(draft), []
+    errors: list[FieldError] = []
     if interval_s and draft.timeout is not None and draft.timeout > interval_s:
         errors.append(FieldError("timeout", f"must be at most the interval, {interval_s} s"))
     if draft.cron and interval_s:
         errors.append(FieldError("cron", "can't be combined with an interval; leave `interval` out, or send null"))
     cron_error = cron.cron_error(draft.cron or "* * * * *", draft.timezone, clock.now_ms())
     return errors if cron_error is None else [*errors, FieldError(*cron_error)]
-
-
-def columns_of(draft: MonitorDraft) -> dict[str, Any]:
-    """A whole definition as columns, secrets encrypted. Raises Invalid."""
-    if errors := _schedule_errors(draft):
-        raise Invalid(errors)
-    return {
-        "name": draft.name,
-        "type": type_of(draft.config),
-        "description": draft.description,
-        "active": draft.active,
-        "interval_s": interval_s_of(draft),
-        "cron": draft.cron or "",
-        "timezone": draft.timezone,
-        "timeout_ms": timeout_ms_of(draft),
-        "max_retries": draft.max_retries,
-        "retry_interval_s": draft.retry_interval,
-        "resend_interval": draft.resend_interval,
-        "upside_down": draft.upside_down,
-        "config": _encoded_config(draft.config),
-        "group_alerts": str(draft.config.alerts) if isinstance(draft.config, Group) else None,
-        "escalation_id": draft.escalation_id,
-        "push_key": push_key_of(draft.config),
-    }
 
 
 def draft_of(row: Mapping[str, Any]) -> MonitorDraft:

@@ -31,14 +31,13 @@ _WHERE_SERIES = " WHERE s.no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})
 
 
 async def list_snapshots(series: Collection[int]) -> list[Snapshot]:
-    """Snapshots for workers, secrets decrypted. Deleted series are absent, paused ones are not."""
-    found = await db.rows(SELECT_MONITORS + _WHERE_SERIES, list_parameter(series))
-    return await _with_proxies([rows.snapshot_of(row) for row in found])
-
-
-async def _with_proxies(snapshots: list[Snapshot]) -> list[Snapshot]:
-    """The snapshots, each with the proxy of its target."""
+    """Snapshots for workers, secrets decrypted, with their proxies. Deleted series are absent, paused ones are not."""
+    snapshots = [
+        rows.snapshot_of(row) for row in await db.rows(SELECT_MONITORS + _WHERE_SERIES, list_parameter(series))
+    ]
     proxy_ids = [str(getattr(snapshot.target, "proxy_id", "")) for snapshot in snapshots]
+    if not any(proxy_ids):
+        return snapshots
     configs = await proxies.get_configs({proxy_id for proxy_id in proxy_ids if proxy_id})
     return [
         replace(snapshot, proxy=configs[proxy_id]) if proxy_id in configs else snapshot

@@ -64,29 +64,23 @@ async def load(series: Sequence[int], now_ms: int) -> tuple[dict[int, MonitorSta
 
 
 async def _progress_of(found: Sequence[Any], now_ms: int) -> dict[int, SeriesProgress]:
-    progress = {row["no"]: SeriesProgress(row["newest"] or 0, row["newest"] or 0) for row in found}
-    orders = {
-        row["no"]: None if clock_watch.is_in_future(row["order_ms"] or 0, now_ms) else row["order_ms"] for row in found
-    }
-    ahead = [row["no"] for row in found if orders[row["no"]] is None and _is_ahead(row["newest"], now_ms)]
+    progress: dict[int, SeriesProgress] = {}
+    ahead: list[int] = []
     for row in found:
-        if orders[row["no"]] is not None:
-            progress[row["no"]] = SeriesProgress(
-                heartbeat_key(row["no"], row["order_ms"]), row["newest"] or 0, out_of_order=True
-            )
-    for no, evaluated in (await _newest_before(ahead, now_ms + clock_watch.FUTURE_TOLERANCE_MS)).items():
-        progress[no] = SeriesProgress(evaluated, progress[no].stored, out_of_order=True)
+        no, newest, order_ms = row["no"], row["newest"] or 0, row["order_ms"]
+        progress[no] = SeriesProgress(newest, newest)
+        if order_ms is not None and not clock_watch.is_in_future(order_ms, now_ms):
+            progress[no] = SeriesProgress(heartbeat_key(no, order_ms), newest, out_of_order=True)
+        elif newest and clock_watch.is_in_future(slot_of_key(newest)[1], now_ms):
+            ahead.append(no)
+    if ahead:
+        for no, evaluated in (await _newest_before(ahead, now_ms + clock_watch.FUTURE_TOLERANCE_MS)).items():
+            progress[no] = SeriesProgress(evaluated, progress[no].stored, out_of_order=True)
     return progress
-
-
-def _is_ahead(key: int | None, now_ms: int) -> bool:
-    return bool(key) and clock_watch.is_in_future(slot_of_key(key or 0)[1], now_ms)
 
 
 async def _newest_before(series: Sequence[int], until_ms: int) -> dict[int, int]:
     """By series: the key of the newest heartbeat until then; 0 for none."""
-    if not series:
-        return {}
     ranges = [(no, heartbeat_key(no, EPOCH_MS), heartbeat_key(no, max(EPOCH_MS, until_ms)) + 1) for no in series]
     found = await db.rows(
         "SELECT CAST(each.value->>0 AS BIGINT) AS no, (SELECT max(h.id) FROM heartbeats h"

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from app import clock, db
 from app.domain.incidents.lifecycle import NewTimelineEntry, OutageState, incident_event
-from app.store.alerting.delivery_queue import ids_by_channel
+from app.store.alerting.outbox import ids_by_channel
 from app.store.incidents import timeline
 from app.store.tables.incidents import IncidentRow
 from schema.escalations import EscalationStep

@@ -16,18 +16,17 @@ from app.domain.history.completeness import SchedulePeriod
 from app.domain.schedule.slots import is_scheduled
 from app.errors import Conflict, NoSuch
 from app.store import visibility
-from app.store.alerting import events
+from app.store.alerting import outbox
 from app.store.incidents import escalation_policies, incident_lifecycle, incidents
 from app.store.monitoring import (
-    channel_links,
     config_secrets,
     dependencies,
     groups,
+    monitor_links,
     optional_libraries,
     proxies,
     rows,
     series,
-    tag_links,
     tags,
 )
 from app.store.monitoring.patch import apply_patch, custom_timeout, event_kinds
@@ -41,7 +40,7 @@ from schema.field_types import NAME_LIMIT
 from schema.jobs import MonitorSchedule
 from schema.monitors import Monitor, MonitorDraft, MonitorPatch
 from schema.status import Status
-from schema.targets import Push, Target
+from schema.targets import Group, Push, Target
 from schema.targets.composed import ManualStatusUpdate
 
 __all__ = [
@@ -126,17 +125,17 @@ async def create(draft: MonitorDraft) -> MonitorChange:
     target = rows.ensure_push_token(config_secrets.validate_new(draft.config))
     columns = rows.columns_of(msgspec.structs.replace(draft, config=target))
     async with db.transaction():
-        await escalation_policies.require_policy(draft.escalation_id)
-        await _require_unused_push_key(columns["push_key"], id_)
+        await _check_references(id_, columns)
         await MonitorRow.insert(MonitorRow(id=id_, created_ms=now, updated_ms=now, **columns))
         await proxies.set_for_monitor(id_, target)
-        await groups.set_members(id_, target)
+        if isinstance(target, Group):
+            await groups.set_members(id_, target)
         await series.start_period([await series.create(id_)], series.period_of(columns, now))
         if draft.notification_channel_ids is None:
-            await channel_links.link_defaults(id_)
+            await monitor_links.link_default_channels(id_)
         else:
-            await channel_links.set_for_monitor(id_, draft.notification_channel_ids)
-        await tag_links.set_for_monitor(id_, draft.tag_ids)
+            await monitor_links.set_channels(id_, draft.notification_channel_ids)
+        await monitor_links.set_tags(id_, draft.tag_ids)
         await dependencies.set_parents(id_, draft.parent_ids)
         return _with_plain_token(await _record_change(id_, now, [EventKind.MONITOR_CREATED]), target)
 
@@ -287,11 +286,12 @@ async def rotate_push_token(monitor_id: str, *, version: int | None = None) -> M
 async def _monitors_of(found: Sequence[Any], visible_to: TagScope = None) -> list[Monitor]:
     """Monitors as the API returns them, with only visible tags, parents and members."""
     ids = [row["id"] for row in found]
-    channels, labels = await channel_links.ids_by_monitor(ids), await tag_links.labels_by_monitor(ids, visible_to)
+    channels = await monitor_links.channel_ids_by_monitor(ids)
+    labels = await monitor_links.labels_by_monitor(ids, visible_to)
     parents = await dependencies.parents_of(ids, visible_to)
     with_links = [(row, *(by_id.get(row["id"], ()) for by_id in (channels, labels, parents))) for row in found]
     monitors = [rows.monitor_of(*one) for one in with_links]
-    return await visibility.with_visible_members(monitors, visible_to)
+    return monitors if visible_to is None else await visibility.with_visible_members(monitors, visible_to)
 
 
 async def _row(monitor_id: str, *, lock: bool = False, visible_to: TagScope = None) -> Any:
@@ -309,28 +309,34 @@ def _merge_ids(ids: Sequence[str], added: Sequence[str], removed: Sequence[str])
     return [one for one in dict.fromkeys([*ids, *added]) if one not in removed]
 
 
-async def _require_unused_push_key(push_key: str | None, monitor_id: str) -> None:
-    """Raise Conflict for a push token of another monitor: reports could not be assigned."""
+async def _check_references(monitor_id: str, columns: dict[str, Any]) -> None:
+    """Raise Invalid for an unknown escalation, Conflict for a push token of another monitor."""
+    if columns["escalation_id"]:
+        await escalation_policies.require_policy(columns["escalation_id"])
+    push_key = columns["push_key"]  # the reports of two monitors with one token could not be assigned
     if push_key and await MonitorRow.exists().where(MonitorRow.push_key == push_key, MonitorRow.id != monitor_id):
         raise Conflict("Another monitor has this push token.", field="config.token")
 
 
 async def _apply_patch(row: Any, patch: MonitorPatch, now: int) -> MonitorChange:
-    """Apply a patch to a locked monitor, inside the caller's transaction. Raises Invalid, Conflict."""
+    """Store a locked monitor's definition after a patch, inside the caller's transaction. Raises Invalid, Conflict."""
     monitor_id = row["id"]
     draft = apply_patch(row, patch)
     columns = rows.columns_of(draft)
     kinds = event_kinds(row, patch)
     if kinds:
-        await escalation_policies.require_policy(draft.escalation_id)
-        await _require_unused_push_key(columns["push_key"], monitor_id)
-        await _update_row(row, columns, now)
+        await _check_references(monitor_id, columns)
+        values: dict[Any, Any] = {**columns, "version": row["version"] + 1, "updated_ms": now}
+        await MonitorRow.update(values).where(MonitorRow.id == monitor_id)
+        if (period := series.period_of(columns, now)) != series.period_of(row, now):
+            await series.start_period(await series.list_numbers(monitor_id), period)
         await proxies.set_for_monitor(monitor_id, draft.config)
-        await groups.set_members(monitor_id, draft.config)
+        if isinstance(draft.config, Group):
+            await groups.set_members(monitor_id, draft.config)
     if patch.notification_channel_ids is not UNSET:
-        await channel_links.set_for_monitor(monitor_id, patch.notification_channel_ids)
+        await monitor_links.set_channels(monitor_id, patch.notification_channel_ids)
     if patch.tag_ids is not UNSET:
-        await tag_links.set_for_monitor(monitor_id, patch.tag_ids)
+        await monitor_links.set_tags(monitor_id, patch.tag_ids)
     if patch.parent_ids is not UNSET:
         await dependencies.set_parents(monitor_id, patch.parent_ids)
     if patch.parent_ids is not UNSET or patch.active is not UNSET:
@@ -355,14 +361,6 @@ def _with_plain_token(change: MonitorChange, target: Target) -> MonitorChange:
     return msgspec.structs.replace(change, monitor=msgspec.structs.replace(change.monitor, config=config))
 
 
-async def _update_row(row: Any, columns: dict[str, Any], now_ms: int) -> None:
-    """Store a definition as the next version, and start a schedule period when the schedule changed."""
-    values: dict[Any, Any] = {**columns, "version": row["version"] + 1, "updated_ms": now_ms}
-    await MonitorRow.update(values).where(MonitorRow.id == row["id"])
-    if (period := series.period_of(columns, now_ms)) != series.period_of(row, now_ms):
-        await series.start_period(await series.list_numbers(row["id"]), period)
-
-
 async def _record_change(
     monitor_id: str, now_ms: int, kinds: list[EventKind], before: Sequence[Event] = ()
 ) -> MonitorChange:
@@ -370,8 +368,8 @@ async def _record_change(
     row = await _row(monitor_id)
     (monitor,) = await _monitors_of([row])
     closed = await incidents.close_for_monitor(monitor, kinds, now_ms)
-    recorded = [*before, *closed, *(events.monitor_event(kind, monitor, now_ms) for kind in kinds)]
-    deliveries = await events.record_events(recorded, now_ms)
+    recorded = [*before, *closed, *(outbox.monitor_event(kind, monitor, now_ms) for kind in kinds)]
+    deliveries = await outbox.record_events(recorded, now_ms)
     schedule = rows.schedule_of(row)
     scheduled = monitor.active and is_scheduled(schedule)
     return MonitorChange(

@@ -89,10 +89,12 @@ async def store_results(batch: ResultBatch, snapshots: Mapping[int, Snapshot], n
             if (event := outbox.event_from_evaluation(one.outcome, one.evaluation, snapshots[one.outcome.series]))
         ]
         events = await incidents.apply_events(events, now_ms)
-        events += await expiry_notices.record_notices(expiring)
+        if expiring:
+            events += await expiry_notices.record_notices(expiring)
         deliveries = await outbox.record_events(events, now_ms)
         rechecks = await dependencies.rechecks_after(events, now_ms)
-    expiry_notices.remember_recorded(expiring)
+    if expiring:
+        expiry_notices.remember_recorded(expiring)
     return StoredResults(stored, events, deliveries, rechecks)
 
 
@@ -147,10 +149,11 @@ async def _insert_heartbeats(stored: list[StoredHeartbeat], out_of_order: Collec
     out_of_order  series where a slot may have a heartbeat already that was stored before the slot was due
     """
     evaluated = [one for one in stored if one.evaluation]
-    late = _one_per_slot([one for one in stored if not one.evaluation])
-    await _clear_slots([one for one in evaluated if one.outcome.series in out_of_order])
+    if out_of_order:
+        await _clear_slots([one for one in evaluated if one.outcome.series in out_of_order])
     await _insert_rows(evaluated)
-    if late:
+    if len(evaluated) < len(stored):
+        late = _one_per_slot(one for one in stored if not one.evaluation)
         inserted = await _insert_rows(late, _REPLACE)
         stored[:] = evaluated + [
             one for one in late if heartbeat_key(one.outcome.series, one.outcome.at_ms) in inserted

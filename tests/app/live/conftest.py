@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import queue
-from app.live import publisher
+from app.live import replay_buffer
 from app.live.hub import Hub
 from app.settings import Settings
 from tests.app.live.ears import Ear, Stoppable
@@ -18,7 +18,7 @@ from tests.app.live.ears import Ear, Stoppable
 @pytest.fixture(autouse=True)
 def nothing_untold() -> None:
     """No test inherits another one's holes."""
-    publisher._unpublished.clear()
+    replay_buffer._unpublished.clear()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ async def test_a_batch_of_heartbeats_is_one_message(ear: Ears) -> None:
 
 async def test_each_event_is_a_message_of_its_own(ear: Ears) -> None:
     listener = ear("events")
-    await live.publish_events([event(), event()])
+    await live.publish(events=[event(), event()])
     first, second = await listener.until(2)
     assert second["seq"] == first["seq"] + 1
     assert (first["type"], first["event"], first["monitor_id"]) == ("event", "monitor.down", ONE)
@@ -41,8 +41,8 @@ async def test_who_follows_one_channel_hears_nothing_of_the_other(ear: Ears) -> 
 
 async def test_a_monitors_channel_carries_its_own_heartbeats_under_their_number(ear: Ears) -> None:
     whole, part = ear("heartbeats"), ear(f"monitor:{TWO}")
-    await live.publish_heartbeats([beat(ONE)])
-    await live.publish_heartbeats([beat(ONE), beat(TWO)])
+    await live.publish(heartbeats=[beat(ONE)])
+    await live.publish(heartbeats=[beat(ONE), beat(TWO)])
     await whole.until(2)
     (message,) = await part.until(1)
     assert message["channel"] == f"monitor:{TWO}"
@@ -53,16 +53,16 @@ async def test_a_monitors_channel_carries_its_own_heartbeats_under_their_number(
 async def test_who_left_hears_nothing_more(hub: Hub, ear: Ears) -> None:
     stays, leaves = ear("events"), ear("events")
     hub.unsubscribe("events", leaves.reader)
-    await live.publish_events([event()])
+    await live.publish(events=[event()])
     await stays.until(1)
     assert leaves.heard == []
 
 
 async def test_numbers_keep_growing_after_redis_was_emptied(ear: Ears) -> None:
     listener = ear("events")
-    await live.publish_events([event()])
+    await live.publish(events=[event()])
     await queues.client().flushall()
-    await live.publish_events([event()])
+    await live.publish(events=[event()])
     first, gap, second = await listener.until(3)
     assert second["seq"] > first["seq"] + 1
     assert gap == {"type": "gap", "channel": "events", "after": first["seq"], "before": second["seq"]}
@@ -71,7 +71,7 @@ async def test_numbers_keep_growing_after_redis_was_emptied(ear: Ears) -> None:
 async def test_a_cut_connection_costs_no_message(ear: Ears) -> None:
     listener = ear("events", "heartbeats")
     await queues.client().execute_command("CLIENT", "KILL", "TYPE", "PUBSUB")
-    await live.publish_events([event(), event()])
+    await live.publish(events=[event(), event()])
     await listener.until(2)
     assert listener.told == ["event", "event"]
 
@@ -95,12 +95,12 @@ async def test_an_outage_of_redis_is_survived_and_what_could_not_be_told_is_a_ga
 
 async def test_a_redis_that_forgot_its_numbers_gets_higher_ones(fragile_hub: Hub) -> None:
     listener = Ear(fragile_hub).follow("events")
-    await live.publish_events([event()])
+    await live.publish(events=[event()])
     (first,) = await listener.until(1)
     await queues.client().hset(replay_buffer.COUNTERS, "events", 7)
     await queues.client().execute_command("CLIENT", "KILL", "TYPE", "PUBSUB")
     await listener.until(2)
-    await live.publish_events([event()])
+    await live.publish(events=[event()])
     await listener.until(3)
     listener.close()
     assert listener.told == ["event", "gap", "event"]
@@ -109,7 +109,7 @@ async def test_a_redis_that_forgot_its_numbers_gets_higher_ones(fragile_hub: Hub
 
 async def test_replay_holds_what_came_after_a_number(hub: Hub, ear: Ears) -> None:
     listener = ear("events")
-    await live.publish_events([event(), event(), event()])
+    await live.publish(events=[event(), event(), event()])
     numbers = [one["seq"] for one in await listener.until(3)]
     assert [one.seq for one in await replayed(hub, "events", numbers[0])] == numbers[1:]
     assert await replayed(hub, "events", numbers[2], upto=numbers[2]) == []
@@ -118,14 +118,14 @@ async def test_replay_holds_what_came_after_a_number(hub: Hub, ear: Ears) -> Non
 async def test_replay_of_a_monitor_holds_its_part(hub: Hub, ear: Ears) -> None:
     listener = ear("heartbeats")
     for monitor_id in (ONE, TWO, TWO):
-        await live.publish_heartbeats([beat(monitor_id)])
+        await live.publish(heartbeats=[beat(monitor_id)])
     numbers = [one["seq"] for one in await listener.until(3)]
     assert [one.seq for one in await replayed(hub, f"monitor:{TWO}", numbers[0] - 1)] == numbers[1:]
 
 
 async def test_replay_marks_what_redis_no_longer_holds(hub: Hub, ear: Ears) -> None:
     listener = ear("events")
-    await live.publish_events([event(), event(), event()])
+    await live.publish(events=[event(), event(), event()])
     first, second, third = (one["seq"] for one in await listener.until(3))
     await queues.client().xdel(replay_buffer.stream_key("events"), f"{first}-0", f"{second}-0")
     lost, kept = await replayed(hub, "events", first - 1)
@@ -140,7 +140,7 @@ async def test_a_message_nobody_can_read_ends_nothing(queue: Settings, ear: Ears
     listener = ear("events")
     for rubbish in (b"", b"events x\n{}", b"heartbeats 99999999999999\nno JSON", b"unknown 5\n{}"):
         await queues.client().publish(replay_buffer.pubsub_channel(queues.client()), rubbish)
-    await live.publish_events([event()])
+    await live.publish(events=[event()])
     await listener.until(1)
     assert listener.told == ["event"]
 
@@ -148,6 +148,6 @@ async def test_a_message_nobody_can_read_ends_nothing(queue: Settings, ear: Ears
 async def test_two_databases_of_one_redis_do_not_hear_each_other(hub: Hub, ear: Ears) -> None:
     listener = ear("events")
     await queues.client().publish("wk:live:1", b"events 99999999999999\n{}")
-    await live.publish_events([event()])
+    await live.publish(events=[event()])
     await listener.until(1)
     assert listener.told == ["event"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app import clock, db, queue
-from app.store.alerting import events, webhooks
+from app.store.alerting import outbox, webhooks
 from schema.events import EventKind
 from tests import make
 from tests.app.api.notifying import notifying
@@ -35,8 +35,9 @@ async def added(api, **changes) -> dict[str, Any]:
 
 async def happens(kind: EventKind = EventKind.BACKEND_DOWN, after_ms: int = 0) -> None:
     """An event, told to whoever subscribed."""
-    told = await events.record_event(kind, {"backend": "app-1"}, clock.now_ms() + after_ms)
-    await queue.put(*queue.notify_jobs(told.deliveries))
+    async with db.transaction():
+        _, deliveries = await outbox.record_event(kind, {"backend": "app-1"}, clock.now_ms() + after_ms)
+    await queue.put(*queue.notify_jobs(deliveries))
 
 
 def signed(secret: str, raw: bytes) -> str:

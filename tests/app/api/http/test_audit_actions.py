@@ -5,7 +5,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 
 from app.api.http import audit_actions
-from app.api.http.request_context import QUIET
+from app.api.http.audit_actions import QUIET
 from app.security.auth import principals
 from tests.app.api.people import built
 from tests.app.api.test_policy import routes_of
@@ -111,7 +111,7 @@ ACTIONS = {
 def recorded(application: Litestar) -> set[str]:
     """The ids of the operations whose requests leave an audit entry."""
     return {
-        audit_actions.operation_id_of(handler, {"method": method, "path_template": path})  # type: ignore[arg-type]  # of a scope
+        audit_actions.operation_id_of(handler, method, path)
         for path, method, handler in routes_of(application)
         if isinstance(handler, HTTPRouteHandler) and not handler.opt.get(QUIET)
         if method not in {*principals.SAFE_METHODS, "WS"} or handler.opt.get(audit_actions.AUDITED)

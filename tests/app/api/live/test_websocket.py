@@ -132,7 +132,7 @@ async def test_heartbeats_and_events_arrive_after_subscribing_and_stop_after_uns
 async def test_a_monitors_channel_carries_only_its_heartbeats(site: Site) -> None:
     socket = await site.connect()
     await asked(socket, type="subscribe", channels=[f"monitor:{TWO}"])
-    await live.publish_heartbeats([beat(ONE), beat(TWO)])
+    await live.publish(heartbeats=[beat(ONE), beat(TWO)])
     message = await said(socket)
     assert (message["channel"], len(message["data"])) == (f"monitor:{TWO}", 1)
 
@@ -147,7 +147,7 @@ async def test_each_unknown_channel_is_an_error_and_the_others_are_subscribed(si
     ]
     assert "heartbeats, monitor:<id>, events" in errors[0]["details"]["fields"][0]["message"]
     assert (await said(socket))["channels"] == ["events"]
-    await live.publish_events([event()])
+    await live.publish(events=[event()])
     assert (await said(socket))["channel"] == "events"
 
 
@@ -177,7 +177,7 @@ async def test_pings_stand_between_messages_however_many_there_are(site: Site, a
     (caller,) = application.state.watch._all_subscriptions()
     kinds = []
     for _ in range(200):
-        await live.publish_heartbeats([beat(ONE) for _ in range(100)])
+        await live.publish(heartbeats=[beat(ONE) for _ in range(100)])
         for _ in range(3):
             await asyncio.sleep(0)
             caller.ping()
@@ -224,12 +224,12 @@ async def test_all_wrong_fields_are_named_at_once(site: Site) -> None:
 async def test_since_replays_what_is_still_held(site: Site) -> None:
     first = await site.connect()
     seq = (await asked(first, type="subscribe", channels=["events"]))["seq"]["events"]
-    await live.publish_events([event(), event(), event()])
+    await live.publish(events=[event(), event(), event()])
     numbers = [(await said(first))["seq"] for _ in range(3)]
     second = await site.connect()
     assert (await asked(second, type="subscribe", channels=["events"], since=seq + 1))["seq"] == {"events": numbers[2]}
     assert [(await said(second))["seq"] for _ in range(2)] == numbers[1:]
-    await live.publish_events([event()])
+    await live.publish(events=[event()])
     assert (await said(second))["seq"] == numbers[2] + 1
 
 
@@ -246,7 +246,7 @@ async def test_a_number_from_the_future_is_a_gap_and_new_messages_arrive(site: S
     socket = await site.connect()
     newest = (await asked(socket, type="subscribe", channels=["events"], since=2**52))["seq"]["events"]
     assert await said(socket) == {"type": "gap", "channel": "events", "after": 2**52, "before": newest + 1}
-    await live.publish_events([event()])
+    await live.publish(events=[event()])
     assert (await said(socket))["seq"] == newest + 1
 
 
@@ -256,7 +256,7 @@ async def test_a_slow_reader_gets_a_gap_and_delays_nobody(site: Site) -> None:
         await asked(socket, type="subscribe", channels=["heartbeats"])
     batch, total = [beat(msg="x" * 900) for _ in range(100)], 2 * BACKLOG
     for number in range(total):
-        await live.publish_heartbeats(batch)
+        await live.publish(heartbeats=batch)
         message = await said(fast)
         assert (message["type"], len(message["data"])) == ("heartbeats", 100), number
     got = [await said(slow)]

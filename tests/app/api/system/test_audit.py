@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from app import db
 from app.api.http import audit_actions, audit_trail
-from app.api.http.request_context import QUIET
+from app.api.http.audit_actions import QUIET
 from app.api.openapi import examples
 from app.api.system import audit
 from app.security.auth import policy
@@ -68,7 +68,7 @@ async def test_every_unsafe_route_leaves_exactly_one_entry(client: Client, appli
         reply = await client.request(method, filled(path), json={}, headers=CARRIER)
         assert await number() == before + 1, (method, path, reply.status_code)
         entry = await newest()
-        operation = audit_actions.operation_id_of(handler, {"method": method, "path_template": path})  # type: ignore[arg-type]  # of a scope
+        operation = audit_actions.operation_id_of(handler, method, path)
         assert (entry.action, entry.request_id) == (audit_actions.action_of(operation), reply.headers["X-Request-ID"])
         assert (entry.outcome == "done") is (reply.status_code < 400), (method, path)
 
@@ -96,7 +96,7 @@ async def test_every_unsafe_route_that_refuses_somebody_records_it(client, appli
 
 def test_actions_are_words_that_name_a_thing_and_what_became_of_it(application: Litestar) -> None:
     for path, method, handler in unsafe(application):
-        operation = audit_actions.operation_id_of(handler, {"method": method, "path_template": path})  # type: ignore[arg-type]  # of a scope
+        operation = audit_actions.operation_id_of(handler, method, path)
         assert audit_actions.action_of(operation).replace("_", "").replace(".", "", 1).isalpha(), operation
 
 

@@ -1,7 +1,7 @@
-"""The client's IP address: the peer's, or the one a trusted proxy reports.
+"""What a trusted proxy reports of a client: its IP address, and whether it came by TLS.
 
 `X-Forwarded-For` is read from right to left for as long as the writer of an entry is in TRUSTED_PROXIES. Entries sent
-by the client itself stand further left and are never reached.
+by the client itself stand further left and are never reached. `X-Forwarded-Proto` counts from TRUSTED_PROXIES only.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any
 
 from litestar.connection import ASGIConnection
+from litestar.types import Scope
 
 Address = IPv4Address | IPv6Address
 Networks = Sequence[IPv4Network | IPv6Network]
 
 IPV6_PREFIX_BITS = 64  # a household gets a /64 at least (RFC 6177)
+SECURE_SCHEMES = frozenset({"https", "wss"})
+FORWARDED_PROTO = b"x-forwarded-proto"
 
 
 def address_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
@@ -45,6 +48,22 @@ def counted_address(address: str) -> str:
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((int(parsed), IPV6_PREFIX_BITS), strict=False))
     return str(parsed or "")
+
+
+def is_tls(scope: Scope) -> bool:
+    """Whether the connection was encrypted, to us or to a trusted proxy.
+
+    Called on every request, so it reads the raw headers without building an object for them.
+    """
+    if scope["scheme"] in SECURE_SCHEMES:
+        return True
+    forwarded = next((value for name, value in scope["headers"] if name == FORWARDED_PROTO), b"")
+    if forwarded.partition(b",")[0].strip().lower().decode("latin-1") not in SECURE_SCHEMES:
+        return False
+    peer = scope["client"]
+    address = _parse_address(peer[0] if peer else "")
+    trusted: Networks = scope["litestar_app"].state.settings.trusted_proxies
+    return address is not None and any(address in network for network in trusted)
 
 
 def _parse_address(text: str) -> Address | None:

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from app.security.limits.client_ip import forwarded_address
+from app.security.limits.proxy_headers import forwarded_address
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
 

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from actors import urgency
-from actors.urgency import ChangeDetector
+from actors import check
+from actors.check import ChangeDetector
 from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import Tcp
@@ -40,7 +40,7 @@ def test_each_series_has_news_of_its_own() -> None:
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(urgency, "MAX_SERIES", 2)
+    monkeypatch.setattr(check, "MAX_SERIES", 2)
     told = ChangeDetector()
     assert all(told.is_urgent(DOWN, msgspec.structs.replace(SNAPSHOT, series=no)) for no in range(5))
     assert told.is_urgent(DOWN, SNAPSHOT), "forgotten, so it hurries once more"

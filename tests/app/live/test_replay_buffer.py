@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from app import live, queue as queues
-from app.live import publisher, replay_buffer
+from app.live import replay_buffer
 from app.live.channels import SOURCES
 from app.settings import Settings
 from tests.app.live.ears import beat, event
@@ -15,7 +15,7 @@ async def test_nothing_to_tell_needs_no_redis() -> None:
 
 async def test_the_tape_is_bounded_and_forgotten_when_idle(queue: Settings) -> None:
     for _ in range(12):
-        await live.publish_events([event() for _ in range(100)])
+        await live.publish(events=[event() for _ in range(100)])
     assert SOURCES["events"] <= await queues.client().xlen(replay_buffer.stream_key("events")) < SOURCES["events"] + 101
     assert 0 < await queues.client().ttl(replay_buffer.stream_key("events")) <= replay_buffer.IDLE_TTL_S
 
@@ -29,7 +29,7 @@ async def test_numbers_are_contiguous_and_start_at_the_clock(queue: Settings) ->
 
 
 async def test_the_text_on_the_tape_has_its_number(queue: Settings) -> None:
-    await live.publish_heartbeats([beat(msg='"seq":0, "seq":')])
+    await live.publish(heartbeats=[beat(msg='"seq":0, "seq":')])
     ((seq, text),) = [entry async for entry in replay_buffer.messages_since(queues.client(), "heartbeats", 0)]
     assert text.startswith(b'{"type":"heartbeats","seq":%d,"channel"' % seq)
 
@@ -39,16 +39,16 @@ async def test_a_redis_that_is_away_does_not_stop_the_ingest(settings: Settings)
     await live.publish([beat()], [event()])
     await live.publish([], [event()])
     await queues.stop()
-    assert publisher._unpublished == {"heartbeats": 1, "events": 2}
+    assert replay_buffer._unpublished == {"heartbeats": 1, "events": 2}
 
 
 async def test_what_was_not_told_leaves_a_hole_in_the_numbers(queue: Settings) -> None:
-    await live.publish_events([event()])
-    publisher._unpublished["events"] = 3
-    await live.publish_events([event()])
+    await live.publish(events=[event()])
+    replay_buffer._unpublished["events"] = 3
+    await live.publish(events=[event()])
     first, second = [seq async for seq, _ in replay_buffer.messages_since(queues.client(), "events", 0)]
     assert second - first == 4
-    assert not publisher._unpublished
+    assert not replay_buffer._unpublished
 
 
 @pytest.mark.parametrize("heard", [{}, {"events": 5}])
