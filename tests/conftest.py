@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import ipaddress
 import os
 import shutil
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import asyncpg
 import hypothesis
 import pytest
 import redis
+from argon2 import PasswordHasher
 from hypothesis.internal.conjecture import providers
 
 from app import (
@@ -29,6 +32,7 @@ from app import (
     queue as queues,
     settings as configuration,
 )
+from app.security.credentials import passwords
 from app.security.secrets import sealing
 from app.settings import Settings
 from tests.searching import MANY, SEARCHING
@@ -38,6 +42,7 @@ hypothesis.settings.register_profile("search", deadline=None, max_examples=100 *
 hypothesis.settings.load_profile("search" if SEARCHING else "same")
 if not SEARCHING:  # it also takes constants from whatever modules are there, which differs from run to run
     providers._get_local_constants = lambda: providers._local_constants
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 ON_POSTGRES = os.environ.get("DB_TYPE", "sqlite") == "postgres"
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 # Forty tables, of which a test filled a few: looking at each takes a tenth of what TRUNCATE of them all does.
@@ -83,6 +88,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     items[:] = _spread([one for one in items if _is_long(one)], [one for one in items if not _is_long(one)])
 
 
+def pytest_collection_finish() -> None:
+    """Take what collecting made, and what stays, out of the garbage collector's way: it is a million objects."""
+    gc.freeze()
+
+
 def _is_long(item: pytest.Item) -> bool:
     return "pipeline" in item.path.parts
 
@@ -108,6 +118,29 @@ def nothing_left() -> Iterator[None]:
         patch.setattr(clock_watch, "watch", clock_watch.ClockWatch())
         patch.setattr(queues, "_client", None)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Passwords are hashed for next to nothing: at the real cost, signing in takes longer than most tests."""
+    with _hashing_with(CHEAP):
+        yield
+
+
+@pytest.fixture
+def real_passwords() -> Iterator[None]:
+    """Passwords are hashed at the real cost."""
+    with _hashing_with(PasswordHasher(passwords.ROUNDS, passwords.MEMORY_KIB, passwords.PARALLELISM)):
+        yield
+
+
+@contextmanager
+def _hashing_with(hasher: PasswordHasher) -> Iterator[None]:
+    passwords._dummy_hash.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", hasher)
+        yield
+    passwords._dummy_hash.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,7 @@ async def test_known_and_unknown_users_are_refused_in_the_same_words_after_as_ma
     assert told[0] == told[1]
 
 
+@pytest.mark.usefixtures("real_passwords")
 async def test_of_forty_passwords_at_once_no_more_are_answered_than_allowed(client: Client, signed_up: SignUp) -> None:
     await signed_up()
     replies = await asyncio.gather(*(client.post(LOGIN, json=WRONG) for _ in range(40)))
