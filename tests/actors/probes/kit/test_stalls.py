@@ -16,11 +16,13 @@ from schema.targets import Tcp
 from tests import make
 
 STILL_S = 1.5
+TOLERATED_S = stalls.TOLERATED_S
 
 
 @pytest.fixture(autouse=True)
-def forgotten() -> Iterator[None]:
-    """Nothing was doubted before."""
+def forgotten(monkeypatch: pytest.MonkeyPatch, stalls_tolerated: None) -> Iterator[None]:
+    """Nothing was doubted before, and no more is tolerated than usual."""
+    monkeypatch.setattr(stalls, "TOLERATED_S", TOLERATED_S)
     stalls._rechecks.clear()
     yield
     stalls._rechecks.clear()
