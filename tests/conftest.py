@@ -52,6 +52,7 @@ structlog.configure(
 )
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 ON_POSTGRES = os.environ.get("DB_TYPE", "sqlite") == "postgres"
+EXTRA_WORKERS = 4
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 # Forty tables, of which a test filled a few: deleting those rows takes a fifth of what TRUNCATE does, which makes new
 # files for every index. Only a table with a trigger of ours (the audit log) refuses that.
@@ -99,6 +100,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
             item.add_marker("database")
     yield
     items[:] = _spread([one for one in items if _is_long(one)], [one for one in items if not _is_long(one)])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """How many processes `-n auto` means: tests wait for servers and for due times most of their time."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return len(os.sched_getaffinity(0)) + EXTRA_WORKERS
 
 
 def pytest_collection_finish() -> None:
