@@ -38,8 +38,10 @@ from app.security.secrets import sealing
 from app.settings import Settings
 from tests.searching import MANY, SEARCHING
 
-hypothesis.settings.register_profile("same", deadline=None, derandomize=True)  # a busy machine is no bug
-hypothesis.settings.register_profile("search", deadline=None, max_examples=100 * MANY)
+# A busy machine is no bug.
+UNHURRIED = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("same", UNHURRIED, derandomize=True)
+hypothesis.settings.register_profile("search", UNHURRIED, max_examples=100 * MANY)
 hypothesis.settings.load_profile("search" if SEARCHING else "same")
 if not SEARCHING:  # it also takes constants from whatever modules are there, which differs from run to run
     providers._get_local_constants = lambda: providers._local_constants

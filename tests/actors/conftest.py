@@ -9,5 +9,5 @@ NO_MATTER_S = 3_600.0
 
 @pytest.fixture(autouse=True)
 def stalls_tolerated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that stands still for a moment makes what a check saw doubtful, as it should; here that would be luck."""
+    """A machine that stands still for a moment makes what a check saw doubtful, as it should; here it would be luck."""
     monkeypatch.setattr(stalls, "TOLERATED_S", NO_MATTER_S)

@@ -108,7 +108,7 @@ async def test_what_the_server_refuses_is_down_in_its_words(check, server, chang
 
 
 async def test_a_query_that_takes_too_long_is_down_and_the_server_is_rid_of_us(check, server):
-    outcome = await check(asking(server.port, "SELECT slow"), timeout_ms=300)
+    outcome = await check(asking(server.port, "SELECT slow"), timeout_ms=2_000)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
     await server.lost.wait()
 
