@@ -6,6 +6,8 @@ import pytest
 from app.api.openapi import document
 from tests.seeds.example import API, covers, example
 
+pytestmark = pytest.mark.either_engine
+
 
 @pytest.mark.parametrize("path", ["docs", "redoc"])
 async def test_the_explorers_are_where_the_document_says(client, path):

@@ -120,7 +120,7 @@ async def test_an_answer_without_end_is_up_as_soon_as_the_word_is_there(check):
 
 
 async def test_an_answer_without_end_that_does_not_decide_it_is_down_for_that(check):
-    undecided = [
+    undecided: list[dict[str, Any]] = [
         {"keyword": "bye"},
         {"keyword": "bye", "invert_keyword": True},
         {"regex": "hello$"},

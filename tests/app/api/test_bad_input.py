@@ -8,6 +8,8 @@ from app import db
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN
 
+pytestmark = pytest.mark.either_engine
+
 MONITORS, CHANNELS = "/api/v1/monitors", "/api/v1/notification-channels"
 JSON = {"Content-Type": "application/json"}
 BOTH = pytest.mark.parametrize("path", [MONITORS, CHANNELS])

@@ -4,6 +4,8 @@ import pytest
 
 from tests.app.api.people import ADMIN_TOKEN
 
+pytestmark = pytest.mark.either_engine
+
 MASK = "********"
 HTTP = {"url": "http://127.0.0.1:9/a", "auth": {"method": "bearer", "token": "sesame"}}
 OAUTH = {

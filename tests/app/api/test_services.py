@@ -10,6 +10,8 @@ from tests.app.api.alerting.test_channels import PATH, added, api as api
 from tests.app.api.notifying import notifying
 from tests.receiver import receiving
 
+pytestmark = pytest.mark.either_engine
+
 ROOT = Path(__file__).parents[3]
 GOTIFY: dict[str, Any] = {
     "name": "phones",

@@ -11,6 +11,8 @@ from app.pages import explorer_bundle, explorer_files
 from app.pages.explorer_files import ExplorerFiles
 from tests.app.api.people import Client
 
+pytestmark = pytest.mark.either_engine
+
 SPEC = "/api/v1/openapi.json"
 SCRIPT = "/explorer/swagger-ui-bundle.js"
 PLAIN = {"Accept-Encoding": "identity"}

@@ -12,6 +12,8 @@ from schema.monitors import UnreadableTarget
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN
 
+pytestmark = pytest.mark.either_engine
+
 API = "/api/v1"
 CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 USABLE: dict[str, dict[str, Any]] = {

@@ -15,6 +15,8 @@ from app.client.server import CommandFailed, connect
 from app.settings import BadSettings
 from tests.app.api.people import SETUP
 
+pytestmark = pytest.mark.either_engine
+
 PASSWORD = "correct horse"
 
 

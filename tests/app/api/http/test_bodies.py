@@ -13,6 +13,8 @@ from schema.monitors import MonitorDraft, MonitorPatch
 from schema.targets import TARGETS, Http
 from tests import make
 
+pytestmark = pytest.mark.either_engine
+
 
 def wrong(sent: Any, type_: Any) -> dict[str, str]:
     """field → message of everything that is refused."""

@@ -8,6 +8,8 @@ import pytest
 from app.store.identity import sessions
 from tests.app.api.people import ADA, SETUP, calling, served
 
+pytestmark = pytest.mark.either_engine
+
 HSTS = "Strict-Transport-Security"
 BY_TLS = {"X-Forwarded-Proto": "https"}
 

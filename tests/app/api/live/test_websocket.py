@@ -18,6 +18,8 @@ from app.live.subscriber import BACKLOG
 from tests.app.api.people import SETUP
 from tests.app.live.ears import ONE, TWO, beat, event
 
+pytestmark = pytest.mark.either_engine
+
 ADMIN_TOKEN = "the-installations-own-token"  # as in conftest
 BEARER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 BOTH = pytest.mark.parametrize("path", ["/ws", "/api/v1/ws"])
