@@ -49,7 +49,7 @@ if not SEARCHING:  # it also takes constants from whatever modules are there, wh
 structlog.configure(
     processors=[
         *structlog.get_config()["processors"][:-1],
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
