@@ -42,10 +42,13 @@ TRANSIENT_SQLITE_ERRORS = (
 
 
 class NewerDatabase(Exception):  # noqa: N818  # names what was found
-    """The database has migrations that this code does not have."""
+    """The database has migrations that this code does not have: of a newer version, or before the first one."""
 
     def __init__(self, unknown: list[str]) -> None:
-        super().__init__(f"The database is newer than this version of Watchkeeper: it has migration {unknown[-1]}.")
+        super().__init__(
+            f"The database was created by another version of Watchkeeper: it has migration {unknown[-1]}, which this"
+            " version does not have. Start a newer version, or restore a backup."
+        )
 
 
 def known_migrations() -> dict[str, Any]:

@@ -31,7 +31,7 @@ async def clone(monitor_id: str, numbers: range, mark: str = "/t/0") -> None:
     The schedule does not know them until the product starts again.
     """
     pattern = (await db.rows("SELECT * FROM monitors WHERE id = ?1", monitor_id))[0]
-    links = await db.rows("SELECT channel_id FROM links WHERE monitor_id = ?1", monitor_id)
+    links = await db.rows("SELECT channel_id FROM monitor_channels WHERE monitor_id = ?1", monitor_id)
     for begin in range(numbers.start, numbers.stop, CHUNK):
         part = range(begin, min(begin + CHUNK, numbers.stop))
         await _add([_like(dict(pattern), number, mark) for number in part], [link["channel_id"] for link in links])
@@ -51,14 +51,16 @@ async def _add(monitors: list[dict[str, Any]], channels: list[str]) -> None:
             _listed([id_] for id_ in ids),
         )
         await db.rows(
-            "INSERT INTO eras (series, from_ms, interval_ms) SELECT s.no, CAST(?2 AS BIGINT), CAST(?3 AS BIGINT)"
+            "INSERT INTO schedule_periods (series, from_ms, interval_ms) SELECT s.no, CAST(?2 AS BIGINT),"
+            " CAST(?3 AS BIGINT)"
             " FROM {each:1} JOIN series s ON s.monitor_id = each.value->>0",
             _listed([id_] for id_ in ids),
             now_ms,
             monitors[0]["interval_s"] * 1000,
         )
         await db.rows(
-            "INSERT INTO links (monitor_id, channel_id) SELECT each.value->>0, each.value->>1 FROM {each:1} WHERE TRUE",
+            "INSERT INTO monitor_channels (monitor_id, channel_id) SELECT each.value->>0, each.value->>1 FROM"
+            " {each:1} WHERE TRUE",
             _listed([id_, channel] for id_ in ids for channel in channels),
         )
 

@@ -35,8 +35,8 @@ SETTLED_S = 20  # slots younger than this may still be on their way when the doc
 ADDED_AT_ONCE = 8
 
 _OWED = (
-    "SELECT m.name, c.name AS channel, e.kind, e.at_ms, e.incident_id, d.id, d.state, d.attempts, d.next_at_ms,"
-    " d.lease_ms, d.sent_ms, d.created_ms, d.carrier_id, d.course, d.error FROM deliveries d"
+    "SELECT m.name, c.name AS channel, e.kind, e.at_ms, e.incident_id, d.id, d.state, d.attempts, d.next_attempt_ms,"
+    " d.lease_until_ms, d.sent_ms, d.created_ms, d.digest_id, d.hold, d.error FROM deliveries d"
     " JOIN events e ON e.id = d.event_id JOIN channels c ON c.id = d.channel_id"
     " LEFT JOIN monitors m ON m.id = d.monitor_id ORDER BY m.name, e.at_ms, c.name"
 )

@@ -52,7 +52,7 @@ async def _rollups(run: Run) -> tuple[float, int]:
         await begin(installed, target)
         async with record.record(installed):
             await record.clone(await record.monitor_id("t-0"), range(1, size))
-            await db.rows("UPDATE eras SET from_ms = ?1", day_ms)
+            await db.rows("UPDATE schedule_periods SET from_ms = ?1", day_ms)
             await filling.fill(sorted(await record.numbers()), day_ms, DAY_MS // filling.INTERVAL_MS)
             before = await filling.settled_bytes()
             for hour_ms in range(day_ms, day_ms + DAY_MS, HOUR_MS):

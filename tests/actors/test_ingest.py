@@ -154,7 +154,7 @@ async def test_a_result_that_cannot_be_stored_keeps_no_other_one_from_it(many, p
     assert [stored.get(one) for one in many if one != many[2]] == [Status.UP] * 4
     assert stored.get(many[2]) in {None, Status.UNKNOWN, Status.DOWN}  # SQLite can store what PostgreSQL can't
     if stored.get(many[2]) is Status.UNKNOWN:
-        (row,) = await db.rows("SELECT message FROM details WHERE id >= ?1 AND id < ?2", *range_of(many[2]))
+        (row,) = await db.rows("SELECT message FROM heartbeat_details WHERE id >= ?1 AND id < ?2", *range_of(many[2]))
         assert row["message"].startswith("the result could not be stored (")
 
 

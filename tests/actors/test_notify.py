@@ -20,7 +20,7 @@ from tests.receiver import Order, receiving
 @pytest.fixture
 async def desk(store, queue):
     sealing.prepare(store)
-    tools = await senders.open_context(store)
+    tools = senders.make_context()
     desk = Notifier(tools, "https://watch.example")
     yield desk
     await desk.close(5)
@@ -71,7 +71,7 @@ async def test_a_failed_try_is_written_down_and_waits(desk):
             while not (rows := await db.rows("SELECT * FROM deliveries WHERE attempts = 1 AND state = 'pending'")):
                 await asyncio.sleep(0.02)
     assert "500" in rows[0]["error"]
-    assert rows[0]["next_at_ms"] > clock.now_ms()
+    assert rows[0]["next_attempt_ms"] > clock.now_ms()
 
 
 async def test_a_refusal_for_good_is_a_dead_letter_with_its_reason(desk):
@@ -113,7 +113,7 @@ async def test_a_delivery_of_a_deleted_channel_is_gone_with_it(desk):
 
 
 async def test_two_workers_with_the_same_job_send_each_message_once(store, desk):
-    tools = await senders.open_context(store)
+    tools = senders.make_context()
     other = Notifier(tools, "https://watch.example")
     async with receiving() as receiver:
         job = await owed(receiver.url, flips=5)
@@ -129,7 +129,9 @@ async def test_a_worker_that_was_killed_after_sending_is_followed_by_another_und
         job = await owed(receiver.url)
         await desk.admit(job)
         await settled(1, "sent")
-        await db.rows("UPDATE deliveries SET state = 'sending', lease_ms = 1")  # as if it had not come to settling
+        await db.rows(
+            "UPDATE deliveries SET state = 'sending', lease_until_ms = 1"
+        )  # as if it had not come to settling
         await desk.admit(job)
         await settled(1, "sent")
         assert [arrival.id for arrival in receiver.arrivals] == job.deliveries * 2
@@ -162,7 +164,7 @@ async def test_many_at_once_are_one_burst_and_one_message(desk):
     async with receiving() as receiver:
         job = await owed(receiver.url, flips=1)
         told = [await another(job.channel_id) for _ in range(4)]
-        await db.rows("UPDATE channels SET terms = ?1", '{"grouping":{"burst":2,"within":1}}')
+        await db.rows("UPDATE channels SET rules = ?1", '{"grouping":{"max_immediate":2,"window":1}}')
         await desk.admit(NotifyBatch(job.channel_id, [*job.deliveries, *told]))
         await settled(2, "sent")
         async with asyncio.timeout(20):

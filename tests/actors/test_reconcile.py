@@ -27,7 +27,7 @@ async def plan(store, queue) -> MonitorSchedule:
     """One monitor that has been watched for an hour, and a due set that knows nothing of it."""
     sealing.prepare(store)
     changed = await monitors.create(make.monitor(interval=60))
-    await db.rows("UPDATE eras SET from_ms = from_ms - 3600000")
+    await db.rows("UPDATE schedule_periods SET from_ms = from_ms - 3600000")
     return changed.schedules[0]
 
 
@@ -102,10 +102,10 @@ async def test_a_slot_that_nobody_answered_is_queued_again_and_then_unknown(plan
 
 async def test_the_sweeper_puts_what_nobody_sends_once(plan):
     channel = await channels.create(make.channel())
-    await db.rows("INSERT INTO links (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
+    await db.rows("INSERT INTO monitor_channels (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
     known = {one.series: one for one in await series.list_snapshots([plan.series])}
     await results.store_results(make.results(make.down(series=plan.series)), known, make.NOW_MS)
-    await db.rows("UPDATE deliveries SET next_at_ms = ?1", clock.now_ms() - 60_000)
+    await db.rows("UPDATE deliveries SET next_attempt_ms = ?1", clock.now_ms() - 60_000)
     repairs = Reconciler()
     await repairs.sweep_deliveries()
     await repairs.sweep_deliveries()
@@ -115,7 +115,7 @@ async def test_the_sweeper_puts_what_nobody_sends_once(plan):
 
 async def test_an_emptied_redis_costs_no_delivery(plan):
     channel = await channels.create(make.channel())
-    await db.rows("INSERT INTO links (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
+    await db.rows("INSERT INTO monitor_channels (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
     known = {one.series: one for one in await series.list_snapshots([plan.series])}
     absorbed = await results.store_results(make.results(make.down(series=plan.series)), known, clock.now_ms() - 60_000)
     await queue.put(*queue.notify_jobs(absorbed.deliveries))
@@ -123,16 +123,16 @@ async def test_an_emptied_redis_costs_no_delivery(plan):
     await Reconciler().sweep_deliveries()
     assert [job.deliveries for job in await jobs_of(NotifyBatch)] == list(absorbed.deliveries.values())
     assert REGISTRY.get_sample_value("watchkeeper_deliveries_open") == 1
-    assert 60 <= (REGISTRY.get_sample_value("watchkeeper_delivery_oldest_seconds") or 0) < 600
+    assert 60 <= (REGISTRY.get_sample_value("watchkeeper_delivery_oldest_age_seconds") or 0) < 600
 
 
 async def test_channels_that_rest_and_that_are_paused_are_counted(plan):
-    for columns in ("rests_until_ms = ?1", "paused_ms = ?1"):
+    for columns in ("circuit_open_until_ms = ?1", "disabled_ms = ?1"):
         channel = await channels.create(make.channel())
         await db.rows(f"UPDATE channels SET {columns} WHERE id = ?2", clock.now_ms() + 60_000, channel.id)
     await Reconciler().sweep_deliveries()
-    assert REGISTRY.get_sample_value("watchkeeper_channels_resting") == 1
-    assert REGISTRY.get_sample_value("watchkeeper_channels_paused") == 1
+    assert REGISTRY.get_sample_value("watchkeeper_channels_circuit_open") == 1
+    assert REGISTRY.get_sample_value("watchkeeper_channels_disabled") == 1
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ async def nightly(store, queue) -> MonitorSchedule:
     """One monitor that was to be checked every night at three, for a week."""
     sealing.prepare(store)
     changed = await monitors.create(make.monitor(cron="0 3 * * *", timezone="Europe/Berlin"))
-    await db.rows("UPDATE eras SET from_ms = from_ms - 7 * 86400000")
+    await db.rows("UPDATE schedule_periods SET from_ms = from_ms - 7 * 86400000")
     return changed.schedules[0]
 
 

@@ -170,13 +170,13 @@ async def test_a_worker_that_reports_no_more_is_forgotten(ground):
     assert await queue.client().hlen(result_backlog.KEY) == 0
 
 
-async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_life_sign_know(ground):
+async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_dead_mans_switch_know(ground):
     await has_worker()
     channel = await channels.create(make.channel())
     monitor = (await monitors.create(make.monitor(notification_channel_ids=[channel.id]))).schedules[0]
     await ResultWriter(Snapshots()).ingest(make.results(make.down(series=monitor.series)))
     assert await watchdog_ping.is_healthy()
-    await db.rows("UPDATE deliveries SET next_at_ms = ?1", clock.now_ms() - 60_000)
+    await db.rows("UPDATE deliveries SET next_attempt_ms = ?1", clock.now_ms() - 60_000)
     await look(SelfMonitor(ground))
     assert await told() == [("system.alerts_stuck", "alerts_stuck")]
     assert not await watchdog_ping.is_healthy()
@@ -189,9 +189,15 @@ async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_life_sign_k
 async def refusing_writes() -> AsyncIterator[None]:
     """A database that lets nobody note what began."""
     refuse, allow = (
-        ("CREATE TRIGGER t BEFORE INSERT ON marks BEGIN SELECT RAISE(ABORT, 'no writes'); END", "DROP TRIGGER t")
+        (
+            "CREATE TRIGGER t BEFORE INSERT ON system_alerts BEGIN SELECT RAISE(ABORT, 'no writes'); END",
+            "DROP TRIGGER t",
+        )
         if db.is_sqlite()
-        else ("ALTER TABLE marks ADD CONSTRAINT t CHECK (at_ms = 0)", "ALTER TABLE marks DROP CONSTRAINT t")
+        else (
+            "ALTER TABLE system_alerts ADD CONSTRAINT t CHECK (opened_ms = 0)",
+            "ALTER TABLE system_alerts DROP CONSTRAINT t",
+        )
     )
     await db.rows(refuse)
     try:

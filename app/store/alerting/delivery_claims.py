@@ -12,7 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from app import db
+from app.domain.alerting import reasons
 from app.domain.alerting.collapsing import GROUPED, OpenDelivery
+from app.domain.alerting.reasons import Reason
 from app.store.alerting import channels, open_deliveries, suppression
 from app.store.alerting.channels import ChannelWithSecrets
 from app.store.alerting.dispatch_plan import LEASE_MS, DecideSuppression, DispatchPlan, plan_dispatch
@@ -23,7 +25,7 @@ MAX_AGE_MS = 24 * 3_600_000  # default of the setting
 MAX_DIGEST_SIZE = 2_000  # deliveries in one message
 
 _json = msgspec.json.Encoder()
-_IS_CLAIMABLE = "((state = 'pending' AND next_at_ms <= ?1) OR (state = 'sending' AND lease_ms <= ?1))"
+_IS_CLAIMABLE = "((state = 'pending' AND next_attempt_ms <= ?1) OR (state = 'sending' AND lease_until_ms <= ?1))"
 
 
 class DeliveryClaim(Struct, frozen=True, kw_only=True):
@@ -70,21 +72,28 @@ async def claim(
 
 async def _store_plan(plan: DispatchPlan) -> None:
     """Store which deliveries wait and which are dropped."""
-    waits = [[id_, *wait] for id_, wait in plan.wait.items()]
+    waits = [[id_, until_ms, hold, *_columns_of(reason)] for id_, (until_ms, hold, reason) in plan.wait.items()]
     if waits:
         await db.rows(
-            "UPDATE deliveries SET state = 'pending', lease_ms = 0, next_at_ms = CAST(each.value->>1 AS BIGINT),"
-            " course = each.value->>2, error = each.value->>3, since_ms = CASE WHEN each.value->>2 = 'gated'"
-            " THEN CAST(each.value->>1 AS BIGINT) ELSE since_ms END FROM {each:1} WHERE deliveries.id = each.value->>0",
+            "UPDATE deliveries SET state = 'pending', lease_until_ms = 0, next_attempt_ms = CAST(each.value->>1"
+            " AS BIGINT),"
+            " hold = each.value->>2, reason_code = each.value->>3, error = each.value->>4,"
+            " age_from_ms = CASE WHEN each.value->>2 = 'held' THEN CAST(each.value->>1 AS BIGINT) ELSE age_from_ms END"
+            " FROM {each:1} WHERE deliveries.id = each.value->>0",
             _json.encode(waits).decode(),
         )
-    drops = [[id_, *drop] for id_, drop in plan.drop.items()]
+    drops = [[id_, state, *_columns_of(reason)] for id_, (state, reason) in plan.drop.items()]
     if drops:
         await db.rows(
-            "UPDATE deliveries SET state = each.value->>1, error = each.value->>2, lease_ms = 0, carrier_id = NULL"
-            " FROM {each:1} WHERE deliveries.id = each.value->>0",
+            "UPDATE deliveries SET state = each.value->>1, reason_code = each.value->>2, error = each.value->>3,"
+            " lease_until_ms = 0, digest_id = NULL FROM {each:1} WHERE deliveries.id = each.value->>0",
             _json.encode(drops).decode(),
         )
+
+
+def _columns_of(reason: Reason | None) -> tuple[str, str]:
+    """`reason_code` and `error`."""
+    return ("", "") if reason is None else (reason.code, reasons.sentence(reason))
 
 
 async def _lease(
@@ -95,8 +104,9 @@ async def _lease(
         return []
     rows = [[id_, digest_id if digest_id != id_ else None] for id_, digest_id in plan.send.items()]
     leased: Any = await db.rows(
-        "UPDATE deliveries SET state = 'sending', attempts = attempts + 1, lease_ms = ?2, carrier_id = each.value->>1,"
-        " course = CASE WHEN course = 'resent' THEN course ELSE '' END FROM {each:3}"
+        "UPDATE deliveries SET state = 'sending', attempts = attempts + 1, lease_until_ms = ?2, digest_id ="
+        " each.value->>1,"
+        " hold = CASE WHEN hold = 'resent' THEN hold ELSE '' END FROM {each:3}"
         f" WHERE deliveries.id = each.value->>0 AND {_IS_CLAIMABLE} RETURNING deliveries.id, attempts",
         now_ms,
         now_ms + LEASE_MS,
@@ -105,7 +115,7 @@ async def _lease(
     attempts = {row["id"]: row["attempts"] for row in leased}
     if not attempts:
         return []
-    with_secrets = channels.with_secrets(channel.row)
+    with_secrets = channels.with_secrets(channel.stored)
     claims = [
         _claim_of(one, with_secrets, attempts[one.id])
         for one in sorted(deliveries, key=lambda delivery: delivery.at_ms)

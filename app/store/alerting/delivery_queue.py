@@ -18,16 +18,18 @@ SWEEP_LIMIT = 2_000  # deliveries queued by one sweep
 
 _IS_DUE = (
     " FROM deliveries d JOIN channels c ON c.id = d.channel_id"
-    " WHERE d.state IN ('pending', 'sending') AND d.next_at_ms <= ?1 AND (d.state = 'pending' OR d.lease_ms <= ?1)"
-    " AND (d.attempts > 0 OR d.course <> '' OR d.next_at_ms <= ?2) AND (c.rests_until_ms <= ?1 OR d.monitor_id IS NULL)"
+    " WHERE d.state IN ('pending', 'sending') AND d.next_attempt_ms <= ?1 AND (d.state = 'pending' OR"
+    " d.lease_until_ms <= ?1)"
+    " AND (d.attempts > 0 OR d.hold <> '' OR d.next_attempt_ms <= ?2) AND (c.circuit_open_until_ms <= ?1 OR"
+    " d.monitor_id IS NULL)"
     # not while an older delivery is open and not held: recording that one's result releases this one
-    " AND (d.course = 'resent' OR NOT EXISTS (SELECT 1 FROM deliveries elder WHERE elder.channel_id = d.channel_id"
+    " AND (d.hold = 'resent' OR NOT EXISTS (SELECT 1 FROM deliveries elder WHERE elder.channel_id = d.channel_id"
     " AND elder.monitor_id = d.monitor_id AND elder.at_ms < d.at_ms AND elder.state IN ('pending', 'sending')"
-    " AND elder.course IN ('', 'grouped')))"
-    " ORDER BY d.next_at_ms LIMIT "
+    " AND elder.hold IN ('', 'grouped')))"
+    " ORDER BY d.next_attempt_ms LIMIT "
 )
 _DUE = f"SELECT d.id, d.channel_id{_IS_DUE}{SWEEP_LIMIT}"
-_OLDEST_DUE = f"SELECT d.next_at_ms{_IS_DUE}1"
+_OLDEST_DUE = f"SELECT d.next_attempt_ms{_IS_DUE}1"
 
 
 class Backlog(Struct, frozen=True):
@@ -48,13 +50,13 @@ async def due_deliveries(now_ms: int) -> dict[str, list[str]]:
 async def overdue_ms(now_ms: int) -> int:
     """How long the longest-waiting due delivery has been due without a sender; 0 when there is none."""
     found = await db.rows(_OLDEST_DUE, now_ms, now_ms - SWEEP_GRACE_MS)
-    return max(0, now_ms - found[0]["next_at_ms"]) if found else 0
+    return max(0, now_ms - found[0]["next_attempt_ms"]) if found else 0
 
 
 async def backlog() -> Backlog:
     """Count the open deliveries."""
     (row,) = await db.rows(
-        "SELECT count(*) AS n, min(CASE WHEN course <> 'gated' THEN COALESCE(since_ms, created_ms) END) AS oldest"
+        "SELECT count(*) AS n, min(CASE WHEN hold <> 'held' THEN COALESCE(age_from_ms, created_ms) END) AS oldest"
         " FROM deliveries WHERE state IN ('pending', 'sending')"
     )
     return Backlog(int(row["n"]), row["oldest"] or 0)

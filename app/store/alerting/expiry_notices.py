@@ -2,7 +2,7 @@
 
 An item is a certificate, or a domain with its expiry date. When several thresholds are reached at once, there is one
 event, for the tightest. Each process remembers what was recorded, so that a certificate at 20 days costs a statement
-once and not with every check.
+once and not with every check. Written as SQL: inserts and joins over JSON arrays.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,7 +67,7 @@ async def record_notices(candidates: Sequence[ExpiryCandidate]) -> list[Event]:
         for days in one.thresholds
     ]
     inserted = await db.rows(
-        "INSERT INTO expiries (monitor_id, kind, identity, days, name, issuer, ends_ms, at_ms)"
+        "INSERT INTO expiry_notices (monitor_id, kind, identity, days, name, issuer, ends_ms, at_ms)"
         " SELECT m.id, each.value->>1, each.value->>2, CAST(each.value->>3 AS INTEGER), each.value->>4,"
         " each.value->>5, CAST(each.value->>6 AS BIGINT), CAST(each.value->>7 AS BIGINT)"
         " FROM {each:1} JOIN monitors m ON m.id = each.value->>0 WHERE TRUE"
@@ -100,7 +100,7 @@ async def _with_known_certificates(candidates: Sequence[ExpiryCandidate]) -> lis
     if not unidentified:
         return list(candidates)
     found = await db.rows(
-        "SELECT monitor_id, identity, name, issuer, ends_ms FROM expiries WHERE kind = 'certificate'"
+        "SELECT monitor_id, identity, name, issuer, ends_ms FROM expiry_notices WHERE kind = 'certificate'"
         " AND monitor_id IN (SELECT value->>0 FROM {each:1}) ORDER BY ends_ms",
         list_parameter(one.snapshot.monitor_id for one in unidentified),
     )

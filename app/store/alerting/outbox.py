@@ -1,7 +1,8 @@
 """The outbox: stores events, and one delivery for each recipient. A batch costs a fixed number of statements.
 
 The recipients are chosen here, when the event is stored. Whether a delivery may go now is decided before it is sent
-(`app.store.alerting.suppression`). Written as SQL: inserts over JSON arrays.
+(`app.store.alerting.suppression`). Written as SQL: inserts over JSON arrays. So is the read of all channels for every
+batch of events: as a Piccolo query it took 0.15 to 0.25 ms longer.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +19,7 @@ from app.domain.monitoring.judge import Evaluation
 from app.store.alerting.delivery_queue import ids_by_channel
 from app.store.monitoring.rows import type_of
 from app.store.sql import list_parameter
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.events import Event, EventKind
 from schema.jobs import CheckOutcome
 from schema.monitors import Snapshot
@@ -26,10 +27,10 @@ from schema.monitors import Snapshot
 _json = msgspec.json.Encoder()
 
 _ACTIVE_CHANNELS = (
-    "SELECT id, kind, is_default, all_monitors, terms FROM channels WHERE active AND version > 0 ORDER BY id"
+    "SELECT id, kind, is_default, all_monitors, rules FROM channels WHERE active AND NOT is_temporary ORDER BY id"
 )
 _LINKED_CHANNELS = (
-    "SELECT l.monitor_id, l.channel_id FROM {each:1} JOIN links l ON l.monitor_id = each.value->>0"
+    "SELECT l.monitor_id, l.channel_id FROM {each:1} JOIN monitor_channels l ON l.monitor_id = each.value->>0"
     " UNION SELECT b.monitor_id, c.channel_id FROM {each:1} JOIN monitor_tags b ON b.monitor_id = each.value->>0"
     " JOIN channel_tags c ON c.tag_id = b.tag_id"
 )
@@ -42,7 +43,7 @@ _INSERT_EVENTS = (
     " value->>2, value->>3, CAST(value->>4 AS BIGINT), value->>5, CAST(?2 AS BIGINT) FROM {each:1}"
 )
 _INSERT_DELIVERIES = (
-    "INSERT INTO deliveries (id, event_id, channel_id, monitor_id, at_ms, next_at_ms, created_ms)"
+    "INSERT INTO deliveries (id, event_id, channel_id, monitor_id, at_ms, next_attempt_ms, created_ms)"
     " SELECT value->>0, value->>1, value->>2, value->>3, CAST(value->>4 AS BIGINT), CAST(?2 AS BIGINT),"
     " CAST(?2 AS BIGINT) FROM {each:1} WHERE TRUE ON CONFLICT (event_id, channel_id) DO NOTHING"
 )
@@ -148,7 +149,7 @@ async def _channels_by(sql: str, key: str, ids: Collection[str]) -> dict[str, se
 
 
 def _subscription_of(row: Any) -> ChannelSubscription:
-    rules = msgspec.json.decode(row["terms"], type=ChannelRules)
+    rules = msgspec.json.decode(row["rules"], type=ChannelRules)
     return ChannelSubscription(
         id=row["id"],
         events=tuple(rules.events),

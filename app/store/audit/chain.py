@@ -21,7 +21,7 @@ HASHED_COLUMNS = (
 )  # fmt: skip
 BATCH = 1_000  # entries read, or deleted, at once
 
-_UPSERT_MARK = """INSERT INTO audit_marks (name, seq, hash, seal) VALUES (?1, ?2, ?3, ?4)
+_UPSERT_MARK = """INSERT INTO audit_chain (name, seq, hash, seal) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, seal = excluded.seal"""
 
 
@@ -89,7 +89,7 @@ async def verify() -> ChainReport:
         chain = _chain_of(rows)
     except (KeyError, ValueError, sealing.DecryptionFailed):
         counted = await db.rows("SELECT count(*) AS n FROM audit")
-        error = "the chain's key is missing, or is not ours" if rows or counted[0]["n"] else ""
+        error = "the chain's key is missing or was not created by Watchkeeper" if rows or counted[0]["n"] else ""
         return ChainReport(0, ChainMark(), 0 if error else None, error)
     report = await _walk(chain)
     if report.error and _anchor_of(await _marks()) != chain.anchor:  # retention deleted entries meanwhile
@@ -159,7 +159,7 @@ async def _entries(after: int, until: int) -> AsyncIterator[Any]:
 
 async def _marks(*, lock: bool = False) -> Any:
     locking = " FOR UPDATE" if lock and not db.is_sqlite() else ""
-    return await db.rows(f"SELECT name, seq, hash, seal FROM audit_marks ORDER BY name{locking}")
+    return await db.rows(f"SELECT name, seq, hash, seal FROM audit_chain ORDER BY name{locking}")
 
 
 def _chain_of(rows: Any) -> Chain:
@@ -176,13 +176,13 @@ async def _create_marks() -> None:
     """Create the first marks; a concurrent process waits, and finds them."""
     key = audit_mac.generate_key()
     await db.rows(
-        "INSERT INTO audit_marks (name, seq, hash, seal) VALUES ('key', 0, '', ?1) ON CONFLICT (name) DO NOTHING", key
+        "INSERT INTO audit_chain (name, seq, hash, seal) VALUES ('key', 0, '', ?1) ON CONFLICT (name) DO NOTHING", key
     )
-    (stored,) = await db.rows("SELECT seal FROM audit_marks WHERE name = 'key'")
+    (stored,) = await db.rows("SELECT seal FROM audit_chain WHERE name = 'key'")
     (newest,) = await db.rows("SELECT COALESCE(max(seq), 0) AS seq FROM audit")
     seal = audit_mac.checkpoint_mac(audit_mac.decrypt_key(stored["seal"]), "head", newest["seq"], audit_mac.FIRST_HASH)
     await db.rows(
-        "INSERT INTO audit_marks (name, seq, hash, seal) VALUES ('head', ?1, ?2, ?3) ON CONFLICT (name) DO NOTHING",
+        "INSERT INTO audit_chain (name, seq, hash, seal) VALUES ('head', ?1, ?2, ?3) ON CONFLICT (name) DO NOTHING",
         newest["seq"],
         audit_mac.FIRST_HASH,
         seal,

@@ -85,7 +85,7 @@ async def series_batches(size: int = BATCH, visible_to: TagScope = None) -> Asyn
 async def schedule_periods(numbers: Sequence[int]) -> defaultdict[int, list[SchedulePeriod]]:
     """By series: the schedules it had, in order of time."""
     found = await db.rows(
-        "SELECT series, from_ms, interval_ms, cron, timezone FROM eras WHERE series IN"
+        "SELECT series, from_ms, interval_ms, cron, timezone FROM schedule_periods WHERE series IN"
         " (SELECT CAST(each.value->>0 AS BIGINT) FROM {each:1}) ORDER BY series, from_ms",
         json.dumps([[number] for number in numbers]),
     )

@@ -29,7 +29,7 @@ COUNT_LIMIT = 100_000  # a few milliseconds of counting
 FIRST_BAND_MS = 60_000  # per requested heartbeat and series: the default interval
 NARROWEST_MS = 10_000
 RANGE_TOO_LONG = (
-    "must be at most one hour before `to`, or a day with `important=true`; with a `monitor_id` it may be any time."
+    "must be at most one hour before `to`, or one day with `important=true`, unless you filter by `monitor_id`"
 )
 BAND_GROWTH = 4
 TIME_MASK = (1 << SERIES_SHIFT) - 1  # the time part of a key
@@ -196,7 +196,8 @@ def _bands(span: SeriesRange, width_ms: int) -> Iterable[tuple[int, int]]:
 async def _with_details(rows: Sequence[Any], monitor_ids: dict[int, str]) -> list[Heartbeat]:
     """Heartbeats of visible series, with their messages and details."""
     found = await db.rows(
-        "SELECT id, message, detail FROM details WHERE id IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})",
+        "SELECT id, message, detail FROM heartbeat_details WHERE id IN (SELECT CAST(value->>0 AS BIGINT) FROM"
+        " {each:1})",
         list_parameter(row["id"] for row in rows),
     )
     details = {row["id"]: row for row in found}

@@ -29,7 +29,7 @@ EXCEPT_NEWEST = (
 )  # the newest heartbeat that is rolled up stays
 UNIMPORTANT = " WHERE t.flags % 2 = 0"
 ORPHANED_DETAILS = (
-    "SELECT t.id FROM {each:1} JOIN details t ON t.id >= {low} AND t.id < {high}"
+    "SELECT t.id FROM {each:1} JOIN heartbeat_details t ON t.id >= {low} AND t.id < {high}"
     " WHERE NOT EXISTS (SELECT 1 FROM heartbeats h WHERE h.id = t.id)"
 )
 SELECT_ROLLUPS = "SELECT t.id FROM {each:1} JOIN rollups t ON t.id >= {low} AND t.id < {high}"
@@ -91,7 +91,7 @@ async def _prune_heartbeats(numbers: Sequence[int], cutoffs_ms: tuple[int, int, 
     count += await _delete_in_chunks(
         "heartbeats", SELECT_HEARTBEATS + EXCEPT_NEWEST, _heartbeat_ranges(numbers, important_ms, rolled_ms)
     )
-    return count + await _delete_in_chunks("details", ORPHANED_DETAILS, ranges)
+    return count + await _delete_in_chunks("heartbeat_details", ORPHANED_DETAILS, ranges)
 
 
 def _heartbeat_ranges(numbers: Sequence[int], until_ms: int, rolled_ms: int) -> KeyRanges:
@@ -150,8 +150,8 @@ async def _prune_gaps_and_periods(gaps_ms: int, periods_ms: int) -> None:
     async with db.transaction():
         await db.rows("DELETE FROM gaps WHERE to_ms < ?1", gaps_ms)
         await db.rows(
-            "DELETE FROM eras WHERE from_ms < (SELECT max(later.from_ms) FROM eras later"
-            " WHERE later.series = eras.series AND later.from_ms <= ?1)",
+            "DELETE FROM schedule_periods WHERE from_ms < (SELECT max(later.from_ms) FROM schedule_periods later"
+            " WHERE later.series = schedule_periods.series AND later.from_ms <= ?1)",
             periods_ms,
         )
 
@@ -170,11 +170,11 @@ async def purge_deleted_monitors(now_ms: int) -> int:
 async def _purge_series(series: int) -> None:
     all_keys: KeyRanges = [(heartbeat_key(series, EPOCH_MS), heartbeat_key(series + 1, EPOCH_MS))]
     await _delete_in_chunks("heartbeats", SELECT_HEARTBEATS, all_keys)
-    await _delete_in_chunks("details", ORPHANED_DETAILS, all_keys)
+    await _delete_in_chunks("heartbeat_details", ORPHANED_DETAILS, all_keys)
     await _delete_in_chunks(
         "rollups", SELECT_ROLLUPS, [(rollup_key(series, HOURLY, EPOCH_MS), rollup_key(series + 1, HOURLY, EPOCH_MS))]
     )
     async with db.transaction():
         await db.rows("DELETE FROM gaps WHERE series = ?1", series)
-        await db.rows("DELETE FROM eras WHERE series = ?1", series)
+        await db.rows("DELETE FROM schedule_periods WHERE series = ?1", series)
         await db.rows("DELETE FROM series WHERE no = ?1", series)

@@ -51,7 +51,7 @@ async def advance(now_ms: int) -> int:
 
 
 async def _first_hour(now_ms: int) -> int:
-    found = await db.rows("SELECT min(from_ms) AS first FROM eras")
+    found = await db.rows("SELECT min(from_ms) AS first FROM schedule_periods")
     return (found[0]["first"] or now_ms) // HOUR_MS * HOUR_MS
 
 

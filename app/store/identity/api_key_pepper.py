@@ -37,9 +37,9 @@ async def _get_or_create() -> bytes:
     """The stored pepper; the first process creates it."""
     async with db.transaction():
         await db.rows(
-            "INSERT INTO peppers (name, secret) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+            "INSERT INTO key_peppers (name, secret) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
             PEPPER_NAME,
             sealing.encrypt(secrets.token_hex(PEPPER_BYTES)),
         )
-        (row,) = await db.rows("SELECT secret FROM peppers WHERE name = ?1", PEPPER_NAME)
+        (row,) = await db.rows("SELECT secret FROM key_peppers WHERE name = ?1", PEPPER_NAME)
     return bytes.fromhex(sealing.decrypt(row["secret"]))

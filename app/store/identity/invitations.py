@@ -18,8 +18,8 @@ from schema.users import User
 TTL_MS = 7 * 86_400_000  # long enough for a holiday
 MAX_PAGE_SIZE = 1_000  # invitations
 SORTS = {"created_at": "created_ms", "expires_at": "expires_ms", "email": "email"}
-ALREADY_A_USER = "Somebody with this e-mail address is a user already."
-NOT_OPEN = "The invitation was used, revoked, or has expired: ask for another one."
+ALREADY_A_USER = "There is already a user with this e-mail address."
+NOT_OPEN = "The invitation was used or revoked, or has expired. Ask for another one."
 
 _STATUS = (
     "CASE WHEN accepted_ms IS NOT NULL THEN 'accepted' WHEN revoked_ms IS NOT NULL THEN 'revoked'"
@@ -105,7 +105,7 @@ async def revoke(invitation_id: str) -> None:
         clock.now_ms(),
     )
     if not revoked:
-        raise Conflict("The invitation was accepted already: change or delete the user instead.")
+        raise Conflict("The invitation was already accepted. Change or delete the user instead.")
 
 
 async def revoke_for_inviter(user_id: str) -> None:

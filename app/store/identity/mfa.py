@@ -10,10 +10,10 @@ from app.errors import Conflict
 from app.security.credentials import totp
 from app.security.secrets import sealing
 from app.store.sql import list_parameter
-from schema.mfa import TwoFactor
+from schema.mfa import TwoFactorStatus
 
 SETUP_MS = 900_000  # how long a secret waits for its first code: it was visible on a screen
-ALREADY_ENABLED = "One-time codes are set up already: switch them off first."
+ALREADY_ENABLED = "One-time codes are already set up. Disable two-factor authentication first."
 _SELECT_STATUS = """
 SELECT (SELECT count(*) FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL) AS totp,
        (SELECT count(*) FROM passkeys WHERE user_id = ?1) AS passkeys,
@@ -41,10 +41,10 @@ class CodeMatch(Struct, frozen=True):
     step: int
 
 
-async def get_status(user_id: str) -> TwoFactor:
+async def get_status(user_id: str) -> TwoFactorStatus:
     """Which second factors a user has."""
     row = (await db.rows(_SELECT_STATUS, user_id))[0]
-    return TwoFactor(
+    return TwoFactorStatus(
         enabled=bool(row["totp"] or row["passkeys"]),
         totp=bool(row["totp"]),
         passkeys=row["passkeys"],
@@ -64,10 +64,10 @@ async def match_code(user_id: str, code: str) -> CodeMatch | None:
     """Check a code of the app in set-up; None when it is wrong. Raises Conflict."""
     found = await db.rows("SELECT secret, active_ms, created_ms FROM totp WHERE user_id = ?1", user_id)
     if not found or found[0]["active_ms"] is not None:
-        raise Conflict(ALREADY_ENABLED if found else "Nothing is being set up: begin with /auth/2fa/setup.")
+        raise Conflict(ALREADY_ENABLED if found else "One-time codes are not being set up. Start with /auth/2fa/setup.")
     now_ms = clock.now_ms()
     if found[0]["created_ms"] < now_ms - SETUP_MS:
-        raise Conflict("The set-up was begun too long ago: begin anew with /auth/2fa/setup.")
+        raise Conflict("The set-up was started too long ago. Start again with /auth/2fa/setup.")
     step = totp.step_of(sealing.decrypt(found[0]["secret"]), code, now_ms / 1000)
     return None if step is None else CodeMatch(found[0]["secret"], step)
 
@@ -76,7 +76,7 @@ async def confirm_setup(user_id: str, match: CodeMatch) -> list[str]:
     """Require codes of this app from now on; returns the recovery codes. Raises Conflict."""
     async with db.transaction():
         if not await db.rows(_CONFIRM, user_id, match.secret, clock.now_ms(), match.step):
-            raise Conflict("The set-up was begun anew: use a code of the newest secret.")
+            raise Conflict("The set-up was started again meanwhile. Use a code of the newest secret.")
         return await replace_recovery_codes(user_id)
 
 
@@ -111,5 +111,5 @@ async def renew_recovery_codes(user_id: str) -> list[str]:
 async def disable(user_id: str) -> None:
     """Delete every second factor of a user."""
     async with db.transaction():
-        for table in ("totp", "passkeys", "recovery_codes", "challenges"):
+        for table in ("totp", "passkeys", "recovery_codes", "webauthn_challenges"):
             await db.rows(f"DELETE FROM {table} WHERE user_id = ?1", user_id)

@@ -7,26 +7,26 @@ from uuid import uuid4
 from app import clock, db
 from app.domain.identity.oidc_claims import OidcUser
 from app.errors import Conflict, Forbidden
-from app.store.identity import api_key_auth, api_keys, basic_auth, invitations, mfa, sessions
+from app.store.identity import api_keys, credential_caches, invitations, mfa, sessions
 from schema.status import Role
 
 _LOCK_REGISTRATIONS = "SELECT pg_advisory_xact_lock(7746337)"  # the same lock as for registrations
-NO_EMAIL = "The sign-in provider tells no e-mail address, which an account here needs."
-NO_ACCOUNT = "There is no account for you here: ask an admin for one."
-FIRST_MUST_BE_ADMIN = "The first user must be an admin: register one, or have the provider say that you are."
-ACCOUNT_DISABLED = "This account is switched off."
-EMAIL_TAKEN = "Another account has this e-mail address: ask an admin."
+NO_EMAIL = "The sign-in provider did not send an e-mail address, which an account needs."
+NO_ACCOUNT = "You have no account here. Ask an admin for one."
+FIRST_MUST_BE_ADMIN = "The first user must be an admin. Register one, or give yourself an admin role at the provider."
+ACCOUNT_DISABLED = "This account is disabled."
+EMAIL_TAKEN = "Another account has this e-mail address. Ask an admin."
 HAS_SECOND_FACTOR = (
-    "The account with this e-mail address has a second factor, so a provider's word is not enough: sign in here and"
-    " switch the second factor off before you come from the provider, or ask an admin."
+    "The account with this e-mail address has a second factor, so it is not linked to the provider automatically. Sign"
+    " in with your password and disable the second factor first, or ask an admin."
 )
 
 _SELECT_LINKED = """
-SELECT u.id, u.active FROM identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = ?1 AND i.subject = ?2
+SELECT u.id, u.active FROM oidc_identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = ?1 AND i.subject = ?2
 """
-_LINK = "INSERT INTO identities (issuer, subject, user_id, created_ms) VALUES (?1, ?2, ?3, ?4)"
+_LINK = "INSERT INTO oidc_identities (issuer, subject, user_id, created_ms) VALUES (?1, ?2, ?3, ?4)"
 _SELECT_BY_EMAIL = """
-SELECT u.id, u.active, EXISTS (SELECT 1 FROM identities i WHERE i.user_id = u.id) AS linked
+SELECT u.id, u.active, EXISTS (SELECT 1 FROM oidc_identities i WHERE i.user_id = u.id) AS linked
 FROM users u WHERE u.email = ?1
 """
 _CREDENTIAL_TABLES = (
@@ -34,7 +34,7 @@ _CREDENTIAL_TABLES = (
     "totp",
     "passkeys",
     "recovery_codes",
-    "challenges",
+    "webauthn_challenges",
 )  # deleted when an account is linked
 _INSERT = """
 INSERT INTO users (id, username, email, password_hash, role, active, created_ms)
@@ -68,7 +68,7 @@ async def sign_in_or_create(person: OidcUser, *, may_create: bool, spare_hash: s
         if has_new_role and person.role and not person.role.covers(Role(old[0]["role"])):
             await api_keys.revoke_for_user(user_id)
     if is_linked or has_new_role:  # again: entries cached meanwhile are from before the commit
-        _clear_caches()
+        credential_caches.clear_caches()
     return user_id
 
 
@@ -120,10 +120,3 @@ def _require_active(row: Any) -> str:
     if not row["active"]:
         raise Forbidden(ACCOUNT_DISABLED)
     return str(row["id"])
-
-
-def _clear_caches() -> None:
-    """Read sessions, API keys and passwords from the store again."""
-    sessions.clear_cache()
-    api_key_auth.clear_cache()
-    basic_auth.clear_cache()

@@ -12,7 +12,7 @@ from app.store.identity import mfa
 from schema.passkeys import Passkey
 
 MAX_PER_USER = 20
-LAST_FACTOR = "This is the last second factor: /auth/2fa/disable switches it off."
+LAST_FACTOR = "This is the last second factor. Use /auth/2fa/disable to disable two-factor authentication."
 _INSERT = """
 INSERT INTO passkeys (id, user_id, name, rp_id, credential_id, public_key, sign_count, transports, created_ms)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
@@ -34,9 +34,9 @@ async def create(user_id: str, name: str, rp_id: str, key: StoredPasskey) -> tup
         await _lock(user_id)
         status = await mfa.get_status(user_id)
         if status.passkeys >= MAX_PER_USER:
-            raise Conflict(f"There are {MAX_PER_USER} passkeys already: remove one first.")
+            raise Conflict(f"A user can have at most {MAX_PER_USER} passkeys. Delete one first.")
         if not await db.rows(_INSERT, id_, user_id, *columns):
-            raise Conflict("This passkey is known already.")
+            raise Conflict("This passkey is already registered.")
         codes = None if status.enabled else await mfa.replace_recovery_codes(user_id)
     return await get(user_id, id_), codes
 

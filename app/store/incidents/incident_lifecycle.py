@@ -26,7 +26,7 @@ CLOSING_EVENTS = {
     EventKind.MONITOR_PAUSED: "The monitor was paused.",
     EventKind.MONITOR_DELETED: "The monitor was deleted.",
 }
-STILL_DOWN = "It is down, and goes on to be."
+STILL_DOWN = "The monitor is still down."
 # requires a failing check since the last change, so that a pause that has just ended proves nothing
 _DOWN_WITHOUT_INCIDENT = (
     "SELECT m.id, m.name, m.type, CASE WHEN EXISTS (SELECT 1 FROM incidents i WHERE i.monitor_id = m.id"
@@ -34,7 +34,7 @@ _DOWN_WITHOUT_INCIDENT = (
     " EXISTS (SELECT 1 FROM incidents i WHERE i.monitor_id = m.id AND i.kind = 'automatic'"
     " AND i.started_ms >= s.failing_since_ms) AS again, s.no"
     f" FROM series s JOIN monitors m ON m.id = s.monitor_id WHERE s.status = {Status.DOWN:d} AND s.location = ''"
-    " AND s.told_ms IS NOT NULL AND s.failing_since_ms IS NOT NULL AND m.active AND NOT EXISTS (SELECT 1"
+    " AND s.alerted_ms IS NOT NULL AND s.failing_since_ms IS NOT NULL AND m.active AND NOT EXISTS (SELECT 1"
     " FROM incidents i WHERE i.monitor_id = m.id AND i.kind = 'automatic' AND i.resolved_ms IS NULL)"
     f" AND EXISTS (SELECT 1 FROM heartbeats h WHERE h.status = {Status.DOWN:d}"
     f" AND h.id >= s.no * {1 << SERIES_SHIFT} + m.updated_ms - {EPOCH_MS} AND h.id < (s.no + 1) * {1 << SERIES_SHIFT})"
@@ -137,7 +137,7 @@ async def _set_alerted(series: Sequence[int], now_ms: int) -> None:
     """Store that these outages are alerted now; suppressed deliveries are found by this time."""
     if series:
         await db.rows(
-            "UPDATE series SET told_ms = ?2 WHERE no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})",
+            "UPDATE series SET alerted_ms = ?2 WHERE no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})",
             _json.encode([[no] for no in series]).decode(),
             now_ms,
         )
@@ -175,12 +175,13 @@ async def _insert(opened: Sequence[OutageState], now_ms: int) -> None:
     rows = []
     for one in opened:
         escalation_id, after_s = escalations.get(str(one.monitor_id), (None, 0))
-        escalate_ms = None if escalation_id is None or one.resolved_ms is not None else now_ms + after_s * 1000
+        next_escalation_ms = None if escalation_id is None or one.resolved_ms is not None else now_ms + after_s * 1000
         times = (one.started_ms, one.detected_ms, one.resolved_ms)
-        rows.append((one.id, one.monitor_id, one.title, *times, escalation_id, escalate_ms))
+        rows.append((one.id, one.monitor_id, one.title, *times, escalation_id, next_escalation_ms))
     await db.rows(
         "INSERT INTO incidents (id, monitor_id, title, started_ms, detected_ms, resolved_ms, escalation_id,"
-        " escalate_ms, created_ms, updated_ms) SELECT value->>0, value->>1, value->>2, CAST(value->>3 AS BIGINT),"
+        " next_escalation_ms, created_ms, updated_ms) SELECT value->>0, value->>1, value->>2, CAST(value->>3 AS"
+        " BIGINT),"
         " CAST(value->>4 AS BIGINT), CAST(value->>5 AS BIGINT), value->>6, CAST(value->>7 AS BIGINT),"
         " CAST(?2 AS BIGINT), CAST(?2 AS BIGINT) FROM {each:1}",
         _json.encode(rows).decode(),
@@ -201,7 +202,7 @@ async def _escalations_by_monitor(monitor_ids: Collection[str]) -> dict[str, tup
 async def _mark_resolved(resolved: Sequence[OutageState], now_ms: int) -> None:
     if resolved:
         await db.rows(
-            "UPDATE incidents SET resolved_ms = CAST(each.value->>1 AS BIGINT), escalate_ms = NULL,"
+            "UPDATE incidents SET resolved_ms = CAST(each.value->>1 AS BIGINT), next_escalation_ms = NULL,"
             " version = version + 1, updated_ms = ?2 FROM {each:1} WHERE incidents.id = each.value->>0",
             _json.encode([(one.id, one.resolved_ms) for one in resolved]).decode(),
             now_ms,

@@ -2,6 +2,7 @@
 
 While a parent is down, deliveries of its children are suppressed. When it is up again they are released, and sent if
 the child is still down (`app.domain.alerting.suppression`).
+Written as SQL: recursive queries, joins, and batches over JSON arrays.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,9 @@ from app.errors import Invalid
 from app.store import visibility
 from app.store.monitoring import rows, series
 from app.store.sql import list_parameter
+from app.store.tables.monitors import DependencyRow
 from app.store.visibility import TagScope
+from schema.deliveries import ReasonCode
 from schema.errors import FieldError
 from schema.events import Event, EventKind
 from schema.heartbeats import SERIES_SHIFT, slot_of_key
@@ -37,28 +40,29 @@ _ANCESTORS = (
     " SELECT monitor_id, parent_id FROM upward ORDER BY monitor_id, parent_id"
 )
 _PARENT_STATES = (
-    f"SELECT m.id, m.name, m.active, m.interval_s, m.cron, m.timeout_ms, s.status, s.told_ms, {_NEWEST}"
+    f"SELECT m.id, m.name, m.active, m.interval_s, m.cron, m.timeout_ms, s.status, s.alerted_ms, {_NEWEST}"
     " FROM monitors m JOIN series s ON s.monitor_id = m.id AND s.location = ''"
     " WHERE m.id IN (SELECT value->>0 FROM {each:1}) ORDER BY s.no"
 )
 _UNCERTAIN_PARENTS = (
     f"SELECT {series.SCHEDULE_COLUMNS}, {_NEWEST}" + " FROM {each:1} JOIN monitors m ON m.id = each.value->>0"
-    f" JOIN series s ON s.monitor_id = m.id AND s.location = ''{series.WHERE_SCHEDULED} AND s.told_ms IS NULL"
+    f" JOIN series s ON s.monitor_id = m.id AND s.location = ''{series.WHERE_SCHEDULED} AND s.alerted_ms IS NULL"
 )
 _CHECK_CYCLE = "m.interval_s * 1000 + m.timeout_ms"  # within this time the schedule checks a monitor
 _RELEASE = (
     "WITH RECURSIVE hung(id) AS (SELECT value->>0 FROM {each:1}"
     " UNION SELECT d.monitor_id FROM dependencies d JOIN hung ON d.parent_id = hung.id)"
-    " UPDATE deliveries SET state = 'pending', error = '', course = 'gated', lease_ms = 0,"
-    " reopened_ms = CAST(?2 AS BIGINT), since_ms = CAST(?2 AS BIGINT), next_at_ms = CAST(?2 AS BIGINT)"
+    " UPDATE deliveries SET state = 'pending', reason_code = '', error = '', hold = 'held',"
+    " lease_until_ms = 0, released_ms = CAST(?2 AS BIGINT), age_from_ms = CAST(?2 AS BIGINT),"
+    " next_attempt_ms = CAST(?2 AS BIGINT)"
     f" + CASE WHEN m.interval_s = 0 OR {_CHECK_CYCLE} > {MAX_RELEASE_MS} THEN {MAX_RELEASE_MS} ELSE {_CHECK_CYCLE} END"
     " FROM series s JOIN monitors m ON m.id = s.monitor_id"
     " WHERE s.location = '' AND m.active AND s.monitor_id IN (SELECT id FROM hung)"
-    " AND deliveries.monitor_id = s.monitor_id AND (deliveries.at_ms = s.told_ms"  # of the current outage
-    " OR (deliveries.at_ms > s.told_ms AND deliveries.event_id IN (SELECT e.id FROM events e JOIN incidents i"
+    " AND deliveries.monitor_id = s.monitor_id AND (deliveries.at_ms = s.alerted_ms"  # of the current outage
+    " OR (deliveries.at_ms > s.alerted_ms AND deliveries.event_id IN (SELECT e.id FROM events e JOIN incidents i"
     f" ON i.id = e.incident_id WHERE e.monitor_id = s.monitor_id AND e.kind = '{EventKind.INCIDENT_ESCALATED}'"
     " AND i.resolved_ms IS NULL AND i.acknowledged_ms IS NULL)))"
-    f" AND deliveries.state = 'suppressed' AND deliveries.error LIKE '{suppression.PARENT_DOWN}%'"
+    f" AND deliveries.state = 'suppressed' AND deliveries.reason_code = '{ReasonCode.PARENT_DOWN}'"
     " RETURNING deliveries.monitor_id"
 )
 
@@ -111,14 +115,14 @@ async def parents_of(monitor_ids: Iterable[str], visible_to: TagScope = None) ->
 
 async def set_parents(monitor_id: str, parent_ids: Sequence[str]) -> None:
     """Give a monitor exactly these parents. Raises Invalid for unknown ones, and for cycles."""
-    await db.rows("DELETE FROM dependencies WHERE monitor_id = ?1", monitor_id)
+    await DependencyRow.delete().where(DependencyRow.monitor_id == monitor_id)
     if not parent_ids:
         return
     if not db.is_sqlite():  # changes wait for each other, so that two can't create a cycle together
         await db.rows("SELECT pg_advisory_xact_lock(?1)", LOCK)
     cycle = dependencies.find_cycle(monitor_id, parent_ids, await ancestors(parent_ids))
     if cycle:
-        raise Invalid.for_field("parent_ids", f"would hang the monitor on itself: {await _path_names(cycle)}")
+        raise Invalid.for_field("parent_ids", f"would make the monitor depend on itself: {await _path_names(cycle)}")
     inserted = await db.rows(
         "INSERT INTO dependencies (monitor_id, parent_id) SELECT CAST(?1 AS TEXT), id FROM monitors"
         " WHERE id IN (SELECT value->>0 FROM {each:2}) RETURNING parent_id",
@@ -214,7 +218,7 @@ def _parent_state_of(row: Any) -> ParentState:
     cycle_ms = row["interval_s"] * 1000 + row["timeout_ms"] if row["interval_s"] else MAX_HOLD_MS
     return ParentState(
         name=row["name"],
-        alerted_ms=row["told_ms"] or 0 if row["active"] else 0,
+        alerted_ms=row["alerted_ms"] or 0 if row["active"] else 0,
         status=Status(row["status"]),
         newest_ms=_newest_ms(row),
         hold_ms=min(cycle_ms, MAX_HOLD_MS) if is_scheduled else 0,

@@ -1,6 +1,7 @@
 """Proxies: create, list, update, delete; which monitors use them, and their configs for workers.
 
 A change increments the version of every monitor that uses the proxy, so that workers reload it.
+Written as SQL: joins, and batches over JSON arrays.
 """
 
 from collections.abc import Collection
@@ -20,7 +21,7 @@ from app.security.secrets import sealing
 from app.store import visibility
 from app.store.monitoring import rows
 from app.store.sql import contains_pattern, list_parameter
-from app.store.tables.proxies import ProxyRow
+from app.store.tables.proxies import MonitorProxyRow, ProxyRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.proxies import Proxy, ProxyConfig, ProxyDraft, ProxyPatch, ProxyProtocol
@@ -93,8 +94,8 @@ async def delete(proxy_id: str, *, version: int | None = None) -> None:
         row = await _row(proxy_id, lock=True)
         check_version("proxy", row["version"], version)
         if row["monitors"]:
-            raise Conflict(f"{row['monitors']} monitors go through this proxy.", monitors=row["monitors"])
-        await db.rows("DELETE FROM proxies WHERE id = ?1", proxy_id)
+            raise Conflict(f"{row['monitors']} monitors use this proxy.", monitors=row["monitors"])
+        await ProxyRow.delete().where(ProxyRow.id == proxy_id)
 
 
 async def list_page(query: ProxyQuery) -> tuple[list[Proxy], int]:
@@ -112,11 +113,11 @@ async def set_for_monitor(monitor_id: str, target: Target) -> None:
     proxy_id = getattr(target, "proxy_id", None)
     if proxy_id is None:
         return
-    await db.rows("DELETE FROM proxy_uses WHERE monitor_id = ?1", monitor_id)
+    await MonitorProxyRow.delete().where(MonitorProxyRow.monitor_id == monitor_id)
     if not proxy_id:
         return
     inserted = await db.rows(
-        "INSERT INTO proxy_uses (monitor_id, proxy_id) SELECT CAST(?1 AS TEXT), id FROM proxies WHERE id = ?2"
+        "INSERT INTO monitor_proxies (monitor_id, proxy_id) SELECT CAST(?1 AS TEXT), id FROM proxies WHERE id = ?2"
         " RETURNING proxy_id, (SELECT protocol FROM proxies WHERE id = ?2) AS protocol",
         monitor_id,
         proxy_id,
@@ -163,7 +164,7 @@ def proxy_of(row: Any) -> Proxy:
 def _select_with_usage(number: int) -> str:
     """A SELECT of proxies with the number of visible monitors that use each. ?number is `visibility.tags_parameter`."""
     visible = visibility.visible_monitors_sql("u.monitor_id", number)
-    uses = f"SELECT count(*) FROM proxy_uses u WHERE u.proxy_id = p.id AND {visible}"
+    uses = f"SELECT count(*) FROM monitor_proxies u WHERE u.proxy_id = p.id AND {visible}"
     return f"SELECT p.*, ({uses}) AS monitors FROM proxies p"
 
 
@@ -203,13 +204,14 @@ async def _check_protocol_change(proxy_id: str, protocol: ProxyProtocol) -> None
     unsupported = [row["name"] for row in await _monitors_using(proxy_id) if proxy_error(rows.config_of(row), protocol)]
     if unsupported:
         raise Invalid.for_field(
-            "protocol", f"must stay what it is: https does not carry ws:// for {', '.join(unsupported[:MAX_NAMED])}"
+            "protocol",
+            f"can't change to https, which does not support ws:// addresses: {', '.join(unsupported[:MAX_NAMED])}",
         )
 
 
 async def _monitors_using(proxy_id: str) -> list[Any]:
     """The monitors that use a proxy, sorted by name."""
-    select = "SELECT m.id, m.name, m.type, m.config FROM monitors m JOIN proxy_uses u ON u.monitor_id = m.id"
+    select = "SELECT m.id, m.name, m.type, m.config FROM monitors m JOIN monitor_proxies u ON u.monitor_id = m.id"
     found: list[Any] = await db.rows(f"{select} WHERE u.proxy_id = ?1 ORDER BY lower(m.name), m.id", proxy_id)
     return found
 
@@ -248,7 +250,7 @@ async def _bump_versions(proxy_id: str) -> list[str]:
     """Increment the version of the monitors that use a proxy; returns their ids."""
     found = await db.rows(
         "UPDATE monitors SET version = version + 1"
-        " WHERE id IN (SELECT monitor_id FROM proxy_uses WHERE proxy_id = ?1) RETURNING id",
+        " WHERE id IN (SELECT monitor_id FROM monitor_proxies WHERE proxy_id = ?1) RETURNING id",
         proxy_id,
     )
     return [row["id"] for row in found]

@@ -1,4 +1,7 @@
-"""Coverage: up to when each active series was checked. The due set is rebuilt from it."""
+"""Coverage: up to when each active series was checked. The due set is rebuilt from it.
+
+Written as SQL: one query with look-ups in three tables.
+"""
 
 from typing import Any
 
@@ -35,7 +38,7 @@ async def list_active(now_ms: int) -> list[SeriesCoverage]:
         " (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?1 AND h.id < (s.no + 1) * ?1"
         f" AND h.id < s.no * ?1 + ?2 AND h.flags & {EARLY} = 0) AS newest,"
         " (SELECT max(g.to_ms) FROM gaps g WHERE g.series = s.no AND g.from_ms <= ?3) AS gap_ms,"
-        " (SELECT max(e.from_ms) FROM eras e WHERE e.series = s.no AND e.from_ms <= ?3) AS era_ms"
+        " (SELECT max(e.from_ms) FROM schedule_periods e WHERE e.series = s.no AND e.from_ms <= ?3) AS era_ms"
         f" FROM monitors m JOIN series s ON s.monitor_id = m.id{WHERE_SCHEDULED}",
         1 << SERIES_SHIFT,
         max(0, now_ms + FUTURE_TOLERANCE_MS - EPOCH_MS),

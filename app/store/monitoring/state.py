@@ -2,7 +2,7 @@
 
 Results change the state in the order of their slots: one that is not newer than the newest heartbeat changes nothing.
 Heartbeats in the future were stored while the clock ran ahead, and must not delay alerts: while there are any, the
-series stores the slot that was evaluated last (`order_ms`).
+series stores the slot that was evaluated last (`order_ms`). Written as SQL: batches over JSON arrays.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ async def load(series: Sequence[int], now_ms: int) -> tuple[dict[int, MonitorSta
             numbers,
         )
     found = await db.rows(
-        "SELECT s.no, s.status, s.since_ms, s.failing_since_ms, s.retries, s.unsent, s.told_ms,"
+        "SELECT s.no, s.status, s.status_since_ms, s.failing_since_ms, s.retries, s.failures_since_alert, s.alerted_ms,"
         " s.order_ms, (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?2 AND h.id < (s.no + 1) * ?2) AS newest"
         " FROM {each:1} JOIN series s ON s.no = CAST(each.value->>0 AS BIGINT)",
         numbers,
@@ -99,7 +99,12 @@ async def _newest_before(series: Sequence[int], until_ms: int) -> dict[int, int]
 
 def _state_of(row: Any) -> MonitorState:
     return MonitorState(
-        Status(row["status"]), row["since_ms"], row["failing_since_ms"], row["retries"], row["unsent"], row["told_ms"]
+        Status(row["status"]),
+        row["status_since_ms"],
+        row["failing_since_ms"],
+        row["retries"],
+        row["failures_since_alert"],
+        row["alerted_ms"],
     )
 
 
@@ -120,9 +125,9 @@ async def save(states: Mapping[int, MonitorState]) -> None:
         for no, state in states.items()
     ]
     await db.rows(
-        "UPDATE series SET status = CAST(each.value->>1 AS INTEGER), since_ms = CAST(each.value->>2 AS BIGINT),"
+        "UPDATE series SET status = CAST(each.value->>1 AS INTEGER), status_since_ms = CAST(each.value->>2 AS BIGINT),"
         " failing_since_ms = CAST(each.value->>3 AS BIGINT), retries = CAST(each.value->>4 AS INTEGER),"
-        " unsent = CAST(each.value->>5 AS INTEGER), told_ms = CAST(each.value->>6 AS BIGINT)"
+        " failures_since_alert = CAST(each.value->>5 AS INTEGER), alerted_ms = CAST(each.value->>6 AS BIGINT)"
         " FROM {each:1} WHERE series.no = CAST(each.value->>0 AS BIGINT)",
         _json.encode(rows).decode(),
     )

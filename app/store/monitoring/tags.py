@@ -1,4 +1,7 @@
-"""Tags: create, list, update, delete. Names are unique, ignoring case."""
+"""Tags: create, list, update, delete. Names are unique, ignoring case.
+
+Written as SQL: lists with the number of monitors, and with visibility.
+"""
 
 from typing import Any
 from uuid import uuid4
@@ -10,19 +13,19 @@ from app import clock, db
 from app.errors import Conflict, NoSuch
 from app.store import visibility
 from app.store.sql import contains_pattern
-from app.store.tables.tags import TagRow
+from app.store.tables.tags import TagRow, ViewerTagRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.tags import Tag, TagDraft, TagPatch
 
-SORTS = {"name": "t.folded", "created_at": "t.created_ms", "updated_at": "t.updated_ms"}
+SORTS = {"name": "t.name_key", "created_at": "t.created_ms", "updated_at": "t.updated_ms"}
 MAX_PAGE_SIZE = 1_000  # tags
 LOCK = 5_201_417  # any number of our own; held until the transaction ends
 
 _COUNT = "SELECT count(*) AS n FROM tags t"
 _SELECT = "SELECT t.*, (SELECT count(*) FROM monitor_tags b WHERE b.tag_id = t.id) AS monitors FROM tags t"
 _FILTERS = (
-    " WHERE (CAST(?1 AS TEXT) IS NULL OR t.folded LIKE CAST(?1 AS TEXT) ESCAPE '!')"
+    " WHERE (CAST(?1 AS TEXT) IS NULL OR t.name_key LIKE CAST(?1 AS TEXT) ESCAPE '!')"
     f" AND {visibility.visible_tags_sql('t.id', 2)}"
 )
 
@@ -87,10 +90,11 @@ async def delete(tag_id: str, *, version: int | None = None) -> None:
     async with db.transaction():
         await lock()
         check_version("tag", (await _row(tag_id))["version"], version)
-        counted = await db.rows("SELECT count(*) AS n FROM viewer_tags WHERE tag_id = ?1", tag_id)
-        if viewers := int(counted[0]["n"]):
-            raise Conflict(f"{viewers} viewers see by this tag: change what they see first.", viewers=viewers)
-        await db.rows("DELETE FROM tags WHERE id = ?1", tag_id)
+        if viewers := await ViewerTagRow.count().where(ViewerTagRow.tag_id == tag_id):
+            raise Conflict(
+                f"{viewers} viewers have this visible tag. Change their visible tags first.", viewers=viewers
+            )
+        await TagRow.delete().where(TagRow.id == tag_id)
 
 
 async def list_page(query: TagQuery) -> tuple[list[Tag], int]:
@@ -126,7 +130,7 @@ def _tag_of(row: Any) -> Tag:
 
 
 def _columns_of(draft: TagDraft) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(draft), "folded": name_key(draft.name)}
+    return {**msgspec.structs.asdict(draft), "name_key": name_key(draft.name)}
 
 
 def _apply_patch(row: Any, patch: TagPatch) -> TagDraft:
@@ -137,5 +141,5 @@ def _apply_patch(row: Any, patch: TagPatch) -> TagDraft:
 
 
 async def _check_name_unused(name: str, tag_id: str) -> None:
-    if await db.rows("SELECT id FROM tags WHERE folded = ?1 AND id <> ?2", name_key(name), tag_id):
-        raise Conflict(f"There is a tag {name!r} already.", field="name")
+    if await TagRow.exists().where(TagRow.name_key == name_key(name), TagRow.id != tag_id):
+        raise Conflict(f"There is already a tag {name!r}.", field="name")

@@ -9,7 +9,7 @@ FALLBACK_SUFFIX = ".now"  # used while the checkpoint lies in the future; that o
 
 async def get(name: str) -> int:
     """A checkpoint, epoch milliseconds; 0 when the work never started."""
-    found = await db.rows("SELECT at_ms FROM marks WHERE name = ?1", name)
+    found = await db.rows("SELECT at_ms FROM checkpoints WHERE name = ?1", name)
     return int(found[0]["at_ms"]) if found else 0
 
 
@@ -21,7 +21,7 @@ async def active_name(name: str, now_ms: int, begin_ms: int) -> str:
     fallback = f"{name}{FALLBACK_SUFFIX}"
     if not clock_watch.is_in_future(await get(name), now_ms):
         if await get(fallback):
-            await db.rows("DELETE FROM marks WHERE name = ?1", fallback)
+            await db.rows("DELETE FROM checkpoints WHERE name = ?1", fallback)
         return name
     if not 0 < await get(fallback) <= now_ms + clock_watch.FUTURE_TOLERANCE_MS:
         await save(fallback, begin_ms)
@@ -40,7 +40,7 @@ async def progress_ms(name: str, now_ms: int, default_ms: int) -> int:
 async def save(name: str, at_ms: int) -> None:
     """Store how far the work has come, in the caller's transaction, if there is one."""
     await db.rows(
-        "INSERT INTO marks (name, at_ms) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET at_ms = excluded.at_ms",
+        "INSERT INTO checkpoints (name, at_ms) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET at_ms = excluded.at_ms",
         name,
         at_ms,
     )

@@ -14,25 +14,25 @@ MAX_REPLY_BYTES = 64_000  # of a larger reply only the status is stored
 CHUNK = 2_000  # rows deleted in one transaction
 RUNNING = 0  # a status that no reply has
 
-_CLAIM = """INSERT INTO idempotency (id, body_hash, status, reply, lease_ms, expires_ms)
+_CLAIM = """INSERT INTO idempotency (id, body_hash, status, reply, lease_until_ms, expires_ms)
 VALUES (?1, ?2, 0, '', ?3, ?4)
 ON CONFLICT (id) DO UPDATE SET body_hash = excluded.body_hash, status = 0, reply = '',
-    lease_ms = excluded.lease_ms, expires_ms = excluded.expires_ms
-WHERE idempotency.expires_ms <= ?5 OR (idempotency.status = 0 AND (idempotency.lease_ms <= ?5
-    OR idempotency.lease_ms > ?3 + 60000))
+    lease_until_ms = excluded.lease_until_ms, expires_ms = excluded.expires_ms
+WHERE idempotency.expires_ms <= ?5 OR (idempotency.status = 0 AND (idempotency.lease_until_ms <= ?5
+    OR idempotency.lease_until_ms > ?3 + 60000))
 RETURNING id"""
-_SELECT = "SELECT body_hash, status, reply, lease_ms FROM idempotency WHERE id = ?1"
+_SELECT = "SELECT body_hash, status, reply, lease_until_ms FROM idempotency WHERE id = ?1"
 
 
 class RequestClaim(Struct, frozen=True, kw_only=True):
     """The right to execute a request.
 
     id        a hash of caller, route and key
-    lease_ms  when it ends, epoch milliseconds; also distinguishes it from a later claim
+    lease_until_ms  when it ends, epoch milliseconds; also distinguishes it from a later claim
     """
 
     id: str
-    lease_ms: int
+    lease_until_ms: int
 
 
 class StoredReply(Struct, frozen=True, kw_only=True):
@@ -53,9 +53,9 @@ class ClaimRejection(Enum):
 
 async def claim_request(id_: str, body_hash: str, now_ms: int) -> RequestClaim | StoredReply | ClaimRejection:
     """Claim a request; when it is not the first with its key, the reply to the first one, or why there is none."""
-    lease_ms = now_ms + LEASE_MS
-    if await db.rows(_CLAIM, id_, body_hash, lease_ms, now_ms + TTL_MS, now_ms):
-        return RequestClaim(id=id_, lease_ms=lease_ms)
+    lease_until_ms = now_ms + LEASE_MS
+    if await db.rows(_CLAIM, id_, body_hash, lease_until_ms, now_ms + TTL_MS, now_ms):
+        return RequestClaim(id=id_, lease_until_ms=lease_until_ms)
     found = await db.rows(_SELECT, id_)
     if not found:  # released between the two statements
         return ClaimRejection.RUNNING
@@ -71,9 +71,9 @@ async def store_reply(claim: RequestClaim, reply: StoredReply) -> None:
     """Store the reply encrypted, since it may hold a secret. Of one that is too large, store only the status."""
     text = sealing.encrypt(msgspec.json.encode(reply).decode()) if len(reply.body) <= MAX_REPLY_BYTES else ""
     await db.rows(
-        "UPDATE idempotency SET status = ?3, reply = ?4 WHERE id = ?1 AND lease_ms = ?2",
+        "UPDATE idempotency SET status = ?3, reply = ?4 WHERE id = ?1 AND lease_until_ms = ?2",
         claim.id,
-        claim.lease_ms,
+        claim.lease_until_ms,
         reply.status,
         text,
     )
@@ -81,7 +81,7 @@ async def store_reply(claim: RequestClaim, reply: StoredReply) -> None:
 
 async def release(claim: RequestClaim) -> None:
     """Release the key for another attempt, because the request failed."""
-    await db.rows("DELETE FROM idempotency WHERE id = ?1 AND lease_ms = ?2", claim.id, claim.lease_ms)
+    await db.rows("DELETE FROM idempotency WHERE id = ?1 AND lease_until_ms = ?2", claim.id, claim.lease_until_ms)
 
 
 async def delete_expired(now_ms: int) -> None:

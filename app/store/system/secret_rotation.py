@@ -6,7 +6,6 @@ A row that changes meanwhile is skipped: its new value is encrypted with the cur
 from app import db
 from app.security.secrets import sealing
 from app.store.tables.encrypted_columns import ENCRYPTED_COLUMNS, EncryptedColumn
-from schema.targets import Push
 
 BATCH = 200  # rows per transaction
 
@@ -14,18 +13,6 @@ BATCH = 200  # rows per transaction
 async def reencrypt_all() -> int:
     """Encrypt everything with the current key; returns how many rows changed."""
     return sum([await _reencrypt_column(column) for column in ENCRYPTED_COLUMNS])
-
-
-async def encrypt_push_tokens() -> int:
-    """Encrypt push tokens that an earlier version stored as plain text; returns how many."""
-    found = await db.rows("SELECT id, config FROM monitors WHERE type = 'push' AND config NOT LIKE '%sealed:v%'")
-    for row in found:
-        target = sealing.decrypt_secrets(row["config"], Push)
-        async with db.transaction():
-            await db.rows(
-                _UPDATE.format(**_MONITOR_CONFIGS._asdict()), row["id"], row["config"], sealing.encrypt_secrets(target)
-            )
-    return len(found)
 
 
 async def count_stale() -> int:
@@ -51,7 +38,6 @@ async def _reencrypt_column(column: EncryptedColumn) -> int:
     return n_changed
 
 
-_MONITOR_CONFIGS = EncryptedColumn("monitors", "id", "config")
 _SELECT = (
     "SELECT {key} AS key, {column} AS text FROM {table}"
     " WHERE {key} > ?1 AND {column} LIKE '%sealed:v%' ORDER BY {key} LIMIT ?2"

@@ -14,22 +14,23 @@ class ChannelRow(Table, tablename="channels"):
     active = Boolean(default=True)
     is_default = Boolean(default=False)
     kind = Text(default="channel")  # or webhook, which lists of channels leave out
+    is_temporary = Boolean(default=False)  # of a test before the channel is stored; no list shows it
     all_monitors = Boolean(default=False)
-    terms = Text(default="{}")  # JSON of `ChannelRules`
-    failures = Integer(default=0)  # temporary failures in a row
-    rests_until_ms = BigInt(default=0)  # open circuit: nothing is sent before
-    refusals = Integer(default=0)  # permanent failures in a row
-    paused_ms = BigInt(null=True, default=None)  # disabled since: nothing is sent after repeated permanent failures
-    paused_reason = Text(default="")
+    rules = Text(default="{}")  # JSON of `ChannelRules`
+    temporary_failures = Integer(default=0)  # temporary failures in a row
+    circuit_open_until_ms = BigInt(default=0)  # open circuit: nothing is sent before
+    permanent_failures = Integer(default=0)  # permanent failures in a row
+    disabled_ms = BigInt(null=True, default=None)  # disabled since: nothing is sent after repeated permanent failures
+    disabled_reason = Text(default="")
     rotated_ms = BigInt(null=True, default=None)  # of a webhook: when its secret was rotated
-    trouble = Text(default="")  # the error of the newest attempt
-    trouble_ms = BigInt(null=True, default=None)  # since when every attempt has failed
+    last_error = Text(default="")  # the error of the newest attempt
+    failing_since_ms = BigInt(null=True, default=None)  # since when every attempt has failed
     version = Integer(default=1)
     created_ms = BigInt()
     updated_ms = BigInt()
 
 
-class MonitorChannelRow(Table, tablename="links"):
+class MonitorChannelRow(Table, tablename="monitor_channels"):
     """A monitor notifies a channel."""
 
     monitor_id = Text()

@@ -16,8 +16,8 @@ ENCRYPTED_COLUMNS = (
     EncryptedColumn("channels", "id", "config"),
     EncryptedColumn("proxies", "id", "config"),
     EncryptedColumn("signing_keys", "id", "secret"),
-    EncryptedColumn("peppers", "name", "secret"),
-    EncryptedColumn("audit_marks", "name", "seal"),
+    EncryptedColumn("key_peppers", "name", "secret"),
+    EncryptedColumn("audit_chain", "name", "seal"),
     EncryptedColumn("idempotency", "id", "reply"),
     EncryptedColumn("totp", "user_id", "secret"),
 )

@@ -1,6 +1,6 @@
 """Tables of the outbox: events, their deliveries, and attempts."""
 
-from piccolo.columns import BigInt, Integer, Text
+from piccolo.columns import BigInt, Boolean, Integer, Text
 from piccolo.table import Table
 
 
@@ -9,6 +9,7 @@ class EventRow(Table, tablename="events"):
 
     id = Text(primary_key=True)
     kind = Text()
+    is_test = Boolean(default=False)  # sent by hand to one channel
     monitor_id = Text(null=True, default=None)
     incident_id = Text(null=True, default=None)
     at_ms = BigInt()
@@ -20,9 +21,10 @@ class DeliveryRow(Table, tablename="deliveries"):
     """One event to one channel; (event_id, channel_id) is unique, so duplicates can't be stored.
 
     state    pending → sending → sent | dead | suppressed; back to pending after a failed attempt
-             suppressed: not sent on purpose, with the reason in `error`
+             suppressed: not sent on purpose
     at_ms    the event's time: deliveries of one monitor to one channel go out in this order
-    course   why it waits. Empty: no reason; gated: held; grouped: waits for a digest; resent: sent again on request
+    hold     why it waits. Empty: no reason; held: suppressed for now; grouped: waits for a digest;
+             resent: sent again on request
     """
 
     id = Text(primary_key=True)
@@ -32,13 +34,14 @@ class DeliveryRow(Table, tablename="deliveries"):
     state = Text(default="pending")
     attempts = Integer(default=0)
     at_ms = BigInt()
-    next_at_ms = BigInt()
-    lease_ms = BigInt(default=0)  # while sending: end of the claim's lease
-    error = Text(default="")
-    carrier_id = Text(null=True, default=None)  # the digest: the delivery whose message includes this one
-    reopened_ms = BigInt(null=True, default=None)  # when it was released: suppressed until the parent recovered
-    course = Text(default="")
-    since_ms = BigInt(null=True, default=None)  # start of its age; null: `created_ms`
+    next_attempt_ms = BigInt()
+    lease_until_ms = BigInt(default=0)  # while sending: end of the claim's lease
+    reason_code = Text(default="")  # `ReasonCode`: why it waits, was suppressed or is dead; decisions read this
+    error = Text(default="")  # the same in words, or the newest attempt's error; only shown
+    digest_id = Text(null=True, default=None)  # the digest: the delivery whose message includes this one
+    released_ms = BigInt(null=True, default=None)  # when it was released: suppressed until the parent recovered
+    hold = Text(default="")
+    age_from_ms = BigInt(null=True, default=None)  # start of its age; null: `created_ms`
     created_ms = BigInt()
     sent_ms = BigInt(null=True, default=None)
 

@@ -4,7 +4,7 @@ from piccolo.columns import BigInt, Integer, Text
 from piccolo.table import Table
 
 
-class ExpiryNoticeRow(Table, tablename="expiries"):
+class ExpiryNoticeRow(Table, tablename="expiry_notices"):
     """A recorded notice, unique per monitor, certificate (or domain and its date) and number of days."""
 
     monitor_id = Text()

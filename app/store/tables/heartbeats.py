@@ -17,7 +17,7 @@ class HeartbeatRow(Table, tablename="heartbeats"):
     code = SmallInt()
 
 
-class HeartbeatDetailRow(Table, tablename="details"):
+class HeartbeatDetailRow(Table, tablename="heartbeat_details"):
     """Message and detail of a heartbeat that is not an ordinary success."""
 
     id = BigInt(primary_key=True)

@@ -19,8 +19,8 @@ class IncidentRow(Table, tablename="incidents"):
     resolved_ms = BigInt(null=True, default=None)
     post_mortem = Text(default="")
     escalation_id = Text(null=True, default=None)
-    step = Integer(default=0)  # of the escalation: number of steps run, counted through all repeats
-    escalate_ms = BigInt(null=True, default=None)  # when the next step is due; null: never
+    escalation_step = Integer(default=0)  # of the escalation: number of steps run, counted through all repeats
+    next_escalation_ms = BigInt(null=True, default=None)  # when the next step is due; null: never
     version = Integer(default=1)
     created_ms = BigInt()
     updated_ms = BigInt()

@@ -4,21 +4,21 @@ from piccolo.columns import BigInt, BigSerial, Text
 from piccolo.table import Table
 
 
-class LoginFailureRow(Table, tablename="attempts"):
+class LoginFailureRow(Table, tablename="login_failures"):
     """One failed sign-in. `account` is a fingerprint, since users may type their password there."""
 
     id = BigSerial(primary_key=True)
-    proof = Text()
+    credential_kind = Text()
     account = Text()
     address = Text()
     at_ms = BigInt()
-    until_ms = BigInt()
+    expires_ms = BigInt()
 
 
-class KnownAddressRow(Table, tablename="familiar"):
+class KnownAddressRow(Table, tablename="known_addresses"):
     """An account signed in from an address, last at `at_ms`; unique by the first three columns."""
 
-    proof = Text()
+    credential_kind = Text()
     account = Text()
     address = Text()
     at_ms = BigInt()

@@ -37,7 +37,7 @@ class PasskeyRow(Table, tablename="passkeys"):
     last_used_ms = BigInt(null=True, default=None)
 
 
-class WebauthnChallengeRow(Table, tablename="challenges"):
+class WebauthnChallengeRow(Table, tablename="webauthn_challenges"):
     """A WebAuthn challenge, used once; one per user and purpose."""
 
     user_id = Text()
@@ -46,7 +46,7 @@ class WebauthnChallengeRow(Table, tablename="challenges"):
     expires_ms = BigInt()
 
 
-class OidcIdentityRow(Table, tablename="identities"):
+class OidcIdentityRow(Table, tablename="oidc_identities"):
     """A user's identity at an OpenID provider. The key is (issuer, subject)."""
 
     issuer = Text()

@@ -21,6 +21,7 @@ class MonitorRow(Table, tablename="monitors"):
     resend_interval = Integer(default=0)
     upside_down = Boolean(default=False)
     config = Text()
+    group_alerts = Text(null=True, default=None)  # of a group: who alerts, `GroupAlerts`
     escalation_id = Text(null=True, default=None)
     push_key = Text(null=True, default=None, unique=True)  # SHA-256 of a push monitor's token
     version = Integer(default=1)
@@ -35,16 +36,16 @@ class SeriesRow(Table, tablename="series"):
     monitor_id = Text(index=True)
     location = Text(default="")
     status = SmallInt(default=5)
-    since_ms = BigInt(null=True, default=None)  # when `status` began
+    status_since_ms = BigInt(null=True, default=None)  # when `status` began
     failing_since_ms = BigInt(null=True, default=None)  # first of the current consecutive failing checks
     retries = Integer(default=0)  # failing checks so far, while retries remain
-    unsent = Integer(default=0)  # failing checks since the last alert
-    told_ms = BigInt(null=True, default=None)  # the check whose outage was alerted; null: no alert is open
+    failures_since_alert = Integer(default=0)  # failing checks since the last alert
+    alerted_ms = BigInt(null=True, default=None)  # the check whose outage was alerted; null: no alert is open
     deleted_ms = BigInt(null=True, default=None)  # the monitor was deleted; housekeeping removes the history
     order_ms = BigInt(null=True, default=None)  # the slot evaluated last, while later heartbeats are from a wrong clock
 
 
-class SchedulePeriodRow(Table, tablename="eras"):
+class SchedulePeriodRow(Table, tablename="schedule_periods"):
     """The schedule of a series from `from_ms` on, for counting missed slots. 0 ms and no cron: not scheduled."""
 
     series = BigInt()
@@ -68,3 +69,11 @@ class DependencyRow(Table, tablename="dependencies"):
 
     monitor_id = Text()
     parent_id = Text(index=True)
+
+
+class GroupMemberRow(Table, tablename="group_members"):
+    """A member of a group, itself a monitor. `position` is its place in the group's list."""
+
+    group_id = Text(primary_key=True)  # together with `monitor_id`; Piccolo knows no keys of two columns
+    monitor_id = Text(index=True)
+    position = Integer()

@@ -16,7 +16,7 @@ class ProxyRow(Table, tablename="proxies"):
     updated_ms = BigInt()
 
 
-class MonitorProxyRow(Table, tablename="proxy_uses"):
+class MonitorProxyRow(Table, tablename="monitor_proxies"):
     """A monitor and the proxy of its checks."""
 
     monitor_id = Text(primary_key=True)

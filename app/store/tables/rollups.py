@@ -19,7 +19,7 @@ class RollupRow(Table, tablename="rollups"):
     data = Bytea()
 
 
-class CheckpointRow(Table, tablename="marks"):
+class CheckpointRow(Table, tablename="checkpoints"):
     """Work `name` is done up to `at_ms`."""
 
     name = Text(primary_key=True)

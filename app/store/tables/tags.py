@@ -5,11 +5,11 @@ from piccolo.table import Table
 
 
 class TagRow(Table, tablename="tags"):
-    """A tag. `folded` is its case-folded name, and unique."""
+    """A tag. `name_key` is its case-folded name, and unique."""
 
     id = Text(primary_key=True)
     name = Text()
-    folded = Text(unique=True)
+    name_key = Text(unique=True)
     color = Text()
     description = Text(default="")
     version = Integer(default=1)

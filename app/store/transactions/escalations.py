@@ -16,6 +16,7 @@ from app import clock, db
 from app.domain.incidents.lifecycle import NewTimelineEntry, OutageState, incident_event
 from app.store.alerting.delivery_queue import ids_by_channel
 from app.store.incidents import timeline
+from app.store.tables.incidents import IncidentRow
 from schema.escalations import EscalationStep
 from schema.events import Event, EventKind
 from schema.incidents import EntryKind
@@ -54,7 +55,7 @@ class _DueStep(Struct, frozen=True):
 
 async def run_due_steps(now_ms: int) -> EscalationRun:
     """Run every due step. Acknowledged and resolved incidents have none."""
-    if not await db.rows("SELECT 1 AS one FROM incidents WHERE escalate_ms <= ?1 LIMIT 1", now_ms):
+    if not await IncidentRow.exists().where(IncidentRow.next_escalation_ms <= now_ms):
         return EscalationRun()
     async with db.transaction():
         found = await _due_incidents(now_ms)
@@ -83,7 +84,7 @@ async def record_for_channels(recipients: Sequence[tuple[Event, Sequence[str]]],
         for channel_id in dict.fromkeys(channel_ids)
     ]
     inserted = await db.rows(
-        "INSERT INTO deliveries (id, event_id, channel_id, monitor_id, at_ms, next_at_ms, created_ms)"
+        "INSERT INTO deliveries (id, event_id, channel_id, monitor_id, at_ms, next_attempt_ms, created_ms)"
         " SELECT each.value->>0, each.value->>1, c.id, each.value->>3, CAST(each.value->>4 AS BIGINT),"
         " CAST(?2 AS BIGINT), CAST(?2 AS BIGINT) FROM {each:1} JOIN channels c ON c.id = each.value->>2"
         " WHERE c.active ON CONFLICT (event_id, channel_id) DO NOTHING"
@@ -112,11 +113,12 @@ async def _due_incidents(now_ms: int) -> Any:
     """Incidents with a due step and what its message needs; skips those that another scheduler has locked."""
     locked = "" if db.is_sqlite() else " FOR UPDATE OF i SKIP LOCKED"
     return await db.rows(
-        "SELECT i.id, i.monitor_id, i.title, i.started_ms, i.detected_ms, i.step, x.steps, x.repeat, m.name, m.type,"
+        "SELECT i.id, i.monitor_id, i.title, i.started_ms, i.detected_ms, i.escalation_step, x.steps, x.repeat,"
+        " m.name, m.type,"
         " s.status FROM incidents i LEFT JOIN escalations x ON x.id = i.escalation_id"
         " LEFT JOIN monitors m ON m.id = i.monitor_id LEFT JOIN series s ON s.monitor_id = m.id AND s.location = ''"
-        " WHERE i.escalate_ms <= ?1 AND i.acknowledged_ms IS NULL AND i.resolved_ms IS NULL"
-        f" ORDER BY i.escalate_ms, i.id LIMIT {BATCH_LIMIT}{locked}",
+        " WHERE i.next_escalation_ms <= ?1 AND i.acknowledged_ms IS NULL AND i.resolved_ms IS NULL"
+        f" ORDER BY i.next_escalation_ms, i.id LIMIT {BATCH_LIMIT}{locked}",
         now_ms,
     )
 
@@ -124,7 +126,7 @@ async def _due_incidents(now_ms: int) -> Any:
 def _due_step_of(row: Any) -> _DueStep | None:
     """The incident's due step; None when no step is left or the monitor is gone."""
     steps = msgspec.json.decode(row["steps"] or "[]", type=list[EscalationStep])
-    number, last = row["step"], len(steps) * ((row["repeat"] or 0) + 1)
+    number, last = row["escalation_step"], len(steps) * ((row["repeat"] or 0) + 1)
     if number >= last or row["name"] is None:
         return None
     incident = OutageState(
@@ -148,8 +150,9 @@ async def _claim_steps(due: Sequence[_DueStep], now_ms: int) -> set[str]:
     if not rows:
         return set()
     claimed = await db.rows(
-        "UPDATE incidents SET step = step + 1, escalate_ms = CAST(each.value->>2 AS BIGINT) FROM {each:1}"
-        " WHERE incidents.id = each.value->>0 AND incidents.step = CAST(each.value->>1 AS INTEGER)"
+        "UPDATE incidents SET escalation_step = escalation_step + 1, next_escalation_ms = CAST(each.value->>2 AS"
+        " BIGINT) FROM {each:1}"
+        " WHERE incidents.id = each.value->>0 AND incidents.escalation_step = CAST(each.value->>1 AS INTEGER)"
         " AND incidents.acknowledged_ms IS NULL AND incidents.resolved_ms IS NULL RETURNING incidents.id",
         _json.encode(rows).decode(),
     )
@@ -160,7 +163,7 @@ async def _end_escalations(incident_ids: Sequence[str]) -> None:
     """Stop escalating: the escalation has fewer steps now, or it or the monitor is gone."""
     if incident_ids:
         await db.rows(
-            "UPDATE incidents SET escalate_ms = NULL WHERE id IN (SELECT value->>0 FROM {each:1})",
+            "UPDATE incidents SET next_escalation_ms = NULL WHERE id IN (SELECT value->>0 FROM {each:1})",
             _json.encode([[one] for one in incident_ids]).decode(),
         )
 
@@ -180,7 +183,7 @@ def _event_of(due: _DueStep, now_ms: int) -> Event:
 
 def _timeline_entry_of(due: _DueStep, now_ms: int, reached: set[str]) -> NewTimelineEntry:
     """The entry of a step; `reached` has the ids of the channels that receive it."""
-    unreached = "" if reached & {*due.step.channel_ids} else ": no channel of it can be told"
+    unreached = "" if reached & {*due.step.channel_ids} else ": none of its channels can be alerted"
     text = f"{_step_label(due).capitalize()}{unreached}."
     return NewTimelineEntry(due.incident.id, now_ms, EntryKind.ESCALATED, text)
 

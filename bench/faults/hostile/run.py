@@ -40,7 +40,7 @@ STAYING = ("api", "scheduler", "worker")
 OUT = side.ROOT / "bench" / "out"
 _BEATS = (
     "SELECT h.id, h.status, h.code, d.message, m.name FROM heartbeats h JOIN series s ON s.no = h.id >> 41"
-    " JOIN monitors m ON m.id = s.monitor_id LEFT JOIN details d ON d.id = h.id ORDER BY h.id"
+    " JOIN monitors m ON m.id = s.monitor_id LEFT JOIN heartbeat_details d ON d.id = h.id ORDER BY h.id"
 )
 _SERIES = "SELECT s.no, m.name FROM series s JOIN monitors m ON m.id = s.monitor_id WHERE m.name LIKE 'h-%'"
 

@@ -20,7 +20,7 @@ async def api(client):
     """A client that may do everything; at the end of the test there is still nothing."""
     client.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
     yield client
-    for table in ("monitors", "series", "eras", "links", "channels", "events", "deliveries"):
+    for table in ("monitors", "series", "schedule_periods", "monitor_channels", "channels", "events", "deliveries"):
         assert await db.rows(f"SELECT * FROM {table}") == [], table
 
 

@@ -21,7 +21,9 @@ async def series(no: int, *eras: tuple[int, int], deleted_ms: int | None = None)
     """A series; by default due every minute since the start."""
     await SeriesRow.insert(SeriesRow(no=no, monitor_id=f"monitor-{no}", deleted_ms=deleted_ms))
     for from_ms, every in eras or [(START, MINUTE)]:
-        await db.rows("INSERT INTO eras (series, from_ms, interval_ms) VALUES (?1, ?2, ?3)", no, from_ms, every)
+        await db.rows(
+            "INSERT INTO schedule_periods (series, from_ms, interval_ms) VALUES (?1, ?2, ?3)", no, from_ms, every
+        )
 
 
 async def beats(no: int, slots: Iterable[int], status: Status = Status.UP, flags: int = 0) -> None:
@@ -56,7 +58,7 @@ async def delivery(name: str, of_event: str) -> None:
     channel = ChannelRow(id="ops", name="ops", type="webhook", config="{}", created_ms=START, updated_ms=START)
     await ChannelRow.insert(channel)
     await DeliveryRow.insert(
-        DeliveryRow(id=name, event_id=of_event, channel_id="ops", at_ms=START, next_at_ms=START, created_ms=START)
+        DeliveryRow(id=name, event_id=of_event, channel_id="ops", at_ms=START, next_attempt_ms=START, created_ms=START)
     )
 
 

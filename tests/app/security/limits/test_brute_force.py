@@ -174,15 +174,15 @@ async def test_a_clock_that_was_put_back_locks_nobody_out_for_long(clock: time_m
 
 async def test_what_was_typed_as_a_name_is_not_kept(clock: time_machine.Traveller) -> None:
     await guess(HOME, "hunter2, typed into the wrong field")
-    assert "hunter2" not in str([dict(row) for row in await db.rows("SELECT * FROM attempts")])
+    assert "hunter2" not in str([dict(row) for row in await db.rows("SELECT * FROM login_failures")])
 
 
 async def test_a_success_without_anything_new_writes_nothing(clock: time_machine.Traveller) -> None:
     await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
-    first = [dict(row) for row in await db.rows("SELECT * FROM familiar")]
+    first = [dict(row) for row in await db.rows("SELECT * FROM known_addresses")]
     clock.shift(3_600)
     await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
-    assert [dict(row) for row in await db.rows("SELECT * FROM familiar")] == first
+    assert [dict(row) for row in await db.rows("SELECT * FROM known_addresses")] == first
 
 
 async def test_failures_are_forgotten_when_they_count_for_nothing(clock: time_machine.Traveller) -> None:

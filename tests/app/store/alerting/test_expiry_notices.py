@@ -58,7 +58,7 @@ async def test_each_threshold_is_told_once_on_its_way_to_the_end(known):
 
 async def test_who_comes_late_hears_of_it_once(known):
     assert await seen(known, 5, 4.5, 4) == [5]
-    assert [row["days"] for row in await db.rows("SELECT days FROM expiries ORDER BY days")] == [7, 14, 30]
+    assert [row["days"] for row in await db.rows("SELECT days FROM expiry_notices ORDER BY days")] == [7, 14, 30]
     assert await seen(known, 3) == [3]
 
 
@@ -84,7 +84,7 @@ async def test_a_certificate_that_is_on_record_costs_no_statement(known, monkeyp
     monkeypatch.setattr(db, "rows", listening)
     assert await seen(known, 19, 18) == []
     assert asked
-    assert not [sql for sql in asked if "expiries" in sql]
+    assert not [sql for sql in asked if "expiry_notices" in sql]
 
 
 async def test_a_renewed_certificate_begins_anew(known):
@@ -169,5 +169,5 @@ async def test_who_subscribed_is_owed_the_notice(known):
 async def test_with_its_monitor_all_is_forgotten(known):
     assert await seen(known, 10) == [10]
     await monitors.delete(known[min(known)].monitor_id)
-    assert await db.rows("SELECT * FROM expiries") == []
+    assert await db.rows("SELECT * FROM expiry_notices") == []
     assert await seen(known, 5) == []

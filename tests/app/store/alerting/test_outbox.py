@@ -92,7 +92,7 @@ async def test_a_channel_that_is_switched_off_is_not_told():
 
 async def test_what_a_paused_channel_misses_is_owed_so_that_it_is_listed():
     paused = await channel()
-    await db.rows("UPDATE channels SET paused_ms = 1 WHERE id = ?1", paused)
+    await db.rows("UPDATE channels SET disabled_ms = 1 WHERE id = ?1", paused)
     assert await told(event(monitor_id=await monitor(paused))) == {paused}
 
 
@@ -121,7 +121,7 @@ async def test_whoever_was_told_of_an_incident_hears_its_end(state, hears):
     first = event(monitor_id=one, incident={"id": "i"})
     await owe(first)
     await db.rows(
-        "INSERT INTO deliveries (id, event_id, channel_id, monitor_id, state, at_ms, next_at_ms, created_ms)"
+        "INSERT INTO deliveries (id, event_id, channel_id, monitor_id, state, at_ms, next_attempt_ms, created_ms)"
         " VALUES ('d', ?1, ?2, ?3, ?4, ?5, ?5, ?5)",
         *(first.id, escalated, one, state, NOW),
     )

@@ -98,7 +98,8 @@ async def test_cron_slots_are_counted_from_their_eras(store):
     await past.series(1, (START, MINUTE))
     switch = START + 3 * HOUR
     await db.rows(
-        "INSERT INTO eras (series, from_ms, interval_ms, cron, timezone) VALUES (1, ?1, 0, '*/30 * * * *', 'UTC')",
+        "INSERT INTO schedule_periods (series, from_ms, interval_ms, cron, timezone) VALUES (1, ?1, 0, '*/30 * *"
+        " * *', 'UTC')",
         switch,
     )
     half_hours = [switch + number * 30 * MINUTE for number in range(1, 6)]

@@ -78,9 +78,9 @@ async def test_important_heartbeats_stay_longer_with_their_words(store):
     await roll_all(NOW)
     await retention.prune(NOW, RetentionPeriods(heartbeat_days=1, hourly_days=10))
     assert await kept() == [(1, first), (1, last)]
-    assert await kept("details") == [(1, first)]
+    assert await kept("heartbeat_details") == [(1, first)]
     await retention.prune(NOW, RetentionPeriods(heartbeat_days=1, hourly_days=2))
-    assert (await kept(), await kept("details")) == ([(1, last)], [])
+    assert (await kept(), await kept("heartbeat_details")) == ([(1, last)], [])
 
 
 async def test_the_newest_heartbeat_stays_however_old_it_is(store):
@@ -130,7 +130,7 @@ async def test_old_deliveries_go_with_their_events_and_every_try(store, state):
     await past.delivery("d", "old 0")
     await db.rows("UPDATE deliveries SET state = ?1", state)
     await db.rows(
-        "INSERT INTO delivery_attempts (delivery_id, attempt, at_ms, took_ms, state) VALUES ('d', 1, 1, 1, 'x')"
+        "INSERT INTO delivery_attempts (delivery_id, attempt, at_ms, took_ms, state) VALUES ('d', 1, 1, 1, 'sent')"
     )
     await retention.prune(NOW, KEEP)
     assert [await count(table) for table in ("events", "deliveries", "delivery_attempts")] == [0, 0, 0]
@@ -172,11 +172,11 @@ async def test_a_deleted_monitor_leaves_nothing_and_others_everything(three_days
     await past.details(1, past.slots(1, START, START + HOUR, 5 * past.MINUTE))
     await past.gap(1, START, START + HOUR)
     await db.rows("UPDATE series SET deleted_ms = ?1 WHERE no = 1", NOW - HOUR)
-    before = {table: await count(table) for table in ("heartbeats", "rollups", "eras", "series")}
+    before = {table: await count(table) for table in ("heartbeats", "rollups", "schedule_periods", "series")}
     assert await retention.purge_deleted_monitors(NOW) == 1
     after = {table: await count(table) for table in before}
     assert after == {table: n // 2 for table, n in before.items()}
-    assert (await count("details"), await count("gaps")) == (0, 0)
+    assert (await count("heartbeat_details"), await count("gaps")) == (0, 0)
     assert {series for series, _ in await kept()} == {2}
 
 

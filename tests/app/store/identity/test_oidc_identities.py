@@ -97,5 +97,5 @@ async def test_an_account_with_a_second_factor_is_not_linked() -> None:
     await db.rows("UPDATE totp SET active_ms = 1")
     with pytest.raises(Conflict, match="second factor"):
         await admit(someone())
-    assert await db.rows("SELECT user_id FROM identities") == []
+    assert await db.rows("SELECT user_id FROM oidc_identities") == []
     assert [row["password_hash"] for row in await db.rows("SELECT password_hash FROM users")] == ["hash"]

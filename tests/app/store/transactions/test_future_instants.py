@@ -106,7 +106,7 @@ async def test_redelivery_changes_nothing_while_heartbeats_lie_in_the_future(kno
 
 
 async def test_coverage_knows_nothing_of_the_future(known):
-    await db.rows("UPDATE eras SET from_ms = ?1", NOW - STEP * 60)
+    await db.rows("UPDATE schedule_periods SET from_ms = ?1", NOW - STEP * 60)
     await absorb(known, NOW, make.outcome(at_ms=NOW - STEP))
     await absorb(known, NOW + 60 * STEP, make.outcome(at_ms=NOW + 60 * STEP))
     (covered,) = await schedule_coverage.list_active(NOW)
@@ -142,17 +142,23 @@ async def test_a_lease_of_the_wrong_clock_ends_in_time(known):
 
 
 async def test_a_channel_rests_no_longer_than_by_its_failures(known):
-    await db.rows("UPDATE channels SET failures = 5, rests_until_ms = ?1, trouble_ms = ?1", NOW + 60 * STEP)
+    await db.rows(
+        "UPDATE channels SET temporary_failures = 5, circuit_open_until_ms = ?1, failing_since_ms = ?1", NOW + 60 * STEP
+    )
     await future_instants.repair(NOW)
-    (row,) = await db.rows("SELECT rests_until_ms FROM channels")
-    assert row["rests_until_ms"] == NOW
+    (row,) = await db.rows("SELECT circuit_open_until_ms FROM channels")
+    assert row["circuit_open_until_ms"] == NOW
 
 
 async def test_a_rest_that_a_channel_asked_for_stays(known):
-    await db.rows("UPDATE channels SET failures = 1, rests_until_ms = ?1, trouble_ms = ?2", NOW + 60 * STEP, NOW)
+    await db.rows(
+        "UPDATE channels SET temporary_failures = 1, circuit_open_until_ms = ?1, failing_since_ms = ?2",
+        NOW + 60 * STEP,
+        NOW,
+    )
     await future_instants.repair(NOW)
-    (row,) = await db.rows("SELECT rests_until_ms FROM channels")
-    assert row["rests_until_ms"] == NOW + 60 * STEP
+    (row,) = await db.rows("SELECT circuit_open_until_ms FROM channels")
+    assert row["circuit_open_until_ms"] == NOW + 60 * STEP
 
 
 async def test_the_next_step_of_an_escalation_waits_no_longer_than_it_says(known):
@@ -163,12 +169,12 @@ async def test_the_next_step_of_an_escalation_waits_no_longer_than_it_says(known
     await monitors.update(snapshot.monitor_id, MonitorPatch(escalation_id=escalation.id))
     await absorb(known, NOW + 60 * STEP, make.down(at_ms=NOW + 60 * STEP))
     await future_instants.repair(NOW)
-    (row,) = await db.rows("SELECT escalate_ms FROM incidents")
-    assert row["escalate_ms"] == NOW + 30_000
+    (row,) = await db.rows("SELECT next_escalation_ms FROM incidents")
+    assert row["next_escalation_ms"] == NOW + 30_000
 
 
 async def test_a_schedule_that_was_changed_by_the_wrong_clock_is_in_force_from_now_on(known):
-    await db.rows("UPDATE eras SET from_ms = ?1", NOW - STEP)
+    await db.rows("UPDATE schedule_periods SET from_ms = ?1", NOW - STEP)
     await db.rows("UPDATE monitors SET interval_s = 20, updated_ms = ?1", NOW + 60 * STEP)
     await series.start_period([1], SchedulePeriod(NOW + 60 * STEP, 20_000))
     await future_instants.repair(NOW)
@@ -180,7 +186,7 @@ async def test_a_schedule_that_was_changed_by_the_wrong_clock_is_in_force_from_n
 
 
 async def test_a_later_change_holds_after_the_eras_of_the_wrong_clock_too(known):
-    await db.rows("UPDATE eras SET from_ms = ?1", NOW + 60 * STEP)
+    await db.rows("UPDATE schedule_periods SET from_ms = ?1", NOW + 60 * STEP)
     await series.start_period([1], SchedulePeriod(NOW, 30_000))
     assert {era.interval_ms for era in (await completeness.schedule_periods([1]))[1]} == {30_000}
 
@@ -199,7 +205,7 @@ async def test_a_checkpoint_in_the_future_stops_no_work_and_stays_where_it_is(st
 
 
 async def test_a_history_that_was_pruned_in_the_future_is_reviewed_from_now_on(known):
-    await db.rows("UPDATE eras SET from_ms = ?1", NOW)
+    await db.rows("UPDATE schedule_periods SET from_ms = ?1", NOW)
     await checkpoints.save(checkpoints.PRUNED, NOW + 30 * 24 * 60 * STEP)
     await retention.prune(NOW, retention.RetentionPeriods())
     assert (await completeness.build_report(NOW + 10 * STEP, 0)).missing == 10

@@ -30,7 +30,7 @@ def secretive() -> Http:
 
 
 async def eras() -> list[int]:
-    return [row["interval_ms"] for row in await db.rows("SELECT interval_ms FROM eras ORDER BY from_ms")]
+    return [row["interval_ms"] for row in await db.rows("SELECT interval_ms FROM schedule_periods ORDER BY from_ms")]
 
 
 async def kinds() -> list[str]:
@@ -234,7 +234,7 @@ async def test_a_total_counts_what_matches_and_not_what_is_shown():
 
 
 async def schedule() -> tuple[int, str, str]:
-    (era,) = await db.rows("SELECT interval_ms, cron, timezone FROM eras ORDER BY from_ms DESC LIMIT 1")
+    (era,) = await db.rows("SELECT interval_ms, cron, timezone FROM schedule_periods ORDER BY from_ms DESC LIMIT 1")
     return era["interval_ms"], era["cron"], era["timezone"]
 
 

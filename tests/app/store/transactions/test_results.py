@@ -9,7 +9,7 @@ from app import db
 from app.security.secrets import sealing
 from app.store.alerting import channels, delivery_claims
 from app.store.alerting.dispatch_plan import LEASE_MS
-from app.store.history import heartbeats as readings
+from app.store.history import heartbeats
 from app.store.monitoring import series
 from app.store.transactions import monitors, results
 from app.store.transactions.results import StoredResults
@@ -105,9 +105,9 @@ async def test_outcomes_of_one_batch_are_judged_in_the_order_of_their_slots(know
 async def test_an_everyday_heartbeat_has_no_details_and_an_outage_has(known):
     no = min(known)
     await absorb(known, make.outcome(series=no, at_ms=NOW, message="fine", code=0))
-    assert await count("details") == 0
+    assert await count("heartbeat_details") == 0
     await absorb(known, make.down(series=no, at_ms=NOW + STEP, detail={"status_code": 503}))
-    (row,) = await db.rows("SELECT message, detail FROM details")
+    (row,) = await db.rows("SELECT message, detail FROM heartbeat_details")
     assert (row["message"], row["detail"]) == ("connection refused", '{"status_code":503}')
 
 
@@ -197,7 +197,7 @@ async def test_upside_down_the_message_says_what_it_means(known, outcome, status
     await results.store_results(make.results(before), turned, NOW + 2 * STEP)
     absorbed = await results.store_results(make.results(one), turned, NOW + 2 * STEP)
     assert [(beat.status, beat.msg) for beat in results.to_heartbeats(absorbed.heartbeats, turned)] == [(status, words)]
-    listed = await readings.get(no, NOW + STEP)
+    listed = await heartbeats.get(no, NOW + STEP)
     assert listed
     assert (listed.status, listed.msg) == (status, words)
     alerts = [event.data["msg"] for event in absorbed.events if event.event.startswith("monitor.")]
@@ -210,7 +210,7 @@ async def test_upside_down_an_everyday_message_needs_no_row_of_its_own(known):
     for number, one in enumerate([make.down(), make.down(message="", code=NO_ANSWER)]):
         at_ms = NOW + number * STEP
         await results.store_results(make.results(msgspec.structs.replace(one, series=no, at_ms=at_ms)), turned, at_ms)
-    listed = await readings.get(no, NOW + STEP)
+    listed = await heartbeats.get(no, NOW + STEP)
     assert listed
     assert listed.msg == "failed, as it should: no answer within the timeout"
-    assert await count("details") == 0
+    assert await count("heartbeat_details") == 0
