@@ -29,7 +29,7 @@ COMPARED = [
 ]
 
 
-async def test_a_value_arrives_as_the_target_said_it(api, working):
+async def test_a_value_arrives_with_all_its_digits(api, working):
     """All of them in one run of the processes: starting them takes longer than the checks."""
     async with serving(answering(BODY)) as target:
         for name, written in WRITTEN.items():
@@ -43,7 +43,7 @@ async def test_a_value_arrives_as_the_target_said_it(api, working):
                 assert f'"value":{written}' in reply.text, name
 
 
-async def test_a_value_compares_as_the_target_said_it(api, working):
+async def test_a_value_compares_with_all_its_digits(api, working):
     async with serving(answering(BODY)) as target:
         for name, assertion, status in COMPARED:
             config = {"url": target.url(), "json_query": f"$.{name}", "assertions": [{"type": "value", **assertion}]}

@@ -48,7 +48,7 @@ def example(service: str) -> Apprise:
     return msgspec.convert({"type": "apprise", "service": service, **EXAMPLES[service]}, Apprise)
 
 
-def test_the_catalogue_is_what_the_installed_apprise_says() -> None:
+def test_the_catalogue_matches_the_installed_apprise() -> None:
     said = subprocess.run([sys.executable, "-c", SURVEY], check=True, capture_output=True, cwd=ROOT).stdout
     catalogue, _, table = said.partition(b"\f")
     assert catalogue == CATALOGUE_FILE.read_bytes(), "run: just services"
@@ -75,7 +75,7 @@ def test_every_service_has_an_example() -> None:
 
 @pytest.mark.parametrize("service", every_service())
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_service_sends_by_our_door_and_no_other_way(denied: SenderContext, service: str) -> None:
+async def test_a_service_sends_through_the_parent_and_no_other_way(denied: SenderContext, service: str) -> None:
     config, errands = example(service), SandboxRequests(denied.http)
     assert list(apprise_urls.config_errors(config)) == []
     done = await denied.sandboxes.send(apprise.render(config, given.message()), errands.send)

@@ -86,11 +86,11 @@ async def test_what_is_no_coding_is_no_reason_to_fail(check, coding):
         ("Content-Encoding: gzip\r\n", gzip.compress(b"hello", mtime=0) + b"\0\0\0\0"),
     ],
 )
-async def test_packings_are_undone_whether_asked_for_or_not(check, headers, body):
+async def test_content_codings_are_decoded_whether_requested_or_not(check, headers, body):
     assert await looked_for(check, answering(body, headers=headers), "hello") == ((UP, ""), (UP, ""))
 
 
-async def test_a_page_that_is_not_packed_as_it_says_is_down(check):
+async def test_a_page_with_a_wrong_content_encoding_is_down(check):
     broken = (DOWN, "the body's packing is broken")
     script = answering(b"<html>hello" * 9, headers="Content-Encoding: gzip\r\n")
     assert await looked_for(check, script, "hello") == (broken, broken)

@@ -86,7 +86,7 @@ async def test_whoever_takes_too_long_is_cut_off(check, script, timeout_ms, word
     assert (outcome.status, outcome.code, outcome.message) == (DOWN, NO_ANSWER, words)
 
 
-async def test_a_target_that_hangs_up_is_asked_once(check):
+async def test_a_target_that_hangs_up_is_requested_once(check):
     async with serving(gone) as target:
         await check(Http(url=target.url()))
     assert len(target.heads) == 1

@@ -236,7 +236,7 @@ def ours_of(outcome: CheckOutcome) -> str:
 
 
 @pytest.mark.parametrize("what", CASES)
-async def test_a_check_says_what_snmpget_says(check, server, tmp_path, what):
+async def test_a_check_agrees_with_snmpget(check, server, tmp_path, what):
     case = CASES[what]
     async with agent(case, server.port) as port:
         target = at(port, **case.fields)

@@ -36,7 +36,7 @@ def fields_of(page: str) -> list[str]:
     return re.findall(r"^\| `(\w+)` \|", page.partition("\n|---")[2].partition("\n\n")[0], re.MULTILINE)
 
 
-def test_there_are_many_ways_to_be_told() -> None:
+def test_there_are_many_providers() -> None:
     assert len(ROWS) == len(OURS) + len(SERVICES) >= FEWEST
     assert len({(one.type, one.service) for one in ROWS}) == len(ROWS)
 
@@ -91,7 +91,7 @@ def test_a_service_s_row_its_page_s_row_and_its_example_are_of_one_service(servi
     assert row.templates
 
 
-def test_each_field_says_what_it_takes() -> None:
+def test_each_field_documents_what_it_takes() -> None:
     kinds = {"string", "email", "integer", "number", "boolean", "array", "object"}
     fields = [field for row in ROWS for field in row.fields]
     assert {one.type for one in fields} <= kinds

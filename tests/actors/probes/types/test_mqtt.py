@@ -162,7 +162,7 @@ async def test_a_port_without_websockets_or_with_them_alone_is_down(check, broke
     assert "fault in Watchkeeper" not in plain.message + inside.message
 
 
-async def test_the_path_and_the_subprotocol_are_asked_for(check):
+async def test_the_path_and_the_subprotocol_are_sent(check):
     heads = []
 
     async def answer(reader, writer):

@@ -100,7 +100,7 @@ async def test_the_name_is_compared_unless_it_does_not_matter(check, tmp_path):
     assert (lenient.status, named.status) == (UP, UP)
 
 
-async def test_a_self_signed_one_is_told_and_fails_where_the_chain_counts(check, tmp_path):
+async def test_a_self_signed_one_is_reported_and_fails_where_the_chain_counts(check, tmp_path):
     async with talking(SILENT, tls=serving(tmp_path, *own("box.test"))) as port:
         target = watching(port, server_name="box.test")
         told = await check(target, detailed=True)

@@ -285,7 +285,7 @@ async def test_another_first_message_ends_it(site: Site, message: str) -> None:
     assert (await ended(socket))[1] == 4401
 
 
-async def test_who_says_nothing_is_sent_away_after_five_seconds(site: Site) -> None:
+async def test_a_silent_client_is_disconnected_after_five_seconds(site: Site) -> None:
     assert await ended(await site.connect(Accept="*/*")) == ("UNAUTHORIZED", 4401)
 
 
