@@ -17,6 +17,10 @@ up *args: _install
 test *args: _install_dev
     @{{ python }} -m pytest -n auto --dist worksteal "$@"
 
+# Run the tests for every service of Apprise, not only for one of each family; arguments go to pytest.
+test-all *args: _install_dev
+    @{{ python }} -m pytest -n auto --dist worksteal -m "" "$@"
+
 # Look for what the tests miss: twenty times as many examples, others each time; arguments go to pytest.
 search *args: _install_dev
     @SEARCH=1 {{ python }} -m pytest -n auto --dist worksteal --timeout 3000 "$@"

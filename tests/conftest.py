@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import ipaddress
 import os
 import shutil
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ import asyncpg
 import hypothesis
 import pytest
 import redis
+import structlog
+from argon2 import PasswordHasher
 from hypothesis.internal.conjecture import providers
 
 from app import (
@@ -29,25 +33,42 @@ from app import (
     queue as queues,
     settings as configuration,
 )
+from app.security.credentials import passwords
 from app.security.secrets import sealing
 from app.settings import Settings
 from tests.searching import MANY, SEARCHING
 
-hypothesis.settings.register_profile("same", deadline=None, derandomize=True)  # a busy machine is no bug
-hypothesis.settings.register_profile("search", deadline=None, max_examples=100 * MANY)
+# A busy machine is no bug.
+UNHURRIED = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("same", UNHURRIED, derandomize=True)
+hypothesis.settings.register_profile("search", UNHURRIED, max_examples=100 * MANY)
 hypothesis.settings.load_profile("search" if SEARCHING else "same")
 if not SEARCHING:  # it also takes constants from whatever modules are there, which differs from run to run
     providers._get_local_constants = lambda: providers._local_constants
+# Where a test configures no log of ours: a traceback with every local variable takes a quarter of a second to draw.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 ON_POSTGRES = os.environ.get("DB_TYPE", "sqlite") == "postgres"
+EXTRA_WORKERS = 4
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-# Forty tables, of which a test filled a few: looking at each takes a tenth of what TRUNCATE of them all does.
+# Forty tables, of which a test filled a few: deleting those rows takes a fifth of what TRUNCATE does, which makes new
+# files for every index. Only a table with a trigger of ours (the audit log) refuses that.
 EMPTY = """DO $$ DECLARE one record; is_filled boolean; filled text[]; BEGIN
-    FOR one IN SELECT quote_ident(tablename) AS name FROM pg_tables
-        WHERE schemaname = 'public' AND tablename <> 'migration' LOOP
+    FOR one IN SELECT quote_ident(relname) AS name, EXISTS (
+            SELECT 1 FROM pg_trigger WHERE tgrelid = pg_class.oid AND NOT tgisinternal) AS is_guarded
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'migration' LOOP
         EXECUTE 'SELECT EXISTS (SELECT 1 FROM ' || one.name || ')' INTO is_filled;
-        IF is_filled THEN filled := filled || one.name; END IF;
+        IF is_filled AND one.is_guarded THEN EXECUTE 'TRUNCATE ' || one.name || ' CASCADE';
+        ELSIF is_filled THEN filled := filled || one.name; END IF;
     END LOOP;
-    IF filled IS NOT NULL THEN EXECUTE 'TRUNCATE ' || array_to_string(filled, ', ') || ' CASCADE'; END IF;
+    IF filled IS NOT NULL THEN EXECUTE 'WITH ' || (
+        SELECT string_agg(format('d%s AS (DELETE FROM %s)', n, name), ', ')
+        FROM unnest(filled) WITH ORDINALITY AS f (name, n)) || ' SELECT 1'; END IF;
     FOR one IN SELECT quote_ident(sequencename) AS name FROM pg_sequences
         WHERE schemaname = 'public' AND last_value IS NOT NULL AND sequencename <> 'migration_id_seq' LOOP
         EXECUTE 'ALTER SEQUENCE ' || one.name || ' RESTART';
@@ -83,6 +104,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     items[:] = _spread([one for one in items if _is_long(one)], [one for one in items if not _is_long(one)])
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """How many processes `-n auto` means: tests wait for servers and for due times most of their time."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return len(os.sched_getaffinity(0)) + EXTRA_WORKERS
+
+
+def pytest_collection_finish() -> None:
+    """Take what collecting made, and what stays, out of the garbage collector's way: it is a million objects."""
+    gc.freeze()
+
+
 def _is_long(item: pytest.Item) -> bool:
     return "pipeline" in item.path.parts
 
@@ -108,6 +142,29 @@ def nothing_left() -> Iterator[None]:
         patch.setattr(clock_watch, "watch", clock_watch.ClockWatch())
         patch.setattr(queues, "_client", None)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Passwords are hashed for next to nothing: at the real cost, signing in takes longer than most tests."""
+    with _hashing_with(CHEAP):
+        yield
+
+
+@pytest.fixture
+def real_passwords() -> Iterator[None]:
+    """Passwords are hashed at the real cost."""
+    with _hashing_with(PasswordHasher(passwords.ROUNDS, passwords.MEMORY_KIB, passwords.PARALLELISM)):
+        yield
+
+
+@contextmanager
+def _hashing_with(hasher: PasswordHasher) -> Iterator[None]:
+    passwords._dummy_hash.cache_clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", hasher)
+        yield
+    passwords._dummy_hash.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -171,11 +228,46 @@ def settings(environ: dict[str, str], tmp_path: Path) -> Settings:
     return configuration.read_settings(environ, tmp_path)
 
 
+class Emptier:
+    """A connection to this worker's PostgreSQL database that stays open: a new one for each test takes longer."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner = runner
+        self._connection: asyncpg.Connection | None = None
+
+    def empty(self, settings: Settings) -> None:
+        """Delete every row; connect again when a test has cut the connection."""
+        try:
+            self._runner.run(self._execute(settings))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self._connection = None
+            self._runner.run(self._execute(settings))
+
+    async def _execute(self, settings: Settings) -> None:
+        if self._connection is None:
+            self._connection = await asyncpg.connect(**settings.postgres_dsn_parts())
+        await self._connection.execute(EMPTY)
+
+    def close(self) -> None:
+        """Leave no connection behind."""
+        if self._connection is not None:
+            self._connection.terminate()
+
+
+@pytest.fixture(scope="session")
+def emptier() -> Iterator[Emptier]:
+    """What empties the database of this worker before each test."""
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        made = Emptier(runner)
+        yield made
+        made.close()
+
+
 @pytest.fixture
-def database(settings: Settings, blank_database: Path | None) -> Settings:
+def database(settings: Settings, blank_database: Path | None, emptier: Emptier) -> Settings:
     """A migrated, empty database that nobody has opened."""
     if blank_database is None:
-        asyncio.run(_emptied(settings))
+        emptier.empty(settings)
     else:
         Path(settings.db_path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copyfile(blank_database, settings.db_path)
@@ -222,10 +314,4 @@ async def _created(settings: Settings) -> None:
     connection = await asyncpg.connect(**{**settings.postgres_dsn_parts(), "database": os.environ["DB_NAME"]})
     await connection.execute(f"DROP DATABASE IF EXISTS {settings.db_name} WITH (FORCE)")
     await connection.execute(f"CREATE DATABASE {settings.db_name}")
-    await connection.close()
-
-
-async def _emptied(settings: Settings) -> None:
-    connection = await asyncpg.connect(**settings.postgres_dsn_parts())
-    await connection.execute(EMPTY)
     await connection.close()

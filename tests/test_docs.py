@@ -79,7 +79,7 @@ def test_every_page_is_in_an_index() -> None:
         assert pages <= {target for target, _ in LINK.findall(index.read_text(encoding="utf-8"))}
 
 
-def test_decisions_are_numbered_and_say_context_decision_and_price() -> None:
+def test_decisions_are_numbered_with_context_decision_and_price() -> None:
     pages = sorted((DOCS / "decisions").glob("0*.md"))
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
     for number, page in enumerate(pages, 1):

@@ -81,7 +81,7 @@ def test_the_image_builds_on_an_exact_version() -> None:
     assert all(re.fullmatch(r"python:3\.11\.\d+-slim-\w+", base) for base in bases)
 
 
-def test_the_image_has_bytecode_and_says_what_it_is() -> None:
+def test_the_image_has_bytecode_and_labels() -> None:
     text = (TOP / "Dockerfile").read_text()
     assert text.index("UV_COMPILE_BYTECODE=1") < text.index("uv pip install")
     assert {"title", "description", "licenses", "authors"} <= set(
@@ -103,7 +103,7 @@ def test_the_readme_runs_it_and_tests_it_with_one_command_each() -> None:
     assert lines.index(RUN) < 25
 
 
-def test_every_recipe_says_what_it_does() -> None:
+def test_every_recipe_has_a_comment() -> None:
     lines = (TOP / "justfile").read_text().splitlines()
     recipes = [number for number, line in enumerate(lines) if re.match(r"[a-z_]+.*:(?!=)", line)]
     assert len(recipes) > 10
@@ -153,7 +153,7 @@ def test_every_service_of_the_compose_file_is_confined(services: dict[str, Any])
     assert [name for name in OURS if "cap_add" in services[name]] == []
 
 
-def test_the_compose_file_publishes_to_this_machine_alone_unless_told_otherwise(services: dict[str, Any]) -> None:
+def test_the_compose_file_publishes_to_this_machine_alone_unless_configured(services: dict[str, Any]) -> None:
     published = [port for service in services.values() for port in service.get("ports", ())]
     assert published == ["${SERVER_HOST:-127.0.0.1}:${SERVER_PORT:-8034}:8034"]
 

@@ -43,10 +43,10 @@ def test_identifiers_use_the_words_of_the_field() -> None:
     assert found.total() <= ALLOWED_WORDS, +found
 
 
-def test_a_module_says_in_one_line_what_lives_there() -> None:
+def test_every_module_opens_with_one_line_about_what_lives_there() -> None:
     silent = [path for path in MODULES if not re.match(r'r?"""\S.{10,}', path.read_text(encoding="utf-8"))]
     assert silent == []
 
 
-def test_no_module_has_a_name_that_says_nothing() -> None:
+def test_no_module_has_an_empty_name() -> None:
     assert [path for path in MODULES if path.stem in VAGUE_NAMES] == []

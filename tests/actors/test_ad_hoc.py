@@ -33,7 +33,7 @@ async def answered(tools, **changes) -> CheckOutcome:
     return msgspec.json.decode(await queue.wait_for_reply("t", 1) or b"", type=CheckOutcome)
 
 
-async def test_what_was_seen_is_told_to_whoever_waits(tools):
+async def test_results_are_published_to_the_caller(tools):
     outcome = await answered(tools)
     assert (outcome.status, outcome.message) == (Status.DOWN, "connection refused")
 

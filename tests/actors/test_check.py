@@ -27,12 +27,12 @@ UP, DOWN, UNKNOWN, DEGRADED = Status.UP, Status.DOWN, Status.UNKNOWN, Status.DEG
         (0, [UNKNOWN, UNKNOWN, DOWN, UP], [0, 2, 3]),
     ],
 )
-def test_a_change_and_each_retry_is_news(retries: int, seen: list[Status], hurried: list[int]) -> None:
+def test_a_change_and_each_retry_is_urgent(retries: int, seen: list[Status], hurried: list[int]) -> None:
     told, snapshot = ChangeDetector(), msgspec.structs.replace(SNAPSHOT, max_retries=retries)
     assert [no for no, one in enumerate(seen) if told.is_urgent(one, snapshot)] == hurried
 
 
-def test_each_series_has_news_of_its_own() -> None:
+def test_each_series_has_its_own_urgency() -> None:
     told = ChangeDetector()
     assert told.is_urgent(DOWN, SNAPSHOT)
     assert told.is_urgent(DOWN, msgspec.structs.replace(SNAPSHOT, series=2))

@@ -34,7 +34,7 @@ BASE = "https://watch.example"
 GROUP = claimed("c", merged=(claimed("a", attempts=4), claimed("b")))
 
 
-def test_a_message_in_time_says_nothing_of_it_and_a_late_one_how_late():
+def test_a_message_in_time_has_no_delay_and_a_late_one_names_it():
     assert build_message(claimed(), NOW_MS + MINUTE_MS, BASE).late_s is None
     assert build_message(claimed(), NOW_MS + 10 * MINUTE_MS, BASE).late_s == 600
 
@@ -43,7 +43,7 @@ def test_the_others_are_in_the_message_newest_first():
     assert [one.delivery_id for one in build_message(GROUP, NOW_MS, BASE).merged] == ["b", "a"]
 
 
-def test_all_that_one_message_told_are_sent_together_and_it_answers_once():
+def test_all_members_of_a_digest_are_sent_at_once_and_acknowledged_once():
     results = attempt_results(GROUP, None, TIMING, DAY_S)
     assert [(one.id, one.attempts, one.state) for one in results] == [
         ("c", 1, "sent"),
@@ -53,14 +53,14 @@ def test_all_that_one_message_told_are_sent_together_and_it_answers_once():
     assert [one.outcome for one in results] == [AttemptOutcome.ACCEPTED, None, None]
 
 
-def test_all_that_one_message_told_wait_together():
+def test_all_members_of_a_digest_are_retried_at_once():
     results = attempt_results(GROUP, DeliveryError("answered 500", got_response=True), TIMING, DAY_S)
     assert {one.state for one in results} == {"pending"}
     assert len({one.next_attempt_ms for one in results}) == 1
     assert results[0].next_attempt_ms > NOW_MS
 
 
-def test_what_was_refused_with_others_is_told_without_the_carrier_and_not_for_ever():
+def test_digest_members_that_were_refused_are_sent_alone_and_not_for_ever():
     refused = DeliveryError("answered 400", permanent=True)
     results = attempt_results(claimed("c", merged=(claimed("a", attempts=5), claimed("b"))), refused, TIMING, DAY_S)
     assert [(one.id, one.state, one.reason_code) for one in results] == [
@@ -94,7 +94,7 @@ def test_who_was_not_answered_does_not_know_whether_it_arrived():
         ),
     ],
 )
-def test_what_a_failure_says_about_its_channel(failed, answer):
+def test_a_failure_counts_against_its_channel(failed, answer):
     assert failure_outcome(failed) is answer
 
 
@@ -104,17 +104,17 @@ def test_a_try_that_fails_when_it_is_too_old_was_the_last():
     assert result.reason_code is ReasonCode.EXPIRED
 
 
-def test_a_channel_may_ask_for_time_but_not_for_silence():
+def test_a_channel_may_set_a_retry_delay_but_not_an_endless_one():
     (result,) = attempt_results(claimed(), DeliveryError("answered 429", retry_after_s=10**9), TIMING, DAY_S)
     assert result.retry_after_s == 6 * 3_600
 
 
-def test_a_test_is_tried_once_and_says_nothing_about_the_channel():
+def test_a_test_is_tried_once_and_does_not_count_for_the_channel():
     (result,) = attempt_results(claimed(kind=EventKind.TEST), DeliveryError("answered 500"), TIMING, DAY_S)
     assert (result.state, result.outcome, result.reason_code) == ("dead", None, ReasonCode.TEST_FAILED)
 
 
-def test_what_failed_while_we_stood_still_says_nothing_of_the_channel_and_goes_again():
+def test_a_failure_during_a_stall_does_not_count_for_the_channel_and_is_retried():
     failed = DeliveryError("no answer within 20 s")
     failed.stalled = True
     (result,) = attempt_results(claimed(), failed, TIMING, DAY_S)

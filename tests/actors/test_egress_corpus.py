@@ -72,7 +72,7 @@ def test_every_provider_is_in_the_corpus() -> None:
 
 
 @pytest.mark.parametrize("name", USERS)
-async def test_nobody_reaches_what_is_not_public_when_the_policy_says_so(kit: Kit, name: str) -> None:
+async def test_private_addresses_are_refused_when_the_policy_denies_them(kit: Kit, name: str) -> None:
     follow(kit, allow_private=False)
     async with serving(answering()) as target:
         hosts = [*EVERYWHERE, *DISGUISED, *DISGUISED_METADATA]
@@ -126,7 +126,7 @@ async def test_a_fault_of_ours_in_a_lookup_is_never_the_servers(settings: Settin
 
 @pytest.mark.parametrize("kind", [Http, Website])
 @pytest.mark.parametrize("host", [*METADATA, "127.0.0.2", "[::1]", "0x7f.2", "10.0.0.1"])
-async def test_a_redirect_leads_to_the_same_door(kit: Kit, kind: type, host: str) -> None:
+async def test_a_redirect_is_subject_to_the_same_policy(kit: Kit, kind: type, host: str) -> None:
     follow(kit, allow_private=False, allow=["127.0.0.1"])
     there = f"[{host}]" if ":" in host and not host.startswith("[") else host
     async with serving(redirecting(f"http://{there}:9/")) as target:

@@ -19,7 +19,7 @@ def door():
     names.close()
 
 
-async def test_every_use_of_the_network_has_its_door(database):
+async def test_every_use_of_the_network_has_its_policy(database):
     watching, telling = await probes.open_probe_context(database), senders.make_context()
     doors = watching.egress_by_setting() | telling.egress_by_setting()
     assert set(doors) == {key for key in CATALOGUE if key.startswith("egress.")}

@@ -231,7 +231,7 @@ def hold(found: CheckOutcome) -> None:
         assert is_plain(found.expiring.name + found.expiring.issuer + found.expiring.identity)
 
 
-def test_every_type_that_asks_a_server_is_among_them():
+def test_every_type_with_a_server_is_among_them():
     assert {talk.type for talk in TALKS.values()} == set(TARGETS) - UNASKED
 
 

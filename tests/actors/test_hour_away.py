@@ -101,7 +101,7 @@ async def rows(condition: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("how", AWAY)
-async def test_a_channel_that_is_away_for_an_hour_is_told_once_when_it_is_back(hour, well, free_port, how):
+async def test_after_an_hour_away_a_channel_gets_each_event_once(hour, well, free_port, how):
     async with AsyncExitStack() as stack:
         if order := AWAY[how]:
             sick = await stack.enter_async_context(receiving(port=free_port))

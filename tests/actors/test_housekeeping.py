@@ -41,7 +41,7 @@ async def test_a_round_rolls_prunes_and_forgets(store):
     assert [(line["event"], line["hours"], line["series_purged"]) for line in logs] == [("housekeeping.done", 19, 1)]
 
 
-async def test_a_round_without_work_says_nothing(store):
+async def test_a_round_without_work_logs_nothing(store):
     with capture_logs() as logs:
         await housekeeping.run_once(START)
     assert logs == []
@@ -73,7 +73,7 @@ async def test_what_redis_refuses_is_put_off_until_the_next_round(store, setting
     assert await checkpoints.get(checkpoints.ROLLED) == 0
 
 
-async def test_a_bug_of_ours_is_told_with_its_traceback_and_takes_nothing_down(store, queue):
+async def test_a_bug_of_ours_is_logged_with_its_traceback_and_stops_nothing(store, queue):
     await past.series(1, (START, DAY))
     await checkpoints.save(checkpoints.ROLLED, START + HOUR)
     unreadable = b"\x01"
@@ -83,7 +83,7 @@ async def test_a_bug_of_ours_is_told_with_its_traceback_and_takes_nothing_down(s
     assert [(line["event"], line["log_level"]) for line in logs] == [("housekeeping.crashed", "error")]
 
 
-async def test_failed_attempts_that_count_for_nothing_any_more_are_forgotten_in_every_round(store):
+async def test_expired_failed_attempts_are_deleted_in_every_round(store):
     guess = LoginAttempt(CredentialKind.PASSWORD, "fingerprint", "192.0.2.1")
     await login_failures.add_failure(guess, START, START + 60_000)
     await housekeeping.run_once(START + 60_000)

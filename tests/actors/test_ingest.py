@@ -99,7 +99,7 @@ async def test_batches_that_wait_are_written_together(many, monkeypatch):
     assert (await db.rows("SELECT count(*) AS n FROM heartbeats"))[0]["n"] == 5
 
 
-async def test_when_they_can_not_be_written_each_of_them_says_so(many, monkeypatch):
+async def test_when_a_batch_can_not_be_stored_each_result_is_reported(many, monkeypatch):
     async def locked(*_):
         await asyncio.sleep(0)
         raise OSError("database is locked")

@@ -51,7 +51,7 @@ async def settled(count: int, state: str) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_each_outage_is_told_once_and_in_order(desk):
+async def test_each_outage_is_sent_once_and_in_order(desk):
     async with receiving() as receiver:
         job = await owed(receiver.url, flips=7)
         await desk.admit(job)
@@ -124,7 +124,7 @@ async def test_two_workers_with_the_same_job_send_each_message_once(store, desk)
     await tools.close()
 
 
-async def test_a_worker_that_was_killed_after_sending_is_followed_by_another_under_the_same_id(desk):
+async def test_a_worker_killed_after_sending_is_replaced_under_the_same_id(desk):
     async with receiving() as receiver:
         job = await owed(receiver.url)
         await desk.admit(job)

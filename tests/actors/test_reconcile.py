@@ -167,7 +167,7 @@ async def test_a_monitor_on_demand_is_never_in_the_due_set(store, queue):
     assert (changed.schedules, await due_set.list_scheduled(), await due_set.list_gaps()) == ([], {}, [])
 
 
-async def test_a_push_monitor_is_looked_at_when_the_due_set_was_lost_for_a_deadline_may_be_near(store, queue):
+async def test_a_push_monitor_is_checked_when_the_due_set_was_lost(store, queue):
     sealing.prepare(store)
     await monitors.create(make.monitor(Push(), interval=86_400))
     await Reconciler().rebuild()
@@ -185,7 +185,7 @@ async def test_a_push_between_slots_covers_no_slot(plan):
     assert gap.from_ms == slot_before(plan, 4)
 
 
-async def test_the_next_ones_are_told_of_an_incident_that_nobody_acknowledged(plan):
+async def test_an_unacknowledged_incident_escalates_to_the_next_step(plan):
     channel = await channels.create(make.channel())
     steps = [EscalationStep(after=10, channel_ids=[channel.id])]
     escalation = await escalation_policies.create(EscalationDraft(name="on call", steps=steps))

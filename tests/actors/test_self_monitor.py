@@ -51,7 +51,7 @@ async def test_all_is_well(ground):
     assert await told() == []
 
 
-async def test_a_missing_worker_is_told_once_and_its_return_too(ground):
+async def test_a_missing_worker_is_alerted_once_and_its_return_too(ground):
     watch = SelfMonitor(ground)
     await look(watch, times=5)
     assert await told() == [("system.no_worker", "no_worker")]
@@ -60,12 +60,12 @@ async def test_a_missing_worker_is_told_once_and_its_return_too(ground):
     assert await told() == [("system.no_worker", "no_worker"), ("system.recovered", "no_worker")]
 
 
-async def test_two_who_look_tell_once(ground):
+async def test_two_schedulers_alert_once(ground):
     await look(SelfMonitor(ground), SelfMonitor(ground), times=4)
     assert await told() == [("system.no_worker", "no_worker")]
 
 
-async def test_a_restart_tells_nothing_again_and_forgets_nothing(ground):
+async def test_a_restart_alerts_nothing_again_and_forgets_nothing(ground):
     await look(SelfMonitor(ground))
     await look(SelfMonitor(ground))
     assert await told() == [("system.no_worker", "no_worker")]
@@ -75,7 +75,7 @@ async def test_a_restart_tells_nothing_again_and_forgets_nothing(ground):
     assert msgspec.json.decode(recovered["data"])["duration"] >= 0
 
 
-async def test_the_second_time_is_told_as_well(ground):
+async def test_a_second_outage_is_alerted_as_well(ground):
     watch = SelfMonitor(ground)
     for _ in range(2):
         await look(watch)
@@ -86,7 +86,7 @@ async def test_the_second_time_is_told_as_well(ground):
     assert [kind for kind, _ in await told()] == ["system.no_worker", "system.recovered"] * 2
 
 
-async def test_a_schedule_that_lags_is_told(ground):
+async def test_a_schedule_that_lags_is_alerted(ground):
     await has_worker()
     plan = (await monitors.create(make.monitor())).schedules[0]
     await due_set.put_series([plan], first_at_ms=clock.now_ms() - 300_000)
@@ -126,7 +126,7 @@ async def lost(ground: Settings, times: int = 3) -> None:
         await due_set.claim_overdue(10)
 
 
-async def test_slots_that_are_lost_look_after_look_are_said(ground):
+async def test_slots_lost_in_consecutive_looks_are_alerted(ground):
     await has_worker()
     watch = SelfMonitor(ground)
     await watch.check()
@@ -145,7 +145,7 @@ async def test_slots_that_were_lost_before_the_first_look_are_not_counted(ground
     assert await told() == []
 
 
-async def test_a_monitor_without_a_real_result_for_two_intervals_is_said(ground):
+async def test_a_monitor_without_a_result_for_two_intervals_is_alerted(ground):
     await has_worker()
     await queue.client().zadd("wk:stale_at", {"7": clock.now_ms() - 1, "8": clock.now_ms() + 60_000})
     await look(SelfMonitor(ground))
@@ -153,7 +153,7 @@ async def test_a_monitor_without_a_real_result_for_two_intervals_is_said(ground)
     assert "1 monitors have had none" in msgspec.json.decode(row["data"])["msg"]
 
 
-async def test_results_that_a_worker_can_not_hand_on_are_said(ground):
+async def test_a_worker_s_backlog_of_results_is_alerted(ground):
     await has_worker()
     await result_backlog.report("one", 12.0)
     await result_backlog.report("two", 0.0)
@@ -170,7 +170,7 @@ async def test_a_worker_that_reports_no_more_is_forgotten(ground):
     assert await queue.client().hlen(result_backlog.KEY) == 0
 
 
-async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_dead_mans_switch_know(ground):
+async def test_an_unsent_alert_is_reported_to_health_and_the_dead_mans_switch(ground):
     await has_worker()
     channel = await channels.create(make.channel())
     monitor = (await monitors.create(make.monitor(notification_channel_ids=[channel.id]))).schedules[0]
@@ -206,7 +206,7 @@ async def refusing_writes() -> AsyncIterator[None]:
         await db.rows(allow)
 
 
-async def test_what_can_not_be_alerted_since_the_database_takes_no_writes_is_seen_all_the_same(ground):
+async def test_a_read_only_database_is_noticed_though_no_alert_can_be_stored(ground):
     await has_worker()
     await queue.client().zadd("wk:stale_at", {"7": 1})
     watch = SelfMonitor(ground)

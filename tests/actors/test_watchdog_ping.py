@@ -66,7 +66,7 @@ async def test_of_several_workers_one_takes_over_a_lease_that_never_ends(ground,
     assert len(elsewhere.arrivals) == 1
 
 
-async def test_nothing_is_asked_without_an_address(ground, tools):
+async def test_nothing_is_requested_without_an_address(ground, tools):
     await asyncio.wait_for(watchdog_ping.run("one", "", 1, tools.webhook_http), 5)
     assert await queue.client().get(watchdog_ping.HOLDER_KEY) is None
 
@@ -89,7 +89,7 @@ async def test_nobody_there_hurts_nobody(ground, tools, free_port):
     await watchdog_ping.ping(f"http://127.0.0.1:{free_port}/", tools.webhook_http)
 
 
-async def test_it_goes_through_the_door(ground, tools, elsewhere):
+async def test_it_obeys_the_egress_policy(ground, tools, elsewhere):
     tools.webhook_egress.use_policy(EgressPolicy(allow_private=False))
     await watchdog_ping.ping(elsewhere.url, tools.webhook_http)
     assert elsewhere.arrivals == []

@@ -57,7 +57,7 @@ def test_a_busy_port_is_one_clear_line(watchkeeper: Run, settings: Settings) -> 
     )
 
 
-def test_migrate_says_what_it_did_and_does_it_once(watchkeeper: Run) -> None:
+def test_migrate_prints_what_it_did_and_does_it_once(watchkeeper: Run) -> None:
     first, second = (
         watchkeeper("migrate", DB_TYPE="sqlite", DB_NAME=""),
         watchkeeper("migrate", DB_TYPE="sqlite", DB_NAME=""),
@@ -112,7 +112,7 @@ def test_doctor_misses_a_process_that_gives_no_sign(watchkeeper: Run, database: 
     assert (done.returncode, done.stdout) == (1, "worker: no such process has given a sign on this machine\n")
 
 
-def test_doctor_says_that_redis_is_away(watchkeeper: Run, database: Settings, free_port: int) -> None:
+def test_doctor_reports_that_redis_is_away(watchkeeper: Run, database: Settings, free_port: int) -> None:
     done = watchkeeper("doctor", REDIS_URL=f"redis://127.0.0.1:{free_port}")
     assert done.returncode == 1
     assert done.stdout.startswith("redis: ")

@@ -146,7 +146,9 @@ async def test_who_is_cancelled_before_the_lock_is_free_takes_no_lock_along(file
     waiting.cancel()
     await asyncio.wait([waiting])
     other.execute("ROLLBACK")
-    await asyncio.wait(db.engine()._closing)
+    async with asyncio.timeout(20):
+        while db.engine()._closing:
+            await asyncio.sleep(0.01)
     other.execute("BEGIN IMMEDIATE")  # nobody holds it
     other.execute("ROLLBACK")
     other.close()

@@ -92,7 +92,7 @@ async def stale_at() -> dict[int, int]:
     return {int(no): int(at) for no, at in await queue.client().zrange("wk:stale_at", 0, -1, withscores=True)}
 
 
-async def test_a_series_of_which_no_result_comes_is_stale_after_two_intervals_until_a_real_one_does():
+async def test_a_series_without_results_for_two_intervals_is_stale_until_a_real_one():
     await scheduled(plan(), first_at_ms=clock.now_ms())
     (slot,) = (await due_set.claim_due(10)).slots
     assert await stale_at() == {}

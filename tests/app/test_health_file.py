@@ -87,7 +87,7 @@ def serve(free_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 @pytest.mark.parametrize(
     ("reply", "code"), [(READY, 0), (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", 1), (b"?", 1), (b"", 1)]
 )
-def test_the_api_is_well_when_it_says_that_it_is_ready(
+def test_the_api_is_healthy_when_it_reports_ready(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, reply: bytes, code: int
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["watchkeeper-health"])

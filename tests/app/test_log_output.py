@@ -92,7 +92,7 @@ def fill_the_disk(path: Path) -> None:
         (fill_the_disk, "No space left on device"),
     ],
 )
-def test_an_outage_is_counted_said_once_with_its_cause_and_over_when_it_is(
+def test_an_outage_is_counted_logged_once_with_its_cause_and_ends_with_it(
     written: Path, mishap, cause: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ours = structlog.get_logger()

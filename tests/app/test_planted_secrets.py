@@ -111,7 +111,7 @@ def test_every_type_with_a_secret_is_planted(everything: list[Planted]) -> None:
     assert all(one.secret in json.dumps(one.config).replace("\\n", "\n") for one in everything)
 
 
-async def test_what_is_planted_is_told_nowhere(api: Client, everything: list[Planted], log_file: Path) -> None:
+async def test_planted_secrets_are_shown_nowhere(api: Client, everything: list[Planted], log_file: Path) -> None:
     said = "\n".join(await settled(api, everything))
     assert "planted" not in said
     assert leaked(everything, said) == []

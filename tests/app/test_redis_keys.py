@@ -16,6 +16,8 @@ from schema.jobs import MonitorSchedule
 from tests import make
 from tests.pipeline.waiting import until
 
+pytestmark = pytest.mark.either_engine
+
 ROOT = Path(__file__).parents[2]
 NAMES = re.compile(r"[\"'](wk:[a-z:_]+)")
 

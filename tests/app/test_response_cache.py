@@ -61,7 +61,7 @@ async def test_an_answer_that_was_overtaken_by_a_write_is_not_kept(redis, source
     assert await told(source) == "answer 2"
 
 
-async def test_what_can_not_be_read_is_asked_anew(redis, source):
+async def test_an_unreadable_entry_is_fetched_anew(redis, source):
     await queue.client().set(response_cache.cache_key("told", "q"), b"0:\xc1")
     assert await told(source) == "answer 1"
 
@@ -71,7 +71,7 @@ async def test_answers_do_not_stay_for_ever(redis, source):
     assert 0 < await queue.client().ttl(response_cache.cache_key("told", "q")) <= response_cache.TTL_S
 
 
-async def test_without_redis_everything_is_asked_for(settings: Settings, free_port, source):
+async def test_without_redis_everything_is_fetched(settings: Settings, free_port, source):
     await queue.start(replace(settings, redis_url=f"redis://127.0.0.1:{free_port}"))
     try:
         assert [await told(source), await told(source)] == ["answer 1", "answer 2"]

@@ -48,7 +48,7 @@ def test_a_process_waits_for_a_database_that_is_not_migrated_yet(
 
 
 @pytest.mark.parametrize("command", ["schedule", "work"])
-def test_a_process_that_waits_for_its_database_stops_when_asked(
+def test_a_process_that_waits_for_its_database_stops_on_a_signal(
     command: str, environ: dict[str, str], tmp_path: Path
 ) -> None:
     away = {"DB_TYPE": "postgres", "DB_HOST": "127.0.0.1", "DB_PORT": "1", "DB_NAME": "n", "DB_USER": "u"}

@@ -50,7 +50,7 @@ def test_npms_locks_have_a_hash_for_everything_and_name_no_registry(lock) -> Non
 
 
 @pytest.mark.parametrize("lock", NPM, ids=lambda lock: lock.parent.name)
-def test_what_npm_is_asked_for_is_one_version(lock) -> None:
+def test_npm_packages_have_one_version(lock) -> None:
     wanted = msgspec.json.decode(lock.with_name("package.json").read_bytes())["dependencies"]
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
     assert all(tools.pinned(lock, name) == version for name, version in wanted.items())
@@ -76,7 +76,7 @@ def test_a_command_or_program_that_is_not_on_the_page_is_an_error() -> None:
         page.program("cobol")
 
 
-async def test_a_command_that_fails_says_what_it_printed(tmp_path) -> None:
+async def test_a_command_that_fails_shows_its_output(tmp_path) -> None:
     shell = tools.Shell(tmp_path, environ={"WORD": "why"})
     assert await shell.run("sh", "-c", "echo $WORD") == "why\n"
     with pytest.raises(tools.Failed, match="exit code 3\nwhy"):
@@ -85,7 +85,7 @@ async def test_a_command_that_fails_says_what_it_printed(tmp_path) -> None:
         await shell.run("sh", "-c", "sleep 60", limit_s=0.05)
 
 
-def test_the_table_has_a_row_for_each_and_says_how_far_it_came() -> None:
+def test_the_table_has_a_row_for_each_with_how_far_it_came() -> None:
     rows = __main__.table([Result("go", "1.2.3", "yes", "no", why="it does not compile"), Result("orval", "8", "yes")])
     assert rows.splitlines() == [
         "generator  version  generated  compiled  flow  page",

@@ -15,7 +15,7 @@ from bench.figure import Figure
         (5, None, False, ""),
     ],
 )
-def test_a_figure_says_whether_it_reaches_its_goal(value, goal, at_least, verdict):
+def test_a_figure_shows_whether_it_reaches_its_goal(value, goal, at_least, verdict):
     assert Figure(name="P", what="w", value=value, goal=goal, at_least=at_least).verdict == verdict
 
 

@@ -60,7 +60,7 @@ async def test_when_it_refuses_nobody_can_connect_and_afterwards_everybody_can(m
     assert await deliver(moody, "b") == 200
 
 
-async def test_it_says_when_the_outage_began(moody: Side) -> None:
+async def test_it_reports_when_the_outage_began(moody: Side) -> None:
     await deliver(moody, "a")
     (told,) = msgspec.json.decode(await moody.ask("/log"), type=list[Told])
     assert told.at_ms - told.started_ms == 3_600_000

@@ -19,7 +19,7 @@ from bench import processes
         ([], ""),
     ],
 )
-def test_a_command_line_says_which_part_it_is(words, role):
+def test_a_command_line_names_its_part(words, role):
     assert processes.role_of(words) == role
 
 

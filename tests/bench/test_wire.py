@@ -7,7 +7,7 @@ from bench.receiver import Told
 from bench.target import FAIL, PASS, Log
 
 
-async def test_a_target_answers_as_it_was_told_and_remembers():
+async def test_a_target_responds_as_ordered_and_remembers():
     async with side.side("bench.target") as target:
         assert await target.ask("/t/3") == b"ok"
         await target.ask(f"/set?from=2&to=4&as={FAIL}")

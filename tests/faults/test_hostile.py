@@ -36,9 +36,7 @@ UNASKED = {"push", "group", "manual", "ping"}  # types that nobody answers, or t
         ({**UP, 10_001: Beat(10_001, Status.DOWN, 0, "off the grid")}, None, 0, 0, 0.0),
     ],
 )
-def test_a_slot_is_lost_when_it_is_not_up_and_late_when_its_target_was_asked_late(
-    beats, arrivals, lost, late, worst_ms
-):
+def test_a_slot_is_lost_when_it_is_not_up_and_late_when_requested_late(beats, arrivals, lost, late, worst_ms):
     found = judgement.punctuality("h-1", DUE, beats, arrivals, 5_000)
     assert (found.due, len(found.lost), len(found.late), found.worst_ms) == (3, lost, late, worst_ms)
 
@@ -101,7 +99,7 @@ def test_a_run_holds_when_nobody_healthy_notices(changes, holds):
     assert ("DOES NOT HOLD" in report.text()) is not holds
 
 
-def test_every_type_that_asks_a_server_meets_hostile_ones():
+def test_every_type_with_a_server_meets_hostile_ones():
     met = Counter(kind.type for kind in KINDS)
     assert set(met) == set(TARGETS) - UNASKED
     assert sum(met.values()) >= 60

@@ -30,7 +30,7 @@ def test_switches_make_plateaus_and_the_first_is_up():
         ([*TRUE, Fact("d", False, 160_000)], 0, 0, 1),  # down, of what was up
     ],
 )
-def test_each_plateau_is_told_exactly_once(told, lost, doubled, invented):
+def test_each_plateau_is_alerted_exactly_once(told, lost, doubled, invented):
     verdict = oracle.strict("t", STRETCHES, told)
     assert (len(verdict.lost), len(verdict.doubled), len(verdict.invented)) == (lost, doubled, invented)
     assert verdict.transitions == 3
@@ -69,7 +69,7 @@ ANSWERS = [(1_000.0, True), (6_000.0, False), (11_000.0, True), (16_000.0, False
         ([Fact("a", False, 5_990), Fact("b", True, 30_000)], 0, 0, 1),
     ],
 )
-def test_quick_flips_are_told_in_turn_and_backed_by_answers(told, lost, doubled, invented):
+def test_quick_flips_are_alerted_in_turn_and_backed_by_responses(told, lost, doubled, invented):
     verdict = oracle.consistent("t", ANSWERS, told)
     assert (len(verdict.lost), len(verdict.doubled), len(verdict.invented)) == (lost, doubled, invented)
 
@@ -109,19 +109,19 @@ def judged(*told: Fact) -> Verdict:
     return oracle.strict("t", STRETCHES, oracle.spelled_out(told))
 
 
-def test_an_outage_told_together_with_its_recovery_is_told():
+def test_an_outage_sent_in_a_digest_with_its_recovery_is_sent():
     both = Fact("b", True, 143_000, started_ms=101_000)
     assert oracle.strict("t", STRETCHES, [both, TRUE[2]]).lost == ["t down at 100000"]
     assert judged(both, TRUE[2]).holds
 
 
 @pytest.mark.parametrize("started_ms", [101_000.0, 96_000.0, 101_020.0])
-def test_a_recovery_tells_nothing_twice(started_ms):
+def test_a_recovery_sends_nothing_twice(started_ms):
     told = [TRUE[0], Fact("b", True, 143_000, started_ms), TRUE[2]]
     assert oracle.spelled_out(told) == told
 
 
-def test_a_recovery_that_names_no_outage_tells_only_itself():
+def test_a_recovery_that_names_no_outage_covers_only_itself():
     assert judged(Fact("b", True, 143_000), TRUE[2]).lost == ["t down at 100000"]
 
 
@@ -131,28 +131,28 @@ def test_a_recovery_that_names_another_outage_does_not_hold():
     assert verdict.doubled == ["t down at 210000"]
 
 
-def test_an_outage_that_lasts_must_be_told_by_itself():
+def test_an_outage_that_lasts_must_be_sent_by_itself():
     assert judged(*TRUE[:2]).lost == ["t down at 200000"]
 
 
-def test_a_channel_that_was_away_hears_nothing_twice():
+def test_a_channel_that_was_away_gets_nothing_twice():
     assert "t up at 144000" in judged(*TRUE, Fact("d", True, 144_000, 100_000)).doubled
 
 
-def test_two_recoveries_in_turn_are_told_with_the_outage_between_them():
+def test_two_recoveries_in_turn_are_sent_with_the_outage_between_them():
     answers = [*ANSWERS, (26_000.0, True)]
     told = [Fact("a", False, 5_990), Fact("b", True, 10_990, 5_990), Fact("c", True, 20_990, 15_990)]
     assert oracle.consistent("t", answers, told).doubled == ["t up at 20990"]
     assert oracle.consistent("t", answers, oracle.spelled_out(told)).holds
 
 
-def test_what_is_told_by_another_delivery_need_not_arrive_and_may():
+def test_what_another_delivery_covers_need_not_arrive_and_may():
     assert oracle.delivered(["a", "b"], ["b"], collapsed=["a"]).holds
     assert oracle.delivered(["a", "b"], ["a", "b"], collapsed=["a"]).holds
     assert oracle.delivered(["a", "b"], ["a"], collapsed=["a"]).lost == ["delivery b"]
 
 
-def test_an_outage_told_with_its_recovery_must_be_stored_so():
+def test_an_outage_sent_with_its_recovery_must_be_stored_so():
     assert oracle.delivered(["a", "b"], ["b"], collapsed=["a"], together=1).holds
     assert len(oracle.delivered(["a", "b"], ["a", "b"], together=1).lost) == 1
 

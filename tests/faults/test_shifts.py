@@ -29,7 +29,7 @@ def test_what_a_shifted_clock_stamped_is_put_on_the_true_one(at_ms, arrived_ms, 
     assert straightened([arrived(at_ms, arrived_ms)], [shift])[0].at_ms == true_ms
 
 
-def test_the_beginning_of_an_outage_is_known_from_the_outage_when_it_is_no_longer_in_the_future():
+def test_an_outage_has_its_beginning_once_that_has_passed():
     down = arrived(110_000.0 + TWO_MIN_MS, 110_100.0)
     up = arrived(300_000.0, 300_100.0, started_ms=110_000.0 + TWO_MIN_MS)
     assert [one.started_ms for one in straightened([down, up], [TWO_MIN])] == [0.0, 110_000.0]

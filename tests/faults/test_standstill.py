@@ -32,7 +32,7 @@ def test_a_stretch_is_what_lasts_longer_than_a_minute(times, found):
         (samples((10_000.0, ILL), (70_000.0, WELL)), False),
     ],
 )
-def test_whoever_stands_still_for_longer_than_a_minute_must_say_so(said, is_noticed):
+def test_a_standstill_of_more_than_a_minute_must_be_reported(said, is_noticed):
     lines = unnoticed([Stretch("t-1", 0.0, 100_000.0)], said)
     assert (lines == []) is is_noticed
     assert all("t-1 stood still for 100 s" in line for line in lines)
@@ -42,7 +42,7 @@ def test_a_short_stretch_need_not_be_noticed():
     assert unnoticed([Stretch("t-1", 0.0, 59_000.0)], samples((58_000.0, WELL), (60_000.0, WELL))) == []
 
 
-def test_what_was_said_is_told_in_turn():
+def test_reports_are_listed_in_turn():
     said = samples((0.0, WELL), (1.0, WELL), (2.0, ILL), (3.0, WELL))
     assert summary(said) == "healthy 2, degraded (workers none) 1, healthy 1"
     assert summary([]) == "nobody looked"

@@ -77,7 +77,7 @@ async def test_what_was_shifted_is_remembered(clock: Clock) -> None:
     assert shift.offset_ms == HOUR_S * 1000
 
 
-def test_without_a_compiler_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_compiler_it_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NoCompiler, match="install gcc and libc6-dev"):
         Clock(tmp_path)

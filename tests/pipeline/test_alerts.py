@@ -56,7 +56,7 @@ async def _states(*wanted: str) -> bool:
     return {row["state"] for row in found} >= set(wanted)
 
 
-async def test_a_child_is_told_only_when_it_stays_down_after_its_parent_is_back(ground, spawn):
+async def test_a_child_is_alerted_only_when_it_stays_down_after_its_parent_is_back(ground, spawn):
     async with watched() as router, watched() as web, receiving() as receiver:
         ops = await channel(receiver)
         parent = await watch(router.url, ops, "Router")
@@ -122,7 +122,7 @@ async def test_an_escalation_reaches_its_channel_and_so_does_the_recovery(ground
     assert told(ops) == [("monitor.down", "web"), ("monitor.up", "web")]
 
 
-async def test_who_acknowledges_hears_no_reminder_and_wakes_nobody(ground, spawn):
+async def test_an_acknowledgement_stops_reminders_and_escalation(ground, spawn):
     async with watched() as target, receiving() as ops, receiving() as boss:
         first, second = await channel(ops), await channel(boss)
         target.well = False

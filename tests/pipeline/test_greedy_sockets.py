@@ -13,6 +13,8 @@ import pytest
 
 from app.api.live.connection_limits import UNAUTHENTICATED_PER_ADDRESS
 
+pytestmark = pytest.mark.either_engine
+
 TOKEN = "the-installations-own-token-of-this-test"
 MEGABYTE = 1_048_576
 SENT_MB = 45  # by each of four; the server itself ends a message at 64

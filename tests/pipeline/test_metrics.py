@@ -59,7 +59,7 @@ async def test_every_documented_sample_is_there_from_the_start_at_zero(ground, s
         assert any(name == there and labels <= theirs for there, theirs in found), (name, labels)
 
 
-def test_every_rule_of_an_alert_asks_for_something() -> None:
+def test_every_alert_rule_queries_a_metric() -> None:
     assert len(selectors()) == len(rules()) > 0
 
 

@@ -33,7 +33,7 @@ async def watch(url: str, receiver: Receiver | None = None, **changes) -> Monito
     return plan
 
 
-async def test_an_outage_and_its_end_are_told_once_with_the_length(ground, spawn):
+async def test_an_outage_and_its_end_are_sent_once_with_the_length(ground, spawn):
     async with watched() as target, receiving() as receiver:
         await watch(target.url, receiver)
         spawn("schedule"), spawn("work")

@@ -32,7 +32,7 @@ async def _more_downs(than: int) -> bool:
     return await beats(Status.DOWN) >= than
 
 
-async def test_an_outage_that_was_told_is_not_told_again_after_a_restart_and_its_end_is(ground, spawn):
+async def test_an_outage_that_was_sent_is_not_sent_again_after_a_restart_and_its_end_is(ground, spawn):
     async with watched() as target, receiving() as receiver:
         target.well = False
         await watch(target.url, receiver)
@@ -48,7 +48,7 @@ async def test_an_outage_that_was_told_is_not_told_again_after_a_restart_and_its
     assert told(receiver) == ["monitor.down", "monitor.up"]
 
 
-async def test_a_recovery_while_nothing_ran_is_told_afterwards(ground, spawn):
+async def test_a_recovery_while_nothing_ran_is_sent_afterwards(ground, spawn):
     async with watched() as target, receiving() as receiver:
         target.well = False
         await watch(target.url, receiver)

@@ -93,7 +93,7 @@ async def test_a_run_that_does_not_end_is_down_and_its_success_ends_the_outage(c
     assert msgspec.json.decode(run["detail"])["ran_s"] > 2
 
 
-async def test_silence_is_late_first_and_told_when_the_grace_has_passed(client):
+async def test_silence_is_late_first_and_alerted_when_the_grace_has_passed(client):
     async with receiving() as receiver:
         changed = await added(receiver, Push(grace=15), interval=5)
         job = Job(changed.monitor, client)
@@ -107,7 +107,7 @@ async def test_silence_is_late_first_and_told_when_the_grace_has_passed(client):
     assert up["data"]["duration"] > 0
 
 
-async def test_a_cron_expression_says_when_checks_are_made_and_reports_expected(client):
+async def test_a_cron_expression_sets_when_checks_are_made_and_reports_expected(client):
     async with watched() as target, receiving() as receiver:
         seen = await added(receiver, make.http(url=target.url), cron="* * * * *", interval=None)
         silent = await added(receiver, Push(grace=2), cron="* * * * *", interval=None)

@@ -25,7 +25,7 @@ async def test_a_batch_answers_for_each_check_in_order(api, site, working):
     assert (await api.get(f"{API}/results")).json()["total"] == 2
 
 
-async def test_a_batch_of_the_documents_ids_says_of_each_that_it_is_not_there(api):
+async def test_a_batch_of_the_documents_ids_reports_each_as_missing(api):
     reply = await api.post(f"{API}/batch/run", json=example("batch_request"))
     assert reply.status_code == 200
     assert [one["check_id"] for one in reply.json()["results"]] == example("batch_request")["checks"]

@@ -97,7 +97,7 @@ async def test_secrets_of_a_config_are_returned_to_nobody(api):
         assert "********" in text
 
 
-async def test_times_say_their_zone(api, history):
+async def test_times_have_their_zone(api, history):
     check = (await api.get(f"{API}/checks/{history['id']}")).json()
     for name in ("created_at", "updated_at", "last_run"):
         assert abs((datetime.now(UTC) - instant(check[name])).total_seconds()) < WITHIN_S

@@ -22,6 +22,7 @@ from schema.channels import Apprise
 from schema.services import CATALOGUE_FILE, services_by_id
 from schema.settings import EgressPolicy
 from tests.actors.senders import given
+from tests.services import every_service, family_of
 
 EXAMPLES: dict[str, dict[str, dict[str, object]]] = json.loads(Path(__file__).with_name("examples.json").read_text())
 ROOT = Path(__file__).parents[3]
@@ -47,7 +48,7 @@ def example(service: str) -> Apprise:
     return msgspec.convert({"type": "apprise", "service": service, **EXAMPLES[service]}, Apprise)
 
 
-def test_the_catalogue_is_what_the_installed_apprise_says() -> None:
+def test_the_catalogue_matches_the_installed_apprise() -> None:
     said = subprocess.run([sys.executable, "-c", SURVEY], check=True, capture_output=True, cwd=ROOT).stdout
     catalogue, _, table = said.partition(b"\f")
     assert catalogue == CATALOGUE_FILE.read_bytes(), "run: just services"
@@ -63,13 +64,18 @@ def test_a_row_of_the_page_is_a_row_of_the_catalogue() -> None:
         assert re.findall(r"`(\w+)`", fields) == [one.name for one in services_by_id()[id_].fields]
 
 
+def test_a_usual_run_has_a_service_of_each_family() -> None:
+    usual = [services_by_id()[str(one.values[0])] for one in every_service() if not one.marks]
+    assert sorted(map(family_of, usual)) == sorted({family_of(one) for one in services_by_id().values()})
+
+
 def test_every_service_has_an_example() -> None:
     assert sorted(EXAMPLES) == sorted(services_by_id())
 
 
-@pytest.mark.parametrize("service", services_by_id())
+@pytest.mark.parametrize("service", every_service())
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_service_sends_by_our_door_and_no_other_way(denied: SenderContext, service: str) -> None:
+async def test_a_service_sends_through_the_parent_and_no_other_way(denied: SenderContext, service: str) -> None:
     config, errands = example(service), SandboxRequests(denied.http)
     assert list(apprise_urls.config_errors(config)) == []
     done = await denied.sandboxes.send(apprise.render(config, given.message()), errands.send)
@@ -79,7 +85,7 @@ async def test_a_service_sends_by_our_door_and_no_other_way(denied: SenderContex
     assert failed.value.permanent
 
 
-@pytest.mark.parametrize("service", services_by_id())
+@pytest.mark.parametrize("service", every_service())
 def test_a_service_is_known_by_each_of_its_schemes(service: str) -> None:
     for scheme in services_by_id()[service].schemes:
         assert apprise_urls.find_service(Apprise(url=f"{scheme}://x")) is services_by_id()[service]

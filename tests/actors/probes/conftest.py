@@ -6,7 +6,6 @@ import pytest
 import uvloop
 
 from actors.probes import ProbeContext, open_probe_context, run_probe
-from actors.probes.kit import stalls
 from app.settings import Settings
 from schema.jobs import CheckOutcome
 from schema.proxies import ProxyConfig
@@ -14,7 +13,6 @@ from schema.targets import Target
 from tests import make
 from tests.actors.probes import certificates
 
-NO_MATTER_S = 3_600.0
 Check = Callable[..., Awaitable[CheckOutcome]]
 OnUvloop = Callable[[Callable[[Check], Awaitable[Any]]], Awaitable[Any]]
 
@@ -28,12 +26,8 @@ async def tools(settings: Settings) -> AsyncIterator[ProbeContext]:
 
 
 @pytest.fixture
-def check(tools: ProbeContext, monkeypatch: pytest.MonkeyPatch) -> Check:
-    """Checks a target once, with time enough on a busy machine: who tests lateness says how late.
-
-    A machine that stands still for a moment makes what it saw doubtful, as it should; here it is no matter of luck.
-    """
-    monkeypatch.setattr(stalls, "TOLERATED_S", NO_MATTER_S)
+def check(tools: ProbeContext) -> Check:
+    """Checks a target once, with time enough on a busy machine: who tests lateness says how late."""
 
     async def run(
         target: Target,

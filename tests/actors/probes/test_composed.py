@@ -50,5 +50,5 @@ async def test_without_a_database_a_group_is_unknown(settings, tools, tmp_path):
         (Manual(status=ManualStatus.DOWN, message="burst pipe"), (Status.DOWN, "burst pipe")),
     ],
 )
-async def test_a_manual_monitor_is_what_was_said(tools, target, expected):
+async def test_a_manual_monitor_has_the_status_it_was_given(tools, target, expected):
     assert await seen(tools, target) == expected

@@ -301,7 +301,7 @@ def ours_of(outcome: CheckOutcome) -> str:
 
 
 @pytest.mark.parametrize("what", CASES)
-async def test_a_check_says_what_dig_says(check, what):
+async def test_a_check_agrees_with_dig(check, what):
     case = CASES[what]
     async with serving(case.answers) as port:
         theirs = await theirs_of(case, port)

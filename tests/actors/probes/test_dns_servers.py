@@ -29,7 +29,7 @@ def asking(port, host="box.test", **changes):
     return Dns(**{"host": host, "resolver_server": "127.0.0.1", "port": port, **changes})
 
 
-def test_every_type_that_the_library_knows_can_be_asked_for():
+def test_every_type_that_the_library_knows_can_be_queried():
     told = {dns.rdatatype.from_text(one) for one in RecordType}
     known = {one for one in dns.rdatatype.RdataType if not dns.rdatatype.is_metatype(one)}
     assert told == known - {dns.rdatatype.TYPE0, dns.rdatatype.UNSPEC}
@@ -46,7 +46,7 @@ def test_every_type_that_the_library_knows_can_be_asked_for():
         ("LOC", "52 22 23.000 N 4 53 32.000 E -2.00m 0.00m 10000.00m 10.00m"),
     ],
 )
-async def test_a_real_server_tells_every_kind_of_record(check, named, kind, record):
+async def test_a_real_server_returns_every_kind_of_record(check, named, kind, record):
     target = asking(named["plain"], resolve_type=RecordType(kind), expected=[record], authoritative=True)
     outcome = await check(target, detailed=True)
     assert (outcome.status, outcome.code, outcome.message) == (UP, RESOLVED, "")
@@ -85,7 +85,7 @@ async def test_a_server_without_authority_degrades_where_it_counts(check):
     assert outcome.detail["records"] == ["192.0.2.1"]
 
 
-async def test_an_authenticated_answer_is_up_and_asked_for(check):
+async def test_an_authenticated_response_is_up_and_requested(check):
     queries = []
 
     def validating(query):
@@ -98,7 +98,7 @@ async def test_an_authenticated_answer_is_up_and_asked_for(check):
     assert queries[0].ednsflags & dns.flags.DO
 
 
-async def test_names_are_asked_for_over_https(check, tmp_path):
+async def test_names_are_queried_over_https(check, tmp_path):
     async with over_https(answer, certificates.served(tmp_path)) as url:
         found = await check(Dns(host="a.test", transport=HTTPS, resolver_url=url, expected=["192.0.2.2"]))
         absent = await check(Dns(host="b.test", transport=HTTPS, resolver_url=url))

@@ -306,7 +306,7 @@ async def as_curl_said(what: str, theirs: str) -> str:
 
 
 @pytest.mark.parametrize("what", RESPONSES)
-async def test_what_curl_takes_is_up_or_the_page_says_why_not(check, tools, what):
+async def test_what_curl_accepts_is_up_or_the_page_explains_why_not(check, tools, what):
     case = RESPONSES[what]
     async with serving(lambda _: case.answer, case.end) as (url, _):
         theirs = await curl(*["-I"] * (case.method is Method.HEAD), url)

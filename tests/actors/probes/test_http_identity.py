@@ -93,7 +93,7 @@ async def test_a_token_that_ends_at_once_is_not_kept(check):
         (b"", "302 Found", "no token: the endpoint answered 302"),
     ],
 )
-async def test_without_a_token_the_target_is_not_asked(check, answer, status, message):
+async def test_without_a_token_the_target_is_not_requested(check, answer, status, message):
     async with serving(granting([], answer, status)) as endpoint, serving(answering()) as target:
         outcome = await check(Http(url=target.url(), auth=oauth(endpoint)))
     assert (outcome.status, outcome.message, target.heads) == (DOWN, message, [])
@@ -152,7 +152,7 @@ async def test_a_token_stays_with_the_host_it_was_meant_for(check):
     assert "t0ken" not in stranger.heads[0]
 
 
-async def test_a_token_endpoint_out_of_reach_is_not_asked(check):
+async def test_a_token_endpoint_out_of_reach_is_not_requested(check):
     auth = OAuth2(token_url="http://169.254.169.254/token", client_id="a", client_secret="b")
     outcome = await check(Http(url="http://127.0.0.1:9/", auth=auth))
     assert outcome.status is Status.UNKNOWN

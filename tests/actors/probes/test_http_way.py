@@ -30,7 +30,7 @@ async def test_only_addresses_of_the_family_count(check, family, seen):
     assert outcome.message == ("" if seen is UP else "127.0.0.1 has no IPv6 address")
 
 
-async def test_a_name_server_of_the_monitors_own_is_asked(check):
+async def test_a_name_server_of_the_monitor_is_queried(check):
     async with serving(answering()) as target, naming() as port:
         url = f"http://here.test:{target.port}/"
         outcome = await check(Http(url=url, resolver_server="127.0.0.1", resolver_port=port))
@@ -42,7 +42,7 @@ async def test_a_name_server_of_the_monitors_own_is_asked(check):
     assert (nothing.status, nothing.message) == (DOWN, "here.test has no IPv6 address")
 
 
-async def test_what_a_name_server_says_is_held_against_the_policy(check):
+async def test_addresses_from_a_name_server_are_checked_against_the_policy(check):
     async with naming() as port:
         led = await check(Http(url="http://metadata.test/", resolver_server="127.0.0.1", resolver_port=port))
     server = await check(Http(url="http://a.test/", resolver_server="169.254.169.254"))
@@ -71,7 +71,7 @@ def wanting_certificates(tmp_path) -> ssl.SSLContext:
     return context
 
 
-async def test_a_client_certificate_opens_the_door(check, tmp_path, wanting_certificates):
+async def test_a_client_certificate_is_accepted(check, tmp_path, wanting_certificates):
     cert, key = certificates.pair(tmp_path)
     async with serving(answering(), tls=wanting_certificates) as target:
         url, trusted = target.url(scheme="https"), certificates.authority_pem()
@@ -91,7 +91,7 @@ async def test_authorities_of_the_monitors_own_take_the_systems_place(check, tmp
     assert ours.message.startswith("certificate not valid: ")
 
 
-async def test_a_key_with_a_passphrase_is_our_fault_and_nobody_is_asked_for_it(check, tmp_path):
+async def test_a_key_with_a_passphrase_is_an_error_of_ours_without_a_prompt(check, tmp_path):
     cert, key = certificates.pair(tmp_path)
     shut = load_pem_private_key(key.encode(), None).private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"sesame")
@@ -111,7 +111,7 @@ async def test_a_key_that_can_not_be_read_is_our_fault(check):
     )
 
 
-async def test_the_time_of_each_phase_is_told_to_those_who_look(check, tmp_path):
+async def test_the_time_of_each_phase_is_in_the_detail(check, tmp_path):
     async with serving(answering(), tls=certificates.served(tmp_path)) as target:
         timings = (await check(Http(url=target.url(scheme="https")), detailed=True)).detail["timings"]
     assert list(timings) == ["dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "total_ms"]
@@ -119,7 +119,7 @@ async def test_the_time_of_each_phase_is_told_to_those_who_look(check, tmp_path)
     assert sum(timings.values()) <= 2 * timings["total_ms"] + 0.01
 
 
-async def test_a_failure_that_nobody_waited_for_tells_the_time_it_took(check):
+async def test_a_quick_failure_reports_its_time(check):
     async with serving(answering(status="503 Service Unavailable")) as target:
         outcome = await check(Http(url=target.url()))
     assert list(outcome.detail["timings"]) == ["total_ms"]

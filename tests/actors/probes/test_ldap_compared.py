@@ -146,7 +146,7 @@ def asked_by_command(case: Case, url: str, ca: str) -> str:
 
 
 @pytest.mark.parametrize("what", CASES)
-async def test_a_check_says_what_ldapsearch_says(check, server, tmp_path, what):
+async def test_a_check_agrees_with_ldapsearch(check, server, tmp_path, what):
     case = CASES[what]
     config = dict(case.config)
     ports = {"plain": server.plain, "tls": server.tls}

@@ -266,6 +266,6 @@ def test_numbers_with_powers_are_read_as_all_others(text):
     assert untrusted_json.decode(text) == expected
 
 
-def test_steps_are_counted_whatever_a_query_asks():
+def test_steps_are_counted_for_every_query():
     with pytest.raises(json_query.BudgetExceeded):
         json_query.find_first(JSONPATH, "$[?search($.s,$.p)]", '{"s":"' + "a" * 900_000 + '","p":"(a?){500}b"}')

@@ -100,7 +100,7 @@ def server():
 
 
 @pytest.mark.parametrize("what", CASES)
-async def test_a_check_says_what_mariadb_says(check, server, what):
+async def test_a_check_agrees_with_mariadb(check, server, what):
     case, client = CASES[what], program("mariadb", "mariadb-client")
     usual = ["--no-defaults", "--protocol=tcp", "-h127.0.0.1", f"-P{server}", "-N", "-B"]
     charset = [] if any("character-set" in one for one in case.flags) else ["--default-character-set=utf8mb4"]

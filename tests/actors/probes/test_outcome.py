@@ -72,18 +72,19 @@ async def test_an_outcome_belongs_to_its_slot_and_is_timed(tools):
         (somebody_thinks, UNKNOWN, "no answer from a name server within 0.1 s"),
     ],
 )
-async def test_a_name_that_is_none_is_told_apart_from_name_servers_that_are_gone(with_names, lookup, seen, message):
+async def test_an_unknown_name_differs_from_unreachable_name_servers(with_names, lookup, seen, message):
     timeout_ms = 100 if lookup is somebody_thinks else 10_000  # a busy machine is doubted at a short limit
     for target in (Tcp(host="service", port=80), Ping(host="service")):
         outcome = await run_probe(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), with_names(lookup))
         assert (outcome.status, outcome.message) == (seen, message)
 
 
-async def test_an_http_check_tells_them_apart_too(tools, monkeypatch):
+async def test_an_http_check_distinguishes_them_too(tools, monkeypatch):
     for lookup, seen in ((nobody_knows, DOWN), (nobody_answers, UNKNOWN), (somebody_thinks, UNKNOWN)):
         monkeypatch.setattr(tools.names, "_lookup", lookup)
+        timeout_ms = 100 if lookup is somebody_thinks else 10_000
         target = Http(url=f"http://{lookup.__name__.replace('_', '-')}/")
-        assert (await run_probe(make.slot(), make.snapshot(target, timeout_ms=100), tools)).status is seen
+        assert (await run_probe(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), tools)).status is seen
 
 
 async def test_a_closed_port_is_the_targets_failure(check, free_port):
@@ -108,7 +109,7 @@ async def test_no_route_from_here_is_our_failure(check):
     assert (outcome.status, outcome.message) == (UNKNOWN, "could not ask: network is unreachable")
 
 
-async def test_a_bug_of_ours_is_unknown_and_told_once_with_its_traceback(tools, settings):
+async def test_a_bug_of_ours_is_unknown_and_logged_once_with_its_traceback(tools, settings):
     broken = dataclasses.replace(tools, http=None)
     with capture_logs() as lines:
         outcome = await run_probe(make.slot(), make.snapshot(), broken)
@@ -172,7 +173,7 @@ async def test_a_module_that_no_extra_brings_is_a_fault_of_ours(check, without):
     )
 
 
-async def test_tcp_connects_and_says_nothing(check):
+async def test_tcp_connects_and_sends_nothing(check):
     async with serving(answering()) as target:
         outcome = await check(Tcp(host="localhost", port=target.port), detailed=True)
     assert (outcome.status, target.heads) == (UP, [])

@@ -101,7 +101,7 @@ def server():
 
 
 @pytest.mark.parametrize("what", CASES)
-async def test_a_check_says_what_psql_says(check, server, tmp_path, what):
+async def test_a_check_agrees_with_psql(check, server, tmp_path, what):
     case, psql = CASES[what], program("psql", "postgresql-client")
     text = case.text.replace("{port}", str(server))
     command = [psql, "-X", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1", "-c", case.query, text]

@@ -91,7 +91,7 @@ async def test_a_target_that_an_http_proxy_can_not_reach_is_down(check, tinyprox
 
 
 @pytest.mark.parametrize("protocol", list(ProxyProtocol))
-async def test_a_proxy_that_is_not_there_says_nothing_of_the_target(check, free_port, protocol):
+async def test_a_missing_proxy_does_not_make_the_target_down(check, free_port, protocol):
     async with serving(answering()) as target:
         outcome = await check(watched(target.url()), proxy=through(protocol, free_port))
     assert (outcome.status, target.heads) == (UNKNOWN, [])
@@ -107,7 +107,7 @@ async def test_credentials_that_the_proxy_does_not_take_are_ours(check, microsoc
     assert "s3cret" not in socks.message + tunnel.message
 
 
-async def test_a_rule_of_the_proxy_says_nothing_of_the_target(check, dante):
+async def test_a_rule_of_the_proxy_does_not_make_the_target_down(check, dante):
     outcome = await check(watched("http://127.0.0.66:9/"), proxy=through(ProxyProtocol.SOCKS5, dante))
     assert (outcome.status, outcome.message) == (
         UNKNOWN,
@@ -139,6 +139,6 @@ async def test_a_proxy_that_hangs_or_babbles_is_cut_off(check, protocol, script)
     assert outcome.status in {DOWN, UNKNOWN}
 
 
-async def test_a_proxy_that_is_gone_is_told(check):
+async def test_a_deleted_proxy_is_reported(check):
     outcome = await check(watched("http://127.0.0.1:9/"))
     assert (outcome.status, outcome.message) == (UNKNOWN, "the proxy of this monitor is gone")

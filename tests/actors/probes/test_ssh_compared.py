@@ -182,7 +182,7 @@ async def letting_in(port: int, most: int) -> AsyncIterator[tuple[int, list[int]
         yield front, came
 
 
-async def test_the_kind_of_key_that_fitted_is_asked_for_first(check, keys, tmp_path):
+async def test_the_kind_of_key_that_matched_is_requested_first(check, keys, tmp_path):
     async with serving(Case(STOCK, "rsa"), keys, tmp_path) as port, letting_in(port, 9) as (front, came):
         target = Ssh(host="127.0.0.1", port=front, fingerprint=fingerprint_of(keys, "rsa"))
         ssh_host_keys._known_kinds.clear()

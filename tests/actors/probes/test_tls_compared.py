@@ -146,7 +146,7 @@ async def ours_of(look: Any, case: Case, port: int, pems: dict[str, Any]) -> tup
 
 
 @pytest.mark.parametrize("what", CASES)
-async def test_a_check_says_what_the_command_line_says(look, authorities, tmp_path, what):
+async def test_a_check_agrees_with_the_command_line(look, authorities, tmp_path, what):
     case = CASES[what]
     pair = authorities.pair(case.wanted)
     files = {"root": authorities.root, "link": authorities.link, "itself": pair[0], "stranger": authorities.stranger}

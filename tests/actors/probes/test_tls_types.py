@@ -140,7 +140,7 @@ async def test_we_show_who_we_are_to_whom_we_trust(check, authorities, what):
     assert "not valid: " in strange.message
 
 
-async def test_an_alert_after_the_handshake_is_heard_by_what_reads_on(check, authorities, tmp_path):
+async def test_an_alert_after_the_handshake_is_noticed_by_readers(check, authorities, tmp_path):
     pair = authorities.pair(Wanted(names=("127.0.0.1",)))
     asking = ("-Verify", "1", "-verify_return_error", "-tls1_3")
     trusted = {"ca": authorities.root.read_text()}
@@ -156,7 +156,7 @@ WITHOUT_RFC_5746 = (  # a ServerHello of TLS 1.2 with a cipher, and no extension
 )
 
 
-async def test_a_server_that_knows_no_safe_renegotiation_is_spoken_with_where_errors_are_ignored(check):
+async def test_a_server_without_safe_renegotiation_is_up_when_errors_are_ignored(check):
     async with talking(replying(WITHOUT_RFC_5746)) as port:
         strict = await check(target_of("tcp", port))
         lenient = await check(ignoring(target_of("tcp", port)))

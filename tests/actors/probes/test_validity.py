@@ -73,7 +73,7 @@ def saved(type_: str, config: dict[str, Any]) -> Target | None:
 
 
 @pytest.mark.parametrize("type_", sorted(TARGETS.keys() - OF_OUR_RECORD))
-def test_a_config_that_saves_can_be_asked_with(world: World, type_: str) -> None:
+def test_a_saved_config_can_always_be_checked(world: World, type_: str) -> None:
     assert saved(type_, configs.at_port(configs.USUAL[type_], world.port)) is not None
 
     @example_settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))

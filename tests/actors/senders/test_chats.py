@@ -117,7 +117,7 @@ def test_ntfy_signs_in_as_configured(changes: dict[str, Any], sent: str | None) 
 
 
 @pytest.mark.parametrize(("priority", "sent"), [(5, 3), (3, 3), (1, 1)])
-def test_good_news_is_never_urgent(priority: int, sent: int) -> None:
+def test_recoveries_are_never_urgent(priority: int, sent: int) -> None:
     up = given.message(event=EventKind.MONITOR_UP, status=Status.UP)
     request = ntfy.render(channel("ntfy", "https://n.example/", priority=priority), up)
     assert json.loads(request.body)["priority"] == sent

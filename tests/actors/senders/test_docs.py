@@ -44,7 +44,7 @@ def test_every_provider_has_a_page_a_row_a_sender_and_a_file() -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_every_field_has_a_row_that_says_whether_it_is_secret(provider: str) -> None:
+def test_every_field_has_a_row_that_marks_secrets(provider: str) -> None:
     config = PROVIDERS[provider]
     rows = ROW.findall(page_of(provider))
     assert [name for name, _, _ in rows] == list(config.__struct_fields__)
@@ -54,7 +54,7 @@ def test_every_field_has_a_row_that_says_whether_it_is_secret(provider: str) -> 
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_every_row_says_what_the_default_is(provider: str) -> None:
+def test_every_row_has_the_default(provider: str) -> None:
     told = {name: default.strip("`") for name, default, _ in ROW.findall(page_of(provider))}
     fields = {one.name: one for one in msgspec.structs.fields(PROVIDERS[provider])}
     for name, default in told.items():

@@ -35,7 +35,7 @@ async def sent(provider: str, receiver: Receiver, tools: SenderContext, message:
     return [(one.path, json.loads(one.body)) for one in receiver.arrivals]
 
 
-async def test_pagerduty_is_told_of_an_outage(receiver: Receiver, tools: SenderContext) -> None:
+async def test_pagerduty_receives_an_outage(receiver: Receiver, tools: SenderContext) -> None:
     assert await sent("pagerduty", receiver, tools, DOWN) == [
         (
             "/v2/enqueue",
@@ -68,7 +68,7 @@ async def test_pagerduty_is_told_of_an_outage(receiver: Receiver, tools: SenderC
         (ACKED, "nothing", "acknowledge"),
     ],
 )
-async def test_pagerduty_is_told_how_the_outage_goes_on(
+async def test_pagerduty_receives_how_the_outage_continues(
     message: Message, on_recovery: str, action: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     told = {"routing_key": alarm_channels.ROUTING_KEY, "event_action": action, "dedup_key": KEY}
@@ -82,7 +82,7 @@ async def test_a_recovery_changes_nothing_where_people_want_it_so(
     assert await sent(provider, receiver, tools, UP, on_recovery="nothing") == []
 
 
-async def test_news_are_a_change_for_pagerduty(receiver: Receiver, tools: SenderContext) -> None:
+async def test_other_events_are_changes_for_pagerduty(receiver: Receiver, tools: SenderContext) -> None:
     ((path, body),) = await sent("pagerduty", receiver, tools, NEWS)
     assert path == "/v2/change/enqueue"
     assert list(body) == ["routing_key", "payload"]
@@ -90,11 +90,11 @@ async def test_news_are_a_change_for_pagerduty(receiver: Receiver, tools: Sender
 
 
 @pytest.mark.parametrize("provider", ALERTING[1:])
-async def test_news_are_nobody_else_s_alarm(provider: str, receiver: Receiver, tools: SenderContext) -> None:
+async def test_other_events_alarm_no_other_service(provider: str, receiver: Receiver, tools: SenderContext) -> None:
     assert await sent(provider, receiver, tools, NEWS) == []
 
 
-async def test_opsgenie_is_told_of_an_outage(receiver: Receiver, tools: SenderContext) -> None:
+async def test_opsgenie_receives_an_outage(receiver: Receiver, tools: SenderContext) -> None:
     assert await sent("opsgenie", receiver, tools, DOWN) == [
         (
             "/v2/alerts",
@@ -114,7 +114,7 @@ async def test_opsgenie_is_told_of_an_outage(receiver: Receiver, tools: SenderCo
 
 
 @pytest.mark.parametrize(("message", "call"), [(UP, "close"), (ACKED, "acknowledge")])
-async def test_opsgenie_is_told_how_the_outage_goes_on(
+async def test_opsgenie_receives_how_the_outage_continues(
     message: Message, call: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     ((path, body),) = await sent("opsgenie", receiver, tools, message)
@@ -126,12 +126,12 @@ async def test_opsgenie_is_told_how_the_outage_goes_on(
 @pytest.mark.parametrize(
     ("region", "root"), [("us", "https://api.opsgenie.com"), ("eu", "https://api.eu.opsgenie.com")]
 )
-def test_opsgenie_s_region_says_where_it_is(region: str, root: str) -> None:
+def test_opsgenie_s_region_sets_the_host(region: str, root: str) -> None:
     config = channel("opsgenie", "", region=region, server_url=None)
     assert [one.url for one in opsgenie.render(config, DOWN)] == [f"{root}/v2/alerts"]
 
 
-async def test_grafana_oncall_is_told_of_an_outage_and_its_end(receiver: Receiver, tools: SenderContext) -> None:
+async def test_grafana_oncall_receives_an_outage_and_its_end(receiver: Receiver, tools: SenderContext) -> None:
     await sent("grafana_oncall", receiver, tools, DOWN)
     (path, down), (_, up) = await sent("grafana_oncall", receiver, tools, UP)
     assert path == alarm_channels.ONCALL_PATH
@@ -151,7 +151,7 @@ async def test_grafana_oncall_is_told_of_an_outage_and_its_end(receiver: Receive
 
 
 @pytest.mark.parametrize(("message", "event_type"), [(DOWN, "create"), (ACKED, "acknowledge"), (UP, "resolve")])
-async def test_pagertree_is_told_under_one_id(
+async def test_pagertree_receives_events_under_one_id(
     message: Message, event_type: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     ((path, body),) = await sent("pagertree", receiver, tools, message)
@@ -199,7 +199,7 @@ async def test_a_test_ends_by_itself_and_is_of_the_least_severity(
         ("pagertree", ["no"], "answered 400 Bad Request"),
     ],
 )
-async def test_the_service_s_own_words_say_what_is_wrong(
+async def test_the_service_s_own_words_are_the_error(
     provider: str, body: Any, reason: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     receiver.answer(Order(status=400, body=json.dumps(body)))

@@ -55,7 +55,7 @@ def test_a_tap_on_gotify_s_message_acknowledges() -> None:
     assert body["extras"]["client::notification"] == {"click": {"url": ACK}}
 
 
-async def test_gotify_says_why_it_refused(receiver: Receiver, tools: SenderContext) -> None:
+async def test_gotify_s_reason_is_the_error(receiver: Receiver, tools: SenderContext) -> None:
     said = '{"error":"Unauthorized","errorCode":401,"errorDescription":"you need to provide a valid token"}'
     failed = await refused("gotify", receiver, tools, Order(status=401, body=said))
     assert failed.reason == "answered 401 Unauthorized: you need to provide a valid token"
@@ -90,7 +90,7 @@ def test_an_emergency_on_pushover_rings_until_it_expires() -> None:
 
 
 @pytest.mark.parametrize(("priority", "sent"), [(2, 0), (1, 0), (0, 0), (-2, -2)])
-def test_good_news_on_pushover_never_rings_on(priority: int, sent: int) -> None:
+def test_recoveries_on_pushover_never_repeat(priority: int, sent: int) -> None:
     body = pushed(UP, priority=priority, sound="siren", sound_up="bell")
     assert (body["priority"], body["sound"]) == (sent, "bell")
     assert not {"retry", "expire"} & set(body)
@@ -105,7 +105,7 @@ def test_a_link_too_long_for_pushover_is_left_out() -> None:
     assert "url" not in pushed(given.message(ack_url=f"{ACK}{'x' * 512}"))
 
 
-async def test_pushover_s_list_of_errors_is_told(receiver: Receiver, tools: SenderContext) -> None:
+async def test_pushover_s_list_of_errors_is_reported(receiver: Receiver, tools: SenderContext) -> None:
     said = '{"user":"invalid","errors":["user identifier is invalid","sound is unknown",7],"status":0}'
     failed = await refused("pushover", receiver, tools, Order(status=400, body=said))
     assert failed.reason == "answered 400 Bad Request: user identifier is invalid; sound is unknown"
@@ -131,7 +131,7 @@ def test_pushbullet_gets_a_link_when_there_is_something_to_acknowledge() -> None
     assert (body["type"], body["url"], ACK in body["body"]) == ("link", ACK, False)
 
 
-async def test_pushbullet_s_words_are_told(receiver: Receiver, tools: SenderContext) -> None:
+async def test_pushbullet_s_words_are_reported(receiver: Receiver, tools: SenderContext) -> None:
     said = '{"error":{"code":"invalid_access_token","type":"invalid_request","message":"Access token is missing."}}'
     failed = await refused("pushbullet", receiver, tools, Order(status=401, body=said))
     assert failed.reason == "answered 401 Unauthorized: Access token is missing."
@@ -190,7 +190,7 @@ async def test_signal_gets_one_message_for_all(receiver: Receiver, tools: Sender
         (500, "Invalid recipient type", False),
     ],
 )
-async def test_signal_s_400_is_final_only_when_its_words_say_so(
+async def test_signal_s_400_is_permanent_only_when_its_words_match(
     status: int, said: str, *, permanent: bool, receiver: Receiver, tools: SenderContext
 ) -> None:
     failed = await refused("signal", receiver, tools, Order(status=status, body=json.dumps({"error": said})))

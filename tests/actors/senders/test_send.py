@@ -75,7 +75,7 @@ async def test_a_2xx_is_taken(status: int, receiver: Receiver, tools: SenderCont
         *((status, False) for status in (408, 425, 429, 500, 501, 502, 503, 504, 529, 599)),
     ],
 )
-async def test_the_status_says_whether_to_try_again(
+async def test_the_status_decides_on_retries(
     status: int, *, permanent: bool, receiver: Receiver, tools: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, headers={"Location": "/elsewhere"}, body=""))
@@ -165,7 +165,7 @@ async def test_a_metadata_address_is_never_called(provider: str, tools: SenderCo
     assert "metadata" in failed.reason
 
 
-async def test_every_sender_leaves_by_the_door(receiver: Receiver) -> None:
+async def test_every_sender_obeys_the_egress_policy(receiver: Receiver) -> None:
     strict = make_context()
     for door in strict.egress_by_setting().values():
         door.use_policy(EgressPolicy(allow_private=False))
@@ -266,7 +266,7 @@ async def test_an_error_s_body_that_breaks_off_keeps_the_status(tools: SenderCon
 
 
 @pytest.mark.parametrize("provider", HTTP_PROVIDERS)
-async def test_a_receiver_that_repeats_our_secrets_can_not_make_us_tell_them(
+async def test_a_receiver_that_repeats_our_secrets_does_not_make_us_log_them(
     provider: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     config = channel(provider, receiver.url)
@@ -331,7 +331,7 @@ def secrets_of(config: ChannelConfig) -> list[str]:
     return [one for one in (*SECRETS, *SECRET.findall(held)) if one in held]
 
 
-async def test_a_limit_that_rings_late_says_nothing_of_the_channel(receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_late_timeout_does_not_count_against_the_channel(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(Order(hang=True))
     asyncio.get_running_loop().call_later(0.1, time.sleep, 2)
     assert (await undelivered(channel("webhook", receiver.url), tools, timeout_s=0.5)).stalled

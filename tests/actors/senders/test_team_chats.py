@@ -67,7 +67,7 @@ def test_a_room_can_not_leave_its_place_in_the_address() -> None:
     assert request.url == f"https://m.example/_matrix/client/v3/{path}"
 
 
-async def test_matrix_says_how_long_to_wait(receiver: Receiver, tools: SenderContext) -> None:
+async def test_matrix_sets_the_retry_delay(receiver: Receiver, tools: SenderContext) -> None:
     said = '{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":2000}'
     failed = await refused("matrix", receiver, tools, Order(status=429, body=said))
     assert (failed.reason, failed.permanent) == ("answered 429 Too Many Requests: Too many requests", False)
@@ -130,7 +130,7 @@ def test_a_card_without_anything_to_acknowledge_has_no_button() -> None:
     assert content["body"][0]["inlines"][0]["color"] == "good"
 
 
-async def test_a_workflow_that_is_gone_is_told_in_its_words(receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_deleted_workflow_is_reported_in_its_words(receiver: Receiver, tools: SenderContext) -> None:
     said = '{"error":{"code":"WorkflowTriggerIsNotEnabled","message":"The trigger is not enabled."}}'
     failed = await refused("teams", receiver, tools, Order(status=400, body=said))
     assert (failed.reason, failed.permanent) == ("answered 400 Bad Request: The trigger is not enabled.", True)

@@ -74,7 +74,7 @@ async def test_looking_changes_nothing_however_often(client, outage):
     assert await log.count(AuditQuery()) == 0
 
 
-async def test_the_button_acknowledges_once_and_says_by_which_channel(client, outage):
+async def test_the_button_acknowledges_once_and_names_the_channel(client, outage):
     for _ in range(2):
         page = await client.post(outage.path(), data={})
         assert (page.status_code, "<form" in page.text) == (200, False)
@@ -97,7 +97,7 @@ async def test_it_is_audited_by_incident_and_channel_and_the_link_is_nowhere(cli
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_link_that_is_of_no_use_says_why(client, outage, method):
+async def test_a_useless_link_explains_why(client, outage, method):
     told = {
         "/ack/made-up": (404, "This link is not complete"),
         outage.path()[:-2]: (404, "This link is not complete"),
@@ -144,7 +144,7 @@ async def test_links_are_tried_no_faster_than_sign_ins(database):
     assert replies[-1].headers["Cache-Control"] == "no-store"
 
 
-async def test_a_database_that_is_away_is_told_to_people_as_a_page(client, outage, monkeypatch):
+async def test_a_database_that_is_away_is_shown_as_a_page(client, outage, monkeypatch):
     async def away(*_: object) -> None:
         raise TimeoutError("locked")
 
@@ -154,7 +154,7 @@ async def test_a_database_that_is_away_is_told_to_people_as_a_page(client, outag
     assert "<h1>Something went wrong</h1>" in page.text
 
 
-async def test_who_is_told_of_it_hears_that_somebody_answered(client, outage):
+async def test_recipients_of_the_alert_are_notified_of_the_acknowledgement(client, outage):
     await client.post(outage.path())
     (row,) = await db.rows("SELECT incident_id FROM events WHERE kind = 'incident.acknowledged'")
     assert row["incident_id"] == outage.incident_id

@@ -28,7 +28,7 @@ async def entry_of(client: Client, action: str) -> dict[str, Any]:
     return found
 
 
-async def test_a_batch_leaves_an_entry_that_says_where_its_checks_connect(client: Client) -> None:
+async def test_a_batch_leaves_an_entry_that_names_its_destinations(client: Client) -> None:
     body = {"checks": CHECKS, "timeout": 1}  # nobody runs them: what is asked is what counts
     assert (await client.post(f"{API}/batch/run-ad-hoc", json=body, headers=ADMIN)).status_code == 200
     change = (await entry_of(client, "batch.run"))["change"]
@@ -62,7 +62,7 @@ async def test_destinations_are_bounded(client: Client) -> None:
         ("operator", Role.VIEWER, 403),
     ],
 )
-async def test_the_setting_says_who_may_run_what_is_kept_nowhere(
+async def test_the_setting_decides_who_may_run_what_is_not_stored(
     client: Client, least: str | None, role: Role, status: int
 ) -> None:
     headers = await signed_in(client, role)

@@ -8,6 +8,8 @@ from app import db
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN
 
+pytestmark = pytest.mark.either_engine
+
 MONITORS, CHANNELS = "/api/v1/monitors", "/api/v1/notification-channels"
 JSON = {"Content-Type": "application/json"}
 BOTH = pytest.mark.parametrize("path", [MONITORS, CHANNELS])
@@ -91,7 +93,7 @@ async def test_a_channel_with_wrong_fields_is_refused_with_all_of_them(api, chan
 
 
 @BOTH
-async def test_what_is_missing_is_asked_for(api, path):
+async def test_missing_fields_are_required(api, path):
     assert fields_of(await api.post(path, json={})) == {"type"}
     assert fields_of(await api.post(path, json={"type": "webhook" if path == CHANNELS else "http"})) == {
         "name",
@@ -159,6 +161,6 @@ async def test_several_wrong_questions_are_named_together(api):
     assert fields_of(await api.get(f"{MONITORS}?colour=red&shape=round")) == {"colour", "shape"}
 
 
-async def test_what_would_be_right_is_said(api):
+async def test_the_message_names_what_is_valid(api):
     told = error_of(await api.get(f"{MONITORS}?sort=colour"))["details"]["fields"]
     assert told == [{"field": "sort", "message": "must be one of created_at, name, status, updated_at"}]

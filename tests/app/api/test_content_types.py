@@ -29,7 +29,7 @@ def flaw_of(reply: httpx.Response) -> str:
     return ""
 
 
-async def test_every_reply_says_its_type_and_charset_once(client: Client, application: Litestar) -> None:
+async def test_every_reply_has_its_type_and_charset_once(client: Client, application: Litestar) -> None:
     calls = [
         (method, at(path) + form)
         for path, method, _ in routes_of(application)
@@ -44,13 +44,13 @@ async def test_every_reply_says_its_type_and_charset_once(client: Client, applic
     }
 
 
-async def test_metrics_say_the_format_that_prometheus_scrapes(client: Client) -> None:
+async def test_metrics_have_the_format_that_prometheus_scrapes(client: Client) -> None:
     reply = await client.get("/metrics")
     assert reply.headers.get_list("Content-Type") == ["text/plain; version=0.0.4; charset=utf-8"]
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "text/csv", "application/json"])
-async def test_a_reply_that_is_repeated_says_its_type_as_the_first_did(database, media_type: str) -> None:
+async def test_a_repeated_reply_has_the_type_of_the_first(database, media_type: str) -> None:
     sessions.clear_cache()
 
     @post("/api/v1/words", guards=[ADMIN], operation_id="SayWords")

@@ -4,6 +4,8 @@ import pytest
 
 from tests.app.api.people import ADMIN_TOKEN
 
+pytestmark = pytest.mark.either_engine
+
 PATH = "/api/v1/proxies"
 OURS, THEIRS = "http://localhost:3000", "https://evil.example"
 ASKED = ("authorization", "content-type", "idempotency-key", "if-match", "x-api-key", "x-csrf-token", "x-request-id")

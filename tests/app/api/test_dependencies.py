@@ -62,7 +62,7 @@ async def test_more_than_a_hundred_parents_are_refused(api):
     assert [one["field"] for one in refused] == ["parent_ids"]
 
 
-async def test_a_group_says_who_tells_of_outages(api):
+async def test_a_group_decides_who_alerts(api):
     members = [await added(api, "web")]
     sent = make.monitor_json("group", {"members": members, "alerts": "group"})
     assert (await api.post(PATH, json=sent)).json()["config"]["alerts"] == "group"

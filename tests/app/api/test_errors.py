@@ -85,7 +85,7 @@ async def test_every_error_path_answers_in_the_one_shape(
         ("bug", 500, "INTERNAL_ERROR"),
     ],
 )
-async def test_whatever_a_handler_raises_is_told_in_the_one_shape(
+async def test_every_exception_of_a_handler_has_one_shape(
     database: Settings, what: str, status: int, code: str
 ) -> None:
     async with calling(create_app(database, extra=[raises])) as client:
@@ -102,7 +102,7 @@ async def test_whatever_the_database_can_not_do_just_now_is_no_bug(database: Set
     assert {reply.headers["Retry-After"] for reply in replies.values()} == {"5"}
 
 
-async def test_who_is_asked_to_come_later_is_told_when(database: Settings) -> None:
+async def test_a_retry_reply_has_the_wait(database: Settings) -> None:
     async with calling(create_app(database, extra=[raises])) as client:
         reply = await client.get("/raise/later")
     assert (reply.headers["Retry-After"], body_of(reply)["retry_after"]) == ("60", 60)
@@ -120,7 +120,7 @@ async def test_a_sane_request_id_is_taken_over_and_another_replaced(client: Clie
     assert reply.headers["X-Request-ID"]
 
 
-async def test_a_refused_method_says_which_are_taken(client: Client) -> None:
+async def test_a_refused_method_lists_those_allowed(client: Client) -> None:
     assert "POST" in (await client.delete(REGISTER)).headers["Allow"]
 
 

@@ -64,9 +64,7 @@ async def test_of_many_with_the_token_one_becomes_the_first_user(client: Client,
     assert sorted(reply.status_code for reply in replies) == [201, 403, 403, 403, 403]
 
 
-async def test_the_person_at_the_terminal_is_told_once_with_what_to_do(
-    fresh: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_the_terminal_shows_once_what_to_do(fresh: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     async with calling(served(fresh)) as client:
         shown = capsys.readouterr().err
         assert f'"setup_token": "{setup_token.get_token(fresh)}"' in shown

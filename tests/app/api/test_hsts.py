@@ -8,6 +8,8 @@ import pytest
 from app.store.identity import sessions
 from tests.app.api.people import ADA, SETUP, calling, served
 
+pytestmark = pytest.mark.either_engine
+
 HSTS = "Strict-Transport-Security"
 BY_TLS = {"X-Forwarded-Proto": "https"}
 
@@ -21,7 +23,7 @@ async def behind_proxy(database):
         yield client
 
 
-async def test_our_own_tls_is_told(client):
+async def test_our_own_tls_is_announced(client):
     assert HSTS not in (await client.get("/api/v1/version")).headers
     reply = await client.get("https://watchkeeper.test/api/v1/version")
     assert reply.headers[HSTS] == "max-age=31536000"
@@ -36,7 +38,7 @@ async def test_a_trusted_proxy_is_believed(behind_proxy):
     assert HSTS not in (await behind_proxy.get("/api/v1/version", headers={"X-Forwarded-Proto": "http"})).headers
 
 
-async def test_errors_and_pages_say_it_too(client):
+async def test_errors_and_pages_announce_it_too(client):
     for path in ("/api/v1/nowhere", "/api/v1/docs", "/health", "/api/v1/monitors"):
         assert HSTS in (await client.get(f"https://watchkeeper.test{path}")).headers, path
 

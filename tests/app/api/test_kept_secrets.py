@@ -4,6 +4,8 @@ import pytest
 
 from tests.app.api.people import ADMIN_TOKEN
 
+pytestmark = pytest.mark.either_engine
+
 MASK = "********"
 HTTP = {"url": "http://127.0.0.1:9/a", "auth": {"method": "bearer", "token": "sesame"}}
 OAUTH = {
@@ -64,7 +66,7 @@ async def changed(api, path: str, type_: str, config: dict, change: dict):
         (CHANNEL, "webpush", PUSH, {"endpoint_url": "http://evil.example/", "private_key": OTHER_KEY}, "config.auth"),
     ],
 )
-async def test_moved_elsewhere_it_is_asked_for_again(api, path, type_, config, change, field):
+async def test_a_secret_is_required_again_for_another_destination(api, path, type_, config, change, field):
     reply = await changed(api, path, type_, config, change)
     assert reply.status_code == 422
     (fault,) = reply.json()["error"]["details"]["fields"]

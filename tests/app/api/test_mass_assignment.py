@@ -12,6 +12,8 @@ from tests import make
 from tests.app.api.people import ADA, ADMIN_TOKEN, Client
 from tests.app.api.test_policy import routes_of
 
+pytestmark = pytest.mark.either_engine
+
 CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 NOBODY_ID = "00000000-0000-4000-8000-000000000000"
 FORBIDDEN = (

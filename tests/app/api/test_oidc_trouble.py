@@ -63,9 +63,7 @@ async def test_a_provider_at_a_metadata_address_is_never_reached(database: Setti
     ],
     ids=["another", "nameless", "page", "list", "endless"],
 )
-async def test_a_provider_that_says_nothing_sound_is_not_followed(
-    database: Settings, document: Any, words: str
-) -> None:
+async def test_an_invalid_provider_is_not_followed(database: Settings, document: Any, words: str) -> None:
     server = await serving(document)
     try:
         async with knowing(database, str(server.make_url("")).rstrip("/")) as client:

@@ -48,7 +48,7 @@ def test_every_operation_has_an_id_a_tag_a_description_and_its_own_name(spec: di
     assert len({one["operationId"] for _, _, one in found}) == len(found)
 
 
-def test_every_subject_is_declared_and_says_what_it_is_about(spec: dict[str, Any]) -> None:
+def test_every_subject_is_declared_with_a_description(spec: dict[str, Any]) -> None:
     declared = {one["name"]: one["description"] for one in spec["tags"]}
     assert set(declared) == {tag for _, _, one in operations(spec) for tag in one["tags"]}
     assert all(said.endswith(".") for said in declared.values())
@@ -66,7 +66,7 @@ def test_a_put_that_merges_is_called_after_its_patch(spec: dict[str, Any]) -> No
             assert item["put"]["operationId"] == f"{item['patch']['operationId']}ByPut", path
 
 
-def test_the_document_says_who_made_it_and_where_to_read_on(spec: dict[str, Any]) -> None:
+def test_the_document_names_its_makers_and_further_pages(spec: dict[str, Any]) -> None:
     assert spec["info"]["license"]["identifier"] == "MIT"
     assert spec["info"]["contact"]["name"]
     assert spec["externalDocs"]["url"] == "/api/v1/redoc"
@@ -95,7 +95,7 @@ def test_every_operation_declares_its_refusals_in_the_one_shape(spec: dict[str, 
             assert shape["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorReply"}
 
 
-def test_every_parameter_and_every_reply_says_what_it_is(spec: dict[str, Any]) -> None:
+def test_every_parameter_and_every_reply_has_a_description(spec: dict[str, Any]) -> None:
     for path, method, one in operations(spec):
         assert all(parameter["description"] for parameter in one.get("parameters", [])), (path, method)
         words = {resolved_reply(spec, reply)["description"] for reply in one["responses"].values()}
@@ -155,7 +155,7 @@ def test_a_list_is_one_of_two_under_one_name(spec: dict[str, Any]) -> None:
     assert shape == {"$ref": "#/components/schemas/MonitorList"}
 
 
-def test_who_may_call_is_told(spec: dict[str, Any]) -> None:
+def test_every_operation_documents_who_may_call_it(spec: dict[str, Any]) -> None:
     for path, method, one in operations(spec):
         assert one.get("security") == [] or one["x-role"] in {"viewer", "operator", "admin"}, (path, method)
         assert one.get("security") == [] or {"401", "403"} <= set(one["responses"]), (path, method)
@@ -182,7 +182,7 @@ def test_what_can_be_sent_has_the_named_fields_and_no_others(spec: dict[str, Any
     assert schemas["HttpConfigDraft"]["additionalProperties"] is False
 
 
-def test_what_is_returned_has_all_its_fields_and_what_is_sent_those_without_a_default(spec: dict[str, Any]) -> None:
+def test_responses_require_all_fields_and_requests_those_without_a_default(spec: dict[str, Any]) -> None:
     schemas = spec["components"]["schemas"]
     assert set(schemas["HttpConfig"]["required"]) == set(schemas["HttpConfig"]["properties"])
     assert schemas["HttpConfigDraft"]["required"] == ["url"]
@@ -191,7 +191,7 @@ def test_what_is_returned_has_all_its_fields_and_what_is_sent_those_without_a_de
     assert schemas["HttpConfigDraft"]["properties"]["max_redirects"]["default"] == 10
 
 
-def test_nothing_is_said_of_the_body_of_an_answer_without_one(spec: dict[str, Any]) -> None:
+def test_a_reply_without_a_body_documents_none(spec: dict[str, Any]) -> None:
     assert "content" not in spec["paths"]["/api/v1/auth/logout"]["post"]["responses"]["204"]
 
 

@@ -134,7 +134,7 @@ def test_a_parameter_is_never_null(spec: Node) -> None:
         assert all(None not in node.get("enum", []) for _, node in nodes(one)), one["name"]
 
 
-def test_an_enum_says_what_its_values_are_called(spec: Node) -> None:
+def test_an_enum_names_its_values(spec: Node) -> None:
     enums = {name: one for name, one in spec["components"]["schemas"].items() if "enum" in one}
     assert all(len(one["x-enum-varnames"]) == len(one["enum"]) for one in enums.values())
     status = enums["Status"]

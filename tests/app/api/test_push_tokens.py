@@ -80,7 +80,7 @@ async def test_a_new_monitor_has_no_token_that_a_mask_could_stand_for(client: Cl
     assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, "config.token")
 
 
-async def test_admins_are_shown_it_when_they_ask_and_that_is_recorded(client: Client) -> None:
+async def test_admins_get_it_on_request_and_that_is_recorded(client: Client) -> None:
     made = await added(client)
     token = made["config"]["token"]
     reply = await client.post(f"{API}/monitors/{made['id']}/show-token", headers=ADMIN)

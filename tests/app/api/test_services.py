@@ -10,6 +10,8 @@ from tests.app.api.alerting.test_channels import PATH, added, api as api
 from tests.app.api.notifying import notifying
 from tests.receiver import receiving
 
+pytestmark = pytest.mark.either_engine
+
 ROOT = Path(__file__).parents[3]
 GOTIFY: dict[str, Any] = {
     "name": "phones",
@@ -93,7 +95,7 @@ async def test_a_secret_kept_by_its_mask_goes_nowhere_else(api, config: dict[str
     assert "must be sent again" in reply.text
 
 
-async def test_a_test_goes_through_the_cage_and_arrives(api):
+async def test_a_test_goes_through_the_sandbox_and_arrives(api):
     async with receiving() as receiver, notifying():
         host, _, port = receiver.url.removeprefix("http://").partition(":")
         sent = gotify(schema="gotify", host=host, port=int(port))

@@ -12,6 +12,8 @@ from schema.monitors import UnreadableTarget
 from tests import make
 from tests.app.api.people import ADMIN_TOKEN
 
+pytestmark = pytest.mark.either_engine
+
 API = "/api/v1"
 CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 USABLE: dict[str, dict[str, Any]] = {
@@ -113,7 +115,7 @@ def error_of(reply, field, words):
 
 
 @pytest.mark.parametrize(("type_", "changes", "field", "words"), WRONG)
-async def test_what_can_not_be_asked_with_is_named_on_every_way_in(api, type_, changes, field, words):
+async def test_an_unusable_config_is_refused_on_every_route(api, type_, changes, field, words):
     config = config_of(type_, changes)
     error_of(await api.post(f"{API}/monitors", json=make.monitor_json(type_, config)), f"config.{field}", words)
     monitor = (await api.post(f"{API}/monitors", json=make.monitor_json(type_, USABLE[type_]))).json()
@@ -150,7 +152,7 @@ async def test_a_proxy_that_can_not_be_used_is_named(api, changes, field):
     error_of(await api.patch(f"{API}/proxies/{made['id']}", json=changes), field, "must be")
 
 
-async def test_a_proxy_that_does_not_carry_what_is_asked_is_refused(api):
+async def test_a_proxy_that_can_not_carry_the_protocol_is_refused(api):
     proxy = {"name": "office", "protocol": "https", "host": "proxy.lan", "port": 1080}
     made = (await api.post(f"{API}/proxies", json=proxy)).json()
     plain = {"url": "ws://127.0.0.1:9/", "proxy_id": made["id"]}

@@ -228,7 +228,7 @@ async def test_a_replay_carries_what_is_seen(application: Litestar, planted: Pla
     await phone.hang_up()
 
 
-async def test_a_socket_hears_at_once_of_a_monitor_that_gets_its_tag_and_of_its_end(
+async def test_a_socket_gets_a_monitor_with_its_tag_at_once_and_its_end(
     application: Litestar, planted: Planted, bob: Headers
 ) -> None:
     phone = Phone(application, bob)

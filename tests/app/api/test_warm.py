@@ -42,7 +42,7 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize(
     "knock", [with_role(Role.VIEWER), by_cookie, with_key(), by_basic], ids=["token", "cookie", "key", "Basic"]
 )
-async def test_a_warm_request_asks_the_database_nothing(client: Client, statements: list[str], knock: Any) -> None:
+async def test_a_warm_request_queries_no_database(client: Client, statements: list[str], knock: Any) -> None:
     headers = await knock(client)
     assert (await client.get(PLUGINS, headers=headers)).status_code == 200
     assert statements

@@ -78,7 +78,7 @@ async def test_an_outage_is_acknowledged_by_its_monitors_name(watchkeeper: Any) 
     assert (await watchkeeper("ack", one.id)).code == 0
 
 
-async def test_anything_of_the_api_can_be_asked(watchkeeper: Any) -> None:
+async def test_every_operation_of_the_api_can_be_called(watchkeeper: Any) -> None:
     await added(name="shop")
     listed = json.loads((await watchkeeper("request", "/monitors", "q=sho", "-X", "GET")).out)
     assert listed["total"] == 1

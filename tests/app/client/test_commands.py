@@ -51,7 +51,7 @@ async def test_a_check_that_fails_exits_with_2_and_one_of_which_nothing_is_known
     assert (unknown.code, unknown.out.splitlines()[1].split()[0]) == (1, "warning")
 
 
-async def test_a_batch_tells_of_each_and_exits_with_the_worst(watchkeeper, site, spawn):
+async def test_a_batch_reports_each_and_exits_with_the_worst(watchkeeper, site, spawn):
     spawn("work")
     good = {"plugin_type": "http", "config": {"url": site.url}}
     asked = [*[good] * 11, {"plugin_type": "http", "config": {}}]
@@ -133,7 +133,7 @@ async def test_tail_of_what_is_not_there_is_one_line(watchkeeper, url):
         (["check", "--file", "-"], "- must hold a JSON list of checks"),
     ],
 )
-async def test_what_can_not_be_asked_is_one_line_and_exits_with_3(watchkeeper, arguments, said):
+async def test_an_invalid_request_is_one_line_and_exits_with_3(watchkeeper, arguments, said):
     done = await watchkeeper(*arguments)
     assert (done.code, done.out) == (3, "")
     assert done.err.startswith(f"watchkeeper: {said}")

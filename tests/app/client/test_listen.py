@@ -8,7 +8,7 @@ from app import cli
 from app.client import listen, logins
 
 
-def test_without_a_token_it_says_where_to_get_one(
+def test_without_a_token_it_names_where_to_get_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     for name in (logins.URL_VARIABLE, logins.TOKEN_VARIABLE, logins.ADMIN_TOKEN_VARIABLE):

@@ -15,6 +15,8 @@ from app.client.server import CommandFailed, connect
 from app.settings import BadSettings
 from tests.app.api.people import SETUP
 
+pytestmark = pytest.mark.either_engine
+
 PASSWORD = "correct horse"
 
 
@@ -122,7 +124,7 @@ async def test_login_makes_a_key_that_logout_removes(
     assert (gone.code, gone.err.count("\n")) == (3, 1)
 
 
-async def test_login_asks_for_a_code_when_one_is_wanted(url: str, monkeypatch: Any, tmp_path: Path) -> None:
+async def test_login_requires_a_code_when_one_is_set_up(url: str, monkeypatch: Any, tmp_path: Path) -> None:
     await registered(url)
     async with connect(url, "") as server:
         session = await server.post("/auth/login", {"email": "ada@example.org", "password": PASSWORD})

@@ -159,7 +159,7 @@ async def test_a_value_of_the_first_form_still_opens_and_is_sealed_anew(store: S
     assert await secret_rotation.count_stale() == 0
 
 
-def test_the_command_says_what_was_done(
+def test_the_command_prints_what_was_done(
     environ: dict[str, str], database: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in (environ | {"API_SECRET_KEY": ""}).items():

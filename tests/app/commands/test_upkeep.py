@@ -127,13 +127,15 @@ def test_a_database_server_that_is_away_is_one_line_for_every_command(
 
 
 @pytest.mark.parametrize("role", ["", " --role worker"])
-def test_doctor_says_in_one_line_that_a_stopped_system_does_not_run(stopped: Path, role: str, capsys: Captured) -> None:
+def test_doctor_prints_in_one_line_that_a_stopped_system_does_not_run(
+    stopped: Path, role: str, capsys: Captured
+) -> None:
     at = stopped.with_name("valkey.sock")
     told = f"not running: nothing answers at {at}; `watchkeeper up` starts everything\n"
     assert ran(f"doctor{role}", capsys) == (1, told, "")
 
 
-def test_doctor_says_so_too_when_its_redis_is_there_and_no_process(
+def test_doctor_prints_it_too_when_redis_runs_without_processes(
     stopped: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setenv("REDIS_URL", redis_url)

@@ -170,7 +170,7 @@ def test_what_clients_of_mysql_do_not_know_is_refused(query):
         ("redis://h?tls=true", "", Encryption(tls=True)),
     ],
 )
-def test_what_redis_is_told_is_honoured(text, database, encryption):
+def test_redis_options_of_a_connection_string_are_used(text, database, encryption):
     target = Redis(connection_string=text)
     login = redis_parameters(target)
     assert (login.database, redis_encryption(target, login)) == (database, encryption)
@@ -190,7 +190,7 @@ def test_what_redis_is_told_is_honoured(text, database, encryption):
         ("authMechanism=SCRAM-SHA-256&authSource=admin", Encryption(tls=False)),
     ],
 )
-def test_what_mongodb_is_told_is_honoured(query, encryption):
+def test_mongodb_options_of_a_connection_string_are_used(query, encryption):
     assert mongodb_cluster(Mongodb(connection_string=f"mongodb://u:p@h1:1,h2/d?{query}")).encryption == encryption
 
 
@@ -213,7 +213,7 @@ def test_what_mongodb_is_told_is_honoured(query, encryption):
         ("mssql+pyodbc://u:p@h/d?driver=ODBC+Driver+17", ("h", 1433, "u", "p", "d"), Encryption(tls=True)),
     ],
 )
-def test_what_sql_server_is_told_is_honoured(text, login, encryption):
+def test_sql_server_options_of_a_connection_string_are_used(text, login, encryption):
     target = Sqlserver(connection_string=text)
     found = sqlserver_parameters(target)
     assert (found.host, found.port, found.username, found.password, found.database) == login

@@ -40,5 +40,5 @@ def test_a_channel_that_needs_more_is_refused_to_less() -> None:
     assert refusal.details == {"channel": "logs", "needs": "operator"}
 
 
-def test_every_source_says_how_much_is_kept() -> None:
+def test_every_source_declares_its_backlog() -> None:
     assert {feed.source for feed in channels.CHANNEL_KINDS} <= set(channels.SOURCES)

@@ -32,7 +32,7 @@ async def test_each_event_is_a_message_of_its_own(ear: Ears) -> None:
     assert (first["type"], first["event"], first["monitor_id"]) == ("event", "monitor.down", ONE)
 
 
-async def test_who_follows_one_channel_hears_nothing_of_the_other(ear: Ears) -> None:
+async def test_a_subscriber_of_one_channel_gets_nothing_of_the_other(ear: Ears) -> None:
     listener = ear("events")
     await live.publish([beat()], [event()])
     await listener.until(1)
@@ -50,7 +50,7 @@ async def test_a_monitors_channel_carries_its_own_heartbeats_under_their_number(
     assert message["seq"] == whole.heard[1]["seq"]
 
 
-async def test_who_left_hears_nothing_more(hub: Hub, ear: Ears) -> None:
+async def test_an_ended_subscriber_gets_nothing_more(hub: Hub, ear: Ears) -> None:
     stays, leaves = ear("events"), ear("events")
     hub.unsubscribe("events", leaves.reader)
     await live.publish(events=[event()])
@@ -76,7 +76,7 @@ async def test_a_cut_connection_costs_no_message(ear: Ears) -> None:
     assert listener.told == ["event", "event"]
 
 
-async def test_an_outage_of_redis_is_survived_and_what_could_not_be_told_is_a_gap(
+async def test_an_outage_of_redis_is_survived_and_unpublished_messages_are_a_gap(
     fragile_hub: Hub, stoppable: Stoppable
 ) -> None:
     listener = Ear(fragile_hub).follow("events", f"monitor:{ONE}")
@@ -132,7 +132,7 @@ async def test_replay_marks_what_redis_no_longer_holds(hub: Hub, ear: Ears) -> N
     assert (lost, kept.seq) == (LiveMessage("events", second), third)
 
 
-async def test_replay_without_a_tape_is_one_gap(hub: Hub) -> None:
+async def test_replay_without_a_buffer_is_one_gap(hub: Hub) -> None:
     assert await replayed(hub, "events", 5, upto=9) == [LiveMessage("events", 9)]
 
 
@@ -145,7 +145,7 @@ async def test_a_message_nobody_can_read_ends_nothing(queue: Settings, ear: Ears
     assert listener.told == ["event"]
 
 
-async def test_two_databases_of_one_redis_do_not_hear_each_other(hub: Hub, ear: Ears) -> None:
+async def test_two_databases_of_one_redis_are_separate(hub: Hub, ear: Ears) -> None:
     listener = ear("events")
     await queues.client().publish("wk:live:1", b"events 99999999999999\n{}")
     await live.publish(events=[event()])

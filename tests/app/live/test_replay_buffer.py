@@ -9,11 +9,11 @@ from app.settings import Settings
 from tests.app.live.ears import beat, event
 
 
-async def test_nothing_to_tell_needs_no_redis() -> None:
+async def test_nothing_to_publish_needs_no_redis() -> None:
     await live.publish([], [])
 
 
-async def test_the_tape_is_bounded_and_forgotten_when_idle(queue: Settings) -> None:
+async def test_the_replay_buffer_is_bounded_and_expires_when_idle(queue: Settings) -> None:
     for _ in range(12):
         await live.publish(events=[event() for _ in range(100)])
     assert SOURCES["events"] <= await queues.client().xlen(replay_buffer.stream_key("events")) < SOURCES["events"] + 101
@@ -28,7 +28,7 @@ async def test_numbers_are_contiguous_and_start_at_the_clock(queue: Settings) ->
     assert numbers[0] > 1_600_000_000_000
 
 
-async def test_the_text_on_the_tape_has_its_number(queue: Settings) -> None:
+async def test_messages_in_the_replay_buffer_have_their_number(queue: Settings) -> None:
     await live.publish(heartbeats=[beat(msg='"seq":0, "seq":')])
     ((seq, text),) = [entry async for entry in replay_buffer.messages_since(queues.client(), "heartbeats", 0)]
     assert text.startswith(b'{"type":"heartbeats","seq":%d,"channel"' % seq)
@@ -42,7 +42,7 @@ async def test_a_redis_that_is_away_does_not_stop_the_ingest(settings: Settings)
     assert replay_buffer._unpublished == {"heartbeats": 1, "events": 2}
 
 
-async def test_what_was_not_told_leaves_a_hole_in_the_numbers(queue: Settings) -> None:
+async def test_unpublished_messages_leave_a_gap_in_the_numbers(queue: Settings) -> None:
     await live.publish(events=[event()])
     replay_buffer._unpublished["events"] = 3
     await live.publish(events=[event()])

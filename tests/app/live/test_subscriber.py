@@ -47,7 +47,7 @@ async def test_messages_arrive_once_and_in_order() -> None:
     assert [one["seq"] for one in peer.got] == [5, 6]
 
 
-async def test_a_slow_reader_loses_the_oldest_and_is_told_which() -> None:
+async def test_a_slow_reader_loses_the_oldest_and_gets_the_gap() -> None:
     peer = Peer()
     reader = LiveSubscriber(peer.take)
     reader.follow("a", 0)
@@ -60,7 +60,7 @@ async def test_a_slow_reader_loses_the_oldest_and_is_told_which() -> None:
     assert [one["seq"] for one in peer.got[1:]] == list(range(11, BACKLOG + 11))
 
 
-async def test_a_rare_channel_pushed_out_by_a_busy_one_is_told_without_a_next_message() -> None:
+async def test_a_rare_channel_pushed_out_by_a_busy_one_gets_a_gap_without_a_next_message() -> None:
     peer = Peer()
     reader = LiveSubscriber(peer.take)
     reader.follow("rare", 0)
@@ -115,5 +115,5 @@ async def _sent(sends: list[tuple[str, int]]) -> list[Any]:
     return peer.got
 
 
-def test_the_backlog_is_what_the_page_on_the_websocket_says() -> None:
+def test_the_backlog_is_as_documented_on_the_websocket_page() -> None:
     assert subscriber.BACKLOG == 256

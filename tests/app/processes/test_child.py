@@ -48,7 +48,7 @@ def test_a_child_that_runs_has_not_ended_and_is_not_due(nap: ChildProcess) -> No
     assert (nap.is_running(), nap.poll_exit(), nap.is_due()) == (True, None, False)
 
 
-def test_a_killed_child_says_how_it_ended_and_is_due_again(nap: ChildProcess) -> None:
+def test_a_killed_child_reports_how_it_ended_and_is_due_again(nap: ChildProcess) -> None:
     os.kill(nap.start(), signal.SIGKILL)
     until(lambda: not nap.is_running())
     assert nap.poll_exit() == "killed by SIGKILL"

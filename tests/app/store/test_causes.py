@@ -30,7 +30,7 @@ def sealed(store):
     sealing.prepare(store)
 
 
-async def test_behind_a_parent_that_is_down_only_the_parent_is_told():
+async def test_behind_a_parent_that_is_down_only_the_parent_is_alerted():
     await channel()
     router = await monitor("Router")
     one = await monitor("web", router)
@@ -122,7 +122,7 @@ async def test_it_waits_while_the_parent_fails_with_retries_left():
         (GroupAlerts.MEMBERS, Reason(ReasonCode.MEMBERS_ALERT), None),
     ],
 )
-async def test_a_group_says_who_tells(alerts, group_reason, member_reason):
+async def test_a_group_decides_who_alerts(alerts, group_reason, member_reason):
     await channel()
     member = await monitor("web")
     group = await monitor("Shop", config=Group(members=[member], alerts=alerts))
@@ -133,7 +133,7 @@ async def test_a_group_says_who_tells(alerts, group_reason, member_reason):
     assert found[member, "monitor.down"].reason == member_reason
 
 
-async def test_the_end_of_an_outage_that_was_called_for_again_is_not_told_while_that_waits():
+async def test_the_end_of_a_released_outage_is_held_while_that_waits():
     await channel()
     router = await monitor("Router")
     one = await monitor("web", router)
@@ -150,7 +150,7 @@ async def told_after(reopened_ms: int) -> list[str]:
     return await settled(reopened_ms + 76 * SECOND)  # an interval of 60 s and a timeout of 16 s
 
 
-async def test_a_child_that_stays_down_is_told_after_its_parent_is_back():
+async def test_a_child_that_stays_down_is_alerted_after_its_parent_is_back():
     await channel()
     router = await monitor("Router")
     one = await monitor("web", router)
@@ -178,7 +178,7 @@ async def test_a_child_that_is_back_with_its_parent_stays_untold():
     assert sorted(told) == sorted(["monitor.down: recovered_with_parent", "monitor.up: not_alerted", SENT_UP])
 
 
-async def test_a_channel_that_hears_nothing_of_the_cause_hears_of_what_it_does():
+async def test_a_channel_not_subscribed_to_the_parent_is_alerted_for_the_child():
     router, near = await monitor("Router"), (await channels.create(make.channel())).id
     await monitor("web", router, notification_channel_ids=[near])
     await channel(name="all")
@@ -190,7 +190,7 @@ async def test_a_channel_that_hears_nothing_of_the_cause_hears_of_what_it_does()
     assert [row["monitor_id"] for row in told] == [ids["web"]]
 
 
-async def test_what_was_heard_of_an_earlier_outage_of_the_cause_is_no_excuse():
+async def test_an_earlier_alert_of_the_parent_suppresses_no_later_one():
     near = (await channels.create(make.channel())).id
     router = await monitor("Router", notification_channel_ids=[near])
     await fails(router)
@@ -203,7 +203,7 @@ async def test_what_was_heard_of_an_earlier_outage_of_the_cause_is_no_excuse():
     assert await settled(NOW + 3 * STEP) == [SENT_DOWN]
 
 
-async def test_the_nearest_cause_that_the_channel_hears_of_is_named():
+async def test_the_nearest_parent_that_the_channel_subscribes_to_is_named():
     near = (await channels.create(make.channel())).id
     router = await monitor("Router", notification_channel_ids=[near])
     switch = await monitor("Switch", router)
@@ -227,7 +227,7 @@ async def test_an_escalation_that_was_held_back_is_called_for_when_the_outage_la
     assert await told_after(NOW + 2 * STEP) == [SENT_DOWN, "incident.escalated: send", SENT_UP]
 
 
-async def test_what_was_called_for_again_and_lasted_is_told_though_the_night_held_it():
+async def test_a_released_outage_that_lasted_is_sent_though_quiet_hours_held_it():
     router = await monitor("Router")
     one = await monitor("web", router)
     await channel(quiet_hours=QuietHours(start="00:00", end="23:59"))

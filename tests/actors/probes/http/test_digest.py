@@ -172,7 +172,7 @@ async def test_a_proof_covers_the_body_where_it_must(check):
 
 
 @pytest.mark.parametrize(("stale", "seen"), [(1, UP), (2, DOWN)])
-async def test_a_nonce_that_has_ended_is_asked_for_once_more(check, stale, seen):
+async def test_an_expired_nonce_is_requested_once_more(check, stale, seen):
     async with serving(asking("MD5", "auth", stale=stale)) as target:
         assert (await check(Http(url=target.url(), auth=ANN))).status is seen
     assert len(target.heads) == 3
@@ -186,7 +186,7 @@ async def test_an_algorithm_that_checks_do_not_have_is_named(check):
     assert outcome.message == "the server asks for Digest by SHA-512-256, and checks have MD5 and SHA-256"
 
 
-async def test_whoever_asks_for_no_proof_gets_none(check):
+async def test_no_proof_is_sent_when_none_is_required(check):
     async with serving(answering()) as target:
         assert (await check(Http(url=target.url(), auth=ANN))).status is UP
     assert ["authorization" in head.lower() for head in target.heads] == [False]

@@ -99,7 +99,7 @@ async def test_check_hosts_that_hang_do_not_answer(tools_with, monkeypatch) -> N
             one.close()
 
 
-async def test_many_who_ask_at_once_ask_the_check_hosts_once() -> None:
+async def test_concurrent_callers_share_one_check_of_the_anchors() -> None:
     asked: list[str] = []
 
     class Counting(Egress):
@@ -115,7 +115,7 @@ async def test_many_who_ask_at_once_ask_the_check_hosts_once() -> None:
     names.close()
 
 
-async def test_several_monitors_that_names_of_ours_kept_us_from_asking_look_like_no_network(tools_with) -> None:
+async def test_several_monitors_blocked_by_our_own_resolver_look_like_no_network(tools_with) -> None:
     tools = await tools_with()
     for series in range(1, MIN_BLOCKED_MONITORS + 1):
         assert not await tools.uplink.seems_down()

@@ -87,7 +87,7 @@ def test_garbage_is_broken_or_nothing_but_never_an_error_of_ours(name, garbage, 
 
 
 @pytest.mark.parametrize("name", ["gzip", "br", "zstd"])
-def test_a_page_that_is_not_packed_as_it_says_is_broken(name):
+def test_a_page_with_a_wrong_content_encoding_is_broken(name):
     with pytest.raises(content_codings.UndecodableBody, match="the body's packing is broken"):
         unpacked([name], b"<html>" * 100)
 

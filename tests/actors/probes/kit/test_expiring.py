@@ -44,7 +44,7 @@ async def test_a_failing_check_has_met_one_all_the_same(check, tmp_path, days):
 
 
 @pytest.mark.parametrize(("status", "wanted"), [("200 OK", True), ("500 Broken", True), ("200 OK", False)])
-async def test_an_address_is_looked_at_when_that_was_asked_for(check, tmp_path, status, wanted):
+async def test_an_address_is_checked_when_requested(check, tmp_path, status, wanted):
     async with serving(answering(status=status), tls=certificates.served(tmp_path, days=20)) as target:
         outcome = await check(Http(url=target.url(scheme="https"), check_cert_expiry=wanted))
     assert (outcome.expiring is not None) is wanted

@@ -20,7 +20,7 @@ def test_a_default_is_a_word_like_any_other():
     assert said("public", "192.0.2.1 is not a public address: refused") == "192.0.2.1 is not a public address: refused"
 
 
-def test_what_viewers_are_not_shown_of_an_address_is_masked_when_it_is_long_enough_to_be_a_token():
+def test_parts_of_an_address_as_long_as_a_token_are_masked_for_viewers():
     target = make.http(url="https://a.example/b?key=tea-and-cake&page=100", body="user=ann&pass=tea")
     seen = ProbeResult(message="no tea-and-cake after 100 ms", detail={"echo": "user=ann&pass=tea"})
     found = redact(seen, secret_holders(make.snapshot(target)))

@@ -48,7 +48,7 @@ def test_too_little_is_no_header_yet(data):
     assert element_bounds(data) is None
 
 
-def test_a_long_element_says_so():
+def test_a_long_element_has_a_long_length():
     assert element_bounds(element(0x30, b"a" * 300)) == (4, 304)
 
 
@@ -63,7 +63,7 @@ def test_a_long_element_says_so():
         ("(&)", b"\xa0\x00"),
     ],
 )
-def test_a_filter_is_written_as_the_rfc_says(text, found):
+def test_a_filter_is_encoded_as_in_the_rfc(text, found):
     assert encode_filter(text) == found
 
 

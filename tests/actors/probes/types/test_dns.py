@@ -106,13 +106,13 @@ async def test_a_name_that_does_not_resolve_is_down(check, host, kind, message):
 
 
 @pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED])
-async def test_a_named_server_that_will_not_say_is_down(check, rcode):
+async def test_a_named_server_that_refuses_is_down(check, rcode):
     async with naming(saying(rcode)) as port:
         outcome = await check(asking(port))
     assert (outcome.status, outcome.message) == (DOWN, f"the name server answered {rcode.name}")
 
 
-async def test_a_named_server_that_says_nothing_is_down(check, free_port):
+async def test_a_named_server_that_does_not_respond_is_down(check, free_port):
     outcome = await check(asking(free_port), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 
@@ -124,7 +124,7 @@ async def test_a_named_server_that_says_nothing_is_down(check, free_port):
         ("ns.test", "`resolver_server` must be the IP address of a name server"),
     ],
 )
-async def test_a_server_that_can_not_be_asked_is_unknown(check, server, message):
+async def test_an_unusable_server_is_unknown(check, server, message):
     outcome = await check(Dns(host="a.test", resolver_server=server))
     assert outcome.status is UNKNOWN
     assert outcome.message.endswith(message)
@@ -151,7 +151,7 @@ def machine_asks(monkeypatch):
         (dns.rcode.NXDOMAIN, DOWN, "there is no name a.test"),
     ],
 )
-async def test_what_our_own_name_server_says_of_itself_is_unknown(check, machine_asks, rcode, seen, message):
+async def test_errors_of_our_own_name_server_are_unknown(check, machine_asks, rcode, seen, message):
     async with naming(saying(rcode)) as port:
         machine_asks(port)
         outcome = await check(Dns(host="a.test"))

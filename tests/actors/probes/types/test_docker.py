@@ -144,7 +144,7 @@ async def test_a_containers_own_check_counts(check, engine):
         ({"Status": "running", "Health": {"Status": "unhealthy", "Log": []}}, "the container is unhealthy"),
     ],
 )
-def test_states_read_as_people_say_them(state, message):
+def test_states_are_plain_words(state, message):
     with pytest.raises(TargetFailed) as failed:
         evaluate_state(convert(state, ContainerState), detailed=False)
     assert str(failed.value) == message
@@ -187,7 +187,7 @@ async def test_a_daemon_that_does_not_run_is_down(check, tools, tmp_path, free_p
 
 
 @pytest.mark.parametrize("policy", [EgressPolicy(), EgressPolicy(sockets=[])])
-async def test_a_socket_that_is_not_listed_tells_nothing_of_the_machine(check, tools, tmp_path, policy):
+async def test_a_socket_that_is_not_listed_reveals_nothing_of_the_machine(check, tools, tmp_path, policy):
     """Whether it is there, answers, is a file, a folder, or may not be opened: one answer, and no connection."""
     tools.egress.use_policy(policy)
     (tmp_path / "file").write_text("x")

@@ -123,14 +123,14 @@ async def test_a_redirect_is_followed_and_an_absent_domain_is_down(check):
         ({}, 429, "RDAP answered 429"),
     ],
 )
-async def test_a_registry_that_does_not_say_is_unknown(check, answer, status, message):
+async def test_a_registry_without_a_date_is_unknown(check, answer, status, message):
     async with rdap(answer, status) as (url, _):
         outcome = await check(asking(url))
     assert outcome.status is UNKNOWN
     assert outcome.message.startswith(f"nobody says when shop.example ends: {message}")
 
 
-async def test_whois_is_asked_where_rdap_does_not_say(check, free_port):
+async def test_whois_is_queried_when_rdap_has_no_date(check, free_port):
     words = f"Domain Name: SHOP.EXAMPLE\r\nRegistry Expiry Date: {ends_in(90)}\r\nRegistrar: Names Ltd\r\n"
 
     async def whois(reader, writer):
@@ -180,7 +180,7 @@ async def test_a_whois_server_may_refer_to_another_but_not_for_ever(check):
         (b"refer: 169.254.169.254\r\n", UNKNOWN, "169.254.169.254 is a cloud metadata address: refused"),
     ],
 )
-async def test_what_whois_says_instead_is_told_apart(check, words, seen, message):
+async def test_other_replies_of_whois_are_distinguished(check, words, seen, message):
     async def whois(reader, writer):
         await reader.readline()
         writer.write(words)
@@ -249,6 +249,6 @@ def test_prose_without_end_is_read_as_far_as_it_goes():
     "wrong",
     [{"domain": "example"}, {"domain": "a.b\r\nc"}, {"rdap_url": "", "whois_server": None}, {"rdap_url": "ftp://x"}],
 )
-def test_a_target_that_can_not_be_asked_is_refused(wrong):
+def test_an_unusable_target_is_refused(wrong):
     with pytest.raises(ValidationError):
         convert({"type": "domain", "domain": "shop.example", **wrong}, Domain)

@@ -84,7 +84,7 @@ def at(port: int, **fields: Any) -> Grpc:
         ("other", DOWN, "the server knows no service of that name"),
     ],
 )
-async def test_a_server_says_whether_it_serves(check, service, seen, message):
+async def test_a_server_reports_whether_it_serves(check, service, seen, message):
     async with serving() as port:
         outcome = await check(at(port, service=service), detailed=True)
     assert outcome.status is seen
@@ -114,7 +114,7 @@ async def test_a_method_is_called_as_reflection_describes_it(check, fields, seen
     assert outcome.message.startswith(message)
 
 
-async def test_a_server_without_reflection_says_so(check):
+async def test_a_server_without_reflection_is_reported(check):
     async with serving(reflected=False) as port:
         outcome = await check(at(port, method=f"{HEALTH}/Check"))
     assert outcome.status is DOWN
@@ -213,8 +213,9 @@ async def test_a_server_that_sends_without_end_keeps_no_connection_open(check):
         await check(at(port), timeout_ms=300)  # which loads the library
         before = descriptors()
         outcomes = [await check(at(port), timeout_ms=300) for _ in range(5)]
-        await asyncio.sleep(0.1)
-        assert descriptors() <= before + 1
+        async with asyncio.timeout(20):
+            while descriptors() > before + 1:
+                await asyncio.sleep(0.01)
     assert {one.status for one in outcomes} == {DOWN}
 
 
@@ -236,7 +237,7 @@ async def test_a_server_that_speaks_something_else_is_down(check, script):
     assert outcome.status is DOWN
 
 
-async def test_a_server_that_says_nothing_is_cut_off(check):
+async def test_a_silent_server_times_out(check):
     async with talking(saying(b"", then_hanging=True)) as port:
         outcome = await check(at(port), timeout_ms=500)
     assert (outcome.status, outcome.message) == (DOWN, "no answer within 0.5 s")

@@ -25,7 +25,7 @@ UP, DOWN, DEGRADED = Status.UP, Status.DOWN, Status.DEGRADED
         (("301-301",), {301}, {302}),
     ],
 )
-def test_a_code_a_class_and_a_range_say_which_answers_are_good(codes, inside, outside):
+def test_codes_classes_and_ranges_define_good_responses(codes, inside, outside):
     assert inside <= accepted_statuses(codes)
     assert not outside & accepted_statuses(codes)
 
@@ -162,7 +162,7 @@ async def test_an_address_with_an_impossible_port_is_not_the_targets_failure(che
 
 @pytest.mark.parametrize("path", ["/x?type=application%2Fgzip&sig=a%3D%2C%27", "/%41%2F", "/a/../b?", "/?a[]=%zz"])
 @pytest.mark.parametrize("kind", [Http, Website])
-async def test_an_address_is_asked_as_it_was_configured(check, kind, path):
+async def test_an_address_is_requested_as_configured(check, kind, path):
     async with serving(answering()) as target:
         assert (await check(kind(url=target.url(path)))).status is UP
     assert target.heads[0].split(" ", 2)[1] == path.replace("%zz", "%25zz")
@@ -191,7 +191,7 @@ async def test_a_redirect_is_followed_byte_for_byte(check, location, asked):
 
 @pytest.mark.parametrize("method", [Method.POST, Method.PUT, Method.PATCH, Method.DELETE])
 @pytest.mark.parametrize("encoding", [None, Encoding.JSON])
-async def test_a_request_without_a_body_says_nothing_of_its_type(check, method, encoding):
+async def test_a_request_without_a_body_has_no_content_type(check, method, encoding):
     async with serving(answering()) as target:
         assert (await check(Http(url=target.url(), method=method, encoding=encoding))).status is UP
         assert (await check(Website(url=target.url(), method=method))).status is UP

@@ -78,7 +78,7 @@ async def test_a_topic_that_is_not_there_is_down_and_nobody_makes_it(check, brok
         assert outcome.message.startswith("the topic does not exist")
 
 
-async def test_a_topic_is_made_where_that_is_asked_for(check, brokers):
+async def test_a_topic_is_created_when_configured(check, brokers):
     made_now = asking(*brokers, topic="made-by-the-check", allow_auto_topic_creation=True)
     assert (await check(made_now)).status is UP
     assert (await check(asking(*brokers, topic="made-by-the-check"))).status is UP
@@ -95,7 +95,7 @@ async def test_brokers_that_do_not_answer_are_passed_over(check, brokers, free_p
     assert outcome.status is UP, outcome.message
 
 
-async def test_where_none_answers_each_ones_fault_is_told(check, free_port):
+async def test_when_no_broker_responds_each_error_is_reported(check, free_port):
     refusing = f"127.0.0.1:{free_port}"
     async with saying() as silent, saying(b"HTTP/1.1 400 Bad Request\r\n\r\n") as web:
         hanging, strange = f"127.0.0.1:{silent}", f"127.0.0.1:{web}"
@@ -178,13 +178,13 @@ async def test_a_hostile_broker_is_down(check, said, message):
     assert (outcome.status, outcome.message) == (DOWN, message)
 
 
-async def test_a_broker_that_says_nothing_is_down(check):
+async def test_a_silent_broker_is_down(check):
     async with saying() as port:
         outcome = await check(at(port), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 
 
-async def test_a_leader_is_reached_through_the_door_too(check):
+async def test_a_leader_is_subject_to_the_egress_policy(check):
     async with saying(VERSIONS, metadata(b"169.254.169.254", 80)) as port:
         led = await check(at(port))
     direct = await check(asking("169.254.169.254:80"))
@@ -244,7 +244,7 @@ def test_the_checksum_is_that_of_rfc_3720():
         ({"mechanism": "GSSAPI"}, "Invalid enum value"),
     ],
 )
-def test_what_can_not_be_asked_is_not_taken(changes, message):
+def test_an_unusable_config_is_refused(changes, message):
     usual = {"brokers": ["kafka.lan:9092", "[fd00::1]:9092"], "topic": "beats", "message": "x"}
     assert msgspec.convert(usual, KafkaProducer).mechanism == "PLAIN"
     with pytest.raises(msgspec.ValidationError, match=message):

@@ -31,7 +31,7 @@ def asking(port, protocol=SMTP, **changes):
 
 
 @BOTH
-async def test_a_mailbox_server_greets_and_says_what_it_can(check, dovecot, protocol):
+async def test_a_mailbox_server_greets_and_lists_its_capabilities(check, dovecot, protocol):
     outcome = await check(asking(dovecot[protocol], protocol), detailed=True)
     assert (outcome.status, outcome.code) == (UP, ANSWERED)
     assert "Dovecot" in outcome.detail["welcome_message"]
@@ -50,14 +50,14 @@ async def test_messages_are_counted_after_a_login(check, dovecot, protocol, secu
 
 
 @BOTH
-async def test_a_wrong_password_is_down_and_not_told(check, dovecot, protocol):
+async def test_a_wrong_password_is_down_and_not_shown(check, dovecot, protocol):
     outcome = await check(asking(dovecot[protocol], protocol, username="watch", password="wr{3}ong"))
     assert outcome.status is DOWN
     assert outcome.message.startswith("the login was refused: ")
     assert "wr{3}ong" not in f"{outcome.message} {outcome.detail}"
 
 
-async def test_smtp_says_what_it_can(check, tmp_path):
+async def test_smtp_lists_its_capabilities(check, tmp_path):
     async with posting(starttls=certificates.served(tmp_path)) as port:
         outcome = await check(asking(port), detailed=True)
     assert (outcome.status, outcome.detail["ehlo_code"], outcome.detail["ehlo_message"]) == (UP, 250, "box.test")
@@ -159,7 +159,7 @@ async def test_what_is_no_mail_server_is_down(check, protocol, words, message):
         ([b"250-box\r\n250 STARTTLS\r\n", b"hello\r\n"], "the answer is not SMTP: 'hello'"),
     ],
 )
-async def test_a_refusal_says_of_what(check, replies, message):
+async def test_a_refusal_names_the_command(check, replies, message):
     async with talking(conversing(b"220 box\r\n", *replies)) as port:
         outcome = await check(asking(port, security=MailSecurity.STARTTLS))
     assert (outcome.status, outcome.message) == (DOWN, message)
@@ -314,7 +314,7 @@ async def test_a_domain_may_take_its_mail_itself_or_none(check, machine_asks, ex
         {"protocol": "imap", "resolve_mx": True},
     ],
 )
-def test_a_target_that_would_say_something_else_is_refused(wrong):
+def test_a_target_that_would_inject_a_command_is_refused(wrong):
     with pytest.raises(ValidationError):
         convert({"type": "mail", "host": "box.test", "protocol": "smtp", **wrong}, Mail)
 

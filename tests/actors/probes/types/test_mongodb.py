@@ -117,7 +117,7 @@ async def test_what_the_server_refuses_is_down_in_its_words(check, server):
     assert outcome.message.startswith("the server answered: ")
 
 
-async def test_the_first_host_that_lets_us_in_is_asked(check, server, free_port):
+async def test_the_first_reachable_host_is_used(check, server, free_port):
     text = f"mongodb://127.0.0.1:{free_port},127.0.0.1:{server}/shop?replicaSet=rs0&retryWrites=true&w=majority"
     counting = Mongodb(connection_string=text, command='{"count": "carts"}', assertions=[Value(expected="3")])
     assert (await check(counting)).status is UP
@@ -316,7 +316,7 @@ async def test_a_hostile_answer_is_down(check, said, message):
     assert (outcome.status, outcome.message) == (DOWN, message)
 
 
-async def test_a_server_that_says_nothing_is_down(check):
+async def test_a_silent_server_is_down(check):
     async with saying() as port:
         outcome = await check(asking(port), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)

@@ -74,7 +74,7 @@ async def test_the_first_field_of_the_first_row_is_what_assertions_see(check, se
         ("SELECT 'unended", "You have an error in your SQL syntax"),
     ],
 )
-async def test_nothing_can_be_changed_and_the_server_says_why(check, server, query, message):
+async def test_writes_are_refused_in_the_words_of_the_server(check, server, query, message):
     outcome = await check(asking(server, query))
     assert outcome.status is DOWN
     assert outcome.message.startswith(f"the server answered: {message}"), outcome.message
@@ -149,7 +149,7 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
     assert misnamed.message.startswith("certificate not valid: Hostname mismatch")
 
 
-async def test_a_connection_string_says_it_all(check, server):
+async def test_a_connection_string_sets_every_field(check, server):
     target = Mysql(connection_string=f"mysql://ada:se%20same%2F%23@127.0.0.1:{server}/shop", query="SHOW TABLES")
     assert (await check(target)).status is UP
     assert (await check(Mysql(connection_string="mysql://127.0.0.1/?ssl-mode=perhaps"))).status is UNKNOWN
@@ -184,7 +184,7 @@ async def test_something_else_on_the_port_is_down(check, said):
     assert outcome.status is DOWN, outcome.message
 
 
-async def test_a_server_that_says_nothing_is_down(check):
+async def test_a_silent_server_is_down(check):
     async with saying() as port:
         outcome = await check(asking(port), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
@@ -194,7 +194,7 @@ async def test_checks_go_nowhere_near_metadata(check):
     assert (await check(asking(80, host="169.254.169.254"))).status is UNKNOWN
 
 
-def test_both_families_are_told_the_limit_in_their_own_words():
+def test_both_families_get_the_limit_in_their_own_dialect():
     assert "max_statement_time = 1.5," in query_statements("SELECT 1", "10.11.6-MariaDB", 1_500)[0]
     assert "max_execution_time = 1500," in query_statements("SELECT 1", "8.4.0", 1_500)[0]
 

@@ -83,7 +83,7 @@ def replying(**fields):
 
 @pytest.mark.parametrize(("failure_status", "seen"), [(FailureStatus.DEGRADED, DEGRADED), (FailureStatus.DOWN, DOWN)])
 @pytest.mark.parametrize("ahead_s", [3_600, -3_600])
-async def test_clocks_that_differ_are_told(check, failure_status, seen, ahead_s):
+async def test_clocks_that_differ_are_reported(check, failure_status, seen, ahead_s):
     async with datagrams(replying(ahead_s=ahead_s)) as port:
         near = await check(at(port, max_offset=5_000_000))
         far = await check(at(port, max_offset=500, failure_status=failure_status))
@@ -101,7 +101,7 @@ async def test_clocks_that_differ_are_told(check, failure_status, seen, ahead_s)
         ({"flags": 0xE4}, "the server doesn't know the time itself: not synchronised"),
     ],
 )
-async def test_a_server_that_says_no_is_down(check, fields, message):
+async def test_a_server_that_refuses_is_down(check, fields, message):
     async with datagrams(replying(**fields)) as port:
         outcome = await check(at(port))
     assert (outcome.status, outcome.message) == (DOWN, message)
@@ -122,7 +122,7 @@ async def test_what_is_no_answer_to_us_is_passed_over(check, answers):
     assert (outcome.status, outcome.code, outcome.message) == (DOWN, NO_ANSWER, "no answer to 3 requests")
 
 
-async def test_a_lost_packet_is_asked_for_again(check):
+async def test_a_lost_packet_is_sent_again(check):
     asked = []
 
     def forgetful(data):

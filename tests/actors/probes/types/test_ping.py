@@ -34,7 +34,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize(("host", "size"), [("127.0.0.1", 56), ("::1", 56), ("localhost", 0), ("127.0.0.1", 40_000)])
-async def test_a_host_that_answers_is_up_where_we_may_ask(check, host, size):
+async def test_a_host_that_replies_is_up_where_pings_are_permitted(check, host, size):
     outcome = await check(Ping(host=host, packet_size=size), detailed=True)
     if outcome.message == NOT_PERMITTED:
         assert outcome.status is Status.UNKNOWN
@@ -49,14 +49,14 @@ async def test_nobody_pings_metadata_or_everybody(check):
         assert outcome.message.endswith("refused")
 
 
-def test_a_worker_that_may_not_ping_says_what_to_do():
+def test_a_worker_without_permission_explains_what_to_do():
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_RIGHTS], capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout.strip() in {NOT_PERMITTED, ""}  # nothing where the kernel lets everybody ping
 
 
-async def test_a_count_is_asked_for_and_averaged(check):
+async def test_a_count_is_sent_and_averaged(check):
     target = Ping(host="127.0.0.1", count=3, max_loss=0, assertions=[Value(operator=Operator.LESS, expected="1000")])
     outcome = await check(target, detailed=True)
     if outcome.message == NOT_PERMITTED:
@@ -66,7 +66,7 @@ async def test_a_count_is_asked_for_and_averaged(check):
         assert outcome.detail["rtt_min_ms"] <= outcome.detail["rtt_ms"] <= outcome.detail["rtt_max_ms"]
 
 
-async def test_answers_that_vary_are_told(check):
+async def test_jitter_is_reported(check):
     outcome = await check(Ping(host="127.0.0.1", count=5, max_jitter=0.000001))
     if outcome.message != NOT_PERMITTED:
         assert outcome.status is Status.DEGRADED
@@ -112,7 +112,7 @@ asyncio.run(main())
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="a network of its own takes root (unshare, of util-linux)")
-def test_a_host_that_is_silent_is_down_and_one_that_is_so_at_times_is_told():
+def test_a_silent_host_is_down_and_lost_packets_are_reported():
     done = subprocess.run(
         ["unshare", "--net", sys.executable, "-c", SILENCE], capture_output=True, text=True, timeout=30, check=True
     )

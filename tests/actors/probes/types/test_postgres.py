@@ -66,7 +66,7 @@ async def test_the_first_field_of_the_first_row_is_what_assertions_see(check, se
         ("SELECT * FROM nowhere", 'relation "nowhere" does not exist'),
     ],
 )
-async def test_nothing_can_be_changed_and_the_server_says_why(check, server, query, message):
+async def test_writes_are_refused_in_the_words_of_the_server(check, server, query, message):
     outcome = await check(asking(server, query))
     assert outcome.status is DOWN
     assert outcome.message.startswith(f"the server answered: {message}"), outcome.message
@@ -158,7 +158,7 @@ async def test_a_port_nobody_listens_on_is_down(check, free_port):
         (SslMode.VERIFY_FULL, False, DOWN),
     ],
 )
-async def test_tls_is_as_strict_as_asked_for(check, server, mode, trusting, seen):
+async def test_tls_is_as_strict_as_configured(check, server, mode, trusting, seen):
     ca = certificates.authority()[0].public_bytes(Encoding.PEM).decode() if trusting else ""
     query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
     encrypted = Value(expected="false" if mode is SslMode.DISABLE else "true")
@@ -167,7 +167,7 @@ async def test_tls_is_as_strict_as_asked_for(check, server, mode, trusting, seen
     assert seen is UP or outcome.message.startswith("certificate not valid: ")
 
 
-async def test_the_certificate_must_be_for_the_name_that_was_asked(check, server):
+async def test_the_certificate_must_be_for_the_configured_name(check, server):
     ca = certificates.authority()[0].public_bytes(Encoding.PEM).decode()
     chosen = {"host": "localhost", "ca_cert": ca}
     lenient = await check(asking(server, sslmode=SslMode.VERIFY_CA, **chosen))
@@ -176,7 +176,7 @@ async def test_the_certificate_must_be_for_the_name_that_was_asked(check, server
     assert (strict.status, strict.message[:40]) == (DOWN, "certificate not valid: Hostname mismatch"[:40])
 
 
-async def test_a_connection_string_says_it_all(check, server):
+async def test_a_connection_string_sets_every_field(check, server):
     text = f"postgres://ada:se%20same%2F%23@127.0.0.1:{server}/postgres?sslmode="
     assert (await check(Postgres(connection_string=f"{text}require"))).status is UP
     assert (await check(Postgres(connection_string=f"{text}verify-full"))).status is DOWN
@@ -193,7 +193,7 @@ async def test_something_else_on_the_port_is_down(check, said):
             assert outcome.status is DOWN, outcome.message
 
 
-async def test_a_server_that_says_nothing_is_down(check):
+async def test_a_silent_server_is_down(check):
     async with saying() as port:
         outcome = await check(asking(port), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)

@@ -82,7 +82,7 @@ async def test_a_broker_without_an_alarm_that_takes_the_sign_in_is_up(check, bro
     assert (outcome.status, outcome.code, outcome.detail) == (UP, ANSWERED, {"node": broker[1]}), outcome.message
 
 
-async def test_each_of_the_two_can_be_asked_alone(check, broker, free_port):
+async def test_each_of_the_two_can_be_checked_alone(check, broker, free_port):
     assert (await check(asking(broker, host=""))).status is UP
     assert (await check(asking(broker, nodes=[]))).status is UP
     assert (await check(asking(broker, nodes=[], port=free_port))).message == "connection refused"
@@ -141,7 +141,7 @@ async def test_a_hostile_answer_is_down(check, said, message):
     assert (outcome.status, outcome.message) == (DOWN, message)
 
 
-async def test_a_server_that_says_nothing_is_down(check):
+async def test_a_silent_server_is_down(check):
     async with saying() as port:
         outcome = await check(Rabbitmq(host="127.0.0.1", port=port, username="ada"), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
@@ -152,7 +152,7 @@ async def test_checks_go_nowhere_near_metadata(check, where):
     assert (await check(Rabbitmq(username="ada", **where))).status is UNKNOWN
 
 
-def test_something_must_be_asked():
+def test_at_least_one_of_the_two_is_required():
     with pytest.raises(msgspec.ValidationError, match="needs `nodes`"):
         msgspec.convert({"username": "ada"}, Rabbitmq)
 

@@ -48,7 +48,7 @@ async def test_the_reply_is_what_assertions_see(check, server, command, value):
     assert (fails.status is DOWN) is (command == "ROLE")
 
 
-async def test_a_connection_string_says_it_all(check, server):
+async def test_a_connection_string_sets_every_field(check, server):
     target = Redis(connection_string=f"redis://ada:plugh@127.0.0.1:{server}/3", command="LLEN jobs")
     outcome = await check(target, detailed=True)
     assert (outcome.status, outcome.detail) == (UP, {"command": "LLEN jobs", "value": 3})
@@ -104,7 +104,7 @@ async def test_a_hostile_answer_is_down(check, said, message):
     assert (outcome.status, outcome.message) == (DOWN, message)
 
 
-async def test_a_server_that_says_nothing_is_down(check):
+async def test_a_silent_server_is_down(check):
     async with saying() as port:
         outcome = await check(asking(port), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
@@ -135,7 +135,7 @@ def test_a_command_that_could_change_something_is_not_taken(command):
         msgspec.convert({"host": "a.test", "command": command}, Redis)
 
 
-def test_where_it_is_must_be_said_once():
+def test_the_address_is_required_exactly_once():
     for config in ({}, {"host": "a.test", "connection_string": "redis://a.test"}):
         with pytest.raises(msgspec.ValidationError, match="needs either"):
             msgspec.convert(config, Redis)

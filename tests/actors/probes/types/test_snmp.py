@@ -179,7 +179,7 @@ async def test_an_object_that_is_not_there_is_down(check, server, fields):
         ({"community": "guessed"}, "no answer to 3 requests"),
     ],
 )
-async def test_whoever_may_not_ask_is_told_so(check, server, fields, message):
+async def test_an_unauthorized_request_explains_itself(check, server, fields, message):
     outcome = await check(at(server.port, **fields), timeout_ms=1_500)
     assert outcome.status is DOWN
     assert outcome.message.startswith(message)

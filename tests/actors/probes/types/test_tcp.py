@@ -31,7 +31,7 @@ async def cache(valkey, free_port):
         client.config_set("port", 0)
 
 
-async def test_a_real_server_says_what_it_should(check, cache):
+async def test_a_real_server_sends_what_is_expected(check, cache):
     told = await check(Tcp(host="127.0.0.1", port=cache, send="PING\r\n", expect="+PONG"), detailed=True)
     other = await check(Tcp(host="127.0.0.1", port=cache, send="NONSENSE\r\n", expect="+PONG"), timeout_ms=4_000)
     assert (told.status, told.code) == (UP, ANSWERED)
@@ -40,7 +40,7 @@ async def test_a_real_server_says_what_it_should(check, cache):
     assert other.detail["answer"].startswith("-ERR")
 
 
-async def test_without_anything_to_say_a_connection_is_enough(check):
+async def test_without_an_expectation_a_connection_is_enough(check):
     async with talking(saying(b"hello")) as port:
         outcome = await check(Tcp(host="127.0.0.1", port=port), detailed=True)
     assert (outcome.status, outcome.code, outcome.detail) == (UP, CONNECTED, {"address": "127.0.0.1"})
@@ -66,17 +66,17 @@ async def test_words_that_come_in_pieces_are_found(check):
 
 
 @pytest.mark.parametrize(
-    ("script", "message"),
+    ("script", "timeout_ms", "message"),
     [
-        (saying(b""), "the connection was closed without an answer"),
-        (saying(b"421 too busy", then_hanging=True), "'220' is not in the answer"),
-        (saying(b"", then_hanging=True), "no answer within 0.3 s"),
-        (saying(b"\xff\xfe\x00"), "'220' is not in the answer"),
+        (saying(b""), 30_000, "the connection was closed without an answer"),
+        (saying(b"421 too busy", then_hanging=True), 2_000, "'220' is not in the answer"),
+        (saying(b"", then_hanging=True), 300, "no answer within 0.3 s"),
+        (saying(b"\xff\xfe\x00"), 30_000, "'220' is not in the answer"),
     ],
 )
-async def test_what_was_heard_is_told_apart(check, script, message):
+async def test_every_kind_of_response_has_its_own_message(check, script, timeout_ms, message):
     async with talking(script) as port:
-        outcome = await check(Tcp(host="127.0.0.1", port=port, expect="220"), timeout_ms=300)
+        outcome = await check(Tcp(host="127.0.0.1", port=port, expect="220"), timeout_ms=timeout_ms)
     assert (outcome.status, outcome.message) == (DOWN, message)
     assert (outcome.code == NO_ANSWER) == message.startswith("no answer")
 

@@ -63,7 +63,7 @@ async def speaking(handler, *, tls=None, **options):
         (greet, {"subprotocol": "chat"}, DOWN, "the server did not choose the subprotocol chat"),
     ],
 )
-async def test_it_opens_and_says_what_it_should(check, handler, fields, seen, message):
+async def test_it_opens_and_receives_what_is_expected(check, handler, fields, seen, message):
     async with speaking(handler) as url:
         outcome = await check(WebSocket(url=url, **fields))
     assert (outcome.status, outcome.message or heartbeat_text(outcome.code)) == (seen, message)

@@ -76,7 +76,7 @@ def test_a_key_is_never_longer_than_services_take() -> None:
     assert len(alert_key(given.message(incident_id="x" * 999))) == 255
 
 
-def test_what_is_told_together_is_done_one_by_one_the_oldest_first() -> None:
+def test_a_digest_is_executed_member_by_member_the_oldest_first() -> None:
     down = given.message(incident_id="a", delivery_id="1")
     other = given.message(incident_id="b", delivery_id="2", at=given.AT + timedelta(seconds=1))
     up = given.message(

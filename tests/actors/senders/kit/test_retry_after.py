@@ -44,6 +44,6 @@ def test_the_wait_is_read_from_the_body_or_from_the_header(header: str, body: by
 
 
 @for_any(st.text(), st.binary())
-def test_whatever_is_said_the_wait_is_none_or_sane(header: str, body: bytes) -> None:
+def test_every_retry_after_gives_no_wait_or_a_sane_one(header: str, body: bytes) -> None:
     wait_s = parse_retry_after(header, body, AT)
     assert wait_s is None or 0 <= wait_s <= MAX_WAIT_S

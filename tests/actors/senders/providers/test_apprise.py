@@ -164,7 +164,7 @@ async def told(config: Apprise, tools: SenderContext) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda one: one.service)
-async def test_a_service_is_sent_what_its_documentation_asks_for(
+async def test_a_service_receives_what_its_documentation_requires(
     case: Case, receiver: Receiver, tools: SenderContext
 ) -> None:
     await send(at(receiver, case.service, case.fields, case.secrets), SHOP, tools)
@@ -182,7 +182,7 @@ async def test_xml_is_escaped(receiver: Receiver, tools: SenderContext) -> None:
     assert b"<Subject>Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down</Subject>" in arrival.body
 
 
-async def test_matrix_signs_in_joins_and_tells_the_room(receiver: Receiver, tools: SenderContext) -> None:
+async def test_matrix_signs_in_joins_and_sends_to_the_room(receiver: Receiver, tools: SenderContext) -> None:
     receiver.answer(
         Order(body='{"access_token":"s3cr3t-a","home_server":"m.example","user_id":"@ann:m.example"}', times=1),
         Order(body='{"room_id":"!room:m.example"}', times=1),
@@ -210,7 +210,7 @@ async def test_matrix_signs_in_joins_and_tells_the_room(receiver: Receiver, tool
         (EventKind.TEST, None, "info"),
     ],
 )
-async def test_the_mood_is_told(
+async def test_the_kind_of_event_is_passed_on(
     event: EventKind, status: Status | None, mood: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     await send(plain(receiver), given.message(event=event, status=status), tools)
@@ -224,7 +224,7 @@ async def test_the_mood_is_told(
         *((one, "") for one in (408, 425, 429, 500, 502, 503)),
     ],
 )
-async def test_the_status_says_whether_to_try_again(
+async def test_the_status_decides_on_retries(
     status: int, permanent: str, receiver: Receiver, tools: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, headers={"Retry-After": "7"}))
@@ -303,7 +303,7 @@ async def test_no_piece_of_an_address_is_in_a_reason(status: int, receiver: Rece
     assert not [piece for piece in ("s3cr3t", "s3s4me", "YW5uOnMzczRtZQ") if piece in "\n".join(said)]
 
 
-async def test_a_service_can_t_go_on_asking(receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_service_can_not_send_requests_for_ever(receiver: Receiver, tools: SenderContext) -> None:
     errands = SandboxRequests(tools.http)
     answers = [await errands.send(SandboxHttpRequest("GET", receiver.url, [], b"")) for _ in range(MAX_REQUESTS + 2)]
     assert len(receiver.arrivals) == MAX_REQUESTS

@@ -201,7 +201,7 @@ def test_who_sends_no_e_mail_does_not_load_its_library() -> None:
         ({"DATA": "554 looks like spam"}, True, "answered 554 looks like spam"),
     ],
 )
-async def test_the_server_s_reply_says_whether_to_try_again(
+async def test_the_server_s_reply_decides_on_retries(
     replies: dict[str, str], *, permanent: bool, reason: str, host: Mailhost, tools: SenderContext
 ) -> None:
     host.replies = replies

@@ -84,7 +84,7 @@ async def test_the_longest_message_is_cut_and_keeps_its_link(receiver: Receiver,
         ),
     ],
 )
-async def test_the_code_says_whether_to_try_again(
+async def test_the_code_decides_on_retries(
     status: int, answer: dict[str, Any], reason: str, *, permanent: bool, receiver: Receiver, tools: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, body=json.dumps(answer)))

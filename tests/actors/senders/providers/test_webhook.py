@@ -146,7 +146,7 @@ async def test_the_document_s_payload_comes_out_as_it_stands_there(receiver: Rec
     assert body["signature"] == signed("webhook-secret", json.dumps(rest, separators=(",", ":")).encode())
 
 
-def test_an_event_s_own_facts_are_told_and_the_usual_ones_stay_as_they_are() -> None:
+def test_an_event_s_own_fields_are_sent_and_the_usual_ones_stay() -> None:
     stored = {"monitor": {"id": "m1", "name": "Shop", "type": "http"}, "status": 0, "msg": "", "duration": 192.0}
     stored |= {"ping": 0.1 + 0.2, "incident": {"id": "i1"}, "reminder": True, "delivery_id": "forged", "gone": None}
     message = message_from_event(Event(id="e1", event=EventKind.MONITOR_DOWN, at=given.AT, data=stored), "d1")
@@ -161,7 +161,7 @@ def test_an_event_s_own_facts_are_told_and_the_usual_ones_stay_as_they_are() -> 
     }
 
 
-def test_what_is_told_together_is_all_there() -> None:
+def test_a_digest_has_all_its_members() -> None:
     first = given.message(delivery_id="d0")
     data = json.loads(webhook.render(Webhook(url="http://a.example"), given.message(merged=(first,))).body)["data"]
     (other,) = data["others"]

@@ -99,7 +99,7 @@ async def test_the_push_service_sees_the_headers_of_the_standard(receiver: Recei
     }
 
 
-async def test_we_say_who_we_are_to_this_push_service_only(receiver: Receiver, tools: SenderContext) -> None:
+async def test_only_this_push_service_learns_who_we_are(receiver: Receiver, tools: SenderContext) -> None:
     scheme, token, key = (await arrived(receiver, tools, given.message())).headers["Authorization"].split(" ")
     assert (scheme, token[:2], key[:2]) == ("vapid", "t=", "k=")
     public = vapid.parse_public_key(key.removeprefix("k="))

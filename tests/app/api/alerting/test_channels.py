@@ -50,7 +50,7 @@ async def test_no_reply_shows_a_secret_and_the_mask_keeps_it(api):
     assert all("sesame" not in reply.text for reply in replies)
 
 
-async def test_a_list_is_whole_under_its_name_or_paged_when_asked(api):
+async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
     await added(api, TELEGRAM)
     await added(api, make.channel_json())
     whole, paged = (await api.get(PATH)).json(), (await api.get(f"{PATH}?limit=1&order=desc")).json()
@@ -98,7 +98,7 @@ async def test_the_catalogue_names_every_field_of_every_provider(api):
     }  # fmt: skip
 
 
-async def test_a_test_arrives_and_says_so(api):
+async def test_a_test_arrives_and_is_confirmed(api):
     async with receiving() as receiver, notifying():
         sent = make.channel_json(config={"url": receiver.url}, active=False)
         at = f"{PATH}/{(await added(api, sent))['id']}"
@@ -107,7 +107,7 @@ async def test_a_test_arrives_and_says_so(api):
     assert msgspec.json.decode(receiver.arrivals[0].body)["event"] == "channel.test"
 
 
-async def test_a_test_that_is_refused_tells_why_and_is_not_tried_again(api):
+async def test_a_refused_test_reports_why_and_is_not_retried(api):
     async with receiving() as receiver, notifying():
         receiver.answer(Order(status=500))
         at = f"{PATH}/{(await added(api, make.channel_json(config={'url': receiver.url})))['id']}"

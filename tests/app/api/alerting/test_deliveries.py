@@ -126,7 +126,7 @@ async def test_dead_letters_are_sent_again_all_or_some(api, owed, by):
     assert (await told(api, "?state=pending"))["total"] == count
 
 
-async def test_an_empty_list_of_ids_is_no_way_to_say_all(api, owed):
+async def test_an_empty_list_of_ids_does_not_mean_all(api, owed):
     await ended(owed, 0, "dead")
     reply = await api.post(f"{PATH}/resend", json={"ids": []})
     assert reply.status_code == 422
@@ -147,7 +147,7 @@ async def test_of_dead_tests_only_those_that_are_named_are_sent_again(api, owed)
     assert (await api.post(f"{PATH}/resend", json={"ids": tests})).json() == {"count": 2}
 
 
-async def test_a_paused_channel_says_so_and_is_resumed(api, owed):
+async def test_a_paused_channel_is_shown_as_such_and_resumed(api, owed):
     at = f"{CHANNELS}/{owed.channel_id}"
     assert (await api.get(at)).json()["health"] == {"state": "ok", "reason": "", "since": None, "failures": 0}
     await disabled(owed)

@@ -31,7 +31,7 @@ async def previewed(api, **body: Any) -> dict[str, Any]:
     return told
 
 
-async def test_a_preview_says_what_a_message_would_say(api):
+async def test_a_preview_shows_the_message(api):
     own = {"title": "{{ status_icon }} {{ name }}", "text": "{{ msg }} for {{ duration_words }}"}
     assert await previewed(api, templates=own) == {
         "title": "❌ Shop", "text": "503 Service Unavailable for 3 min 12 s", "warnings": [],
@@ -69,7 +69,7 @@ async def test_a_channel_keeps_no_template_that_can_not_be_read(api):
     assert changed.json()["error"]["details"]["fields"][0]["message"].startswith("line 1: it takes too long")
 
 
-async def test_every_name_is_told_with_its_meaning_and_an_example(api):
+async def test_every_name_is_listed_with_its_meaning_and_an_example(api):
     told = (await api.get(f"{PATH}/variables")).json()["variables"]
     assert {one["name"] for one in told} == template_variables.NAMES
     examples = {one["name"]: one["example"] for one in told}

@@ -138,7 +138,7 @@ async def test_an_example_of_any_event_is_sent_and_marked(api):
     assert set(faults(await api.post(at, json={"event": "backend.exploded"}))) == {"event"}
 
 
-async def test_an_example_that_is_refused_says_why_and_is_not_tried_again(api):
+async def test_a_refused_example_reports_why_and_is_not_retried(api):
     async with receiving() as receiver, notifying():
         receiver.answer(Order(status=500))
         at = f"{PATH}/{(await added(api, url=receiver.url))['id']}"
@@ -248,7 +248,7 @@ async def test_a_change_leaves_nothing_of_a_failure(api):
     assert {name for name in new if changed[name] != new[name]} <= {"config", "version", "updated_ms"}  # encrypted anew
 
 
-async def test_a_monitor_tells_of_everything_that_is_done_to_it_even_of_its_end(api):
+async def test_a_monitor_sends_every_event_up_to_its_deletion(api):
     async with receiving() as receiver, notifying():
         await added(api, url=receiver.url, events=["monitor.*"])
         monitor = (await api.post("/api/v1/monitors", json=make.monitor_json(name="shop"))).json()

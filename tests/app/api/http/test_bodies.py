@@ -13,6 +13,8 @@ from schema.monitors import MonitorDraft, MonitorPatch
 from schema.targets import TARGETS, Http
 from tests import make
 
+pytestmark = pytest.mark.either_engine
+
 
 def wrong(sent: Any, type_: Any) -> dict[str, str]:
     """field → message of everything that is refused."""
@@ -21,7 +23,7 @@ def wrong(sent: Any, type_: Any) -> dict[str, str]:
     return {one.field: one.message for one in refused.value.fields}
 
 
-def test_a_draft_becomes_the_variant_its_type_says() -> None:
+def test_a_draft_becomes_the_variant_of_its_type() -> None:
     draft = bodies.decode_body(msgspec.json.encode(make.monitor_json()), MonitorDraft)
     assert isinstance(draft, MonitorDraft)
     assert isinstance(draft.config, Http)
@@ -54,7 +56,7 @@ def test_an_unknown_type_is_answered_with_the_known_ones(type_: Any) -> None:
     assert found == {"type": f"must be one of: {', '.join(TARGETS)}"}
 
 
-def test_a_type_that_is_not_said_is_asked_for() -> None:
+def test_a_missing_type_is_required() -> None:
     assert list(wrong({"name": "x"}, ChannelDraft)) == ["type"]
 
 
@@ -70,7 +72,7 @@ def test_a_type_that_is_not_said_is_asked_for() -> None:
         ("name", ["x"], "must be text of 1 to 150 characters"),
     ],
 )
-def test_nothing_is_converted_and_the_message_says_what_would_be_right(field: str, value: Any, told: str) -> None:
+def test_nothing_is_converted_and_the_message_names_what_is_valid(field: str, value: Any, told: str) -> None:
     message = wrong(make.monitor_json(**{field: value}), MonitorDraft)[field]
     assert message.startswith(told)
 

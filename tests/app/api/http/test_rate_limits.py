@@ -38,14 +38,14 @@ async def codes(client: Client, times: int, path: str = ME, headers: Headers | N
     return [(await client.get(path, headers=headers)).status_code for _ in range(times)]
 
 
-async def test_every_reply_says_how_much_is_left_and_until_when(client: Client, admin: Headers) -> None:
+async def test_every_reply_has_the_remaining_requests_and_the_reset(client: Client, admin: Headers) -> None:
     replies = [await client.get(ME, headers=admin) for _ in range(2)]
     assert [reply.headers["X-RateLimit-Limit"] for reply in replies] == [str(READ)] * 2
     assert [reply.headers["X-RateLimit-Remaining"] for reply in replies] == [str(READ - 1), str(READ - 2)]
     assert time() - 1 < int(replies[-1].headers["X-RateLimit-Reset"]) < time() + 3_600
 
 
-async def test_beyond_the_limit_one_is_told_how_long_to_wait(client: Client, admin: Headers) -> None:
+async def test_beyond_the_limit_a_reply_has_the_wait(client: Client, admin: Headers) -> None:
     assert await codes(client, READ + 1, headers=admin) == [200] * READ + [429]
     reply = await client.get(ME, headers=admin)
     error = reply.json()["error"]
@@ -92,7 +92,7 @@ async def test_signing_in_has_a_limit_of_its_own_whatever_credential_comes_with_
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/api/v1/health", "/api/v1/ready", "/api/v1/push/x"])
-async def test_what_machines_ask_all_day_has_no_limit(client: Client, path: str) -> None:
+async def test_requests_of_machines_have_no_limit(client: Client, path: str) -> None:
     replies = [await client.get(path) for _ in range(READ + 2)]
     assert {reply.status_code for reply in replies} <= {200, 404, 503}
     assert not [name for reply in replies for name in TOLD if name in reply.headers]

@@ -137,8 +137,7 @@ async def test_a_body_that_drips_is_not_waited_for_either(hasty: Client) -> None
 async def test_slow_bodies_hold_nobody_else_up(hasty: Client) -> None:
     headers = {"Content-Type": "application/json"}
     bodies = [asyncio.create_task(hasty.post("/api/v1/reads", content=slow(b"{"), headers=headers)) for _ in range(50)]
-    for _ in range(20):
-        assert (await hasty.get("/api/v1/version")).status_code == 200
+    assert (await hasty.get("/api/v1/version")).status_code == 200
     assert not any(one.done() for one in bodies)
     assert {reply.status_code for reply in await asyncio.gather(*bodies)} == {408}
 

@@ -115,7 +115,7 @@ async def test_a_key_has_at_most_its_owners_role_and_shrinks_with_it(client: Cli
     assert (await client.get(f"{PATH}/{key['id']}", headers=mine)).json()["effective_role"] == "viewer"
 
 
-async def test_who_asks_with_a_key_is_told_what_the_key_may_do(client: Client, ada: Headers) -> None:
+async def test_a_request_with_a_key_shows_the_key_s_permissions(client: Client, ada: Headers) -> None:
     key = await made(client, ada, role="viewer", scopes=["monitors:read", "users:read"])
     me = (await client.get(ME, headers={"X-API-Key": key["key"]})).json()
     assert (me["role"], me["is_admin"]) == ("admin", True)  # the owner's
@@ -128,7 +128,7 @@ async def test_who_asks_with_a_key_is_told_what_the_key_may_do(client: Client, a
 
 
 @pytest.mark.parametrize("knock", ["operator by Basic", "viewer by cookie", "the installation's token", "admin"])
-async def test_whoever_asks_is_told_how_they_are_signed_in(client: Client, knock: str) -> None:
+async def test_a_request_shows_how_its_caller_is_signed_in(client: Client, knock: str) -> None:
     ways = {"operator by Basic": "basic", "viewer by cookie": "cookie", "the installation's token": "token"}
     person = EVERYBODY[knock]
     me = (await client.get(ME, headers=await person.knock(client))).json()
@@ -182,7 +182,7 @@ async def test_a_token_of_nobody_has_no_keys(client: Client) -> None:
         ("wrong password by Basic", "password is wrong"),
     ],
 )
-async def test_a_refusal_says_what_is_wrong_with_the_credential(client: Client, name: str, words: str) -> None:
+async def test_a_refusal_names_what_is_wrong_with_the_credential(client: Client, name: str, words: str) -> None:
     reply = await client.get(PLUGINS, headers=await EVERYBODY[name].knock(client))
     assert reply.status_code == EVERYBODY[name].refusal
     assert words in reply.json()["error"]["message"]

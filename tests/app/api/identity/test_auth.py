@@ -60,7 +60,7 @@ async def test_the_token_path_takes_the_form_oauth2_clients_send(client: Client,
     assert set(reply.json()) >= {"access_token", "token_type", "user", "refresh_token", "expires_in"}
 
 
-async def test_an_unknown_user_and_a_wrong_password_are_told_alike(client: Client, signed_up: SignUp) -> None:
+async def test_an_unknown_user_and_a_wrong_password_get_the_same_reply(client: Client, signed_up: SignUp) -> None:
     await signed_up()
     replies = [
         await client.post(LOGIN, json={"email": email, "password": "wrong"}) for email in (ADA["email"], "nobody@x.org")
@@ -157,7 +157,7 @@ async def test_a_token_signed_by_somebody_else_is_refused(client: Client, signed
         assert (await client.get(ME, headers={"Authorization": f"Bearer {token}"})).status_code == 401
 
 
-async def test_a_refusal_of_the_form_names_both_ways_to_say_who_one_is(client: Client) -> None:
+async def test_a_refusal_of_the_form_names_both_ways_to_sign_in(client: Client) -> None:
     fields = (await client.post(LOGIN, json={"password": "x"})).json()["error"]["details"]["fields"]
     assert [one["field"] for one in fields] == ["email"]
 

@@ -134,7 +134,7 @@ async def test_the_same_person_is_the_same_user_the_next_time(client: Client) ->
     assert first["user"] == second["user"]
 
 
-async def test_each_person_has_the_role_that_the_provider_says(client: Client) -> None:
+async def test_each_person_has_the_role_that_the_provider_sets(client: Client) -> None:
     roles = [(await sign_in(client, name)).json()["user"]["role"] for name in ("ada", "bob", "carl")]
     assert roles == ["admin", "operator", "viewer"]
 
@@ -177,13 +177,13 @@ async def test_a_switched_off_account_stays_outside(client: Client) -> None:
     assert (await sign_in(client, "ada")).status_code == 403
 
 
-async def test_strangers_get_no_account_unless_it_is_said_so(knows: Settings) -> None:
+async def test_strangers_get_no_account_unless_configured(knows: Settings) -> None:
     async with calling(served(replace(knows, oidc_auto_create=False))) as client:
         await local(client, email="boss@example.org")
         assert (await sign_in(client, "ada")).status_code == 403
 
 
-async def test_an_answer_is_good_once_and_only_for_the_browser_that_asked(client: Client) -> None:
+async def test_a_response_is_valid_once_and_only_for_its_browser(client: Client) -> None:
     back = await go(client, "ada")
     mine = dict(client.cookies)
     client.cookies.clear()
@@ -198,7 +198,7 @@ async def test_an_answer_is_good_once_and_only_for_the_browser_that_asked(client
     assert (await client.get(back)).status_code == 401  # the provider takes a code once
 
 
-async def test_who_says_no_at_the_provider_is_told_so(client: Client, issuer: str) -> None:
+async def test_a_refusal_at_the_provider_is_shown(client: Client, issuer: str) -> None:
     away = dict(parse_qsl(urlsplit((await client.get(f"{AUTH}/oidc/start")).headers["Location"]).query))
     told = {"state": away["state"], "iss": issuer, "error": "access_denied"}
     reply = await client.get(f"{AUTH}/oidc/callback", params=told)
@@ -206,7 +206,7 @@ async def test_who_says_no_at_the_provider_is_told_so(client: Client, issuer: st
     assert reply.json()["error"]["message"].endswith("access_denied.")
 
 
-async def test_the_provider_is_asked_with_state_nonce_and_a_hashed_verifier(client: Client) -> None:
+async def test_the_provider_is_called_with_state_nonce_and_a_hashed_verifier(client: Client) -> None:
     replies = [await client.get(f"{AUTH}/oidc/start") for _ in range(2)]
     first, second = (dict(parse_qsl(urlsplit(one.headers["Location"]).query)) for one in replies)
     assert first["code_challenge_method"] == "S256"

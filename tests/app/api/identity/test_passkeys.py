@@ -105,9 +105,7 @@ async def test_an_answer_to_something_else_is_refused(
     assert (await sign_in(client, mine, device.get(options, **wrong)))[0] == 401
 
 
-async def test_a_key_that_only_says_somebody_is_there_is_enough(
-    client: Client, admin: Headers, device: Authenticator
-) -> None:
+async def test_a_key_that_only_proves_presence_is_enough(client: Client, admin: Headers, device: Authenticator) -> None:
     await register(client, admin, device)
     mine, options = await challenged(client)
     assert (await sign_in(client, mine, device.get(options, flags=PRESENT)))[0] == 200
@@ -160,7 +158,7 @@ async def test_a_copied_key_is_found_by_its_count(client: Client, admin: Headers
         assert (await sign_in(client, mine, one.get(options)))[0] == expected
 
 
-async def test_a_passkey_of_another_site_is_not_asked_for(
+async def test_a_passkey_of_another_site_is_not_requested(
     client: Client, admin: Headers, device: Authenticator
 ) -> None:
     await register(client, admin, device)
@@ -179,7 +177,7 @@ async def test_registration_wants_the_password_our_page_and_a_host_with_a_name(c
     assert await status(PASSWORD, {"Origin": "http://localhost:3000"}) == 200  # CLIENT_URL
 
 
-async def test_what_was_not_asked_for_is_not_registered(client: Client, admin: Headers, device: Authenticator) -> None:
+async def test_what_was_not_requested_is_not_registered(client: Client, admin: Headers, device: Authenticator) -> None:
     options = await prepared(client, admin)
     told = {"name": "Key", "credential": device.create({**options, "challenge": text_of(b"x" * 32)})}
     refused = await client.post(PASSKEYS, json=told, headers={**admin, **PAGE})

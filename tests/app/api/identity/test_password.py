@@ -69,6 +69,7 @@ async def test_the_installations_own_token_has_no_password(client: Client) -> No
     assert reply.status_code == 403
 
 
+@pytest.mark.usefixtures("real_passwords")
 async def test_a_hash_of_older_parameters_is_renewed_when_its_owner_signs_in(client: Client, signed_up: SignUp) -> None:
     await signed_up()
     old = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(ADA["password"])

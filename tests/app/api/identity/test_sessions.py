@@ -44,7 +44,7 @@ async def test_the_shapes_are_those_of_document_003(client: Client, signed_up: S
     assert (page["data"], page["pagination"]["total"]) == ([one], 1)
 
 
-async def test_a_session_says_with_what_and_from_where_it_was_begun(client: Client, signed_up: SignUp) -> None:
+async def test_a_session_shows_how_and_where_it_began(client: Client, signed_up: SignUp) -> None:
     first = await signed_up()
     second = await again(client)
     found = await listed(client, second, "sort=created&order=desc")
@@ -73,7 +73,7 @@ async def test_somebody_elses_session_is_none_at_all_and_goes_on(client: Client,
     assert (await client.get(ME, headers=bearer(ada))).status_code == 200
 
 
-async def test_a_session_that_is_ended_lets_nobody_in_and_is_told_as_ended(client: Client, signed_up: SignUp) -> None:
+async def test_a_session_that_is_ended_is_refused_and_shown_as_ended(client: Client, signed_up: SignUp) -> None:
     ada, bob = await signed_up(), await signed_up(**BOB)
     (session,) = await listed(client, bob)
     assert (await client.delete(f"{PATH}/{session['id']}", headers=bearer(ada))).status_code == 204
@@ -84,7 +84,7 @@ async def test_a_session_that_is_ended_lets_nobody_in_and_is_told_as_ended(clien
 
 
 @pytest.mark.parametrize(("question", "left"), [("", 200), ("?all=true", 401)])
-async def test_ending_all_keeps_the_one_that_asks_unless_all_is_said(
+async def test_ending_all_keeps_the_caller_s_own_unless_requested(
     client: Client, signed_up: SignUp, question: str, left: int
 ) -> None:
     ada, bob = await signed_up(), await signed_up(**BOB)
@@ -109,7 +109,7 @@ async def test_an_admin_ends_all_sessions_of_one_user(client: Client, signed_up:
     assert codes == [200, 401, 200]
 
 
-async def test_what_another_process_ended_is_over_when_it_is_next_asked_about(
+async def test_a_session_ended_by_another_process_ends_here_too(
     client: Client, signed_up: SignUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = await signed_up()

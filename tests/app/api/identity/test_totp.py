@@ -58,13 +58,13 @@ async def sign_in(client: Client, token: str | None = None) -> tuple[int, dict[s
     return reply.status_code, reply.json()
 
 
-async def test_the_setup_is_told_as_text_address_and_picture(client: Client, admin: Headers) -> None:
+async def test_the_setup_is_returned_as_text_address_and_picture(client: Client, admin: Headers) -> None:
     told = (await client.post(f"{AUTH}/2fa/setup", json=PASSWORD, headers=admin)).json()
     assert pyotp.parse_uri(told["otpauth_uri"]).secret == told["secret"]
     assert ET.fromstring(told["qr_svg"]).tag == "{http://www.w3.org/2000/svg}svg"
 
 
-async def test_nothing_asks_for_a_code_until_one_was_verified(client: Client, secret: str) -> None:
+async def test_no_code_is_required_until_one_was_verified(client: Client, secret: str) -> None:
     assert (await sign_in(client))[0] == 200
 
 
@@ -80,7 +80,7 @@ async def test_a_wrong_code_switches_nothing_on(client: Client, admin: Headers, 
     assert (await sign_in(client))[0] == 200
 
 
-async def test_signing_in_without_a_code_is_told_apart_from_a_wrong_password(client: Client, codes: list[str]) -> None:
+async def test_signing_in_without_a_code_differs_from_a_wrong_password(client: Client, codes: list[str]) -> None:
     status, told = await sign_in(client)
     assert (status, told["error"]["code"]) == (401, "TWO_FACTOR_REQUIRED")
     assert told["error"]["details"]["methods"] == ["totp", "recovery_code"]

@@ -59,7 +59,7 @@ async def test_what_does_not_fit_is_named(api, changes, field):
     assert fields_of(await api.post(PATH, json=await draft(api, **changes))) == [field]
 
 
-async def test_a_list_is_whole_under_its_name_or_paged_when_asked(api):
+async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
     for name in ("nights", "days"):
         await added(api, name=name)
     whole = (await api.get(PATH)).json()

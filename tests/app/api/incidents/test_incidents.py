@@ -97,7 +97,7 @@ async def test_a_list_is_whole_under_its_name_or_paged_and_filtered(api):
     assert (await api.get(f"{PATH}?status=acknowledged")).json()["total"] == 0
 
 
-async def test_figures_are_of_what_is_asked_for(api):
+async def test_figures_are_of_the_requested_period(api):
     down = await outage(api)
     await api.post(f"{PATH}/{(await written(api))['id']}/resolve")
     found = (await api.get(f"{PATH}/metrics")).json()

@@ -18,6 +18,8 @@ from app.live.subscriber import BACKLOG
 from tests.app.api.people import SETUP
 from tests.app.live.ears import ONE, TWO, beat, event
 
+pytestmark = pytest.mark.either_engine
+
 ADMIN_TOKEN = "the-installations-own-token"  # as in conftest
 BEARER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 BOTH = pytest.mark.parametrize("path", ["/ws", "/api/v1/ws"])
@@ -283,7 +285,7 @@ async def test_another_first_message_ends_it(site: Site, message: str) -> None:
     assert (await ended(socket))[1] == 4401
 
 
-async def test_who_says_nothing_is_sent_away_after_five_seconds(site: Site) -> None:
+async def test_a_silent_client_is_disconnected_after_five_seconds(site: Site) -> None:
     assert await ended(await site.connect(Accept="*/*")) == ("UNAUTHORIZED", 4401)
 
 

@@ -65,7 +65,7 @@ async def test_each_is_done_or_refused_by_itself(api: Any) -> None:
         ({"status": 1}, set()),
     ],
 )
-async def test_a_filter_says_which_are_meant(api: Any, filter_: dict[str, Any], meant: set[str]) -> None:
+async def test_a_filter_selects_monitors(api: Any, filter_: dict[str, Any], meant: set[str]) -> None:
     _, two, _ = await named(api, "one", "two", "other")
     tag = await added(api, "/api/v1/tags", name="home")
     await api.patch(f"{PATH}/{two}", json={"tag_ids": [tag]})

@@ -54,7 +54,7 @@ async def test_pages_have_numbers_and_a_cursor_that_goes_on(api):
 
 
 @pytest.mark.parametrize("word", ["0", "down"])
-async def test_a_status_is_asked_for_by_number_or_by_name(api, word):
+async def test_a_status_is_filtered_by_number_or_by_name(api, word):
     assert await statuses(api, status=word) == [0]
 
 

@@ -89,7 +89,7 @@ async def test_no_reply_shows_a_secret(api):
     assert all("sesame" not in reply.text for reply in replies)
 
 
-async def test_a_list_is_whole_under_its_name_or_paged_when_asked(api):
+async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
     for name in "abc":
         await added(api, name=name)
     whole = (await api.get(PATH)).json()
@@ -108,7 +108,7 @@ async def test_a_list_is_whole_under_its_name_or_paged_when_asked(api):
         ("status=unknown&order=desc", ["web", "off", "job"]),
     ],
 )
-async def test_a_list_is_filtered_and_sorted_as_asked(api, asked, found):
+async def test_a_list_is_filtered_and_sorted_on_request(api, asked, found):
     await added(api, name="web")
     await added(api, name="job", type_="push")
     await added(api, name="off", active=False)
@@ -188,7 +188,7 @@ async def test_a_cron_monitor_waits_for_its_minute(api):
     assert (back.status_code, back.json()["cron"]) == (200, "0 3 1 1 *")
 
 
-async def test_a_monitor_on_demand_runs_when_it_is_asked_to(api):
+async def test_a_monitor_on_demand_runs_on_request(api):
     monitor = await added(api, interval=None)
     assert (await due_set.oldest_due_ms(), await due_set.list_scheduled()) == (0, {})
     running = asyncio.create_task(api.post(f"{PATH}/{monitor['id']}/run"))
@@ -217,7 +217,7 @@ async def test_a_schedule_that_can_not_be_is_refused_by_its_field(api, fields, w
     assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, wrong)
 
 
-async def test_an_operator_says_what_a_manual_monitor_is_and_it_is_checked_at_once(api):
+async def test_an_operator_sets_the_status_of_a_manual_monitor_and_it_is_checked_at_once(api):
     monitor = await added(api, type_="manual", interval=3_600)
     reply = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "down", "message": "burst pipe"})
     assert (reply.status_code, reply.json()["config"]) == (
@@ -229,7 +229,7 @@ async def test_an_operator_says_what_a_manual_monitor_is_and_it_is_checked_at_on
     assert (refused.status_code, refused.json()["error"]["details"]["fields"][0]["field"]) == (422, "status")
 
 
-async def test_nobody_says_what_a_checked_monitor_is(api):
+async def test_the_status_of_a_checked_monitor_can_not_be_set(api):
     monitor = await added(api)
     reply = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "down"})
     assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")

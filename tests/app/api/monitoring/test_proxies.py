@@ -35,7 +35,7 @@ async def test_a_proxy_is_added_read_changed_and_removed(api):
     assert (await api.get(at)).json()["error"]["details"]["resource"] == "proxy"
 
 
-async def test_a_list_is_whole_under_its_name_or_paged_when_asked(api):
+async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
     await added(api)
     await added(api, name="home", protocol="http")
     whole = (await api.get(PATH)).json()
@@ -53,7 +53,7 @@ async def test_what_does_not_fit_is_named(api, changes):
     assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == list(changes)
 
 
-async def test_a_proxy_in_use_stays_and_its_monitors_hear_of_a_change(api):
+async def test_a_proxy_in_use_stays_and_its_monitors_take_a_change(api):
     proxy = await added(api)
     config = {"url": "http://127.0.0.1:9/", "proxy_id": proxy["id"]}
     monitor = await api.post("/api/v1/monitors", json=make.monitor_json(config=config))

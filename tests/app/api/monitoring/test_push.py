@@ -78,7 +78,7 @@ async def test_a_ping_is_on_the_queue_when_it_is_answered(pushed, method):
         ("id=1&status=down&%00=%00&%ff=x", Status.DOWN, "reported as down", 0),
     ],
 )
-async def test_a_ping_says_how_it_went(pushed, asked, seen, message, took_us):
+async def test_a_ping_has_an_outcome(pushed, asked, seen, message, took_us):
     assert (await pushed.get(f"{PATH}?{asked}")).status_code == 200
     (one,) = await queued()
     assert (one.status, one.message, one.took_us) == (seen, message, took_us)
@@ -98,7 +98,7 @@ async def test_a_token_that_a_job_repeats_is_masked_even_where_the_body_is_cut(p
     assert TOKEN[:4] not in detailed(one)["body"]
 
 
-async def test_where_a_report_came_from_is_kept_when_it_is_another_place_or_says_down(pushed):
+async def test_the_origin_of_a_report_is_stored_when_it_is_new_or_down(pushed):
     for signal in ("", "", "/fail", "", "/start"):
         await pushed.get(f"{PATH}{signal}")
     kept = [(one.detail or {}).get("from") for one in await queued()]
@@ -192,9 +192,7 @@ async def test_while_redis_is_away_a_ping_is_stored_at_once(database, tmp_path):
     assert (one.status, one.msg, one.important) == (Status.DOWN, "disk", True)
 
 
-async def test_when_neither_redis_nor_the_database_takes_a_group_each_of_its_pings_is_told(
-    database, tmp_path, monkeypatch
-):
+async def test_when_neither_redis_nor_the_database_stores_a_group_each_ping_is_refused(database, tmp_path, monkeypatch):
     async def locked(*_):
         raise sqlite3.OperationalError("database is locked")
 
@@ -223,7 +221,7 @@ async def test_when_neither_redis_nor_the_database_takes_a_group_each_of_its_pin
         ("3221225786", Status.DOWN, PUSHED, "exit code 3221225786"),
     ],
 )
-async def test_a_signal_says_how_far_a_job_is(pushed, method, signal, seen, code, message):
+async def test_a_signal_reports_the_progress_of_a_job(pushed, method, signal, seen, code, message):
     assert (await pushed.request(method, f"{PATH}/{signal}")).status_code == 200
     (one,) = await queued()
     assert (one.status, one.code, one.message, one.early) == (seen, code, message, True)
@@ -276,7 +274,7 @@ async def test_a_run_that_was_started_is_kept_with_its_log(pushed):
         ("ping=12ms", ["ping"]),
     ],
 )
-async def test_what_else_is_wrong_with_a_report_is_left_out_and_said(pushed, asked, ignored):
+async def test_wrong_parts_of_a_report_are_left_out_and_reported(pushed, asked, ignored):
     reply = await pushed.get(f"{PATH}?status=down&{asked}")
     assert (reply.status_code, reply.json()) == (200, {"ok": True, "ignored": ignored})
     (one,) = await queued()
@@ -364,7 +362,7 @@ async def test_no_more_than_a_hundred_runs_are_remembered(pushed):
     assert await queue.client().zcard("wk:runs:1") == 100
 
 
-async def test_a_report_says_when_the_next_one_is_missed(client):
+async def test_a_report_sets_when_the_next_one_is_missed(client):
     await monitors.create(make.monitor(Push(token=TOKEN, grace=3_600), interval=86_400))
     push_ingest.clear_endpoints()
     await client.get(PATH)
@@ -374,6 +372,6 @@ async def test_a_report_says_when_the_next_one_is_missed(client):
     assert started.recheck_ms == started.at_ms + 3_600_000 + 1
 
 
-async def test_frequent_reports_ask_for_no_looks_of_their_own(pushed):
+async def test_frequent_reports_cause_no_checks_of_their_own(pushed):
     await pushed.get(PATH)
     assert [one.recheck_ms for one in await queued()] == [0]

@@ -56,7 +56,7 @@ async def test_what_does_not_fit_is_named(api, changes):
     assert fields_of(await api.post(PATH, json={**WEB, **changes})) == list(changes)
 
 
-async def test_a_list_is_whole_under_its_name_or_paged_when_asked(api):
+async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
     for name in ("web", "mail"):
         await added(api, name=name)
     whole = (await api.get(PATH)).json()
@@ -89,7 +89,7 @@ async def test_a_viewer_looks_and_touches_nothing(client, viewer):
     assert {reply.status_code for reply in replies} == {403}
 
 
-async def test_an_admin_says_what_a_viewer_sees_by(client, viewer):
+async def test_an_admin_sets_the_tags_of_a_viewer(client, viewer):
     me = (await client.get("/api/v1/auth/me", headers=viewer)).json()["id"]
     client.headers.update(CARRIER)
     tag, mine = await added(client), f"/api/v1/users/{me}/visible-tags"

@@ -73,7 +73,7 @@ async def test_every_unsafe_route_leaves_exactly_one_entry(client: Client, appli
         assert (entry.outcome == "done") is (reply.status_code < 400), (method, path)
 
 
-async def test_asking_for_a_head_is_looking_and_leaves_no_entry(client: Client) -> None:
+async def test_a_head_request_leaves_no_entry(client: Client) -> None:
     before = await number()
     for path in ("/api/v1/version", "/api/v1/monitors", "/ack/nothing"):
         await client.head(path, headers=CARRIER)
@@ -100,7 +100,7 @@ def test_actions_are_words_that_name_a_thing_and_what_became_of_it(application: 
         assert audit_actions.action_of(operation).replace("_", "").replace(".", "", 1).isalpha(), operation
 
 
-async def test_an_entry_says_who_did_what_to_which_thing(client: Client) -> None:
+async def test_an_entry_names_who_did_what_to_which_thing(client: Client) -> None:
     made = (await client.post("/api/v1/proxies", json=PROXY, headers=CARRIER)).json()
     entry = await newest()
     told = (entry.actor, entry.role, entry.via, entry.action, entry.resource, entry.resource_id, entry.outcome)
@@ -158,7 +158,7 @@ async def test_with_a_made_up_credential_nobody_fills_the_log(client: Client) ->
     assert Counter(one.action for one in entries) == {"proxy.created": 1, "session.started": 1, "session.refreshed": 1}
 
 
-async def test_an_entry_says_which_key_it_was(client: Client, admin: Headers) -> None:
+async def test_an_entry_names_the_key(client: Client, admin: Headers) -> None:
     made = (await client.post("/api/v1/api-keys", json={"name": "ci"}, headers=admin)).json()
     assert (await newest()).key_id == ""
     await client.post("/api/v1/proxies", json=PROXY, headers={"X-API-Key": made["key"]})

@@ -26,7 +26,7 @@ async def alone(database: Settings) -> AsyncIterator[Client]:
         yield one
 
 
-async def test_without_scheduler_and_workers_we_are_degraded_and_say_so(client: Client) -> None:
+async def test_without_scheduler_and_workers_we_are_degraded_with_a_reason(client: Client) -> None:
     reply = await client.get("/health")
     assert (reply.status_code, reply.json()["status"]) == (200, "degraded")
     assert reply.json()["checks"] | {"disk_space": "", "memory": ""} == {
@@ -101,7 +101,7 @@ async def test_while_stopping_we_are_not_ready(client: Client, application: Lite
     assert (await client.get("/ready")).json()["ready"] is False
 
 
-async def test_the_api_says_that_it_runs(client: Client) -> None:
+async def test_the_api_reports_that_it_runs(client: Client) -> None:
     told = (await client.get("/api/v1/health")).json()
     assert (told["status"], told["redis_available"], told["cache_enabled"]) == ("ok", True, True)
 
@@ -123,7 +123,7 @@ async def test_the_page_merges_what_other_nodes_published(client: Client) -> Non
     assert f'node="{nodes.node_id("api")}"' in page
 
 
-async def test_a_node_is_alive_while_it_says_so(client: Client) -> None:
+async def test_a_node_is_alive_while_it_sends_heartbeats(client: Client) -> None:
     assert [one.role for one in await nodes.list_alive()] == ["api"]
 
 

@@ -21,16 +21,16 @@ def test_the_wait_doubles_up_to_a_limit(attempts, wait_s):
 
 
 @given(attempts=st.integers(1, 10_000), dice=DICE)
-def test_a_wait_is_never_longer_than_the_limit_when_nobody_asked(attempts, dice):
+def test_a_backoff_is_never_longer_than_the_limit_unless_requested(attempts, dice):
     assert 0 < retry_delay_s(attempts, None, dice) <= MAX_DELAY_S
 
 
 @given(attempts=st.integers(1, 100), asked=st.floats(0, MAX_RETRY_AFTER_S), dice=DICE)
-def test_a_channel_that_asks_for_time_gets_it(attempts, asked, dice):
+def test_a_channel_s_retry_after_is_respected(attempts, asked, dice):
     assert retry_delay_s(attempts, asked, dice) >= asked
 
 
-def test_a_channel_can_not_ask_for_silence():
+def test_a_channel_can_not_set_an_endless_backoff():
     assert retry_delay_s(1, 10**9, 0.0) == MAX_RETRY_AFTER_S
 
 

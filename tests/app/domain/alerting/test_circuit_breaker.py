@@ -59,7 +59,7 @@ def test_fifty_failures_of_one_moment_are_one_rest_of_the_shortest_kind():
     assert next_state(CircuitState(), [BUSY] * 50, 0, NOW) == CircuitState(FAILURE_THRESHOLD, NOW + 30_000)
 
 
-def test_a_channel_that_asks_for_time_rests_at_once_and_for_that_long():
+def test_a_retry_after_opens_the_circuit_at_once_and_for_that_long():
     assert next_state(CircuitState(), [BUSY], 90, NOW) == CircuitState(1, NOW + 90_000)
 
 
@@ -105,12 +105,12 @@ def test_whoever_takes_a_message_is_well(standing, answers, asked_s):
 
 
 @given(STANDINGS, ANSWERS)
-def test_no_rest_is_longer_than_the_longest_when_nobody_asked(standing, answers):
+def test_an_open_circuit_never_exceeds_the_limit_unless_requested(standing, answers):
     assert next_state(standing, answers, 0, NOW).open_until_ms <= NOW + MAX_BACKOFF_S * 1000
 
 
 @given(STANDINGS, st.integers(1, 60))
-def test_a_half_open_channel_that_fails_rests_again(standing, count):
+def test_a_half_open_circuit_that_fails_opens_again(standing, count):
     if circuit_at(standing, NOW) is Circuit.HALF_OPEN:
         assert circuit_at(next_state(standing, [BUSY] * count, 0, NOW), NOW) is Circuit.OPEN
 
@@ -120,7 +120,7 @@ def test_a_rest_is_never_shorter_than_the_one_before(failures):
     assert backoff_s(failures) <= backoff_s(failures + 1) <= MAX_BACKOFF_S
 
 
-def test_others_hear_of_it_once_when_it_is_paused_and_once_when_it_rests_as_long_as_it_can():
+def test_others_are_alerted_when_it_is_paused_and_at_the_longest_open_circuit():
     standing, told = CircuitState(), 0
     for _ in range(50):
         later = next_state(standing, [BUSY], 0, NOW)

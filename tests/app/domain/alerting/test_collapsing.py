@@ -74,7 +74,7 @@ def test_what_must_go_as_it_is_stays(changes):
     assert collapse_outages([*row(DOWN, **changes), row(DOWN, UP)[1]], ()) == {}
 
 
-def test_a_recovery_that_may_not_go_tells_nothing():
+def test_a_suppressed_recovery_sends_nothing():
     assert collapse_outages(row(DOWN, UP), {"b"}) == {}
     assert collapse_outages([row(DOWN)[0], *row(DOWN, UP, hold=HELD, is_ready=False)[1:]], ()) == {}
 
@@ -114,7 +114,7 @@ def test_who_is_being_sent_holds_the_juniors_back():
 
 
 @pytest.mark.parametrize("course", [HELD, RESENT])
-def test_what_is_held_back_or_asked_for_holds_nobody(course):
+def test_held_or_resent_deliveries_block_no_other(course):
     found = [*row(DOWN, hold=course, is_ready=False), row(DOWN, SLOW)[1]]
     assert ids(select_in_order(found[1:], found, (), is_digest=False)) == ["b"]
 

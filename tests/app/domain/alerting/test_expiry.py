@@ -30,7 +30,7 @@ def test_a_threshold_is_reached_when_so_many_days_are_left(left_ms, reached, day
     assert days_left(ENDS, ENDS - left_ms) == days
 
 
-def test_without_thresholds_nothing_is_said():
+def test_without_thresholds_no_notice_is_sent():
     assert reached_thresholds(0, ENDS, []) == []
 
 
@@ -50,6 +50,6 @@ def test_time_only_tightens(steps, thresholds):
 
 
 @given(left_ms=st.integers(-400 * DAY_MS, 400 * DAY_MS), threshold=st.integers(0, 90))
-def test_the_days_that_are_told_are_within_the_threshold_that_tells_them(left_ms, threshold):
+def test_the_days_in_a_notice_are_within_its_threshold(left_ms, threshold):
     is_reached = reached_thresholds(ENDS, ENDS - left_ms, [threshold]) == [threshold]
     assert is_reached == (days_left(ENDS, ENDS - left_ms) <= threshold)

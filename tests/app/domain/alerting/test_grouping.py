@@ -21,7 +21,7 @@ THREE = Grouping(max_immediate=3, window=30)
         ([NOW, NOW, NOW, NOW - 20_000], 0, NOW + 30_000),
     ],
 )
-def test_a_burst_is_told_at_once_and_the_rest_when_the_window_ends(told_ms, free, until_ms):
+def test_a_burst_is_sent_at_once_and_the_rest_when_the_window_ends(told_ms, free, until_ms):
     assert capacity(THREE, told_ms, NOW) == BurstCapacity(free, until_ms)
 
 
@@ -49,5 +49,5 @@ def test_nobody_waits_longer_than_the_window(limits, told_ms):
         ("webhook", THREE, THREE),
     ],
 )
-def test_people_are_told_in_groups_and_programs_one_by_one(type_, own, told):
+def test_people_get_digests_and_programs_single_events(type_, own, told):
     assert grouping.grouping_of(type_, ChannelRules(grouping=own)) == told

@@ -67,11 +67,11 @@ def test_a_pattern_that_means_no_event_there_is_has_its_place_named():
         (listener(is_default=True), set(), False),  # default means: new monitors are linked to it
     ],
 )
-def test_of_a_monitor_who_is_tied_to_it_and_wants_it_is_told(one, tied, is_told):
+def test_an_event_of_a_monitor_goes_to_subscribed_and_linked_channels(one, tied, is_told):
     assert bool(ids([one], linked_ids=tied)) is is_told
 
 
-def test_of_what_has_no_monitor_who_names_it_is_told():
+def test_an_event_without_a_monitor_goes_to_subscribers():
     assert ids([listener("a"), listener("b", "deployment.*")], EventKind.DEPLOYMENT_FAILED) == ["b"]
 
 
@@ -90,7 +90,7 @@ def test_the_test_of_a_channel_is_nobody_elses():
         ([listener("a", "*"), listener("hook", "*", is_webhook=True)], ["a", "hook"]),
     ],
 )
-def test_our_own_troubles_reach_somebody_even_if_nobody_asked(listeners, told):
+def test_our_own_failures_reach_a_channel_without_a_subscription(listeners, told):
     assert ids(listeners, LAG) == told
 
 
@@ -102,19 +102,19 @@ def test_our_own_troubles_reach_somebody_even_if_nobody_asked(listeners, told):
         ([listener("broken", "*")], []),
     ],
 )
-def test_a_channel_is_not_told_that_it_does_not_work(listeners, told):
+def test_a_channel_does_not_get_its_own_failure(listeners, told):
     assert ids(listeners, EventKind.CHANNEL_FAILING, subject_id="broken") == told
 
 
 @given(LISTENERS, KINDS, TIED, SUBJECT)
-def test_nobody_is_told_twice_or_of_themselves(listeners, kind, tied, subject):
+def test_no_channel_gets_an_event_twice_or_about_itself(listeners, kind, tied, subject):
     told = ids(listeners, kind, linked_ids=tied, subject_id=subject)
     assert len(told) == len(set(told))
     assert subject not in told
 
 
 @given(LISTENERS, KINDS.filter(lambda kind: kind is not EventKind.TEST), TIED)
-def test_of_a_monitor_exactly_those_are_told_who_want_it_and_are_tied_or_everywhere(listeners, kind, tied):
+def test_exactly_subscribed_channels_linked_or_global_get_a_monitor_s_event(listeners, kind, tied):
     told = ids(listeners, kind, linked_ids=tied or set())
     wanting = {one.id for one in listeners if routing.matches(one.events, kind)}
     everywhere = {one.id for one in listeners if one.all_monitors}

@@ -53,20 +53,20 @@ def test_a_test_is_somebody_waiting_for_it():
         (["*"], EventKind.DISK_FULL, True),
     ],
 )
-def test_what_a_channel_named_is_told_in_quiet_hours(named, kind, goes):
+def test_events_that_a_channel_named_are_sent_in_quiet_hours(named, kind, goes):
     quiet = QuietHours(start="00:00", end="23:59", except_events=named)
     assert (gate(kind, quiet_hours=quiet) == SEND) is goes
 
 
 @pytest.mark.parametrize(("after_ms", "action"), [(0, "wait"), (59_999, "wait"), (60_000, "send"), (600_000, "send")])
-def test_an_outage_is_told_when_it_has_lasted_as_long_as_the_channel_wants(after_ms, action):
+def test_an_outage_is_sent_when_it_has_lasted_for_the_channel_s_delay(after_ms, action):
     found = gate(min_outage=60, now_ms=NOW + after_ms)
     assert found.action == action
     assert found.until_ms == (NOW + 60 * SECOND if action == "wait" else 0)
 
 
 @pytest.mark.parametrize(("ended_s", "reason"), [(59, ReasonCode.RECOVERED_EARLY), (60, "(send)"), (90, "(send)")])
-def test_one_that_ended_before_is_not_told_and_one_that_ended_later_is(ended_s, reason):
+def test_an_outage_that_ended_before_is_suppressed_and_a_longer_one_is_sent(ended_s, reason):
     assert why(min_outage=60, recovered_ms=NOW + ended_s * SECOND, now_ms=NOW + 100 * SECOND) == reason
 
 
@@ -88,7 +88,7 @@ def test_behind_something_that_is_down_nothing_alarms(kind):
     assert gate(kind, down_parent="Router") == Decision("suppress", reason=BEHIND_ROUTER)
 
 
-def test_a_recovery_is_told_though_something_above_is_down():
+def test_a_recovery_is_sent_though_a_parent_is_down():
     assert gate(UP, down_parent="Router") == SEND
 
 
@@ -118,7 +118,7 @@ def test_of_several_waits_the_longest_counts():
     assert gate(min_outage=60, quiet_hours=ALWAYS).until_ms == NIGHT_ENDS
 
 
-def test_whoever_asks_a_group_to_tell_hears_nothing_of_its_members():
+def test_a_channel_of_a_group_gets_nothing_of_its_members():
     shop = Reason(ReasonCode.GROUP_ALERTS, "Shop")
     assert gate(group_reason=shop) == Decision("suppress", reason=shop)
 
@@ -131,11 +131,11 @@ def test_whoever_asks_a_group_to_tell_hears_nothing_of_its_members():
         (EarlierAlerts(sent_ms=NOW), "(send)"),
     ],
 )
-def test_the_end_of_what_nobody_heard_of_is_not_told(outage, reason):
+def test_the_end_of_an_outage_that_was_not_sent_is_suppressed(outage, reason):
     assert why(UP, earlier=outage) == reason
 
 
-def test_what_was_held_back_is_told_when_it_lasts_and_not_when_it_ended_meanwhile():
+def test_a_held_event_is_sent_when_it_lasts_and_suppressed_when_it_ended_meanwhile():
     assert gate(released_ms=NOW) == SEND
     assert why(released_ms=NOW, recovered_ms=NOW + SECOND) == ReasonCode.RECOVERED_WITH_PARENT
     assert (

@@ -97,7 +97,7 @@ def test_an_answers_headers_have_the_documents_name(name):
         ),
     ],
 )
-def test_what_a_name_is_asked_for_is_translated(theirs, ours):
+def test_requested_field_names_are_translated(theirs, ours):
     assert field_names.to_monitor_config("dns", theirs)[0] == ours
 
 

@@ -26,7 +26,7 @@ def test_a_default_is_named_once():
     assert [text for text in texts if text.lower().count("default") > 1] == []
 
 
-def test_defaults_are_told_as_json_would_have_them():
+def test_defaults_are_listed_as_json():
     told = plugins.get_plugin("http").optional_config
     assert told["method"] == "HTTP method (default: GET)"
     assert told["accepted_statuscodes"].endswith('(default: ["2XX"])')

@@ -72,14 +72,14 @@ def test_another_interval_has_another_grid_from_the_edit_on():
 
 
 @pytest.mark.parametrize("offset", [-1_999, 0, 1_999])
-def test_close_to_an_edit_both_grids_are_right_and_neither_is_asked_for(offset):
+def test_close_to_an_edit_both_grids_are_right_and_neither_is_required(offset):
     edit = SLOTS[50] + offset
     eras = [*ERAS, SchedulePeriod(edit, 0)]
     for kept in (SLOTS[:51], SLOTS[:50]):
         assert not review_series(SERIES, eras, [], beats_of(kept), WINDOW).errors
 
 
-def test_before_the_first_era_nothing_is_due_and_a_heartbeat_is_doubled():
+def test_before_the_first_period_nothing_is_due_and_a_heartbeat_is_doubled():
     eras = [SchedulePeriod(SLOTS[50] + 4_000, STEP)]
     assert not review_series(SERIES, eras, [], beats_of(SLOTS[51:]), WINDOW).errors
     assert kinds(review_series(SERIES, eras, [], beats_of(SLOTS[49:]), WINDOW)) == ["doubled", "doubled"]
@@ -117,6 +117,6 @@ def test_a_heartbeat_between_cron_slots_is_doubled_unless_it_is_early():
     assert not review_series(SERIES, [NIGHTLY], [], [*beats_of(NIGHTS), Beat(stray, early=True)], WEEK).errors
 
 
-def test_on_demand_nothing_is_due_and_what_somebody_asked_for_is_early():
+def test_on_demand_nothing_is_due_and_requested_checks_are_early():
     eras = [SchedulePeriod(START - STEP, 0)]
     assert review_series(SERIES, eras, [], [Beat(SLOTS[3] + 1, early=True)], WINDOW) == Review(0, 0, [])

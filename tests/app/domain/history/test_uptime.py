@@ -45,7 +45,7 @@ def test_the_last_heartbeat_of_the_window_ends_with_it():
     assert minutes(one) == {"UP": 0.25}
 
 
-def test_a_pause_ends_what_the_last_heartbeat_said():
+def test_a_pause_ends_the_status_of_the_last_heartbeat():
     eras = [*ERAS, SchedulePeriod(START + MINUTE // 2, 0)]
     assert minutes(tally_beats(beats_of(Status.UP), eras, HOUR)) == {"UP": 0.5}
 

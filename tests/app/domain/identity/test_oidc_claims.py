@@ -29,16 +29,14 @@ def test_the_highest_role_that_a_claim_gives_counts(claims: dict[str, Any], path
     assert role_from_claims(claims, path, ("boss",), ("help",)) is role
 
 
-def test_where_no_value_means_a_role_the_provider_has_no_say() -> None:
+def test_where_no_value_means_a_role_the_provider_sets_none() -> None:
     assert role_from_claims({"roles": ["boss"]}, "roles", (), ()) is None
 
 
 @pytest.mark.parametrize(
     ("email_verified", "verified"), [(True, True), (False, False), ("true", False), (1, False), (None, False)]
 )
-def test_an_address_is_verified_when_the_provider_says_so_in_so_many_words(
-    email_verified: Any, *, verified: bool
-) -> None:
+def test_an_address_is_verified_when_the_provider_states_it(email_verified: Any, *, verified: bool) -> None:
     found = user_from_claims({**BASE, "email": "Ada@Example.org", "email_verified": email_verified}, None)
     assert (found.email, found.email_verified) == ("ada@example.org", verified)
 
@@ -53,5 +51,5 @@ def test_what_is_no_address_is_none(email: Any) -> None:
     ("told", "name"),
     [("Ada L", "ada_l"), ("ada@example.org", "ada"), ("a:/b", "a_b"), ("@", "user"), ("x" * 99, "x" * 50)],
 )
-def test_user_names_are_made_of_what_the_provider_says(told: str, name: str) -> None:
+def test_user_names_are_made_from_the_provider_s_claims(told: str, name: str) -> None:
     assert username_from(told) == name

@@ -32,10 +32,10 @@ NAMES = ("ada", "lovelace@example.org")
         ("kV8!s0q2Lw", None),
     ],
 )
-def test_a_weak_password_is_told_why(password: str, why: str | None) -> None:
+def test_a_weak_password_is_refused_with_the_reason(password: str, why: str | None) -> None:
     assert find_weakness(password, KNOWN, NAMES) == why
 
 
 @pytest.mark.parametrize("why", [COMMON, PATTERN])
-def test_what_would_be_right_is_said(why: str) -> None:
+def test_the_message_names_what_is_valid(why: str) -> None:
     assert "three or four unrelated words" in why

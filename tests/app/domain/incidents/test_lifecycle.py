@@ -34,7 +34,7 @@ def kinds(done: IncidentChanges) -> list[EventKind]:
     return [one.event for one in done.events]
 
 
-def test_an_outage_begins_with_its_first_failing_check_and_is_detected_with_the_transition() -> None:
+def test_an_outage_begins_with_its_first_failing_check() -> None:
     done = changes_from([event(DOWN, 3)], [])
     (opened,) = done.opened.values()
     assert (opened.title, opened.started_ms) == ("web is down", epoch_ms(AT))
@@ -60,13 +60,13 @@ def test_down_up_and_down_in_one_batch_are_two_incidents_of_which_one_is_over() 
     assert done.resolved == {}
 
 
-def test_a_reminder_says_that_it_is_one() -> None:
+def test_a_reminder_is_marked_as_one() -> None:
     done = changes_from([event(DOWN, 5)], [outage()])
     assert (kinds(done), done.opened, done.entries) == ([DOWN], {}, [])
     assert (done.events[0].data["reminder"], done.events[0].data["incident"]) == (True, {"id": "i"})
 
 
-def test_a_reminder_of_what_somebody_acknowledged_is_told_to_nobody() -> None:
+def test_a_reminder_of_an_acknowledged_incident_is_not_sent() -> None:
     assert changes_from([event(DOWN, 5)], [outage(is_acknowledged=True)]).events == []
     assert kinds(changes_from([event(UP, 5)], [outage(is_acknowledged=True)])) == [UP, RESOLVED]
 

@@ -27,7 +27,7 @@ def test_ancestors_come_nearest_first():
         ("new", ["web"], None),
     ],
 )
-def test_a_circle_is_told_by_the_way_round_it(monitor, wanted, way):
+def test_a_cycle_is_named_by_its_path(monitor, wanted, way):
     assert dependencies.find_cycle(monitor, wanted, NET) == way
 
 

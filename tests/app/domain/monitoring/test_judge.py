@@ -89,7 +89,7 @@ def told(verdicts: Sequence[Evaluation]) -> str:
         ("[-----]+-", 2, "MMMMMUP", "......."),
     ],
 )
-def test_a_course_of_checks_leads_to_statuses_and_tellings(course, max_retries, statuses, expected):
+def test_a_course_of_checks_leads_to_statuses_and_alerts(course, max_retries, statuses, expected):
     verdicts = verdicts_of(checks_of(course), RetryPolicy(max_retries=max_retries))
     assert "".join(SHORT[one.status] for one in verdicts) == statuses
     assert told(verdicts) == expected
@@ -168,7 +168,7 @@ def test_becoming_degraded_or_unknown_is_noted_once(course, noted):
 
 
 @pytest.mark.parametrize("course", ["++", "~~", "--", "??", "-?+[++]++", "[++]", "[---]", "-[-]", "+[?]"])
-def test_when_nothing_changes_the_same_standing_comes_back(course):
+def test_when_nothing_changes_the_same_state_is_returned(course):
     rules = RetryPolicy()
     *_, last = checks_of(course)
     before = verdicts_of(checks_of(course), rules)[-1].state
@@ -192,13 +192,13 @@ def fails(check: Check, rules: RetryPolicy) -> bool:
 
 
 @given(courses, rules_of_any_owner)
-def test_people_hear_down_and_up_in_turn_beginning_with_down(checks, rules):
+def test_alerts_of_down_and_up_alternate_beginning_with_down(checks, rules):
     boundaries = told(verdicts_of(checks, rules)).replace(".", "").replace("r", "")
     assert boundaries == ("v^" * len(boundaries))[: len(boundaries)]
 
 
 @given(courses, rules_of_any_owner)
-def test_a_reminder_comes_only_while_people_believe_it_is_down(checks, rules):
+def test_a_reminder_is_sent_only_while_the_last_alert_was_down(checks, rules):
     believed_down = False
     for sign in told(verdicts_of(checks, rules)).replace(".", ""):
         assert sign != "r" or believed_down
@@ -216,7 +216,7 @@ def test_down_needs_more_failing_checks_in_a_row_than_retries(checks, rules):
 
 
 @given(courses, rules_of_any_owner)
-def test_nobody_is_told_inside_a_window_or_of_our_own_fault(checks, rules):
+def test_no_alert_inside_a_window_or_for_our_own_errors(checks, rules):
     for check, verdict in zip(checks, verdicts_of(checks, rules), strict=True):
         if check.hidden or check.seen is Status.UNKNOWN:
             assert verdict.alert is None
@@ -224,13 +224,13 @@ def test_nobody_is_told_inside_a_window_or_of_our_own_fault(checks, rules):
 
 
 @given(courses, rules_of_any_owner)
-def test_leaving_out_what_we_could_not_check_changes_no_telling(checks, rules):
+def test_unknown_results_change_no_alert(checks, rules):
     known = [check for check in checks if check.seen is not Status.UNKNOWN]
     assert told(verdicts_of(known, rules)).replace(".", "") == told(verdicts_of(checks, rules)).replace(".", "")
 
 
 @given(in_the_open, rules_of_any_owner)
-def test_reminders_are_every_nth_failing_check_after_the_first_telling(checks, rules):
+def test_reminders_are_every_nth_failing_check_after_the_first_alert(checks, rules):
     further = 0
     for check, verdict in zip(checks, verdicts_of(checks, rules), strict=True):
         if verdict.important:
@@ -242,7 +242,7 @@ def test_reminders_are_every_nth_failing_check_after_the_first_telling(checks, r
 
 
 @given(courses, rules_of_any_owner)
-def test_after_every_course_people_believe_what_the_last_open_check_showed(checks, rules):
+def test_after_every_course_the_last_alert_matches_the_last_open_check(checks, rules):
     settling = [Check(Status.UP if not rules.upside_down else Status.DOWN, hidden=False)]
     verdicts = verdicts_of([*checks, *settling], rules)
     assert verdicts[-1].state == MonitorState(Status.UP, verdicts[-1].state.status_since_ms)
@@ -250,14 +250,14 @@ def test_after_every_course_people_believe_what_the_last_open_check_showed(check
 
 
 @given(courses, rules_of_any_owner)
-def test_the_standing_says_what_the_heartbeat_says(checks, rules):
+def test_the_state_has_the_status_of_the_heartbeat(checks, rules):
     for verdict in verdicts_of(checks, rules):
         assert verdict.state.status == verdict.status
         assert (verdict.state.alerted_ms is not None) <= (verdict.state.failing_since_ms is not None)
 
 
 @given(courses, rules_of_any_owner)
-def test_what_is_told_is_important_unless_it_is_a_reminder_and_has_a_start(checks, rules):
+def test_an_alert_is_important_unless_it_is_a_reminder_and_has_a_start(checks, rules):
     for number, verdict in enumerate(verdicts_of(checks, rules), 1):
         assert not verdict.important or verdict.alert is not None
         assert (verdict.started_ms is None) is (verdict.alert is None)
@@ -265,7 +265,7 @@ def test_what_is_told_is_important_unless_it_is_a_reminder_and_has_a_start(check
 
 
 @pytest.mark.parametrize("before", ["", "+", "-", "+-", "?"])
-def test_being_late_is_shown_and_neither_counts_nor_forgives_nor_tells(before):
+def test_being_late_is_shown_and_neither_counts_nor_resets_nor_alerts(before):
     standing = verdicts_of(checks_of(before), RetryPolicy())[-1].state if before else MonitorState()
     verdict = judge(standing, Status.PENDING, 9_000, RetryPolicy(), in_maintenance=False)
     assert (verdict.status, verdict.alert, verdict.important) == (Status.PENDING, None, False)

@@ -116,7 +116,7 @@ def test_what_is_too_old_to_matter_does_not_matter(agreed, into_ms, older_ms):
         assert evaluate(ReceivedReports(oldest - older_ms), agreed, at).status is DOWN
 
 
-def test_nothing_is_said_of_a_monitor_without_schedule_and_reports():
+def test_a_monitor_without_schedule_and_reports_is_never_late():
     assert evaluate(ReceivedReports(since_ms=NOW), PushSchedule(), NOW) == PushStatus(
         UNKNOWN, "waiting for the first push"
     )
@@ -138,7 +138,7 @@ def test_what_could_not_come_in_proves_nothing(away, after_s, status):
     assert evaluate(told, terms, NOW + 1_000 * after_s).status is status
 
 
-def test_a_nightly_report_that_a_short_pause_may_have_swallowed_is_awaited_for_a_minute():
+def test_a_nightly_report_that_a_pause_may_have_lost_has_a_minute():
     terms = PushSchedule(interval_ms=86_400_000, grace_ms=600_000)
     due_ms = NOW + 86_400_000
     told = ReceivedReports(NOW, blind_periods=((due_ms + 1_000, due_ms + 7_000),))
@@ -149,6 +149,6 @@ def test_a_nightly_report_that_a_short_pause_may_have_swallowed_is_awaited_for_a
     assert evaluate(late, terms, found.recheck_ms).status is Status.DOWN
 
 
-def test_a_report_that_said_down_stays_down_whoever_was_away():
+def test_a_report_of_down_stays_down_whoever_was_away():
     told = ReceivedReports(-NOW, blind_periods=((NOW, NOW + 60_000),))
     assert evaluate(told, PushSchedule(interval_ms=60_000), NOW + 1).status is Status.DOWN

@@ -36,7 +36,7 @@ UP, DOWN, DEGRADED, PENDING = Status.UP, Status.DOWN, Status.DEGRADED, Status.PE
         (UP, DOWN, "", LOGGED, "logged"),
     ],
 )
-def test_a_message_says_what_it_means(status, seen, message, code, words):
+def test_a_message_explains_the_inverted_status(status, seen, message, code, words):
     assert heartbeat_message(status, seen, message, code) == words
 
 

@@ -70,7 +70,7 @@ def test_what_is_no_charset_of_texts_is_none(label):
     ("body", "text"),
     [(b"", ""), (b"gr\xc3\xbc\xc3\x9fe", "grüße"), (b"gr\xfc\xdfe \x80", "grüße €"), (b"\xc3\xbc \xfc", "Ã¼ ü")],
 )
-def test_where_nobody_says_it_is_utf_8_or_else_windows_1252(body, text):
+def test_without_a_declaration_it_is_utf_8_or_else_windows_1252(body, text):
     assert text_of(body) == text
 
 

@@ -27,7 +27,7 @@ HTML, PLAIN = "text/html", "text/plain"
         ("", ""),
     ],
 )
-def test_the_header_says_it(content_type, charset):
+def test_the_header_declares_it(content_type, charset):
     assert page_charset.detect_charset(b"x", content_type) == (charset, 0)
 
 
@@ -61,12 +61,12 @@ def test_the_header_says_it(content_type, charset):
     ],
 )
 @pytest.mark.parametrize("kind", ["", HTML, "application/xhtml+xml", "application/rss+xml; x=y"])
-def test_a_page_says_it_in_its_first_kilobyte(page, charset, kind):
+def test_a_page_declares_it_in_its_first_kilobyte(page, charset, kind):
     assert page_charset.detect_charset(page, kind) == (charset, 0)
 
 
 @pytest.mark.parametrize("kind", [PLAIN, "application/json", "text/css", "text/javascript"])
-def test_what_is_no_page_says_nothing_of_itself(kind):
+def test_what_is_no_page_declares_nothing(kind):
     assert page_charset.detect_charset(b'{"a": "<meta charset=gb2312>"}', kind) == ("", 0)
 
 
@@ -80,7 +80,7 @@ def test_what_is_no_page_says_nothing_of_itself(kind):
         (codecs.BOM_UTF32_BE, "utf-32be"),
     ],
 )
-def test_a_mark_says_more_than_a_header_and_a_header_more_than_a_page(mark, charset):
+def test_a_mark_wins_over_a_header_and_a_header_over_a_page(mark, charset):
     page = b"<meta charset=gb2312>"
     assert page_charset.detect_charset(mark + page, "text/html; charset=koi8-r") == (charset, len(mark))
     assert page_charset.detect_charset(page, "text/html; charset=koi8-r") == ("koi8-r", 0)

@@ -87,7 +87,7 @@ def test_values_compare_as_what_they_are(value, how, expected, holds):
         (True, "text", "==", "true", True),
     ],
 )
-def test_a_monitor_may_say_what_both_sides_are(value, comparison, how, expected, holds):
+def test_a_monitor_may_set_the_types_of_both_sides(value, comparison, how, expected, holds):
     assert is_satisfied(value, Operator(how), expected, Comparison(comparison)) is holds
 
 

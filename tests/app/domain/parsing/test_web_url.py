@@ -82,7 +82,7 @@ def test_what_is_no_address_is_refused(text):
         ("/x:y", "http://here.test/x:y"),
     ],
 )
-def test_a_redirect_leads_where_it_says(location, leads):
+def test_a_redirect_is_resolved_against_its_base(location, leads):
     assert str(resolve_redirect(parse_url(BASE), location)) == leads
 
 

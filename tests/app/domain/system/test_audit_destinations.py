@@ -68,7 +68,7 @@ LEAST: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS.keys() - NOWHERE))
-def test_every_type_that_connects_says_where(name: str) -> None:
+def test_every_type_that_connects_names_its_destinations(name: str) -> None:
     assert audit_destinations.destinations_of(
         msgspec.convert({"type": name, **LEAST.get(name, {"host": "a"})}, TARGETS[name])
     )

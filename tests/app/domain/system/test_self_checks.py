@@ -36,7 +36,7 @@ def test_what_is_wrong(changes, kinds):
     assert list(problems_in(Vitals(**{**WELL, **changes}))) == kinds
 
 
-def test_every_trouble_is_said_in_a_sentence():
+def test_every_trouble_has_a_sentence():
     well = Vitals(queue="check", disk_bytes=1_000_000_000_000, free_bytes=1_000_000_000_000)
     found = problems_in(
         replace(

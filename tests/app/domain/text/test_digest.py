@@ -40,7 +40,7 @@ def together(*messages: Message) -> Message:
         ([EventKind.MONITOR_PAUSED, EventKind.MONITOR_RESUMED], "2 messages"),
     ],
 )
-def test_the_title_counts_what_is_told(events: list[EventKind], title: str) -> None:
+def test_the_title_counts_the_members(events: list[EventKind], title: str) -> None:
     assert compose_text(together(*(of(f"m{number}", event) for number, event in enumerate(events)))).title == title
 
 
@@ -56,27 +56,27 @@ def test_each_monitor_has_its_line_and_the_worst_come_first() -> None:
     assert words.severity is Severity.CRITICAL
 
 
-def test_of_a_monitor_that_went_down_and_came_back_only_the_end_is_told() -> None:
+def test_of_a_monitor_that_went_down_and_came_back_only_the_end_is_sent() -> None:
     later = given.AT + timedelta(seconds=20)
     words = compose_text(together(of("Shop"), of("Blog"), of("Shop", UP, at=later)))
     assert words.title == "1 is down, 1 is up"
     assert "Shop is down" not in words.text
 
 
-def test_a_group_that_comes_down_to_one_is_told_like_one() -> None:
+def test_a_digest_of_one_is_sent_like_one_event() -> None:
     words = compose_text(together(of("Shop"), of("Shop", UP, at=given.AT + timedelta(seconds=20), duration_s=20)))
     assert (words.title, words.severity) == ("Shop is up", Severity.RESOLVED)
     assert words.text.startswith("It was down for 20 s.")
 
 
-def test_what_lies_behind_the_same_parent_says_behind_which() -> None:
+def test_members_behind_one_parent_name_that_parent() -> None:
     facts = {"parent": {"id": "9", "name": "router X"}}
     behind = [of(f"m{number}", facts=facts) for number in range(14)]
     assert compose_text(together(*behind)).title == "14 monitors are down behind router X"
     assert compose_text(together(*behind, of("Shop"))).title == "15 monitors are down"
 
 
-def test_a_long_list_is_cut_and_says_how_much_is_missing() -> None:
+def test_a_long_list_is_cut_with_the_number_left_out() -> None:
     lines = compose_text(together(*(of(f"m{number}") for number in range(500)))).text.splitlines()
     assert len(lines) == 22
     assert lines[-2] == "and 480 more"

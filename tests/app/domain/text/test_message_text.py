@@ -33,28 +33,28 @@ from tests.actors.senders import given
         (40 * 86_400 + 59, "40 d"),
     ],
 )
-def test_a_length_is_said_in_its_two_largest_units(duration_s: float, said: str) -> None:
+def test_a_length_is_written_in_its_two_largest_units(duration_s: float, said: str) -> None:
     assert format_duration(duration_s) == said
 
 
-def test_a_recovery_says_how_long_the_outage_was() -> None:
+def test_a_recovery_has_the_length_of_the_outage() -> None:
     words = compose_text(given.message(event=EventKind.MONITOR_UP, status=Status.UP, msg="200 OK", duration_s=192))
     assert words.title.endswith(" is up")
     assert words.text.startswith("It was down for 3 min 12 s.\n200 OK\n")
 
 
-def test_a_recovery_that_is_slow_says_so() -> None:
+def test_a_recovery_that_is_slow_is_marked() -> None:
     words = compose_text(given.message(event=EventKind.MONITOR_UP, status=Status.DEGRADED, duration_s=5))
     assert words.title.endswith(" is up, but degraded")
 
 
-def test_an_outage_says_since_when_and_why() -> None:
+def test_an_outage_has_its_start_and_reason() -> None:
     assert compose_text(given.message()).text == (
         "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
     )
 
 
-def test_a_reminder_says_how_long_it_has_lasted() -> None:
+def test_a_reminder_has_the_length_of_the_outage() -> None:
     words = compose_text(given.message(at=given.AT + timedelta(minutes=10)))
     assert words.text.startswith("Down since 2026-11-22 12:00:00 UTC, for 10 min.\n")
 
@@ -80,7 +80,7 @@ def test_an_event_without_a_monitor_has_a_title_of_its_own() -> None:
     assert words.text == "12 s late\n2026-11-22 12:00:00 UTC"
 
 
-def test_a_test_message_says_that_the_channel_works() -> None:
+def test_a_test_message_confirms_that_the_channel_works() -> None:
     words = compose_text(given.message(event=EventKind.TEST, monitor=None, msg="", started_at=None, test=True))
     assert words.title == "Test message from Watchkeeper"
     assert words.text.startswith("This channel works.\n")
@@ -90,7 +90,7 @@ def test_a_real_event_sent_as_a_test_is_marked() -> None:
     assert compose_text(given.message(test=True)).title.startswith("[Test] ")
 
 
-def test_the_response_time_is_told_when_there_is_one() -> None:
+def test_the_response_time_is_included_when_there_is_one() -> None:
     assert compose_text(given.message(ping_ms=41.6)).text.endswith(" · 42 ms")
 
 
@@ -169,7 +169,7 @@ SAID = {
 
 
 @pytest.mark.parametrize("kind", list(EventKind))
-def test_every_event_is_said_in_words(kind: EventKind) -> None:
+def test_every_event_has_words(kind: EventKind) -> None:
     title, mood, text = SAID[kind]
     words = compose_text(example(kind))
     assert (words.title, words.severity) == (title, mood)
@@ -200,7 +200,7 @@ def test_a_reminder_is_one_in_its_title() -> None:
         ({"expires_at": "next week"}, "expires soon", Severity.WARNING),
     ],
 )
-def test_what_ends_says_when_and_that_it_has(facts: dict[str, Any], said: str, mood: Severity) -> None:
+def test_an_expiry_has_its_date_and_whether_it_has_passed(facts: dict[str, Any], said: str, mood: Severity) -> None:
     words = compose_text(given.message(event=EventKind.DOMAIN_EXPIRING, facts={"name": "a.example"} | facts))
     assert (words.title, words.severity) == (f"The domain a.example {said}", mood)
 
@@ -225,7 +225,7 @@ def test_an_incident_without_a_monitor_is_not_called_down() -> None:
     assert words.text.startswith("Since 2026-11-22 12:00:00 UTC.\n")
 
 
-def test_what_comes_late_says_so_first() -> None:
+def test_a_late_message_begins_with_its_delay() -> None:
     assert compose_text(given.message(late_s=7_900)).text.startswith("Late: this happened 2 h ago.\nDown since")
 
 

@@ -46,7 +46,7 @@ def troubles(text: str, message: Message | None = None) -> list[str]:
         ("{{ msg | replace: '503', '500' | truncate: 10 }}", "500 Ser..."),
     ],
 )
-def test_a_template_says_what_it_is_told_to(text: str, words: str) -> None:
+def test_a_template_is_rendered(text: str, words: str) -> None:
     assert said(text) == words
 
 
@@ -127,7 +127,7 @@ def test_no_other_template_or_file_can_be_drawn_in(tag: str) -> None:
         ("{{ " + "(" * 1_100 + "}}", "line 1: a tag has more than 1,000 characters"),
     ],
 )
-def test_what_is_wrong_with_a_template_is_said_with_its_place(text: str, fault: str) -> None:
+def test_an_error_in_a_template_has_its_place(text: str, fault: str) -> None:
     assert faults(text) == [f"templates.title: {fault}"]
 
 
@@ -178,7 +178,7 @@ def test_a_long_text_is_cut() -> None:
         ("{{ name | nothing }}", "templates.text: line 1: there is no filter 'nothing'"),
     ],
 )
-def test_what_fails_while_sending_falls_back_to_our_words_and_says_why(text: str, trouble: str) -> None:
+def test_a_failing_template_falls_back_to_our_words_with_the_reason(text: str, trouble: str) -> None:
     rendering = templates.render(Templates(title="own", text=text), given.message())
     assert (rendering.message.title, rendering.message.text) == ("own", "")
     assert rendering.errors[0].startswith(trouble)
@@ -209,7 +209,7 @@ def test_every_name_is_documented() -> None:
 
 
 @pytest.mark.parametrize("kind", list(EventKind))
-def test_every_event_can_be_told_in_a_channel_s_own_words(kind: EventKind) -> None:
+def test_every_event_can_be_sent_in_a_channel_s_own_words(kind: EventKind) -> None:
     message = message_from_event(sample_events.sample_event(kind), "1")
     own = Templates(title="{{ event }}: {{ title }}", text="{{ name }} {{ status }} {{ text }}")
     rendering = templates.render(own, message)

@@ -33,6 +33,6 @@ def test_the_worst_consequence_counts(assertions, facts, status):
     assert evaluate_assertions(assertions, facts)[0] is status
 
 
-def test_the_reason_says_what_was_found_and_what_was_wanted():
+def test_the_reason_has_the_found_and_the_expected_value():
     assert evaluate_assertions([WRONG], CheckFacts(0, "41")) == (Status.DOWN, "'41' is not == '42'")
     assert evaluate_assertions([SLOW], CheckFacts(2.5)) == (Status.DEGRADED, "took 2.5 s, more than 1 s")

@@ -53,7 +53,7 @@ def test_a_part_of_a_request_is_named_by_its_place_in_the_whole() -> None:
         (dict[str, int], "must be an object"),
     ],
 )
-def test_a_message_says_what_would_be_right(type_: Any, told: str) -> None:
+def test_a_message_names_what_is_valid(type_: Any, told: str) -> None:
     assert wording.requirement(type_) == told
 
 
@@ -95,7 +95,7 @@ def test_a_message_says_what_would_be_right(type_: Any, told: str) -> None:
         ("push", {"token": "sesame/sesame/sesame"}, "token", "must have another form: Token in the push URL"),
     ],
 )
-def test_a_text_of_another_form_is_told_what_is_wrong_with_it(type_, config, field, words) -> None:
+def test_a_text_of_another_form_gets_the_error(type_, config, field, words) -> None:
     (found,) = structs.errors_in(config, TARGETS[type_])
     assert (found.field, words in found.message) == (field, True), found
 

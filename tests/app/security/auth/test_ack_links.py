@@ -18,7 +18,7 @@ def test_a_link_opens_as_what_it_was_made_for() -> None:
     assert ack_links.read_token(ack_links.token_of(LINK)) == LINK
 
 
-def test_every_attempt_of_a_delivery_has_the_same_link_and_it_fits_into_a_short_message() -> None:
+def test_every_attempt_of_a_delivery_has_the_same_short_link() -> None:
     url = ack_links.url_for("https://watch.example.org/", INCIDENT, CHANNEL, LINK.expires_ms - LIFETIME_MS)
     assert url == f"https://watch.example.org/ack/{ack_links.token_of(LINK)}"
     assert len(url) < 110

@@ -43,7 +43,7 @@ def test_a_key_is_for_its_networks(networks: tuple[str, ...], address: str, *, i
         ({"owner_active": False}, "user of this API key"),
     ],
 )
-def test_a_key_says_why_it_is_not_good_any_more(changes: dict[str, object], words: str) -> None:
+def test_a_key_reports_why_it_is_invalid(changes: dict[str, object], words: str) -> None:
     objection = grant(**changes).denial_reason()
     assert words in objection
     assert bool(objection) == bool(words)

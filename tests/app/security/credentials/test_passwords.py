@@ -4,10 +4,12 @@ import pytest
 
 from app.security.credentials import passwords
 
+pytestmark = pytest.mark.usefixtures("real_passwords")
+
 
 async def test_a_password_matches_its_hash_and_no_other() -> None:
     stored = await passwords.hash_password("correct horse")
-    assert stored.startswith("$argon2id$")
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert await passwords.matches("correct horse", stored)
     assert not await passwords.matches("correct hors", stored)
 

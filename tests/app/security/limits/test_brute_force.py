@@ -90,7 +90,7 @@ async def test_of_forty_guesses_at_once_no_more_are_answered_than_allowed() -> N
     assert answers.count("wrong") <= MOST
 
 
-async def test_a_right_guess_among_many_at_once_is_not_told_apart_once_the_limit_is_reached() -> None:
+async def test_beyond_the_limit_a_right_guess_looks_like_a_wrong_one() -> None:
     await brute_force.refuse_if_locked(
         CredentialKind.PASSWORD, HOME, ADA
     )  # all were admitted before the first was known as wrong
@@ -100,7 +100,7 @@ async def test_a_right_guess_among_many_at_once_is_not_told_apart_once_the_limit
         await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
 
 
-async def test_a_right_one_forgives_the_wrong_ones_before_it(clock: time_machine.Traveller) -> None:
+async def test_a_right_guess_resets_the_wrong_ones_before_it(clock: time_machine.Traveller) -> None:
     for _ in range(3):
         for _ in range(MOST - 1):
             await guess(HOME)

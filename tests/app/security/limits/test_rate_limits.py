@@ -81,13 +81,13 @@ async def test_processes_share_a_bucket(redis: Counting) -> None:
     assert fitting(told) == 50
 
 
-async def test_redis_is_asked_for_a_block_of_requests_and_not_for_each(redis: Counting) -> None:
+async def test_redis_is_called_for_a_block_of_requests_and_not_for_each(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(10_000, 3_600)}, lambda: redis)
     assert fitting(await taken(rates, 5_000)) == 5_000
     assert redis.asked <= 10 + LEASES_PER_BUCKET  # doubling from 1 to 1,000, then a tenth at a time
 
 
-async def test_who_is_refused_does_not_ask_redis_each_time(redis: Counting) -> None:
+async def test_a_refused_caller_does_not_call_redis_each_time(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(2, 3_600)}, lambda: redis)
     await taken(rates, 3)
     asked = redis.asked
@@ -127,7 +127,7 @@ async def test_without_redis_each_process_counts_by_itself(redis: Counting) -> N
     assert fitting(await taken(rates, 60)) == 50
 
 
-async def test_a_redis_that_is_back_is_asked_again(redis: Counting) -> None:
+async def test_a_redis_that_is_back_is_called_again(redis: Counting) -> None:
     gone = Gone()
     rates = RateLimiter({"read": Rate(50, 3_600)}, lambda: gone, backoff_s=0.0)
     await taken(rates, 5)
@@ -136,7 +136,7 @@ async def test_a_redis_that_is_back_is_asked_again(redis: Counting) -> None:
     assert await queue.client().exists("wk:rate:read:ada")
 
 
-async def test_a_redis_that_hangs_is_asked_once_and_then_left_alone() -> None:
+async def test_a_redis_that_hangs_is_called_once_and_then_left_alone() -> None:
     hanging = Hanging()
     rates = RateLimiter({"read": Rate(1_000, 3_600)}, lambda: hanging)
     for number in range(20):

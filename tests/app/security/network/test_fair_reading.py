@@ -110,7 +110,7 @@ async def test_more_interim_answers_end_the_reading(intake):
         await intake.read()
 
 
-async def test_what_breaks_off_in_the_middle_is_told(intake):
+async def test_what_breaks_off_in_the_middle_is_reported(intake):
     intake.data_received(HEAD % 100_000 + b"a" * 50_000)
     intake.connection_lost(ConnectionResetError())
     _, payload = await intake.read()

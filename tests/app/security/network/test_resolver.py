@@ -64,7 +64,7 @@ def test_what_is_no_name_is_unknown(host):
         resolve_by_system(host)
 
 
-async def test_an_answer_is_kept_for_a_moment_and_then_asked_for_again(open_names):
+async def test_an_address_is_cached_for_a_moment_and_then_resolved_again(open_names):
     lookup = Counting()
     names, forgetful = open_names(lookup), open_names(lookup, cache_s=0)
     assert await names.addresses("a") == await names.addresses("a") == ("192.0.2.1",)
@@ -74,14 +74,14 @@ async def test_an_answer_is_kept_for_a_moment_and_then_asked_for_again(open_name
     assert lookup.asked == ["a", "a", "a"]
 
 
-async def test_many_who_ask_at_once_ask_once(open_names):
+async def test_concurrent_callers_resolve_once(open_names):
     lookup = Counting()
     names = open_names(lookup)
     await asyncio.gather(*(names.addresses("a") for _ in range(50)))
     assert lookup.asked == ["a"]
 
 
-async def test_a_failure_is_told_to_all_and_not_kept(open_names):
+async def test_a_failure_reaches_all_callers_and_is_not_cached(open_names):
     lookup = Counting(failing=True)
     names = open_names(lookup)
     told = await asyncio.gather(*(names.addresses("a") for _ in range(5)), return_exceptions=True)

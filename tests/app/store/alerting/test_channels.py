@@ -102,7 +102,7 @@ async def test_a_removed_channel_is_gone_for_readers_and_senders():
         ({"limit": 1, "offset": 1}, ["ops"]),
     ],
 )
-async def test_channels_are_found_by_what_is_asked(wanted, found):
+async def test_channels_are_found_by_filters(wanted, found):
     await channels.create(make.channel(active=False))
     await channels.create(make.channel(bot(), name="Bot"))
     assert await names(**wanted) == found
@@ -133,7 +133,7 @@ async def test_removing_a_trial_never_removes_a_channel():
     assert await channels.get(added.id) == added
 
 
-async def test_a_trial_is_told_in_the_words_of_its_draft():
+async def test_a_trial_is_sent_in_the_words_of_its_draft():
     own = Templates(title="{{ name }}")
     trial = await channels.create_test_channel(make.channel(bot(), templates=own))
     assert (await with_secrets([trial]))[trial].rules.templates == own

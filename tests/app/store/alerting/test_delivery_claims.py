@@ -44,13 +44,13 @@ async def test_a_down_and_its_up_that_wait_are_one_message():
 
 
 @pytest.mark.parametrize("asked", [0, 1])
-async def test_whichever_of_the_two_is_asked_for(asked):
+async def test_either_of_the_two_can_be_claimed(asked):
     owed = await owing()
     both = [await owed.down(), await owed.up()]
     assert await claimed([both[asked]]) == [both[1]]
 
 
-async def test_a_down_that_failed_is_told_with_its_recovery():
+async def test_a_down_that_failed_is_sent_with_its_recovery():
     owed = await owing()
     down = await owed.down()
     await claimed([down])
@@ -60,7 +60,7 @@ async def test_a_down_that_failed_is_told_with_its_recovery():
     assert await coded(down) == ("suppressed", 1, ReasonCode.COLLAPSED_INTO_RECOVERY)
 
 
-async def test_a_down_whose_answer_a_killed_worker_took_with_it_is_told_with_its_recovery_after_the_lease():
+async def test_a_down_of_a_killed_worker_is_sent_with_its_recovery_after_the_lease():
     owed = await owing()
     down = await owed.down()
     await claimed([down])
@@ -85,7 +85,7 @@ async def test_two_workers_that_claim_at_once_send_one_message():
     assert sorted(id_ for part in parts for id_ in part) == sorted(ids)
 
 
-async def test_a_gate_that_says_wait_costs_no_attempt():
+async def test_a_held_delivery_costs_no_attempt():
     owed = await owing()
     down = await owed.down()
     quiet = gates(down=Decision(action="wait", until_ms=NOW + STEP, reason=Reason(ReasonCode.QUIET_HOURS)))
@@ -96,7 +96,7 @@ async def test_a_gate_that_says_wait_costs_no_attempt():
     assert await claimed([down], NOW + STEP) == [down]
 
 
-async def test_a_gate_that_says_no_leaves_its_reason():
+async def test_a_suppressed_delivery_stores_its_reason():
     owed = await owing()
     down = await owed.down()
     closed = gates(down=Decision(action="suppress", reason=Reason(ReasonCode.PARENT_DOWN, "Router")))
@@ -105,7 +105,7 @@ async def test_a_gate_that_says_no_leaves_its_reason():
     assert await state(down) == ("suppressed", 0, "parent 'Router' is down")
 
 
-async def test_a_recovery_that_a_gate_holds_tells_nothing_yet():
+async def test_a_held_recovery_sends_nothing_yet():
     owed = await owing()
     down, up = await owed.down(), await owed.up()
     quiet = gates(up=Decision(action="wait", until_ms=NOW + STEP))
@@ -114,7 +114,7 @@ async def test_a_recovery_that_a_gate_holds_tells_nothing_yet():
 
 
 @pytest.mark.parametrize("together", [False, True])
-async def test_a_recovery_that_quiet_hours_hold_is_not_told_after_a_newer_outage(together):
+async def test_a_recovery_held_by_quiet_hours_is_not_sent_after_a_newer_outage(together):
     owed = await owing()
     night = gates(up=Decision(action="wait", until_ms=NOW + 3 * STEP))
     first = await owed.down()
@@ -145,7 +145,7 @@ async def test_what_is_too_old_is_dead_with_the_reason():
     assert await coded(down) == ("dead", 0, ReasonCode.EXPIRED)
 
 
-async def test_the_time_a_gate_held_it_makes_nothing_older():
+async def test_the_time_a_delivery_was_held_makes_nothing_older():
     owed = await owing()
     down = await owed.down()
     weekend = gates(down=Decision(action="wait", until_ms=NOW + 48 * 3_600_000))
@@ -153,7 +153,7 @@ async def test_the_time_a_gate_held_it_makes_nothing_older():
     assert await claimed([down], NOW + 48 * 3_600_000) == [down]
 
 
-async def test_a_channel_that_was_switched_off_is_told_nothing_more():
+async def test_a_channel_that_was_switched_off_gets_nothing_more():
     owed = await owing()
     down = await owed.down()
     await channels.update(owed.channel_id, ChannelPatch(active=False))
@@ -170,7 +170,7 @@ async def sent(ids: list[str], now_ms: int = NOW) -> None:
     await settled(*(AttemptResult(id_, 1, "sent") for id_ in ids), now_ms=now_ms)
 
 
-async def test_people_are_told_three_one_by_one_and_the_rest_together():
+async def test_people_get_three_single_events_and_the_rest_as_a_digest():
     owed, ids = await storm(7)
     assert await claimed(ids) == ids[:3]
     await sent(ids[:3])
@@ -192,7 +192,7 @@ async def test_what_is_being_sent_by_another_worker_counts():
     assert await coded(ids[3]) == ("pending", 0, ReasonCode.DIGEST)
 
 
-async def test_a_recovery_that_comes_while_its_outage_waits_for_others_is_told_instead():
+async def test_a_recovery_replaces_its_outage_that_waits_for_a_digest():
     owed, ids = await storm(5)
     await claimed(ids)
     await sent(ids[:3])
@@ -215,9 +215,7 @@ async def test_a_group_whose_worker_was_killed_goes_again_as_it_was():
 
 
 @pytest.mark.parametrize(("answered", "count"), [(True, 4), (False, 3)])
-async def test_a_group_that_was_refused_for_now_takes_others_along_and_one_that_may_have_arrived_does_not(
-    answered, count
-):
+async def test_a_refused_digest_takes_new_members_and_one_that_may_have_arrived_does_not(answered, count):
     owed, ids = await storm(6)
     await claimed(ids)
     await sent(ids[:3])
@@ -233,7 +231,7 @@ async def test_a_group_that_was_refused_for_now_takes_others_along_and_one_that_
     assert len([group, *group.merged]) == count
 
 
-async def test_a_group_that_may_have_arrived_waits_as_a_whole_when_a_gate_holds_a_part_of_it():
+async def test_a_digest_that_may_have_arrived_is_held_as_a_whole():
     _, ids = await storm(6)
     await claimed(ids)
     await sent(ids[:3])
@@ -260,7 +258,7 @@ async def test_a_message_that_may_have_arrived_goes_again_by_itself_and_not_with
     assert (single.id, single.merged, group.id, len(group.merged)) == (ids[2], (), ids[5], 2)
 
 
-async def test_an_end_that_waits_for_others_is_told_before_the_next_outage():
+async def test_an_end_that_waits_for_a_digest_is_sent_before_the_next_outage():
     owed, ids = await storm(4)
     await claimed(ids[:3])
     await sent(ids[:3])
@@ -275,20 +273,20 @@ async def test_an_end_that_waits_for_others_is_told_before_the_next_outage():
     assert {message.id, *(one.id for one in message.merged)} >= {up, down}
 
 
-async def test_a_claim_says_whether_the_message_may_have_arrived():
+async def test_a_claim_knows_whether_the_message_may_have_arrived():
     owed = await owing()
     down = await owed.down()
     assert [one.maybe_sent for one in await taken([down])] == [False]
     assert [one.maybe_sent for one in await taken([down], NOW + LEASE_MS)] == [True]
 
 
-async def test_programs_are_told_one_by_one():
+async def test_programs_get_single_events():
     owed = await owing(6)
     ids = [await owed.down(number, at_ms=NOW + number) for number in range(6)]
     assert await claimed(ids, NOW + 10) == ids
 
 
-async def test_a_delivery_that_somebody_asked_for_is_not_swallowed_and_holds_nobody():
+async def test_a_resent_delivery_is_not_swallowed_and_holds_nobody():
     owed = await owing()
     down = await owed.down()
     await claimed([down])
@@ -300,7 +298,7 @@ async def test_a_delivery_that_somebody_asked_for_is_not_swallowed_and_holds_nob
 
 if ON_POSTGRES:  # SQLite's planner keeps no statistics unless it is asked to
 
-    async def test_what_was_open_when_the_planner_last_looked_says_nothing_of_what_is_open_now():
+    async def test_an_older_plan_does_not_decide_what_is_open_now():
         owed = await owing()
         await settled(AttemptResult(await owed.down(), 1, "sent"))
         await db.rows("ANALYZE deliveries")

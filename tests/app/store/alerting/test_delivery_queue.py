@@ -18,7 +18,7 @@ async def owed(store) -> Owing:
     return await owing()
 
 
-async def test_the_recovery_waits_for_the_outage_that_is_being_told(owed):
+async def test_the_recovery_waits_for_the_outage_that_is_being_sent(owed):
     down = await owed.down()
     assert await claimed([down]) == [down]
     up = await owed.up()
@@ -37,7 +37,7 @@ async def test_the_recovery_goes_out_when_the_outage_never_could(owed):
     assert await state(down) == ("dead", 1, "no such address")
 
 
-async def test_a_failed_try_rests_until_its_time(owed):
+async def test_a_failed_attempt_waits_for_its_backoff(owed):
     down = await owed.down()
     await claimed([down])
     await settled(AttemptResult(down, 1, "pending", "answered 500", NOW + 10_000))
@@ -102,7 +102,7 @@ async def test_the_sweeper_finds_nothing_behind_an_elder_and_nothing_that_is_don
     assert (await delivery_queue.backlog()).count == 0
 
 
-async def test_the_backlog_says_since_when_the_oldest_waits(owed):
+async def test_the_backlog_has_the_age_of_the_oldest(owed):
     await owed.down(at_ms=NOW)
     await owed.up(at_ms=NOW + make.MINUTE_MS)
     assert await delivery_queue.backlog() == delivery_queue.Backlog(2, NOW)

@@ -43,7 +43,7 @@ async def failing(
     return owed, ids
 
 
-async def test_a_channel_that_failed_five_times_rests_and_nothing_is_claimed():
+async def test_five_failures_open_the_circuit_and_nothing_is_claimed():
     owed, ids = await failing(5)
     assert await claimed(ids, NOW + REST - 1) == []
     assert await delivery_queue.due_deliveries(NOW + REST - 1) == {}
@@ -52,7 +52,7 @@ async def test_a_channel_that_failed_five_times_rests_and_nothing_is_claimed():
     assert (health.failures, health.reason) == (5, "answered 500")
 
 
-async def test_after_the_rest_one_delivery_goes_as_the_probe_and_its_success_frees_the_others():
+async def test_a_half_open_circuit_sends_one_delivery_and_its_success_closes_it():
     owed, ids = await failing(5)
     later = NOW + REST
     assert owed.channel_id in await delivery_queue.due_deliveries(later)
@@ -82,7 +82,7 @@ async def test_a_probe_whose_worker_was_killed_is_followed_by_another():
     assert len(await claimed(ids, NOW + REST + LEASE_MS)) == 1
 
 
-async def test_a_channel_that_asks_for_time_gets_it_at_once():
+async def test_a_channel_s_retry_after_is_respected_at_once():
     _, ids = await failing(1, asked_s=90)
     assert await claimed(ids, NOW + 89_999) == []
     assert await claimed(ids, NOW + 90_000) == [ids[0]]
@@ -142,7 +142,7 @@ async def tried_out(owed: Owing) -> None:
 
 
 @pytest.mark.parametrize("mended", [resumed, reconfigured, tried_out])
-async def test_a_paused_channel_is_told_again_once_somebody_mended_it(mended):
+async def test_a_paused_channel_is_used_again_once_somebody_mended_it(mended):
     owed, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED)
     await mended(owed)
     assert (await channels.get(owed.channel_id)).health.state == "ok"

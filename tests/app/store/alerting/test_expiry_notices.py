@@ -51,22 +51,22 @@ async def seen(known, *left_days: float, ends: ExpiringItem = LEAF, no: int | No
     return told
 
 
-async def test_each_threshold_is_told_once_on_its_way_to_the_end(known):
+async def test_each_threshold_is_sent_once_on_its_way_to_the_end(known):
     days = [45, 30.5, 30, 29, 14.2, 13.9, 13, 7, 6, 2.9, 1, 0.5, 0, -1, -20]
     assert await seen(known, *days) == [30, 14, 7, 3, 1, 0]
 
 
-async def test_who_comes_late_hears_of_it_once(known):
+async def test_a_late_subscriber_gets_one_notice(known):
     assert await seen(known, 5, 4.5, 4) == [5]
     assert [row["days"] for row in await db.rows("SELECT days FROM expiry_notices ORDER BY days")] == [7, 14, 30]
     assert await seen(known, 3) == [3]
 
 
-async def test_one_that_has_ended_already_is_told_once(known):
+async def test_one_that_has_ended_already_is_sent_once(known):
     assert await seen(known, -2, -3) == [-2]
 
 
-async def test_a_restart_tells_nothing_again(known):
+async def test_a_restart_sends_nothing_again(known):
     assert await seen(known, 20) == [20]
     expiry_notices.clear_cache()
     assert await seen(known, 19) == []
@@ -93,13 +93,13 @@ async def test_a_renewed_certificate_begins_anew(known):
     assert await seen(known, 8, 7, ends=renewed) == [8, 7]
 
 
-async def test_two_monitors_of_one_certificate_are_told_each(known):
+async def test_two_monitors_of_one_certificate_send_a_notice_each(known):
     first, second = known
     assert await seen(known, 10, no=first) == [10]
     assert await seen(known, 9, no=second) == [9]
 
 
-async def test_an_end_is_told_although_the_handshake_shows_no_certificate_any_more(known):
+async def test_an_expiry_is_sent_although_the_handshake_shows_no_certificate_any_more(known):
     assert await seen(known, 1) == [1]
     assert await seen(known, -0.5, -1, ends=EXPIRED) == [0]
     renewed = ExpiringItem("certificate", "cd34", "CN=shop.example", "CN=An Authority", ENDS_MS + 90 * DAY_MS)
@@ -116,7 +116,7 @@ async def test_another_certificates_fault_is_not_the_end_of_ours(known):
     assert await seen(known, 19, ends=EXPIRED) == []
 
 
-async def test_the_notice_says_what_ends_and_when(known):
+async def test_the_notice_names_what_ends_and_when(known):
     outcome = make.outcome(series=min(known), at_ms=ENDS_MS - 7 * DAY_MS, expiring=LEAF)
     (event,) = (await results.store_results(make.results(outcome), known, NOW)).events
     snapshot = known[min(known)]
@@ -131,7 +131,7 @@ async def test_the_notice_says_what_ends_and_when(known):
     }
 
 
-async def test_a_domain_is_told_by_its_own_event_and_again_when_it_was_prolonged(known):
+async def test_a_domain_has_its_own_event_and_starts_anew_when_it_was_renewed(known):
     told = []
     for year, left in ((1, 10), (1, 9), (2, 8)):
         ends = ExpiringItem("domain", f"shop.example {year}", "shop.example", "Names Ltd", ENDS_MS)
@@ -141,14 +141,14 @@ async def test_a_domain_is_told_by_its_own_event_and_again_when_it_was_prolonged
     assert (told[0].data["name"], told[0].data["registrar"]) == ("shop.example", "Names Ltd")
 
 
-async def test_which_days_are_told_is_a_setting(known):
+async def test_the_thresholds_in_days_are_a_setting(known):
     await settings.update("expiry.notify_days", SettingPatch(value=[60, 2]))
     assert await seen(known, 59, 30, 14, 2, 1, -1) == [59, 2]
     await settings.update("expiry.notify_days", SettingPatch(value=[]))
     assert await seen(known, 1, ends=msgspec.structs.replace(LEAF, identity="cd34")) == []
 
 
-async def test_what_was_not_committed_is_told_the_next_time(known, monkeypatch):
+async def test_what_was_not_committed_is_sent_the_next_time(known, monkeypatch):
     async def broken(*_):
         raise OSError("the disk is gone")
 
@@ -159,7 +159,7 @@ async def test_what_was_not_committed_is_told_the_next_time(known, monkeypatch):
     assert await seen(known, 9) == [9]
 
 
-async def test_who_subscribed_is_owed_the_notice(known):
+async def test_subscribers_get_the_notice(known):
     hook = await webhooks.create(WebhookDraft(url="http://127.0.0.1:9/", events=["certificate.*"]))
     outcome = make.outcome(series=min(known), at_ms=ENDS_MS - DAY_MS, expiring=LEAF)
     absorbed = await results.store_results(make.results(outcome), known, NOW)

@@ -71,7 +71,7 @@ async def test_nothing_is_stored_of_nothing():
     assert await owe() == {}
 
 
-async def test_channels_are_told_that_are_linked_or_share_a_tag_or_want_all_monitors():
+async def test_linked_tagged_and_global_channels_get_a_delivery():
     shop = (await tags.create(TagDraft(name="shop"))).id
     linked, tagged, everywhere = await channel(), await channel(tag_ids=[shop]), await channel(all_monitors=True)
     await channel()
@@ -79,24 +79,24 @@ async def test_channels_are_told_that_are_linked_or_share_a_tag_or_want_all_moni
     assert await told(event(monitor_id=one)) == {linked, tagged, everywhere}
 
 
-async def test_a_channel_that_is_tied_thrice_is_told_once():
+async def test_a_channel_linked_three_times_gets_one_delivery():
     shop = (await tags.create(TagDraft(name="shop"))).id
     thrice = await channel(tag_ids=[shop], all_monitors=True)
     (ids,) = (await owe(event(monitor_id=await monitor(thrice, tag_ids=[shop])))).values()
     assert len(ids) == 1
 
 
-async def test_a_channel_that_is_switched_off_is_not_told():
+async def test_a_channel_that_is_switched_off_gets_no_delivery():
     assert await told(event(monitor_id=await monitor(await channel(active=False)))) == set()
 
 
-async def test_what_a_paused_channel_misses_is_owed_so_that_it_is_listed():
+async def test_events_that_a_paused_channel_misses_are_listed():
     paused = await channel()
     await db.rows("UPDATE channels SET disabled_ms = 1 WHERE id = ?1", paused)
     assert await told(event(monitor_id=await monitor(paused))) == {paused}
 
 
-async def test_whoever_was_told_of_an_outage_hears_that_nobody_watches_any_more():
+async def test_recipients_of_an_outage_are_notified_of_the_monitor_s_deletion():
     linked, _, _ = await channel(), await channel(all_monitors=True, events=["monitor.up"]), await webhook("monitor.*")
     one = await monitor(linked)
     await owe(event(monitor_id=one, incident={"id": "i"}))
@@ -105,7 +105,7 @@ async def test_whoever_was_told_of_an_outage_hears_that_nobody_watches_any_more(
     assert await told(event(END, one, incident={"id": "i"}, ended_by="monitor.deleted")) == {linked}
 
 
-async def test_a_channel_is_told_what_its_patterns_name():
+async def test_a_channel_gets_what_its_patterns_match():
     downs, everything = await channel(events=["monitor.down"]), await channel(events=["*"])
     one = await monitor(downs, everything)
     assert await told(event(monitor_id=one)) == {downs, everything}
@@ -115,7 +115,7 @@ async def test_a_channel_is_told_what_its_patterns_name():
 @pytest.mark.parametrize(
     ("state", "hears"), [("sent", True), ("pending", True), ("suppressed", False), ("dead", False)]
 )
-async def test_whoever_was_told_of_an_incident_hears_its_end(state, hears):
+async def test_recipients_of_an_incident_are_notified_of_its_end(state, hears):
     linked, escalated = await channel(), await channel(events=["*"])
     one = await monitor(linked)
     first = event(monitor_id=one, incident={"id": "i"})
@@ -129,7 +129,7 @@ async def test_whoever_was_told_of_an_incident_hears_its_end(state, hears):
     assert (escalated in await told(event(UP, one, incident={"id": "i"}))) is hears
 
 
-async def test_webhooks_hear_of_all_monitors_what_they_registered_for():
+async def test_webhooks_get_the_events_they_subscribe_to_of_all_monitors():
     hook = await webhook("monitor.*", "deployment.failed")
     one = await monitor()
     assert await told(event(EventKind.MONITOR_UPDATED, one)) == {hook}
@@ -146,7 +146,7 @@ async def test_our_own_troubles_go_to_the_default_channels_or_to_all():
     assert await told(event(LAG)) == {asked, hook}
 
 
-async def test_a_failing_channel_is_told_of_through_another():
+async def test_a_failing_channel_is_alerted_through_another():
     failing, other = await channel(is_default=True), await channel()
     assert await told(event(EventKind.CHANNEL_FAILING, channel={"id": failing})) == {other}
 

@@ -29,7 +29,7 @@ async def webhook() -> str:
     return id_
 
 
-async def test_nothing_is_asked_of_nothing():
+async def test_no_deliveries_need_no_query():
     assert await suppression.decisions_for([], NOW) == {}
 
 
@@ -59,7 +59,7 @@ async def test_quiet_hours_hold_for_what_has_no_monitor_too():
         (61 * SECOND, [SENT_DOWN, SENT_UP]),
     ],
 )
-async def test_an_outage_shorter_than_the_delay_is_not_told_and_neither_is_its_end(recovery_ms, told):
+async def test_an_outage_shorter_than_the_delay_is_suppressed_with_its_end(recovery_ms, told):
     await channel(min_outage=60)
     one = await monitor()
     await fails(one)
@@ -79,7 +79,7 @@ async def test_the_next_outage_is_not_the_last_one():
     assert await settled(NOW + 4 * STEP) == [SENT_UP]
 
 
-async def test_a_webhook_is_told_every_fact():
+async def test_a_webhook_gets_every_event():
     hook = await webhook()
     router = await monitor("Router")
     await fails(router)
@@ -109,7 +109,7 @@ async def test_reminders_of_a_night_are_one_message_in_the_morning():
     assert await settled(NOW + 3 * STEP) == [SENT_DOWN]
 
 
-async def test_the_end_of_an_outage_that_another_message_tells_is_told():
+async def test_the_end_of_an_outage_that_a_digest_has_is_sent():
     await channel()
     one = await monitor()
     await fails(one)
@@ -118,7 +118,7 @@ async def test_the_end_of_an_outage_that_another_message_tells_is_told():
     assert await settled(NOW + STEP) == [SENT_UP]
 
 
-async def test_the_end_of_a_short_outage_is_not_told_while_its_beginning_still_waits():
+async def test_the_end_of_a_short_outage_is_held_while_its_beginning_still_waits():
     await channel(min_outage=60)
     one = await monitor()
     await fails(one)
@@ -149,7 +149,7 @@ async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch:
     assert len(statements) == 4
 
 
-async def test_the_end_of_a_short_outage_is_told_when_its_escalation_was():
+async def test_the_end_of_a_short_outage_is_sent_when_its_escalation_was():
     ops = await channel(min_outage=600)
     one = await monitor()
     await fails(one)
@@ -160,7 +160,7 @@ async def test_the_end_of_a_short_outage_is_told_when_its_escalation_was():
     assert await settled(NOW + 2 * STEP) == [SENT_UP]
 
 
-async def test_an_outage_that_a_pause_ended_within_the_delay_is_not_told_and_neither_is_that():
+async def test_an_outage_that_a_pause_ended_within_the_delay_is_suppressed_with_the_pause():
     await channel(min_outage=600)
     one = await monitor()
     now_ms = int(time() * 1000)

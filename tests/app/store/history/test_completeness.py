@@ -29,7 +29,7 @@ async def whole(store):
         await past.beats(no, past.slots(no, START, NOW))
 
 
-async def test_a_flawless_history_says_how_much_was_read(whole):
+async def test_a_complete_history_counts_what_was_read(whole):
     found = await completeness.build_report(NOW, SETTLE)
     assert (found.series, found.missing, found.doubled, found.gaps, found.worst) == (3, 0, 0, 0, [])
     assert found.slots == pytest.approx(3 * (6 * 60 - 5), abs=3)
@@ -59,7 +59,7 @@ async def test_a_heartbeat_off_the_grid_is_doubled_unless_it_is_early(whole):
     assert await counted() == (0, 1)
 
 
-async def test_slots_that_have_not_settled_are_not_asked_for(store):
+async def test_slots_that_have_not_settled_are_not_required(store):
     await past.series(1)
     await past.beats(1, past.slots(1, START, NOW - SETTLE))
     assert await counted() == (0, 0)

@@ -56,7 +56,7 @@ async def test_the_newest_of_all_monitors_come_first(series):
     assert await times(limit=3) == [0, 1, 2]
 
 
-async def test_one_monitor_is_read_to_its_beginning_all_for_an_hour_and_what_is_important_for_a_day(series):
+async def test_queries_reach_back_as_far_as_their_filters_allow(series):
     hours = [0, 1, 2, 23, 25, 900]
     for number, hour in enumerate(reversed(hours)):
         seen = make.outcome if number % 2 else make.down
@@ -79,7 +79,7 @@ async def test_one_monitor_is_read_to_its_beginning_all_for_an_hour_and_what_is_
         ({"monitor_id": "00000000-0000-0000-0000-000000000000"}, []),
     ],
 )
-async def test_heartbeats_are_found_by_what_is_asked(series, wanted, found):
+async def test_heartbeats_are_found_by_filters(series, wanted, found):
     await beats(series)
     assert await times(**wanted) == found
 

@@ -136,7 +136,7 @@ async def test_old_deliveries_go_with_their_events_and_every_try(store, state):
     assert [await count(table) for table in ("events", "deliveries", "delivery_attempts")] == [0, 0, 0]
 
 
-async def test_old_events_go_unless_somebody_is_still_to_be_told(store):
+async def test_old_events_are_deleted_unless_a_delivery_is_pending(store):
     await past.event("old", START)
     await past.event("open", START)
     await past.event("new", NOW - HOUR)

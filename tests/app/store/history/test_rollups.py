@@ -43,7 +43,7 @@ async def roll_all(until_ms):
         pass
 
 
-async def test_an_hour_says_what_was_counted_and_for_how_long(two_days):
+async def test_an_hour_has_its_counts_and_durations(two_days):
     await rollups.roll_hour(START + 3 * HOUR)
     one = (await hours_of(1))[START + 3 * HOUR]
     assert (one.counts[Status.UP], one.ms[Status.UP], one.observed_ms) == (60, HOUR, HOUR)

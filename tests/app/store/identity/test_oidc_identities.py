@@ -39,7 +39,7 @@ async def test_of_many_who_come_at_once_as_one_person_one_is_added() -> None:
     assert len(await db.rows("SELECT id FROM users")) == 1
 
 
-async def test_the_last_admin_stays_one_whatever_the_provider_says() -> None:
+async def test_the_last_admin_stays_one_whatever_the_provider_sets() -> None:
     ada = await admit(someone())
     await admit(someone(role=Role.VIEWER))
     assert await role(ada) is Role.ADMIN
@@ -48,7 +48,7 @@ async def test_the_last_admin_stays_one_whatever_the_provider_says() -> None:
     assert await role(ada) is Role.VIEWER
 
 
-async def test_a_provider_without_a_say_leaves_the_role() -> None:
+async def test_a_provider_without_a_role_leaves_the_role() -> None:
     ada = await admit(someone())
     await admit(someone(role=None))
     assert await role(ada) is Role.ADMIN
@@ -60,13 +60,13 @@ async def test_an_account_is_linked_to_one_person_only() -> None:
         await admit(someone("8"))
 
 
-async def test_a_user_name_that_is_taken_is_told_apart() -> None:
+async def test_a_user_name_that_is_taken_is_its_own_error() -> None:
     await admit(someone())
     bob = await users.get(await admit(someone("8", email="bob@example.org")))
     assert bob.username.startswith("ada-")
 
 
-async def test_nobody_is_added_unless_it_is_said_so() -> None:
+async def test_nobody_is_added_unless_configured() -> None:
     with pytest.raises(Forbidden, match="no account"):
         await admit(someone(), may_add=False)
     assert not await users.any_exist()

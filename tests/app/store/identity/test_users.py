@@ -39,7 +39,7 @@ async def test_while_closed_exactly_one_of_many_gets_in() -> None:
     assert sorted(type(one).__name__ for one in ended) == [*["Forbidden"] * 7, "User"]
 
 
-async def test_a_taken_name_is_a_conflict_and_a_closed_door_is_not() -> None:
+async def test_a_taken_name_is_a_conflict_and_a_closed_registration_is_not() -> None:
     await sign_up()
     with pytest.raises(Conflict):
         await sign_up()

@@ -66,7 +66,7 @@ async def told(now_ms: int) -> list[str]:
     return sorted(rows[id_] for id_, deliveries in ids.items() for _ in deliveries)
 
 
-async def test_each_step_tells_exactly_its_channels_when_its_time_has_come(crew):
+async def test_each_step_notifies_exactly_its_channels_when_it_is_due(crew):
     await outage(await kept([crew[1]], [crew[0], crew[2]]), notification_channel_ids=[crew[0]])
     assert await told(NOW + 299_000) == []
     assert await told(NOW + 300_000) == ["second"]
@@ -76,7 +76,7 @@ async def test_each_step_tells_exactly_its_channels_when_its_time_has_come(crew)
     assert await told(NOW + 10**9) == []
 
 
-async def test_the_event_and_the_timeline_say_which_step_it_was(crew):
+async def test_the_event_and_the_timeline_name_the_step(crew):
     await outage(await kept([crew[1]], [crew[2]]))
     (event,) = (await escalations.run_due_steps(NOW + 300_000)).events
     one = await the_incident()
@@ -89,7 +89,7 @@ async def test_the_event_and_the_timeline_say_which_step_it_was(crew):
     assert row["incident_id"] == one.id
 
 
-async def test_steps_are_repeated_as_often_as_asked(crew):
+async def test_steps_are_repeated_as_configured(crew):
     await outage(await kept([crew[1]], [crew[2]], repeat=1))
     seen = [await told(NOW + round_ * 300_000) for round_ in range(1, 6)]
     assert seen == [["second"], ["boss"], ["second"], ["boss"], []]

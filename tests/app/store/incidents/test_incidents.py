@@ -59,7 +59,7 @@ def at(minute: int) -> datetime:
     return datetime.fromtimestamp((NOW + minute * STEP) / 1000, UTC)
 
 
-async def test_an_outage_opens_an_incident_from_its_first_failing_check_and_its_end_resolves_it():
+async def test_an_outage_opens_an_incident_and_its_end_resolves_it():
     web = await watched(max_retries=1)
     await down(web, 0)
     assert await all_of() == []
@@ -167,7 +167,7 @@ async def test_after_a_pause_the_recovery_still_names_the_incident():
     assert recovered.data["incident"] == {"id": (await the_one()).id}
 
 
-async def test_what_is_still_down_after_a_pause_gets_an_incident_when_a_check_has_said_so():
+async def test_what_is_still_down_after_a_pause_gets_an_incident_with_its_next_check():
     web = await watched()
     await down(web)
     await monitors.set_active(web.monitor_id, False)
@@ -198,7 +198,7 @@ async def test_an_outage_from_before_there_were_incidents_gets_one_from_its_begi
     assert [one.event for events in told for one in events] == [EventKind.INCIDENT_OPENED]  # an upgrade alarms nobody
 
 
-async def test_the_timeline_tells_who_was_told_and_who_was_not_and_why():
+async def test_the_timeline_lists_who_was_notified_and_who_was_not_and_why():
     told, quiet = await channels.create(make.channel(name="ops")), await channels.create(make.channel(name="night"))
     web = await watched(notification_channel_ids=[told.id, quiet.id])
     await down(web)

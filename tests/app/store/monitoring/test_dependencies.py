@@ -128,7 +128,7 @@ async def test_a_parent_that_passes_a_check_since_lets_the_alert_go():
     assert await settled() == ["monitor.down: send"]
 
 
-async def test_a_parent_that_is_down_needs_no_check_and_a_reminder_asks_for_none():
+async def test_a_parent_that_is_down_needs_no_check_and_a_reminder_requests_none():
     router = await monitor("Router")
     one = await monitor("web", router, resend_interval=1)
     await passes(router, NOW - STEP)
@@ -169,7 +169,7 @@ async def test_what_waits_for_two_is_held_back_by_the_other_again():
     assert [state for state, _ in await states(web)] == ["suppressed"]
 
 
-async def test_a_rare_child_is_checked_when_its_parent_is_back_and_called_for_within_minutes():
+async def test_a_rare_child_is_checked_soon_after_its_parent_is_back():
     await channel()
     router = await monitor("Router")
     nightly, often = await monitor("nightly", router, interval=86_400), await monitor("often", router)

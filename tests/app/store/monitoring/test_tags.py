@@ -85,7 +85,7 @@ async def test_a_list_is_sought_sorted_and_counts_monitors():
     assert ([one.name for one in found], total) == (["beta"], 3)
 
 
-async def test_a_monitor_shows_its_tags_by_name_and_keeps_them_unless_told():
+async def test_a_monitor_shows_its_tags_by_name_and_keeps_them_unless_changed():
     last, first = await tag("zulu"), await tag("Alpha", color="#ffffff")
     monitor = await bearing("web", last, first)
     assert monitor.tags[0] == TagLabel(id=first.id, name="Alpha", color="#ffffff")
@@ -115,7 +115,7 @@ async def test_monitors_are_listed_by_a_tags_id_or_name():
     assert await names(tag="nobody's") == await names(tag=str(uuid4())) == []
 
 
-async def test_a_list_asks_as_often_for_many_monitors_as_for_one(monkeypatch):
+async def test_a_list_queries_as_often_for_many_monitors_as_for_one(monkeypatch):
     asked, real = [], db.rows
 
     async def counting(sql, *args):

@@ -30,7 +30,7 @@ async def test_absent_fields_stay_and_a_reset_brings_the_default_back(store):
     assert await settings.get_value(KEY) == EgressPolicy()
 
 
-async def test_between_two_looks_nothing_is_asked(store):
+async def test_between_two_looks_nothing_is_queried(store):
     await settings.get_value(KEY)
     await db.rows(
         "INSERT INTO settings (key, value, version, updated_ms) VALUES (?1, '{\"allow_private\":false}', 1, 0)", KEY

@@ -53,7 +53,7 @@ async def test_outcomes_are_judged_as_soon_as_the_clock_is_right(known, ahead_ms
     assert await absorb(known, NOW + STEP, make.outcome(at_ms=NOW + STEP)) == [EventKind.MONITOR_UP]
 
 
-async def test_an_outage_that_was_told_while_the_clock_was_ahead_ends_when_it_is_right(known):
+async def test_an_outage_alerted_while_the_clock_was_ahead_ends_when_it_is_right(known):
     assert await absorb(known, NOW + 60 * STEP, make.down(at_ms=NOW + 60 * STEP)) == [EventKind.MONITOR_DOWN]
     assert await absorb(known, NOW, make.outcome(at_ms=NOW)) == [EventKind.MONITOR_UP]
 
@@ -141,7 +141,7 @@ async def test_a_lease_of_the_wrong_clock_ends_in_time(known):
     assert await delivery_claims.claim([row["id"] for row in rows], NOW + STEP)
 
 
-async def test_a_channel_rests_no_longer_than_by_its_failures(known):
+async def test_a_circuit_is_open_no_longer_than_its_failures_require(known):
     await db.rows(
         "UPDATE channels SET temporary_failures = 5, circuit_open_until_ms = ?1, failing_since_ms = ?1", NOW + 60 * STEP
     )
@@ -150,7 +150,7 @@ async def test_a_channel_rests_no_longer_than_by_its_failures(known):
     assert row["circuit_open_until_ms"] == NOW
 
 
-async def test_a_rest_that_a_channel_asked_for_stays(known):
+async def test_a_circuit_opened_by_retry_after_stays_open(known):
     await db.rows(
         "UPDATE channels SET temporary_failures = 1, circuit_open_until_ms = ?1, failing_since_ms = ?2",
         NOW + 60 * STEP,
@@ -161,7 +161,7 @@ async def test_a_rest_that_a_channel_asked_for_stays(known):
     assert row["circuit_open_until_ms"] == NOW + 60 * STEP
 
 
-async def test_the_next_step_of_an_escalation_waits_no_longer_than_it_says(known):
+async def test_the_next_step_of_an_escalation_waits_no_longer_than_configured(known):
     (snapshot,) = known.values()
     (channel,) = await db.rows("SELECT id FROM channels")
     steps = [EscalationStep(after=30, channel_ids=[channel["id"]])]

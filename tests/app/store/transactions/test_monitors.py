@@ -41,7 +41,7 @@ async def names(**wanted) -> list[str]:
     return [one.name for one in (await monitors.list_page(MonitorQuery(**wanted)))[0]]
 
 
-async def test_a_new_monitor_has_a_series_an_era_an_event_and_a_plan():
+async def test_a_new_monitor_has_a_series_a_schedule_period_an_event_and_a_plan():
     changed = await monitors.create(make.monitor(interval=30))
     assert changed.schedules == await monitors.list_schedules()
     assert (changed.schedules[0].interval_ms, changed.schedules[0].timeout_ms) == (30_000, 16_000)
@@ -95,7 +95,7 @@ async def test_a_timeout_longer_than_the_interval_is_refused_and_nothing_stored(
     assert await kinds() == []
 
 
-async def test_pausing_and_resuming_end_and_begin_an_era():
+async def test_pausing_and_resuming_end_and_begin_a_schedule_period():
     added = await monitors.create(make.monitor())
     paused = await monitors.set_active(added.monitor.id, False)
     assert (paused.schedules, paused.unscheduled) == ([], [added.schedules[0].series])
@@ -114,7 +114,7 @@ async def test_pausing_what_is_paused_changes_nothing():
     assert (again.monitor, again.events) == (added.monitor, [])
 
 
-async def test_a_changed_interval_begins_an_era_and_another_change_does_not():
+async def test_a_changed_interval_begins_a_schedule_period_and_another_change_does_not():
     added = await monitors.create(make.monitor())
     await monitors.update(added.monitor.id, MonitorPatch(name="renamed"))
     changed = await monitors.update(added.monitor.id, MonitorPatch(interval=120))
@@ -165,7 +165,7 @@ async def test_a_monitor_that_does_not_exist_is_refused_by_name(act):
         await act(NOBODY)
 
 
-async def test_a_new_monitor_tells_the_default_channels_unless_others_are_named():
+async def test_a_new_monitor_notifies_the_default_channels_unless_others_are_named():
     default = await channels.create(make.channel(is_default=True))
     other = await channels.create(make.channel(name="other"))
     usual = await monitors.create(make.monitor(notification_channel_ids=None))
@@ -219,7 +219,7 @@ async def test_a_paused_monitor_is_not_pushed_to():
         ({"limit": 1, "offset": 1}, ["beta"]),
     ],
 )
-async def test_monitors_are_found_by_what_is_asked(wanted, found):
+async def test_monitors_are_found_by_filters(wanted, found):
     await monitors.create(make.monitor(name="gamma_1", active=False))
     await monitors.create(make.monitor(name="Alpha"))
     await monitors.create(make.monitor(Push(), name="beta"))
@@ -238,7 +238,7 @@ async def schedule() -> tuple[int, str, str]:
     return era["interval_ms"], era["cron"], era["timezone"]
 
 
-async def test_a_cron_monitor_has_a_plan_and_an_era_of_its_own():
+async def test_a_cron_monitor_has_a_plan_and_a_schedule_period_of_its_own():
     changed = await monitors.create(make.monitor(cron="0 3 * * *", timezone="Europe/Berlin"))
     (plan,) = changed.schedules
     assert (plan.interval_ms, plan.cron, plan.timezone) == (0, "0 3 * * *", "Europe/Berlin")
@@ -271,7 +271,7 @@ async def test_a_change_to_cron_and_back_restores_the_usual_timeout():
     assert (cron.monitor.timeout, back.monitor.timeout) == (16, 8)
 
 
-async def test_another_time_zone_begins_an_era():
+async def test_another_time_zone_begins_a_schedule_period():
     added = await monitors.create(make.monitor(cron="0 3 * * *"))
     await monitors.update(added.monitor.id, MonitorPatch(timezone="Asia/Tokyo"))
     assert await schedule() == (0, "0 3 * * *", "Asia/Tokyo")

@@ -44,7 +44,7 @@ async def count(table: str) -> int:
     return (await db.rows(f"SELECT count(*) AS n FROM {table}"))[0]["n"]
 
 
-async def test_an_outage_is_told_once_and_its_end_once(known):
+async def test_an_outage_is_alerted_once_and_its_end_once(known):
     no = min(known)
     told = [
         [event.event for event in (await absorb(known, outcome)).events]
@@ -118,7 +118,7 @@ async def test_unknown_is_never_down(known):
     assert absorbed.deliveries == {}
 
 
-async def test_a_paused_channel_is_owed_nothing(known):
+async def test_a_paused_channel_gets_no_delivery(known):
     await db.rows("UPDATE channels SET active = false")
     absorbed = await absorb(known, make.down(series=min(known), at_ms=NOW))
     assert len(absorbed.events) == 2
@@ -184,7 +184,7 @@ async def test_the_newest_push_is_found_by_its_kind(known):
     ],
 )
 @pytest.mark.parametrize("late", [False, True])
-async def test_upside_down_the_message_says_what_it_means(known, outcome, status, words, late):
+async def test_upside_down_the_message_explains_the_status(known, outcome, status, words, late):
     """In the list, live, and in what people are alerted with; a heartbeat that comes late too."""
     no = min(known)
     turned = {no: msgspec.structs.replace(known[no], upside_down=True)}
