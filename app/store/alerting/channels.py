@@ -19,6 +19,7 @@ from app.security.secrets import sealing
 from app.store import visibility
 from app.store.alerting import channel_health, channel_templates
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
+from app.store.listing import Listing, ListQuery
 from app.store.monitoring import config_secrets, monitor_links
 from app.store.sql import contains_pattern, list_parameter
 from app.store.tables.channels import ChannelRow, ChannelTagRow
@@ -29,23 +30,28 @@ from schema.channels.rules import ChannelRules
 from schema.errors import FieldError
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
-MAX_PAGE_SIZE = 1_000  # channels in one response
 TEST_CHANNEL_TTL_MS = 600_000  # longer than any test runs
 
 _TAGS = (
     "SELECT channel_id, tag_id FROM channel_tags WHERE channel_id IN (SELECT value->>0 FROM {each:1}) AND "
     f"{visibility.visible_tags_sql('tag_id', 2)} ORDER BY 1, 2"
 )
-_COUNT, _SELECT = "SELECT count(*) AS n FROM channels", "SELECT * FROM channels"
 _FILTERS = (
     " WHERE NOT is_temporary AND kind = 'channel'"
     " AND (CAST(?1 AS TEXT) IS NULL OR lower(name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR type = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS BOOLEAN) IS NULL OR active = CAST(?3 AS BOOLEAN))"
 )
+_LISTING = Listing(
+    select="SELECT * FROM channels",
+    count="SELECT count(*) AS n FROM channels",
+    filters=_FILTERS,
+    sorts=SORTS,
+    key="id",
+)
 
 
-class ChannelQuery(Struct, frozen=True, kw_only=True):
+class ChannelQuery(ListQuery, frozen=True, kw_only=True):
     """Which channels to list, in which order.
 
     q           part of the name, ignoring case
@@ -56,10 +62,6 @@ class ChannelQuery(Struct, frozen=True, kw_only=True):
     q: str | None = None
     type: str | None = None
     active: bool | None = None
-    sort: str = "name"
-    descending: bool = False
-    limit: int = MAX_PAGE_SIZE
-    offset: int = 0
     visible_to: TagScope = None
 
 
@@ -111,13 +113,10 @@ async def delete(channel_id: str, *, version: int | None = None) -> None:
 async def list_page(query: ChannelQuery) -> tuple[list[Channel], int]:
     """One page of channels, and the total count."""
     filters = (contains_pattern(query.q), query.type, query.active)
-    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, id"
-    counted = await db.rows(_COUNT + _FILTERS, *filters)
-    page = f"{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5"
-    found = await db.rows(_SELECT + page, *filters, query.limit, query.offset)
+    found, total = await _LISTING.read(query, filters)
     stored = [stored_channel(row) for row in found]
     tags = await _tag_ids_by_channel([one.id for one in stored], query.visible_to)
-    return [channel_of(one, tags.get(one.id, [])) for one in stored], int(counted[0]["n"])
+    return [channel_of(one, tags.get(one.id, [])) for one in stored], total
 
 
 async def create_test_channel(draft: ChannelDraft) -> str:

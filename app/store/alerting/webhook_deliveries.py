@@ -5,41 +5,37 @@ Reads are written as SQL: joins with the events.
 
 from typing import Any
 
-from msgspec import Struct
-
 from app import clock, db
 from app.domain.alerting.collapsing import RESENT
 from app.errors import Conflict, NoSuch
+from app.store.listing import Listing, ListQuery
 from app.store.tables.events import DeliveryRow
 from schema.webhooks import WebhookDelivery
-
-MAX_PAGE_SIZE = 1_000  # deliveries in one response
 
 _FROM = " FROM deliveries d JOIN events e ON e.id = d.event_id"
 _SELECT = f"SELECT d.*, e.kind AS event, e.at_ms AS event_ms{_FROM}"
 _FILTERS = " WHERE d.channel_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR d.state = CAST(?2 AS TEXT))"
+_LISTING = Listing(
+    select=_SELECT,
+    count="SELECT count(*) AS n FROM deliveries d",
+    filters=_FILTERS,
+    sorts={"created_at": "d.created_ms"},
+    key="d.id",
+)
 
 
-class WebhookDeliveryQuery(Struct, frozen=True, kw_only=True):
+class WebhookDeliveryQuery(ListQuery, frozen=True, kw_only=True):
     """Which deliveries of a webhook to list; newest first unless `descending` is false."""
 
     state: str | None = None
+    sort: str = "created_at"
     descending: bool = True
-    limit: int = MAX_PAGE_SIZE
-    offset: int = 0
 
 
 async def list_page(webhook_id: str, query: WebhookDeliveryQuery) -> tuple[list[WebhookDelivery], int]:
     """One page of deliveries, and the total count."""
-    filters, direction = (webhook_id, query.state), "DESC" if query.descending else "ASC"
-    counted = await db.rows(f"SELECT count(*) AS n FROM deliveries d{_FILTERS}", *filters)
-    found = await db.rows(
-        f"{_SELECT}{_FILTERS} ORDER BY d.created_ms {direction}, d.id {direction} LIMIT ?3 OFFSET ?4",
-        *filters,
-        query.limit,
-        query.offset,
-    )
-    return [_delivery_of(row) for row in found], int(counted[0]["n"])
+    found, total = await _LISTING.read(query, [webhook_id, query.state])
+    return [_delivery_of(row) for row in found], total
 
 
 async def resend(webhook_id: str, delivery_id: str) -> WebhookDelivery:

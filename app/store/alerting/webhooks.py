@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from app import clock, db
 from app.domain import config_rules
@@ -19,6 +19,7 @@ from app.errors import Invalid, NoSuch
 from app.security.secrets import sealing
 from app.store.alerting import channel_health
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
+from app.store.listing import Listing, ListQuery
 from app.store.sql import contains_pattern
 from app.store.tables.channels import ChannelRow
 from app.store.versions import check_version
@@ -28,20 +29,25 @@ from schema.field_types import MASK
 from schema.webhooks import WebhookDraft, WebhookEndpoint, WebhookHealth, WebhookPatch, WebhookSecret, WebhookState
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
-MAX_PAGE_SIZE = 1_000  # webhooks in one response
 PREVIOUS_SECRET_TTL_MS = 86_400_000  # how long the previous secret signs after a rotation
 SECRET_BYTES = 32  # the length of an HMAC-SHA256 signature
 NAME_LIMIT = 150
 
-_SELECT, _COUNT = "SELECT * FROM channels", "SELECT count(*) AS n FROM channels"
 _FILTERS = (
     " WHERE kind = 'webhook'"
     " AND (CAST(?1 AS TEXT) IS NULL OR lower(name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS BOOLEAN) IS NULL OR active = CAST(?2 AS BOOLEAN))"
 )
+_LISTING = Listing(
+    select="SELECT * FROM channels",
+    count="SELECT count(*) AS n FROM channels",
+    filters=_FILTERS,
+    sorts=SORTS,
+    key="id",
+)
 
 
-class WebhookQuery(Struct, frozen=True, kw_only=True):
+class WebhookQuery(ListQuery, frozen=True, kw_only=True):
     """Which webhooks to list, in which order.
 
     q       part of the name, ignoring case
@@ -50,10 +56,6 @@ class WebhookQuery(Struct, frozen=True, kw_only=True):
 
     q: str | None = None
     active: bool | None = None
-    sort: str = "name"
-    descending: bool = False
-    limit: int = MAX_PAGE_SIZE
-    offset: int = 0
 
 
 async def create(draft: WebhookDraft) -> WebhookEndpoint:
@@ -100,12 +102,8 @@ async def delete(webhook_id: str, *, version: int | None = None) -> None:
 async def list_page(query: WebhookQuery) -> tuple[list[WebhookEndpoint], int]:
     """One page of webhooks, and the total count."""
     filters = (contains_pattern(query.q), query.active)
-    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, id"
-    counted = await db.rows(_COUNT + _FILTERS, *filters)
-    found = await db.rows(
-        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *filters, query.limit, query.offset
-    )
-    return [_webhook_of(stored_channel(row)) for row in found], int(counted[0]["n"])
+    found, total = await _LISTING.read(query, filters)
+    return [_webhook_of(stored_channel(row)) for row in found], total
 
 
 async def rotate_secret(webhook_id: str, *, version: int | None = None) -> WebhookSecret:

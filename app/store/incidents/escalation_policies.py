@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct
 from app import clock, db
 from app.errors import Invalid, NoSuch
 from app.store import visibility
+from app.store.listing import Listing, ListQuery
 from app.store.sql import contains_pattern, list_parameter
 from app.store.tables.incidents import EscalationRow, IncidentRow
 from app.store.versions import check_version
@@ -21,10 +22,8 @@ from schema.errors import FieldError
 from schema.escalations import Escalation, EscalationDraft, EscalationPatch, EscalationStep
 
 SORTS = {"name": "lower(x.name)", "created_at": "x.created_ms", "updated_at": "x.updated_ms"}
-MAX_PAGE_SIZE = 1_000  # escalations in one response
 UNKNOWN_CHANNEL = "must be the id of a notification channel that exists"
 
-_COUNT = "SELECT count(*) AS n FROM escalations x"
 _FILTERS = " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(x.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
 
 
@@ -41,7 +40,7 @@ class StoredEscalation(Struct, frozen=True, kw_only=True):
     updated_ms: int
 
 
-class EscalationQuery(Struct, frozen=True, kw_only=True):
+class EscalationQuery(ListQuery, frozen=True, kw_only=True):
     """Which escalations to list, in which order.
 
     q           part of the name, ignoring case
@@ -50,10 +49,6 @@ class EscalationQuery(Struct, frozen=True, kw_only=True):
     """
 
     q: str | None = None
-    sort: str = "name"
-    descending: bool = False
-    limit: int = MAX_PAGE_SIZE
-    offset: int = 0
     visible_to: TagScope = None
 
 
@@ -94,13 +89,27 @@ async def delete(escalation_id: str, *, version: int | None = None) -> None:
         await EscalationRow.delete().where(EscalationRow.id == escalation_id)
 
 
+def _select_with_usage(number: int) -> str:
+    """Select escalations with the number of visible monitors that use them. ?number as in `visibility`."""
+    visible = visibility.visible_monitors_sql("m.id", number)
+    uses = f"SELECT count(*) FROM monitors m WHERE m.escalation_id = x.id AND {visible}"
+    return f"SELECT x.*, ({uses}) AS monitors FROM escalations x"
+
+
+_LISTING = Listing(
+    select=_select_with_usage(2),
+    count="SELECT count(*) AS n FROM escalations x",
+    filters=_FILTERS,
+    sorts=SORTS,
+    key="x.id",
+)
+
+
 async def list_page(query: EscalationQuery) -> tuple[list[Escalation], int]:
     """One page of escalations, and the total count."""
-    q, order = contains_pattern(query.q), f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, x.id"
-    counted = await db.rows(_COUNT + _FILTERS, q)
-    page = f"{_select_with_usage(4)}{_FILTERS} ORDER BY {order} LIMIT ?2 OFFSET ?3"
-    found = await db.rows(page, q, query.limit, query.offset, visibility.tags_parameter(query.visible_to))
-    return await _policies_of([_stored_escalation(row) for row in found]), int(counted[0]["n"])
+    filters = [contains_pattern(query.q)]
+    found, total = await _LISTING.read(query, filters, visibility.tags_parameter(query.visible_to))
+    return await _policies_of([_stored_escalation(row) for row in found]), total
 
 
 async def require_policy(escalation_id: str | None) -> None:
@@ -110,13 +119,6 @@ async def require_policy(escalation_id: str | None) -> None:
     query = EscalationRow.select(EscalationRow.id).where(EscalationRow.id == escalation_id)
     if not await (query if db.is_sqlite() else query.lock_rows("SHARE")):
         raise Invalid.for_field("escalation_id", "must be the id of an escalation that exists")
-
-
-def _select_with_usage(number: int) -> str:
-    """Select escalations with the number of visible monitors that use them. ?number as in `visibility`."""
-    visible = visibility.visible_monitors_sql("m.id", number)
-    uses = f"SELECT count(*) FROM monitors m WHERE m.escalation_id = x.id AND {visible}"
-    return f"SELECT x.*, ({uses}) AS monitors FROM escalations x"
 
 
 async def _get_row(escalation_id: str, *, lock: bool = False, visible_to: TagScope = None) -> StoredEscalation:

@@ -5,11 +5,10 @@ Written as SQL: CTEs and window functions.
 
 from typing import Any
 
-from msgspec import Struct
-
 from app import db
 from app.store import visibility
 from app.store.incidents.incident_rows import SELECT_INCIDENTS, incident_of, stored_incident, visible_incidents_sql
+from app.store.listing import Listing, ListQuery
 from app.store.tables.incidents import IncidentRow
 from app.store.visibility import TagScope
 from schema.incidents import Incident, IncidentKind, IncidentMetrics, IncidentStatus
@@ -20,7 +19,6 @@ SORTS = {
     "resolved_at": "COALESCE(i.resolved_ms, 9007199254740991)",  # open incidents sort last
     "title": "lower(i.title)",
 }
-MAX_PAGE_SIZE = 1_000  # incidents in one response
 END_MS = 2**62
 
 _STATUS = (
@@ -32,6 +30,9 @@ _FILTERS = (
     " AND (CAST(?2 AS TEXT) IS NULL OR i.monitor_id = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS TEXT) IS NULL OR i.kind = CAST(?3 AS TEXT))"
     f" AND i.started_ms >= ?4 AND i.started_ms < ?5 AND {visible_incidents_sql(6)}"
+)
+_LISTING = Listing(
+    select=SELECT_INCIDENTS, count="SELECT count(*) AS n FROM incidents i", filters=_FILTERS, sorts=SORTS, key="i.id"
 )
 # the median: the middle row, or the mean of the two in the middle, since SQLite has no percentiles
 _MEDIAN = "WHERE place * 2 IN (n, n + 1, n + 2)"
@@ -54,7 +55,7 @@ _METRICS = (
 )
 
 
-class IncidentQuery(Struct, frozen=True, kw_only=True):
+class IncidentQuery(ListQuery, frozen=True, kw_only=True):
     """Which incidents to list, in which order.
 
     from_ms, to_ms  range of start times; `to_ms` is excluded
@@ -69,19 +70,13 @@ class IncidentQuery(Struct, frozen=True, kw_only=True):
     to_ms: int = END_MS
     sort: str = "started_at"
     descending: bool = True
-    limit: int = MAX_PAGE_SIZE
-    offset: int = 0
     visible_to: TagScope = None
 
 
 async def list_page(query: IncidentQuery) -> tuple[list[Incident], int]:
     """One page of incidents, and the total count."""
-    filters, order = _arguments(query), f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, i.id"
-    counted = await db.rows(f"SELECT count(*) AS n FROM incidents i{_FILTERS}", *filters)
-    found = await db.rows(
-        f"{SELECT_INCIDENTS}{_FILTERS} ORDER BY {order} LIMIT ?7 OFFSET ?8", *filters, query.limit, query.offset
-    )
-    return [incident_of(stored_incident(row)) for row in found], int(counted[0]["n"])
+    found, total = await _LISTING.read(query, _arguments(query))
+    return [incident_of(stored_incident(row)) for row in found], total
 
 
 async def get_metrics(query: IncidentQuery, now_ms: int) -> IncidentMetrics:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from app import clock, db
 from app.domain import config_rules
@@ -19,6 +19,7 @@ from app.domain.parsing.hosts import with_wire_hosts
 from app.errors import Conflict, Invalid, NoSuch
 from app.security.secrets import sealing
 from app.store import visibility
+from app.store.listing import Listing, ListQuery
 from app.store.monitoring import rows
 from app.store.sql import contains_pattern, list_parameter
 from app.store.tables.proxies import MonitorProxyRow, ProxyRow
@@ -28,19 +29,17 @@ from schema.proxies import Proxy, ProxyConfig, ProxyDraft, ProxyPatch, ProxyProt
 from schema.targets import Target
 
 SORTS = {"name": "lower(p.name)", "created_at": "p.created_ms", "updated_at": "p.updated_ms"}
-MAX_PAGE_SIZE = 1_000  # proxies
 MAX_NAMED = 20  # monitors in one error sentence
 LOCAL_FIELDS = ("tls_cert", "tls_key", "tls_ca")  # never sent
 UNKNOWN_PROXY = "must be the id of a proxy that exists"
 
-_COUNT = "SELECT count(*) AS n FROM proxies p"
 _FILTERS = (
     " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(p.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR p.protocol = CAST(?2 AS TEXT))"
 )
 
 
-class ProxyQuery(Struct, frozen=True, kw_only=True):
+class ProxyQuery(ListQuery, frozen=True, kw_only=True):
     """Which proxies, in which order.
 
     q           part of the name, ignoring case
@@ -50,10 +49,6 @@ class ProxyQuery(Struct, frozen=True, kw_only=True):
 
     q: str | None = None
     protocol: ProxyProtocol | None = None
-    sort: str = "name"
-    descending: bool = False
-    limit: int = MAX_PAGE_SIZE
-    offset: int = 0
     visible_to: TagScope = None
 
 
@@ -98,14 +93,27 @@ async def delete(proxy_id: str, *, version: int | None = None) -> None:
         await ProxyRow.delete().where(ProxyRow.id == proxy_id)
 
 
+def _select_with_usage(number: int) -> str:
+    """A SELECT of proxies with the number of visible monitors that use each. ?number is `visibility.tags_parameter`."""
+    visible = visibility.visible_monitors_sql("u.monitor_id", number)
+    uses = f"SELECT count(*) FROM monitor_proxies u WHERE u.proxy_id = p.id AND {visible}"
+    return f"SELECT p.*, ({uses}) AS monitors FROM proxies p"
+
+
+_LISTING = Listing(
+    select=_select_with_usage(3),
+    count="SELECT count(*) AS n FROM proxies p",
+    filters=_FILTERS,
+    sorts=SORTS,
+    key="p.id",
+)
+
+
 async def list_page(query: ProxyQuery) -> tuple[list[Proxy], int]:
     """One page of proxies, and their total."""
     filters = (contains_pattern(query.q), query.protocol and query.protocol.value)
-    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, p.id"
-    counted = await db.rows(_COUNT + _FILTERS, *filters)
-    select = f"{_select_with_usage(5)}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4"
-    found = await db.rows(select, *filters, query.limit, query.offset, visibility.tags_parameter(query.visible_to))
-    return [proxy_of(row) for row in found], int(counted[0]["n"])
+    found, total = await _LISTING.read(query, filters, visibility.tags_parameter(query.visible_to))
+    return [proxy_of(row) for row in found], total
 
 
 async def set_for_monitor(monitor_id: str, target: Target) -> None:
@@ -159,13 +167,6 @@ def proxy_of(row: Any) -> Proxy:
         created_at=clock.instant(row["created_ms"]),
         updated_at=clock.instant(row["updated_ms"]),
     )
-
-
-def _select_with_usage(number: int) -> str:
-    """A SELECT of proxies with the number of visible monitors that use each. ?number is `visibility.tags_parameter`."""
-    visible = visibility.visible_monitors_sql("u.monitor_id", number)
-    uses = f"SELECT count(*) FROM monitor_proxies u WHERE u.proxy_id = p.id AND {visible}"
-    return f"SELECT p.*, ({uses}) AS monitors FROM proxies p"
 
 
 def _config_of(row: Any) -> ProxyConfig:

@@ -7,11 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from app import clock, db
 from app.errors import Conflict, NoSuch
 from app.store import visibility
+from app.store.listing import Listing, ListQuery
 from app.store.sql import contains_pattern
 from app.store.tables.tags import TagRow, ViewerTagRow
 from app.store.versions import check_version
@@ -19,18 +20,17 @@ from app.store.visibility import TagScope
 from schema.tags import Tag, TagDraft, TagPatch
 
 SORTS = {"name": "t.name_key", "created_at": "t.created_ms", "updated_at": "t.updated_ms"}
-MAX_PAGE_SIZE = 1_000  # tags
 LOCK = 5_201_417  # any number of our own; held until the transaction ends
 
-_COUNT = "SELECT count(*) AS n FROM tags t"
 _SELECT = "SELECT t.*, (SELECT count(*) FROM monitor_tags b WHERE b.tag_id = t.id) AS monitors FROM tags t"
 _FILTERS = (
     " WHERE (CAST(?1 AS TEXT) IS NULL OR t.name_key LIKE CAST(?1 AS TEXT) ESCAPE '!')"
     f" AND {visibility.visible_tags_sql('t.id', 2)}"
 )
+_LISTING = Listing(select=_SELECT, count="SELECT count(*) AS n FROM tags t", filters=_FILTERS, sorts=SORTS, key="t.id")
 
 
-class TagQuery(Struct, frozen=True, kw_only=True):
+class TagQuery(ListQuery, frozen=True, kw_only=True):
     """Which tags, in which order.
 
     q           part of the name, ignoring case
@@ -39,10 +39,6 @@ class TagQuery(Struct, frozen=True, kw_only=True):
     """
 
     q: str | None = None
-    sort: str = "name"
-    descending: bool = False
-    limit: int = MAX_PAGE_SIZE
-    offset: int = 0
     visible_to: TagScope = None
 
 
@@ -100,12 +96,8 @@ async def delete(tag_id: str, *, version: int | None = None) -> None:
 async def list_page(query: TagQuery) -> tuple[list[Tag], int]:
     """One page of tags, and their total."""
     filters = (contains_pattern(query.q and name_key(query.q)), visibility.tags_parameter(query.visible_to))
-    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, t.id"
-    counted = await db.rows(_COUNT + _FILTERS, *filters)
-    found = await db.rows(
-        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *filters, query.limit, query.offset
-    )
-    return [_tag_of(row) for row in found], int(counted[0]["n"])
+    found, total = await _LISTING.read(query, filters)
+    return [_tag_of(row) for row in found], total
 
 
 async def _row(tag_id: str, visible_to: TagScope = None) -> Any:

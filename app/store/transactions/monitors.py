@@ -18,6 +18,7 @@ from app.errors import Conflict, NoSuch
 from app.store import visibility
 from app.store.alerting import outbox
 from app.store.incidents import escalation_policies, incident_lifecycle, incidents
+from app.store.listing import Listing, ListQuery
 from app.store.monitoring import (
     config_secrets,
     dependencies,
@@ -65,7 +66,6 @@ __all__ = [
 ]
 
 SORTS = {"name": "lower(m.name)", "created_at": "m.created_ms", "updated_at": "m.updated_ms", "status": "s.status"}
-MAX_PAGE_SIZE = 1_000  # monitors in one response
 COPY_SUFFIX = " (copy)"  # added to the name of a copy
 HISTORY_RESET = "The monitor's history was reset."
 
@@ -79,10 +79,16 @@ _FILTERS = (
     f" WHERE (t.id = CAST(?5 AS TEXT) OR t.name_key = CAST(?5 AS TEXT)) AND {visibility.visible_tags_sql('t.id', 6)}))"
     f" AND {visibility.visible_monitors_sql('m.id', 6)}"
 )
-_COUNT = "SELECT count(*) AS n FROM monitors m JOIN series s ON s.monitor_id = m.id"
+_LISTING = Listing(
+    select=SELECT_MONITORS,
+    count="SELECT count(*) AS n FROM monitors m JOIN series s ON s.monitor_id = m.id",
+    filters=_FILTERS,
+    sorts=SORTS,
+    key="m.id",
+)
 
 
-class MonitorQuery(Struct, frozen=True, kw_only=True):
+class MonitorQuery(ListQuery, frozen=True, kw_only=True):
     """Which monitors to list, in which order.
 
     q           part of the name, ignoring case
@@ -96,10 +102,6 @@ class MonitorQuery(Struct, frozen=True, kw_only=True):
     active: bool | None = None
     status: Status | None = None
     tag: str | None = None
-    sort: str = "name"
-    descending: bool = False
-    limit: int = MAX_PAGE_SIZE
-    offset: int = 0
     visible_to: TagScope = None
 
 
@@ -259,12 +261,8 @@ async def list_page(query: MonitorQuery) -> tuple[list[Monitor], int]:
         tag,
         visibility.tags_parameter(query.visible_to),
     )
-    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, m.id"
-    counted = await db.rows(_COUNT + _FILTERS, *filters)
-    found = await db.rows(
-        f"{SELECT_MONITORS}{_FILTERS} ORDER BY {order} LIMIT ?7 OFFSET ?8", *filters, query.limit, query.offset
-    )
-    return await _monitors_of(found, query.visible_to), int(counted[0]["n"])
+    found, total = await _LISTING.read(query, filters)
+    return await _monitors_of(found, query.visible_to), total
 
 
 async def get_push_token(monitor_id: str) -> str:
