@@ -245,7 +245,7 @@ async def test_a_change_leaves_nothing_of_a_failure(api):
     )
     assert (await api.patch(at, json={"active": True})).status_code == 200
     (changed,) = await db.rows("SELECT * FROM channels")
-    assert {name for name in dict(new) if changed[name] != new[name]} <= {"config", "version", "updated_ms"}  # encrypted anew
+    assert {name for name in dict(new) if changed[name] != new[name]} <= {"config", "version", "updated_ms"}
 
 
 async def test_a_monitor_sends_every_event_up_to_its_deletion(api):
