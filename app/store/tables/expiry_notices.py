@@ -7,10 +7,10 @@ from piccolo.table import Table
 class ExpiryNoticeRow(Table, tablename="expiry_notices"):
     """A recorded notice, unique per monitor, certificate (or domain and its date) and number of days."""
 
-    monitor_id = Text()
-    kind = Text()  # certificate or domain
-    identity = Text()  # the certificate's fingerprint; the domain and its date
-    days = Integer()
+    monitor_id = Text(primary_key=True)
+    kind = Text(primary_key=True)  # certificate or domain
+    identity = Text(primary_key=True)  # the certificate's fingerprint; the domain and its date
+    days = Integer(primary_key=True)
     name = Text(default="")
     issuer = Text(default="")
     ends_ms = BigInt(default=0)

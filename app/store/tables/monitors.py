@@ -47,8 +47,8 @@ class SeriesRow(Table, tablename="series"):
 class SchedulePeriodRow(Table, tablename="schedule_periods"):
     """The schedule of a series from `from_ms` on, for counting missed slots. 0 ms and no cron: not scheduled."""
 
-    series = BigInt()
-    from_ms = BigInt()
+    series = BigInt(primary_key=True)
+    from_ms = BigInt(primary_key=True)
     interval_ms = BigInt()
     cron = Text(default="")
     timezone = Text(default="UTC")
@@ -57,8 +57,8 @@ class SchedulePeriodRow(Table, tablename="schedule_periods"):
 class GapRow(Table, tablename="gaps"):
     """Due slots that were not checked, both ends included."""
 
-    series = BigInt()
-    from_ms = BigInt()
+    series = BigInt(primary_key=True)
+    from_ms = BigInt(primary_key=True)
     to_ms = BigInt()
     reason = Text()
 
@@ -66,5 +66,5 @@ class GapRow(Table, tablename="gaps"):
 class DependencyRow(Table, tablename="dependencies"):
     """The monitor can't be reached while the parent is down. A graph without cycles."""
 
-    monitor_id = Text()
-    parent_id = Text(index=True)
+    monitor_id = Text(primary_key=True)
+    parent_id = Text(primary_key=True, index=True)
