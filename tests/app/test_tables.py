@@ -18,6 +18,7 @@ from app.domain.alerting.collapsing import GROUPED, HELD, RESENT
 from app.settings import Settings
 from app.store import tables
 from app.store.alerting import expiry_notices
+from app.store.audit import chain
 from schema.deliveries import DeliveryState
 from schema.incidents import IncidentKind
 from schema.status import Role, Status
@@ -40,7 +41,7 @@ CHECKED = {  # what a CHECK allows, and the code
     ("delivery_attempts", "state"): set(get_args(DeliveryState)) - {"sending"},  # it has ended
     ("expiry_notices", "kind"): set(expiry_notices._EVENT_KINDS),
     ("incidents", "kind"): set(IncidentKind),
-    ("audit_chain", "name"): {"key", "head", "anchor"},
+    ("audit_chain", "name"): set(get_args(chain.MarkName)),
 }
 
 

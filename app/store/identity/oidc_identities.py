@@ -1,4 +1,7 @@
-"""OpenID Connect identities: find, link or create the user of a provider's subject, with the provider's role."""
+"""OpenID Connect identities: find, link or create the user of a provider's subject, with the provider's role.
+
+Written as SQL: a join, conditions with EXISTS, and PostgreSQL's lock.
+"""
 
 import secrets
 from typing import Any
@@ -8,6 +11,9 @@ from app import clock, db
 from app.domain.identity.oidc_claims import OidcUser
 from app.errors import Conflict, Forbidden
 from app.store.identity import api_key_auth, api_keys, basic_auth, invitations, mfa, sessions
+from app.store.tables.api_keys import ApiKeyRow
+from app.store.tables.mfa import OidcIdentityRow
+from app.store.tables.users import UserRow
 from schema.status import Role
 
 _LOCK_REGISTRATIONS = "SELECT pg_advisory_xact_lock(7746337)"  # the same lock as for registrations
@@ -24,21 +30,9 @@ HAS_SECOND_FACTOR = (
 _SELECT_LINKED = """
 SELECT u.id, u.active FROM oidc_identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = ?1 AND i.subject = ?2
 """
-_LINK = "INSERT INTO oidc_identities (issuer, subject, user_id, created_ms) VALUES (?1, ?2, ?3, ?4)"
 _SELECT_BY_EMAIL = """
 SELECT u.id, u.active, EXISTS (SELECT 1 FROM oidc_identities i WHERE i.user_id = u.id) AS linked
 FROM users u WHERE u.email = ?1
-"""
-_CREDENTIAL_TABLES = (
-    "api_keys",
-    "totp",
-    "passkeys",
-    "recovery_codes",
-    "webauthn_challenges",
-)  # deleted when an account is linked
-_INSERT = """
-INSERT INTO users (id, username, email, password_hash, role, active, created_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, {true}, ?6) RETURNING id
 """
 _UPDATE_ROLE = """
 UPDATE users SET role = ?2 WHERE id = ?1 AND role <> ?2 AND (role <> 'admin' OR EXISTS (
@@ -59,13 +53,13 @@ async def sign_in_or_create(person: OidcUser, *, may_create: bool, spare_hash: s
         user_id, is_linked = await _find_linked(person) or await _link_by_email(person, spare_hash) or (None, False)
         if user_id is None:
             user_id = await _create(person, spare_hash, may_create=may_create)
-        old = await db.rows("SELECT role FROM users WHERE id = ?1", user_id)
+        (old,) = await UserRow.select(UserRow.role).where(UserRow.id == user_id)
         has_new_role = bool(person.role and await db.rows(_UPDATE_ROLE, user_id, person.role.value))
         if is_linked or has_new_role:
             await sessions.end_others(user_id)
         if has_new_role and person.role is not Role.ADMIN:
             await invitations.revoke_for_inviter(user_id)
-        if has_new_role and person.role and not person.role.covers(Role(old[0]["role"])):
+        if has_new_role and person.role and not person.role.covers(Role(old["role"])):
             await api_keys.revoke_for_user(user_id)
     if is_linked or has_new_role:  # again: entries cached meanwhile are from before the commit
         _clear_caches()
@@ -92,10 +86,10 @@ async def _link_by_email(person: OidcUser, spare_hash: str) -> tuple[str, bool] 
     user_id = _require_active(found[0])
     if (await mfa.get_status(user_id)).enabled:
         raise Conflict(HAS_SECOND_FACTOR)
-    await db.rows(_LINK, person.issuer, person.subject, user_id, clock.now_ms())
-    await db.rows("UPDATE users SET password_hash = ?2 WHERE id = ?1", user_id, spare_hash)
-    for table in _CREDENTIAL_TABLES:
-        await db.rows(f"DELETE FROM {table} WHERE user_id = ?1", user_id)
+    await _link(person, user_id)
+    await UserRow.update({UserRow.password_hash: spare_hash}).where(UserRow.id == user_id)
+    await ApiKeyRow.delete().where(ApiKeyRow.user_id == user_id)
+    await mfa.delete_factors(user_id)
     return user_id, True
 
 
@@ -104,16 +98,23 @@ async def _create(person: OidcUser, spare_hash: str, *, may_create: bool) -> str
         raise Forbidden(NO_ACCOUNT)
     if not person.email:
         raise Forbidden(NO_EMAIL)
-    if person.role is not Role.ADMIN and not await db.rows("SELECT 1 AS one FROM users LIMIT 1"):
+    if person.role is not Role.ADMIN and not await UserRow.exists():
         raise Forbidden(FIRST_MUST_BE_ADMIN)
     id_, name = str(uuid4()), person.username
-    if await db.rows("SELECT 1 AS one FROM users WHERE username = ?1", name):
+    if await UserRow.exists().where(UserRow.username == name):
         name = f"{name}-{secrets.token_hex(4)}"
     role = (person.role or Role.VIEWER).value
-    statement = _INSERT.format(true="1" if db.is_sqlite() else "TRUE")
-    await db.rows(statement, id_, name, person.email, spare_hash, role, clock.now_ms())
-    await db.rows(_LINK, person.issuer, person.subject, id_, clock.now_ms())
+    row = UserRow(
+        id=id_, username=name, email=person.email, password_hash=spare_hash, role=role, created_ms=clock.now_ms()
+    )
+    await UserRow.insert(row)
+    await _link(person, id_)
     return id_
+
+
+async def _link(person: OidcUser, user_id: str) -> None:
+    row = OidcIdentityRow(issuer=person.issuer, subject=person.subject, user_id=user_id, created_ms=clock.now_ms())
+    await OidcIdentityRow.insert(row)
 
 
 def _require_active(row: Any) -> str:

@@ -1,4 +1,7 @@
-"""Signing keys of tokens: created here, stored encrypted, read by every process that signs or verifies."""
+"""Signing keys of tokens: created here, stored encrypted, read by every process that signs or verifies.
+
+Written as SQL: the deletion, which has a subquery, and PostgreSQL's lock.
+"""
 
 import asyncio
 import secrets
@@ -9,6 +12,7 @@ from app import clock, db
 from app.security.auth import keyring, tokens
 from app.security.auth.keyring import SigningKey
 from app.security.secrets import sealing
+from app.store.tables.signing_keys import SigningKeyRow
 
 POLL_S = 3.0  # how often a process looks for a new key
 HEAD_START_S = 15  # a new key signs only when every process has had time to read it
@@ -55,12 +59,12 @@ async def reload_forever() -> None:
 
 async def _create(now_ms: int) -> str:
     key_id = secrets.token_hex(6)
-    await db.rows(
-        "INSERT INTO signing_keys (id, secret, signs_from_ms) VALUES (?1, ?2, ?3)",
-        key_id,
-        sealing.encrypt(secrets.token_hex(SECRET_BYTES)),
-        now_ms + HEAD_START_S * 1000,
+    row = SigningKeyRow(
+        id=key_id,
+        secret=sealing.encrypt(secrets.token_hex(SECRET_BYTES)),
+        signs_from_ms=now_ms + HEAD_START_S * 1000,
     )
+    await SigningKeyRow.insert(row)
     return key_id
 
 
@@ -70,7 +74,7 @@ async def _lock() -> None:
 
 
 async def _list_all() -> list[SigningKey]:
-    found = await db.rows("SELECT id, secret, signs_from_ms FROM signing_keys")
+    found = await SigningKeyRow.select()
     return [
         SigningKey(
             id=row["id"],
