@@ -48,6 +48,10 @@ lint: _install_dev
 types: _install_dev
     .venv/bin/mypy
 
+# Install the optional library that a type of monitor needs, such as `just extra mysql`; then restart.
+extra name: _install
+    @{{ uv }} pip install -q --python {{ python }} --require-hashes -c requirements-dev.lock -r pyproject.toml --extra "$1"
+
 # Bring the database up to this version.
 migrate: _install
     @{{ python }} -m app.cli migrate

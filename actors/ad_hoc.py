@@ -32,10 +32,10 @@ async def run(job: AdHocProbe, context: ProbeContext) -> None:
 async def _outcome(job: AdHocProbe, context: ProbeContext) -> CheckOutcome:
     slot = Slot(series=0, version=0, at_ms=now_ms(), early=True)
     try:
-        target = sealing.decrypt_secrets(job.sealed, TARGETS[job.type])
+        target = sealing.decrypt_secrets(job.encrypted_target, TARGETS[job.type])
         proxy = sealing.decrypt_secrets(job.proxy, ProxyConfig) if job.proxy else None
     except (sealing.DecryptionFailed, KeyError, msgspec.ValidationError) as error:
-        log.warning("probe.unreadable", type=job.type, error=type(error).__name__)
+        log.warning("probe.request_unreadable", type=job.type, error=type(error).__name__)
         return CheckOutcome(
             0, 0, slot.at_ms, Status.UNKNOWN, message="this worker can't read it: another key or version"
         )

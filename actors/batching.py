@@ -88,7 +88,7 @@ class Batcher(Generic[T]):
         tasks.expect_end(self._task)
         _, unfinished = await asyncio.wait({self._task}, timeout=timeout_s)
         if unfinished or self._items:
-            log.error("flush.given_up", n=len(self._items) + self._in_flight[0])
+            log.error("worker.flush_abandoned", n=len(self._items) + self._in_flight[0])
         await tasks.cancel(self._task)
 
     async def _run(self) -> None:
@@ -132,12 +132,12 @@ class Batcher(Generic[T]):
 
     async def _flush_replacement(self, item: T, error: Exception) -> None:
         """Flush the substitute of a rejected item, if there is one."""
-        log.error("flush.refused", exc_info=error)
+        log.error("worker.item_rejected", exc_info=error)
         try:
             if (replacement := self._replace(item, error)) is not None:
                 return await self._flush([replacement])
         except Exception:
-            log.exception("flush.dropped")
+            log.exception("worker.item_dropped")
         self.dropped += 1
         return None
 
@@ -147,6 +147,6 @@ class Batcher(Generic[T]):
             try:
                 return await self._sink(batch)
             except self._retry_on as error:
-                log.warning("flush.delayed", n=len(batch), attempt=attempt, error=type(error).__name__)
+                log.warning("worker.flush_retry", n=len(batch), attempt=attempt, error=type(error).__name__)
                 await asyncio.sleep(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)])
         return None

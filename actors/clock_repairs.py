@@ -44,7 +44,7 @@ class ClockRepairs:
                 f"{heartbeats.series} monitors have heartbeats up to {until_s} s in the future: the clock was ahead"
             )
             log.warning(
-                "clock.was_ahead", series=heartbeats.series, until_s=until_s, marks=checkpoints, n_moved=n_moved
+                "clock.was_ahead", series=heartbeats.series, until_s=until_s, checkpoints=checkpoints, n_moved=n_moved
             )
 
     def note(self, sentence: str) -> None:

@@ -9,12 +9,14 @@ from msgspec.structs import replace
 from actors import senders
 from actors.senders import DeliveryError
 from app import clock
-from app.domain.alerting import backoff
+from app.domain.alerting import backoff, reasons
 from app.domain.alerting.circuit_breaker import AttemptOutcome
+from app.domain.alerting.reasons import Reason
 from app.domain.text import templates
 from app.security.auth import ack_links
 from app.store.alerting.delivery_claims import DeliveryClaim
 from app.store.alerting.delivery_results import AttemptResult
+from schema.deliveries import ReasonCode
 from schema.message import Message
 
 MAX_MERGED_REJECTIONS = 5  # attempts of a merged delivery before a rejection of its digest counts for itself
@@ -53,7 +55,7 @@ def apply_templates(claim: DeliveryClaim, message: Message) -> Message:
     """Render the message by the channel's templates. A template that fails is logged; our text is used instead."""
     rendering = templates.render(claim.channel.rules.templates, message)
     if rendering.errors:
-        log.warning("notify.template_failed", channel=claim.channel.id, troubles=rendering.errors)
+        log.warning("notify.template_failed", channel=claim.channel.id, errors=rendering.errors)
     return rendering.message
 
 
@@ -89,7 +91,11 @@ def _result_of_merged(digest: AttemptResult, member: DeliveryClaim, *, retry: bo
         return own
     wait_s = backoff.retry_delay_s(member.attempts, None, random.random())  # noqa: S311  # spreads retries
     return replace(
-        own, state="pending", next_attempt_ms=own.at_ms + own.took_ms + int(wait_s * 1000), got_response=True
+        own,
+        state="pending",
+        reason_code=None,
+        next_attempt_ms=own.at_ms + own.took_ms + int(wait_s * 1000),
+        got_response=True,
     )
 
 
@@ -100,7 +106,8 @@ def _success(claim: DeliveryClaim) -> AttemptResult:
 def _failure(claim: DeliveryClaim, error: DeliveryError, timing: AttemptTiming, max_age_s: float) -> AttemptResult:
     """Result of a failed attempt: pending with the time of its retry, or dead, with the reason."""
     if claim.event.is_test:  # the user waits for this result; a later retry would surprise
-        return AttemptResult(claim.id, claim.attempts, "dead", error.reason)
+        code = ReasonCode.REJECTED if error.permanent else ReasonCode.TEST_FAILED
+        return AttemptResult(claim.id, claim.attempts, "dead", error.reason, reason_code=code)
     ended_ms = timing.at_ms + timing.took_ms
     result = AttemptResult(
         claim.id,
@@ -113,8 +120,9 @@ def _failure(claim: DeliveryClaim, error: DeliveryError, timing: AttemptTiming, 
     )
     age_s = (ended_ms - claim.age_from_ms) / 1000
     if backoff.is_exhausted(age_s, max_age_s, permanent=error.permanent):
-        reason = error.reason if error.permanent else backoff.exhausted_reason(max_age_s, error.reason)
-        return replace(result, error=reason)
+        code = ReasonCode.REJECTED if error.permanent else ReasonCode.EXPIRED
+        reason = Reason(code, error=error.reason, give_up_after_s=max_age_s)
+        return replace(result, error=reasons.sentence(reason), reason_code=code)
     wait_s = backoff.retry_delay_s(claim.attempts, error.retry_after_s, random.random())  # noqa: S311  # spreads retries
     return replace(result, state="pending", next_attempt_ms=ended_ms + int(wait_s * 1000))
 

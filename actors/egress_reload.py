@@ -33,4 +33,4 @@ class EgressReload:
             try:
                 await self.load()
             except (*db.TRANSIENT_ERRORS, msgspec.ValidationError) as error:
-                log.warning("policy.unread", error=type(error).__name__)
+                log.warning("egress.policy_reload_failed", error=type(error).__name__)

@@ -10,31 +10,20 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
-from app import clock, clock_watch, db, queue
+from app import clock, clock_watch, db, leases
 from app.settings import Settings
 from app.store.alerting import webhooks
 from app.store.audit import chain
 from app.store.history import retention, rollups
 from app.store.history.retention import RetentionPeriods
 from app.store.identity import login_failures
-from app.store.system import idempotency, secret_rotation
+from app.store.system import idempotency
 from app.store.tables.rollups import DAY_MS
 
 LEADER_KEY = "wk:leader"
 LEASE_MS = 150_000  # two and a half rounds: a leader that is alive keeps its lease
 INTERVAL_S = 60.0
 JUMP_PAUSE_S = 3_600.0  # after a clock jump nothing is deleted
-
-# Takes the lease when it is free, extends it when it is ours; returns 1 when we hold it. A lease that expires later
-# than LEASE_MS, or never, was set by a fast clock or has no owner: it is taken over.
-ACQUIRE_SCRIPT = """
-local holder = redis.call('GET', KEYS[1])
-local left = redis.call('PTTL', KEYS[1])
-if holder and holder ~= ARGV[1] and left >= 0 and left <= tonumber(ARGV[2]) then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
-RELEASE_SCRIPT = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 log = structlog.get_logger()
 
@@ -44,7 +33,7 @@ async def run_housekeeping(settings: Settings) -> None:
 
     settings  `db` and `queue` were started with them
     """
-    token, periods = f"{settings.service_name}:{uuid4()}", RetentionPeriods(audit_days=settings.audit_days)
+    token, periods = f"{settings.service_name}:{uuid4()}", RetentionPeriods(audit_days=settings.audit_retention_days)
     try:
         while True:
             await _run_round(token, periods)
@@ -59,9 +48,9 @@ async def _run_round(token: str, periods: RetentionPeriods | None = None) -> Non
         if await hold_leadership(token) and not _clock_jumped_lately():
             await run_once(clock.now_ms(), periods)
     except (RedisError, *db.TRANSIENT_ERRORS) as error:
-        log.warning("housekeeping.put_off", reason=str(error))
+        log.warning("housekeeping.retry", reason=str(error))
     except Exception:  # a bug here must not end the scheduler
-        log.exception("housekeeping.failed")
+        log.exception("housekeeping.crashed")
 
 
 def _clock_jumped_lately() -> bool:
@@ -69,20 +58,20 @@ def _clock_jumped_lately() -> bool:
     jumped_s = clock_watch.watch.jumped_s
     jumped_lately = jumped_s is not None and time.monotonic() - jumped_s < JUMP_PAUSE_S
     if jumped_lately:
-        log.info("housekeeping.waiting", reason="the clock jumped")
+        log.info("housekeeping.paused", reason="the clock jumped")
     return jumped_lately
 
 
 async def hold_leadership(token: str, lease_ms: int = LEASE_MS) -> bool:
     """Whether `token` holds the lease; takes a free lease and extends its own."""
-    return bool(await queue.client().eval(ACQUIRE_SCRIPT, 1, LEADER_KEY, token, lease_ms))
+    return await leases.acquire(LEADER_KEY, token, lease_ms)
 
 
 async def _release_leadership(token: str) -> None:
     try:
-        await queue.client().eval(RELEASE_SCRIPT, 1, LEADER_KEY, token)
+        await leases.release(LEADER_KEY, token)
     except RedisError as error:
-        log.warning("housekeeping.put_off", reason=str(error))  # the lease expires by itself
+        log.warning("housekeeping.release_failed", reason=str(error))  # the lease expires by itself
 
 
 async def run_once(now_ms: int, periods: RetentionPeriods | None = None) -> None:
@@ -94,8 +83,7 @@ async def run_once(now_ms: int, periods: RetentionPeriods | None = None) -> None
     await login_failures.delete_expired(now_ms)
     await idempotency.delete_expired(now_ms)
     await webhooks.drop_previous_secrets(now_ms)
-    await secret_rotation.encrypt_push_tokens()
     n_pruned += await chain.delete_before(now_ms - periods.audit_days * DAY_MS)
     if hours or n_purged:
         took_ms = round((time.perf_counter() - began) * 1_000)
-        log.info("housekeeping.done", hours=hours, rows_pruned=n_pruned, series_forgotten=n_purged, took_ms=took_ms)
+        log.info("housekeeping.done", hours=hours, rows_pruned=n_pruned, series_purged=n_purged, took_ms=took_ms)

@@ -10,9 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 
-import structlog
-from redis.exceptions import RedisError
-
 from actors import worker_metrics
 from actors.snapshots import Snapshots
 from app import clock, due_set, live, queue, response_cache
@@ -28,8 +25,6 @@ from schema.targets import Push
 RECHECKED_STATUSES = (Status.PENDING, Status.UNKNOWN)
 MAX_OUTCOMES = 500  # in one transaction: it holds the write lock for a tenth of a second
 RECHECK_UNKNOWN_MS = 60_000  # until a push monitor with status UNKNOWN is checked again
-
-log = structlog.get_logger()
 
 
 class PendingBatch:
@@ -116,10 +111,7 @@ async def _publish(batch: ResultBatch, stored: StoredResults, snapshots: dict[in
     )
     await _recheck(stored.rechecks)
     await due_set.remove_gaps(batch.gaps)
-    try:
-        await live.publish(results.to_heartbeats(stored.heartbeats, snapshots), stored.events)
-    except RedisError as error:
-        log.warning("live.not_published", error=type(error).__name__)
+    await live.publish(results.to_heartbeats(stored.heartbeats, snapshots), stored.events)
 
 
 async def _recheck(rechecks: Iterable[Recheck]) -> None:

@@ -19,7 +19,7 @@ from app.store.alerting.delivery_claims import DeliveryClaim
 from app.store.alerting.delivery_results import AttemptResult
 from app.store.monitoring import dependencies
 from app.store.system import settings
-from schema.channels.terms import Templates
+from schema.channels.rules import Templates
 from schema.jobs import NotifyBatch
 from schema.message import Message
 
@@ -42,7 +42,7 @@ class Notifier:
     async def admit(self, batch: NotifyBatch) -> None:
         """Append deliveries to their channel's queue. Returns at once: a slow channel holds no thread."""
         if batch.request_id:
-            log.info("notify.admitted", channel=batch.channel_id, n=len(batch.deliveries), request_id=batch.request_id)
+            log.info("notify.enqueued", channel=batch.channel_id, n=len(batch.deliveries), request_id=batch.request_id)
         self._enqueue(batch.channel_id, batch.deliveries)
 
     def _enqueue(self, channel_id: str, ids: Iterable[str]) -> None:
@@ -72,14 +72,14 @@ class Notifier:
             try:
                 pending.update(dict.fromkeys(await self._send_round(channel_id, ids)))
             except db.TRANSIENT_ERRORS as error:
-                log.warning("notify.delayed", channel=channel_id, n=len(ids), error=type(error).__name__)
+                log.warning("notify.db_retry", channel=channel_id, n=len(ids), error=type(error).__name__)
             except Exception:
-                log.exception("notify.broke", channel=channel_id, n=len(ids))  # the leases expire, the sweep retries
+                log.exception("notify.crashed", channel=channel_id, n=len(ids))  # the leases expire, the sweep retries
 
     async def _send_round(self, channel_id: str, ids: list[str]) -> list[str]:
         """Claim, send concurrently, record the results. Returns the channel's deliveries that this released."""
         # A clock that is ahead must not expire deliveries: their maximum age grows by as much.
-        max_age_s = await settings.get_value("delivery.give_up_after") * 3_600 + clock_watch.watch.ahead_s()
+        max_age_s = await settings.get_value("delivery.give_up_after_hours") * 3_600 + clock_watch.watch.ahead_s()
         claims = await delivery_claims.claim(ids, clock.now_ms(), max_age_ms=int(max_age_s * 1000))
         if not claims:
             return []
@@ -101,7 +101,7 @@ class Notifier:
         except DeliveryError as error:
             failure = error
         except Exception as error:  # the other deliveries of the round are still recorded
-            log.exception("notify.not_rendered", delivery=claim.id)
+            log.exception("delivery.crashed", delivery=claim.id)
             failure = DeliveryError(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
         else:
             worker_metrics.NOTIFICATION_LATENCY.observe(max(0.0, time() - claim.created_ms / 1000))
@@ -132,7 +132,7 @@ async def _common_parent(claim: DeliveryClaim) -> str:
         ids = {one.event.monitor_id for one in (claim, *claim.merged) if one.event.monitor_id}
         return await dependencies.common_parent(ids) or ""
     except db.TRANSIENT_ERRORS as error:
-        log.warning("notify.cause_unread", error=type(error).__name__)
+        log.warning("notify.parent_lookup_failed", error=type(error).__name__)
         return ""
 
 
@@ -143,7 +143,7 @@ async def _record_results(results: list[AttemptResult], type_: str) -> dict[str,
             released = await delivery_results.record_results(results, clock.now_ms())
             break
         except db.TRANSIENT_ERRORS as error:
-            log.warning("notify.not_settled", n=len(results), attempt=attempt, error=type(error).__name__)
+            log.warning("delivery.record_failed", n=len(results), attempt=attempt, error=type(error).__name__)
             if attempt == RECORD_ATTEMPTS:
                 raise
             await asyncio.sleep(0.5 * attempt)
@@ -151,7 +151,9 @@ async def _record_results(results: list[AttemptResult], type_: str) -> dict[str,
         worker_metrics.NOTIFICATIONS.labels(
             state=result.state if result.state != "pending" else "failed", type=type_
         ).inc()
-        log.info("notify.settled", delivery=result.id, state=result.state, attempt=result.attempts, reason=result.error)
+        log.info(
+            "delivery.attempted", delivery=result.id, state=result.state, attempt=result.attempts, reason=result.error
+        )
     return released
 
 
@@ -164,4 +166,4 @@ async def _reply(results: Iterable[AttemptResult]) -> None:
                 pipe.expire(f"wk:reply:{result.id}", REPLY_TTL_S)
             await pipe.execute()
     except RedisError as error:
-        log.warning("notify.reply_lost", error=type(error).__name__)
+        log.warning("notify.reply_failed", error=type(error).__name__)

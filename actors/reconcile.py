@@ -15,13 +15,12 @@ from app.store.incidents import incidents
 from app.store.monitoring import schedule_coverage, series
 from app.store.transactions import escalations
 from schema.heartbeat_texts import NOT_CHECKED
-from schema.jobs import CheckBatch, CheckOutcome, MonitorSchedule, ResultBatch, ScheduleGap, Slot
+from schema.jobs import CheckOutcome, MonitorSchedule, ResultBatch, ScheduleGap, Slot
 from schema.status import Status
 
 log = structlog.get_logger()
 
 MAX_SLOTS = 1_000  # per run; the rest follows in the next
-SLOTS_PER_JOB = 100
 RESWEEP_S = 15.0  # before a delivery that was enqueued is swept again
 MAX_CHECK_BACKLOG = 200  # check jobs; beyond that workers are behind, and requeueing would only add to it
 TOLERATED_SLOTS = 2  # slots that may pass before a series counts as stale
@@ -30,10 +29,6 @@ TOLERATED_SLOTS = 2  # slots that may pass before a series counts as stale
 def _lost_outcome(slot: Slot) -> CheckOutcome:
     """The outcome of a slot that got no result twice: our failure, so unknown and never down."""
     return CheckOutcome(slot.series, slot.version, slot.at_ms, Status.UNKNOWN, code=NOT_CHECKED, early=slot.early)
-
-
-def _chunks(slots_: Sequence[Slot]) -> list[Sequence[Slot]]:
-    return [slots_[start : start + SLOTS_PER_JOB] for start in range(0, len(slots_), SLOTS_PER_JOB)]
 
 
 class Reconciler:
@@ -67,11 +62,11 @@ class Reconciler:
         """Requeue slots without a result once; the second time record them as unknown."""
         overdue = await due_set.claim_overdue(MAX_SLOTS)
         if overdue.requeue and await queue.depth("check") < MAX_CHECK_BACKLOG:
-            await queue.put(*(CheckBatch(list(chunk)) for chunk in _chunks(overdue.requeue)))
+            await queue.put(*queue.check_jobs(overdue.requeue))
         if overdue.lost:
-            await queue.put(*(ResultBatch([_lost_outcome(slot) for slot in chunk]) for chunk in _chunks(overdue.lost)))
+            await queue.put(*queue.result_jobs([_lost_outcome(slot) for slot in overdue.lost]))
         if overdue.requeue or overdue.lost:
-            log.warning("schedule.overdue", n_again=len(overdue.requeue), n_lost=len(overdue.lost))
+            log.warning("schedule.slots_overdue", n_requeued=len(overdue.requeue), n_lost=len(overdue.lost))
 
     async def store_gaps(self, gaps: Sequence[ScheduleGap]) -> None:
         """Enqueue gaps for ingest; Redis keeps them until they are stored."""
@@ -96,13 +91,13 @@ class Reconciler:
         await due_set.remove_series(gone)
         scheduler_metrics.MONITORS.set(len(schedules))
         if changed or gone or damaged:
-            log.info("schedule.reconciled", n_changed=len(changed), n_gone=len(gone), damaged=damaged)
+            log.info("schedule.reconciled", n_changed=len(changed), n_removed=len(gone), damaged=damaged)
 
     async def _repair_future_due(self, series_: Sequence[int]) -> None:
         """Check series at once whose due times are too far ahead: since the clock was corrected nobody did."""
         if not series_:
             return
-        log.warning("schedule.was_ahead", n=len(series_))
+        log.warning("schedule.due_times_reset", n=len(series_))
         self.clock_repairs.note(f"{len(series_)} monitors were due in the future: the clock was ahead")
         await self.clock_repairs.repair()
         misplaced = set(series_)
@@ -114,12 +109,12 @@ class Reconciler:
     async def remove_wrong_types(self) -> None:
         """Remove keys of a wrong type, set by another program on the same Redis database."""
         if removed := await redis_keys.remove_mistyped():
-            log.warning("redis.wrong_types", keys=removed)
+            log.warning("redis.mistyped_keys_removed", keys=removed)
 
     async def remove_wrong_named_types(self) -> None:
         """Remove keys of a wrong type among those with an id in their name."""
         if removed := await redis_keys.remove_mistyped_by_prefix():
-            log.warning("redis.wrong_types", keys=removed)
+            log.warning("redis.mistyped_keys_removed", keys=removed)
 
     async def sweep_deliveries(self) -> None:
         """Enqueue deliveries that are due: retries, and what a crash left behind."""

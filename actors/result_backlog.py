@@ -15,7 +15,7 @@ KEY = "wk:results"  # hash: node → [epoch seconds of the report, age of its ol
 INTERVAL_S = 5.0
 MAX_AGE_S = 20.0  # of a report: three may be missed
 
-OLDEST_AGE = Gauge("watchkeeper_results_oldest_seconds", "Age of the oldest result that this worker could not hand on.")
+OLDEST_AGE = Gauge("watchkeeper_results_oldest_age_seconds", "Age of the oldest result that is not enqueued yet.")
 log = structlog.get_logger()
 
 
@@ -25,7 +25,7 @@ async def run(node: str, oldest_age_s: Callable[[], float]) -> None:
         try:
             await report(node, oldest_age_s())
         except (RedisError, OSError) as error:
-            log.warning("results.not_reported", error=type(error).__name__)
+            log.warning("worker.backlog_report_failed", error=type(error).__name__)
         await asyncio.sleep(INTERVAL_S)
 
 

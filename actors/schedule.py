@@ -6,7 +6,7 @@ a result, gaps that are not stored, a due set that differs from the database, de
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from time import monotonic
 from typing import Any
 
@@ -33,7 +33,6 @@ from app import (
 from app.security.secrets import sealing
 from app.settings import Settings
 from schema.heartbeats import EPOCH_MS
-from schema.jobs import CheckBatch, Slot
 
 log = structlog.get_logger()
 
@@ -41,14 +40,8 @@ TICK_S = 0.05  # slots due within it share a job; it costs half of it in mean la
 MAX_SLEEP_S = 1.0  # a wake-up token may get lost
 MIN_WAIT_S = 0.005  # Redis blocks for ever on a timeout of 0 and rejects a negative one
 MAX_SLOTS = 500  # claimed per partition and tick
-SLOTS_PER_JOB = 100  # in one check job
 STOP_TIMEOUT_S = 20.0  # after which the process exits anyway; below the supervisor's kill timeout
 RETRIED_ERRORS = (RedisError, *db.TRANSIENT_ERRORS)
-
-
-def check_batches(slots: Sequence[Slot]) -> list[CheckBatch]:
-    """Check jobs of at most `SLOTS_PER_JOB` slots."""
-    return [CheckBatch(list(slots[start : start + SLOTS_PER_JOB])) for start in range(0, len(slots), SLOTS_PER_JOB)]
 
 
 class Ticker:
@@ -65,7 +58,7 @@ class Ticker:
         if claim.is_missing:
             await self._reconciler.rebuild()
             return 0.0
-        await queue.put(*check_batches(claim.slots))
+        await queue.put(*queue.check_jobs(claim.slots))
         if claim.gaps:
             await self._reconciler.store_gaps(claim.gaps)
         if not claim.next_due_ms:
@@ -90,41 +83,47 @@ async def run_forever(name: str, work: Callable[[], Awaitable[object]], interval
         try:
             await work()
             if unavailable:
-                log.info("schedule.back", part=name)
+                log.info("schedule.recovered", part=name)
             unavailable = False
             await asyncio.sleep(interval_s)
         except RETRIED_ERRORS as error:
             if not unavailable:
-                log.warning("schedule.waiting", part=name, error=type(error).__name__)
+                log.warning("schedule.unavailable", part=name, error=type(error).__name__)
             unavailable = True
             await asyncio.sleep(0.5)
 
 
+def _make_loops(settings: Settings) -> dict[str, Coroutine[Any, Any, None]]:
+    """Every loop of this process by name."""
+    reconciler, node = Reconciler(), nodes.node_id("scheduler")
+    repeated: dict[str, tuple[Callable[[], Awaitable[object]], float]] = {  # name → work, seconds in between
+        "tick": (Ticker(reconciler).step, 0),
+        "overdue": (reconciler.requeue_overdue, 1),
+        "gaps": (reconciler.store_pending_gaps, 15),
+        "reconcile": (reconciler.reconcile, 30),
+        "sweep": (reconciler.sweep_deliveries, 2),
+        "incidents": (reconciler.open_missing_incidents, 30),
+        "escalate": (reconciler.escalate, 2),
+        "measure": (reconciler.measure, 5),
+        "clock_repairs": (reconciler.clock_repairs.repair_after_jump, 5),
+        "types": (reconciler.remove_wrong_types, 3),
+        "named_types": (reconciler.remove_wrong_named_types, 60),
+        "self_monitor": (SelfMonitor(settings, reconciler.clock_repairs.problem).check, 5),
+    }
+    return {
+        **{name: run_forever(name, work, interval_s) for name, (work, interval_s) in repeated.items()},
+        "housekeeping": run_housekeeping(settings),
+        "node": nodes.register("scheduler", settings),
+        "metrics": metrics.publish(node),
+        "clock": interruptions.watch_clock(node),
+        **({"health": health_file.touch_forever(settings.health_file)} if settings.health_file else {}),
+    }
+
+
 async def run_loops(settings: Settings, stop: asyncio.Event) -> None:
-    """Run every loop until `stop` is set."""
-    reconciler = Reconciler()
-    ticker = Ticker(reconciler)
-    loops = [
-        run_forever("tick", ticker.step, 0),
-        run_forever("overdue", reconciler.requeue_overdue, 1),
-        run_forever("gaps", reconciler.store_pending_gaps, 15),
-        run_forever("reconcile", reconciler.reconcile, 30),
-        run_forever("sweep", reconciler.sweep_deliveries, 2),
-        run_forever("outages", reconciler.open_missing_incidents, 30),
-        run_forever("escalate", reconciler.escalate, 2),
-        run_forever("watch", reconciler.measure, 5),
-        run_forever("clock", reconciler.clock_repairs.repair_after_jump, 5),
-        run_forever("types", reconciler.remove_wrong_types, 3),
-        run_forever("named_types", reconciler.remove_wrong_named_types, 60),
-        run_forever("self", SelfMonitor(settings, reconciler.clock_repairs.problem).check, 5),
-        run_housekeeping(settings),
-        nodes.register("scheduler", settings),
-        metrics.publish(nodes.node_id("scheduler")),
-        interruptions.watch_clock(nodes.node_id("scheduler")),
-        *([health_file.touch_forever(settings.health_file)] if settings.health_file else []),
-    ]
-    running = [asyncio.create_task(loop) for loop in loops]
-    stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait())
+    """Run every loop until `stop` is set. Raises when a loop ends by itself."""
+    running = [asyncio.create_task(loop, name=name) for name, loop in _make_loops(settings).items()]
+    stopped: asyncio.Task[Any] = asyncio.create_task(stop.wait(), name="stop")
     done, _ = await asyncio.wait([*running, stopped], return_when=asyncio.FIRST_COMPLETED)
     timer = tasks.exit_after(STOP_TIMEOUT_S)
     await tasks.cancel(*running)
@@ -152,7 +151,7 @@ async def run(settings: Settings) -> None:
         stop.set()
 
     tasks.on_task_failure(fail)
-    log.info("scheduler.started")
+    log.info("schedule.started")
     try:
         await run_loops(settings, stop)
         if failed.is_set():
@@ -161,7 +160,7 @@ async def run(settings: Settings) -> None:
         tasks.exit_after(STOP_TIMEOUT_S)
         await queue.stop()
         await db.stop()
-        log.info("scheduler.stopped")
+        log.info("schedule.stopped")
 
 
 def main(settings: Settings) -> None:

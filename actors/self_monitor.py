@@ -108,7 +108,7 @@ async def _alert_begin(kind: EventKind, sentence: str) -> None:
         if not await system_alerts.open_alert(kind, now_ms):
             return
         event, deliveries = await _record_event(kind, {"what": _problem_name(kind), "msg": sentence}, now_ms)
-    log.warning("self.trouble_began", what=_problem_name(kind), reason=sentence)
+    log.warning("self_monitor.alert_opened", what=_problem_name(kind), reason=sentence)
     await _publish(event, deliveries)
 
 
@@ -124,7 +124,7 @@ async def _alert_end(kind: EventKind, since_ms: int) -> None:
         if not await system_alerts.close_alert(kind, since_ms):
             return
         event, deliveries = await _record_event(EventKind.RECOVERED, data, now_ms)
-    log.info("self.trouble_ended", what=_problem_name(kind), took_ms=now_ms - since_ms)
+    log.info("self_monitor.alert_closed", what=_problem_name(kind), took_ms=now_ms - since_ms)
     await _publish(event, deliveries)
 
 
@@ -139,7 +139,7 @@ async def _publish(event: Event, deliveries: dict[str, list[str]]) -> None:
         await queue.put(*queue.notify_jobs(deliveries))
         await live.publish([], [event])
     except RedisError as error:
-        log.warning("self.not_passed_on", error=type(error).__name__)
+        log.warning("self_monitor.publish_failed", error=type(error).__name__)
 
 
 def _problem_name(kind: EventKind) -> str:

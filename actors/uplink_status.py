@@ -22,7 +22,7 @@ async def run(node: str, is_cut_off: Callable[[], Awaitable[bool]]) -> None:
         try:
             await report(node, cut_off=await is_cut_off())
         except (RedisError, OSError) as error:
-            log.warning("uplink.not_said", error=type(error).__name__)
+            log.warning("uplink.report_failed", error=type(error).__name__)
         await asyncio.sleep(INTERVAL_S)
 
 

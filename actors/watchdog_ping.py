@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from actors.senders.kit.http import USER_AGENT
 from actors.senders.kit.network_errors import describe_error
-from app import clock, db, due_set, queue, self_checks
+from app import clock, db, due_set, leases, queue, self_checks
 from app.domain.parsing.web_url import parse_url
 from app.domain.system.self_checks import ALERTING_BLOCKED, MAX_LAG_S, MAX_QUEUE_AGE_S
 from app.errors import Unavailable
@@ -26,12 +26,13 @@ log = structlog.get_logger()
 
 async def run(node: str, url: str, interval_s: int, session: aiohttp.ClientSession) -> None:
     """Ping until cancelled; returns at once without a URL."""
+    lease_ms = (2 * interval_s + 5) * 1_000  # one ping may be missed
     while url:
         try:
-            if await _holds_lease(node, interval_s) and await is_healthy():
+            if await leases.acquire(HOLDER_KEY, node, lease_ms) and await is_healthy():
                 await ping(url, session)
         except (RedisError, Unavailable, *db.TRANSIENT_ERRORS) as error:
-            log.warning("lifesign.withheld", reason=type(error).__name__)
+            log.warning("watchdog.ping_skipped", reason=type(error).__name__)
         await asyncio.sleep(interval_s)
 
 
@@ -43,10 +44,10 @@ async def is_healthy() -> bool:
     lag_s = (clock.now_ms() - oldest_ms) / 1000 if oldest_ms else 0.0
     queue_age_s = max([await queue.oldest_age_s(name) for name in set(queue.QUEUES.values())])
     if lag_s > MAX_LAG_S or queue_age_s > MAX_QUEUE_AGE_S:
-        log.warning("lifesign.withheld", reason="late", lag_s=round(lag_s, 1), queue_age_s=round(queue_age_s, 1))
+        log.warning("watchdog.ping_skipped", reason="late", lag_s=round(lag_s, 1), queue_age_s=round(queue_age_s, 1))
         return False
     if problems := ALERTING_BLOCKED & await self_checks.list_problems():
-        log.warning("lifesign.withheld", reason=", ".join(sorted(problems)))
+        log.warning("watchdog.ping_skipped", reason=", ".join(sorted(problems)))
         return False
     return True
 
@@ -59,21 +60,8 @@ async def ping(url: str, session: aiohttp.ClientSession) -> None:
             parse_url(url), allow_redirects=False, timeout=timeout, headers={"User-Agent": USER_AGENT}
         ) as response:
             if not response.ok:
-                log.warning("lifesign.refused", status=response.status)
+                log.warning("watchdog.ping_rejected", status=response.status)
     except (aiohttp.ClientError, OSError) as error:
-        log.warning("lifesign.not_given", reason=describe_error(error))
+        log.warning("watchdog.ping_failed", reason=describe_error(error))
     except EgressDenied as error:
-        log.warning("lifesign.not_given", reason=str(error))
-
-
-async def _holds_lease(node: str, interval_s: int) -> bool:
-    """Whether this worker holds the lease; takes a free one and extends its own."""
-    client, own, lease_s = queue.client(), node.encode(), 2 * interval_s + 5
-    if await client.set(HOLDER_KEY, own, nx=True, ex=lease_s):
-        return True
-    is_bogus = not 0 <= await client.ttl(HOLDER_KEY) <= lease_s  # set by a fast clock
-    if await client.get(HOLDER_KEY) != own and not is_bogus:
-        return False
-    await client.set(HOLDER_KEY, own)
-    await client.expire(HOLDER_KEY, lease_s)
-    return True
+        log.warning("watchdog.ping_failed", reason=str(error))

@@ -55,7 +55,7 @@ class WorkerServices:
         sealing.prepare(settings)
         await db.start(settings)
         await queue.start(settings)
-        self._probes, self._senders = await probes.open_probe_context(settings), await senders.open_context(settings)
+        self._probes, self._senders = await probes.open_probe_context(settings), senders.make_context()
         egress_reload = EgressReload(self._probes.egress_by_setting() | self._senders.egress_by_setting())
         await egress_reload.load()
         self.checks = CheckRunner(self._probes, snapshots, settings.check_concurrency)
@@ -72,9 +72,9 @@ class WorkerServices:
         }
         if settings.health_file:
             background["health"] = health_file.touch_forever(settings.health_file)
-        if settings.life_sign_url:
-            target = (settings.life_sign_url, settings.life_sign_every_s, self._senders.webhook_http)
-            background["lifesign"] = watchdog_ping.run(node, *target)
+        if settings.dead_mans_switch_url:
+            target = (settings.dead_mans_switch_url, settings.dead_mans_switch_interval_s, self._senders.webhook_http)
+            background["watchdog"] = watchdog_ping.run(node, *target)
         self._background = [tasks.start_permanent(work, name) for name, work in background.items()]
 
     async def close(self) -> None:
@@ -129,11 +129,11 @@ def declare_actors(dramatiq_broker: dramatiq.Broker, services: WorkerServices) -
         try:
             await services.results.ingest(batch)
         except (RedisError, *db.TRANSIENT_ERRORS) as error:
-            log.warning("ingest.put_off", error=type(error).__name__)
+            log.warning("ingest.retry", error=type(error).__name__)
             raise Retry(delay=random.randint(500, 2_000)) from None  # noqa: S311  # spreads retries
         except Exception:
             # Dramatiq's own log line would hold data from targets.
-            log.exception("ingest.failed", n=len(batch.outcomes))
+            log.exception("ingest.crashed", n=len(batch.outcomes))
             raise Retry(delay=random.randint(2_000, 5_000)) from None  # noqa: S311  # as above
 
     async def notify(**job: Any) -> None:

@@ -1,4 +1,4 @@
-"""The command line `watchkeeper`: one command for each process and each manual task; `build_parser` has them all.
+"""The command line `watchkeeper`: one command for each process and each manual task; `_build_parsers` has them all.
 
 Each command imports only what it needs.
 """
@@ -63,11 +63,6 @@ def _command_index(argv: Sequence[str]) -> int:
     while index < len(argv) and argv[index].startswith("-"):
         index += 2 if argv[index] == "--url" else 1
     return min(index, len(argv))
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Every command and its options."""
-    return _build_parsers()[0]
 
 
 def _build_parsers() -> tuple[Parser, Mapping[str, Parser]]:
@@ -144,7 +139,7 @@ def _start_process(settings: Settings, process: str) -> Settings:
     _allow_open_files()
     log.configure(settings, process)
     for line in file_permissions.exposure_warnings(settings):
-        structlog.get_logger().warning("files.open_to_others", reason=line)
+        structlog.get_logger().warning("files.permissions_too_open", reason=line)
     return with_secret_key(settings)
 
 

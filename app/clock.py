@@ -14,6 +14,11 @@ def instant(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
+def instant_or_none(at_ms: int | None) -> datetime | None:
+    """The instant in UTC; None stays None."""
+    return None if at_ms is None else instant(at_ms)
+
+
 def epoch_ms(at: datetime) -> int:
     """Epoch milliseconds of an aware datetime, rounded."""
     return round(at.timestamp() * 1000)

@@ -48,6 +48,7 @@ TRANSIENT_ERRORS = (
 )
 _STRAY_MARK = re.compile(r"\?(?!\d)")
 _EACH = re.compile(r"\{each:(\d+)\}")
+_ARRAY = re.compile(r"\{array:([\w.]+)\}")
 UNMIGRATED = (aiosqlite.OperationalError, asyncpg.UndefinedTableError)  # the database is older than this code
 
 _engine: Any = None  # one of Piccolo's; they have no common typed interface
@@ -120,14 +121,15 @@ async def _write_lock() -> AsyncIterator[None]:
 
 @cache
 def _for_engine(sql: str, engine_type: str) -> str:
-    """Translate parameters (`?1`, in PostgreSQL `$1`) and `{each:1}`, the rows of a JSON array.
+    """Translate parameters (`?1`, in PostgreSQL `$1`), `{each:1}` and `{array:x}`, described at `rows`.
 
     Raises ValueError for a `?` that is no parameter: PostgreSQL would get a `$` in its place, and SQLite a parameter.
     """
     if stray := _STRAY_MARK.search(sql):
         raise ValueError(f"a '?' without a number at character {stray.start()} of: {sql}")
     if engine_type == "sqlite":
-        return _EACH.sub(r"json_each(?\1) AS each", sql)
+        return _ARRAY.sub(r"json_group_array(\1)", _EACH.sub(r"json_each(?\1) AS each", sql))
+    sql = _ARRAY.sub(r"json_agg(\1)::text", sql)
     return _EACH.sub(r"json_array_elements(?\1::text::json) AS each", sql).replace("?", "$")
 
 
@@ -135,7 +137,8 @@ async def rows(sql: str, *args: Any) -> Any:
     """Run one statement, inside the current transaction if there is one.
 
     sql      parameters are ?1, ?2 …; `{each:1}` is a row source `each(value)` over the JSON array in ?1,
-             whose fields read `value->>0`: a batch is one statement on both engines
+             whose fields read `value->>0`: a batch is one statement on both engines;
+             `{array:x}` collects a column of the rows as JSON text: NULL or `[]` when there are none
     returns  rows with row["column"]
     """
     return await engine().run(_for_engine(sql, engine().engine_type), args)
@@ -148,7 +151,7 @@ async def require_writable() -> None:
     try:
         (row,) = await rows("SELECT current_setting('transaction_read_only') AS read_only")
     except TRANSIENT_ERRORS as error:
-        raise Unavailable("The database does not answer.") from error
+        raise Unavailable("The database is not responding.") from error
     if row["read_only"] != "off":
         raise Unavailable("The database takes no writes.")
 
@@ -159,4 +162,4 @@ async def ping() -> None:
         async with asyncio.timeout(BUSY_TIMEOUT_S):
             await rows("SELECT 1 AS one")
     except TRANSIENT_ERRORS as error:
-        raise Unavailable("The database does not answer.") from error
+        raise Unavailable("The database is not responding.") from error

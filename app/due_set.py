@@ -177,7 +177,7 @@ async def check_now(series: int, version: int, timeout_s: float) -> int:
         await queue.put(CheckBatch([Slot(series, version, now, early=True)]))
     reply = await queue.wait_for_reply(token, timeout_s)
     if reply is None:
-        raise Unavailable("No worker has checked it in time; the check may still run.")
+        raise Unavailable("No worker ran the check in time; it may still run.")
     return int(reply)
 
 
@@ -199,11 +199,6 @@ async def remove_gaps(stored: Iterable[ScheduleGap]) -> None:
     fields = [f"{gap.series}:{gap.from_ms}" for gap in stored]
     if fields:
         await queue.client().hdel("wk:gaps", *fields)
-
-
-async def is_built() -> bool:
-    """Whether the set is complete."""
-    return bool(await queue.client().exists("wk:built"))
 
 
 async def mark_built() -> None:

@@ -1,22 +1,14 @@
 """Reads KEY=value files, and files that contain one secret each.
 
-`.env` and the secrets file may have comments, `export` and quotes; nothing is expanded.
+`.env` and the secrets file are in python-dotenv's format. Nothing is expanded; a line that is no KEY=value is refused.
 """
 
-import re
+from io import StringIO
 from pathlib import Path
 
-_LINE = re.compile(
-    r"""^\s*(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*
-    (?: "(?P<double>(?:[^"\\]|\\.)*)"\s*(?:\#.*)?
-      | '(?P<single>[^']*)'\s*(?:\#.*)?
-      | (?P<bare>.*?)(?:\s+\#.*)?\s*
-    )$""",
-    re.VERBOSE,
-)
-_ESCAPE = re.compile(r"\\(.)")
+from dotenv.parser import Binding, parse_stream
+
 MAX_SECRET_BYTES = 65_536  # of one secret
-_ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 class BadLine(ValueError):  # noqa: N818  # names what is wrong
@@ -33,10 +25,12 @@ def parse(text: str) -> dict[str, str]:
     raises  BadLine
     """
     variables: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip() and not line.lstrip().startswith("#"):
-            name, value = _parse_line(line, number)
-            variables[name] = value
+    for binding in parse_stream(StringIO(text)):
+        if binding.key is None and not binding.error:  # comments, and empty lines at the end
+            continue
+        if binding.key is None or binding.value is None or not _is_name(binding.key):
+            raise BadLine(f"line {_line_of(binding)} is not KEY=value")
+        variables[binding.key] = binding.value
     return variables
 
 
@@ -54,7 +48,7 @@ def read(path: Path) -> dict[str, str]:
 def read_secret(path: Path) -> str:
     """The content of a file, without line breaks at its end.
 
-    raises  OSError, NoSecret
+    raises  OSError, InvalidSecretFile
     """
     with path.open("rb") as file:
         content = file.read(MAX_SECRET_BYTES + 1).rstrip(b"\r\n")
@@ -70,10 +64,11 @@ def read_secret(path: Path) -> str:
         raise InvalidSecretFile("is not UTF-8 text") from error
 
 
-def _parse_line(line: str, number: int) -> tuple[str, str]:
-    match = _LINE.match(line)
-    if match is None or (match["bare"] or "").startswith(('"', "'")):
-        raise BadLine(f"line {number} is not KEY=value")
-    if match["double"] is not None:
-        return match["name"], _ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), match["double"])
-    return match["name"], match["single"] if match["single"] is not None else match["bare"]
+def _is_name(key: str) -> bool:
+    return key.isascii() and key.isidentifier()
+
+
+def _line_of(binding: Binding) -> int:
+    """The number of a binding's first line; the parser counts from the empty lines before it."""
+    text = binding.original.string
+    return binding.original.line + text[: -len(text.lstrip())].count("\n")

@@ -18,6 +18,6 @@ async def touch_forever(path: Path) -> None:
             failed = False
         except OSError as error:
             if not failed:
-                log.warning("health_file.failed", reason=f"{path} can't be written to: {error.strerror}")
+                log.warning("health_file.write_failed", reason=f"{path} can't be written to: {error.strerror}")
             failed = True
         await asyncio.sleep(TOUCH_S)

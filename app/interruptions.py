@@ -62,7 +62,7 @@ async def _publish(node: str, has_new: asyncio.Event) -> None:
         try:
             await publish_interruptions(node, [one for one in clock_watch.watch.interruptions if _is_relevant(one)])
         except (RedisError, OSError) as error:
-            log.warning("clock.not_published", error=type(error).__name__)
+            log.warning("clock.publish_failed", error=type(error).__name__)
             has_new.set()
             await asyncio.sleep(RETRY_S)
 

@@ -136,4 +136,4 @@ def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Traceb
     """Log the exception that ends the process."""
     if issubclass(kind, KeyboardInterrupt):
         return
-    structlog.get_logger().critical("process.failed", exc_info=(kind, error, trace))
+    structlog.get_logger().critical("process.crashed", exc_info=(kind, error, trace))

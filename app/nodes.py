@@ -75,6 +75,6 @@ async def _send_heartbeats(node: Node) -> None:
             lost = False
         except (RedisError, OSError) as error:
             if not lost:
-                log.warning("node.beat_missed", node=node.id, reason=str(error))
+                log.warning("node.heartbeat_failed", node=node.id, reason=str(error))
             lost = True
         await asyncio.sleep(HEARTBEAT_S)

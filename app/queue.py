@@ -4,8 +4,9 @@ Messages have the layout of Dramatiq's broker (a hash of bodies and a list of id
 a waiting consumer start at once instead of at its next poll.
 """
 
+from collections.abc import Sequence
 from time import monotonic, time
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -15,15 +16,18 @@ from redis.backoff import ExponentialBackoff
 
 from app import clock
 from app.settings import Settings
-from schema.jobs import AdHocProbe, CheckBatch, Job, NotifyBatch, ResultBatch, reply_key
+from schema.jobs import AdHocProbe, CheckBatch, CheckOutcome, Job, NotifyBatch, ResultBatch, Slot, reply_key
 
 NAMESPACE = "wk:q"
 QUEUES: dict[type[Job], str] = {CheckBatch: "check", ResultBatch: "ingest", NotifyBatch: "notify", AdHocProbe: "check"}
 ACTORS = {**QUEUES, AdHocProbe: "probe"}  # the actor for each job
+SLOTS_PER_JOB = 100  # in one check job
+OUTCOMES_PER_JOB = 500  # in one ingest job
 DELIVERIES_PER_JOB = 50  # in one notify job
 POLL_S = 5.0  # of one blocking read: shorter than the client's socket timeout
 MAX_WAKE_TOKENS = 16  # more than there can be waiting consumers, and little memory
 
+T = TypeVar("T")
 Client = Any  # redis.asyncio.Redis: its stubs describe the replies of all modes at once
 
 _client: Client | None = None
@@ -104,12 +108,22 @@ async def wait_for_reply(token: str, timeout_s: float) -> bytes | None:
     return None
 
 
+def check_jobs(slots: Sequence[Slot]) -> list[CheckBatch]:
+    """Jobs of at most `SLOTS_PER_JOB` slots."""
+    return [CheckBatch(chunk) for chunk in _chunks(slots, SLOTS_PER_JOB)]
+
+
+def result_jobs(outcomes: Sequence[CheckOutcome]) -> list[ResultBatch]:
+    """Jobs of at most `OUTCOMES_PER_JOB` outcomes."""
+    return [ResultBatch(chunk) for chunk in _chunks(outcomes, OUTCOMES_PER_JOB)]
+
+
 def notify_jobs(deliveries: dict[str, list[str]]) -> list[NotifyBatch]:
-    """Jobs of at most `PER_JOB` deliveries, each for one channel."""
+    """Jobs of at most `DELIVERIES_PER_JOB` deliveries, each for one channel."""
     return [
-        NotifyBatch(channel_id, ids[start : start + DELIVERIES_PER_JOB])
+        NotifyBatch(channel_id, chunk)
         for channel_id, ids in deliveries.items()
-        for start in range(0, len(ids), DELIVERIES_PER_JOB)
+        for chunk in _chunks(ids, DELIVERIES_PER_JOB)
     ]
 
 
@@ -125,3 +139,7 @@ async def oldest_age_s(queue: str) -> float:
     if not body:
         return 0.0
     return max(0.0, time() - int(msgspec.json.decode(body)["message_timestamp"]) / 1000)
+
+
+def _chunks(items: Sequence[T], size: int) -> list[list[T]]:
+    return [list(items[start : start + size]) for start in range(0, len(items), size)]

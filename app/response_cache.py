@@ -44,7 +44,7 @@ async def get_or_compute(name: str, parameters: Any, type_: type[T], compute: Ca
         try:
             return msgspec.msgpack.decode(entry[len(edition) + 1 :], type=type_)
         except msgspec.DecodeError:
-            log.warning("cache.unreadable", name=name)
+            log.warning("cache.entry_unreadable", name=name)
     value = await compute()
     if edition is not None:
         await _call_redis(queue.client().set(key, edition + b":" + _encoder.encode(value), ex=TTL_S))
@@ -72,7 +72,7 @@ async def _call_redis(call: Awaitable[Any]) -> Any:
             return await call
     except (RedisError, OSError) as error:
         _unavailable_until_s = monotonic() + RETRY_AFTER_S
-        log.warning("cache.away", error=type(error).__name__)
+        log.warning("cache.redis_unavailable", error=type(error).__name__)
         return None
 
 

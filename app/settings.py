@@ -61,7 +61,6 @@ class Settings:
     redis_url: str = field(repr=False)
     redis_embedded: bool
     queue_concurrency: int
-    producer_concurrency: int
     check_concurrency: int
     bruteforce_max_attempts: int
     bruteforce_window_s: int
@@ -78,10 +77,10 @@ class Settings:
     api_secret_key_previous: str = field(repr=False)
     api_admin_token: str = field(repr=False)
     registration_open: bool
-    uplink_anchors: tuple[tuple[str, int], ...]
-    life_sign_url: str = field(repr=False)
-    life_sign_every_s: int
-    audit_days: int
+    connectivity_check_hosts: tuple[tuple[str, int], ...]
+    dead_mans_switch_url: str = field(repr=False)
+    dead_mans_switch_interval_s: int
+    audit_retention_days: int
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     oidc_issuer: str
     oidc_client_id: str

@@ -26,7 +26,7 @@ from bench.side import ROOT
 
 TOKEN = "a-token-for-the-length-of-this-run"
 ENVIRON = {"API_ADMIN_TOKEN": TOKEN, "BRUTEFORCE_MAX_ATTEMPTS": "1000000"}
-NOWHERE = {"private": False, "allow": [], "deny": ["0.0.0.0/0", "::/0"]}
+NOWHERE = {"allow_private": False, "allow": [], "deny": ["0.0.0.0/0", "::/0"]}
 USES = ("checks", "webhooks", "senders", "oauth")
 IDENTITIES = {"nobody": [], "admin": ["-H", f"Authorization: Bearer {TOKEN}"]}
 METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})

@@ -41,7 +41,9 @@ async def cost_ms(ask: Callable[[], Awaitable[Any]], times: int) -> float:
 
 async def measure(url: str, times: int, turns: int) -> list[tuple[float, float]]:
     """(bare, probe) in milliseconds, turn by turn; the first turn warms up and is dropped."""
-    tools = await open_probe_context(cast("Settings", SimpleNamespace(check_concurrency=2_000, uplink_anchors=())))
+    tools = await open_probe_context(
+        cast("Settings", SimpleNamespace(check_concurrency=2_000, connectivity_check_hosts=()))
+    )
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
     slot, monitor = Slot(1, 1, 0), snapshot(url)
 

@@ -95,9 +95,9 @@ MONITORING = (
         timezone TEXT NOT NULL DEFAULT 'UTC', timeout_ms INTEGER NOT NULL, max_retries INTEGER NOT NULL DEFAULT 0,
         retry_interval_s INTEGER, resend_interval INTEGER NOT NULL DEFAULT 0,
         upside_down BOOLEAN NOT NULL DEFAULT {{false}}, config TEXT NOT NULL,
+        group_alerts TEXT CHECK (group_alerts IN ('both', 'group', 'members')),
         escalation_id TEXT REFERENCES escalations (id) ON DELETE SET NULL, push_key TEXT UNIQUE, {VERSIONED})""",
     "CREATE INDEX monitors_escalation ON monitors (escalation_id) WHERE escalation_id IS NOT NULL",
-    "CREATE INDEX monitors_groups ON monitors (name) WHERE type = 'group'",
     f"""CREATE TABLE series (
         no {{serial}}, monitor_id TEXT NOT NULL, location TEXT NOT NULL DEFAULT '',
         status SMALLINT NOT NULL DEFAULT 5 {STATUS}, status_since_ms BIGINT, failing_since_ms BIGINT,
@@ -114,6 +114,11 @@ MONITORING = (
         {MONITOR}, parent_id TEXT NOT NULL REFERENCES monitors (id) ON DELETE CASCADE,
         PRIMARY KEY (monitor_id, parent_id))""",
     "CREATE INDEX dependencies_parent ON dependencies (parent_id)",
+    """CREATE TABLE group_members (
+        group_id TEXT NOT NULL REFERENCES monitors (id) ON DELETE CASCADE,
+        monitor_id TEXT NOT NULL REFERENCES monitors (id) ON DELETE CASCADE, position INTEGER NOT NULL,
+        PRIMARY KEY (group_id, monitor_id))""",
+    "CREATE INDEX group_members_monitor ON group_members (monitor_id)",
     f"""CREATE TABLE tags (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, name_key TEXT NOT NULL UNIQUE, color TEXT NOT NULL,
         description TEXT NOT NULL DEFAULT '', {VERSIONED})""",
@@ -157,8 +162,8 @@ ALERTING = (
         {CHANNEL}, tag_id TEXT NOT NULL REFERENCES tags (id) ON DELETE CASCADE, PRIMARY KEY (channel_id, tag_id))""",
     "CREATE INDEX channel_tags_tag ON channel_tags (tag_id)",
     """CREATE TABLE events (
-        id TEXT PRIMARY KEY, kind TEXT NOT NULL, monitor_id TEXT, incident_id TEXT, at_ms BIGINT NOT NULL,
-        data TEXT NOT NULL, created_ms BIGINT NOT NULL)""",
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, is_test BOOLEAN NOT NULL DEFAULT {false}, monitor_id TEXT,
+        incident_id TEXT, at_ms BIGINT NOT NULL, data TEXT NOT NULL, created_ms BIGINT NOT NULL)""",
     "CREATE INDEX events_monitor ON events (monitor_id, at_ms)",
     "CREATE INDEX events_incident ON events (incident_id) WHERE incident_id IS NOT NULL",
     f"""CREATE TABLE deliveries (

@@ -13,28 +13,30 @@ Scope = Annotated[
     Meta(
         max_length=80,
         pattern=r"^[a-z][a-z0-9-]*:(read|write)$",
-        description="`noun:read` or `noun:write`, the noun being the first word of a path; who may write may read.",
+        description="`noun:read` or `noun:write`; the noun is the first part of a path. `write` includes `read`.",
         examples=["monitors:read"],
     ),
 ]
 Scopes = Annotated[
     list[Scope],
-    Meta(max_length=100, description="What the key is narrowed to; null: everything its role covers; []: nothing."),
+    Meta(max_length=100, description="Scopes that limit the key. null: everything that its role allows; []: nothing."),
 ]
 Networks = Annotated[
     list[Annotated[str, Meta(max_length=50)]],
     Meta(
         max_length=50,
-        description="Addresses and networks the key may be used from; empty: from anywhere.",
+        description="IP addresses and networks (CIDR) that may use the key. Empty: any address.",
         examples=[["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]],
     ),
 ]
-Expiry = Annotated[datetime, Meta(tz=True, description="When the key ends; null: when it is switched off or removed.")]
-KeyRole = Annotated[Role, Meta(description="At most the owner's; when the owner's shrinks, so does the key's.")]
+Expiry = Annotated[datetime, Meta(tz=True, description="When the key expires. null: never.")]
+KeyRole = Annotated[
+    Role, Meta(description="Role of the key, at most the owner's. A lower role of the owner also limits the key.")
+]
 
 
 class ApiKeyDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to create a key."""
+    """A new API key."""
 
     name: Name
     role: KeyRole = Role.VIEWER
@@ -45,7 +47,7 @@ class ApiKeyDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ApiKeyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may change. Absent fields stay."""
+    """Changes to an API key. Absent fields stay."""
 
     name: Name | UnsetType = UNSET
     role: KeyRole | UnsetType = UNSET
@@ -56,27 +58,27 @@ class ApiKeyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
-    """A key as returned: identified by its first characters; the key itself is never shown."""
+    """An API key as returned. `prefix` identifies it; the key itself is not shown."""
 
     id: Uuid
     name: str
-    prefix: Annotated[str, Meta(description="The key's first characters.", examples=["pk_hG4w9xQz"])]
+    prefix: Annotated[str, Meta(description="First characters of the key.", examples=["pk_hG4w9xQz"])]
     user_id: str
-    username: Annotated[str, Meta(description="The owner.")]
-    role: Annotated[Role, Meta(description="As it was given.")]
-    effective_role: Annotated[Role, Meta(description="The lesser of the key's and its owner's.")]
+    username: Annotated[str, Meta(description="User name of the owner.")]
+    role: Annotated[Role, Meta(description="Role that the key was given.")]
+    effective_role: Annotated[Role, Meta(description="Role that applies: the lower one of the key's and its owner's.")]
     scopes: list[str] | None
     expires_at: datetime | None
     networks: list[str]
     active: bool
-    last_used_at: Annotated[datetime | None, Meta(description="Right to about a minute.")]
+    last_used_at: Annotated[datetime | None, Meta(description="Last use, accurate to about a minute.")]
     last_used_ip: str
-    version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+    version: Annotated[int, Meta(description="Increases with every change; also the ETag.")]
     created_at: datetime
     updated_at: datetime
 
 
 class IssuedApiKey(ApiKey, frozen=True, kw_only=True):
-    """A key that was just created."""
+    """A new API key, with the key itself."""
 
-    key: Annotated[str, Meta(description="The key itself: shown now, and never again.")]
+    key: Annotated[str, Meta(description="The key. It is shown only in this response.")]

@@ -14,7 +14,7 @@ class FailureStatus(StrEnum):
 
 
 class Operator(StrEnum):
-    """How a value is compared: numbers with numbers, text with text; an RE2 pattern must match a part of it."""
+    """How a value is compared. `matches` takes an RE2 pattern, which must match a part of the text."""
 
     EQUALS = "=="
     DIFFERS = "!="
@@ -38,38 +38,55 @@ class Comparison(StrEnum):
 Compare = Annotated[
     Comparison | None,
     Meta(
-        description='`number` takes text for a number (`"42"` in JSON), `text` a number for text (a version `1.10`);'
-        " null: as the value is, and text of protocols without types as a number beside another one."
+        description='How to compare: `number` converts text to a number (`"42"` in JSON), `text` a number to text'
+        " (a version `1.10`). null: the value keeps its type; text of protocols without types is compared as a number"
+        " if both sides are numbers."
     ),
 ]
 
 
-class ResponseTime(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="on", tag="response_time"):
-    """The response must arrive within so many seconds."""
+DegradedByDefault = Annotated[
+    FailureStatus, Meta(description="Status when the assertion fails: `degraded` (default) or `down`.")
+]
+DownByDefault = Annotated[
+    FailureStatus, Meta(description="Status when the assertion fails: `down` (default) or `degraded`.")
+]
 
-    within: Annotated[float, Meta(gt=0, le=600, description="Seconds.")]
-    otherwise: FailureStatus = FailureStatus.DEGRADED
+
+class ResponseTime(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="response_time"
+):
+    """The check must not take longer than this."""
+
+    max_seconds: Annotated[float, Meta(gt=0, le=600, description="Longest allowed duration of the check, in seconds.")]
+    failure_status: DegradedByDefault = FailureStatus.DEGRADED
 
 
-class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="on", tag="value"):
-    """The value that was read (a query's first field, a JSON path's match, a payload) must compare as stated."""
+class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="value"):
+    """The value that the check read must pass a comparison: a query's first column, a JSON match or a payload."""
 
-    operator: Operator = Operator.EQUALS
-    expected: Annotated[str, Meta(max_length=2_048)]
+    operator: Annotated[Operator, Meta(description="How to compare. Default: `==`.")] = Operator.EQUALS
+    expected: Annotated[
+        str, Meta(max_length=2_048, description="The value to compare with; an RE2 pattern for `matches`.")
+    ]
     compare: Compare = None
-    otherwise: FailureStatus = FailureStatus.DOWN
+    failure_status: DownByDefault = FailureStatus.DOWN
 
 
 class CertificateDays(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="on", tag="certificate_days"
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="certificate_days"
 ):
-    """The certificate must be valid for at least so many more days."""
+    """The certificate must be valid for a minimum number of days."""
 
-    at_least: Annotated[int, Meta(ge=0, le=825)]
-    otherwise: FailureStatus = FailureStatus.DEGRADED
+    min_days: Annotated[int, Meta(ge=0, le=825, description="Fewest days until the certificate expires.")]
+    failure_status: DegradedByDefault = FailureStatus.DEGRADED
 
 
 Assertion = ResponseTime | Value | CertificateDays
 Assertions = Annotated[
-    list[Assertion], Meta(max_length=20, description="What must hold of the answer; the worst consequence counts.")
+    list[Assertion],
+    Meta(
+        max_length=20,
+        description="Conditions on the result. Every condition is checked, and the worst `failure_status` applies.",
+    ),
 ]

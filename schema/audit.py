@@ -20,23 +20,28 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
 
     seq: int
     at: datetime
-    actor_id: Annotated[str, Meta(description="Empty when nobody was signed in.")]
-    actor: Annotated[str, Meta(description="The user name at that time.")]
+    actor_id: Annotated[str, Meta(description="Id of the user. Empty when nobody was signed in.")]
+    actor: Annotated[str, Meta(description="User name at that time.")]
     role: str
-    via: Annotated[str, Meta(description="jwt, cookie, api_key, basic or token; empty for nobody.")]
-    key_id: Annotated[str, Meta(description="Of the API key, when it was one.")]
+    via: Annotated[
+        str,
+        Meta(description="How the user authenticated: jwt, cookie, api_key, basic or token. Empty for nobody."),
+    ]
+    key_id: Annotated[str, Meta(description="Id of the API key, if the request used one.")]
     ip: str
-    action: Annotated[str, Meta(description="Such as monitor.updated.", examples=["monitor.updated"])]
+    action: Annotated[str, Meta(description="What was done, such as monitor.updated.", examples=["monitor.updated"])]
     resource: str
     resource_id: str
     change: Annotated[
         dict[str, Any],
-        Meta(description="Names of the fields that were sent, with what may be shown of them; the rest is ********."),
+        Meta(description="The fields that were sent, with their values; secret values are ********."),
     ]
     outcome: AuditOutcome
-    code: Annotated[str, Meta(description="Why not: the code of the refusal.")]
+    code: Annotated[str, Meta(description="Error code of a refused or failed action.")]
     request_id: str
-    hash: Annotated[str, Meta(description="Chains this entry to the one before; `audit-verify` checks it.")]
+    hash: Annotated[
+        str, Meta(description="Hash over this entry and the one before it. `audit-verify` checks the chain.")
+    ]
 
 
 class NewAuditEntry(Struct, frozen=True, kw_only=True):

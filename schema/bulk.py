@@ -13,8 +13,8 @@ BulkAction = Literal["pause", "resume", "delete", "reset", "add_tags", "remove_t
 MAX_MONITORS = 1_000
 
 
-NamePart = Annotated[str, Meta(max_length=150, description="Part of the name, without regard to case.")]
-TagReference = Annotated[str, Meta(max_length=100, description="Id or name of a tag they bear.")]
+NamePart = Annotated[str, Meta(max_length=150, description="Part of the name; upper and lower case are the same.")]
+TagReference = Annotated[str, Meta(max_length=100, description="Id or name of one of the monitors' tags.")]
 
 
 class MonitorFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,8 +33,10 @@ class BulkRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     action: BulkAction
     ids: Annotated[list[Annotated[str, Meta(max_length=36)]], Meta(max_length=MAX_MONITORS)] | UnsetType = UNSET
     filter: MonitorFilter | UnsetType = UNSET
-    tag_ids: Annotated[TagIds, Meta(description="For `add_tags` and `remove_tags`.")] = []
-    notification_channel_ids: Annotated[ChannelIds, Meta(description="For `add_channels` and `remove_channels`.")] = []
+    tag_ids: Annotated[TagIds, Meta(description="Ids of tags, for `add_tags` and `remove_tags`.")] = []
+    notification_channel_ids: Annotated[
+        ChannelIds, Meta(description="Ids of channels, for `add_channels` and `remove_channels`.")
+    ] = []
 
 
 class BulkItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -42,11 +44,11 @@ class BulkItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     id: str
     ok: bool
-    error: Annotated[ErrorBody | UnsetType, Meta(description="Why nothing was done to it.")] = UNSET
+    error: Annotated[ErrorBody | UnsetType, Meta(description="Why the monitor was not changed.")] = UNSET
 
 
 class BulkResults(Struct, frozen=True, kw_only=True):
-    """The result for each monitor, in the order of the ids, or by name."""
+    """The result for each monitor: in the order of `ids`, or by name for a filter."""
 
     results: list[BulkItem]
     done: int

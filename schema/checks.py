@@ -9,24 +9,33 @@ from schema.field_types import Name, Uuid
 from schema.results import Result
 
 PluginName = Annotated[
-    str, Meta(min_length=1, max_length=64, description="A name of `GET /plugins`, or one of its aliases.")
+    str, Meta(min_length=1, max_length=64, description="Name of a plugin from `GET /plugins`, or one of its aliases.")
 ]
 Config = Annotated[
     dict[str, Any],
-    Meta(description="As `GET /plugins/{name}` describes it; `timeout` is the seconds one check may take."),
+    Meta(
+        description="Config of the plugin, see `GET /plugins/{name}`. `timeout`: time limit of one check, in seconds."
+    ),
 ]
 Schedule = Annotated[
     str,
     Meta(
         max_length=100,
-        description='"every 5 minutes" (seconds, minutes, hours, days), or a cron expression of five fields.',
+        description='"every 5 minutes" (or seconds, hours, days), or a cron expression with five fields.',
         examples=["every 5 minutes"],
     ),
 ]
 CheckIds = Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(min_length=1, max_length=100)]
-MaxWorkers = Annotated[int, Meta(description="How many run at once; brought into 1 to 20.")]
+MaxWorkers = Annotated[
+    int, Meta(description="How many checks run at once, 1 to 20. Other numbers are moved into this range.")
+]
 BatchTimeout = Annotated[
-    float, Meta(gt=0, le=600, description="Seconds for all of them; what has finished by then is kept.")
+    float,
+    Meta(
+        gt=0,
+        le=600,
+        description="Time limit for the whole batch, in seconds. Checks that finish in time keep their results.",
+    ),
 ]
 
 
@@ -38,8 +47,8 @@ class Check(Struct, frozen=True, kw_only=True):
     plugin_type: str
     config: dict[str, Any]
     enabled: bool
-    schedule: Annotated[str | None, Meta(description="null: it runs on demand only.")]
-    last_run: Annotated[datetime | None, Meta(description="The due time of its newest result.")]
+    schedule: Annotated[str | None, Meta(description="null: the check runs on demand only.")]
+    last_run: Annotated[datetime | None, Meta(description="Due time of the newest result.")]
     created_at: datetime
     updated_at: datetime
 
@@ -55,7 +64,7 @@ class Checks(Struct, frozen=True, kw_only=True):
 
 
 class CheckDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to create a check."""
+    """A new check."""
 
     name: Name
     plugin_type: PluginName
@@ -65,10 +74,12 @@ class CheckDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class CheckPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may change. Absent fields stay; `config` is replaced whole and must fit the check's type."""
+    """Changes to a check. Absent fields stay; `config` is replaced as a whole."""
 
     name: Name | UnsetType = UNSET
-    plugin_type: Annotated[PluginName | UnsetType, Meta(description="May be repeated; may not change.")] = UNSET
+    plugin_type: Annotated[
+        PluginName | UnsetType, Meta(description="The plugin can't be changed; the same name is accepted.")
+    ] = UNSET
     config: Config | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
     schedule: Schedule | UnsetType | None = UNSET
@@ -105,11 +116,13 @@ class BatchItem(Struct, frozen=True, kw_only=True):
     error: Annotated[str | UnsetType, Meta(description='Why there is no result, such as "timed out".')] = UNSET
 
 
-class AdHocItem(Struct, frozen=True, kw_only=True):
+class AdHocBatchItem(Struct, frozen=True, kw_only=True):
     """The outcome of one ad-hoc check in a batch: `result`, or `error`."""
 
     plugin_type: str
-    config: Annotated[dict[str, Any] | UnsetType, Meta(description="Secrets masked; absent when it is wrong.")] = UNSET
+    config: Annotated[
+        dict[str, Any] | UnsetType, Meta(description="The config with secrets masked. Absent when it is invalid.")
+    ] = UNSET
     result: Result | UnsetType = UNSET
     error: Annotated[str | UnsetType, Meta(description='Why there is no result, such as "timed out".')] = UNSET
 
@@ -120,7 +133,7 @@ class BatchResults(Struct, frozen=True):
     results: list[BatchItem]
 
 
-class AdHocResults(Struct, frozen=True):
+class AdHocBatchResults(Struct, frozen=True):
     """One item for each check, in the order of the request."""
 
-    results: list[AdHocItem]
+    results: list[AdHocBatchItem]

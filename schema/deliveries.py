@@ -1,6 +1,7 @@
 """Deliveries: one event to one channel, with every attempt to send it."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -10,6 +11,31 @@ from schema.field_types import Uuid
 
 DeliveryState = Literal["pending", "sending", "sent", "dead", "suppressed"]
 DeliveryId = Annotated[str, Meta(max_length=36)]
+
+
+class ReasonCode(StrEnum):
+    """Why a delivery waits, is suppressed or is dead. `error` has the same in words."""
+
+    QUIET_HOURS = "quiet_hours"
+    MIN_OUTAGE = "min_outage"
+    PARENT_CHECK = "parent_check"
+    DIGEST = "digest"
+    PARENT_DOWN = "parent_down"
+    GROUP_ALERTS = "group_alerts"
+    MEMBERS_ALERT = "members_alert"
+    RECOVERED_EARLY = "recovered_early"
+    RECOVERED_WITH_PARENT = "recovered_with_parent"
+    NOT_ALERTED = "not_alerted"
+    ALERTED_MEANWHILE = "alerted_meanwhile"
+    COLLAPSED_INTO_RECOVERY = "collapsed_into_recovery"
+    COLLAPSED_INTO_REMINDER = "collapsed_into_reminder"
+    SUPERSEDED = "superseded"
+    CHANNEL_INACTIVE = "channel_inactive"
+    CHANNEL_DISABLED = "channel_disabled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    TEST_FAILED = "test_failed"
+    TEST_TIMED_OUT = "test_timed_out"
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -22,11 +48,18 @@ class Delivery(Struct, frozen=True, kw_only=True):
     channel_id: Uuid
     monitor_id: Uuid | None
     incident_id: Uuid | None
-    state: Annotated[str, Meta(description="pending, sending, sent, dead or suppressed: not told on purpose.")]
-    attempts: int
-    next_attempt_at: Annotated[datetime | None, Meta(description="Of a pending one.")]
-    error: Annotated[str, Meta(description="Why it is dead, suppressed, or not there yet.")]
-    carrier_id: Annotated[str | None, Meta(description="The delivery whose message tells this one, too.")]
+    state: Annotated[
+        str, Meta(description="pending, sending, sent, dead (given up) or suppressed (not sent on purpose).")
+    ]
+    attempt_count: Annotated[int, Meta(description="How many times it was attempted.")]
+    next_attempt_at: Annotated[datetime | None, Meta(description="When a pending delivery is attempted next.")]
+    reason_code: Annotated[
+        ReasonCode | None, Meta(description="Why it waits, is suppressed or is dead; null: for no such reason.")
+    ]
+    error: Annotated[str, Meta(description="The reason in words, or the error of the newest attempt.")]
+    digest_id: Annotated[
+        str | None, Meta(description="The delivery whose message, a digest, also contains this event.")
+    ]
     created_at: datetime
     sent_at: datetime | None
 
@@ -36,8 +69,10 @@ class DeliveryAttempt(Struct, frozen=True, kw_only=True):
 
     attempt: int
     at: datetime
-    took: Annotated[float, Meta(description="Seconds.")]
-    state: Annotated[str, Meta(description="The delivery's after it; pending: it failed for now.")]
+    took: Annotated[float, Meta(description="Duration of the attempt, in seconds.")]
+    state: Annotated[
+        str, Meta(description="State of the delivery after this attempt. pending: it failed and is tried again.")
+    ]
     error: str
 
 
@@ -45,8 +80,8 @@ class DeliveryDetail(Struct, frozen=True, kw_only=True):
     """A delivery with its event data and every finished attempt, oldest first."""
 
     delivery: Delivery
-    data: Annotated[dict[str, Any], Meta(description="The event's facts.")]
-    tries: list[DeliveryAttempt]
+    data: Annotated[dict[str, Any], Meta(description="The event's data.")]
+    attempts: list[DeliveryAttempt]
 
 
 class ResendRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

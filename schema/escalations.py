@@ -10,15 +10,15 @@ from schema.field_types import Name, Uuid
 DAY_S = 86_400
 EscalationId = Annotated[
     Annotated[str, Meta(max_length=36)] | None,
-    Meta(description="Who is told next while nobody acknowledges an outage; null: nobody."),
+    Meta(description="Id of the escalation that starts when an outage begins. null: none."),
 ]
-ChannelIds = Annotated[list[str], Meta(min_length=1, max_length=50, description="Notification channels that are told.")]
+ChannelIds = Annotated[list[str], Meta(min_length=1, max_length=50, description="Ids of the channels to notify.")]
 StepDelay = Annotated[
     int,
     Meta(
         ge=10,
         le=7 * DAY_S,
-        description="Seconds since the step before; of the first step: since the incident was opened.",
+        description="Seconds after the step before; for the first step, after the incident was opened.",
         examples=[300],
     ),
 ]
@@ -32,11 +32,11 @@ class EscalationStep(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 Steps = Annotated[list[EscalationStep], Meta(min_length=1, max_length=20)]
-Repeat = Annotated[int, Meta(ge=0, le=100, description="How often all steps are taken again, after the first time.")]
+Repeat = Annotated[int, Meta(ge=0, le=100, description="How many times all steps are repeated after the first round.")]
 
 
 class EscalationDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to create an escalation."""
+    """A new escalation."""
 
     name: Name
     steps: Steps
@@ -44,7 +44,7 @@ class EscalationDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class EscalationPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may change. Absent fields stay; `steps` are replaced whole."""
+    """Changes to an escalation. Absent fields stay; `steps` are replaced as a whole."""
 
     name: Name | UnsetType = UNSET
     steps: Steps | UnsetType = UNSET
@@ -58,7 +58,7 @@ class Escalation(Struct, frozen=True, kw_only=True):
     name: str
     steps: list[EscalationStep]
     repeat: int
-    monitors: Annotated[int, Meta(description="How many monitors use it.")]
-    version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+    monitors: Annotated[int, Meta(description="How many monitors use this escalation.")]
+    version: Annotated[int, Meta(description="Increases with every change; also the ETag.")]
     created_at: datetime
     updated_at: datetime

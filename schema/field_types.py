@@ -17,36 +17,52 @@ class Restricted(IntEnum):
 
 
 NAME_LIMIT = 150  # characters
-Name = Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT, description="A name people recognise.")]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT, description="Name to show.")]
 Text = Annotated[str, Meta(max_length=2_000)]
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]  # in responses; ids in requests are looked up instead
-Secret = Annotated[str, Meta(max_length=4_096, extra={"secret": True}, description="Kept sealed; shown as ********.")]
+Secret = Annotated[
+    str,
+    Meta(
+        max_length=4_096,
+        extra={"secret": True},
+        description="Stored encrypted; shown as ********.",
+    ),
+]
 Body = Annotated[
     str,
-    Meta(max_length=65_536, extra={"restricted": Restricted.ALL}, description="What is sent. Not shown to viewers."),
+    Meta(
+        max_length=65_536,
+        extra={"restricted": Restricted.ALL},
+        description="Body of the request. Not shown to viewers.",
+    ),
 ]
 Headers = Annotated[
     dict[Annotated[str, Meta(max_length=128)], Secret],
-    Meta(max_length=50, description="By name; those that frame a message, such as Connection, are refused."),
+    Meta(
+        max_length=50,
+        description="Request headers by name. Headers that frame a message, such as Connection, are refused.",
+    ),
 ]
 Host = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=253,
-        description="A host name or an IP address, without scheme or port. Names may have letters beyond ASCII.",
+        description="Host name or IP address, without scheme and port. International names are accepted.",
         examples=["example.org", "192.0.2.7", "2001:db8::7"],
     ),
 ]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
-Interval = Annotated[int, Meta(ge=5, le=2_678_400, description="Seconds between checks: 5 s to 31 days.")]
-Timeout = Annotated[float, Meta(gt=0, le=600, description="Seconds a check may take; at most the interval.")]
+Interval = Annotated[int, Meta(ge=5, le=2_678_400, description="Seconds between checks, 5 seconds to 31 days.")]
+Timeout = Annotated[float, Meta(gt=0, le=600, description="Time limit of one check, in seconds; at most the interval.")]
 Cron = Annotated[
     str,
     Meta(
         max_length=100,
-        description="Five fields of cron instead of the interval: minute, hour, day of month, month, day of week.",
+        description="Cron schedule instead of an interval: minute, hour, day of month, month, day of week.",
         examples=["*/15 8-18 * * MON-FRI"],
     ),
 ]
-Timezone = Annotated[str, Meta(min_length=1, max_length=64, description="Time zone of `cron`, such as Europe/Berlin.")]
+Timezone = Annotated[
+    str, Meta(min_length=1, max_length=64, description="Time zone such as Europe/Berlin. Default: UTC.")
+]

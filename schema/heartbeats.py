@@ -25,12 +25,14 @@ def slot_of_key(key: int) -> tuple[int, int]:
 class Heartbeat(Struct, frozen=True, kw_only=True):
     """The stored result of one check."""
 
-    id: Annotated[str, Meta(description="Opaque; also the cursor.")]
+    id: Annotated[str, Meta(description="Opaque id; also the cursor of the list.")]
     monitor_id: Uuid
     status: Annotated[Status, Meta(description="0 down, 1 up, 2 pending, 3 maintenance, 4 degraded, 5 unknown")]
-    raw_status: Annotated[Status, Meta(description="What the check itself saw.")]
-    time: Annotated[datetime, Meta(description="The due time of the slot.")]
-    ping: Annotated[float | None, Meta(description="Milliseconds.")]
+    raw_status: Annotated[
+        Status, Meta(description="Status of the check itself, before retries and maintenance windows.")
+    ]
+    time: Annotated[datetime, Meta(description="Time at which the check was due.")]
+    ping: Annotated[float | None, Meta(description="Duration of the check, in milliseconds.")]
     msg: str
-    important: Annotated[bool, Meta(description="A transition into or out of down.")]
+    important: Annotated[bool, Meta(description="Whether the monitor went down or recovered with this heartbeat.")]
     detail: dict[str, Any] | None = None

@@ -8,13 +8,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.field_types import Uuid
 
-Title = Annotated[str, Meta(min_length=1, max_length=200, description="What people read first.")]
+Title = Annotated[str, Meta(min_length=1, max_length=200, description="Title of the incident.")]
 MonitorId = Annotated[str, Meta(max_length=36)]
 Zoned = Annotated[datetime, Meta(tz=True)]
 NoteText = Annotated[str, Meta(min_length=1, max_length=5_000)]
-PostMortem = Annotated[
-    str, Meta(max_length=50_000, description="What was learned: why it happened, what is done about it.")
-]
+PostMortem = Annotated[str, Meta(max_length=50_000, description="Post-mortem: the cause, and what is done about it.")]
 
 
 class IncidentKind(StrEnum):
@@ -51,10 +49,10 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
     at: datetime
     kind: EntryKind
     text: str
-    author: Annotated[str, Meta(description="Who did it; empty: Watchkeeper.")] = ""
-    channel_id: Annotated[str | None, Meta(description="Of a telling: the channel.")] = None
-    channel: Annotated[str, Meta(description="Its name.")] = ""
-    event: Annotated[str, Meta(description="Of a telling: the event that was told.")] = ""
+    author: Annotated[str, Meta(description="User name. Empty: done by Watchkeeper.")] = ""
+    channel_id: Annotated[str | None, Meta(description="Id of the channel, for entries about notifications.")] = None
+    channel: Annotated[str, Meta(description="Name of that channel.")] = ""
+    event: Annotated[str, Meta(description="The event that was sent, for entries about notifications.")] = ""
 
 
 class AffectedMonitor(Struct, frozen=True, kw_only=True):
@@ -65,17 +63,19 @@ class AffectedMonitor(Struct, frozen=True, kw_only=True):
 
 
 class IncidentDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to open an incident."""
+    """A new incident."""
 
     title: Title
-    monitor_id: Annotated[MonitorId | None, Meta(description="What it is about, if it is a monitor.")] = None
-    text: Annotated[str, Meta(max_length=5_000, description="The first note of the timeline.")] = ""
-    is_public: Annotated[bool, Meta(description="May be shown to everybody.")] = False
-    started_at: Annotated[Zoned | None, Meta(description="Default: now.")] = None
+    monitor_id: Annotated[
+        MonitorId | None, Meta(description="Id of the monitor that the incident is about, if any.")
+    ] = None
+    text: Annotated[str, Meta(max_length=5_000, description="First note of the timeline.")] = ""
+    is_public: Annotated[bool, Meta(description="Whether the incident may be shown in public. Default: false.")] = False
+    started_at: Annotated[Zoned | None, Meta(description="When the incident started. Default: now.")] = None
 
 
 class IncidentPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may change. Absent fields stay."""
+    """Changes to an incident. Absent fields stay."""
 
     title: Title | UnsetType = UNSET
     is_public: bool | UnsetType = UNSET
@@ -83,7 +83,7 @@ class IncidentPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     started_at: Zoned | UnsetType = UNSET
 
 
-class NoteDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class IncidentNoteDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A note to add to a timeline."""
 
     text: NoteText
@@ -98,16 +98,21 @@ class Incident(Struct, frozen=True, kw_only=True):
     title: str
     monitor: AffectedMonitor | None
     is_public: bool
-    started_at: Annotated[datetime, Meta(description="Of an outage: its first failing check.")]
-    detected_at: Annotated[datetime, Meta(description="Of an outage: the check that was believed.")]
+    started_at: Annotated[datetime, Meta(description="Start of the incident; for an outage, its first failing check.")]
+    detected_at: Annotated[datetime, Meta(description="When the monitor was set to down, after its retries.")]
     acknowledged_at: datetime | None
     acknowledged_by: str
     resolved_at: datetime | None
     duration: Annotated[float | None, Meta(description="Seconds from start to end; null while it lasts.")]
     escalation_id: Uuid | None
-    escalates_at: Annotated[datetime | None, Meta(description="When the next ones are told, unless somebody answers.")]
+    next_escalation_at: Annotated[
+        datetime | None,
+        Meta(
+            description="When the next escalation step runs, unless the incident is acknowledged before. null: never."
+        ),
+    ]
     post_mortem: str
-    version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+    version: Annotated[int, Meta(description="Increases with every change; also the ETag.")]
     created_at: datetime
     updated_at: datetime
 
@@ -122,11 +127,13 @@ class IncidentMetrics(Struct, frozen=True, kw_only=True):
     """Incident metrics. Times in seconds; null when there are no incidents to count."""
 
     count: int
-    open: Annotated[int, Meta(description="Not resolved yet.")]
-    acknowledged: Annotated[int, Meta(description="Those that `mtta` is of.")]
-    resolved: Annotated[int, Meta(description="Those that `mttr` is of.")]
-    mtta: Annotated[float | None, Meta(description="Mean time from detection to acknowledgement.")]
+    open: Annotated[int, Meta(description="Incidents that are not resolved.")]
+    acknowledged: Annotated[int, Meta(description="Incidents that were acknowledged: the basis of `mtta`.")]
+    resolved: Annotated[int, Meta(description="Incidents that were resolved: the basis of `mttr`.")]
+    mtta: Annotated[float | None, Meta(description="Mean time from detection to acknowledgement, in seconds.")]
     mtta_median: float | None
-    mttr: Annotated[float | None, Meta(description="Mean time from start to end.")]
+    mttr: Annotated[float | None, Meta(description="Mean time from start to end, in seconds.")]
     mttr_median: float | None
-    longest: Annotated[float | None, Meta(description="One that lasts counts as far as now.")]
+    longest: Annotated[
+        float | None, Meta(description="Longest incident, in seconds; an open incident counts up to now.")
+    ]

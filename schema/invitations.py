@@ -34,7 +34,7 @@ class Invitation(Struct, frozen=True, kw_only=True):
     email: str
     role: Role
     status: InvitationStatus
-    invited_by: Annotated[str, Meta(description="The id of the user who did.")]
+    invited_by: Annotated[str, Meta(description="Id of the user who sent the invitation.")]
     created_at: datetime
     expires_at: datetime
 
@@ -43,12 +43,17 @@ class IssuedInvitation(Invitation, frozen=True, kw_only=True):
     """An invitation with its token and link: shown only once, stored as a hash."""
 
     token: str
-    link: Annotated[str, Meta(description="Opens the front end with the token, which stays out of server logs.")]
+    link: Annotated[
+        str,
+        Meta(description="Link to the front end. The token is in its fragment, which browsers do not send to servers."),
+    ]
 
 
-class Acceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class InvitationAcceptance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an invited user sends to create their account."""
 
     token: Annotated[str, Meta(max_length=256)]
     password: Password
-    username: Annotated[Username | None, Meta(description="Default: the part of the e-mail before the @.")] = None
+    username: Annotated[Username | None, Meta(description="Default: the part of the e-mail address before the @.")] = (
+        None
+    )

@@ -121,13 +121,13 @@ class NotifyBatch(Struct, frozen=True):
 class AdHocProbe(Struct, frozen=True):
     """Job for the queue `check`: probe a target once and store nothing. The caller waits for the outcome.
 
-    type     the type of the target that `sealed` holds as JSON with encrypted secrets
+    type     the type of the target that `encrypted_target` holds as JSON with encrypted secrets
     token    the outcome is pushed to the list `reply_key(token)`, as JSON
     proxy    the `ProxyConfig` of the check, its secrets encrypted too; empty: none
     """
 
     type: str
-    sealed: str
+    encrypted_target: str
     timeout_ms: int
     token: str
     proxy: str = ""

@@ -14,23 +14,32 @@ from schema.tags import TagIds, TagLabel
 from schema.targets import TARGETS, Target
 
 MonitorType = Annotated[str, Meta(extra_json_schema={"enum": list(TARGETS)})]
-Retries = Annotated[int, Meta(ge=0, le=1_000, description="Failing checks before the monitor counts as down.")]
+Retries = Annotated[int, Meta(ge=0, le=1_000, description="Failing checks before the monitor is down. Default: 0.")]
+RetryInterval = Annotated[Interval, Meta(description="Seconds between checks during retries. null: the interval.")]
 ResendInterval = Annotated[
-    int, Meta(ge=0, le=10_000, description="Tell again every n further failing checks; 0: never.")
+    int,
+    Meta(
+        ge=0,
+        le=10_000,
+        description="Send a reminder every n failing checks while the monitor is down. 0 (default): never.",
+    ),
 ]
-ChannelIds = Annotated[list[str], Meta(max_length=100, description="Notification channels that are told.")]
+ChannelIds = Annotated[list[str], Meta(max_length=100, description="Ids of the notification channels to notify.")]
 ParentIds = Annotated[
     list[Annotated[str, Meta(max_length=36)]],
-    Meta(max_length=100, description="Monitors it can't be reached without: while one is down, it is not told of."),
+    Meta(
+        max_length=100,
+        description="Ids of parent monitors. While a parent is down, alerts for this monitor are suppressed.",
+    ),
 ]
 OptionalInterval = Annotated[
     Interval | UnsetType | None,
-    Meta(description="Seconds between checks. Default: 60, or null beside `cron`; null without it: on demand only."),
+    Meta(description="Seconds between checks. Default: 60, or null with `cron`. null without `cron`: on demand only."),
 ]
 
 
 class MonitorDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to create a monitor. On the wire `type` says which `config` is meant (see `DRAFTS`)."""
+    """A new monitor. `type` chooses the fields of `config`."""
 
     name: Name
     config: Target
@@ -39,31 +48,47 @@ class MonitorDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     interval: OptionalInterval = UNSET
     cron: Cron | None = None
     timezone: Timezone = "UTC"
-    timeout: Annotated[Timeout | None, Meta(description="Default: 16 s, or 0.8 of a shorter interval.")] = None
+    timeout: Annotated[
+        Timeout | None,
+        Meta(description="Time limit of one check, in seconds. Default: 16, or 0.8 of a shorter interval."),
+    ] = None
     max_retries: Retries = 0
-    retry_interval: Interval | None = None
+    retry_interval: RetryInterval | None = None
     resend_interval: ResendInterval = 0
-    upside_down: Annotated[bool, Meta(description="A passing check is a failure, and the other way round.")] = False
-    notification_channel_ids: Annotated[ChannelIds | None, Meta(description="Default: the default channels.")] = None
+    upside_down: Annotated[
+        bool,
+        Meta(
+            description="Invert the result: a passing check is a failure, and a failing check passes. Default: false."
+        ),
+    ] = False
+    notification_channel_ids: Annotated[
+        ChannelIds | None, Meta(description="Ids of the channels to notify. Default: the default channels.")
+    ] = None
     tag_ids: TagIds = []
     parent_ids: ParentIds = []
     escalation_id: EscalationId = None
 
 
 class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may change. Absent fields stay; `config` is replaced whole and must fit the monitor's type."""
+    """Changes to a monitor. Absent fields stay; `config` is replaced as a whole."""
 
     name: Name | UnsetType = UNSET
-    type: Annotated[MonitorType | UnsetType, Meta(description="May be repeated; may not change.")] = UNSET
-    config: Annotated[dict[str, Any] | UnsetType, Meta(description="All of it, as in a draft of this type.")] = UNSET
+    type: Annotated[
+        MonitorType | UnsetType, Meta(description="The type can't be changed; the same type is accepted.")
+    ] = UNSET
+    config: Annotated[
+        dict[str, Any] | UnsetType, Meta(description="The whole config, as for a new monitor of this type.")
+    ] = UNSET
     description: Text | UnsetType = UNSET
     active: bool | UnsetType = UNSET
-    interval: Annotated[Interval | UnsetType | None, Meta(description="null: on demand, or by `cron`.")] = UNSET
+    interval: Annotated[
+        Interval | UnsetType | None, Meta(description="Seconds between checks. null: by `cron`, or on demand only.")
+    ] = UNSET
     cron: Cron | UnsetType | None = UNSET
     timezone: Timezone | UnsetType = UNSET
     timeout: Timeout | UnsetType = UNSET
     max_retries: Retries | UnsetType = UNSET
-    retry_interval: Interval | UnsetType | None = UNSET
+    retry_interval: RetryInterval | UnsetType | None = UNSET
     resend_interval: ResendInterval | UnsetType = UNSET
     upside_down: bool | UnsetType = UNSET
     notification_channel_ids: ChannelIds | UnsetType = UNSET
@@ -72,10 +97,12 @@ class MonitorPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     escalation_id: EscalationId | UnsetType = UNSET
 
 
-class MonitorCopy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MonitorCloneRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a copy differs from its original."""
 
-    name: Annotated[Name | None, Meta(description='Default: the original\'s, with " (copy)" behind it.')] = None
+    name: Annotated[
+        Name | None, Meta(description='Name of the copy. Default: the name of the original, followed by " (copy)".')
+    ] = None
 
 
 class Monitor(Struct, frozen=True, kw_only=True):
@@ -87,7 +114,9 @@ class Monitor(Struct, frozen=True, kw_only=True):
     config: Target
     description: str
     active: bool
-    interval: Annotated[int | None, Meta(description="null: by `cron`, or without it on demand only.")]
+    interval: Annotated[
+        int | None, Meta(description="Seconds between checks. null: by `cron`, or on demand only without it.")
+    ]
     cron: str | None
     timezone: str
     timeout: float
@@ -96,12 +125,12 @@ class Monitor(Struct, frozen=True, kw_only=True):
     resend_interval: int
     upside_down: bool
     notification_channel_ids: list[Uuid]
-    tags: Annotated[list[TagLabel], Meta(description="By name.")]
-    parent_ids: Annotated[list[Uuid], Meta(description="What it can't be reached without.")]
+    tags: Annotated[list[TagLabel], Meta(description="Tags of the monitor, by name.")]
+    parent_ids: Annotated[list[Uuid], Meta(description="Ids of parent monitors.")]
     escalation_id: Uuid | None
-    status: Annotated[Status, Meta(description="Of the newest heartbeat; 5 (unknown) before the first.")]
+    status: Annotated[Status, Meta(description="Status of the newest heartbeat; 5 (unknown) before the first.")]
     status_since: datetime | None
-    version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+    version: Annotated[int, Meta(description="Increases with every change; also the ETag.")]
     created_at: datetime
     updated_at: datetime
 
@@ -111,7 +140,7 @@ class PushAddress(Struct, frozen=True, kw_only=True):
 
     id: Uuid
     token: str
-    path: Annotated[str, Meta(description="Below this server's address.", examples=["/api/v1/push/TOKEN"])]
+    path: Annotated[str, Meta(description="Path on this server.", examples=["/api/v1/push/TOKEN"])]
 
 
 class UnreadableTarget(Struct, frozen=True):

@@ -1,13 +1,6 @@
 """Pages of lists."""
 
-from typing import Annotated, Generic, TypeVar
-
-from msgspec import Meta, Struct
-
-T = TypeVar("T")
-
-Page = Annotated[int, Meta(ge=1, le=1_000_000)]
-Limit = Annotated[int, Meta(ge=1, le=100)]
+from msgspec import Struct
 
 
 class Pagination(Struct, frozen=True, kw_only=True):
@@ -19,13 +12,6 @@ class Pagination(Struct, frozen=True, kw_only=True):
     pages: int
     has_next: bool
     has_prev: bool
-
-
-class Paged(Struct, Generic[T], frozen=True):
-    """`{"data": [...], "pagination": {...}}`: the response to `page` or `limit`."""
-
-    data: list[T]
-    pagination: Pagination
 
 
 def pagination_of(page: int, limit: int, total: int) -> Pagination:

@@ -6,14 +6,15 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from schema.field_types import Uuid
-from schema.mfa import CurrentPassword, MfaToken, RecoveryCodes, TwoFactor
+from schema.mfa import CurrentPassword, MfaToken, RecoveryCodes, TwoFactorStatus
 from schema.pagination import Pagination
 
 Base64Url = Annotated[str, Meta(min_length=1, max_length=16_384, pattern=r"^[A-Za-z0-9_-]+=*$")]
 KeyName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"\S", examples=["Telephone"])]
 Transport = Annotated[str, Meta(max_length=32)]
 PublicKey = Annotated[
-    dict[str, Any], Meta(description="For `parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`.")
+    dict[str, Any],
+    Meta(description="Options for `parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON` of the browser."),
 ]
 
 _NAMES = {
@@ -23,7 +24,7 @@ _NAMES = {
 }
 
 
-class PasskeyStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PasskeyOptionsRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Starts adding a passkey; requires the password."""
 
     password: CurrentPassword
@@ -87,18 +88,20 @@ class Passkey(Struct, frozen=True, kw_only=True):
 
     id: Uuid
     name: str
-    site: Annotated[str, Meta(description="The host it is good for.")]
+    site: Annotated[str, Meta(description="Host that the passkey is for.")]
     transports: list[str]
     created_at: datetime
     last_used_at: datetime | None
 
 
-class PasskeyAdded(Struct, frozen=True, kw_only=True):
+class CreatedPasskey(Struct, frozen=True, kw_only=True):
     """The new passkey. Signing in requires it, or another second factor, from now on."""
 
     passkey: Passkey
-    two_factor: TwoFactor
-    recovery_codes: Annotated[RecoveryCodes | None, Meta(description="With the first second factor.")]
+    two_factor: TwoFactorStatus
+    recovery_codes: Annotated[
+        RecoveryCodes | None, Meta(description="Recovery codes, if this is the first second factor; otherwise null.")
+    ]
 
 
 class Passkeys(Struct, frozen=True, kw_only=True):
@@ -115,14 +118,14 @@ class PasskeyPage(Struct, frozen=True, kw_only=True):
     pagination: Pagination
 
 
-class PasskeyLoginStart(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PasskeyLoginOptionsRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Starts signing in with a passkey, after the password was correct."""
 
-    ticket: MfaToken
+    mfa_token: MfaToken
 
 
 class PasskeyLogin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The second step of signing in, with a passkey."""
 
-    ticket: MfaToken
+    mfa_token: MfaToken
     credential: SignedCredential

@@ -14,7 +14,7 @@ class Plugin(Struct, frozen=True, kw_only=True):
     description: str
     required_config: FieldDescriptions
     optional_config: FieldDescriptions
-    aliases: Annotated[list[str], Meta(description="Other names it answers to.")] = []
+    aliases: Annotated[list[str], Meta(description="Other names of this plugin.")] = []
 
 
 class Plugins(Struct, frozen=True, kw_only=True):

@@ -4,18 +4,18 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from schema.channels.terms import Templates
+from schema.channels.rules import Templates
 from schema.events import EventKind
 
 
-class PreviewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Templates, and the event to render them for."""
+class TemplatePreviewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Templates to render with an example event."""
 
     templates: Templates
-    event: Annotated[EventKind, Meta(description="An example of it is told.")] = EventKind.MONITOR_DOWN
+    event: Annotated[EventKind, Meta(description="Event that the preview is rendered for.")] = EventKind.MONITOR_DOWN
 
 
-class Preview(Struct, frozen=True, kw_only=True):
+class TemplatePreview(Struct, frozen=True, kw_only=True):
     """The rendered message; `warnings` are unknown variables and errors in the templates."""
 
     title: str

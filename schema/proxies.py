@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.field_types import Host, Name, Port, Secret, Uuid
 
-Username = Annotated[str, Meta(max_length=255)]
+Username = Annotated[str, Meta(max_length=255, description="User name for the proxy. Empty: no authentication.")]
 
 
 class ProxyProtocol(StrEnum):
@@ -22,7 +22,7 @@ class ProxyProtocol(StrEnum):
 
 
 class ProxyConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The address of a proxy, and our credentials for it."""
+    """The address of a proxy, and the credentials for it."""
 
     protocol: ProxyProtocol
     host: Host
@@ -32,7 +32,7 @@ class ProxyConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ProxyDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to create a proxy."""
+    """A new proxy."""
 
     name: Name
     protocol: ProxyProtocol
@@ -43,7 +43,7 @@ class ProxyDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ProxyPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may change. Absent fields stay."""
+    """Changes to a proxy. Absent fields stay."""
 
     name: Name | UnsetType = UNSET
     protocol: ProxyProtocol | UnsetType = UNSET
@@ -63,7 +63,7 @@ class Proxy(Struct, frozen=True, kw_only=True):
     port: int
     username: str
     password: Secret
-    monitors: Annotated[int, Meta(description="How many monitors go through it.")]
-    version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+    monitors: Annotated[int, Meta(description="How many monitors use this proxy.")]
+    version: Annotated[int, Meta(description="Increases with every change; also the ETag.")]
     created_at: datetime
     updated_at: datetime

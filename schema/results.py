@@ -32,12 +32,15 @@ RESULT_STATUSES: dict[Status, ResultStatus] = {
 class Result(Struct, frozen=True, kw_only=True):
     """The result of one check; both ids are null when it was not stored."""
 
-    id: Annotated[str | None, Meta(description="Opaque.")]
+    id: Annotated[str | None, Meta(description="Opaque id. null: not stored.")]
     check_id: str | None
     status: ResultStatus
     message: str
-    response_time: Annotated[float | None, Meta(description="Seconds.")]
-    raw_data: Annotated[dict[str, Any], Meta(description="Facts; empty for an everyday success.")]
+    response_time: Annotated[float | None, Meta(description="Duration of the check, in seconds.")]
+    raw_data: Annotated[
+        dict[str, Any],
+        Meta(description="Details of the result, such as status code and headers. Empty for most successful checks."),
+    ]
     executed_at: datetime
 
 
@@ -47,7 +50,7 @@ class Results(Struct, frozen=True, kw_only=True):
     results: list[Result]
     page: int
     per_page: int
-    total: Annotated[int, Meta(description="Counted up to 100,000.")]
+    total: Annotated[int, Meta(description="Number of results, counted up to 100,000.")]
     pages: int
 
 
@@ -64,5 +67,5 @@ class ResultSummary(Struct, frozen=True, kw_only=True):
     period: Period
     from_date: datetime
     to_date: datetime
-    total_checks: Annotated[int, Meta(description="Results of the period.")]
-    statuses: Annotated[dict[str, ResultShare], Meta(description="By success, warning and error.")]
+    total_checks: Annotated[int, Meta(description="Number of results in the period.")]
+    statuses: Annotated[dict[str, ResultShare], Meta(description="Counts by status: success, warning, error.")]

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Active = Annotated[bool, Meta(description="Neither ended nor expired.")]
-Current = Annotated[bool, Meta(description="The one that this request came with.")]
-Device = Annotated[str, Meta(description="What signed in, in short words.", examples=["Firefox on Linux"])]
+Active = Annotated[bool, Meta(description="Whether the session is neither ended nor expired.")]
+Current = Annotated[bool, Meta(description="Whether this request uses this session.")]
+Device = Annotated[str, Meta(description="Browser or program that signed in.", examples=["Firefox on Linux"])]
 
 
 class SessionData(Struct, frozen=True, kw_only=True):
@@ -25,7 +25,7 @@ class Session(Struct, frozen=True, kw_only=True):
     id: str
     user_id: str
     created: datetime
-    last_accessed: Annotated[datetime, Meta(description="Right to the minute.")]
+    last_accessed: Annotated[datetime, Meta(description="Last use, accurate to a minute.")]
     expires: datetime
     active: Active
     current: Current

@@ -15,7 +15,7 @@ Network = Annotated[
         min_length=2,
         max_length=49,
         pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$(?!\n)",
-        description="An IP address, or a network such as 10.0.0.0/8 or fd00::/8.",
+        description="IP address, or network such as 10.0.0.0/8 or fd00::/8.",
         examples=["10.0.0.0/8"],
     ),
 ]
@@ -23,28 +23,33 @@ Networks = Annotated[list[Network], Meta(max_length=200)]
 
 
 SocketPath = Annotated[
-    str, Meta(min_length=2, max_length=255, pattern=r"^/[^\0\n]+$(?!\n)", description="Where a Unix socket is.")
+    str, Meta(min_length=2, max_length=255, pattern=r"^/[^\0\n]+$(?!\n)", description="Path of a Unix socket.")
 ]
 DEFAULT_SOCKETS = ("/run/docker.sock", "/run/podman/podman.sock", "/var/run/docker.sock")
 
 
 class EgressPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where connections may go. The narrowest network that contains an address decides; `deny` wins a tie."""
+    """Which addresses may be connected to. The narrowest matching network decides; `deny` wins over `allow`."""
 
-    private: Annotated[bool, Meta(description="Addresses that are not public may be reached.")] = True
-    allow: Annotated[Networks, Meta(description="May be reached, whatever `private` says.")] = []
-    deny: Annotated[Networks, Meta(description="May not be reached.")] = []
+    allow_private: Annotated[
+        bool, Meta(description="Whether addresses that are not public may be connected to. Default: true.")
+    ] = True
+    allow: Annotated[
+        Networks, Meta(description="Addresses and networks that are allowed even if `allow_private` is false.")
+    ] = []
+    deny: Annotated[Networks, Meta(description="Addresses and networks that are forbidden.")] = []
     sockets: Annotated[
-        list[SocketPath], Meta(max_length=50, description="Unix sockets of a worker's machine that checks may reach.")
+        list[SocketPath],
+        Meta(max_length=50, description="Unix sockets on a worker's machine that checks may connect to."),
     ] = msgspec.field(default_factory=lambda: list(DEFAULT_SOCKETS))
 
 
 NotifyDays = Annotated[
     list[Annotated[int, Meta(ge=0, le=90)]],
-    Meta(max_length=20, description="Days before the end; 0: when it has ended. Empty: nobody is told."),
+    Meta(max_length=20, description="Days before the expiry; 0: on expiry. Empty: no notices."),
 ]
-Hours = Annotated[int, Meta(ge=1, le=720, description="Hours.")]
-AdHocRole = Annotated[Literal["operator", "admin"], Meta(description="The least role.")]
+Hours = Annotated[int, Meta(ge=1, le=720, description="Hours, 1 to 720.")]
+AdHocRole = Annotated[Literal["operator", "admin"], Meta(description="Lowest role.")]
 SettingValue = EgressPolicy | NotifyDays | int | str  # union of the types in CATALOGUE
 
 
@@ -58,19 +63,23 @@ class SettingDefinition(Struct, frozen=True):
 
 CATALOGUE: dict[str, SettingDefinition] = {
     "checks.ad_hoc_role": SettingDefinition(
-        AdHocRole, "operator", "Who may run checks that are kept nowhere, and so choose where they connect."
+        AdHocRole, "operator", "Lowest role that may run ad-hoc checks, and so choose where they connect."
     ),
-    "delivery.give_up_after": SettingDefinition(
-        Hours, 24, "Hours after which a delivery that never worked is given up."
+    "delivery.give_up_after_hours": SettingDefinition(
+        Hours, 24, "Hours after which an undelivered message is given up."
     ),
     "egress.checks": SettingDefinition(
-        EgressPolicy, EgressPolicy(), "Where checks may connect, and proxies on their way."
+        EgressPolicy, EgressPolicy(), "Addresses that checks and their proxies may connect to."
     ),
-    "egress.webhooks": SettingDefinition(EgressPolicy, EgressPolicy(), "Where webhooks may be sent."),
-    "egress.senders": SettingDefinition(EgressPolicy, EgressPolicy(), "Where every other kind of channel may be sent."),
-    "egress.oauth": SettingDefinition(EgressPolicy, EgressPolicy(), "Where OAuth2 tokens may be asked for."),
+    "egress.webhooks": SettingDefinition(EgressPolicy, EgressPolicy(), "Addresses that webhooks may be sent to."),
+    "egress.senders": SettingDefinition(
+        EgressPolicy, EgressPolicy(), "Addresses that all other channels may be sent to."
+    ),
+    "egress.oauth": SettingDefinition(
+        EgressPolicy, EgressPolicy(), "Addresses that OAuth2 tokens may be requested from."
+    ),
     "expiry.notify_days": SettingDefinition(
-        NotifyDays, [30, 14, 7, 3, 1, 0], "How many days before a certificate or a domain ends it is told."
+        NotifyDays, [30, 14, 7, 3, 1, 0], "Days before a certificate or a domain expires on which a notice is sent."
     ),
 }
 
@@ -82,11 +91,11 @@ class Setting(Struct, frozen=True, kw_only=True):
     value: SettingValue
     default: SettingValue
     description: str
-    version: Annotated[int, Meta(description="Grows with every change; the ETag. 0: the default holds.")]
+    version: Annotated[int, Meta(description="Increases with every change; also the ETag. 0: the default applies.")]
     updated_at: datetime | None = None
 
 
 class SettingPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new value. Absent fields of an object stay."""
 
-    value: Annotated[Any, Meta(description="Of the key's own type; GET shows the default.")]
+    value: Annotated[Any, Meta(description="New value, of the setting's type. GET shows the type by its default.")]

@@ -15,13 +15,13 @@ TagName = Annotated[
         min_length=1,
         max_length=100,
         pattern=r"^\S(.*\S)?$",
-        description="Another tag's name is refused, in whatever case.",
+        description="Name of the tag, unique without regard to upper and lower case.",
         examples=["production"],
     ),
 ]
-Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$", description="As #rrggbb.", examples=[GREY])]
+Color = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$", description="Color as #rrggbb.", examples=[GREY])]
 TagId = Annotated[str, Meta(max_length=36)]
-TagIds = Annotated[list[TagId], Meta(max_length=100, description="Tags that the monitor bears.")]
+TagIds = Annotated[list[TagId], Meta(max_length=100, description="Ids of the monitor's tags.")]
 
 
 class TagDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +33,7 @@ class TagDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class TagPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may change. Absent fields stay."""
+    """Changes to a tag. Absent fields stay."""
 
     name: TagName | UnsetType = UNSET
     color: Color | UnsetType = UNSET
@@ -47,8 +47,8 @@ class Tag(Struct, frozen=True, kw_only=True):
     name: str
     color: str
     description: str
-    monitors: Annotated[int, Meta(description="How many bear it.")]
-    version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+    monitors: Annotated[int, Meta(description="How many monitors have this tag.")]
+    version: Annotated[int, Meta(description="Increases with every change; also the ETag.")]
     created_at: datetime
     updated_at: datetime
 
@@ -64,4 +64,6 @@ class TagLabel(Struct, frozen=True, kw_only=True):
 class VisibleTags(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The tags that limit a viewer to monitors with one of them. Without tags the viewer sees everything."""
 
-    visible_tags: Annotated[list[TagId], Meta(max_length=100, description="Ids of tags; empty: everything.")]
+    visible_tags: Annotated[
+        list[TagId], Meta(max_length=100, description="Ids of tags. Empty: the viewer sees all monitors.")
+    ]

@@ -17,43 +17,45 @@ class ApiKeyAction(StrEnum):
     REVOKE = "revoke"
 
 
-_API_KEYS_DESCRIPTION = "Whether their API keys are switched off (`revoke`) or stay as they are (`keep`)"
-KeysRevoked = Annotated[int, Meta(description="How many of their API keys were switched off by this change.")]
+_API_KEYS_DESCRIPTION = "Whether the user's API keys are disabled (`revoke`, default) or stay active (`keep`)"
+KeysRevoked = Annotated[int, Meta(description="How many of the user's API keys this change disabled.")]
 
 
 class UserDetail(User, frozen=True, kw_only=True):
     """A user with their account state."""
 
-    active: Annotated[bool, Meta(description="Whether they may sign in.")]
+    active: Annotated[bool, Meta(description="Whether the user may sign in.")]
     created_at: datetime
-    last_seen_at: Annotated[datetime | None, Meta(description="Of their sessions, to the minute.")]
-    version: Annotated[int, Meta(description="Grows with every change; the ETag.")]
+    last_seen_at: Annotated[datetime | None, Meta(description="Newest use of a session, accurate to a minute.")]
+    version: Annotated[int, Meta(description="Increases with every change; also the ETag.")]
 
 
 class UpdatedUser(UserDetail, frozen=True, kw_only=True):
     """A user after a change."""
 
-    keys_revoked: KeysRevoked = 0
+    api_keys_revoked: KeysRevoked = 0
 
 
 class UserDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new user. Without a password they are invited and choose one."""
 
     email: Email
-    username: Annotated[Username | None, Meta(description="Default: the part of the e-mail before the @.")] = None
+    username: Annotated[Username | None, Meta(description="Default: the part of the e-mail address before the @.")] = (
+        None
+    )
     role: Role = Role.VIEWER
     password: Password | None = None
 
 
 class UserPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may change. Absent fields stay."""
+    """Changes to a user. Absent fields stay."""
 
     email: Email | UnsetType = UNSET
     username: Username | UnsetType = UNSET
     role: Role | UnsetType = UNSET
     active: bool | UnsetType = UNSET
-    keys: Annotated[
-        ApiKeyAction, Meta(description=f"{_API_KEYS_DESCRIPTION} by `active: false` and by a lesser role.")
+    api_keys: Annotated[
+        ApiKeyAction, Meta(description=f"{_API_KEYS_DESCRIPTION} when the change sets `active: false` or a lower role.")
     ] = ApiKeyAction.REVOKE
 
 
@@ -61,14 +63,16 @@ class PasswordReset(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A new password for another user; generated when absent."""
 
     password: Password | None = None
-    keys: Annotated[ApiKeyAction, Meta(description=f"{_API_KEYS_DESCRIPTION}.")] = ApiKeyAction.REVOKE
+    api_keys: Annotated[ApiKeyAction, Meta(description=f"{_API_KEYS_DESCRIPTION}.")] = ApiKeyAction.REVOKE
 
 
 class GeneratedPassword(Struct, frozen=True, kw_only=True):
     """The new password to hand over."""
 
-    password: Annotated[str | None, Meta(description="The password that was made, shown this once; null for yours.")]
-    keys_revoked: KeysRevoked = 0
+    password: Annotated[
+        str | None, Meta(description="Generated password, shown only in this response. null if you sent one.")
+    ]
+    api_keys_revoked: KeysRevoked = 0
 
 
 class PasswordChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +80,7 @@ class PasswordChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     old_password: Annotated[str, Meta(max_length=256)]
     new_password: Password
-    keys: Annotated[ApiKeyAction, Meta(description="Whether one's API keys stay (`keep`) or are switched off.")] = (
-        ApiKeyAction.KEEP
-    )
+    api_keys: Annotated[
+        ApiKeyAction,
+        Meta(description="Whether your API keys stay active (`keep`, default) or are disabled (`revoke`)."),
+    ] = ApiKeyAction.KEEP

@@ -11,17 +11,23 @@ Email = Annotated[
     Meta(
         max_length=254,
         pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$|^[^\s@]+@localhost$",
-        description="An e-mail address.",
+        description="E-mail address.",
         examples=["me@example.org"],
     ),
 ]
 Username = Annotated[
     str,
     Meta(
-        min_length=1, max_length=64, pattern=r"^[^\s@:/]+$", description="Without spaces, @, : and /.", examples=["me"]
+        min_length=1,
+        max_length=64,
+        pattern=r"^[^\s@:/]+$",
+        description="User name without spaces, @, : and /.",
+        examples=["me"],
     ),
 ]
-Password = Annotated[str, Meta(min_length=10, max_length=256, description="Not a common one, nor the user's name.")]
+Password = Annotated[
+    str, Meta(min_length=10, max_length=256, description="Password. Common passwords and the user's name are refused.")
+]
 
 
 class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,9 +35,14 @@ class Registration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     email: Email
     password: Password
-    username: Annotated[Username | None, Meta(description="Default: the part of the e-mail before the @.")] = None
+    username: Annotated[Username | None, Meta(description="Default: the part of the e-mail address before the @.")] = (
+        None
+    )
     setup_token: (
-        Annotated[str, Meta(max_length=256, description="For the first user: the text in DATA_DIR/setup.token.")] | None
+        Annotated[
+            str, Meta(max_length=256, description="Required for the first user: the text in DATA_DIR/setup.token.")
+        ]
+        | None
     ) = None
 
 
@@ -68,10 +79,20 @@ class ProfilePatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     email: Email | UnsetType = UNSET
     username: Username | UnsetType = UNSET
     password: (
-        Annotated[str, Meta(max_length=256, description="The password, once more: wanted for another address.")] | None
+        Annotated[
+            str, Meta(max_length=256, description="Your current password; required to change the e-mail address.")
+        ]
+        | None
     ) = None
     token: (
-        Annotated[str, Meta(max_length=64, description="A code: wanted for another address where codes are.")] | None
+        Annotated[
+            str,
+            Meta(
+                max_length=64,
+                description="One-time code; required to change the e-mail address if you have a second factor.",
+            ),
+        ]
+        | None
     ) = None
 
 
@@ -92,7 +113,7 @@ class LoginResponse(Struct, frozen=True, kw_only=True):
     token_type: str = "bearer"  # noqa: S105  # the scheme's name, not a token
     user: User
     refresh_token: str
-    expires_in: Annotated[int, Meta(description="Seconds the access token lives.")]
+    expires_in: Annotated[int, Meta(description="Lifetime of the access token, in seconds.")]
 
 
 class Principal(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.channels.fields import HeaderName
-from schema.channels.terms import EventPatterns
+from schema.channels.rules import EventPatterns
 from schema.events import EventKind
 from schema.field_types import Name, Secret, Uuid
 from schema.targets import Url
@@ -17,27 +17,31 @@ SigningSecret = Annotated[
         min_length=1,
         max_length=4_096,
         extra={"secret": True},
-        description="What bodies are signed with. Kept sealed; shown as ********, and once when it was made here.",
+        description="Secret that signs the bodies. Stored encrypted; shown as ********, and once when it is generated.",
     ),
 ]
-Events = Annotated[EventPatterns, Meta(description="Names of events, or patterns of them: `monitor.*`, `*`.")]
-Headers = Annotated[dict[HeaderName, Secret], Meta(max_length=50, description="Sent with every request.")]
-WebhookState = Literal["ok", "failing", "resting", "paused"]
+Events = Annotated[EventPatterns, Meta(description="Events to send: names or patterns such as `monitor.*` and `*`.")]
+Headers = Annotated[
+    dict[HeaderName, Secret], Meta(max_length=50, description="Headers to send with every request, by name.")
+]
+WebhookState = Literal["ok", "failing", "backing_off", "disabled"]
 
 
 class WebhookDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to register a webhook."""
+    """A new webhook."""
 
     url: Url
     events: Events
-    secret: Annotated[SigningSecret | None, Meta(description="Absent: one is made, and shown in the reply.")] = None
-    name: Annotated[Name | None, Meta(description="Absent: the host of the address.")] = None
+    secret: Annotated[SigningSecret | None, Meta(description="Default: a generated secret, shown in the response.")] = (
+        None
+    )
+    name: Annotated[Name | None, Meta(description="Default: the host of the URL.")] = None
     active: bool = True
     headers: Headers = {}
 
 
 class WebhookPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may change. Absent fields stay."""
+    """Changes to a webhook. Absent fields stay."""
 
     url: Url | UnsetType = UNSET
     events: Events | UnsetType = UNSET
@@ -50,16 +54,16 @@ class WebhookPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class WebhookHealth(Struct, frozen=True, kw_only=True):
     """Whether the endpoint accepts deliveries.
 
-    state      resting: it failed often, so we back off for a while; paused: it rejected deliveries permanently, and
-               nothing is sent until you change or activate it
+    state      backing_off: it failed often, so nothing is sent for a while; disabled: it rejected deliveries
+               permanently, and nothing is sent until you change or activate it
     failures   consecutive temporary failures
-    reason     why it was paused
+    reason     why it was disabled
     """
 
     state: WebhookState
     failures: int
-    resting_until: datetime | None
-    paused_at: datetime | None
+    backing_off_until: datetime | None
+    disabled_at: datetime | None
     reason: str
 
 
@@ -71,8 +75,8 @@ class WebhookEndpoint(Struct, frozen=True, kw_only=True):
     url: str
     events: list[str]
     active: bool
-    secret: Annotated[str, Meta(description="********, except in the reply that made it.")]
-    previous_secret_until: Annotated[datetime | None, Meta(description="Until when the one before also signs.")]
+    secret: Annotated[str, Meta(description="********, except in the response that generates the secret.")]
+    previous_secret_until: Annotated[datetime | None, Meta(description="Until when the previous secret also signs.")]
     headers: dict[str, str]
     health: WebhookHealth
     version: int
@@ -88,8 +92,8 @@ class WebhookSecret(Struct, frozen=True, kw_only=True):
     previous_secret_until: datetime
 
 
-class WebhookTest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which event to send an example of."""
+class WebhookTestRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The event to send an example of."""
 
     event: EventKind = EventKind.TEST
 
@@ -101,7 +105,7 @@ class WebhookDelivery(Struct, frozen=True, kw_only=True):
     event: str
     event_id: str
     state: str
-    attempts: int
+    attempt_count: int
     error: str
     occurred_at: datetime
     created_at: datetime

@@ -15,7 +15,9 @@ Channels = Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(min_length
 class Auth(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="auth"):
     """Authenticates within five seconds, when no cookie or header did."""
 
-    token: Annotated[str, Meta(min_length=1, max_length=4_096, description="What `Authorization: Bearer` would carry.")]
+    token: Annotated[
+        str, Meta(min_length=1, max_length=4_096, description="JWT or API key, as for `Authorization: Bearer`.")
+    ]
 
 
 class Subscribe(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", tag="subscribe"):

@@ -10,20 +10,23 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import Metric, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 import actors
 import app
 from app import errors
-from app.api.http import errors as replies
+from app.api.http import audit_actions, errors as replies
 from app.api.live import connection
 from app.domain.alerting import sample_events
 from app.domain.alerting.messages import message_from_event
 from app.domain.text import liquid, template_variables
 from schema import targets
+from schema.deliveries import ReasonCode
 from schema.events import EventKind
 from schema.monitors import DRAFTS, MonitorDraft
 from schema.settings import CATALOGUE
+from tests.log_calls import read_events
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -33,6 +36,7 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 PLACE = re.compile(r"`((?:actors|app|bench|deploy|docs|migrations|schema|tests)/[\w./-]*)`")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 JSON = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXAMPLE = message_from_event(sample_events.sample_event(EventKind.MONITOR_DOWN), "1")
 
 
 def text_of(*parts: str) -> str:
@@ -90,11 +94,79 @@ def modules() -> Iterator[str]:
             yield found.name
 
 
-def test_every_metric_has_its_row() -> None:
+METRIC = re.compile(r"\b(?:watchkeeper_\w+|http_requests_total|http_request_duration_seconds)\b")
+NO_METRICS = {"watchkeeper_client", "watchkeeper_default"}  # a generated package, and a network of Docker
+
+
+@pytest.fixture(scope="module")
+def metrics() -> dict[str, Metric]:
+    """Everything that /metrics exports, by name."""
     for name in modules():
         importlib.import_module(name)
-    exported = re.findall(r"^# HELP ((?:watchkeeper|http)_\w+)", generate_latest().decode(), re.MULTILINE)
-    assert sorted(column(section(text_of("operate.md"), "Metrics"), 1)) == sorted(exported)
+    families = text_string_to_metric_families(generate_latest().decode())
+    named = {one.name + ("_total" if one.type == "counter" else ""): one for one in families}
+    return {name: one for name, one in named.items() if METRIC.fullmatch(name)}
+
+
+def kind_of(metric: Metric) -> str:
+    """Type and labels as the page writes them."""
+    labels = sorted({label for sample in metric.samples for label in sample.labels} - {"le"})
+    return metric.type + (f", by {', '.join(f'`{label}`' for label in labels)}" if labels else "")
+
+
+def test_every_metric_has_its_row_with_type_and_labels(metrics: dict[str, Metric]) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", section(text_of("operate.md"), "Metrics"), re.MULTILINE)
+    assert dict(rows) == {name: kind_of(metric) for name, metric in metrics.items()}
+
+
+def test_every_metric_that_a_page_names_is_exported(metrics: dict[str, Metric]) -> None:
+    named = {name for page in PAGES for name in METRIC.findall(page.read_text(encoding="utf-8"))}
+    assert named - NO_METRICS - metrics.keys() == set()
+
+
+@pytest.mark.parametrize("label", ["queue", "reason", "result", "state"])
+def test_every_value_of_a_label_has_its_row(metrics: dict[str, Metric], label: str) -> None:
+    (values,) = re.findall(rf"^\| `{label}` \| (.+?) \|", section(text_of("operate.md"), "Alerts"), re.MULTILINE)
+    samples = [sample.labels for metric in metrics.values() for sample in metric.samples if label in sample.labels]
+    assert sorted(re.findall(r"`(\w+)`", values)) == sorted({labels[label] for labels in samples})
+
+
+LOG_EVENT = re.compile(r"`(\w+\.\w+)`")
+CODE_PAGES = {"architecture.md", *(page.name for page in (DOCS / "decisions").glob("*.md"))}
+
+
+@pytest.fixture(scope="module")
+def log_events() -> dict[str, set[str]]:
+    """Every event that the product logs, with its levels."""
+    found: dict[str, set[str]] = {}
+    for path in (path for room in ("app", "actors", "schema", "watchkeeper") for path in (ROOT / room).rglob("*.py")):
+        for event, levels in read_events(path.read_text(encoding="utf-8")).items():
+            found.setdefault(event, set()).update(levels)
+    return found
+
+
+def test_every_log_event_has_its_row_with_its_levels(log_events: dict[str, set[str]]) -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \| ([\w, ]+) \|", section(text_of("operate.md"), "Logs"), re.MULTILINE)
+    assert [event for event, _ in rows] == sorted(log_events)
+    assert {event: set(levels.split(", ")) for event, levels in rows} == log_events
+
+
+def test_a_log_event_is_named_area_and_what_happened(log_events: dict[str, set[str]]) -> None:
+    assert [event for event in log_events if not re.fullmatch(r"[a-z_]+\.[a-z_]+", event)] == []
+
+
+def test_every_log_event_that_a_page_names_exists(log_events: dict[str, set[str]]) -> None:
+    areas = {event.partition(".")[0] for event in log_events}
+    variables = {one.name for one in template_variables.describe_variables(EXAMPLE)}
+    others = {*EventKind, *CATALOGUE, *variables, *audit_actions.ACTION_OVERRIDES.values(), "channel.json"}
+    named = {
+        name
+        for page in PAGES
+        if page.name not in CODE_PAGES
+        for name in LOG_EVENT.findall(page.read_text(encoding="utf-8"))
+        if name.partition(".")[0] in areas
+    }
+    assert named - others - log_events.keys() == set()
 
 
 def refusals(kind: type[errors.Refusal] = errors.Refusal) -> Iterator[tuple[int, str]]:
@@ -114,16 +186,18 @@ def test_every_event_has_its_row() -> None:
     assert column(section(text_of("api.md"), "Events"), 1) == list(EventKind)
 
 
+def test_every_reason_code_has_its_row() -> None:
+    assert column(section(text_of("deliveries.md"), "Reasons"), 1)[1:] == list(ReasonCode)
+
+
 def test_every_setting_has_its_row() -> None:
     assert column(section(text_of("api.md"), "Settings"), 1) == sorted(CATALOGUE)
 
 
 def test_every_variable_of_templates_has_its_row_and_its_meaning() -> None:
     rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \|", section(text_of("templates.md"), "Variables"), re.MULTILINE)
-    told = template_variables.describe_variables(
-        message_from_event(sample_events.sample_event(EventKind.MONITOR_DOWN), "1")
-    )
-    assert rows == [(one.name, one.description) for one in told]
+    described = template_variables.describe_variables(EXAMPLE)
+    assert rows == [(one.name, one.description) for one in described]
 
 
 def test_every_filter_of_ours_has_its_row() -> None:

@@ -281,11 +281,11 @@ def _internal_error(error: Exception, snapshot: Snapshot) -> CheckInconclusive:
     """Why we could not check: a library that this installation lacks, or a bug."""
     type_ = str(snapshot.target.__struct_config__.tag)
     if isinstance(error, ImportError) and (extra := extra_for_import(type_, error.name or "")):
-        log.warning("probe.lacks_library", type=type_, monitor_id=snapshot.monitor_id, extra=extra)
-        return CheckInconclusive(f"this worker lacks the library for {type_}; install watchkeeper[{extra}]")
+        log.warning("probe.library_missing", type=type_, monitor_id=snapshot.monitor_id, extra=extra)
+        return CheckInconclusive(f"this worker lacks the library for {type_}; `just extra {extra}` installs it")
     if invalid := _config_error(snapshot):
         return invalid
-    log.error("probe.broke", type=type_, monitor_id=snapshot.monitor_id, exc_info=error)
+    log.error("probe.crashed", type=type_, monitor_id=snapshot.monitor_id, exc_info=error)
     return CheckInconclusive(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from actors.senders.kit.context import SenderContext, open_context
+from actors.senders.kit.context import SenderContext, make_context
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.redaction import redact_reason
 from actors.senders.providers import (
@@ -68,7 +68,7 @@ from schema.channels import (
 )
 from schema.message import Message
 
-__all__ = ["SENDERS", "SEND_TIMEOUT_S", "DeliveryError", "SenderContext", "message_from_event", "open_context", "send"]
+__all__ = ["SENDERS", "SEND_TIMEOUT_S", "DeliveryError", "SenderContext", "make_context", "message_from_event", "send"]
 
 log = structlog.get_logger()
 
@@ -122,7 +122,7 @@ async def send(
         raise _mark_stalled(DeliveryError(f"no answer within {timeout_s:g} s"), limit) from None
     except Exception as error:  # noqa: BLE001  # a bug in one sender delays only its own messages
         log.error(  # noqa: TRY400  # a printed traceback ends in the error's text, which may hold a token
-            "sender.broke", type=type(config).__name__, delivery=message.delivery_id, error=_trace_of(error)
+            "sender.crashed", type=type(config).__name__, delivery=message.delivery_id, error=_trace_of(error)
         )
         raise DeliveryError(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
 

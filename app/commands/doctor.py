@@ -5,8 +5,8 @@ import socket
 import msgspec
 from redis.exceptions import RedisError
 
-from app import clock, db, embedded_valkey, migrate, nodes, queue, settings as configuration
-from app.settings import BadSettings, Settings
+from app import clock, db, embedded_valkey, migrate, nodes, queue
+from app.settings import BadSettings, Settings, socket_path
 from app.store.history import completeness
 from app.store.transactions import future_instants
 
@@ -73,8 +73,8 @@ async def _clock_problems(settings: Settings) -> list[str]:
 
 
 async def _process_problems(settings: Settings, role: str | None) -> list[str]:
-    if settings.redis_embedded and not embedded_valkey.is_ready(configuration.socket_path(settings.redis_url)):
-        return [f"not running: nothing answers at {configuration.socket_path(settings.redis_url)}; {HOW_TO_START}"]
+    if settings.redis_embedded and not embedded_valkey.is_ready(socket_path(settings.redis_url)):
+        return [f"not running: nothing answers at {socket_path(settings.redis_url)}; {HOW_TO_START}"]
     await queue.start(settings)
     try:
         alive = await nodes.list_alive()

@@ -2,11 +2,11 @@
 
 import secrets
 
-from app import db, settings as configuration
+from app import db
 from app.errors import NoSuch
 from app.security.credentials import passwords
 from app.security.secrets import sealing
-from app.settings import Settings
+from app.settings import Settings, with_secret_key
 from app.store.identity import mfa, signing_keys, user_admin, users
 from schema.status import Role
 from schema.user_admin import ApiKeyAction, UserPatch
@@ -40,7 +40,7 @@ async def recover_admin(settings: Settings, login: str) -> tuple[str, str, int]:
 
 async def rotate_signing_key(settings: Settings) -> str:
     """Create a signing key; returns its id. Running processes use it within seconds; no session ends."""
-    sealing.prepare(configuration.with_secret_key(settings))
+    sealing.prepare(with_secret_key(settings))
     await db.start(settings, connections=2)
     try:
         return await signing_keys.rotate()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from app import db, nodes, queue, settings as configuration
+from app import db, nodes, queue
 from app.processes import preflight
 from app.security.secrets import sealing
-from app.settings import KEY_FILE, BadSettings, Settings
+from app.settings import KEY_FILE, BadSettings, Settings, new_secret_key, with_secret_key
 from app.store.system import secret_rotation
 
 NO_NEW_KEY = (
@@ -52,13 +52,13 @@ async def _rotate_environment_key(settings: Settings, *, forget: bool) -> str:
 async def _rotate_key_file(settings: Settings, *, forget: bool) -> str:
     """Watchkeeper keeps the keys in a file that processes read when they start, so none may run."""
     await _require_stopped(settings)
-    path, settings = settings.data_dir / KEY_FILE, configuration.with_secret_key(settings)
+    path, settings = settings.data_dir / KEY_FILE, with_secret_key(settings)
     if forget:
         n = await _reencrypt(settings)
         write_key_file(path, settings.api_secret_key)
         return f"{n} rows sealed anew; the old key is forgotten"
     if not settings.api_secret_key_previous or not await _count_stale(settings):
-        new_key, old_key = configuration.new_secret_key(), settings.api_secret_key
+        new_key, old_key = new_secret_key(), settings.api_secret_key
         settings = replace(settings, api_secret_key=new_key, api_secret_key_previous=old_key)
         write_key_file(path, settings.api_secret_key, settings.api_secret_key_previous)
     n = await _reencrypt(settings)

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from functools import wraps
 
-from app import settings as configuration
-from app.settings import BadSettings, Settings
+from app.settings import BadSettings, Settings, with_secret_key
 
 TRY_AGAIN_EXIT = 75  # EX_TEMPFAIL of sysexits.h
 RETRY_S = 2.0  # between attempts to reach an unavailable database
@@ -139,7 +138,7 @@ def audit_verify(settings: Settings, _: argparse.Namespace) -> int:
 
     from app.commands import audit_verify
 
-    report = asyncio.run(audit_verify.verify(configuration.with_secret_key(settings)))
+    report = asyncio.run(audit_verify.verify(with_secret_key(settings)))
     print(audit_verify.describe_report(report), flush=True)
     return 1 if report.error else 0
 

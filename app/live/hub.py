@@ -85,7 +85,7 @@ class Hub:
             async for numbered_text in replay_buffer.messages_since(self._redis, source, since):
                 yield numbered_text
         except (RedisError, OSError) as error:
-            log.warning("live.replay_cut", source=source, reason=type(error).__name__)
+            log.warning("live.replay_truncated", source=source, reason=type(error).__name__)
 
     async def _listen(self) -> None:
         async with aclosing(
@@ -95,7 +95,7 @@ class Hub:
                 try:
                     await self._receive(message)
                 except Exception:  # a bug in one message must not stop the hub, and with it all sockets
-                    log.exception("live.message_failed")
+                    log.exception("live.crashed")
 
     async def _receive(self, message: bytes | None) -> None:
         """Take one message. On None, or if its number leaves a gap, catch up from the replay buffer first."""

@@ -42,12 +42,12 @@ class ReconnectingPubSub:
 
     def _log_lost(self, error: Exception) -> None:
         if not self._is_lost:
-            log.warning("live.redis_lost", reason=type(error).__name__)
+            log.warning("live.redis_unavailable", reason=type(error).__name__)
         self._is_lost = True
 
     def _log_recovered(self) -> None:
         if self._is_lost:
-            log.info("live.redis_found")
+            log.info("live.redis_recovered")
         self._is_lost = False
 
 

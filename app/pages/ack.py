@@ -45,9 +45,9 @@ HEADERS = {
 # rate limited by address like sign-in; some mail programs add query parameters to links they open
 ROUTE_OPTIONS = {rate_limits.RATE: rate_limits.AUTH, query_params.ANY_PARAMETER: True}
 BUTTON = '<form method="post"><button type="submit">Acknowledge</button></form>'
-FORGED = ("This link is not complete", "It is not one of ours, or a part of it is missing. Copy all of it.")
-EXPIRED = ("This link has expired", "A link is good for seven days. Sign in to see how it stands.")
-GONE = ("There is nothing here any more", "The incident, or the channel that this link was sent to, was deleted.")
+FORGED = ("This link is not complete", "It is incomplete or not from this installation. Copy the whole link.")
+EXPIRED = ("This link has expired", "A link is valid for seven days. Sign in to see the incident.")
+GONE = ("This incident is no longer here", "The incident, or the channel that this link was sent to, was deleted.")
 HTTP_NOT_FOUND, HTTP_GONE = 404, 410
 
 
@@ -66,7 +66,7 @@ def _as_page(handler: Callable[[Any, Any], Response[ErrorReply]]) -> Callable[[A
         reply = handler(request, error)
         body = reply.content.error
         retry = [] if body.retry_after is UNSET else [f"Try again in {body.retry_after} seconds."]
-        page = _page(reply.status_code or 500, "That did not work", body.message, *retry)
+        page = _page(reply.status_code or 500, "Something went wrong", body.message, *retry)
         page.headers.update(reply.headers)
         return page
 
@@ -95,7 +95,7 @@ async def show_incident(token: FromPath[str], request: Request[Any, Any, Any]) -
     status_code=200,
     opt=ROUTE_OPTIONS,
     exception_handlers=EXCEPTION_HANDLERS,
-    operation_id="AcknowledgeByLink",
+    operation_id="AcknowledgeIncidentByLink",
 )
 async def acknowledge_incident(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
     """Acknowledge the incident and confirm it. Pressing twice acknowledges once."""
@@ -142,12 +142,14 @@ def _incident_page(context: AckContext) -> Response[str]:
     incident = context.incident
     lines = [f"Since {format_instant(incident.started_at)}."]
     if incident.resolved_at is not None:
-        lines.append(f"It is over since {format_instant(incident.resolved_at)}: there is nothing left to acknowledge.")
+        lines.append(
+            f"It was resolved at {format_instant(incident.resolved_at)}, so it can't be acknowledged any more."
+        )
         return _page(HTTP_GONE, incident.title, *lines)
     if incident.acknowledged_at is not None:
         by = f"Acknowledged at {format_instant(incident.acknowledged_at)} by {incident.acknowledged_by}."
         return _page(200, incident.title, *lines, by, "Reminders and escalation have ended.")
-    hint = f"Press it to say that you look after it: reminders and escalation end then. Sent to {context.channel}."
+    hint = f"Acknowledge it if you are handling it. Reminders and escalation then end. Sent to {context.channel}."
     return _page(200, incident.title, *lines, hint, form=BUTTON)
 
 

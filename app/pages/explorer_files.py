@@ -64,7 +64,9 @@ class ExplorerFiles:
         if self._build_task is not None:
             await asyncio.shield(self._build_task)  # other requests wait for it too
         if not await asyncio.to_thread(folder.is_dir):
-            raise Unavailable("The API's document can't be made; the log says why.", retry_after_s=RETRY_PAUSE_S)
+            raise Unavailable(
+                "The API document could not be built. The server log says why.", retry_after_s=RETRY_PAUSE_S
+            )
         return folder
 
     async def stop(self) -> None:
@@ -79,7 +81,7 @@ class ExplorerFiles:
             )
             if code:
                 self._retry_at = monotonic() + RETRY_PAUSE_S
-                log.error("explorer.not_made", code=code, reason=stderr.decode(errors="replace")[-2_000:])
+                log.error("explorer.build_failed", code=code, reason=stderr.decode(errors="replace")[-2_000:])
         finally:
             self._build_task = None
 

@@ -21,13 +21,13 @@ from schema.channels.pagerduty import Pagerduty
 from schema.channels.pagertree import Pagertree
 from schema.channels.pushbullet import Pushbullet
 from schema.channels.pushover import Pushover
+from schema.channels.rules import EventPatterns, Grouping, QuietHours, Templates, default_events
 from schema.channels.sendgrid import Sendgrid
 from schema.channels.signal import Signal
 from schema.channels.slack import Slack
 from schema.channels.smtp import Smtp
 from schema.channels.teams import Teams
 from schema.channels.telegram import Telegram
-from schema.channels.terms import EventPatterns, Grouping, QuietHours, Templates, default_events
 from schema.channels.twilio import Twilio
 from schema.channels.webhook import Webhook
 from schema.channels.webpush import Webpush
@@ -100,41 +100,56 @@ ChannelConfig = (
 PROVIDERS: dict[str, type[ChannelConfig]] = {str(one.__struct_config__.tag): one for one in get_args(ChannelConfig)}
 
 ChannelType = Annotated[str, Meta(extra_json_schema={"enum": list(PROVIDERS)})]
-TagIds = Annotated[list[TagId], Meta(max_length=100, description="Monitors that bear one of these tags tell it, too.")]
-Delay = Annotated[
-    int, Meta(ge=0, le=86_400, description="Seconds an outage must last before it is told; a shorter one never is.")
+TagIds = Annotated[
+    list[TagId],
+    Meta(max_length=100, description="Ids of tags. Monitors with one of these tags also notify this channel."),
+]
+Events = Annotated[EventPatterns, Meta(description="Events that this channel receives: names or patterns.")]
+MinOutage = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=86_400,
+        description="Seconds an outage must last before the channel is alerted; shorter outages are not sent.",
+    ),
 ]
 
 
 class ChannelDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends to create a channel. On the wire `type` says which `config` is meant (see `DRAFTS`)."""
+    """A new channel. `type` chooses the fields of `config`."""
 
     name: Name
     config: ChannelConfig
-    active: bool = True
-    is_default: Annotated[bool, Meta(description="New monitors get this channel.")] = False
-    all_monitors: Annotated[bool, Meta(description="Every monitor tells it, linked or not.")] = False
+    active: Annotated[bool, Meta(description="Whether messages are sent. Default: true.")] = True
+    is_default: Annotated[bool, Meta(description="Whether new monitors use this channel by default.")] = False
+    all_monitors: Annotated[bool, Meta(description="Whether every monitor notifies this channel, linked or not.")] = (
+        False
+    )
     tag_ids: TagIds = []
-    events: Annotated[EventPatterns, Meta(description="What it is told of.")] = field(default_factory=default_events)
+    events: Events = field(default_factory=default_events)
     quiet_hours: QuietHours | None = None
-    delay: Delay = 0
-    grouping: Annotated[Grouping | None, Meta(description="null: as is usual for the type.")] = None
+    min_outage: MinOutage = 0
+    grouping: Annotated[Grouping | None, Meta(description="null: the default of the type.")] = None
     templates: Templates = Templates()
 
 
 class ChannelPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What may change. Absent fields stay; `config` is replaced whole and must fit the channel's type."""
+    """Changes to a channel. Absent fields stay; `config` is replaced as a whole."""
 
     name: Name | UnsetType = UNSET
-    type: Annotated[ChannelType | UnsetType, Meta(description="May be repeated; may not change.")] = UNSET
-    config: Annotated[dict[str, Any] | UnsetType, Meta(description="All of it, as in a draft of this type.")] = UNSET
+    type: Annotated[
+        ChannelType | UnsetType, Meta(description="The type can't be changed; the same type is accepted.")
+    ] = UNSET
+    config: Annotated[
+        dict[str, Any] | UnsetType, Meta(description="The whole config, as for a new channel of this type.")
+    ] = UNSET
     active: bool | UnsetType = UNSET
     is_default: bool | UnsetType = UNSET
     all_monitors: bool | UnsetType = UNSET
     tag_ids: TagIds | UnsetType = UNSET
-    events: EventPatterns | UnsetType = UNSET
+    events: Events | UnsetType = UNSET
     quiet_hours: QuietHours | UnsetType | None = UNSET
-    delay: Delay | UnsetType = UNSET
+    min_outage: MinOutage | UnsetType = UNSET
     grouping: Grouping | UnsetType | None = UNSET
     templates: Templates | UnsetType = UNSET
 
@@ -152,7 +167,7 @@ class Channel(Struct, frozen=True, kw_only=True):
     tag_ids: list[Uuid]
     events: list[str]
     quiet_hours: QuietHours | None
-    delay: int
+    min_outage: int
     grouping: Grouping | None
     templates: Templates
     health: ChannelHealth

@@ -6,7 +6,14 @@ from msgspec import Meta, Struct
 
 from schema.field_types import Secret
 
-ServiceId = Annotated[str, Meta(max_length=64, pattern=r"^[a-z0-9_]*$(?!\n)", description="As the catalogue has it.")]
+ServiceId = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        pattern=r"^[a-z0-9_]*$(?!\n)",
+        description="Id of the service in the catalogue. Empty: the service follows from `url`.",
+    ),
+]
 FieldName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_]+$(?!\n)")]
 Text = Annotated[str, Meta(max_length=2_048)]
 ServiceUrl = Annotated[
@@ -15,19 +22,23 @@ ServiceUrl = Annotated[
         max_length=4_096,
         pattern=r"^([A-Za-z0-9]{1,32}://[^\s\x00-\x1f]+|\*{8})?$(?!\n)",
         extra={"secret": True},
-        description="The service's address as Apprise writes it, instead of fields; kept sealed, shown as ********.",
+        description="Apprise URL of the service, instead of fields. Stored encrypted; shown as ********.",
         examples=["zulip://bot@example/a6k4Ab1cd2Ef3gh4Ij5kl6Mn7op8Qr9s/alerts"],
     ),
 ]
 
 
 class Apprise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="apprise"):
-    """Any other service, through Apprise: by its fields, or by its address."""
+    """A message through one of Apprise's services: by its fields, or by its Apprise URL."""
 
     service: ServiceId = ""
     fields: Annotated[
         dict[FieldName, Text | int | float | bool | list[Text]],
-        Meta(max_length=50, description="What the catalogue names for the service and does not call secret."),
+        Meta(
+            max_length=50, description="Fields of the service that are not secret, by name. The catalogue lists them."
+        ),
     ] = {}
-    secrets: Annotated[dict[FieldName, Secret], Meta(max_length=20)] = {}
+    secrets: Annotated[
+        dict[FieldName, Secret], Meta(max_length=20, description="Secret fields of the service, by name.")
+    ] = {}
     url: ServiceUrl = ""

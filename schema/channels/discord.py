@@ -11,4 +11,6 @@ class Discord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
     """An embed to a Discord webhook."""
 
     webhook_url: SecretUrl
-    username: Annotated[str, Meta(max_length=80)] = ""
+    username: Annotated[
+        str, Meta(max_length=80, description="Name of the sender to show. Empty: the name of the webhook.")
+    ] = ""

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 Address = Annotated[
-    str, Meta(max_length=320, pattern=r"^[^\s@<>,;]+@[^\s@<>,;]+$(?!\n)", description="An e-mail address.")
+    str, Meta(max_length=320, pattern=r"^[^\s@<>,;]+@[^\s@<>,;]+$(?!\n)", description="E-mail address.")
 ]
 HeaderName = Annotated[str, Meta(max_length=128, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$(?!\n)")]
 Addresses = Annotated[list[Address], Meta(min_length=1, max_length=50)]
@@ -16,7 +16,7 @@ Key = Annotated[
         max_length=4_096,
         pattern=r"^[!-~]+$(?!\n)",
         extra={"secret": True},
-        description="A key or token, without which nothing is sent; kept sealed, shown as ********.",
+        description="Key or token. Stored encrypted; shown as ********.",
     ),
 ]
 SecretUrl = Annotated[
@@ -25,6 +25,6 @@ SecretUrl = Annotated[
         max_length=2_048,
         pattern=r"^([Hh][Tt][Tt][Pp][Ss]?://[^\s@/?#]+(?:[/?#]\S*)?|\*{8})$",
         extra={"secret": True},
-        description="An address that lets whoever has it send; kept sealed, shown as ********.",
+        description="Secret URL: anyone who has it can send. Stored encrypted; shown as ********.",
     ),
 ]

@@ -13,4 +13,11 @@ class Gotify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
     server_url: Url
     app_token: Key
-    priority: Annotated[int, Meta(ge=0, le=10)] = 8
+    priority: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10,
+            description="Priority of alerts and warnings, 0 to 10. Other messages get at most 3. Default: 8.",
+        ),
+    ] = 8

@@ -7,9 +7,17 @@ from msgspec import Meta, Struct
 
 
 class ChannelHealth(Struct, frozen=True, kw_only=True):
-    """A resting channel recovers by itself; a paused one receives nothing until you resume or change it."""
+    """A channel that is backing off recovers by itself; a disabled one gets nothing until you resume or change it."""
 
-    state: Literal["ok", "resting", "paused"]
-    reason: Annotated[str, Meta(description="Why the newest try failed.")]
-    since: Annotated[datetime | None, Meta(description="Since when every try failed.")]
-    failures: Annotated[int, Meta(description="Temporary ones in a row.")]
+    state: Annotated[
+        Literal["ok", "backing_off", "disabled"],
+        Meta(
+            description="backing_off: nothing is sent for a while after repeated temporary failures."
+            " disabled: nothing is sent after repeated permanent failures."
+        ),
+    ]
+    reason: Annotated[str, Meta(description="Why the newest attempt failed, or why the channel is disabled.")]
+    since: Annotated[
+        datetime | None, Meta(description="Since when every attempt has failed. null: the newest attempt succeeded.")
+    ]
+    failures: Annotated[int, Meta(description="Consecutive temporary failures.")]

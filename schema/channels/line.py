@@ -14,7 +14,7 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     channel_access_token: Key
     to: Annotated[
         str,
-        Meta(pattern=r"^[UCR][0-9a-f]{32}$(?!\n)", description="The id of a user (U…), a group (C…) or a room (R…)."),
+        Meta(pattern=r"^[UCR][0-9a-f]{32}$(?!\n)", description="Id of a user (U…), a group (C…) or a room (R…)."),
     ]
-    silent: bool = False
+    silent: Annotated[bool, Meta(description="Send without a sound. Default: false.")] = False
     server_url: Url = "https://api.line.me"

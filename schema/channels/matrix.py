@@ -13,6 +13,6 @@ class Matrix(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
     server_url: Url
     room_id: Annotated[
-        str, Meta(max_length=255, pattern=r"^![!-~]+$(?!\n)", description="The room's id, which begins with `!`.")
+        str, Meta(max_length=255, pattern=r"^![!-~]+$(?!\n)", description="Id of the room; begins with `!`.")
     ]
     access_token: Key

@@ -11,6 +11,17 @@ class Mattermost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     """A message to a Mattermost incoming webhook."""
 
     webhook_url: SecretUrl
-    username: Annotated[str, Meta(max_length=64)] = ""
-    channel: Annotated[str, Meta(max_length=64)] = ""
-    icon_emoji: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_+-]*$(?!\n)")] = ""
+    username: Annotated[
+        str, Meta(max_length=64, description="Name of the sender to show. Empty: the name of the webhook.")
+    ] = ""
+    channel: Annotated[
+        str, Meta(max_length=64, description="Channel to post to. Empty: the channel of the webhook.")
+    ] = ""
+    icon_emoji: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            pattern=r"^[A-Za-z0-9_+-]*$(?!\n)",
+            description="Emoji to show as the sender's icon, without colons.",
+        ),
+    ] = ""

@@ -12,9 +12,9 @@ class Opsgenie(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """An alert in Opsgenie: created, acknowledged and closed under one alias."""
 
     api_key: Secret
-    region: Literal["us", "eu"] = "us"
+    region: Annotated[Literal["us", "eu"], Meta(description="Region of the account. Default: us.")] = "us"
     priority: Annotated[
         Literal["P1", "P2", "P3", "P4", "P5"],
-        Meta(description="Of an outage; what is less bad never gets a higher one."),
+        Meta(description="Priority of an outage. Less severe events never get a higher one. Default: P1."),
     ] = "P1"
-    server_url: Annotated[Url | None, Meta(description="Instead of the region's.")] = None
+    server_url: Annotated[Url | None, Meta(description="API server instead of the region's.")] = None

@@ -14,7 +14,7 @@ class Pagerduty(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     routing_key: Secret
     severity: Annotated[
         Literal["critical", "error", "warning", "info"],
-        Meta(description="Of an outage; what is less bad never gets more."),
+        Meta(description="Severity of an outage. Less severe events never get a higher one. Default: critical."),
     ] = "critical"
     on_recovery: Annotated[
         Literal["resolve", "acknowledge", "nothing"], Meta(description="What a recovery does to the alert.")

@@ -12,6 +12,15 @@ class Pushbullet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     """A push through Pushbullet."""
 
     access_token: Key
-    device_iden: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_-]*$(?!\n)")] = ""
-    channel_tag: Annotated[str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_.-]*$(?!\n)")] = ""
+    device_iden: Annotated[
+        str, Meta(max_length=64, pattern=r"^[A-Za-z0-9_-]*$(?!\n)", description="Id of a device. Empty: all devices.")
+    ] = ""
+    channel_tag: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            pattern=r"^[A-Za-z0-9_.-]*$(?!\n)",
+            description="Tag of a channel to push to, instead of devices.",
+        ),
+    ] = ""
     server_url: Url = "https://api.pushbullet.com"

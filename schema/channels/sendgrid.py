@@ -13,8 +13,8 @@ class Sendgrid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """E-mail through SendGrid."""
 
     api_key: Secret
-    sender: Address
-    to: Addresses
-    cc: Annotated[list[Address], Meta(max_length=50)] = []
-    bcc: Annotated[list[Address], Meta(max_length=50)] = []
+    sender: Annotated[Address, Meta(description="E-mail address of the sender.")]
+    to: Annotated[Addresses, Meta(description="E-mail addresses of the recipients.")]
+    cc: Annotated[list[Address], Meta(max_length=50, description="Copies to these e-mail addresses.")] = []
+    bcc: Annotated[list[Address], Meta(max_length=50, description="Blind copies to these e-mail addresses.")] = []
     server_url: Url = "https://api.sendgrid.com"

@@ -11,5 +11,9 @@ class Slack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     """A message to a Slack incoming webhook."""
 
     webhook_url: SecretUrl
-    username: Annotated[str, Meta(max_length=80)] = ""
-    channel: Annotated[str, Meta(max_length=80)] = ""
+    username: Annotated[
+        str, Meta(max_length=80, description="Name of the sender to show. Empty: the name of the webhook.")
+    ] = ""
+    channel: Annotated[
+        str, Meta(max_length=80, description="Channel to post to. Empty: the channel of the webhook.")
+    ] = ""

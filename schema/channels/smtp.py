@@ -12,12 +12,14 @@ class Smtp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     """E-mail through an SMTP server."""
 
     host: Host
-    port: Port = 587
-    security: Annotated[str, Meta(pattern=r"^(none|starttls|tls)$", description="none, starttls or tls")] = "starttls"
-    ignore_tls_errors: bool = False
-    username: Annotated[str, Meta(max_length=255)] = ""
+    port: Annotated[Port, Meta(description="Port. Default: 587.")] = 587
+    security: Annotated[
+        str, Meta(pattern=r"^(none|starttls|tls)$", description="Encryption: none, starttls (default) or tls.")
+    ] = "starttls"
+    ignore_tls_errors: Annotated[bool, Meta(description="Accept invalid certificates. Default: false.")] = False
+    username: Annotated[str, Meta(max_length=255, description="User to log in as. Empty: no login.")] = ""
     password: Secret = ""
-    sender: Address
-    to: Addresses
-    cc: Annotated[list[Address], Meta(max_length=50)] = []
-    bcc: Annotated[list[Address], Meta(max_length=50)] = []
+    sender: Annotated[Address, Meta(description="E-mail address of the sender.")]
+    to: Annotated[Addresses, Meta(description="E-mail addresses of the recipients.")]
+    cc: Annotated[list[Address], Meta(max_length=50, description="Copies to these e-mail addresses.")] = []
+    bcc: Annotated[list[Address], Meta(max_length=50, description="Blind copies to these e-mail addresses.")] = []

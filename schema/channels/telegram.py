@@ -12,8 +12,8 @@ class Telegram(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """A message from a Telegram bot."""
 
     bot_token: Secret
-    chat_id: Annotated[str, Meta(min_length=1, max_length=64)]
-    message_thread_id: int | None = None
-    silent: bool = False
-    protect_content: bool = False
+    chat_id: Annotated[str, Meta(min_length=1, max_length=64, description="Id of the chat, or `@channel`.")]
+    message_thread_id: Annotated[int | None, Meta(description="Id of a topic in a group. null: none.")] = None
+    silent: Annotated[bool, Meta(description="Send without a sound. Default: false.")] = False
+    protect_content: Annotated[bool, Meta(description="Prevent forwarding and saving. Default: false.")] = False
     server_url: Url = "https://api.telegram.org"

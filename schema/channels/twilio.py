@@ -10,7 +10,7 @@ from schema.targets import Url
 PhoneNumber = Annotated[
     str,
     Meta(
-        pattern=r"^\+[1-9][0-9]{6,14}$(?!\n)", description="A number as the world dials it.", examples=["+491701234567"]
+        pattern=r"^\+[1-9][0-9]{6,14}$(?!\n)", description="Phone number with country code.", examples=["+491701234567"]
     ),
 ]
 
@@ -19,17 +19,24 @@ class Twilio(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     """A text message to a phone, through Twilio."""
 
     account_sid: Annotated[
-        str, Meta(pattern=r"^AC[0-9a-fA-F]{32}$(?!\n)", description="As the console shows it: AC and 32 digits.")
+        str, Meta(pattern=r"^AC[0-9a-fA-F]{32}$(?!\n)", description="Account SID: AC and 32 hexadecimal digits.")
     ]
     api_key_sid: Annotated[
-        str, Meta(pattern=r"^(SK[0-9a-fA-F]{32})?$(?!\n)", description="Signs in with this key instead of the account.")
+        str,
+        Meta(
+            pattern=r"^(SK[0-9a-fA-F]{32})?$(?!\n)",
+            description="SID of an API key, to authenticate with the key instead of the account.",
+        ),
     ] = ""
-    auth_token: Annotated[Secret, Meta(description="The account's auth token, or the API key's secret.")]
+    auth_token: Annotated[
+        Secret,
+        Meta(description="Auth token of the account, or secret of the API key. Stored encrypted; shown as ********."),
+    ]
     sender: Annotated[
         str,
         Meta(
             pattern=r"^(\+?[0-9]{3,15}|MG[0-9a-fA-F]{32}|[A-Za-z0-9 ]{1,11})$(?!\n)",
-            description="A number of yours, a name, or a messaging service's SID.",
+            description="Sender: a phone number of yours, a name, or the SID of a messaging service.",
         ),
     ]
     to: PhoneNumber

@@ -10,11 +10,22 @@ from schema.targets import Url
 
 
 class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="webhook"):
-    """POSTs the event as JSON, signed when there is a secret."""
+    """A POST request with the event as JSON, signed if `secret` is set."""
 
     url: Annotated[
-        Url, Meta(extra={"restricted": Restricted.PATH}, description="Viewers are shown its scheme and host.")
+        Url,
+        Meta(
+            extra={"restricted": Restricted.PATH},
+            description="URL that receives the event. Viewers see only its scheme and host.",
+        ),
     ]
-    secret: Secret = ""
-    headers: Annotated[dict[HeaderName, Secret], Meta(max_length=50)] = {}
-    previous_secret: Secret = ""
+    secret: Annotated[
+        Secret,
+        Meta(description="Secret that signs the body. Empty: no signature. Stored encrypted; shown as ********."),
+    ] = ""
+    headers: Annotated[
+        dict[HeaderName, Secret], Meta(max_length=50, description="Headers to send with every request, by name.")
+    ] = {}
+    previous_secret: Annotated[
+        Secret, Meta(description="Secret that signs too, during a rotation. Stored encrypted; shown as ********.")
+    ] = ""

@@ -10,7 +10,7 @@ PublicKey = Annotated[
     str,
     Meta(
         pattern=r"^B[A-Za-z0-9_-]{86}$(?!\n)",
-        description="An uncompressed point on P-256, 65 bytes in base64url: `keys.p256dh` of the subscription.",
+        description="`keys.p256dh` of the subscription: an uncompressed P-256 point, 65 bytes in base64url.",
     ),
 ]
 AuthSecret = Annotated[
@@ -18,7 +18,7 @@ AuthSecret = Annotated[
     Meta(
         pattern=r"^([A-Za-z0-9_-]{22}|\*{8})$(?!\n)",
         extra={"secret": True},
-        description="16 bytes in base64url: `keys.auth` of the subscription; kept sealed, shown as ********.",
+        description="`keys.auth` of the subscription: 16 bytes in base64url. Stored encrypted; shown as ********.",
     ),
 ]
 PrivateKey = Annotated[
@@ -26,8 +26,8 @@ PrivateKey = Annotated[
     Meta(
         pattern=r"^([A-Za-z0-9_-]{43}|\*{8})$(?!\n)",
         extra={"secret": True},
-        description="The VAPID key that the browser subscribed to, 32 bytes in base64url;"
-        " `watchkeeper webpush-key` makes one. Kept sealed, shown as ********.",
+        description="VAPID private key that the browser subscribed with, 32 bytes in base64url;"
+        " `watchkeeper webpush-key` generates one. Stored encrypted; shown as ********.",
     ),
 ]
 
@@ -39,8 +39,12 @@ class Webpush(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
     p256dh: PublicKey
     auth: AuthSecret
     private_key: PrivateKey
-    contact: Annotated[Address, Meta(description="Told to the push service: whom to write to when something is wrong.")]
+    contact: Annotated[Address, Meta(description="E-mail address that the push service can write to about problems.")]
     ttl: Annotated[
         int,
-        Meta(ge=0, le=2_419_200, description="Seconds the push service keeps a message for a browser that is away."),
+        Meta(
+            ge=0,
+            le=2_419_200,
+            description="Seconds that the push service keeps a message while the browser is offline. Default: 86400.",
+        ),
     ] = 86_400

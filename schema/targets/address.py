@@ -13,8 +13,8 @@ Url = Annotated[
         max_length=2_048,
         pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s@/?#]+(?:[/?#]\S*)?$",
         extra={"restricted": Restricted.QUERY},
-        description="An http or https address without credentials in it; those have fields of their own."
-        " Viewers are not shown its query.",
+        description="An http or https URL without credentials; they have fields of their own."
+        " Viewers don't see its query.",
         examples=["https://example.org/"],
     ),
 ]

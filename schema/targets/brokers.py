@@ -10,37 +10,41 @@ from schema.field_types import Host, Port, Restricted, Secret
 from schema.targets.address import Url
 from schema.targets.encryption import CaCert, ClientCert, ClientKey, IgnoreTlsErrors, OptionalHost
 
-Username = Annotated[str, Meta(max_length=255, description="As the broker knows it.")]
+Username = Annotated[str, Meta(max_length=255, description="User name at the broker. Empty: none.")]
 
 
 class Mqtt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mqtt"):
-    """An MQTT topic: does a message come, and what is in it."""
+    """An MQTT topic: checks that a message arrives, and what it contains."""
 
     host: Host
     port: Port = 1883
-    topic: Annotated[str, Meta(min_length=1, max_length=1_024, description="May have the wildcards `+` and `#`.")]
-    wait: Annotated[
-        bool, Meta(description="For a message, as long as the timeout lets; else a subscription is enough.")
+    topic: Annotated[
+        str,
+        Meta(
+            min_length=1, max_length=1_024, description="Topic to subscribe to; may contain the wildcards `+` and `#`."
+        ),
+    ]
+    wait_for_message: Annotated[
+        bool,
+        Meta(description="Wait for a message until the timeout. false: a successful subscription is enough."),
     ] = True
-    ignore_retained: Annotated[
-        bool, Meta(description="A message that the broker has kept from before is not the one that is waited for.")
-    ] = False
+    ignore_retained: Annotated[bool, Meta(description="Ignore retained messages, and wait for a new one.")] = False
     websocket_path: Annotated[
         str,
         Meta(
             max_length=1_024,
             pattern=r"^(/[^\s#]*)?$",
             extra={"restricted": Restricted.QUERY},
-            description="Speak through a WebSocket at this path, often `/mqtt`; empty: without one. Viewers are not "
-            "shown its query.",
+            description="Path for MQTT over WebSocket, often `/mqtt`. Empty: plain MQTT. Viewers don't see its query.",
         ),
     ] = ""
     path: Annotated[
-        str, Meta(max_length=255, description="Where in a JSON payload the value is: names and numbers parted by dots.")
+        str,
+        Meta(max_length=255, description="Path of the value in a JSON payload: names and indexes separated by dots."),
     ] = ""
     username: Username = ""
     password: Secret = ""
-    tls: Annotated[bool, Meta(description="Encrypted from the first byte.")] = False
+    tls: Annotated[bool, Meta(description="Connect with TLS.")] = False
     ignore_tls_errors: IgnoreTlsErrors = False
     ca_cert: CaCert = ""
     client_cert: ClientCert = ""
@@ -61,7 +65,7 @@ Broker = Annotated[
     Meta(
         max_length=261,
         pattern=r"^(\[[^\]\s]+\]|[^:\s\[\]]+):[0-9]{1,5}$(?!\n)",
-        description="A host and a port, such as kafka.lan:9092 or [2001:db8::7]:9092.",
+        description="Host and port, such as kafka.lan:9092 or [2001:db8::7]:9092.",
         examples=["kafka.lan:9092"],
     ),
 ]
@@ -70,28 +74,29 @@ Broker = Annotated[
 class KafkaProducer(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="kafka-producer"
 ):
-    """A Kafka topic: does it take a message, and keep it on every replica in sync."""
+    """A Kafka topic: checks that a message is written and acknowledged by all in-sync replicas."""
 
     brokers: Annotated[
-        list[Broker], Meta(min_length=1, max_length=20, description="Each `host:port`; the first that answers counts.")
+        list[Broker],
+        Meta(min_length=1, max_length=20, description="Brokers as `host:port`. The first one that responds is used."),
     ]
-    topic: Annotated[str, Meta(max_length=249, pattern=r"^[A-Za-z0-9._-]+$", description="It is written to.")]
+    topic: Annotated[str, Meta(max_length=249, pattern=r"^[A-Za-z0-9._-]+$", description="Topic to write to.")]
     message: Annotated[
         str,
         Meta(
             min_length=1,
             max_length=10_000,
             extra={"restricted": Restricted.ALL},
-            description="What every check writes. Not shown to viewers.",
+            description="Message that every check writes. Not shown to viewers.",
         ),
     ]
-    allow_auto_topic_creation: Annotated[bool, Meta(description="Let a broker make the topic when there is none.")] = (
-        False
-    )
+    allow_auto_topic_creation: Annotated[
+        bool, Meta(description="Let the broker create the topic if it does not exist.")
+    ] = False
     username: Username = ""
     password: Secret = ""
-    mechanism: Annotated[SaslMechanism, Meta(description="How the user signs in (SASL).")] = SaslMechanism.PLAIN
-    tls: Annotated[bool, Meta(description="Encrypted from the first byte.")] = False
+    mechanism: Annotated[SaslMechanism, Meta(description="SASL mechanism.")] = SaslMechanism.PLAIN
+    tls: Annotated[bool, Meta(description="Connect with TLS.")] = False
     ignore_tls_errors: IgnoreTlsErrors = False
     ca_cert: CaCert = ""
     client_cert: ClientCert = ""
@@ -105,15 +110,18 @@ class KafkaProducer(
 
 
 class Rabbitmq(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="rabbitmq"):
-    """A RabbitMQ: is one of its nodes without an alarm, and does it take a sign-in."""
+    """A RabbitMQ server: checks the alarms of its nodes, and a login."""
 
-    nodes: Annotated[list[Url], Meta(max_length=20, description="Management addresses; one good one is enough.")] = []
+    nodes: Annotated[
+        list[Url],
+        Meta(max_length=20, description="URLs of the management API. The check passes if one node is healthy."),
+    ] = []
     host: OptionalHost = ""
     port: Port = 5672
-    virtual_host: Annotated[str, Meta(min_length=1, max_length=127, description="What a sign-in opens.")] = "/"
+    virtual_host: Annotated[str, Meta(min_length=1, max_length=127, description="Virtual host to open.")] = "/"
     username: Username
     password: Secret = ""
-    tls: Annotated[bool, Meta(description="The sign-in is encrypted; its port is usually 5671.")] = False
+    tls: Annotated[bool, Meta(description="Connect to `host` with TLS, usually on port 5671.")] = False
     ignore_tls_errors: IgnoreTlsErrors = False
     ca_cert: CaCert = ""
     client_cert: ClientCert = ""

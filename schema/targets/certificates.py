@@ -12,22 +12,26 @@ Days = Annotated[int, Meta(ge=0, le=3_650)]
 
 
 class Ssl(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ssl"):
-    """The certificate of a TLS server: how long it lasts, whom it is for, who stands for it.
+    """The certificate of a TLS server: checks its expiry, its host name and its chain.
 
-    Document 002 calls `host` `hostname`, and takes an address there too; everything else has its names.
+    Document 002 calls `host` `hostname`, and accepts a URL there too; all other names are its own.
     """
 
     host: Host
     port: Port = 443
-    warning_days: Annotated[Days, Meta(description="Degraded when the certificate ends in so many days or fewer.")] = 30
-    critical_days: Annotated[Days, Meta(description="Down when it ends in so many days or fewer.")] = 14
-    check_chain: Annotated[bool, Meta(description="An authority that we trust must stand for it.")] = False
-    verify_hostname: Annotated[bool, Meta(description="It must be for this host.")] = True
+    warning_days: Annotated[
+        Days, Meta(description="Degraded when the certificate expires within this number of days.")
+    ] = 30
+    critical_days: Annotated[
+        Days, Meta(description="Down when the certificate expires within this number of days.")
+    ] = 14
+    check_chain: Annotated[bool, Meta(description="Require a chain to a trusted authority.")] = False
+    verify_hostname: Annotated[bool, Meta(description="Require that the certificate is for this host.")] = True
     server_name: Annotated[
         str,
         Meta(
             max_length=253,
-            description="The name to ask for and to compare with; empty: the host.",
+            description="Server name to send (SNI) and to compare with the certificate. Empty: the host.",
         ),
     ] = ""
     tls_cert: TlsCert = ""

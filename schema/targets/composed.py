@@ -30,21 +30,31 @@ class ManualStatus(StrEnum):
     DOWN = "down"
 
 
-ManualStatusField = Annotated[ManualStatus, Meta(description="What it is, until somebody says otherwise.")]
-ManualMessage = Annotated[str, Meta(max_length=250, description="A few words for the heartbeats.")]
+ManualStatusField = Annotated[
+    ManualStatus, Meta(description="Status of the monitor until a user sets another one: up, degraded or down.")
+]
+ManualMessage = Annotated[str, Meta(max_length=250, description="Message for the heartbeats.")]
 
 
 class Group(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="group"):
-    """Other monitors: are as many of them up as must be."""
+    """A group of monitors: checks that enough of its members are up."""
 
     members: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=36)]],
-        Meta(min_length=1, max_length=500, description="Ids of monitors; a group may hold groups, but never itself."),
+        Meta(
+            min_length=1,
+            max_length=500,
+            description="Ids of monitors. A group may contain other groups, but not itself.",
+        ),
     ]
-    policy: GroupPolicy = GroupPolicy.ALL
-    at_least: Annotated[int, Meta(ge=1, le=500, description="With the policy at_least: so many must be up.")] = 1
+    policy: Annotated[
+        GroupPolicy, Meta(description="How many members must be up: `all`, `any` (one) or `at_least`.")
+    ] = GroupPolicy.ALL
+    at_least: Annotated[
+        int, Meta(ge=1, le=500, description="Fewest members that must be up, for the policy `at_least`.")
+    ] = 1
     alerts: Annotated[
-        GroupAlerts, Meta(description="Who tells people of outages: the group, its members, or both.")
+        GroupAlerts, Meta(description="Which monitors alert in an outage: the group, its members, or both.")
     ] = GroupAlerts.BOTH
 
 
@@ -56,7 +66,7 @@ class ManualStatusUpdate(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Manual(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="manual"):
-    """Nothing that could be asked: people say what it is."""
+    """A manual monitor: users set its status."""
 
     status: ManualStatusField = ManualStatus.UP
     message: ManualMessage = ""

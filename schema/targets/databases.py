@@ -53,12 +53,12 @@ REDIS_COMMANDS = frozenset(
 
 MYSQL_FILE_OUTPUT = re.compile(r"\b(?:OUTFILE|DUMPFILE)\b", re.IGNORECASE)  # a read-only transaction allows them
 
-Username = Annotated[str, Meta(max_length=255, description="As the server knows it.")]
-Database = Annotated[str, Meta(max_length=128, description="Its name.")]
-Query = Annotated[str, Meta(min_length=4, max_length=8_192, description="One statement that reads.")]
+Username = Annotated[str, Meta(max_length=255, description="User name at the server. Empty: none.")]
+Database = Annotated[str, Meta(max_length=128, description="Name of the database. Empty: the default of the server.")]
+Query = Annotated[str, Meta(min_length=4, max_length=8_192, description="One statement that only reads.")]
 
 Column = Annotated[
-    str, Meta(max_length=128, description="By name, the column whose value counts; empty: the first one.")
+    str, Meta(max_length=128, description="Name of the column with the value for assertions. Empty: the first column.")
 ]
 
 
@@ -70,7 +70,7 @@ def require_read_statement(query: str, words: tuple[str, ...]) -> None:
 
 
 class DatabaseTarget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The address of a database and our credentials, as fields or as a connection string."""
+    """The address of a database and the credentials for it, as fields or as a connection string."""
 
     host: OptionalHost = ""
     port: Port
@@ -84,14 +84,19 @@ class DatabaseTarget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Redis(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="redis"):
-    """A Redis, Valkey or KeyDB: does it answer a command that only reads."""
+    """A Redis, Valkey or KeyDB server: runs a read-only command."""
 
     port: Port = 6379
-    database: Annotated[int, Meta(ge=0, le=65_535, description="Its number.")] = 0
+    database: Annotated[int, Meta(ge=0, le=65_535, description="Number of the database.")] = 0
     command: Annotated[
-        str, Meta(min_length=2, max_length=512, description="One read-only command, its words parted by spaces.")
+        str,
+        Meta(
+            min_length=2,
+            max_length=512,
+            description="One read-only command; its words are separated by spaces.",
+        ),
     ] = "PING"
-    tls: Annotated[bool, Meta(description="Encrypted; `rediss://` says the same.")] = False
+    tls: Annotated[bool, Meta(description="Connect with TLS, like `rediss://`.")] = False
     ignore_tls_errors: IgnoreTlsErrors = False
     ca_cert: CaCert = ""
     client_cert: ClientCert = ""
@@ -116,13 +121,13 @@ class SslMode(StrEnum):
 
 
 class Postgres(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="postgres"):
-    """A PostgreSQL: does it answer a query that only reads."""
+    """A PostgreSQL server: runs a read-only query."""
 
     port: Port = 5432
     database: Database = ""
     query: Query = "SELECT 1"
     column: Column = ""
-    sslmode: SslMode = SslMode.PREFER
+    sslmode: Annotated[SslMode, Meta(description="TLS mode, as in PostgreSQL's `sslmode`.")] = SslMode.PREFER
     ca_cert: CaCert = ""
     client_cert: ClientCert = ""
     client_key: ClientKey = ""
@@ -135,13 +140,13 @@ class Postgres(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Mysql(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mysql"):
-    """A MySQL or MariaDB: does it answer a query that only reads."""
+    """A MySQL or MariaDB server: runs a read-only query."""
 
     port: Port = 3306
     database: Database = ""
     query: Query = "SELECT 1"
     column: Column = ""
-    tls: Annotated[bool, Meta(description="Encrypted, or not at all.")] = False
+    tls: Annotated[bool, Meta(description="Require TLS. false: never use TLS.")] = False
     ignore_tls_errors: IgnoreTlsErrors = False
     ca_cert: CaCert = ""
     client_cert: ClientCert = ""
@@ -157,7 +162,7 @@ class Mysql(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Sqlserver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="sqlserver"):
-    """A Microsoft SQL Server: does it answer a query that only reads."""
+    """A Microsoft SQL Server: runs a read-only query."""
 
     host: OptionalHost = ""
     port: Port = 1433
@@ -167,7 +172,7 @@ class Sqlserver(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     database: Database = ""
     query: Query = "SELECT 1"
     column: Column = ""
-    tls: Annotated[bool, Meta(description="Encrypted, or not at all.")] = True
+    tls: Annotated[bool, Meta(description="Require TLS. false: never use TLS.")] = True
     ignore_tls_errors: IgnoreTlsErrors = False
     ca_cert: CaCert = ""
     client_cert: ClientCert = ""
@@ -204,18 +209,19 @@ MONGODB_FORBIDDEN = frozenset({"$out", "$merge", "$where", "$function", "$accumu
 
 
 class Mongodb(DatabaseTarget, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mongodb"):
-    """A MongoDB: does it answer a command that only reads."""
+    """A MongoDB server: runs a read-only command."""
 
     port: Port = 27017
-    auth_database: Annotated[str, Meta(max_length=64, description="Where the user is kept.")] = "admin"
-    database: Annotated[str, Meta(max_length=64, description="What the command is about; empty: `admin`.")] = ""
+    auth_database: Annotated[str, Meta(max_length=64, description="Database that stores the user.")] = "admin"
+    database: Annotated[str, Meta(max_length=64, description="Database that the command runs on. Empty: `admin`.")] = ""
     command: Annotated[
-        str, Meta(min_length=2, max_length=8_192, description="One command that reads: as JSON, or its name alone.")
+        str,
+        Meta(min_length=2, max_length=8_192, description="One read-only command: JSON, or only its name."),
     ] = "ping"
     path: Annotated[
-        str, Meta(max_length=255, description="Where in the reply the value is: names and numbers parted by dots.")
+        str, Meta(max_length=255, description="Path of the value in the response: names and indexes separated by dots.")
     ] = ""
-    tls: Annotated[bool, Meta(description="Encrypted; `mongodb+srv://` says the same.")] = False
+    tls: Annotated[bool, Meta(description="Connect with TLS, like `mongodb+srv://`.")] = False
     ignore_tls_errors: IgnoreTlsErrors = False
     ca_cert: CaCert = ""
     client_cert: ClientCert = ""

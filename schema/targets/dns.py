@@ -99,11 +99,11 @@ class DnsTransport(StrEnum):
     HTTPS = "https"
 
 
-IpAddress = Annotated[str, Meta(max_length=45, description="An IP address.")]
+IpAddress = Annotated[str, Meta(max_length=45, description="IP address.")]
 
 
 class Dns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="dns"):
-    """A name: does it resolve, and to what, here and elsewhere.
+    """A DNS name: checks that it resolves, and to which records, on one or several servers.
 
     Document 002 calls `host` `domain` (with `subdomain` in front), `resolve_type` `record_type`, `expected`
     `expected_value`, `resolver_server` `nameserver`, `authoritative` `check_authoritative`, `dnssec` `check_dnssec`;
@@ -111,14 +111,17 @@ class Dns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
     """
 
     host: Host
-    resolve_type: RecordType = RecordType.A
-    resolver_server: Annotated[str, Meta(max_length=45, description="IP address; empty: the system's resolver.")] = ""
-    port: Annotated[Port | None, Meta(description="Of that server; empty: 53, over TLS 853.")] = None
-    transport: Annotated[DnsTransport, Meta(description="How it is asked; udp turns to TCP for what is too long.")] = (
-        DnsTransport.UDP
-    )
+    resolve_type: Annotated[RecordType, Meta(description="Record type to query.")] = RecordType.A
+    resolver_server: Annotated[
+        str, Meta(max_length=45, description="IP address of the name server. Empty: the system's resolver.")
+    ] = ""
+    port: Annotated[Port | None, Meta(description="Port of the name server. Default: 53, or 853 for TLS.")] = None
+    transport: Annotated[
+        DnsTransport, Meta(description="Transport of the query. `udp` falls back to TCP for long responses.")
+    ] = DnsTransport.UDP
     resolver_name: Annotated[
-        str, Meta(max_length=253, description="What its certificate must be for, over TLS; empty: its address.")
+        str,
+        Meta(max_length=253, description="Name in the certificate of the name server, for TLS. Empty: its IP address."),
     ] = ""
     resolver_url: Annotated[
         str,
@@ -126,7 +129,7 @@ class Dns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
             max_length=2_048,
             pattern=r"^([Hh][Tt][Tt][Pp][Ss]://[^\s@/?#]+(?:[/?#]\S*)?)?$",
             extra={"restricted": Restricted.PATH},
-            description="The server's address for DNS over HTTPS. Viewers are shown its scheme and host.",
+            description="URL of the name server for DNS over HTTPS. Viewers see only its scheme and host.",
         ),
     ] = ""
     ignore_tls_errors: IgnoreTlsErrors = False
@@ -135,17 +138,21 @@ class Dns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
     tls_ca: TlsCa = ""
     expected: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=512)]],
-        Meta(max_length=20, description="Values that must all be among the answers."),
+        Meta(max_length=20, description="Values that must all be in the response."),
     ] = []
-    authoritative: Annotated[
-        bool, Meta(description="Degraded unless the server answers with authority, as those of the zone do.")
-    ] = False
-    dnssec: Annotated[bool, Meta(description="Down unless the server has authenticated the answer (AD).")] = False
+    authoritative: Annotated[bool, Meta(description="Degraded unless the response is authoritative (AA).")] = False
+    dnssec: Annotated[bool, Meta(description="Down unless the server validated the response with DNSSEC (AD).")] = False
     resolvers: Annotated[
-        list[IpAddress], Meta(max_length=20, description="IP addresses of servers that should say the same.")
+        list[IpAddress],
+        Meta(max_length=20, description="IP addresses of name servers to compare, to check propagation."),
     ] = []
     propagation_threshold: Annotated[
-        float, Meta(ge=0, le=100, description="Percent of them that must; degraded from 0.7 of it.")
+        float,
+        Meta(
+            ge=0,
+            le=100,
+            description="Percent of `resolvers` that must return the same records; degraded from 0.7 of it, else down.",
+        ),
     ] = 80
     assertions: Assertions = []
 

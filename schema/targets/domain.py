@@ -11,31 +11,32 @@ Days = Annotated[int, Meta(ge=0, le=3_650)]
 
 
 class Domain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="domain"):
-    """A registered domain: how long it still is."""
+    """A registered domain: checks when it expires."""
 
     domain: Annotated[
         str,
         Meta(
             max_length=253,
             pattern=r"^[^\s./:@?#]+(\.[^\s./:@?#]+)+$(?!\n)",
-            description="As it was registered: without www or other names in front.",
+            description="Registered domain, without www or other subdomains.",
             examples=["example.org"],
         ),
     ]
-    warning_days: Annotated[Days, Meta(description="Degraded when it ends in so many days or fewer.")] = 30
-    critical_days: Annotated[Days, Meta(description="Down when it ends in so many days or fewer.")] = 7
+    warning_days: Annotated[Days, Meta(description="Degraded when the domain expires within this number of days.")] = 30
+    critical_days: Annotated[Days, Meta(description="Down when the domain expires within this number of days.")] = 7
     rdap_url: Annotated[
         str,
         Meta(
             max_length=2_048,
             pattern=r"^([Hh][Tt][Tt][Pp][Ss]?://[^\s@/?#]+(?:/[^\s?#]*)?)?$",
-            description="An RDAP server, or with .json at its end the list of them; empty: WHOIS only.",
+            description="URL of an RDAP server, or of a list of servers (ends in .json). Empty: WHOIS only.",
         ),
     ] = "https://data.iana.org/rdap/dns.json"
     whois_server: Annotated[
-        Host | None, Meta(description="Asked when RDAP does not say; it may refer to another. Null: RDAP only.")
+        Host | None,
+        Meta(description="WHOIS server, queried if RDAP returns no date; referrals are followed. null: RDAP only."),
     ] = "whois.iana.org"
-    whois_port: Port = 43
+    whois_port: Annotated[Port, Meta(description="Port of the WHOIS server.")] = 43
     assertions: Assertions = []
 
     def __post_init__(self) -> None:

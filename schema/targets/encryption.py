@@ -6,25 +6,45 @@ from msgspec import Meta
 
 from schema.field_types import Secret
 
-CaCert = Annotated[str, Meta(max_length=65_536, description="PEM; whom to trust instead of the system's authorities.")]
-ClientCert = Annotated[str, Meta(max_length=65_536, description="PEM; how we show who we are.")]
-ClientKey = Annotated[Secret, Meta(description="PEM, without a passphrase. Kept sealed; shown as ********.")]
-Pem = Annotated[
-    str, Meta(max_length=65_536, extra={"secret": True}, description="PEM. Kept sealed; shown as ********.")
+CaCert = Annotated[
+    str, Meta(max_length=65_536, description="CA certificates to trust instead of the system's, in PEM.")
 ]
-TlsCert = Annotated[Pem, Meta(description="Client certificate, and its chain.")]
-TlsKey = Annotated[Pem, Meta(description="Its private key, without a passphrase.")]
-TlsCa = Annotated[Pem, Meta(description="Authorities to trust instead of the system's.")]
-IgnoreTlsErrors = Annotated[bool, Meta(description="Take any certificate, and old TLS and ciphers.")]
+ClientCert = Annotated[str, Meta(max_length=65_536, description="Client certificate, in PEM.")]
+ClientKey = Annotated[
+    Secret,
+    Meta(
+        description="Private key of the client certificate, in PEM without a passphrase."
+        " Stored encrypted; shown as ********."
+    ),
+]
+Pem = Annotated[
+    str, Meta(max_length=65_536, extra={"secret": True}, description="PEM. Stored encrypted; shown as ********.")
+]
+TlsCert = Annotated[
+    Pem, Meta(description="Client certificate and its chain, in PEM. Stored encrypted; shown as ********.")
+]
+TlsKey = Annotated[
+    Pem,
+    Meta(
+        description="Private key of the client certificate, in PEM without a passphrase."
+        " Stored encrypted; shown as ********."
+    ),
+]
+TlsCa = Annotated[
+    Pem,
+    Meta(description="CA certificates to trust instead of the system's, in PEM. Stored encrypted; shown as ********."),
+]
+IgnoreTlsErrors = Annotated[bool, Meta(description="Accept invalid certificates, old TLS versions and weak ciphers.")]
 OptionalHost = Annotated[
     str,
     Meta(
         max_length=253,
-        description="A host name or an IP address; empty when there is a connection string.",
+        description="Host name or IP address. Empty if `connection_string` is set.",
     ),
 ]
 ConnectionString = Annotated[
-    Secret, Meta(description="All of it in one address, instead of `host` and what goes with it. Kept sealed.")
+    Secret,
+    Meta(description="Connection string, instead of `host` and its fields. Stored encrypted; shown as ********."),
 ]
 
 

@@ -16,7 +16,7 @@ StatusCodes = Annotated[
     Meta(
         max_length=11,
         pattern=r"^([1-5][0-9]{2}|[1-5][xX]{2}|[1-5][0-9]{2}-[1-5][0-9]{2})$",
-        description="One code (204), a class (2XX) or a range (200-299).",
+        description="A code (204), a class (2XX) or a range (200-299).",
     ),
 ]
 
@@ -64,9 +64,11 @@ class ClientAuth(StrEnum):
     POST = "client_secret_post"
 
 
-ProxyId = Annotated[str, Meta(max_length=64, description="The proxy that checks go through; empty: none.")]
-ResolverServer = Annotated[str, Meta(max_length=45, description="IP address; empty: the system's resolver.")]
-Username = Annotated[str, Meta(max_length=255)]
+ProxyId = Annotated[str, Meta(max_length=64, description="Id of the proxy to connect through. Empty: none.")]
+ResolverServer = Annotated[
+    str, Meta(max_length=45, description="IP address of the name server for the host. Empty: the system's resolver.")
+]
+Username = Annotated[str, Meta(max_length=255, description="User name.")]
 
 
 class HttpBasicAuth(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="basic"):
@@ -93,10 +95,10 @@ class OAuth2(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     """A token by client credentials (RFC 6749, 4.4), cached until it expires."""
 
     token_url: Url
-    client_id: Annotated[str, Meta(min_length=1, max_length=255)]
+    client_id: Annotated[str, Meta(min_length=1, max_length=255, description="Client id.")]
     client_secret: Secret
-    scopes: Annotated[str, Meta(max_length=1_024, description="Separated by spaces.")] = ""
-    client_auth: ClientAuth = ClientAuth.BASIC
+    scopes: Annotated[str, Meta(max_length=1_024, description="Scopes to request, separated by spaces.")] = ""
+    client_auth: Annotated[ClientAuth, Meta(description="How the client authenticates.")] = ClientAuth.BASIC
 
 
 class Ntlm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="method", tag="ntlm"):
@@ -104,55 +106,72 @@ class Ntlm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
 
     username: Username
     password: Secret
-    domain: Annotated[str, Meta(max_length=255)] = ""
-    workstation: Annotated[str, Meta(max_length=255)] = ""
+    domain: Annotated[str, Meta(max_length=255, description="Windows domain. Empty: none.")] = ""
+    workstation: Annotated[str, Meta(max_length=255, description="Name of the workstation to send. Empty: none.")] = ""
 
 
 class HeaderAssertion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a response header must be; an absent header fails."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=128)]
-    operator: Operator = Operator.EQUALS
-    expected: Annotated[str, Meta(max_length=2_048)]
+    name: Annotated[str, Meta(min_length=1, max_length=128, description="Name of the header.")]
+    operator: Annotated[Operator, Meta(description="How to compare.")] = Operator.EQUALS
+    expected: Annotated[
+        str, Meta(max_length=2_048, description="The value to compare with; an RE2 pattern for `matches`.")
+    ]
     compare: Compare = None
 
 
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="http"):
-    """An HTTP(S) address: its answer, its words, its speed and its certificate."""
+    """An HTTP(S) URL: checks the response, its content, its duration and the certificate."""
 
     url: Url
-    method: Method = Method.GET
+    method: Annotated[Method, Meta(description="HTTP method.")] = Method.GET
     headers: Headers = {}
     body: Body = ""
-    encoding: Annotated[Encoding | None, Meta(description="Sets the Content-Type; the body must be such.")] = None
-    accepted_statuscodes: Annotated[list[StatusCodes], Meta(min_length=1, max_length=20)] = msgspec.field(
-        default_factory=lambda: ["2XX"]
-    )
-    max_redirects: Annotated[int, Meta(ge=0, le=20, description="0 takes a redirect as the answer.")] = 10
+    encoding: Annotated[
+        Encoding | None,
+        Meta(description="Format of the body: sets the Content-Type, and the body must be valid. null: as it is."),
+    ] = None
+    accepted_statuscodes: Annotated[
+        list[StatusCodes], Meta(min_length=1, max_length=20, description="Status codes that pass.")
+    ] = msgspec.field(default_factory=lambda: ["2XX"])
+    max_redirects: Annotated[
+        int, Meta(ge=0, le=20, description="Most redirects to follow. 0: the redirect is the response.")
+    ] = 10
     ignore_tls_errors: IgnoreTlsErrors = False
     keyword: Annotated[str, Meta(max_length=1_024, description="Text the body must contain.")] = ""
     invert_keyword: Annotated[bool, Meta(description="The keyword must be absent instead.")] = False
-    regex: Annotated[str, Meta(max_length=1_024, description="RE2; the body must have a part that fits.")] = ""
-    invert_regex: Annotated[bool, Meta(description="No part may fit instead.")] = False
+    regex: Annotated[str, Meta(max_length=1_024, description="RE2 pattern that must match a part of the body.")] = ""
+    invert_regex: Annotated[bool, Meta(description="The pattern must not match instead.")] = False
     json_query: Annotated[
-        str, Meta(max_length=1_024, description="Must find something in the body; its first hit is the value.")
+        str,
+        Meta(
+            max_length=1_024,
+            description="JSON query that must match in the body. Its first match is the value for assertions.",
+        ),
     ] = ""
-    json_query_language: JsonLanguage = JsonLanguage.JSONPATH
-    header_assertions: Annotated[list[HeaderAssertion], Meta(max_length=20)] = []
-    max_body_bytes: Annotated[int, Meta(ge=1, le=1_048_576, description="How much of the body is read, unpacked.")] = (
-        1_048_576
-    )
+    json_query_language: Annotated[
+        JsonLanguage, Meta(description="Language of `json_query`: jsonpath or jmespath.")
+    ] = JsonLanguage.JSONPATH
+    header_assertions: Annotated[
+        list[HeaderAssertion], Meta(max_length=20, description="Conditions on response headers.")
+    ] = []
+    max_body_bytes: Annotated[
+        int, Meta(ge=1, le=1_048_576, description="Most bytes of the decompressed body to read.")
+    ] = 1_048_576
     auth: HttpBasicAuth | HttpBearerAuth | HttpDigestAuth | OAuth2 | Ntlm | None = None
     tls_cert: TlsCert = ""
     tls_key: TlsKey = ""
     tls_ca: TlsCa = ""
-    ip_family: IpFamily = IpFamily.ANY
+    ip_family: Annotated[IpFamily, Meta(description="IP addresses to use: any, 4 or 6.")] = IpFamily.ANY
     resolver_server: ResolverServer = ""
-    resolver_port: Port = 53
+    resolver_port: Annotated[Port, Meta(description="Port of the name server.")] = 53
     proxy_id: ProxyId = ""
     degraded_after: Annotated[
-        float | None, Meta(description="Seconds after which a passing answer counts as degraded.")
+        float | None, Meta(description="Degraded when the check takes longer than this, in seconds. null: never.")
     ] = None
-    check_cert_expiry: Annotated[bool, Meta(description="Degraded when the certificate ends soon.")] = False
-    cert_warning_days: Annotated[int, Meta(ge=1, le=398)] = 14
+    check_cert_expiry: Annotated[
+        bool, Meta(description="Degraded when the certificate expires within `cert_warning_days`.")
+    ] = False
+    cert_warning_days: Annotated[int, Meta(ge=1, le=398, description="Days before the expiry.")] = 14
     assertions: Assertions = []

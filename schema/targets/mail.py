@@ -31,13 +31,13 @@ EmailAddress = Annotated[
     Meta(
         max_length=254,
         pattern=r"^([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)?$",
-        description="A mail address.",
+        description="E-mail address.",
     ),
 ]
 
 
 class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mail"):
-    """A mail server: does it greet, encrypt, let a user in, and take a message.
+    """A mail server: checks the greeting, TLS, a login and a test message.
 
     Document 002 calls `host` `hostname`; its `use_ssl` is `security: tls`, its `use_tls` `security: starttls`. The
     other names (`protocol port username password test_send from_email to_email subject message resolve_mx`) are its
@@ -45,27 +45,31 @@ class Mail(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     """
 
     host: Host
-    protocol: MailProtocol
-    port: Annotated[Port | None, Meta(description="Empty: the usual one of the protocol and its security.")] = None
-    security: Annotated[MailSecurity, Meta(description="When TLS begins: never, on request, or at once.")] = (
+    protocol: Annotated[MailProtocol, Meta(description="Protocol: smtp, imap or pop3.")]
+    port: Annotated[Port | None, Meta(description="Port. Default: the usual port for the protocol and `security`.")] = (
+        None
+    )
+    security: Annotated[MailSecurity, Meta(description="Encryption: none, starttls, or tls from the start.")] = (
         MailSecurity.NONE
     )
     ignore_tls_errors: IgnoreTlsErrors = False
     tls_cert: TlsCert = ""
     tls_key: TlsKey = ""
     tls_ca: TlsCa = ""
-    username: Annotated[str, Meta(max_length=255, description="Log in as this user; empty: don't.")] = ""
+    username: Annotated[str, Meta(max_length=255, description="User to log in as. Empty: no login.")] = ""
     password: Secret = ""
     test_send: Annotated[bool, Meta(description="Send a message with every check; smtp only.")] = False
-    from_email: Annotated[EmailAddress, Meta(description="Sender of that message.")] = ""
-    to_email: Annotated[EmailAddress, Meta(description="Its recipient.")] = ""
-    subject: Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", description="Its subject.")] = (
-        "Watchkeeper test"
+    from_email: Annotated[EmailAddress, Meta(description="Sender of the test message.")] = ""
+    to_email: Annotated[EmailAddress, Meta(description="Recipient of the test message.")] = ""
+    subject: Annotated[
+        str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", description="Subject of the test message.")
+    ] = "Watchkeeper test"
+    message: Annotated[str, Meta(max_length=10_000, description="Text of the test message.")] = (
+        "A check of this mail server."
     )
-    message: Annotated[str, Meta(max_length=10_000, description="Its text.")] = "A check of this mail server."
-    resolve_mx: Annotated[bool, Meta(description="The host is a domain: ask where its mail goes, and look there.")] = (
-        False
-    )
+    resolve_mx: Annotated[
+        bool, Meta(description="Treat `host` as a domain, and check its mail server (MX); smtp only.")
+    ] = False
     assertions: Assertions = []
 
     def __post_init__(self) -> None:

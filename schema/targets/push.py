@@ -9,17 +9,17 @@ Token = Annotated[
     Meta(
         pattern=r"^([A-Za-z0-9_-]{16,64}|\*{8})?$(?!\n)",
         extra={"secret": True},
-        description="Part of the push address: whoever has it can report. Made when empty; shown when it is made, and"
-        " to admins who ask for it. Kept sealed, shown as ********.",
+        description="Token in the push URL: anyone who has it can report. Generated if empty. Shown once, and to admins"
+        " on request. Stored encrypted; otherwise shown as ********.",
     ),
 ]
 
 
 class Push(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="push"):
-    """A job or a service that reports to us; silence beyond its schedule is a failure."""
+    """A job or service that reports to Watchkeeper; a missing report is a failure."""
 
     token: Token = ""
     grace: Annotated[
         Annotated[int, Meta(ge=1, le=2_678_400)] | None,
-        Meta(description="Seconds a report may be late, and a started run may take. Default: a tenth of the interval."),
+        Meta(description="Seconds that a report may be late, or a started run may take. Default: interval / 10."),
     ] = None

@@ -11,7 +11,7 @@ from schema.targets.encryption import CaCert, ClientCert, ClientKey, IgnoreTlsEr
 
 
 class Ssh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ssh"):
-    """An SSH server: does it greet, show the right key, and let us in."""
+    """An SSH server: checks the greeting, the host key and a login."""
 
     host: Host
     port: Port = 22
@@ -20,12 +20,18 @@ class Ssh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
         Meta(
             max_length=51,
             pattern=r"^(SHA256:[A-Za-z0-9+/]{43})?$",
-            description="Of the host key, as `ssh-keygen -l` prints it; empty: any key.",
+            description="SHA-256 fingerprint of the host key, as `ssh-keygen -l` prints it. Empty: any key.",
         ),
     ] = ""
-    username: Annotated[str, Meta(max_length=255, description="Log in as this user; empty: don't.")] = ""
+    username: Annotated[str, Meta(max_length=255, description="User to log in as. Empty: no login.")] = ""
     password: Secret = ""
-    private_key: Annotated[Secret, Meta(description="OpenSSH or PEM, without a passphrase.")] = ""
+    private_key: Annotated[
+        Secret,
+        Meta(
+            description="Private key in OpenSSH or PEM format, without a passphrase."
+            " Stored encrypted; shown as ********."
+        ),
+    ] = ""
     assertions: Assertions = []
 
     def __post_init__(self) -> None:
@@ -34,14 +40,24 @@ class Ssh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fie
 
 
 class Ntp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ntp"):
-    """A time server: does it answer, know the time itself, and agree with this machine."""
+    """A time server: checks that it responds, is synchronized, and differs little from this machine."""
 
     host: Host
     port: Port = 123
     max_offset: (
-        Annotated[float, Meta(gt=0, le=86_400_000, description="Milliseconds its clock and ours may differ by.")] | None
+        Annotated[
+            float,
+            Meta(
+                gt=0,
+                le=86_400_000,
+                description="Largest difference between the server's clock and ours, in milliseconds. null: any.",
+            ),
+        ]
+        | None
     ) = None
-    otherwise: Annotated[FailureStatus, Meta(description="When they differ by more.")] = FailureStatus.DEGRADED
+    failure_status: Annotated[
+        FailureStatus, Meta(description="Status when they differ by more: `degraded` or `down`.")
+    ] = FailureStatus.DEGRADED
     assertions: Assertions = []
 
 
@@ -62,23 +78,31 @@ class LdapScope(StrEnum):
 
 
 class Ldap(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="ldap"):
-    """A directory: does it answer, let a user bind, and find what it should."""
+    """An LDAP directory: checks a bind, and that a search finds an entry."""
 
     host: Host
     port: Port = 389
-    security: LdapSecurity = LdapSecurity.NONE
+    security: Annotated[LdapSecurity, Meta(description="Encryption: none, starttls, or tls from the start.")] = (
+        LdapSecurity.NONE
+    )
     ca_cert: CaCert = ""
     client_cert: ClientCert = ""
     client_key: ClientKey = ""
     ignore_tls_errors: IgnoreTlsErrors = False
-    bind_dn: Annotated[str, Meta(max_length=1_024, description="Who asks; empty: nobody.")] = ""
+    bind_dn: Annotated[str, Meta(max_length=1_024, description="DN to bind as. Empty: an anonymous bind.")] = ""
     password: Secret = ""
-    base: Annotated[str, Meta(max_length=1_024, description="Where a search begins; empty: the root.")] = ""
-    scope: LdapScope = LdapScope.SUB
-    filter: Annotated[str, Meta(max_length=2_048, description="What to look for (RFC 4515); empty: no search.")] = ""
+    base: Annotated[str, Meta(max_length=1_024, description="Base DN of the search. Empty: the root.")] = ""
+    scope: Annotated[LdapScope, Meta(description="Scope of the search: base, one (level) or sub (tree).")] = (
+        LdapScope.SUB
+    )
+    filter: Annotated[str, Meta(max_length=2_048, description="Search filter (RFC 4515). Empty: no search.")] = ""
     attribute: Annotated[
         str,
-        Meta(max_length=128, pattern=r"^([A-Za-z0-9][A-Za-z0-9.;-]*)?$", description="Whose first value counts."),
+        Meta(
+            max_length=128,
+            pattern=r"^([A-Za-z0-9][A-Za-z0-9.;-]*)?$",
+            description="Attribute whose first value is the value for assertions.",
+        ),
     ] = ""
     assertions: Assertions = []
 
@@ -127,21 +151,26 @@ class SnmpPrivacy(StrEnum):
 
 
 class Snmp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="snmp"):
-    """A device: does it answer SNMP, and what does it say of one object."""
+    """A device: reads one object over SNMP."""
 
     host: Host
     port: Port = 161
-    version: SnmpVersion = SnmpVersion.V2C
+    version: Annotated[SnmpVersion, Meta(description="SNMP version: 1, 2c or 3.")] = SnmpVersion.V2C
     oid: Annotated[
-        str, Meta(max_length=512, pattern=r"^\.?[0-2](\.[0-9]+){1,127}$", description="The object, in numbers.")
+        str, Meta(max_length=512, pattern=r"^\.?[0-2](\.[0-9]+){1,127}$", description="OID of the object, in numbers.")
     ]
-    community: Annotated[Secret, Meta(description="Of versions 1 and 2c.")] = "public"
-    username: Annotated[str, Meta(max_length=32, description="Of version 3.")] = ""
-    auth_protocol: SnmpAuth = SnmpAuth.NONE
+    community: Annotated[
+        Secret,
+        Meta(description="Community, for versions 1 and 2c. Stored encrypted; shown as ********."),
+    ] = "public"
+    username: Annotated[str, Meta(max_length=32, description="User name, for version 3.")] = ""
+    auth_protocol: Annotated[SnmpAuth, Meta(description="Authentication protocol, for version 3.")] = SnmpAuth.NONE
     auth_password: Secret = ""
-    priv_protocol: SnmpPrivacy = SnmpPrivacy.NONE
+    priv_protocol: Annotated[SnmpPrivacy, Meta(description="Encryption protocol, for version 3.")] = SnmpPrivacy.NONE
     priv_password: Secret = ""
-    context: Annotated[str, Meta(max_length=64, description="Of version 3; most devices have only the empty one.")] = ""
+    context: Annotated[
+        str, Meta(max_length=64, description="Context, for version 3. Most devices have only the empty one.")
+    ] = ""
     assertions: Assertions = []
 
     def __post_init__(self) -> None:
@@ -155,26 +184,28 @@ class Snmp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
 
 
 class Grpc(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="grpc"):
-    """A gRPC server: does it say that it serves, or what does a method of it reply."""
+    """A gRPC server: checks its health service, or the response of a method."""
 
     host: Host
     port: Port
-    tls: bool = False
+    tls: Annotated[bool, Meta(description="Connect with TLS.")] = False
     ca_cert: CaCert = ""
     client_cert: ClientCert = ""
     client_key: ClientKey = ""
     ignore_tls_errors: IgnoreTlsErrors = False
-    service: Annotated[str, Meta(max_length=255, description="Whose health; empty: the server's as a whole.")] = ""
+    service: Annotated[
+        str, Meta(max_length=255, description="Service whose health is checked. Empty: the whole server.")
+    ] = ""
     method: Annotated[
         str,
         Meta(
             max_length=512,
             pattern=r"^([A-Za-z_][A-Za-z0-9_.]*/[A-Za-z_][A-Za-z0-9_]*)?$",
-            description="`package.Service/Method` to call instead; the server must offer reflection.",
+            description="Method to call instead, as `package.Service/Method`. The server must support reflection.",
         ),
     ] = ""
-    body: Annotated[Body, Meta(description="The request, as JSON. Not shown to viewers.")] = ""
-    keyword: Annotated[str, Meta(max_length=1_024, description="Text the reply's JSON must contain.")] = ""
+    body: Annotated[Body, Meta(description="Request of the method, as JSON. Not shown to viewers.")] = ""
+    keyword: Annotated[str, Meta(max_length=1_024, description="Text that the response, as JSON, must contain.")] = ""
     invert_keyword: Annotated[bool, Meta(description="The keyword must be absent instead.")] = False
     assertions: Assertions = []
 
@@ -184,20 +215,20 @@ class Grpc(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
 
 
 class Docker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="docker"):
-    """A container: does it run, and is it healthy."""
+    """A container: checks that it runs and is healthy."""
 
     container: Annotated[
-        str, Meta(max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Its name or id.")
+        str, Meta(max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name or id of the container.")
     ]
     daemon: Annotated[
         str,
         Meta(
             max_length=512,
             pattern=r"^(unix:///[^\s?#]+|tcp://([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})$",
-            description="Where the Docker Engine listens, as in `DOCKER_HOST`.",
+            description="Address of the Docker Engine, as in `DOCKER_HOST`.",
         ),
     ] = "unix:///var/run/docker.sock"
-    tls: Annotated[bool, Meta(description="Of `tcp://`.")] = False
+    tls: Annotated[bool, Meta(description="Connect with TLS, for `tcp://`.")] = False
     ca_cert: CaCert = ""
     client_cert: ClientCert = ""
     client_key: ClientKey = ""
@@ -212,9 +243,9 @@ class Docker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
 
 class Steam(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="steam"):
-    """A game server: does it answer a Steam server query, and how many play."""
+    """A game server: checks a Steam server query, and reads the number of players."""
 
     host: Host
-    port: Annotated[Port, Meta(description="Its query port; often the game's own, or one more.")] = 27_015
-    map: Annotated[str, Meta(max_length=128, description="The map that must be played; empty: any.")] = ""
+    port: Annotated[Port, Meta(description="Query port: often the port of the game, or one higher.")] = 27_015
+    map: Annotated[str, Meta(max_length=128, description="Map that must be running. Empty: any.")] = ""
     assertions: Assertions = []

@@ -12,21 +12,27 @@ from schema.targets.http import Method, ProxyId, Username
 
 
 class Website(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="website"):
-    """A page: one status is right, and what its words lack or have too much of is a warning."""
+    """A web page: checks its status code and its content."""
 
     url: Url
-    expected_status: Annotated[int, Meta(ge=100, le=599, description="The one status that is right.")] = 200
-    method: Method = Method.GET
+    expected_status: Annotated[int, Meta(ge=100, le=599, description="Status code that passes.")] = 200
+    method: Annotated[Method, Meta(description="HTTP method.")] = Method.GET
     headers: Headers = {}
     body: Body = ""
-    auth_username: Annotated[Username, Meta(description="Basic authentication; empty: none.")] = ""
+    auth_username: Annotated[Username, Meta(description="User name for Basic authentication. Empty: none.")] = ""
     auth_password: Secret = ""
-    verify_ssl: Annotated[bool, Meta(description="An invalid certificate is an error.")] = True
+    verify_ssl: Annotated[bool, Meta(description="An invalid certificate is a failure.")] = True
     tls_cert: TlsCert = ""
     tls_key: TlsKey = ""
     tls_ca: TlsCa = ""
-    follow_redirects: Annotated[bool, Meta(description="Up to ten; false takes a redirect as the answer.")] = True
-    expected_content: Annotated[str, Meta(max_length=1_024, description="Text the page must contain.")] = ""
-    unexpected_content: Annotated[str, Meta(max_length=1_024, description="Text the page must not contain.")] = ""
+    follow_redirects: Annotated[
+        bool, Meta(description="Follow up to ten redirects. false: the redirect is the response.")
+    ] = True
+    expected_content: Annotated[
+        str, Meta(max_length=1_024, description="Text that the page should contain; degraded without it.")
+    ] = ""
+    unexpected_content: Annotated[
+        str, Meta(max_length=1_024, description="Text that the page should not contain; degraded with it.")
+    ] = ""
     proxy_id: ProxyId = ""
     assertions: Assertions = []

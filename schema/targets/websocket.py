@@ -16,7 +16,7 @@ WebSocketUrl = Annotated[
         max_length=2_048,
         pattern=r"^[Ww][Ss][Ss]?://[^\s@/?#]+(?:[/?#]\S*)?$",
         extra={"restricted": Restricted.QUERY},
-        description="A ws or wss address without credentials in it. Viewers are not shown its query.",
+        description="A ws or wss URL without credentials. Viewers don't see its query.",
         examples=["wss://example.org/live"],
     ),
 ]
@@ -26,13 +26,19 @@ Token = Annotated[
 
 
 class WebSocket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="websocket"):
-    """A WebSocket: does it open, and does it say what it should."""
+    """A WebSocket: checks that it opens, and which messages it sends."""
 
     url: WebSocketUrl
     headers: Headers = {}
-    subprotocol: Annotated[Token, Meta(description="The server must choose it.")] = ""
-    send: Annotated[Body, Meta(description="A text message to send once it is open.")] = ""
-    expect: Annotated[str, Meta(max_length=1_024, description="Text that one of the messages must contain.")] = ""
+    subprotocol: Annotated[
+        Token, Meta(description="Subprotocol that the server must select. Empty: none. Not shown to viewers.")
+    ] = ""
+    send: Annotated[
+        Body, Meta(description="Text message to send after the connection is open. Not shown to viewers.")
+    ] = ""
+    expect: Annotated[
+        str, Meta(max_length=1_024, description="Text that one of the received messages must contain.")
+    ] = ""
     ignore_tls_errors: IgnoreTlsErrors = False
     tls_cert: TlsCert = ""
     tls_key: TlsKey = ""

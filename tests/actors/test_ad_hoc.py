@@ -28,7 +28,7 @@ async def tools(queue):
 
 async def answered(tools, **changes) -> CheckOutcome:
     sealed = sealing.encrypt_secrets(Tcp(host="127.0.0.1", port=9))
-    job = AdHocProbe(**{"type": "tcp", "sealed": sealed, "timeout_ms": 2_000, "token": "t", **changes})
+    job = AdHocProbe(**{"type": "tcp", "encrypted_target": sealed, "timeout_ms": 2_000, "token": "t", **changes})
     await ad_hoc.run(job, tools)
     return msgspec.json.decode(await queue.wait_for_reply("t", 1) or b"", type=CheckOutcome)
 
@@ -42,9 +42,9 @@ async def test_what_was_seen_is_told_to_whoever_waits(tools):
     "changes",
     [
         {"type": "telepathy"},
-        {"sealed": '{"type":"tcp","host":"a"}'},
+        {"encrypted_target": '{"type":"tcp","host":"a"}'},
         {"proxy": f'{{"protocol":"http","host":"a","port":1,"password":"{SEALED_ELSEWHERE}"}}'},
-        {"type": "redis", "sealed": f'{{"type":"redis","host":"a","password":"{SEALED_ELSEWHERE}"}}'},
+        {"type": "redis", "encrypted_target": f'{{"type":"redis","host":"a","password":"{SEALED_ELSEWHERE}"}}'},
     ],
 )
 async def test_what_a_worker_can_not_read_is_unknown(tools, changes):
@@ -59,7 +59,7 @@ async def test_it_goes_through_the_proxy_that_came_along(tools, microsocks):
     )
     async with serving(answering()) as target:
         seen = Http(url=target.url(), proxy_id="some")
-        changes = {"type": "http", "sealed": sealing.encrypt_secrets(seen)}
+        changes = {"type": "http", "encrypted_target": sealing.encrypt_secrets(seen)}
         through = await answered(tools, **changes, proxy=sealing.encrypt_secrets(proxy))
         without = await answered(tools, **changes)
     assert (through.status, len(target.heads)) == (Status.UP, 1)

@@ -10,7 +10,8 @@ from actors.senders import DeliveryError
 from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.store.alerting.channels import ChannelWithSecrets
 from app.store.alerting.delivery_claims import DeliveryClaim
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
+from schema.deliveries import ReasonCode
 from schema.events import Event, EventKind
 from tests.make import NOW_MS, webhook
 
@@ -62,7 +63,11 @@ def test_all_that_one_message_told_wait_together():
 def test_what_was_refused_with_others_is_told_without_the_carrier_and_not_for_ever():
     refused = DeliveryError("answered 400", permanent=True)
     results = attempt_results(claimed("c", merged=(claimed("a", attempts=5), claimed("b"))), refused, TIMING, DAY_S)
-    assert [(one.id, one.state) for one in results] == [("c", "dead"), ("a", "dead"), ("b", "pending")]
+    assert [(one.id, one.state, one.reason_code) for one in results] == [
+        ("c", "dead", ReasonCode.REJECTED),
+        ("a", "dead", ReasonCode.REJECTED),
+        ("b", "pending", None),
+    ]
     assert (results[2].got_response, results[2].in_digest, results[2].next_attempt_ms > NOW_MS) == (True, True, True)
     barred = DeliveryError("answered 401", permanent=True, channel_level=True)
     assert {one.state for one in attempt_results(GROUP, barred, TIMING, DAY_S)} == {"dead"}
@@ -96,6 +101,7 @@ def test_what_a_failure_says_about_its_channel(failed, answer):
 def test_a_try_that_fails_when_it_is_too_old_was_the_last():
     (result,) = attempt_results(claimed(age_from_ms=NOW_MS - 3_600_001), DeliveryError("answered 500"), TIMING, 3_600)
     assert (result.state, result.error) == ("dead", "gave up after 1 h: answered 500")
+    assert result.reason_code is ReasonCode.EXPIRED
 
 
 def test_a_channel_may_ask_for_time_but_not_for_silence():
@@ -105,7 +111,7 @@ def test_a_channel_may_ask_for_time_but_not_for_silence():
 
 def test_a_test_is_tried_once_and_says_nothing_about_the_channel():
     (result,) = attempt_results(claimed(kind=EventKind.TEST), DeliveryError("answered 500"), TIMING, DAY_S)
-    assert (result.state, result.outcome) == ("dead", None)
+    assert (result.state, result.outcome, result.reason_code) == ("dead", None, ReasonCode.TEST_FAILED)
 
 
 def test_what_failed_while_we_stood_still_says_nothing_of_the_channel_and_goes_again():

@@ -73,7 +73,7 @@ def test_every_provider_is_in_the_corpus() -> None:
 
 @pytest.mark.parametrize("name", USERS)
 async def test_nobody_reaches_what_is_not_public_when_the_policy_says_so(kit: Kit, name: str) -> None:
-    follow(kit, private=False)
+    follow(kit, allow_private=False)
     async with serving(answering()) as target:
         hosts = [*EVERYWHERE, *DISGUISED, *DISGUISED_METADATA]
         assert await not_refused(USERS[name], kit, hosts, target.port) == {}
@@ -95,7 +95,7 @@ async def test_nobody_reaches_a_network_that_is_denied(kit: Kit, name: str) -> N
 @pytest.mark.parametrize("name", NUMBERS_ONLY)
 async def test_name_servers_are_held_to_the_same_policy(kit: Kit, name: str) -> None:
     assert await not_refused(NUMBERS_ONLY[name], kit, METADATA) == {}
-    follow(kit, private=False)
+    follow(kit, allow_private=False)
     assert await not_refused(NUMBERS_ONLY[name], kit, EVERYWHERE) == {}
 
 
@@ -106,7 +106,7 @@ async def test_a_name_that_turns_round_between_two_looks_gains_nothing(settings:
         serving(answering()) as target,
         opened(settings, Resolver(lambda _: (next(looks, "127.0.0.1"),), cache_s=0)) as kit,
     ):
-        follow(kit, private=False)
+        follow(kit, allow_private=False)
         await USERS[name](kit, "turncoat.example", target.port)
         assert is_refused(await USERS[name](kit, "turncoat.example", target.port))
     assert target.heads == []
@@ -127,7 +127,7 @@ async def test_a_fault_of_ours_in_a_lookup_is_never_the_servers(settings: Settin
 @pytest.mark.parametrize("kind", [Http, Website])
 @pytest.mark.parametrize("host", [*METADATA, "127.0.0.2", "[::1]", "0x7f.2", "10.0.0.1"])
 async def test_a_redirect_leads_to_the_same_door(kit: Kit, kind: type, host: str) -> None:
-    follow(kit, private=False, allow=["127.0.0.1"])
+    follow(kit, allow_private=False, allow=["127.0.0.1"])
     there = f"[{host}]" if ":" in host and not host.startswith("[") else host
     async with serving(redirecting(f"http://{there}:9/")) as target:
         assert is_refused(await seen(kit, kind(url=target.url())))
@@ -165,8 +165,8 @@ def test_an_address_is_of_the_web_and_holds_no_credentials(kind: type, field: st
 
 
 async def test_each_use_has_a_policy_of_its_own(kit: Kit) -> None:
-    kit.telling.egress_by_setting()["egress.webhooks"].use_policy(EgressPolicy(private=False))
-    kit.watching.egress_by_setting()["egress.oauth"].use_policy(EgressPolicy(private=False))
+    kit.telling.egress_by_setting()["egress.webhooks"].use_policy(EgressPolicy(allow_private=False))
+    kit.watching.egress_by_setting()["egress.oauth"].use_policy(EgressPolicy(allow_private=False))
     async with serving(answering()) as target:
         said = {name: await USERS[name](kit, "127.0.0.1", target.port) for name in ("http", "oauth", "webhook", "ntfy")}
     assert {name: is_refused(words) for name, words in said.items()} == {
@@ -178,7 +178,7 @@ async def test_each_use_has_a_policy_of_its_own(kit: Kit) -> None:
 
 
 async def test_on_the_way_to_a_token_a_proxy_is_reached_by_the_policy_of_checks(kit: Kit) -> None:
-    kit.watching.egress_by_setting()["egress.oauth"].use_policy(EgressPolicy(private=False))
+    kit.watching.egress_by_setting()["egress.oauth"].use_policy(EgressPolicy(allow_private=False))
     auth = OAuth2(token_url="http://93.184.215.14/", client_id="c", client_secret="s")
     proxy = ProxyConfig(protocol=ProxyProtocol.SOCKS5, host="127.0.0.1", port=PORT)
     words = await seen(kit, Http(url="http://93.184.215.14/", auth=auth, proxy_id="some"), proxy=proxy)
@@ -188,12 +188,16 @@ async def test_on_the_way_to_a_token_a_proxy_is_reached_by_the_policy_of_checks(
 @pytest.mark.parametrize(
     ("policy", "reached", "refused"),
     [
-        ({"private": False, "allow": ["10.0.0.0/8"]}, ["10.1.2.3", "::ffff:10.1.2.3"], ["192.168.0.1", "127.0.0.1"]),
+        (
+            {"allow_private": False, "allow": ["10.0.0.0/8"]},
+            ["10.1.2.3", "::ffff:10.1.2.3"],
+            ["192.168.0.1", "127.0.0.1"],
+        ),
         ({"deny": ["0.0.0.0/0"], "allow": ["10.1.0.0/16"]}, ["10.1.2.3"], ["10.2.0.1", "93.184.215.14"]),
         ({"deny": ["10.0.0.0/8"], "allow": ["10.0.0.0/8"]}, ["192.168.0.1"], ["10.0.0.1"]),
         ({"allow": ["169.254.169.254"]}, ["169.254.169.254"], ["169.254.170.2"]),
         ({"allow": ["169.254.0.0/16", "::/0"]}, ["169.254.7.7"], ["169.254.169.254", "::ffff:169.254.169.254"]),
-        ({"private": False, "allow": ["::/0"]}, ["fd00::1"], ["::ffff:10.0.0.1", "64:ff9b::a00:1"]),
+        ({"allow_private": False, "allow": ["::/0"]}, ["fd00::1"], ["::ffff:10.0.0.1", "64:ff9b::a00:1"]),
     ],
 )
 def test_the_narrowest_network_decides(

@@ -20,7 +20,7 @@ def door():
 
 
 async def test_every_use_of_the_network_has_its_door(database):
-    watching, telling = await probes.open_probe_context(database), await senders.open_context(database)
+    watching, telling = await probes.open_probe_context(database), senders.make_context()
     doors = watching.egress_by_setting() | telling.egress_by_setting()
     assert set(doors) == {key for key in CATALOGUE if key.startswith("egress.")}
     assert len({id(one) for one in doors.values()}) == len(doors)
@@ -40,7 +40,7 @@ async def test_a_policy_that_is_set_holds_from_then_on(store, door):
 
 async def test_a_change_reaches_a_running_worker_by_itself(store, door):
     following = asyncio.create_task(EgressReload({"egress.checks": door}).run())
-    await settings.update("egress.checks", SettingPatch(value={"private": False}))
+    await settings.update("egress.checks", SettingPatch(value={"allow_private": False}))
     async with asyncio.timeout(10):
         while not refuses(door, "127.0.0.1"):
             await asyncio.sleep(0.02)

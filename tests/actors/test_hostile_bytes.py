@@ -31,7 +31,7 @@ ENDS = (b"\r\n\r\n", b'"}')
 TIMEOUT_MS = 150
 MESSAGE, DETAIL_BYTES = 500, 64_000
 WHOLE = (-(2**63), 2**63 - 1)
-DIFFERS = [{"on": "value", "operator": "!=", "expected": "needle"}]  # so that the value is read, and shown
+DIFFERS = [{"type": "value", "operator": "!=", "expected": "needle"}]  # so that the value is read, and shown
 SIGNED: dict[str, Any] = {"username": "me", "password": "a secret"}
 HTTP = (b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 500 ", b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 302 Found\r\nLocation: ")
 ENDED = b'HTTP/1.1 200 OK\r\n\r\n{"events": [{"eventAction": "expiration", "eventDate": "2001-01-01"}], "status": ["'

@@ -78,7 +78,7 @@ async def hour(store, clock, well, free_port) -> AsyncIterator[Hour]:
     ids = [(await channels.create(make.channel(hook))).id for hook in hooks]
     changed = await monitors.create(make.monitor(notification_channel_ids=ids))
     known = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
-    tools = await senders.open_context(store)
+    tools = senders.make_context()
     desk = Notifier(tools, "https://watch.example", timeout_s=0.2)
     yield Hour(desk, clock, known)
     await desk.close(5)
@@ -140,7 +140,7 @@ async def test_an_outage_that_ends_meanwhile_is_one_message(hour, well, free_por
             sick = await stack.enter_async_context(receiving(port=free_port))
         await hour.passes(1_200)
         assert told(sick) == ["monitor.up"]
-        assert [one["error"] for one in await rows("state = 'suppressed'")] == ["told together with the recovery"]
+        assert [one["reason_code"] for one in await rows("state = 'suppressed'")] == ["collapsed_into_recovery"]
 
 
 async def test_what_never_works_is_a_dead_letter_with_its_reason(hour, well, free_port):

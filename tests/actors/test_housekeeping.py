@@ -7,16 +7,11 @@ from structlog.testing import capture_logs
 
 from actors import housekeeping
 from app import db, queue as queues, tasks
-from app.security.secrets import sealing
 from app.store.history.retention import RetentionPeriods
 from app.store.identity import login_failures
 from app.store.system import checkpoints
 from app.store.tables.rollups import HOURLY, rollup_key
-from app.store.transactions import monitors
-from schema.field_types import MASK
 from schema.login_attempts import CredentialKind, LoginAttempt
-from schema.targets import Push
-from tests import make
 from tests.app.store import past
 from tests.app.store.past import DAY, HOUR, START
 
@@ -43,21 +38,7 @@ async def test_a_round_rolls_prunes_and_forgets(store):
         await housekeeping.run_once(START + 20 * HOUR, RetentionPeriods(heartbeat_days=0))
     assert await checkpoints.get(checkpoints.ROLLED) == START + 19 * HOUR
     assert [row["series"] for row in await db.rows("SELECT DISTINCT id >> 41 AS series FROM heartbeats")] == [1]
-    assert [(line["event"], line["hours"], line["series_forgotten"]) for line in logs] == [("housekeeping.done", 19, 1)]
-
-
-async def test_a_round_seals_push_tokens_that_an_older_version_stored_open(store):
-    sealing.prepare(store)
-    added = (await monitors.create(make.monitor(Push(token="a-token-of-an-older-version", grace=7)))).monitor
-    plain = '{"type":"push","token":"a-token-of-an-older-version","grace":7}'
-    await db.rows("UPDATE monitors SET config = ?2 WHERE id = ?1", added.id, plain)
-    assert (await monitors.get(added.id)).config == Push(token=MASK, grace=7)
-    for _ in range(2):
-        await housekeeping.run_once(START)
-    (row,) = await db.rows("SELECT config, version FROM monitors")
-    assert "older" not in row["config"]
-    assert (await monitors.get_push_token(added.id), row["version"]) == ("a-token-of-an-older-version", 1)
-    assert (await monitors.find_by_push_token("a-token-of-an-older-version")) is not None
+    assert [(line["event"], line["hours"], line["series_purged"]) for line in logs] == [("housekeeping.done", 19, 1)]
 
 
 async def test_a_round_without_work_says_nothing(store):
@@ -88,7 +69,7 @@ async def test_what_redis_refuses_is_put_off_until_the_next_round(store, setting
     with capture_logs() as logs:
         await housekeeping._run_round("me")
     await queues.stop()
-    assert [line["event"] for line in logs] == ["housekeeping.put_off"]
+    assert [line["event"] for line in logs] == ["housekeeping.retry"]
     assert await checkpoints.get(checkpoints.ROLLED) == 0
 
 
@@ -99,7 +80,7 @@ async def test_a_bug_of_ours_is_told_with_its_traceback_and_takes_nothing_down(s
     await db.rows("INSERT INTO rollups (id, data) VALUES (?1, ?2)", rollup_key(1, HOURLY, START), unreadable)
     with capture_logs() as logs:
         await housekeeping._run_round("me")
-    assert [(line["event"], line["log_level"]) for line in logs] == [("housekeeping.failed", "error")]
+    assert [(line["event"], line["log_level"]) for line in logs] == [("housekeeping.crashed", "error")]
 
 
 async def test_failed_attempts_that_count_for_nothing_any_more_are_forgotten_in_every_round(store):

@@ -20,7 +20,7 @@ from tests.receiver import Order, receiving
 @pytest.fixture
 async def desk(store, queue):
     sealing.prepare(store)
-    tools = await senders.open_context(store)
+    tools = senders.make_context()
     desk = Notifier(tools, "https://watch.example")
     yield desk
     await desk.close(5)
@@ -113,7 +113,7 @@ async def test_a_delivery_of_a_deleted_channel_is_gone_with_it(desk):
 
 
 async def test_two_workers_with_the_same_job_send_each_message_once(store, desk):
-    tools = await senders.open_context(store)
+    tools = senders.make_context()
     other = Notifier(tools, "https://watch.example")
     async with receiving() as receiver:
         job = await owed(receiver.url, flips=5)
@@ -164,7 +164,7 @@ async def test_many_at_once_are_one_burst_and_one_message(desk):
     async with receiving() as receiver:
         job = await owed(receiver.url, flips=1)
         told = [await another(job.channel_id) for _ in range(4)]
-        await db.rows("UPDATE channels SET rules = ?1", '{"grouping":{"burst":2,"within":1}}')
+        await db.rows("UPDATE channels SET rules = ?1", '{"grouping":{"max_immediate":2,"window":1}}')
         await desk.admit(NotifyBatch(job.channel_id, [*job.deliveries, *told]))
         await settled(2, "sent")
         async with asyncio.timeout(20):

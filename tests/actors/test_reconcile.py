@@ -123,7 +123,7 @@ async def test_an_emptied_redis_costs_no_delivery(plan):
     await Reconciler().sweep_deliveries()
     assert [job.deliveries for job in await jobs_of(NotifyBatch)] == list(absorbed.deliveries.values())
     assert REGISTRY.get_sample_value("watchkeeper_deliveries_open") == 1
-    assert 60 <= (REGISTRY.get_sample_value("watchkeeper_delivery_oldest_seconds") or 0) < 600
+    assert 60 <= (REGISTRY.get_sample_value("watchkeeper_delivery_oldest_age_seconds") or 0) < 600
 
 
 async def test_channels_that_rest_and_that_are_paused_are_counted(plan):
@@ -131,8 +131,8 @@ async def test_channels_that_rest_and_that_are_paused_are_counted(plan):
         channel = await channels.create(make.channel())
         await db.rows(f"UPDATE channels SET {columns} WHERE id = ?2", clock.now_ms() + 60_000, channel.id)
     await Reconciler().sweep_deliveries()
-    assert REGISTRY.get_sample_value("watchkeeper_channels_resting") == 1
-    assert REGISTRY.get_sample_value("watchkeeper_channels_paused") == 1
+    assert REGISTRY.get_sample_value("watchkeeper_channels_circuit_open") == 1
+    assert REGISTRY.get_sample_value("watchkeeper_channels_disabled") == 1
 
 
 @pytest.fixture

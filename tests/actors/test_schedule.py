@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from actors.reconcile import Reconciler
-from actors.schedule import MAX_SLEEP_S, TICK_S, Ticker, check_batches
+from actors.schedule import MAX_SLEEP_S, TICK_S, Ticker, run_loops
 from app import clock, due_set, queue as queues
 from schema.jobs import CheckBatch, MonitorSchedule
 from tests import make
@@ -55,5 +55,21 @@ async def test_a_sleeping_scheduler_is_woken_by_a_check_that_is_due_now(store, q
 
 
 def test_no_slots_are_no_jobs():
-    assert check_batches([]) == []
-    assert check_batches([make.slot()]) == [CheckBatch([make.slot()])]
+    assert queues.check_jobs([]) == []
+    assert queues.check_jobs([make.slot()]) == [CheckBatch([make.slot()])]
+
+
+async def test_every_loop_has_a_name_by_which_its_end_is_reported(store, queue):
+    others, stop = asyncio.all_tasks(), asyncio.Event()
+    scheduler = asyncio.create_task(run_loops(store, stop), name="scheduler")
+    await asyncio.sleep(0)
+    names = {task.get_name() for task in asyncio.all_tasks() - others - {scheduler}}
+    stop.set()
+    await scheduler
+    assert {"tick", "sweep", "self_monitor", "housekeeping", "metrics"} <= names
+    assert [name for name in names if name.startswith("Task-")] == []
+
+
+def test_many_slots_are_several_jobs_in_order():
+    slots = [make.slot(series=number) for number in range(queues.SLOTS_PER_JOB + 1)]
+    assert queues.check_jobs(slots) == [CheckBatch(slots[:-1]), CheckBatch(slots[-1:])]

@@ -170,7 +170,7 @@ async def test_a_worker_that_reports_no_more_is_forgotten(ground):
     assert await queue.client().hlen(result_backlog.KEY) == 0
 
 
-async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_life_sign_know(ground):
+async def test_an_alert_that_nobody_sends_is_said_and_health_and_the_dead_mans_switch_know(ground):
     await has_worker()
     channel = await channels.create(make.channel())
     monitor = (await monitors.create(make.monitor(notification_channel_ids=[channel.id]))).schedules[0]

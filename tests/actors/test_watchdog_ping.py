@@ -59,6 +59,13 @@ async def test_of_several_workers_one_gives_it(ground, tools, elsewhere):
     assert len(elsewhere.arrivals) == 1
 
 
+async def test_of_several_workers_one_takes_over_a_lease_that_never_ends(ground, tools, elsewhere):
+    await queue.client().set(watchdog_ping.HOLDER_KEY, "a worker that has gone")
+    await asyncio.gather(*(queue.client().ping() for _ in range(10)))  # opens a connection for each: none is ahead
+    await given(tools, elsewhere.url, *(f"worker {n}" for n in range(10)), to=elsewhere)
+    assert len(elsewhere.arrivals) == 1
+
+
 async def test_nothing_is_asked_without_an_address(ground, tools):
     await asyncio.wait_for(watchdog_ping.run("one", "", 1, tools.webhook_http), 5)
     assert await queue.client().get(watchdog_ping.HOLDER_KEY) is None
@@ -83,6 +90,6 @@ async def test_nobody_there_hurts_nobody(ground, tools, free_port):
 
 
 async def test_it_goes_through_the_door(ground, tools, elsewhere):
-    tools.webhook_egress.use_policy(EgressPolicy(private=False))
+    tools.webhook_egress.use_policy(EgressPolicy(allow_private=False))
     await watchdog_ping.ping(elsewhere.url, tools.webhook_http)
     assert elsewhere.arrivals == []

@@ -159,5 +159,5 @@ def test_a_key_for_web_push_comes_with_what_browsers_subscribe_to(capsys: pytest
 
 
 def test_queues_are_a_list_of_names() -> None:
-    assert cli.build_parser().parse_args(["work", "--queues", "ingest, notify"]).queues == ("ingest", "notify")
-    assert cli.build_parser().parse_args(["work"]).queues == cli.QUEUES
+    assert cli.parse_arguments(["work", "--queues", "ingest, notify"]).queues == ("ingest", "notify")
+    assert cli.parse_arguments(["work"]).queues == cli.QUEUES

@@ -44,7 +44,7 @@ async def test_a_file_that_cannot_be_touched_is_named_once(tmp_path: Path, monke
     with capture_logs() as said, suppress(TimeoutError):
         async with asyncio.timeout(0.2):
             await health_file.touch_forever(tmp_path / "missing" / "alive")
-    assert [(line["event"], line["log_level"]) for line in said] == [("health_file.failed", "warning")]
+    assert [(line["event"], line["log_level"]) for line in said] == [("health_file.write_failed", "warning")]
 
 
 @pytest.mark.parametrize(("age_s", "fresh"), [(0, True), (25, True), (35, False), (-25, True), (-35, False)])

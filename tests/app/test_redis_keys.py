@@ -81,6 +81,6 @@ async def test_the_tick_goes_on_by_itself(plan, key):
 
 async def _is_whole(plan: MonitorSchedule, key: str) -> bool:
     client = queues.client()
-    if await client.type(key) not in (KEY_TYPES[key].encode(), b"none") or not await due_set.is_built():
+    if await client.type(key) not in (KEY_TYPES[key].encode(), b"none") or not await client.exists("wk:built"):
         return False
     return plan.series in await due_set.list_scheduled() and await due_set.count_unscheduled() == 0

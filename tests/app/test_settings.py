@@ -100,7 +100,7 @@ def test_a_wrong_secret_is_not_repeated(tmp_path: Path) -> None:
 
 SECRETS = [one.name for one in VARIABLES if one.secret]
 SECRET = "redis://:hunter2hunter2@h"  # good for every variable but an address of the web
-GOOD = {"LIFE_SIGN_URL": "https://example.org/hunter2"}
+GOOD = {"DEAD_MANS_SWITCH_URL": "https://example.org/hunter2"}
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -255,18 +255,28 @@ def test_a_configured_secret_key_stays(tmp_path: Path) -> None:
         ('A="b # \\"c\\"\\n" # why', 'b # "c"\n'),
         ("A='b\\n'", "b\\n"),
         ("A=", ""),
+        ("A= # why", ""),
         ("A=b=c", "b=c"),
+        ("A=a\nA=b", "b"),
+        ('A="b\nc"', "b\nc"),
+        ("A=${HOME}", "${HOME}"),
+        ('A="$HOME"', "$HOME"),
     ],
 )
 def test_a_line_of_a_file_is_read_as_a_shell_would(line: str, value: str) -> None:
     assert env_file.parse(f"# comment\n\n{line}\n") == {"A": value}
 
 
-@pytest.mark.parametrize("line", ["A", "1A=b", 'A="b', "A='b' c"])
-def test_a_line_that_is_none_is_refused_with_its_number_and_without_its_text(tmp_path: Path, line: str) -> None:
-    (tmp_path / ".env").write_text(f"TZ=UTC\n{line}\n")
-    with pytest.raises(BadSettings, match=r"\.env: line 2 is not KEY=value"):
+@pytest.mark.parametrize("line", ["A", "1A=b", "A-B=b", "Ä=b", "'A'b=c", 'A="b', "A='b' c", "=b", "export A"])
+@pytest.mark.parametrize("before", ["TZ=UTC\n", "\n", "# why\n", "  \r\n"])
+def test_a_line_that_is_none_is_refused_with_its_number_and_without_its_text(
+    tmp_path: Path, line: str, before: str
+) -> None:
+    path = tmp_path / ".env"
+    path.write_text(f"{before}{line}\nTZ=UTC\n", newline="")
+    with pytest.raises(BadSettings) as caught:
         settings.read_settings({}, tmp_path)
+    assert caught.value.lines == [f"{path}: line 2 is not KEY=value"]
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:

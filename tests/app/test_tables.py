@@ -22,6 +22,7 @@ from app.store.audit import chain
 from schema.deliveries import DeliveryState
 from schema.incidents import IncidentKind
 from schema.status import Role, Status
+from schema.targets.composed import GroupAlerts
 
 WITHOUT_CLASS = {"migration"}  # Piccolo's own
 AFFINITIES: dict[type[Column], str] = {
@@ -34,6 +35,7 @@ CHECKED = {  # what a CHECK allows, and the code
     ("users", "role"): ROLES,
     ("invitations", "role"): ROLES,
     ("api_keys", "role"): ROLES,
+    ("monitors", "group_alerts"): set(GroupAlerts),
     ("series", "status"): {str(int(status)) for status in Status},
     ("channels", "kind"): {"channel", "webhook"},
     ("deliveries", "state"): set(get_args(DeliveryState)),

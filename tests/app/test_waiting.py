@@ -44,7 +44,7 @@ def test_a_process_waits_for_a_database_that_is_not_migrated_yet(
         assert not touched.exists()
         assert subprocess.run(child.own_command("migrate"), cwd=tmp_path, env=ours, check=False).returncode == 0
         until(touched.exists)
-    assert "r.started" in said.read_text()
+    assert ".started" in said.read_text()
 
 
 @pytest.mark.parametrize("command", ["schedule", "work"])
@@ -54,7 +54,7 @@ def test_a_process_that_waits_for_its_database_stops_when_asked(
     away = {"DB_TYPE": "postgres", "DB_HOST": "127.0.0.1", "DB_PORT": "1", "DB_NAME": "n", "DB_USER": "u"}
     with running(command, {**environ, **away}, tmp_path) as said:
         until(lambda: "database.waiting" in said.read_text())
-    assert "r.started" not in said.read_text()
+    assert ".started" not in said.read_text()
 
 
 def test_migrate_waits_for_a_database_that_is_held(environ: dict[str, str], tmp_path: Path) -> None:

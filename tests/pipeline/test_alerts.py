@@ -11,7 +11,7 @@ from app import clock, db, due_set
 from app.store.alerting import channels
 from app.store.incidents import escalation_policies, incidents
 from app.store.transactions import monitors
-from schema.channels.terms import Grouping
+from schema.channels.rules import Grouping
 from schema.escalations import EscalationDraft, EscalationStep
 from schema.jobs import MonitorSchedule
 from schema.status import Status
@@ -23,9 +23,9 @@ from tests.receiver import Receiver, receiving
 pytestmark = [pytest.mark.timeout(150)]
 
 
-async def channel(receiver: Receiver, **terms: Any) -> str:
+async def channel(receiver: Receiver, **rules: Any) -> str:
     """A channel that tells the receiver."""
-    return (await channels.create(make.channel(make.webhook(url=receiver.url), **terms))).id
+    return (await channels.create(make.channel(make.webhook(url=receiver.url), **rules))).id
 
 
 async def watch(url: str, channel_id: str, name: str = "web", **changes: Any) -> str:
@@ -81,7 +81,7 @@ async def _up(count: int) -> bool:
 
 async def test_a_storm_comes_as_few_messages_and_names_everybody(ground, spawn):
     async with watched() as target, receiving() as receiver:
-        ops = await channel(receiver, grouping=Grouping(burst=1, within=4))
+        ops = await channel(receiver, grouping=Grouping(max_immediate=1, window=4))
         target.well = False
         for number in range(12):
             await watch(f"{target.url}{number}", ops, f"web {number}")

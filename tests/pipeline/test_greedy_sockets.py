@@ -134,4 +134,4 @@ def test_a_user_has_so_many_sockets(environ: dict[str, str]) -> None:
         assert {status_of(client) for client in known} == {101}
         late = stack.enter_context(opened(environ, SIGNED_IN))
         assert status_of(late) == 101
-        assert b"There are 9 WebSockets of this user already." in rest_of(late)
+        assert b"The limit of 9 WebSockets per user is reached." in rest_of(late)

@@ -75,10 +75,10 @@ async def test_odd_bytes_keep_no_healthy_monitor_from_being_recorded(ground, spa
 
 BROKEN = """
 import os, sys
-from actors import worker; from actors import result_backlog as waiting_results
+from actors import worker; from actors import result_backlog
 from app import settings
 async def report(*_): raise ValueError("a bug of ours")
-waiting_results.report = report
+result_backlog.report = report
 sys.exit(worker.run(settings.read_settings(os.environ, None)))
 """
 

@@ -88,7 +88,7 @@ async def test_a_run_that_does_not_end_is_down_and_its_success_ends_the_outage(c
         await job.says("0", rid="nightly")
         _, up = await words(receiver, 2)
     assert (down["event"], up["event"]) == ("monitor.down", "monitor.up")
-    assert down["data"]["msg"] == "started, and not finished within 2 s"
+    assert down["data"]["msg"] == "started, but did not finish within 2 s"
     (run,) = await db.rows("SELECT detail FROM heartbeat_details WHERE detail LIKE '%ran_s%'")
     assert msgspec.json.decode(run["detail"])["ran_s"] > 2
 

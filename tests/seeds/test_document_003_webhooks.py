@@ -30,9 +30,9 @@ def signed(raw: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
 
 
-async def arrived(api, application, kind: EventKind, data: dict[str, Any]):
+async def arrived(api, kind: EventKind, data: dict[str, Any]):
     """The example's registration with somewhere to send to; the event; the request that came of it."""
-    async with receiving() as receiver, notifying(application.state.settings):
+    async with receiving() as receiver, notifying():
         reply = await api.post(HOOKS, json=json.loads(REGISTER.read_text()) | {"url": f"{receiver.url}/webhook"})
         assert reply.status_code == 201, reply.text
         event = Event(id=str(uuid4()), event=kind, at=AT, data=data)
@@ -56,8 +56,8 @@ def test_our_openapi_document_has_the_documents_example(application):
     assert sent["example"] == json.loads(REGISTER.read_text())
 
 
-async def test_the_payload_is_the_documents(api, application):
-    arrival = await arrived(api, application, EventKind.BACKEND_DOWN, PAYLOAD["data"])
+async def test_the_payload_is_the_documents(api):
+    arrival = await arrived(api, EventKind.BACKEND_DOWN, PAYLOAD["data"])
     body = json.loads(arrival.body)
     covers(body, PAYLOAD)
     assert list(body) == list(PAYLOAD)
@@ -66,8 +66,8 @@ async def test_the_payload_is_the_documents(api, application):
     assert (arrival.method, arrival.path, arrival.headers["Content-Type"]) == ("POST", "/webhook", "application/json")
 
 
-async def test_the_signature_is_of_the_body_without_it_and_the_headers_of_the_bytes(api, application):
-    arrival = await arrived(api, application, EventKind.NODE_FAILED, {"node": "node-2", "error": "größer als erwartet"})
+async def test_the_signature_is_of_the_body_without_it_and_the_headers_of_the_bytes(api):
+    arrival = await arrived(api, EventKind.NODE_FAILED, {"node_id": "node-2", "error": "größer als erwartet"})
     body = json.loads(arrival.body)
     signature = body.pop("signature")
     assert signature == signed(json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode())

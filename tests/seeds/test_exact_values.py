@@ -47,7 +47,7 @@ async def test_a_value_arrives_as_the_target_said_it(api, working, name, written
 )
 async def test_a_value_compares_as_the_target_said_it(api, working, name, assertion, status):
     async with serving(answering(BODY)) as target:
-        config = {"url": target.url(), "json_query": f"$.{name}", "assertions": [{"on": "value", **assertion}]}
+        config = {"url": target.url(), "json_query": f"$.{name}", "assertions": [{"type": "value", **assertion}]}
         reply = await api.post(f"{API}/checks/run", json={"plugin_type": "http", "config": config})
     assert (reply.status_code, reply.json()["status"]) == (200, status)
 
@@ -55,9 +55,9 @@ async def test_a_value_compares_as_the_target_said_it(api, working, name, assert
 @pytest.mark.parametrize(
     ("config", "field"),
     [
-        ({"assertions": [{"on": "value", "operator": "!=", "expected": "error"}]}, "config.assertions.0.on"),
+        ({"assertions": [{"type": "value", "operator": "!=", "expected": "error"}]}, "config.assertions.0.type"),
         (
-            {"json_query": "$.a", "assertions": [{"on": "value", "operator": "matches", "expected": "("}]},
+            {"json_query": "$.a", "assertions": [{"type": "value", "operator": "matches", "expected": "("}]},
             "config.assertions.0.expected",
         ),
         (

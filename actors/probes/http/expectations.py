@@ -102,13 +102,13 @@ async def _check_text(target: Http, text: str, body: BoundedBody) -> Expectation
 
 
 async def _matches(pattern: str, text: str) -> bool:
-    from app.domain.validation import regex as patterns  # noqa: PLC0415  # most checks never need it
+    from app.domain.validation import regex  # noqa: PLC0415  # most checks never need it
 
-    raw = patterns.encode_text(text)
+    raw = regex.encode_text(text)
     try:
-        if patterns.search_cost(pattern, len(raw)) <= patterns.EVENT_LOOP_COST:
-            return patterns.contains_match(pattern, raw)
-        return await run_in_thread(patterns.contains_match, pattern, raw)
+        if regex.search_cost(pattern, len(raw)) <= regex.EVENT_LOOP_COST:
+            return regex.contains_match(pattern, raw)
+        return await run_in_thread(regex.contains_match, pattern, raw)
     except ValueError as error:
         raise CheckInconclusive(f"the pattern can't be used: {error}") from error
 

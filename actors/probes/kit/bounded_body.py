@@ -20,15 +20,8 @@ EVALUATE_PAUSE_FACTOR = 20  # the pause before the next evaluation, as a multipl
 IsEnough = Callable[[str], Awaitable[bool]]
 
 
-async def read_text(response: aiohttp.ClientResponse, max_bytes: int = READ_LIMIT_BYTES) -> str:
-    """The first `max_bytes` of the body as text. Raises TargetFailed when it can't be decoded, and aiohttp's errors."""
-    body = BoundedBody(response, max_bytes)
-    await body.read()
-    return await body.text()
-
-
 async def read_bytes(response: aiohttp.ClientResponse, max_bytes: int = READ_LIMIT_BYTES) -> bytearray:
-    """The first `max_bytes` of the decoded body. Raises as `read_text`."""
+    """The first `max_bytes` of the decoded body. Raises TargetFailed when it can't be decoded, and aiohttp's errors."""
     body = BoundedBody(response, max_bytes)
     await body.read()
     return body.raw
@@ -53,7 +46,7 @@ class BoundedBody:
         self._bytes_left = [SENT_LIMIT_BYTES] * (len(self._decoders) - 1)  # output of each decoder but the last
 
     async def read(self) -> None:
-        """Read to the end or to the limit. Raises as `read_text`; a CancelledError carries the note READING_BODY."""
+        """Read to the end or to the limit. Raises as `read_bytes`; a CancelledError carries the note READING_BODY."""
         with _noting_cancellation():
             while await self._read_more():
                 pass

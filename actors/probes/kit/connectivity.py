@@ -1,8 +1,8 @@
 """Checks our own uplink, so that a dead router does not raise an alert for every monitor.
 
-A check that failed at a public address proves little while no *anchor* (an address that is known to be always up) can
-be reached: then our network is down, the result is *unknown* and nobody is alerted. Targets in our own networks are
-evaluated as usual: they are reached without the uplink.
+A check that failed at a public address proves little while none of CONNECTIVITY_CHECK_HOSTS (hosts that are always up)
+can be reached: then our network is down, the result is *unknown* and nobody is alerted. Targets in our own networks
+are evaluated as usual: they are reached without the uplink.
 """
 
 import asyncio
@@ -15,23 +15,23 @@ from app.security.network.egress import Egress, EgressDenied
 from app.security.network.resolver import NameUnknown, Resolver, ResolverUnavailable
 from schema.monitors import Snapshot
 
-Anchor = tuple[str, int]
+HostAndPort = tuple[str, int]
 
-ANCHORS_TIMEOUT_S = 3.0  # for all anchors together
+CONNECT_TIMEOUT_S = 3.0  # for all check hosts together
 VERDICT_TTL_S = 2.0  # how long a verdict holds: of several failures at one moment the first checks for all
 MIN_BLOCKED_MONITORS = 3  # monitors that our network kept us from checking: one may be misconfigured, three are not
 BLOCKED_WINDOW_S = 60.0
-UPLINK_DOWN = "our own network is gone: no anchor can be reached"
+UPLINK_DOWN = "our own network is down: no connectivity check host can be reached"
 
 
 class Uplink:
     """What this worker knows of its uplink.
 
-    anchors    hosts and ports of which at least one answers while the uplink works; without any, no failure is doubted
+    check_hosts    at least one accepts connections while the uplink works; without any, no failure is doubted
     """
 
-    def __init__(self, egress: Egress, names: Resolver, anchors: Sequence[Anchor] = ()) -> None:
-        self._egress, self._names, self._anchors = egress, names, tuple(anchors)
+    def __init__(self, egress: Egress, names: Resolver, check_hosts: Sequence[HostAndPort] = ()) -> None:
+        self._egress, self._names, self._check_hosts = egress, names, tuple(check_hosts)
         self._down, self._valid_until = False, 0.0
         self._refresh: asyncio.Task[bool] | None = None
         self._blocked: dict[int, float] = {}  # series → when our network kept us from checking it
@@ -42,14 +42,14 @@ class Uplink:
 
     async def explains_failure(self, snapshot: Snapshot) -> bool:
         """Whether the failure proves nothing about its target, because our uplink is down."""
-        return bool(self._anchors) and await self._leads_outside(snapshot) and await self.is_down()
+        return bool(self._check_hosts) and await self._leads_outside(snapshot) and await self.is_down()
 
     async def is_down(self) -> bool:
-        """Whether no anchor answers, as of the last seconds."""
-        if not self._anchors:
+        """Whether no check host accepts a connection, as of the last seconds."""
+        if not self._check_hosts:
             return False
         if monotonic() >= self._valid_until:
-            self._refresh = self._refresh or asyncio.create_task(self._check_anchors())
+            self._refresh = self._refresh or asyncio.create_task(self._check_now())
             return await asyncio.shield(self._refresh)
         return self._down
 
@@ -59,17 +59,17 @@ class Uplink:
         self._blocked = {series: at for series, at in self._blocked.items() if at >= since}
         return len(self._blocked) >= MIN_BLOCKED_MONITORS or await self.is_down()
 
-    async def _check_anchors(self) -> bool:
+    async def _check_now(self) -> bool:
         try:
-            self._down = not await self._any_anchor_answers()
+            self._down = not await self._any_accepts()
         finally:
             self._valid_until, self._refresh = monotonic() + VERDICT_TTL_S, None
         return self._down
 
-    async def _any_anchor_answers(self) -> bool:
-        tasks = [asyncio.create_task(self._can_connect(*anchor)) for anchor in self._anchors]
+    async def _any_accepts(self) -> bool:
+        tasks = [asyncio.create_task(self._can_connect(*one)) for one in self._check_hosts]
         try:
-            for done in asyncio.as_completed(tasks, timeout=ANCHORS_TIMEOUT_S):
+            for done in asyncio.as_completed(tasks, timeout=CONNECT_TIMEOUT_S):
                 if await done:
                     return True
         except TimeoutError:

@@ -79,7 +79,7 @@ async def open_probe_context(
     """
     names = names or Resolver(max_cached=CACHED_NAMES_PER_CHECK * settings.check_concurrency)
     egress = Egress(names)
-    uplink = Uplink(egress, names, settings.uplink_anchors)
+    uplink = Uplink(egress, names, settings.connectivity_check_hosts)
     session = new_client_session(EgressConnector(egress, ssl=client_context(VERIFYING, trust), **SINGLE_USE))
     return ProbeContext(names, egress, Egress(names), session, uplink, trust)
 

@@ -5,6 +5,7 @@ from asyncio import IncompleteReadError, LimitOverrunError, StreamReader, Stream
 
 from actors.probes.kit.result import TargetFailed
 from actors.probes.net.tls import peer_certificate_days, start_tls
+from app.security.network.egress import Egress
 
 MAX_RECEIVED_BYTES = 1_000_000  # of one session; a greeting and its capabilities take some hundred
 MAX_RECEIVED_LINES = 10_000
@@ -51,17 +52,6 @@ class LineStream:
         self._reader, self._writer = await start_tls(self._writer, self._tls, self._name)
 
     @property
-    def own_address(self) -> str:
-        """Our own address, as an address literal of SMTP (RFC 5321, 4.1.3)."""
-        address = str(self._writer.get_extra_info("sockname")[0]).partition("%")[0]
-        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
-
-    @property
-    def peer_address(self) -> str:
-        """The address of the server."""
-        return str(self._writer.get_extra_info("peername")[0])
-
-    @property
     def certificate_days(self) -> int | None:
         """Days until the server's certificate expires; None without TLS."""
         return peer_certificate_days(self._writer)
@@ -69,3 +59,10 @@ class LineStream:
     def abort(self) -> None:
         """Close the connection at once."""
         self._writer.transport.abort()
+
+
+async def open_line_stream(
+    egress: Egress, host: str, port: int, tls: ssl.SSLContext, *, implicit_tls: bool
+) -> LineStream:
+    """A new connection. Raises as `Egress.connect`."""
+    return LineStream(*await egress.open_connection(host, port, ssl=tls if implicit_tls else None), tls, host)

@@ -1,6 +1,6 @@
 """BER as LDAP and SNMP use it (X.690): single-byte tags, definite lengths. Pure, and strict with what peers send."""
 
-INTEGER, OCTETS, NULL, OID, ENUMERATED, SEQUENCE, SET = 0x02, 0x04, 0x05, 0x06, 0x0A, 0x30, 0x31
+INTEGER, OCTETS, NULL, OID, ENUMERATED, SEQUENCE = 0x02, 0x04, 0x05, 0x06, 0x0A, 0x30
 SHORT_LENGTH = 0x80  # below it the first byte is the length, above it the number of bytes that hold it
 MAX_LENGTH_BYTES = 4
 HEADER_BYTES = 2 + MAX_LENGTH_BYTES

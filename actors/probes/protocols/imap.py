@@ -13,10 +13,10 @@ CAPABILITY, EXISTS = "* CAPABILITY ", re.compile(r"\* ([0-9]{1,10}) EXISTS", re.
 TAG = "w"
 
 
-async def run_session(stream: LineStream, target: Mail, facts: dict[str, Any]) -> str | int:
+async def run_session(stream: LineStream, target: Mail, facts: dict[str, Any]) -> tuple[str | int, int | None]:
     """Greet, encrypt, log in and count the inbox, as far as the target asks; findings go to `facts`.
 
-    returns    the greeting; after a login, the number of messages
+    returns    the greeting, or after a login the number of messages; days until the server's certificate expires
     """
     facts["welcome_message"] = greeting = await _read_greeting(stream)
     if target.security is MailSecurity.STARTTLS:
@@ -29,7 +29,8 @@ async def run_session(stream: LineStream, target: Mail, facts: dict[str, Any]) -
         await _log_in(stream, target)
         facts |= {"authenticated": True, "mailbox_message_count": await _count_messages(stream)}
     await close_gracefully(_command(stream, "LOGOUT", "no goodbye"))
-    return int(facts["mailbox_message_count"]) if target.username else greeting
+    value = int(facts["mailbox_message_count"]) if target.username else greeting
+    return value, stream.certificate_days
 
 
 async def _read_greeting(stream: LineStream) -> str:

@@ -1,5 +1,7 @@
 """Finds the hosts of a MongoDB: from its config, or from DNS for `mongodb+srv`."""
 
+import asyncio
+
 import dns.asyncresolver
 import dns.exception
 import dns.resolver
@@ -8,6 +10,7 @@ import msgspec
 from actors.probes.kit.result import CheckInconclusive, TargetFailed
 from actors.probes.net.dns_messages import with_bounded_servers
 from app.domain.connections.mongodb import MAX_HOSTS, Cluster, mongodb_cluster
+from app.security.network.resolver import RESOLVING_NOTE
 from schema.targets import Mongodb
 
 
@@ -28,6 +31,9 @@ async def _lookup_hosts(name: str, service: str) -> list[tuple[str, int]]:
         raise TargetFailed(f"DNS has no hosts for {name}") from error
     except (dns.exception.DNSException, OSError) as error:
         raise CheckInconclusive(f"the hosts of {name} could not be looked up") from error
+    except asyncio.CancelledError as cancelled:
+        cancelled.add_note(RESOLVING_NOTE)
+        raise
     domain = "." + name.split(".", 1)[-1].lower()
     hosts = [(str(one.target).rstrip(".").lower(), int(one.port)) for one in answer]
     if not all(host.endswith(domain) for host, _ in hosts):

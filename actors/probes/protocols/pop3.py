@@ -12,10 +12,10 @@ SHOWN_CHARS = 200  # of a server's reply in a message
 COUNT = re.compile(r"([0-9]{1,10}) [0-9]+.*")
 
 
-async def run_session(stream: LineStream, target: Mail, facts: dict[str, Any]) -> str | int:
+async def run_session(stream: LineStream, target: Mail, facts: dict[str, Any]) -> tuple[str | int, int | None]:
     """Greet, encrypt, log in and count messages, as far as the target asks; findings go to `facts`.
 
-    returns    the greeting; after a login, the number of messages
+    returns    the greeting, or after a login the number of messages; days until the server's certificate expires
     """
     facts["welcome_message"] = greeting = await _read_response(stream, "the server does not greet")
     if target.security is MailSecurity.STARTTLS:
@@ -27,7 +27,8 @@ async def run_session(stream: LineStream, target: Mail, facts: dict[str, Any]) -
         await _command(stream, f"PASS {target.password}", "the login was refused")
         facts |= {"authenticated": True, "mailbox_message_count": await _count_messages(stream)}
     await close_gracefully(_command(stream, "QUIT", "no goodbye"))
-    return int(facts["mailbox_message_count"]) if target.username else greeting
+    value = int(facts["mailbox_message_count"]) if target.username else greeting
+    return value, stream.certificate_days
 
 
 async def _get_capabilities(stream: LineStream) -> list[str]:

@@ -14,7 +14,7 @@ HEAD = struct.Struct(">BBHHBB")  # kind, whether it is the last, size with this 
 REPLY, PRELOGIN = 4, 18
 LAST = 1
 VERSION, ENCRYPTION, INSTANCE, THREAD, END = 0, 1, 2, 3, 255
-PLAIN_LOGIN, ENCRYPTED, UNENCRYPTED, REQUIRED = 0, 1, 2, 3  # values of the encryption option
+ENCRYPTED, UNENCRYPTED, REQUIRED = 1, 2, 3  # values of the encryption option
 NOT_TDS = "the answer is not SQL Server's protocol"
 READ_BYTES = 65_536
 

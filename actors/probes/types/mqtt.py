@@ -58,7 +58,7 @@ async def _first_message(target: Mqtt, reader: mqtt.ByteStream, send: Send) -> M
     await send(mqtt.encode_connect(f"wk{token_hex(10)}", target.username, target.password))
     await mqtt.await_connack(reader)
     await send(mqtt.encode_subscribe(target.topic))
-    message = await mqtt.read_message(reader, wait=target.wait, ignore_retained=target.ignore_retained)
+    message = await mqtt.read_message(reader, wait=target.wait_for_message, ignore_retained=target.ignore_retained)
     await close_gracefully(send(mqtt.DISCONNECT), aiohttp.ClientError)
     return message
 

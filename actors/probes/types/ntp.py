@@ -53,7 +53,7 @@ def _evaluate(target: Ntp, response: NtpResponse, *, detailed: bool) -> ProbeRes
     offset_ms = facts["offset_ms"]
     if target.max_offset is not None and abs(offset_ms) > target.max_offset:
         message = f"its clock and ours differ by {abs(offset_ms):.7g} ms, more than {target.max_offset:g} ms"
-        if target.otherwise is FailureStatus.DOWN:
+        if target.failure_status is FailureStatus.DOWN:
             raise TargetFailed(message, detail=facts)
         return ProbeResult(Status.DEGRADED, 0, message, facts, value=exact_number(offset_ms))
     return ProbeResult(code=ANSWERED, detail=facts if detailed else None, value=exact_number(offset_ms))

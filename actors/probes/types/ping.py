@@ -67,7 +67,7 @@ def _evaluate(target: Ping, statistics: PingStatistics, facts: dict[str, Any], *
     if not statistics.answered_ms:
         raise TargetFailed(f"no answer to {len(statistics.rtts_ms)} echo requests", code=NO_ANSWER)
     if failure := statistics.exceeded_limit(target.max_loss, target.max_jitter):
-        if target.otherwise is FailureStatus.DOWN:
+        if target.failure_status is FailureStatus.DOWN:
             raise TargetFailed(failure, detail=facts)
         return ProbeResult(Status.DEGRADED, 0, failure, facts, value=exact_number(statistics.average_ms))
     return ProbeResult(code=ANSWERED, detail=facts if detailed else None, value=exact_number(statistics.average_ms))

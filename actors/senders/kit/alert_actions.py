@@ -52,7 +52,7 @@ CLOSING_EVENTS = {
     EventKind.NODE_JOINED,
     EventKind.RECOVERED,
 }
-_SUBJECT_FACTS = {"backend": "backend", "cluster": "node", "system": "what"}  # event family → fact with its subject
+_SUBJECT_FACTS = {"backend": "backend", "cluster": "node_id", "system": "what"}  # event family → fact with its subject
 _EXPIRY_FAMILIES = {"certificate", "domain"}  # not closed by a recovery of their monitor
 
 

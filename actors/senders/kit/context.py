@@ -1,7 +1,6 @@
 """The senders' shared resources: HTTP sessions, egress, resolver and sandboxes, one set per process."""
 
 from dataclasses import dataclass
-from socket import socket
 
 import aiohttp
 
@@ -9,7 +8,6 @@ from actors.senders.kit.sandbox_pool import SandboxPool
 from app.security.network.aiohttp_connector import EgressConnector
 from app.security.network.egress import Egress
 from app.security.network.resolver import Resolver
-from app.settings import Settings
 
 KEEPALIVE_S = 1.0  # enough for a burst; a connection kept longer may be dead when the next message needs it
 MAX_CONNECTIONS = 1_000  # far above the parallel sends of one channel: receivers that hang must not block the others
@@ -30,10 +28,6 @@ class SenderContext:
     resolver: Resolver
     sandboxes: SandboxPool
 
-    async def connect(self, host: str, port: int) -> socket:
-        """Open a connected socket. Raises EgressDenied and OSError."""
-        return await self.egress.socket_to(host, port)
-
     def egress_by_setting(self) -> dict[str, Egress]:
         """Each egress by the key of the setting that holds its policy."""
         return {"egress.senders": self.egress, "egress.webhooks": self.webhook_egress}
@@ -46,13 +40,11 @@ class SenderContext:
         self.sandboxes.close()
 
 
-async def open_context(settings: Settings) -> SenderContext:  # noqa: ARG001  # policies are stored settings, loaded by EgressReload
-    """Open the process's context on the running loop."""
-    return make_context()
-
-
 def make_context(resolver: Resolver | None = None) -> SenderContext:
-    """Create a context with the default egress policy and, unless given, the system's resolver."""
+    """Create a context on the running loop. `EgressReload` later replaces its default egress policies.
+
+    resolver    default: the system's
+    """
     resolver = resolver or Resolver()
     egress, webhook_egress = Egress(resolver), Egress(resolver)
     return SenderContext(_session(egress), _session(webhook_egress), egress, webhook_egress, resolver, SandboxPool())

@@ -36,8 +36,3 @@ def truncate_keeping_link(text: str, link: str, limit: int, cost: Cost = len) ->
     if cost(text) <= limit or not link or not last.endswith(link) or cost(last) >= limit:
         return truncate(text, limit, cost)
     return f"{truncate(head, limit - cost(last) - 1, cost)}\n{last}"
-
-
-def without_link(text: str, link: str) -> str:
-    """Remove the lines that end in the link: for providers that show it as a button."""
-    return "\n".join(line for line in text.split("\n") if not link or not line.endswith(link))

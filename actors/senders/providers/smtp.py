@@ -1,7 +1,5 @@
 """E-mail: plain text and HTML, sent by an SMTP server."""
 
-import re
-import socket
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as RULES
@@ -25,6 +23,8 @@ from schema.message import Message
 if TYPE_CHECKING:
     import aiosmtplib
 
+    from app.security.network.smtp_client import SmtpClient
+
 log = structlog.get_logger()
 
 PERMANENT_CODE = 500  # SMTP codes from here on are permanent (RFC 5321, 4.2.1)
@@ -43,20 +43,9 @@ async def send(config: Smtp, message: Message, context: SenderContext) -> None:
     import aiosmtplib  # noqa: PLC0415  # loaded only when e-mail is sent
 
     email = render(config, message)
-    client = aiosmtplib.SMTP(
-        hostname=usable_host(config.host),
-        sock=await _connect(config, context),
-        use_tls=config.security == "tls",
-        start_tls=config.security == "starttls",
-        validate_certs=not config.ignore_tls_errors,
-        tls_context=client_context(UNVERIFIED if config.ignore_tls_errors else VERIFYING),
-        username=config.username or None,
-        password=config.password if config.username else None,
-        local_hostname=_local_hostname(),
-        timeout=None,  # the whole send has one limit
-    )
+    client = await _connect(config, context)
     try:
-        await _submit(client, email)
+        await _submit(client, config, email)
     except aiosmtplib.SMTPException as error:
         raise _delivery_error(error) from error
     except OSError as error:  # TLS, mostly
@@ -83,23 +72,37 @@ def render(config: Smtp, message: Message) -> OutgoingEmail:
     return OutgoingEmail(mail, config.sender.strip(), list(dict.fromkeys(recipients)))
 
 
-async def _connect(config: Smtp, context: SenderContext) -> socket.socket:
+async def _connect(config: Smtp, context: SenderContext) -> "SmtpClient":
+    from app.security.network.smtp_client import connect_smtp  # noqa: PLC0415  # it loads aiosmtplib
+
+    tls = client_context(UNVERIFIED if config.ignore_tls_errors else VERIFYING)
+    implicit_tls = config.security == "tls"
     try:
-        return await context.connect(usable_host(config.host), config.port)
+        return await connect_smtp(context.egress, usable_host(config.host), config.port, tls, implicit_tls=implicit_tls)
     except EgressDenied as error:
         raise DeliveryError(str(error), permanent=True) from error
     except OSError as error:
         raise DeliveryError(describe_error(error)) from error
 
 
-async def _submit(client: "aiosmtplib.SMTP", email: OutgoingEmail) -> None:
-    await client.connect()
+async def _submit(client: "SmtpClient", config: Smtp, email: OutgoingEmail) -> None:
+    from app.security.network.smtp_client import DIGEST_FIRST  # noqa: PLC0415  # already loaded
+
+    await client.read_greeting()
+    await client.send_ehlo()
+    if config.security == "starttls":
+        await client.start_tls()
+        await client.send_ehlo()
+    if config.username:
+        if not client.encrypted:
+            client.AUTH_METHODS = DIGEST_FIRST
+        await client.log_in(config.username, config.password)
     rejected, _ = await client.send_message(email.message, sender=email.sender, recipients=email.recipients)
     if rejected:  # a retry would send it again to those who have it
-        log.warning("sender.recipients_refused", type="smtp", n=len(rejected))
+        log.warning("sender.recipients_rejected", type="smtp", n=len(rejected))
 
 
-def _quit(client: "aiosmtplib.SMTP") -> None:
+def _quit(client: "SmtpClient") -> None:
     """Send QUIT without waiting for the reply: a slow one must not fail an e-mail that was accepted."""
     if client.is_connected and client.protocol is not None:
         client.protocol.write(b"QUIT\r\n")
@@ -131,7 +134,7 @@ def _delivery_error(error: "aiosmtplib.SMTPException") -> DeliveryError:
         case aiosmtplib.SMTPNotSupported():
             return DeliveryError(str(error), permanent=True)
         case _:
-            return DeliveryError(str(error), permanent="not supported" in str(error))
+            return DeliveryError(str(error))
 
 
 def _recipients_error(refusals: "list[aiosmtplib.SMTPRecipientRefused]") -> DeliveryError:
@@ -151,9 +154,3 @@ def _address(text: str) -> Address:
         return Address(username=name, domain=domain)
     except ValueError as error:
         raise DeliveryError("an e-mail address has characters that it can't have", permanent=True) from error
-
-
-def _local_hostname() -> str:
-    """The name for EHLO; looking up a fully qualified one may take longer than the mail."""
-    name = socket.gethostname()
-    return name if re.fullmatch(r"[A-Za-z0-9.-]+", name) else "localhost"

@@ -29,11 +29,11 @@ async def send_test(channel_id: str, request_id: str, event: Event | None = None
         await queue.put(NotifyBatch(channel_id, [delivery_id], request_id))
         status = await _wait_for_outcome(delivery_id)
     except RedisError as error:
-        log.warning("channel.test_not_queued", channel=channel_id, error=type(error).__name__)
+        log.warning("channel.test_enqueue_failed", channel=channel_id, error=type(error).__name__)
         status = await channel_tests.get_status(delivery_id)
     if status.state not in FINAL_STATES:
         await channel_tests.cancel(delivery_id)
-        raise Unavailable("No worker has sent the test in time.", retry_after_s=POLL_S)
+        raise Unavailable("No worker sent the test in time.", retry_after_s=POLL_S)
     if status.state == "dead":
         raise Upstream(f"The test was not delivered: {status.error}", reason=status.error)
 

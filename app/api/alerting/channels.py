@@ -21,7 +21,7 @@ from app.store.alerting import channel_health, channels
 from app.store.alerting.channels import ChannelQuery
 from schema.channels import PROVIDERS, Channel, ChannelDraft, ChannelPatch
 from schema.pagination import Pagination
-from schema.previews import Preview, PreviewRequest, TemplateVariables
+from schema.previews import TemplatePreview, TemplatePreviewRequest, TemplateVariables
 from schema.users import Principal
 
 VERSIONED, SENDING = {"refusals": [412]}, {"refusals": [502], **RUN_LIMIT}
@@ -33,7 +33,7 @@ else:
 
 
 class Channels(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     notification_channels: list[Channel]
     total: int
@@ -93,7 +93,7 @@ class ChannelController(Controller):
     async def list_channels(
         self, list_request: NamedDependency[ListRequest[ChannelQuery]], principal: NamedDependency[Principal]
     ) -> Channels | ChannelPage:
-        """List channels: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        """List channels, by name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await channels.list_page(list_request.query)
         found = config_views.configs_visible_to(principal, found)
         if list_request.window.page is None:
@@ -102,7 +102,7 @@ class ChannelController(Controller):
 
     @get("/providers", operation_id="ListProviders", sync_to_thread=False)
     def list_providers(self) -> Providers:
-        """List every provider with its fields: their types, which are required, which are secret."""
+        """List every provider with its fields, their types, and which are required or secret."""
         return providers.catalogue()
 
     @get("/variables", operation_id="ListTemplateVariables", sync_to_thread=False)
@@ -111,7 +111,7 @@ class ChannelController(Controller):
         return template_preview.list_variables()
 
     @post("/preview", operation_id="PreviewTemplates", guards=[OPERATOR], status_code=200, sync_to_thread=True)
-    def preview_templates(self, data: JSONBody[PreviewRequest]) -> Preview:
+    def preview_templates(self, data: JSONBody[TemplatePreviewRequest]) -> TemplatePreview:
         """Render templates with a sample event. Nothing is sent or stored; 422 names the templates with errors."""
         return template_preview.render_preview(data)
 
@@ -124,7 +124,7 @@ class ChannelController(Controller):
     async def test_channel_draft(
         self, data: JSONBody[ChannelDraft], request: Request[Any, Any, Any]
     ) -> ChannelTestResult:
-        """Send a test through a channel that is not stored. Waits for the provider: 502 has the reason of a failure."""
+        """Send a test through a channel that is not stored. Waits for the provider; a 502 says why it failed."""
         audit_trail.trail_of(request).record_destinations(audit_destinations.destinations_of(data.config))
         channel_id = await channels.create_test_channel(data)
         try:
@@ -143,14 +143,14 @@ class ChannelController(Controller):
     async def update_channel(
         self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
     ) -> Response[Channel]:
-        """Update a channel: absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
+        """Update a channel. Absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
         return etags.with_etag(await channels.update(str(channel_id), data, version=version))
 
-    @put("/{channel_id:str}", operation_id="PutChannel", guards=[ADMIN], opt=VERSIONED)
-    async def put_channel(
+    @put("/{channel_id:str}", operation_id="UpdateChannelByPut", guards=[ADMIN], opt=VERSIONED)
+    async def update_channel_by_put(
         self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
     ) -> Response[Channel]:
-        """Update a channel, as PATCH does: absent fields stay."""
+        """Update a channel, as PATCH does. Absent fields stay."""
         return etags.with_etag(await channels.update(str(channel_id), data, version=version))
 
     @delete("/{channel_id:str}", operation_id="DeleteChannel", guards=[ADMIN], opt=VERSIONED)
@@ -160,7 +160,7 @@ class ChannelController(Controller):
 
     @post("/{channel_id:str}/test", operation_id="TestChannel", guards=[OPERATOR], status_code=200, opt=SENDING)
     async def test_channel(self, channel_id: FromPath[UUID], request: Request[Any, Any, Any]) -> ChannelTestResult:
-        """Send a test. Waits for the provider: 502 has the reason of a failure; 503 when no worker responds."""
+        """Send a test. Waits for the provider; a 502 says why it failed, a 503 that no worker sent it."""
         await channels.get(str(channel_id))
         await channel_tests.send_test(str(channel_id), request_id_of(request))
         return TEST_DELIVERED

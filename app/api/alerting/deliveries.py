@@ -29,9 +29,16 @@ from schema.users import Principal
 log = structlog.get_logger()
 
 Sort = Literal["created_at", "event_at", "sent_at"]
-StateFilter = Annotated[DeliveryState | None, QueryParameter(name="state", description="How far they are.")]
-Since = Annotated[datetime | None, QueryParameter(name="from", description="RFC 3339; the oldest delivery.")]
-Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; deliveries made before then.")]
+StateFilter = Annotated[
+    DeliveryState | None, QueryParameter(name="state", description="Only deliveries in this state.")
+]
+Since = Annotated[
+    datetime | None,
+    QueryParameter(name="from", description="Only deliveries created at or after this time (RFC 3339)."),
+]
+Until = Annotated[
+    datetime | None, QueryParameter(name="to", description="Only deliveries created before this time (RFC 3339).")
+]
 
 
 class Deliveries(Struct, frozen=True, kw_only=True):
@@ -97,7 +104,7 @@ class DeliveryController(Controller):
     async def list_deliveries(
         self, list_request: NamedDependency[ListRequest[DeliveryQuery]]
     ) -> Deliveries | DeliveryPage:
-        """List deliveries: newest first unless `sort` says otherwise. `state=dead` lists those that never arrived."""
+        """List deliveries, newest first unless you send `sort`. `state=dead` lists those that failed for good."""
         found, total = (
             await delivery_queries.list_page(list_request.query),
             await delivery_queries.count(list_request.query),
@@ -143,7 +150,7 @@ async def _queue_deliveries(found: Mapping[str, Sequence[str]], request_id: str)
     try:
         await queue.put(*(replace(job, request_id=request_id) for job in jobs))
     except RedisError as error:
-        log.warning("delivery.not_queued", n=len(jobs), error=type(error).__name__)
+        log.warning("delivery.enqueue_failed", n=len(jobs), error=type(error).__name__)
 
 
 def _id_text(id_: UUID | None) -> str | None:

@@ -9,17 +9,17 @@ from app.domain.text.message_text import compose_text
 from app.errors import Invalid
 from schema.events import EventKind
 from schema.message import Message
-from schema.previews import Preview, PreviewRequest, TemplateVariables
+from schema.previews import TemplatePreview, TemplatePreviewRequest, TemplateVariables
 
 
-def render_preview(draft: PreviewRequest) -> Preview:
+def render_preview(draft: TemplatePreviewRequest) -> TemplatePreview:
     """Render templates with a sample event. Raises Invalid for templates that a channel could not store."""
     if errors := templates.errors_in(draft.templates):
         raise Invalid(errors)
     rendering = templates.render(draft.templates, _sample_message(draft.event))
     message_text = compose_text(rendering.message)
     warnings = [*templates.warnings_for(draft.templates), *rendering.errors]
-    return Preview(title=message_text.title, text=message_text.text, warnings=warnings)
+    return TemplatePreview(title=message_text.title, text=message_text.text, warnings=warnings)
 
 
 @cache

@@ -17,12 +17,20 @@ from app.api.http.errors import request_id_of
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.rate_limits import RUN_LIMIT
 from app.security.auth.policy import ADMIN, OPERATOR
-from app.store.alerting import channel_tests as examples, webhook_deliveries, webhooks
+from app.store.alerting import webhook_deliveries, webhooks
+from app.store.alerting.channel_tests import sample_event
 from app.store.alerting.webhook_deliveries import WebhookDeliveryQuery
 from app.store.alerting.webhooks import WebhookQuery
 from schema.jobs import NotifyBatch
 from schema.pagination import Pagination
-from schema.webhooks import WebhookDelivery, WebhookDraft, WebhookEndpoint, WebhookPatch, WebhookSecret, WebhookTest
+from schema.webhooks import (
+    WebhookDelivery,
+    WebhookDraft,
+    WebhookEndpoint,
+    WebhookPatch,
+    WebhookSecret,
+    WebhookTestRequest,
+)
 
 VERSIONED, SENDING, RESENDING = {"refusals": [412]}, {"refusals": [502], **RUN_LIMIT}, {"refusals": [409], **RUN_LIMIT}
 Sort = Literal["name", "created_at", "updated_at"]
@@ -34,7 +42,7 @@ log = structlog.get_logger()
 
 
 class Webhooks(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     webhooks: list[WebhookEndpoint]
     total: int
@@ -48,7 +56,7 @@ class WebhookPage(Struct, frozen=True, kw_only=True):
 
 
 class WebhookDeliveries(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     deliveries: list[WebhookDelivery]
     total: int
@@ -108,7 +116,7 @@ class WebhookController(Controller):
 
     @get(operation_id="ListWebhooks", dependencies={"list_request": Provide(list_request)})
     async def list_webhooks(self, list_request: NamedDependency[ListRequest[WebhookQuery]]) -> Webhooks | WebhookPage:
-        """List webhooks: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        """List webhooks, by name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await webhooks.list_page(list_request.query)
         if list_request.window.page is None:
             return Webhooks(webhooks=found, total=total)
@@ -128,14 +136,14 @@ class WebhookController(Controller):
     async def update_webhook(
         self, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch], version: NamedDependency[int | None]
     ) -> Response[WebhookEndpoint]:
-        """Update a webhook: absent fields stay; secrets are only kept for the same host. A disabled one is retried."""
+        """Update a webhook. Absent fields stay; secrets are only kept for the same host. A disabled one is retried."""
         return etags.with_etag(await webhooks.update(str(webhook_id), data, version=version))
 
-    @put("/{webhook_id:str}", operation_id="PutWebhook", guards=[ADMIN], opt=VERSIONED)
-    async def put_webhook(
+    @put("/{webhook_id:str}", operation_id="UpdateWebhookByPut", guards=[ADMIN], opt=VERSIONED)
+    async def update_webhook_by_put(
         self, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch], version: NamedDependency[int | None]
     ) -> Response[WebhookEndpoint]:
-        """Update a webhook, as PATCH does: absent fields stay."""
+        """Update a webhook, as PATCH does. Absent fields stay."""
         return etags.with_etag(await webhooks.update(str(webhook_id), data, version=version))
 
     @delete("/{webhook_id:str}", operation_id="DeleteWebhook", guards=[ADMIN], opt=VERSIONED)
@@ -173,15 +181,18 @@ class WebhookController(Controller):
         try:
             await queue.put(NotifyBatch(str(webhook_id), [found.id], request_id_of(request)))
         except RedisError as error:  # the sweep finds it
-            log.warning("webhook.not_queued", delivery=found.id, error=type(error).__name__)
+            log.warning("delivery.enqueue_failed", delivery=found.id, error=type(error).__name__)
         return found
 
     @post("/{webhook_id:str}/test", operation_id="TestWebhook", status_code=200, opt=SENDING)
     async def test_webhook(
-        self, webhook_id: FromPath[UUID], request: Request[Any, Any, Any], data: JSONBody[WebhookTest | None] = None
+        self,
+        webhook_id: FromPath[UUID],
+        request: Request[Any, Any, Any],
+        data: JSONBody[WebhookTestRequest | None] = None,
     ) -> WebhookTestResult:
-        """Send a sample event. Waits for the receiver: 502 has the reason of a failure."""
+        """Send a sample event. Waits for the receiver; a 502 says why it failed."""
         await webhooks.get(str(webhook_id))
-        example = examples.sample_event((data or WebhookTest()).event)
+        example = sample_event((data or WebhookTestRequest()).event)
         await channel_tests.send_test(str(webhook_id), request_id_of(request), example)
         return WebhookTestResult(ok=True, message="The test was delivered.")

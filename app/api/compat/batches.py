@@ -18,11 +18,19 @@ from app.domain.compat import checks, field_names, plugins
 from app.errors import Invalid, NoSuch
 from app.security.auth.policy import OPERATOR
 from app.security.secrets import sealing
-from schema.checks import AdHocBatchRequest, AdHocCheck, AdHocItem, AdHocResults, BatchItem, BatchRequest, BatchResults
+from schema.checks import (
+    AdHocBatchItem,
+    AdHocBatchRequest,
+    AdHocBatchResults,
+    AdHocCheck,
+    BatchItem,
+    BatchRequest,
+    BatchResults,
+)
 from schema.results import Result
 from schema.users import Principal
 
-Item = TypeVar("Item", BatchItem, AdHocItem)
+Item = TypeVar("Item", BatchItem, AdHocBatchItem)
 
 
 async def run_by_id(check_id: str) -> Result:
@@ -44,13 +52,13 @@ def _normalize_id(check_id: str) -> str:
         return ""
 
 
-def ad_hoc_item(check: AdHocCheck) -> AdHocItem:
+def ad_hoc_item(check: AdHocCheck) -> AdHocBatchItem:
     """The item of an ad-hoc check in the response; with its masked config only when that is valid."""
     try:
         target, timeout_s = checks.ad_hoc_target(check)
     except Invalid:
-        return AdHocItem(plugin_type=check.plugin_type)
-    return AdHocItem(
+        return AdHocBatchItem(plugin_type=check.plugin_type)
+    return AdHocBatchItem(
         plugin_type=plugins.monitor_type(check.plugin_type),
         config=field_names.to_check_config(sealing.mask_secrets(target), timeout_s),
     )
@@ -76,7 +84,7 @@ class BatchController(Controller):
     @post("/run-ad-hoc", operation_id="RunAdHocBatch", status_code=200)
     async def run_ad_hoc_batch(
         self, data: JSONBody[AdHocBatchRequest], principal: NamedDependency[Principal], request: Request[Any, Any, Any]
-    ) -> AdHocResults:
+    ) -> AdHocBatchResults:
         """Run checks without storing them. An invalid config is that item's `error`. The audit log records where they
         connect; the setting `checks.ad_hoc_role` can limit this to admins.
         """
@@ -84,7 +92,7 @@ class BatchController(Controller):
         jobs = [partial(run_ad_hoc, check, audit_trail.trail_of(request)) for check in data.checks]
         results = await run_now.run_concurrently(jobs, data.max_workers, data.timeout)
         items = map(ad_hoc_item, data.checks)
-        return AdHocResults([_with_result(item, result) for item, result in zip(items, results, strict=True)])
+        return AdHocBatchResults([_with_result(item, result) for item, result in zip(items, results, strict=True)])
 
 
 def _with_result(item: Item, result: Result | str) -> Item:

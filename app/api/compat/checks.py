@@ -157,7 +157,7 @@ class CheckController(Controller):
     async def update_check(
         self, check_id: FromPath[UUID], data: JSONBody[CheckPatch], version: NamedDependency[int | None]
     ) -> Response[Check]:
-        """Update a check: absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
+        """Update a check. Absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
         monitor = await monitors.get(str(check_id))
         patch = checks.monitor_patch(monitor, data)
         with checks.name_check_fields(monitor.type):

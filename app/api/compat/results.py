@@ -26,12 +26,15 @@ from schema.results import RESULT_STATUSES, Period, Result, Results, ResultShare
 from schema.users import Principal
 
 PERIOD_DAYS: dict[Period, int] = {"day": 1, "week": 7, "month": 30}
-RANGE_TOO_LONG = "must be at most a day before `to_date` with a `status`, unless there is a `check_id`"
+RANGE_TOO_LONG = "must be at most one day before `to_date` if you filter by `status` without a `check_id`"
 
 FromDate = Annotated[
-    datetime | None, QueryParameter(description="ISO 8601; the oldest execution. Without a zone it is UTC.")
+    datetime | None,
+    QueryParameter(description="Only results executed at or after this time (ISO 8601; UTC without a zone)."),
 ]
-ToDate = Annotated[datetime | None, QueryParameter(description="ISO 8601; the newest execution.")]
+ToDate = Annotated[
+    datetime | None, QueryParameter(description="Only results executed at or before this time (ISO 8601).")
+]
 
 
 def result_from_heartbeat(heartbeat: Heartbeat) -> Result:

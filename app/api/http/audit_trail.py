@@ -27,7 +27,7 @@ from app.security.auth import cookies, principals
 from app.security.limits.client_ip import address_of, counted_address
 from app.security.secrets import signed_tokens
 from app.security.secrets.sealing import DecryptionFailed
-from app.store.audit import log as audit
+from app.store.audit.log import record_entry
 from schema.audit import AuditOutcome, NewAuditEntry
 from schema.field_types import MASK
 from schema.users import Principal, User
@@ -57,11 +57,7 @@ class AuditTrail:
     def record_body(self, body: Any) -> None:
         """Record the names of a body's fields, and the values that may be logged."""
         self.change.update(_loggable_fields(body))
-        self.resource_id = self.resource_id or _mfa_user_id(getattr(body, "ticket", None))
-
-    def record_change(self, field: str, old: object, new: object) -> None:
-        """Record the old and the new value of a field. Pass nothing secret."""
-        self.change[field] = {"old": _loggable_value(field, old), "new": _loggable_value(field, new)}
+        self.resource_id = self.resource_id or _mfa_user_id(getattr(body, "mfa_token", None))
 
     def record_destinations(self, destinations: Iterable[str]) -> None:
         """Record where a request makes us connect. Pass no paths and nothing secret."""
@@ -107,11 +103,11 @@ async def store_entry(scope: Scope, status: int, body: bytes) -> None:
     if scope["state"].get("replayed") or not _should_record(scope, entry, status):
         return
     try:
-        await audit.record_entry(entry)
+        await record_entry(entry)
     except (*db.TRANSIENT_ERRORS, DecryptionFailed) as error:
-        log.error("audit.not_stored", reason=str(error), entry=msgspec.to_builtins(entry))  # noqa: TRY400  # the entry says more than a traceback
+        log.error("audit.store_failed", reason=str(error), entry=msgspec.to_builtins(entry))  # noqa: TRY400  # the entry says more than a traceback
     except Exception:  # a bug here must not swallow the response to a stored change
-        log.exception("audit.failed", entry=msgspec.to_builtins(entry))
+        log.exception("audit.crashed", entry=msgspec.to_builtins(entry))
 
 
 def entry_of(scope: Scope, status: int, body: bytes) -> NewAuditEntry:

@@ -165,7 +165,7 @@ class FormBodyDTO(JsonBodyDTO):
         try:
             pairs = parse_qsl(value.decode(), keep_blank_values=True, max_num_fields=50)
         except ValueError as error:
-            raise Malformed("The form can't be read.") from error
+            raise Malformed("The form is malformed.") from error
         fields = {key: text for key, text in pairs if key in known}  # OAuth2 adds grant_type, scope and others
         if errors := structs.unstorable_texts(fields):
             raise Invalid(errors)

@@ -44,7 +44,7 @@ CODES = {
     503: "SERVICE_UNAVAILABLE",
     504: "GATEWAY_TIMEOUT",
 }
-MESSAGES = {405: "This path does not take this method.", 413: "The body is larger than 1,000,000 bytes."}
+MESSAGES = {405: "This path does not support this method.", 413: "The body is larger than 1,000,000 bytes."}
 _PARAMETER_NAME = re.compile(r"parameter '?([\w-]+)'?")
 
 log = structlog.get_logger()
@@ -124,7 +124,7 @@ def on_parameters(request: AnyRequest, error: ValidationException) -> ErrorRespo
     reported = [one for one in error.extra if isinstance(one, dict)] if isinstance(error.extra, list) else []
     fields = [_parameter_error(request, one) for one in reported]
     if any(one.field == "data" for one in fields) or "required field `data`" in str(reported):
-        return error_response(request, Malformed("A JSON body is needed."))
+        return error_response(request, Malformed("This request needs a JSON body."))
     if not fields:
         match = _PARAMETER_NAME.search(error.detail)
         fields = [FieldError(match.group(1) if match else "", "is required")]
@@ -152,16 +152,16 @@ def _declaring_model(request: AnyRequest, name: str) -> Any:
 def on_unavailable(request: AnyRequest, error: Exception) -> ErrorResponse:
     """The database or Redis is unavailable: a warning for the operator, and a retry for the caller."""
     part = "queue" if isinstance(error, RedisError) else "database"
-    log.warning("http.unavailable", part=part, error=type(error).__name__, reason=str(error))
-    return error_response(request, Unavailable(f"The {part} does not answer; nothing was changed.", retry_after_s=5))
+    log.warning("http.dependency_unavailable", part=part, error=type(error).__name__, reason=str(error))
+    return error_response(request, Unavailable(f"The {part} is not responding; nothing was changed.", retry_after_s=5))
 
 
 def on_bug(request: AnyRequest, error: Exception) -> ErrorResponse:
     """Our bug: one log entry with the traceback, which the response does not show."""
-    log.error("http.failed", path=request.scope.get("path_template", ""), exc_info=error)
+    log.error("http.crashed", path=request.scope.get("path_template", ""), exc_info=error)
     body = ErrorBody(
         code="INTERNAL_ERROR",
-        message="Something went wrong on our side; the request id finds it in the log.",
+        message="Internal error. The server log has the details under this request id.",
         timestamp=datetime.now(UTC),
         request_id=request_id_of(request),
     )

@@ -33,7 +33,11 @@ Versioned = TypeVar(
 )
 NO_VERSION = -1  # no object has it: stands for an ETag that we did not issue
 IfMatch = Annotated[
-    str | None, HeaderParameter(name="If-Match", description="The ETag of the copy a change was made from.")
+    str | None,
+    HeaderParameter(
+        name="If-Match",
+        description="The ETag of the version that you change; the reply is 412 if it is not the newest.",
+    ),
 ]
 _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 

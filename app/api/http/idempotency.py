@@ -82,7 +82,7 @@ async def store_reply(scope: Scope, start: HTTPResponseStartEvent, body: bytes, 
             reply = StoredReply(status=status, headers=_stored_headers(start), body=body if whole else too_large)
             await idempotency.store_reply(claim, reply)
     except db.TRANSIENT_ERRORS as error:  # until its lease ends, the key counts as still running
-        log.warning("idempotency.not_stored", reason=str(error))
+        log.warning("idempotency.store_failed", reason=str(error))
 
 
 def applies_to(handler: BaseRouteHandler, path: str) -> bool:
@@ -98,11 +98,13 @@ def _claim_id(request: AnyRequest, principal: Principal, key: str) -> str:
 
 def _conflict(key: str, rejection: ClaimRejection) -> Conflict:
     if rejection is ClaimRejection.DIFFERENT_BODY:
-        return Conflict(f"The Idempotency-Key {key!r} was used with another body: take a new one.", key=key)
+        return Conflict(f"The Idempotency-Key {key!r} was used with another body. Use a new key.", key=key)
     if rejection is ClaimRejection.RUNNING:
-        message = f"The request with the Idempotency-Key {key!r} is still running: ask again."
+        message = f"The request with the Idempotency-Key {key!r} is still running. Try again later."
         return Conflict(message, key=key, retry_after_s=RETRY_AFTER_S)
-    return Conflict(f"The request with the Idempotency-Key {key!r} is done; its reply was not kept.", key=key)
+    return Conflict(
+        f"The request with the Idempotency-Key {key!r} was completed, but its reply was not stored.", key=key
+    )
 
 
 def _replay(reply: StoredReply) -> Response[bytes]:

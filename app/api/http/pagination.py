@@ -11,12 +11,16 @@ from schema.status import Status
 MAX_UNPAGED = 1_000  # resources in a list that is not paged
 DEFAULT_LIMIT = 20
 
-Page = Annotated[int | None, QueryParameter(ge=1, le=1_000_000, description="From 1; asks for a page.")]
-Limit = Annotated[int | None, QueryParameter(ge=1, le=100, description="Things on a page; asks for one. Default: 20.")]
+Page = Annotated[int | None, QueryParameter(ge=1, le=1_000_000, description="The number of the page, from 1.")]
+Limit = Annotated[int | None, QueryParameter(ge=1, le=100, description="Items per page. Default: 20.")]
 PageNumber = Annotated[int, QueryParameter(ge=1, le=1_000_000, description="From 1.")]
-PerPage = Annotated[int, QueryParameter(ge=1, le=100, description="Things on a page.")]
-Search = Annotated[str | None, QueryParameter(max_length=150, description="Part of the name, without regard to case.")]
-TagFilter = Annotated[str | None, QueryParameter(max_length=100, description="Id or name of a tag they bear.")]
+PerPage = Annotated[int, QueryParameter(ge=1, le=100, description="Items per page.")]
+Search = Annotated[
+    str | None, QueryParameter(max_length=150, description="Only those whose name contains this text, ignoring case.")
+]
+TagFilter = Annotated[
+    str | None, QueryParameter(max_length=100, description="Only those with this tag, by id or name.")
+]
 Order = Literal["asc", "desc"]
 Query = TypeVar("Query")
 # Clients store the numbers, people use the names.

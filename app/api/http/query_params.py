@@ -49,7 +49,7 @@ def _instant_parameters(handler: HTTPRouteHandler) -> frozenset[str]:
 def validate_path(request: Request[Any, Any, Any]) -> None:
     """Raise NotFound for a path with text that no database can store: no resource has such a name."""
     if not is_storable(request.scope["path"]):
-        raise NotFound("There is no such path: it has the character U+0000, or half a surrogate pair.")
+        raise NotFound("There is no such path. It contains the character U+0000 or half a surrogate pair.")
 
 
 async def validate_parameters(request: Request[Any, Any, Any]) -> None:
@@ -62,8 +62,8 @@ async def validate_parameters(request: Request[Any, Any, Any]) -> None:
         return
     unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
     if unknown and not opt.get(ANY_PARAMETER):
-        hint = f"known are {', '.join(sorted(known))}" if known else "this path has none"
-        raise Invalid([FieldError(name, f"is not a known query parameter: {hint}") for name in unknown])
+        hint = f"the parameters are {', '.join(sorted(known))}" if known else "this path has none"
+        raise Invalid([FieldError(name, f"is not a known query parameter; {hint}") for name in unknown])
     instants: frozenset[str] = opt.get(INSTANT_PARAMETERS, frozenset())
     if undated := [name for name in request.query_params if name in instants and not _is_date_time(request, name)]:
         raise Invalid([FieldError(name, "must be a date and time like 2026-11-22T08:00:00Z") for name in undated])

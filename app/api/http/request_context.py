@@ -107,7 +107,7 @@ def _log_request(scope: Scope, method: str, state: dict[str, Any], took_s: float
     opt = getattr(scope.get("route_handler"), "opt", {})
     write = log.debug if opt.get(QUIET) and status < HTTP_400_BAD_REQUEST else log.info
     write(
-        "http.done",
+        "http.request",
         method=method,
         path=scope.get("path_template", "-"),
         status=status,

@@ -19,7 +19,7 @@ from schema.errors import ErrorReply
 NO_TIMEOUT = "no_timeout"  # `opt={NO_TIMEOUT: True}`: a stream, or a route with a limit of its own
 DEADLINE_KEY = "deadline"  # in the request's state: its asyncio.Timeout
 LATE_BODY = "The body did not arrive in time."
-TOOK_TOO_LONG = "This took too long and was given up; look whether it was done before you try again."
+TOOK_TOO_LONG = "The request took too long and was cancelled. Check whether it took effect before you try again."
 
 
 async def with_timeout(

@@ -24,7 +24,7 @@ Sort = Literal["name", "created_at", "updated_at", "last_used_at"]
 
 
 class ApiKeys(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     api_keys: list[ApiKey]
     total: int
@@ -94,12 +94,12 @@ class ApiKeyController(Controller):
         principal: NamedDependency[Principal],
         version: NamedDependency[int | None],
     ) -> Response[ApiKey]:
-        """Update a key: absent fields stay. Takes effect within a second, for open WebSockets as well."""
+        """Update a key. Absent fields stay. Takes effect within a second, for open WebSockets as well."""
         scopes = request.app.state.scopes
         return etags.with_etag(await api_keys.update(str(key_id), data, principal, scopes, version=version))
 
-    @put("/{key_id:str}", operation_id="PutApiKey", opt=VERSIONED)
-    async def put_api_key(
+    @put("/{key_id:str}", operation_id="UpdateApiKeyByPut", opt=VERSIONED)
+    async def update_api_key_by_put(
         self,
         request: AnyRequest,
         key_id: FromPath[UUID],
@@ -107,7 +107,7 @@ class ApiKeyController(Controller):
         principal: NamedDependency[Principal],
         version: NamedDependency[int | None],
     ) -> Response[ApiKey]:
-        """Update an API key, as PATCH does: absent fields stay."""
+        """Update an API key, as PATCH does. Absent fields stay."""
         scopes = request.app.state.scopes
         return etags.with_etag(await api_keys.update(str(key_id), data, principal, scopes, version=version))
 

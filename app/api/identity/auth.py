@@ -19,7 +19,7 @@ from app.security.auth.policy import ANYONE, VIEWER
 from app.security.credentials import common_passwords, passwords
 from app.security.limits import brute_force
 from app.security.limits.client_ip import address_of
-from app.store.identity import basic_auth, mfa, sessions, users
+from app.store.identity import credential_caches, mfa, sessions, users
 from app.store.identity.users import Account
 from schema.errors import FieldError
 from schema.login_attempts import AuthMethod, CredentialKind
@@ -67,7 +67,7 @@ class AuthController(Controller):
     async def login(self, request: AnyRequest, data: JSONBody[Login]) -> Response[LoginResponse]:
         """Sign in with e-mail address or user name. Returns tokens, and sets the cookie `session_id`.
 
-        With a second factor, also send `token`, or continue with the `ticket` of the error `TWO_FACTOR_REQUIRED`.
+        With a second factor, also send `token`, or continue with the `mfa_token` of the error `TWO_FACTOR_REQUIRED`.
         """
         return await _sign_in(request, data)
 
@@ -103,7 +103,7 @@ class AuthController(Controller):
 
     @get("/me", operation_id="GetMe", guards=[VIEWER])
     async def get_me(self, principal: NamedDependency[Principal]) -> CurrentUser:
-        """Get your own user, your second factors, and what this credential may do."""
+        """Get your own user, your second factors, and the permissions of this credential."""
         is_installation = principal == principals.API_ADMIN
         user = _installation_user(principal) if is_installation else await users.get(principal.user_id)
         credential = _credential_of(principal)
@@ -115,15 +115,14 @@ class AuthController(Controller):
     ) -> User:
         """Update your own user name or e-mail address. A new address needs the password, and a code with 2FA."""
         if principal == principals.API_ADMIN:
-            raise Forbidden("The installation's own token is nobody's account: sign in as a person.")
+            raise Forbidden("The installation's own token has no account. Sign in as a user.")
         await _verify_email_change(request, principal, data)
         user = await users.rename(
             principal.user_id,
             username=None if data.username is UNSET else data.username,
             email=None if data.email is UNSET else data.email,
         )
-        sessions.clear_cache()
-        basic_auth.clear_cache()
+        credential_caches.clear_caches()
         return user
 
 
@@ -178,7 +177,7 @@ def username_from_email(email: str) -> str:
 def _login_of(data: Login) -> str:
     if login := data.email or data.username:
         return login
-    raise Invalid([FieldError("email", "is required: an e-mail address here, or a user name in `username`")])
+    raise Invalid([FieldError("email", "is required if there is no `username`")])
 
 
 def _credential_of(principal: Principal) -> Credential:

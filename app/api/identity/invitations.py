@@ -20,7 +20,7 @@ from app.security.limits import brute_force
 from app.security.limits.client_ip import address_of
 from app.store.identity import invitations
 from app.store.identity.invitations import InvitationQuery
-from schema.invitations import Acceptance, Invitation, InvitationDraft, InvitationStatus, IssuedInvitation
+from schema.invitations import Invitation, InvitationAcceptance, InvitationDraft, InvitationStatus, IssuedInvitation
 from schema.login_attempts import CredentialKind
 from schema.pagination import Pagination
 from schema.users import LoginResponse, Principal
@@ -29,7 +29,7 @@ Sort = Literal["created_at", "expires_at", "email"]
 
 
 class Invitations(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     invitations: list[Invitation]
     total: int
@@ -75,7 +75,7 @@ class InvitationController(Controller):
     async def list_invitations(
         self, list_request: NamedDependency[ListRequest[InvitationQuery]]
     ) -> Invitations | InvitationPage:
-        """List invitations: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        """List invitations, newest first unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await invitations.list_page(list_request.query)
         if list_request.window.page is None:
             return Invitations(invitations=found, total=total)
@@ -100,7 +100,7 @@ class InvitationController(Controller):
 
     @post("/accept", operation_id="AcceptInvitation", status_code=200, guards=[ANYONE], opt={"refusals": [403, 409]})
     async def accept_invitation(
-        self, request: Request[Any, Any, Any], data: JSONBody[Acceptance]
+        self, request: Request[Any, Any, Any], data: JSONBody[InvitationAcceptance]
     ) -> Response[LoginResponse]:
         """Accept an invitation with a name and a password, and sign in."""
         email = await _invited_email(data.token, address_of(request))

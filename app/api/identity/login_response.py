@@ -20,7 +20,7 @@ MAX_USER_AGENT_CHARS = 200  # stored with the session
 def refuse_foreign_origin(request: AnyRequest) -> None:
     """Raise Forbidden for a page of another site, which could sign its visitors in to an account of its choice."""
     if "Origin" in request.headers and not principals.is_same_origin(request):
-        raise Forbidden("Signing in is for our own pages, CLIENT_URL's, and programs: this `Origin` is none of them.")
+        raise Forbidden("Pages of this `Origin` can't sign in. Use a page of CLIENT_URL or of this host.")
 
 
 async def start_session(

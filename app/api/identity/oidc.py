@@ -27,8 +27,10 @@ from schema.users import LoginResponse
 COOKIE, OIDC_PATH = "oidc_sign_in", "/api/v1/auth/oidc"
 JSON = "application/json"
 EGRESS_SETTING = "egress.oauth"  # the setting with the networks of providers
-Code = Annotated[str | None, QueryParameter(description="As the provider sends it, however long it is.")]
-StateParameter = Annotated[str | None, QueryParameter(name="state", description="As it was sent to the provider.")]
+Code = Annotated[str | None, QueryParameter(description="The value that the provider sent, of any length.")]
+StateParameter = Annotated[
+    str | None, QueryParameter(name="state", description="The value that was sent to the provider.")
+]
 
 
 class OidcController(Controller):
@@ -39,8 +41,8 @@ class OidcController(Controller):
     guards = (ANYONE,)
     opt = {rate_limits.RATE: rate_limits.AUTH}  # noqa: RUF012  # Litestar's
 
-    @get("/start", operation_id="StartOidc", status_code=302, opt={"refusals": [404, 502]})
-    async def start_oidc(self, request: AnyRequest) -> Redirect:
+    @get("/start", operation_id="StartOidcLogin", status_code=302, opt={"refusals": [404, 502]})
+    async def start_oidc_login(self, request: AnyRequest) -> Redirect:
         """Redirect the browser to the provider that OIDC_ISSUER names."""
         from app.security.credentials import oidc  # noqa: PLC0415  # takes a third of a second, and only some use it
 
@@ -52,17 +54,19 @@ class OidcController(Controller):
 
     @get(
         "/callback",
-        operation_id="FinishOidc",
+        operation_id="FinishOidcLogin",
         status_code=302,
         opt={"refusals": [401, 403, 404, 409, 502], query_params.ANY_PARAMETER: True, audit_actions.AUDITED: True},
         responses={
-            200: ResponseSpec(LoginResponse, description="Signed in, for callers that accept JSON rather than HTML.")
+            200: ResponseSpec(
+                LoginResponse, description="Signed in. Sent to callers that accept JSON rather than HTML."
+            )
         },
     )
-    async def finish_oidc(
+    async def finish_oidc_login(
         self, request: AnyRequest, code: Code = None, returned_state: StateParameter = None
     ) -> Response[LoginResponse | None]:
-        """Return from the provider: signs in, and redirects to CLIENT_URL with the cookie `session_id`."""
+        """Finish signing in with the provider. Sets the cookie `session_id`, and redirects to CLIENT_URL."""
         from app.security.credentials import oidc  # noqa: PLC0415  # takes a third of a second, and only some use it
 
         del code, returned_state  # declared for the document; a provider may send others, and all are checked together
@@ -88,7 +92,7 @@ class OidcController(Controller):
 def _require_settings(request: AnyRequest) -> Settings:
     app_settings: Settings = request.app.state.settings
     if not app_settings.oidc_issuer:
-        raise NotFound("Signing in with a provider is not set up here: OIDC_ISSUER is not set.")
+        raise NotFound("Signing in with a provider is not configured. Set OIDC_ISSUER.")
     return app_settings
 
 

@@ -18,16 +18,16 @@ from app.security.limits.client_ip import address_of
 from app.store.identity import mfa, passkeys, sessions, webauthn_challenges
 from schema.login_attempts import AuthMethod
 from schema.passkeys import (
+    CreatedPasskey,
     Passkey,
-    PasskeyAdded,
     PasskeyDraft,
     PasskeyLogin,
-    PasskeyLoginStart,
+    PasskeyLoginOptionsRequest,
     PasskeyOptions,
+    PasskeyOptionsRequest,
     PasskeyPage,
     PasskeyPatch,
     Passkeys,
-    PasskeyStart,
 )
 from schema.users import LoginResponse, Principal
 
@@ -40,7 +40,7 @@ class PasskeyController(Controller):
 
     @post("/options", operation_id="CreatePasskeyOptions", guards=[VIEWER], status_code=200)
     async def create_passkey_options(
-        self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[PasskeyStart]
+        self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[PasskeyOptionsRequest]
     ) -> PasskeyOptions:
         """Start registering a passkey. Returns the options for `navigator.credentials.create`."""
         from app.security.auth import webauthn  # noqa: PLC0415  # takes a tenth of a second, and only some use it
@@ -55,7 +55,7 @@ class PasskeyController(Controller):
     @post(operation_id="CreatePasskey", guards=[VIEWER])
     async def create_passkey(
         self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[PasskeyDraft]
-    ) -> PasskeyAdded:
+    ) -> CreatedPasskey:
         """Store a new passkey. Ends your other sessions. With your first second factor you also get recovery codes."""
         from app.security.auth import webauthn  # noqa: PLC0415  # takes a tenth of a second, and only some use it
 
@@ -64,7 +64,7 @@ class PasskeyController(Controller):
         key = webauthn.verify_registration(party, data.credential, challenge)
         passkey, codes = await passkeys.create(user_id, data.name, party.rp_id, key)
         await sessions.end_others(user_id, except_id=principal.session_id)
-        return PasskeyAdded(passkey=passkey, two_factor=await mfa.get_status(user_id), recovery_codes=codes)
+        return CreatedPasskey(passkey=passkey, two_factor=await mfa.get_status(user_id), recovery_codes=codes)
 
     @get(operation_id="ListPasskeys", guards=[VIEWER])
     async def list_passkeys(
@@ -99,25 +99,25 @@ class PasskeyController(Controller):
         opt={"refusals": [401, 403]},
     )
     async def create_passkey_login_options(
-        self, request: AnyRequest, data: JSONBody[PasskeyLoginStart]
+        self, request: AnyRequest, data: JSONBody[PasskeyLoginOptionsRequest]
     ) -> PasskeyOptions:
         """Start the second login step with a passkey. Returns the options for `navigator.credentials.get`."""
         from app.security.auth import webauthn  # noqa: PLC0415  # takes a tenth of a second, and only some use it
 
-        pending, party = await second_factor.read_mfa_token(data.ticket), relying_party_of(request)
+        pending, party = await second_factor.read_mfa_token(data.mfa_token), relying_party_of(request)
         account = pending.account
         existing = await passkeys.list_keys(account.id, party.rp_id)
         if not existing:
-            raise Conflict(f"There is no passkey for {party.rp_id}.")
+            raise Conflict(f"This account has no passkey for {party.rp_id}.")
         challenge = await webauthn_challenges.issue(account.id, "sign-in")
         return PasskeyOptions(public_key=webauthn.authentication_options(party, existing, challenge))
 
     @post("/login", operation_id="LoginWithPasskey", status_code=200, guards=[ANYONE], opt={"refusals": [401, 403]})
     async def login_with_passkey(self, request: AnyRequest, data: JSONBody[PasskeyLogin]) -> Response[LoginResponse]:
-        """Complete the login with a passkey. The `ticket` of the first step stands for the password."""
+        """Complete the login with a passkey. The `mfa_token` of the first step stands for the password."""
         from app.security.auth import webauthn  # noqa: PLC0415  # takes a tenth of a second, and only some use it
 
-        pending, party = await second_factor.read_mfa_token(data.ticket), relying_party_of(request)
+        pending, party = await second_factor.read_mfa_token(data.mfa_token), relying_party_of(request)
         challenge = await webauthn_challenges.consume(pending.account.id, "sign-in")
         existing = await passkeys.list_keys(pending.account.id, party.rp_id)
         key = next((one for one in existing if one.credential_id == data.credential.id.rstrip("=")), None)

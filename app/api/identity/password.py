@@ -24,8 +24,8 @@ class OwnPasswordController(Controller):
     path = "/auth/password"
     tags = ("Auth",)
 
-    @put(operation_id="ChangePassword", status_code=204, guards=[VIEWER])
-    async def change_password(
+    @put(operation_id="UpdatePassword", status_code=204, guards=[VIEWER])
+    async def update_password(
         self,
         request: Request[Any, Any, Any],
         principal: NamedDependency[Principal],
@@ -36,19 +36,21 @@ class OwnPasswordController(Controller):
         Your API keys stay valid, unless `keys` is `revoke`.
         """
         if principal.session_id is None:
-            raise Forbidden("A password is changed by who has signed in with it: sign in, then change it.")
+            raise Forbidden(
+                "Sign in first to change your password. API keys, Basic and the installation's token can't do this."
+            )
         guess = (CredentialKind.PASSWORD, address_of(request), principal.username)
         await brute_force.refuse_if_locked(*guess, method=AuthMethod.OWN_PASSWORD)
         account = await users.find_by_login(principal.username)
         if account is None or not await passwords.matches(data.old_password, account.password_hash):
             await brute_force.record_failure(*guess, method=AuthMethod.OWN_PASSWORD)
-            raise Invalid.for_field("old_password", "is not your password")
+            raise Invalid.for_field("old_password", "is not your current password")
         await brute_force.record_success(*guess)
         common_passwords.require_strong_password(
             data.new_password, account.username, account.email, field="new_password"
         )
         hashed = await passwords.hash_password(data.new_password)
         revoked = await user_admin.set_password(
-            account.id, hashed, key_action=data.keys, keep_session=principal.session_id
+            account.id, hashed, key_action=data.api_keys, keep_session=principal.session_id
         )
-        audit_trail.trail_of(request).change["keys_revoked"] = revoked
+        audit_trail.trail_of(request).change["api_keys_revoked"] = revoked

@@ -21,9 +21,9 @@ from schema.users import LoginResponse, Principal
 AnyRequest = Request[Any, Any, Any]
 CodeResult = TypeVar("CodeResult")
 MFA_TOKEN_LIFETIME_S = 300  # time to find the telephone
-WRONG_CODE = "The code is wrong, or was used before."
+WRONG_CODE = "The code is wrong or was already used."
 WRONG_PASSWORD = "The password is wrong."  # noqa: S105  # a sentence
-PEOPLE_ONLY = "This is for people who are signed in; an API key or the installation's token is nobody's account."
+PEOPLE_ONLY = "Sign in first. API keys, Basic and the installation's token can't do this."
 
 
 class PendingLogin(Struct, frozen=True):
@@ -53,11 +53,14 @@ async def require_second_factor(request: AnyRequest, pending: PendingLogin, toke
             mark=_password_fingerprint(account),
         )
         details: dict[str, Any] = {
-            "ticket": mfa_token,
+            "mfa_token": mfa_token,
             "expires_in": MFA_TOKEN_LIFETIME_S,
             "methods": [name for name, available in methods.items() if available],
         }
-        raise TwoFactorRequired("A code of your authenticator app, a recovery code or a passkey is needed.", **details)
+        raise TwoFactorRequired(
+            "A second factor is required. Send a code of your authenticator app or a recovery code, or use a passkey.",
+            **details,
+        )
     await verify_code(request, account.id, token)
 
 
@@ -122,7 +125,7 @@ async def verify_password_and_code(
     """
     require_person(principal)
     if password is None:
-        raise Invalid.for_field("password", "is required: the one you sign in with")
+        raise Invalid.for_field("password", "is required: your current password")
     account = await verify_password(request, principal, password)
     if not (await mfa.get_status(account.id)).enabled:
         return

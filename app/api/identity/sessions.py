@@ -18,12 +18,12 @@ from schema.status import Role
 from schema.users import Principal
 
 Sort = Literal["created", "last_accessed", "expires"]
-UserFilter = Annotated[str | None, QueryParameter(max_length=64, description="Of this user only; for admins.")]
-IncludeOwn = Annotated[bool, QueryParameter(name="all", description="The one that asks, too.")]
+UserFilter = Annotated[str | None, QueryParameter(max_length=64, description="Only sessions of this user. For admins.")]
+IncludeOwn = Annotated[bool, QueryParameter(name="all", description="Also end the current session.")]
 
 
 class Sessions(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     total: int
     sessions: list[Session]
@@ -70,7 +70,7 @@ class SessionController(Controller):
     async def list_sessions(
         self, list_request: NamedDependency[ListRequest[SessionQuery]], principal: NamedDependency[Principal]
     ) -> Sessions | SessionPage:
-        """List your own sessions, or everybody's as an admin: the last used first, ended ones too."""
+        """List your own sessions, or everybody's as an admin. The last used are first; ended ones are included."""
         found, total = await session_queries.list_page(list_request.query, principal.session_id)
         if list_request.window.page is None:
             return Sessions(total=total, sessions=found)
@@ -78,12 +78,12 @@ class SessionController(Controller):
 
     @get("/{session_id:str}", operation_id="GetSession")
     async def get_session(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> Session:
-        """Get one session: your own, or anybody's as an admin."""
+        """Get one session, your own or anybody's as an admin."""
         return await session_queries.get(session_id, _visible_user_id(principal), principal.session_id)
 
     @delete("/{session_id:str}", operation_id="DeleteSession")
     async def delete_session(self, session_id: FromPath[str], principal: NamedDependency[Principal]) -> None:
-        """End a session: its tokens, its cookie and its WebSockets within a second."""
+        """End a session. Its tokens, its cookie and its WebSockets end within a second."""
         await session_queries.get(session_id, _visible_user_id(principal), principal.session_id)
         await sessions.end(session_id)
 

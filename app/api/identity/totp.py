@@ -15,7 +15,7 @@ from schema.mfa import (
     RecoveryCodesRequest,
     TotpConfirmation,
     TotpSetup,
-    TotpStart,
+    TotpSetupRequest,
     TwoFactorEnabled,
     TwoFactorLogin,
 )
@@ -30,9 +30,9 @@ class TwoFactorController(Controller):
 
     @post("/setup", operation_id="SetUpTotp", guards=[VIEWER], status_code=200)
     async def set_up_totp(
-        self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[TotpStart]
+        self, request: AnyRequest, principal: NamedDependency[Principal], data: JSONBody[TotpSetupRequest]
     ) -> TotpSetup:
-        """Create a secret for an authenticator app. No code is required before one was verified."""
+        """Create a secret for an authenticator app. Signing in needs a code only after you have verified one."""
         account = await second_factor.verify_password(request, principal, data.password)
         secret = await mfa.begin_setup(account.id)
         uri = totp.provisioning_uri(secret, account.email)
@@ -58,7 +58,7 @@ class TwoFactorController(Controller):
         """Delete the app's secret, passkeys and recovery codes. Ends your other sessions."""
         account = await second_factor.verify_password(request, principal, data.password)
         if not (await mfa.get_status(account.id)).enabled:
-            raise Conflict("There is no second factor to switch off.")
+            raise Conflict("Two-factor authentication is not enabled.")
         await second_factor.verify_code(request, account.id, data.token)
         await mfa.disable(account.id)
         await sessions.end_others(account.id, except_id=principal.session_id)
@@ -71,7 +71,7 @@ class TwoFactorController(Controller):
         account = await second_factor.verify_password(request, principal, data.password)
         status = await mfa.get_status(account.id)
         if not status.enabled:
-            raise Conflict("Recovery codes stand in for a second factor, and there is none.")
+            raise Conflict("Enable two-factor authentication before you create recovery codes.")
         if status.totp and not data.token:
             raise Invalid.for_field("token", "is required: a one-time or recovery code")
         if data.token:
@@ -81,8 +81,8 @@ class TwoFactorController(Controller):
 
     @post("/login", operation_id="LoginWithCode", status_code=200, guards=[ANYONE], opt={"refusals": [401, 403]})
     async def login_with_code(self, request: AnyRequest, data: JSONBody[TwoFactorLogin]) -> Response[LoginResponse]:
-        """Complete the login with a code. The `ticket` of the first step stands for the password."""
+        """Complete the login with a code. The `mfa_token` of the first step stands for the password."""
         login_response.refuse_foreign_origin(request)
-        pending = await second_factor.read_mfa_token(data.ticket)
+        pending = await second_factor.read_mfa_token(data.mfa_token)
         await second_factor.verify_code(request, pending.account.id, data.token)
         return await second_factor.complete_login(request, pending)

@@ -31,7 +31,7 @@ Sort = Literal["username", "email", "role", "created_at", "last_seen_at"]
 
 
 class Users(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     users: list[UserDetail]
     total: int
@@ -60,7 +60,7 @@ async def list_request(
 
 
 class UserController(Controller):
-    """Who may sign in, and as what."""
+    """User accounts and their roles."""
 
     path = "/users"
     tags = ("Users",)
@@ -73,7 +73,7 @@ class UserController(Controller):
 
     @get(operation_id="ListUsers")
     async def list_users(self, list_request: NamedDependency[ListRequest[UserQuery]]) -> Users | UserPage:
-        """List users: by user name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        """List users, by user name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await user_admin.list_page(list_request.query)
         if list_request.window.page is None:
             return Users(users=found, total=total)
@@ -107,21 +107,21 @@ class UserController(Controller):
         data: JSONBody[UserPatch],
         version: NamedDependency[int | None],
     ) -> Response[UpdatedUser]:
-        """Update a user: absent fields stay. Another role, or `active: false`, ends their sessions at once.
+        """Update a user. Absent fields stay. Another role, or `active: false`, ends their sessions at once.
 
         A lower role, or `active: false`, also disables their API keys, unless `keys` is `keep`.
         """
         return await _update_user(request, str(user_id), data, version)
 
-    @put("/{user_id:str}", operation_id="PutUser", opt=VERSIONED)
-    async def put_user(
+    @put("/{user_id:str}", operation_id="UpdateUserByPut", opt=VERSIONED)
+    async def update_user_by_put(
         self,
         request: AnyRequest,
         user_id: FromPath[UUID],
         data: JSONBody[UserPatch],
         version: NamedDependency[int | None],
     ) -> Response[UpdatedUser]:
-        """Update a user, as PATCH does: absent fields stay."""
+        """Update a user, as PATCH does. Absent fields stay."""
         return await _update_user(request, str(user_id), data, version)
 
     @post("/{user_id:str}/reset-password", operation_id="ResetUserPassword", status_code=200)
@@ -137,9 +137,9 @@ class UserController(Controller):
             common_passwords.require_strong_password(data.password, user.username, user.email)
         generated = None if data.password else secrets.token_urlsafe(PASSWORD_BYTES)
         hashed = await passwords.hash_password(data.password or generated or "")
-        revoked = await user_admin.set_password(user.id, hashed, key_action=data.keys)
-        audit_trail.trail_of(request).change["keys_revoked"] = revoked
-        return GeneratedPassword(password=generated, keys_revoked=revoked)
+        revoked = await user_admin.set_password(user.id, hashed, key_action=data.api_keys)
+        audit_trail.trail_of(request).change["api_keys_revoked"] = revoked
+        return GeneratedPassword(password=generated, api_keys_revoked=revoked)
 
     @delete("/{user_id:str}", operation_id="DeleteUser", opt=VERSIONED)
     async def delete_user(self, user_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
@@ -152,6 +152,6 @@ async def _update_user(
 ) -> Response[UpdatedUser]:
     """Update a user, and record how many keys that disabled."""
     user = await user_admin.update(user_id, patch, version=version)
-    if user.keys_revoked:
-        audit_trail.trail_of(request).change["keys_revoked"] = user.keys_revoked
+    if user.api_keys_revoked:
+        audit_trail.trail_of(request).change["api_keys_revoked"] = user.api_keys_revoked
     return etags.with_etag(user)

@@ -6,7 +6,7 @@ from litestar import Controller, get, put
 from litestar.params import FromPath, JSONBody
 
 from app.security.auth.policy import ADMIN
-from app.store.identity import api_key_auth, basic_auth, sessions, viewer_tags
+from app.store.identity import credential_caches, viewer_tags
 from schema.tags import VisibleTags
 
 
@@ -22,11 +22,9 @@ class VisibleTagController(Controller):
         """Get the tags that limit what a user sees as a viewer; without tags they see everything."""
         return await viewer_tags.get(str(user_id))
 
-    @put(operation_id="UpdateVisibleTags", opt={"refusals": [409]})
-    async def update_visible_tags(self, user_id: FromPath[UUID], data: JSONBody[VisibleTags]) -> VisibleTags:
+    @put(operation_id="SetVisibleTags", opt={"refusals": [409]})
+    async def set_visible_tags(self, user_id: FromPath[UUID], data: JSONBody[VisibleTags]) -> VisibleTags:
         """Limit a viewer to monitors with one of these tags; without tags they see everything."""
         visible_tags = await viewer_tags.set_for_user(str(user_id), data.visible_tags)
-        sessions.clear_cache()
-        api_key_auth.clear_cache()
-        basic_auth.clear_cache()
+        credential_caches.clear_caches()
         return visible_tags

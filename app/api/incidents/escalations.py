@@ -22,7 +22,7 @@ Sort = Literal["name", "created_at", "updated_at"]
 
 
 class Escalations(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     escalations: list[Escalation]
     total: int
@@ -52,7 +52,7 @@ async def list_request(
 
 
 class EscalationController(Controller):
-    """Who is alerted next while nobody acknowledges an incident."""
+    """Channels to alert, step by step, while nobody acknowledges an incident."""
 
     path = "/escalations"
     tags = ("Escalations",)
@@ -63,7 +63,7 @@ class EscalationController(Controller):
     async def list_escalations(
         self, list_request: NamedDependency[ListRequest[EscalationQuery]]
     ) -> Escalations | EscalationPage:
-        """List escalations: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        """List escalations, by name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await escalation_policies.list_page(list_request.query)
         if list_request.window.page is None:
             return Escalations(escalations=found, total=total)
@@ -85,14 +85,14 @@ class EscalationController(Controller):
     async def update_escalation(
         self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
     ) -> Response[Escalation]:
-        """Update an escalation: absent fields stay; `steps` are replaced whole, and open incidents use the new ones."""
+        """Update an escalation. Absent fields stay; `steps` are replaced whole, and open incidents use the new ones."""
         return etags.with_etag(await escalation_policies.update(str(escalation_id), data, version=version))
 
-    @put("/{escalation_id:str}", operation_id="PutEscalation", guards=[ADMIN], opt=VERSIONED)
-    async def put_escalation(
+    @put("/{escalation_id:str}", operation_id="UpdateEscalationByPut", guards=[ADMIN], opt=VERSIONED)
+    async def update_escalation_by_put(
         self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
     ) -> Response[Escalation]:
-        """Update an escalation, as PATCH does: absent fields stay."""
+        """Update an escalation, as PATCH does. Absent fields stay."""
         return etags.with_etag(await escalation_policies.update(str(escalation_id), data, version=version))
 
     @delete("/{escalation_id:str}", operation_id="DeleteEscalation", guards=[ADMIN], opt=VERSIONED)

@@ -22,5 +22,5 @@ async def publish(change: IncidentChange) -> None:
         async with asyncio.timeout(REDIS_TIMEOUT_S):
             await queue.put(*queue.notify_jobs(change.deliveries))
     except (RedisError, TimeoutError) as error:
-        log.warning("incident.not_told", incident=change.incident.id, error=type(error).__name__)
+        log.warning("incident.publish_failed", incident=change.incident.id, error=type(error).__name__)
     await live.publish_events(change.events)

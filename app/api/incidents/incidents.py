@@ -25,9 +25,9 @@ from schema.incidents import (
     IncidentDraft,
     IncidentKind,
     IncidentMetrics,
+    IncidentNoteDraft,
     IncidentPatch,
     IncidentStatus,
-    NoteDraft,
     TimelineEntry,
 )
 from schema.pagination import Pagination
@@ -35,12 +35,17 @@ from schema.users import Principal
 
 VERSIONED, CONFLICTING = {"refusals": [409, 412]}, {"refusals": [409]}
 Sort = Literal["started_at", "detected_at", "resolved_at", "title"]
-Since = Annotated[datetime | None, QueryParameter(name="from", description="RFC 3339; those that began then or later.")]
-Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; those that began before.")]
+Since = Annotated[
+    datetime | None,
+    QueryParameter(name="from", description="Only incidents that started at or after this time (RFC 3339)."),
+]
+Until = Annotated[
+    datetime | None, QueryParameter(name="to", description="Only incidents that started before this time (RFC 3339).")
+]
 
 
 class Incidents(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     incidents: list[Incident]
     total: int
@@ -105,7 +110,7 @@ class IncidentController(Controller):
     async def list_incidents(
         self, list_request: NamedDependency[ListRequest[IncidentQuery]], monitor_id: FromQuery[UUID | None] = None
     ) -> Incidents | IncidentPage:
-        """List incidents: newest first unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        """List incidents, newest first unless you send `sort`, paged when `page` or `limit` is given."""
         return await _load_page(list_request, monitor_id)
 
     @get("/monitors/{monitor_id:str}/incidents", operation_id="ListMonitorIncidents")
@@ -120,7 +125,7 @@ class IncidentController(Controller):
     async def get_incident_metrics(
         self, filters: NamedDependency[IncidentQuery], monitor_id: FromQuery[UUID | None] = None
     ) -> IncidentMetrics:
-        """Get metrics of incidents: their number, the mean time to acknowledge (`mtta`) and to resolve (`mttr`)."""
+        """Get metrics of incidents, such as the mean time to acknowledge (`mtta`) and to resolve (`mttr`)."""
         return await incidents.get_metrics(replace(filters, monitor_id=monitor_id and str(monitor_id)), clock.now_ms())
 
     @post("/incidents", operation_id="CreateIncident", guards=[OPERATOR])
@@ -143,14 +148,14 @@ class IncidentController(Controller):
     async def update_incident(
         self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
     ) -> Response[IncidentDetail]:
-        """Update an incident: absent fields stay."""
+        """Update an incident. Absent fields stay."""
         return etags.with_etag(await incidents.update(str(incident_id), data, version=version))
 
-    @put("/incidents/{incident_id:str}", operation_id="PutIncident", guards=[OPERATOR], opt=VERSIONED)
-    async def put_incident(
+    @put("/incidents/{incident_id:str}", operation_id="UpdateIncidentByPut", guards=[OPERATOR], opt=VERSIONED)
+    async def update_incident_by_put(
         self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
     ) -> Response[IncidentDetail]:
-        """Update an incident, as PATCH does: absent fields stay."""
+        """Update an incident, as PATCH does. Absent fields stay."""
         return etags.with_etag(await incidents.update(str(incident_id), data, version=version))
 
     @delete("/incidents/{incident_id:str}", operation_id="DeleteIncident", guards=[ADMIN], opt=VERSIONED)
@@ -168,14 +173,14 @@ class IncidentController(Controller):
     async def acknowledge_incident(
         self, incident_id: FromPath[UUID], principal: NamedDependency[Principal]
     ) -> Response[IncidentDetail]:
-        """Acknowledge an incident: reminders and escalation end. The first acknowledgement counts."""
+        """Acknowledge an incident. Reminders and escalation end. The first acknowledgement counts."""
         change = await incidents.acknowledge(str(incident_id), principal.username)
         await incident_changes.publish(change)
         return etags.with_etag(change.incident)
 
     @post("/incidents/{incident_id:str}/notes", operation_id="CreateIncidentNote", guards=[OPERATOR])
     async def create_incident_note(
-        self, incident_id: FromPath[UUID], data: JSONBody[NoteDraft], principal: NamedDependency[Principal]
+        self, incident_id: FromPath[UUID], data: JSONBody[IncidentNoteDraft], principal: NamedDependency[Principal]
     ) -> TimelineEntry:
         """Add a note to the timeline, also of a resolved incident."""
         return await incidents.add_note(str(incident_id), data.text, principal.username)

@@ -68,7 +68,9 @@ class LiveConnection:
         self.inbound.message_received()
         text = (event.get("text") or "").encode() or event.get("bytes") or b""
         if len(text) > MAX_MESSAGE_BYTES:
-            raise CloseConnection(MESSAGE_TOO_BIG, MessageTooLong(f"A message may have {MAX_MESSAGE_BYTES:,} bytes."))
+            raise CloseConnection(
+                MESSAGE_TOO_BIG, MessageTooLong(f"A message may have at most {MAX_MESSAGE_BYTES:,} bytes.")
+            )
         await self._limit_rate()
         message: Incoming = bodies.decode_body(text, Incoming)
         return message
@@ -109,7 +111,7 @@ class LiveConnection:
             return
         REJECTED.labels("rate").inc()
         self._excess += 1
-        refusal = TooMany(f"More than {MESSAGES_PER_S} messages per second.", retry_after_s=1)
+        refusal = TooMany(f"A connection may send at most {MESSAGES_PER_S} messages per second.", retry_after_s=1)
         if self._excess > TOLERATED_EXCESS:
             raise CloseConnection(RATE_LIMITED, refusal)
         await asyncio.sleep(1)

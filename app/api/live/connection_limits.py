@@ -31,7 +31,7 @@ class ConnectionLimits:
     @contextmanager
     def count_address(self, address: str) -> Iterator[None]:
         """Count a socket of this address, signed in or not. Raises TooManyConnections."""
-        with self._count_one(("address", address), self._per_address, "this address"):
+        with self._count_one(("address", address), self._per_address, "per address"):
             yield
 
     @contextmanager
@@ -39,23 +39,25 @@ class ConnectionLimits:
         """Count a socket that has not signed in yet. Raises TooManyConnections."""
         with (
             self._count_one(
-                ("unauthenticated at", address), UNAUTHENTICATED_PER_ADDRESS, "this address, not signed in,"
+                ("unauthenticated at", address), UNAUTHENTICATED_PER_ADDRESS, "per address that are not signed in"
             ),
-            self._count_one(("unauthenticated", ""), MAX_UNAUTHENTICATED, "clients that are not signed in"),
+            self._count_one(("unauthenticated", ""), MAX_UNAUTHENTICATED, "that are not signed in"),
         ):
             yield
 
     @contextmanager
     def count_user(self, principal: Principal) -> Iterator[None]:
         """Count a socket of this user, by any credential. Raises TooManyConnections."""
-        with self._count_one(("user", principal.user_id or principal.username), self._per_user, "this user"):
+        with self._count_one(("user", principal.user_id or principal.username), self._per_user, "per user"):
             yield
 
     @contextmanager
     def _count_one(self, key: CountKey, limit: int, owner: str) -> Iterator[None]:
         if self._count[key] >= limit:
             REJECTED.labels("sockets").inc()
-            raise TooManyConnections(f"There are {limit} WebSockets of {owner} already.", retry_after_s=RETRY_AFTER_S)
+            raise TooManyConnections(
+                f"The limit of {limit} WebSockets {owner} is reached. Close one first.", retry_after_s=RETRY_AFTER_S
+            )
         self._count[key] += 1
         try:
             yield

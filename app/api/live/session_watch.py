@@ -75,7 +75,9 @@ class SessionWatch:
         """Close all connections, since this process ends. After CLOSE_TIMEOUT_S the rest is left to the server."""
         for subscription in self._all_subscriptions():
             subscription.close(
-                CloseConnection(SERVICE_RESTART, Unavailable("This process ends: connect again.", retry_after_s=1))
+                CloseConnection(
+                    SERVICE_RESTART, Unavailable("The server is shutting down. Connect again.", retry_after_s=1)
+                )
             )
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):

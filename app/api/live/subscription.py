@@ -82,7 +82,7 @@ class Subscription:
                 self._unsubscribe(message.channels)
                 await self._send(Unsubscribed(channels=message.channels))
             case Auth():
-                raise Conflict("You are signed in already; to be somebody else, connect again.")
+                raise Conflict("You are already signed in. To sign in as another user, open a new connection.")
 
     async def _send(self, frame: Outgoing) -> None:
         async with self._subscriber.write_lock:
@@ -95,7 +95,7 @@ class Subscription:
         """
         channels, refused = allowed_channels(self.principal, message.channels)
         if len({*self._subscriber.channels, *channels}) > MAX_CHANNELS:
-            raise Invalid.for_field("channels", f"A connection may follow {MAX_CHANNELS} channels.")
+            raise Invalid.for_field("channels", f"A connection may subscribe to at most {MAX_CHANNELS} channels.")
         async with self._subscriber.write_lock:
             for refusal in refused:
                 await self.connection.send_error(refusal)

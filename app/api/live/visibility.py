@@ -60,7 +60,7 @@ class VisibilityFilter:
         await self._refresh()
 
     async def visible_text(self, message: LiveMessage) -> str:
-        """The visible part of a message; may be empty. Raises CloseConnection if the database does not answer."""
+        """The visible part of a message; may be empty. Raises CloseConnection if the database is not responding."""
         if message.channel in {EVENTS, INCIDENTS}:
             return await self._visible_event(message)
         return await self._visible_heartbeats(message)
@@ -95,7 +95,7 @@ class VisibilityFilter:
             return await visibility.visible_monitor_ids(self._tags)
         except db.TRANSIENT_ERRORS as error:
             raise CloseConnection(
-                TRY_AGAIN_LATER, Unavailable("The database does not answer.", retry_after_s=5)
+                TRY_AGAIN_LATER, Unavailable("The database is not responding.", retry_after_s=5)
             ) from error
 
 

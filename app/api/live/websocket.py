@@ -33,8 +33,10 @@ from schema.ws_messages import Auth, Authenticated
 
 SIGN_IN_TIMEOUT_S = 5  # from the connection to the `auth` message
 
-SIGN_IN_HINT = "Sign in by cookie, by an Authorization header, or with a first message of type auth and a token."
-NO_TOKEN_IN_URL = "The address takes no parameters: a token in it ends up in logs. " + SIGN_IN_HINT
+SIGN_IN_HINT = (
+    "Sign in with the cookie, with an Authorization header, or with a first message of type auth and a token."
+)
+NO_TOKEN_IN_URL = "The URL takes no parameters, because a token in it would end up in logs. " + SIGN_IN_HINT
 
 SYNC_TIMEOUT_S = 2.0  # how long the API's start waits for the live channels' numbers; without Redis they come later
 
@@ -58,7 +60,7 @@ async def live_lifespan(app: Litestar) -> AsyncIterator[None]:
 async def live_websocket(socket: Socket) -> None:
     """Serve one client until it disconnects or is closed."""
     if _is_cross_site(socket):
-        await socket.close(CROSS_SITE, "Cookies are taken from our own pages only.")
+        await socket.close(CROSS_SITE, "Only our own pages may sign in with the cookie.")
         return
     try:
         with socket.app.state.crowd.count_address(counted_address(address_of(socket))):
@@ -116,7 +118,9 @@ async def _authenticate(connection: LiveConnection) -> Principal:
     try:
         return await principals.resolve_principal(connection.socket) or await _authenticate_by_message(connection)
     except db.TRANSIENT_ERRORS as error:
-        raise CloseConnection(TRY_AGAIN_LATER, Unavailable("The database does not answer.", retry_after_s=5)) from error
+        raise CloseConnection(
+            TRY_AGAIN_LATER, Unavailable("The database is not responding.", retry_after_s=5)
+        ) from error
     except TooManyConnections as refusal:
         raise CloseConnection(RATE_LIMITED, refusal) from refusal
     except Refusal as refusal:
@@ -131,9 +135,9 @@ async def _authenticate_by_message(connection: LiveConnection) -> Principal:
             async with asyncio.timeout(SIGN_IN_TIMEOUT_S):
                 message = await connection.receive()
     except TimeoutError as error:
-        raise Unauthorized(f"Nobody signed in within {SIGN_IN_TIMEOUT_S} s. {SIGN_IN_HINT}") from error
+        raise Unauthorized(f"You did not sign in within {SIGN_IN_TIMEOUT_S} s. {SIGN_IN_HINT}") from error
     if not isinstance(message, Auth):
-        raise Unauthorized(f"Nobody is signed in. {SIGN_IN_HINT}")
+        raise Unauthorized(f"You are not signed in. {SIGN_IN_HINT}")
     principal = await principals.principal_of_token(connection.socket, message.token)
     await connection.send(Authenticated(username=principal.username, role=principal.role))
     return principal

@@ -28,7 +28,7 @@ PUBLISH_BATCH_SIZE = 50  # changes that are published together
 REQUIRED_FIELDS = {"add_tags": "tag_ids", "remove_tags": "tag_ids"} | dict.fromkeys(
     ("add_channels", "remove_channels"), "notification_channel_ids"
 )
-IDS_OR_FILTER = "is required: either ids or a filter, and not both"
+IDS_OR_FILTER = "is required; send either `ids` or a `filter`, not both"
 
 
 def _action_for(bulk: BulkRequest) -> BulkAction:
@@ -59,7 +59,7 @@ async def _monitor_ids(bulk: BulkRequest, principal: Principal) -> list[str]:
     found, total = await monitors.list_page(MonitorQuery(**filters, visible_to=principal.tags))
     if total > len(found):
         raise Invalid.for_field(
-            "filter", f"holds for {total:,} monitors, and one request takes {MAX_MONITORS:,}: narrow it"
+            "filter", f"matches {total:,} monitors, but one request can change at most {MAX_MONITORS:,}; narrow it"
         )
     return [one.id for one in found]
 

@@ -22,10 +22,15 @@ from schema.pagination import Pagination
 from schema.users import Principal
 
 Cursor = Annotated[
-    str | None, QueryParameter(max_length=16, pattern="^[0-9a-f]+$", description="`next_cursor` of the page before.")
+    str | None,
+    QueryParameter(max_length=16, pattern="^[0-9a-f]+$", description="The `next_cursor` of the previous page."),
 ]
-Since = Annotated[datetime | None, QueryParameter(name="from", description="RFC 3339; the oldest due time.")]
-Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; the newest due time.")]
+Since = Annotated[
+    datetime | None, QueryParameter(name="from", description="Only heartbeats due at or after this time (RFC 3339).")
+]
+Until = Annotated[
+    datetime | None, QueryParameter(name="to", description="Only heartbeats due at or before this time (RFC 3339).")
+]
 
 
 class Heartbeats(Struct, frozen=True, kw_only=True):

@@ -33,7 +33,9 @@ async def publish(*changes: MonitorChange) -> None:
                 await due_set.put_series(change.schedules, first_at_ms=_first_at_ms(change), since_ms=_since_ms(change))
                 await queue.put(*queue.notify_jobs(change.deliveries))
     except (RedisError, TimeoutError) as error:
-        log.warning("due.not_told", monitors=[one.monitor.id for one in changes[:10]], error=type(error).__name__)
+        log.warning(
+            "due_set.update_failed", monitors=[one.monitor.id for one in changes[:10]], error=type(error).__name__
+        )
     # has a timeout of its own, and records what it could not publish
     await live.publish_events([event for change in changes for event in change.events])
 
@@ -47,7 +49,7 @@ async def reschedule(monitor_ids: Sequence[str]) -> None:
         async with asyncio.timeout(REDIS_TIMEOUT_S):
             await due_set.put_series(await series.schedules_of(monitor_ids))
     except (RedisError, TimeoutError) as error:
-        log.warning("due.not_told", monitors=len(monitor_ids), error=type(error).__name__)
+        log.warning("due_set.update_failed", monitors=list(monitor_ids[:10]), error=type(error).__name__)
 
 
 def _first_at_ms(change: MonitorChange) -> int | None:

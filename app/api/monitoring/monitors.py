@@ -17,7 +17,7 @@ from app.security.secrets import config_views
 from app.store.transactions import monitors
 from app.store.transactions.monitors import MonitorQuery
 from schema.heartbeats import Heartbeat
-from schema.monitors import Monitor, MonitorCopy, MonitorDraft, MonitorPatch, PushAddress
+from schema.monitors import Monitor, MonitorCloneRequest, MonitorDraft, MonitorPatch, PushAddress
 from schema.pagination import Pagination
 from schema.targets import TARGETS, Push
 from schema.targets.composed import ManualStatusUpdate
@@ -32,7 +32,7 @@ else:
 
 
 class Monitors(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     monitors: list[Monitor]
     total: int
@@ -90,7 +90,7 @@ class MonitorController(Controller):
     async def list_monitors(
         self, list_request: NamedDependency[ListRequest[MonitorQuery]], principal: NamedDependency[Principal]
     ) -> Monitors | MonitorPage:
-        """List monitors: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        """List monitors, by name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await monitors.list_page(list_request.query)
         found = config_views.configs_visible_to(principal, found)
         if list_request.window.page is None:
@@ -114,16 +114,16 @@ class MonitorController(Controller):
     async def update_monitor(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
-        """Update a monitor: absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
+        """Update a monitor. Absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
         change = await monitors.update(str(monitor_id), data, version=version)
         await monitor_changes.publish(change)
         return etags.with_etag(change.monitor)
 
-    @put("/{monitor_id:str}", operation_id="PutMonitor", guards=[ADMIN], opt=VERSIONED)
-    async def put_monitor(
+    @put("/{monitor_id:str}", operation_id="UpdateMonitorByPut", guards=[ADMIN], opt=VERSIONED)
+    async def update_monitor_by_put(
         self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
-        """Update a monitor, as PATCH does: absent fields stay."""
+        """Update a monitor, as PATCH does. Absent fields stay."""
         change = await monitors.update(str(monitor_id), data, version=version)
         await monitor_changes.publish(change)
         return etags.with_etag(change.monitor)
@@ -149,7 +149,7 @@ class MonitorController(Controller):
 
     @post("/{monitor_id:str}/clone", operation_id="CloneMonitor", guards=[ADMIN])
     async def clone_monitor(
-        self, monitor_id: FromPath[UUID], data: JSONBody[MonitorCopy | None] = None
+        self, monitor_id: FromPath[UUID], data: JSONBody[MonitorCloneRequest | None] = None
     ) -> Response[Monitor]:
         """Create a copy with the same config, secrets included, and the same channels, tags and parents. The copy of a
         push monitor has its own token, which only this reply shows.
@@ -162,7 +162,7 @@ class MonitorController(Controller):
     async def reset_monitor(
         self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]
     ) -> Response[Monitor]:
-        """Delete a monitor's history: its heartbeats and statistics are gone for good. Incidents stay, and an open one
+        """Delete a monitor's history. Its heartbeats and statistics can't be restored. Incidents stay, and an open one
         ends. Checks continue, the next one at once.
         """
         change = await monitors.reset_history(str(monitor_id), version=version)
@@ -179,16 +179,16 @@ class MonitorController(Controller):
         await monitor_changes.publish(change)
         return etags.with_etag(change.monitor)
 
-    @post("/{monitor_id:str}/show-token", operation_id="ShowPushToken", guards=[ADMIN], status_code=200,
+    @post("/{monitor_id:str}/show-token", operation_id="GetPushToken", guards=[ADMIN], status_code=200,
           opt={"refusals": [409]})  # fmt: skip
-    async def show_push_token(self, monitor_id: FromPath[UUID]) -> PushAddress:
-        """Show the push URL of a monitor of type `push`. It is a POST because the audit log records it."""
+    async def get_push_token(self, monitor_id: FromPath[UUID]) -> PushAddress:
+        """Get the push URL and token of a monitor of type `push`. It is a POST because the audit log records it."""
         return _push_address(str(monitor_id), await monitors.get_push_token(str(monitor_id)))
 
     @post("/{monitor_id:str}/rotate-token", operation_id="RotatePushToken", guards=[ADMIN], status_code=200,
           opt=VERSIONED)  # fmt: skip
     async def rotate_push_token(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> PushAddress:
-        """Create a new push token, and show it. The old one stops working within two seconds."""
+        """Create a new push token. The old one stops working within two seconds."""
         change = await monitors.rotate_push_token(str(monitor_id), version=version)
         push_ingest.clear_endpoints()
         await monitor_changes.publish(change)

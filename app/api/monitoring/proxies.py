@@ -23,7 +23,7 @@ Sort = Literal["name", "created_at", "updated_at"]
 
 
 class Proxies(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     proxies: list[Proxy]
     total: int
@@ -69,7 +69,7 @@ class ProxyController(Controller):
 
     @get(operation_id="ListProxies")
     async def list_proxies(self, list_request: NamedDependency[ListRequest[ProxyQuery]]) -> Proxies | ProxyPage:
-        """List proxies: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        """List proxies, by name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await proxies.list_page(list_request.query)
         if list_request.window.page is None:
             return Proxies(proxies=found, total=total)
@@ -89,19 +89,19 @@ class ProxyController(Controller):
     async def update_proxy(
         self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
     ) -> Response[Proxy]:
-        """Update a proxy: absent fields stay, `********` keeps the password. Takes effect with the next checks.
+        """Update a proxy. Absent fields stay, and `********` keeps the password. Takes effect with the next checks.
 
-        Its address can't change while monitors send secrets through it that it can read: 409 names them.
+        Its address can't change while monitors send secrets through it that it can read; a 409 names them.
         """
         proxy, monitor_ids = await proxies.update(str(proxy_id), data, version=version)
         await monitor_changes.reschedule(monitor_ids)
         return etags.with_etag(proxy)
 
-    @put("/{proxy_id:str}", operation_id="PutProxy", guards=[ADMIN], opt=VERSIONED)
-    async def put_proxy(
+    @put("/{proxy_id:str}", operation_id="UpdateProxyByPut", guards=[ADMIN], opt=VERSIONED)
+    async def update_proxy_by_put(
         self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
     ) -> Response[Proxy]:
-        """Update a proxy, as PATCH does: absent fields stay."""
+        """Update a proxy, as PATCH does. Absent fields stay."""
         proxy, monitor_ids = await proxies.update(str(proxy_id), data, version=version)
         await monitor_changes.reschedule(monitor_ids)
         return etags.with_etag(proxy)

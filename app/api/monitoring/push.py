@@ -34,21 +34,19 @@ MASKING_MARGIN_BYTES = 1_000  # read beyond the body limit, because masking the 
 MAX_DRAINED_BYTES = 64_000_000  # of a body that are read and dropped, so that its sender reads the reply
 
 AnyRequest = Request[Any, Any, Any]
-ReportedStatus = Annotated[str, QueryParameter(description="How it went: `up`, which is meant without it, or `down`.")]
+ReportedStatus = Annotated[str, QueryParameter(description="`up` or `down`. Default: `up`.")]
 ReportMessage = Annotated[
     str,
     QueryParameter(
-        description=f"A few words that are kept with the heartbeat; the first {MESSAGE_LIMIT} characters of them."
+        description=f"A message to store with the heartbeat; the first {MESSAGE_LIMIT} characters are kept."
     ),
 ]
-DurationMs = Annotated[
-    str, QueryParameter(description="Milliseconds it took; may be empty. What is no such number is ignored.")
-]
+DurationMs = Annotated[str, QueryParameter(description="The duration in milliseconds. Ignored if it is not a number.")]
 RunId = Annotated[
     str,
     QueryParameter(
-        description="Id of a run, up to 64 letters, digits, `_` and `-`: the same at its start and its end, and how"
-        " long it took is measured. Any other is ignored."
+        description="The id of a run: up to 64 letters, digits, `_` and `-`. Send the same id at its start and its"
+        " end to have its duration measured. An invalid id is ignored."
     ),
 ]
 
@@ -195,8 +193,8 @@ class PushController(Controller):
     opt = ROUTE_OPTIONS
     request_max_body_size = None  # no report is refused for the size of its body
 
-    @get(operation_id="Push", responses=RECEIPT_RESPONSES)
-    async def push(
+    @get(operation_id="PushHeartbeat", responses=RECEIPT_RESPONSES)
+    async def push_heartbeat(
         self,
         token: FromPath[str],
         request: AnyRequest,
@@ -205,12 +203,12 @@ class PushController(Controller):
         ping: DurationMs = "",
         rid: RunId = "",
     ) -> ASGIResponse:
-        """Report. The reply is sent when the report is stored safely."""
+        """Report to a monitor of type `push`. The reply is sent after the report is stored."""
         del status  # declared for the document; `_statuses` reads all its values
         return await accept_report(request, token, msg=msg, ping=ping, rid=rid)
 
-    @post(operation_id="PushWithBody", status_code=200, responses=RECEIPT_RESPONSES)
-    async def push_with_body(
+    @post(operation_id="PushHeartbeatWithBody", status_code=200, responses=RECEIPT_RESPONSES)
+    async def push_heartbeat_with_body(
         self,
         token: FromPath[str],
         request: AnyRequest,
@@ -219,7 +217,7 @@ class PushController(Controller):
         ping: DurationMs = "",
         rid: RunId = "",
     ) -> ASGIResponse:
-        """Report, with a log or anything else in the body: its first 10 kB are stored, and not parsed as a report."""
+        """Report with a body, such as a log. Its first 10 kB are stored, and not parsed as a report."""
         del status  # declared for the document; `_statuses` reads all its values
         return await accept_report(request, token, msg=msg, ping=ping, rid=rid)
 
@@ -227,14 +225,14 @@ class PushController(Controller):
     async def push_signal(
         self, token: FromPath[str], signal: FromPath[str], request: AnyRequest, msg: ReportMessage = "", rid: RunId = ""
     ) -> ASGIResponse:
-        """Report `start`, `fail`, `log`, or an exit code: 0 is success, every other one is failure."""
+        """Report `start`, `fail`, `log`, or an exit code. 0 is success, every other code is a failure."""
         return await accept_report(request, token, signal, msg=msg, rid=rid)
 
     @post("/{signal:str}", operation_id="PushSignalWithBody", status_code=200, responses=RECEIPT_RESPONSES)
     async def push_signal_with_body(
         self, token: FromPath[str], signal: FromPath[str], request: AnyRequest, msg: ReportMessage = "", rid: RunId = ""
     ) -> ASGIResponse:
-        """Report the same, with a log or anything else in the body: its first 10 kB are stored."""
+        """Report a signal with a body, such as a log. Its first 10 kB are stored."""
         return await accept_report(request, token, signal, msg=msg, rid=rid)
 
 

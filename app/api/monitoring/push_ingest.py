@@ -14,13 +14,12 @@ from app import clock, queue
 from app.errors import NotFound, TooMany, Unavailable
 from app.store.transactions import monitors, result_isolation
 from schema.heartbeat_texts import PUSHED, STARTED
-from schema.jobs import PUSHED_KEY, STARTED_KEY, CheckOutcome, ResultBatch
+from schema.jobs import PUSHED_KEY, STARTED_KEY, CheckOutcome
 from schema.monitors import Snapshot
 from schema.status import Status
 
 ENDPOINT_TTL_S = 2.0  # how long a token is cached: a pause or a new token takes effect within it
 MAX_ENDPOINTS = 20_000  # cached tokens; beyond it the oldest entry is dropped
-MAX_OUTCOMES_PER_JOB = 500
 MAX_AHEAD_MS = 1_000  # pushes of one monitor in one second: each has a millisecond of its own
 QUEUE_TIMEOUT_S = 3.0  # a queue that takes longer counts as unavailable
 
@@ -44,7 +43,7 @@ class PushEndpoint:
         if self.last_ms > now_ms + 2 * MAX_AHEAD_MS:  # counting up does not reach this: the clock was set back
             self.last_ms = now_ms
         if self.last_ms >= now_ms + MAX_AHEAD_MS:
-            raise TooMany("More than a thousand pings a second for one monitor.", retry_after_s=1)
+            raise TooMany("A monitor accepts at most a thousand pings per second.", retry_after_s=1)
         self.last_ms = max(now_ms, self.last_ms + 1)
         return self.last_ms
 
@@ -68,7 +67,7 @@ class PushEndpointCache:
         self.entries.pop(token, None)
         snapshot = await monitors.find_by_push_token(token)
         if snapshot is None:
-            raise NotFound("There is no such push address.")
+            raise NotFound("There is no monitor with this push token.")
         fresh = PushEndpoint(snapshot, cached.last_ms, cached.source) if cached else PushEndpoint(snapshot, 0)
         endpoint = self.entries.setdefault(token, fresh)  # another request may have stored one meanwhile
         if len(self.entries) > MAX_ENDPOINTS:
@@ -126,7 +125,7 @@ class PushBatcher:
             except Exception as error:  # noqa: BLE001  # each waiting handler raises it
                 batch.finish(error)
             except BaseException:  # cancelled: the handlers must not wait forever
-                batch.finish(Unavailable("The ping was not stored.", retry_after_s=1))
+                batch.finish(Unavailable("The ping was not stored. Send it again.", retry_after_s=1))
                 raise
             else:
                 batch.finish()
@@ -157,15 +156,12 @@ def clear_endpoints() -> None:
 
 async def store_outcomes(outcomes: list[CheckOutcome], snapshots: dict[int, Snapshot]) -> None:
     """Put pushes on the queue or, while Redis is unavailable, into the database. Storing one twice changes nothing."""
-    jobs = [
-        ResultBatch(outcomes[start : start + MAX_OUTCOMES_PER_JOB])
-        for start in range(0, len(outcomes), MAX_OUTCOMES_PER_JOB)
-    ]
+    jobs = queue.result_jobs(outcomes)
     try:
         async with asyncio.timeout(QUEUE_TIMEOUT_S):
             await asyncio.gather(queue.put(*jobs), _record_latest(outcomes))
     except (RedisError, OSError, TimeoutError) as error:
-        log.warning("push.not_queued", n=len(outcomes), error=type(error).__name__)
+        log.warning("push.enqueue_failed", n=len(outcomes), error=type(error).__name__)
         for job in jobs:
             await result_isolation.store_isolated(job, snapshots, clock.now_ms())
 

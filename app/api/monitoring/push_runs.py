@@ -27,7 +27,7 @@ async def record_start(series: int, run_id: str, at_ms: int) -> None:
             pipe.expire(_key(series), RUN_TTL_S)
             await pipe.execute()
     except (RedisError, OSError) as error:
-        log.warning("push.run_not_noted", error=type(error).__name__)
+        log.warning("push.run_save_failed", error=type(error).__name__)
 
 
 async def started_ms(series: int, run_id: str) -> int | None:
@@ -35,6 +35,6 @@ async def started_ms(series: int, run_id: str) -> int | None:
     try:
         score = await queue.client().zscore(_key(series), run_id)
     except (RedisError, OSError) as error:
-        log.warning("push.run_not_found", error=type(error).__name__)
+        log.warning("push.run_read_failed", error=type(error).__name__)
         return None
     return None if score is None else int(score)

@@ -21,7 +21,7 @@ from schema.targets import Target
 OVERHEAD_S = 15.0  # added to the check's own timeout, for queueing, storing and the response
 MAX_WORKERS = 20  # concurrent checks of one batch: each holds a connection to Redis while it waits
 TIMED_OUT = "timed out"
-UNAVAILABLE = "The queue or the database does not answer."
+UNAVAILABLE = "The queue or the database is not responding."
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ async def check_monitor(monitor_id: str) -> Heartbeat:
     at_ms = await due_set.check_now(schedule.series, schedule.version, schedule.timeout_ms / 1000 + OVERHEAD_S)
     heartbeat = await heartbeats.get(schedule.series, at_ms)
     if heartbeat is None:
-        raise Unavailable("The check was made, and could not be stored.")
+        raise Unavailable("The check ran, but its result could not be stored.")
     return heartbeat
 
 
@@ -43,7 +43,7 @@ async def check_target(target: Target, timeout_s: float, proxy: ProxyConfig | No
     await queue.put(AdHocProbe(type_, encrypted_target, max(1, round(timeout_s * 1000)), token, encrypted_proxy))
     reply = await queue.wait_for_reply(token, timeout_s + OVERHEAD_S)
     if reply is None:
-        raise Unavailable("No worker has run it in time.")
+        raise Unavailable("No worker ran the check in time.")
     return msgspec.json.decode(reply, type=CheckOutcome)
 
 

@@ -23,7 +23,7 @@ Sort = Literal["name", "created_at", "updated_at"]
 
 
 class Tags(Struct, frozen=True, kw_only=True):
-    """A whole list; `total` may be more than it holds, which ends at 1,000."""
+    """The whole list, up to 1,000 items. `total` counts all of them."""
 
     tags: list[Tag]
     total: int
@@ -62,7 +62,7 @@ class TagController(Controller):
 
     @get(operation_id="ListTags", dependencies={"list_request": Provide(list_request)})
     async def list_tags(self, list_request: NamedDependency[ListRequest[TagQuery]]) -> Tags | TagPage:
-        """List tags: by name unless `sort` says otherwise, paged when `page` or `limit` is given."""
+        """List tags, by name unless you send `sort`, paged when `page` or `limit` is given."""
         found, total = await tags.list_page(list_request.query)
         if list_request.window.page is None:
             return Tags(tags=found, total=total)
@@ -82,14 +82,14 @@ class TagController(Controller):
     async def update_tag(
         self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
     ) -> Response[Tag]:
-        """Update a tag: absent fields stay."""
+        """Update a tag. Absent fields stay."""
         return etags.with_etag(await tags.update(str(tag_id), data, version=version))
 
-    @put("/{tag_id:str}", operation_id="PutTag", guards=[ADMIN], opt=VERSIONED)
-    async def put_tag(
+    @put("/{tag_id:str}", operation_id="UpdateTagByPut", guards=[ADMIN], opt=VERSIONED)
+    async def update_tag_by_put(
         self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
     ) -> Response[Tag]:
-        """Update a tag, as PATCH does: absent fields stay."""
+        """Update a tag, as PATCH does. Absent fields stay."""
         return etags.with_etag(await tags.update(str(tag_id), data, version=version))
 
     @delete("/{tag_id:str}", operation_id="DeleteTag", guards=[ADMIN], opt=VERSIONED)

@@ -12,21 +12,35 @@ from msgspec import Struct
 
 from app.api.http import bodies
 from app.api.openapi.schemas import SchemaBuilder
-from schema.assertions import Assertion
+from schema.assertions import Assertion, Comparison, Operator
 from schema.channels import DRAFTS as CHANNEL_DRAFTS, PROVIDERS, ChannelConfig
+from schema.incidents import EntryKind
 from schema.monitors import DRAFTS as MONITOR_DRAFTS
 from schema.targets import TARGETS, Target
-from schema.targets.http import Http
+from schema.targets.databases import SslMode
+from schema.targets.dns import RecordType
+from schema.targets.http import ClientAuth, Encoding, Http, JsonLanguage, Method, Ntlm, OAuth2
 
 Node = dict[str, Any]
 ALTERNATIVE_MEDIA = "alternative_media"  # in a handler's `opt`: the media types of its response besides the first
 FORM_STRUCT = "form"  # in a handler's `opt`: the struct with the fields of its form; documented instead of JSON
 NO_BODY = ("204", "302")  # statuses without a body
-NO_BODY_DESCRIPTIONS = {"204": "Done; there is nothing to return.", "302": "Leads on to another address."}
+NO_BODY_DESCRIPTIONS = {"204": "Done. The reply has no body.", "302": "Redirects to another address."}
 # Component names of classes whose own name is too general in a generated client.
 COMPONENT_NAMES: dict[type, str] = {
     **{one: f"{one.__name__}Config" for one in (*TARGETS.values(), *PROVIDERS.values())},
     **{one: f"{one.__name__}Assertion" for one in get_args(Assertion)},
+    ClientAuth: "OAuth2ClientAuth",
+    Comparison: "ComparisonType",
+    Encoding: "HttpBodyEncoding",
+    EntryKind: "TimelineEntryKind",
+    JsonLanguage: "JsonQueryLanguage",
+    Method: "HttpMethod",
+    Ntlm: "HttpNtlmAuth",
+    OAuth2: "HttpOAuth2Auth",
+    Operator: "ComparisonOperator",
+    RecordType: "DnsRecordType",
+    SslMode: "PostgresSslMode",
 }
 UNION_NAMES: dict[frozenset[type], str] = {
     frozenset(get_args(Target)): "MonitorConfig",
@@ -69,7 +83,7 @@ def describe_bodies(
             reply["content"][bodies.JSON]["schema"] = response_schemas.schema_of(returned[int(code)])
     for media_type in handler.opt.get(ALTERNATIVE_MEDIA, ()):
         content = replies[str(handler.status_code)]["content"]
-        content[media_type] = next(iter(content.values()))
+        content[media_type] = dict(next(iter(content.values())))
     operation["responses"] = replies
 
 

@@ -111,3 +111,5 @@ def _add_examples(operation: Node) -> None:
     if name in examples.RESPONSE_BODIES:
         reply = next(reply for code, reply in operation["responses"].items() if code.startswith("2"))
         reply["content"][JSON]["example"] = examples.RESPONSE_BODIES[name]
+    for media_type, text in examples.RESPONSE_TEXTS.get(name, {}).items():
+        operation["responses"]["200"]["content"][media_type]["example"] = text

@@ -12,21 +12,21 @@ from schema.errors import ErrorReply
 
 Node = dict[str, Any]
 DESCRIPTIONS = {
-    400: "The request can't be read.",
-    401: "Nobody is signed in, or with something that is not valid.",
-    403: "Signed in, without the role for it.",
-    404: "There is no such thing.",
+    400: "The request is malformed.",
+    401: "No credentials, or invalid or expired ones.",
+    403: "Signed in, but not allowed to do this.",
+    404: "There is no such resource.",
     408: "The body did not arrive in time.",
-    409: "Another thing is in the way.",
+    409: "The request conflicts with the current state, or with another resource.",
     412: "`If-Match` names an older version than the stored one.",
     413: "The body is larger than 1,000,000 bytes.",
-    415: "The body is of a kind this path does not read.",
-    422: "Fields are wrong: `details.fields` has them, the first 50.",
-    429: "Too many requests; `Retry-After` says how long to wait.",
-    500: "Our fault; the request id finds it in the log.",
-    502: "Somebody we had to ask did not take it.",
-    503: "We can't just now; nothing was changed.",
-    504: "It took too long and was given up.",
+    415: "The media type of the body is not supported here.",
+    422: "Some fields are invalid. `details.fields` lists the first 50.",
+    429: "Too many requests. Wait the seconds in `Retry-After`.",
+    500: "Internal error. The server log has the details under the request id.",
+    502: "An external service did not respond, or rejected the request.",
+    503: "Temporarily unavailable. Nothing was changed; try again later.",
+    504: "The request took too long and was cancelled. Part of it may be done.",
 }
 
 

@@ -13,23 +13,23 @@ Node = dict[str, Any]
 WHOLE_NUMBER = {"type": "integer", "minimum": 0}
 HEADERS: dict[str, Node] = {
     "X-Request-ID": {
-        "description": "Finds this request in the log. Taken over from the request when it is sane.",
+        "description": "The id of this request in the server log. A valid id that you send is kept.",
         "schema": {"type": "string"},
     },
-    "X-RateLimit-Limit": {"description": "Requests that the limit of this group lets through.", "schema": WHOLE_NUMBER},
-    "X-RateLimit-Remaining": {"description": "How many of them are left.", "schema": WHOLE_NUMBER},
+    "X-RateLimit-Limit": {"description": "How many requests the limit allows.", "schema": WHOLE_NUMBER},
+    "X-RateLimit-Remaining": {"description": "How many requests are left.", "schema": WHOLE_NUMBER},
     "X-RateLimit-Reset": {
-        "description": "Epoch second at which all of them are free again.",
+        "description": "The epoch second at which the whole limit is available again.",
         "schema": WHOLE_NUMBER,
     },
-    "Retry-After": {"description": "Seconds after which to try again.", "schema": WHOLE_NUMBER},
+    "Retry-After": {"description": "How many seconds to wait before you try again.", "schema": WHOLE_NUMBER},
     "ETag": {
-        "description": "The object's version: send it as `If-Match` with a change.",
+        "description": "The version of the resource. Send it as `If-Match` with a change.",
         "schema": {"type": "string", "examples": ['"3"']},
     },
     "WWW-Authenticate": {"description": "How to sign in.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
-        "description": "`true` when this is the stored reply to a request that was sent before.",
+        "description": "`true` when this is the stored reply to an earlier request with the same key.",
         "schema": {"type": "string", "const": "true"},
     },
 }
@@ -37,7 +37,7 @@ RATE_LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit
 IDEMPOTENCY_KEY: Node = {
     "name": idempotency.HEADER,
     "in": "header",
-    "description": "The same request sent again with the same key is carried out once, and has the same reply.",
+    "description": "Makes a request safe to repeat: with the same key it is carried out once and has the same reply.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
 ERROR_HEADERS = {

@@ -21,7 +21,7 @@ SECURITY: dict[str, SecurityScheme | Reference] = {
     "bearer": SecurityScheme(
         type="http",
         scheme="bearer",
-        description="An access token, an API key (`pk_…`), or the installation's `API_ADMIN_TOKEN`: what programs use.",
+        description="An access token, an API key (`pk_…`), or the installation's `API_ADMIN_TOKEN`. For programs.",
     ),
     "apiKey": SecurityScheme(
         type="apiKey",
@@ -33,7 +33,7 @@ SECURITY: dict[str, SecurityScheme | Reference] = {
         type="apiKey",
         name="session_id",
         security_scheme_in="cookie",
-        description="From signing in. Changes need `X-CSRF-Token` as well. Over TLS it is called `__Host-session_id`.",
+        description="Set when you sign in. Changes also need `X-CSRF-Token`. Over TLS its name is `__Host-session_id`.",
     ),
 }
 DESCRIPTION = """Watches the services you host, alerts people when one fails, and can put it right.
@@ -41,35 +41,35 @@ DESCRIPTION = """Watches the services you host, alerts people when one fails, an
 **Signing in.** Send `Authorization: Bearer …` with an API key, or with the access token that `POST /auth/login`
 returns. `Authorization: Basic …` with user name and password works, too.
 
-**Refusals** have one shape, `{"error": {code, message, details, timestamp, request_id}}`; a 422 names every wrong
-field at once.
+**Errors** have one format: `{"error": {code, message, details, timestamp, request_id}}`. A 422 lists every invalid
+field.
 
-**Changes.** Absent fields stay as they are. A secret reads `********`; sent back like that, it stays. `If-Match` with
-an object's `ETag` makes sure that nobody else changed it meanwhile.
+**Changes.** Absent fields stay as they are, in PUT as in PATCH. Secrets read `********`; send that back to keep them.
+Send an object's `ETag` as `If-Match` to change it only if nobody else has changed it since.
 
-**Lists** are whole, or paged when `page` or `limit` is given."""
+**Lists** return everything, up to 1,000 items, or one page if you send `page` or `limit`."""
 TAGS = {
-    "Monitors": "What is watched, and how often.",
-    "Heartbeats": "The results of checks, with the status each led to.",
-    "Incidents": "Outages with their timelines, and incidents that people write down.",
-    "Notification channels": "Where people are alerted, and in which words.",
-    "Escalations": "Who is alerted next while nobody acknowledges an incident.",
-    "Deliveries": "Every event on its way to a channel, with each attempt.",
-    "Webhooks": "Programs that are sent events, signed.",
-    "Push": "Where jobs report to: monitors of type `push`.",
-    "Tags": "What monitors are grouped by, and what narrows a viewer.",
-    "Proxies": "Ways out that checks can take.",
-    "Auth": "Signing up, in and out; second factors; one's own account.",
-    "Sessions": "Who is signed in, from where.",
-    "API keys": "What programs sign in with.",
-    "Users": "Who may sign in, and as what.",
-    "Checks": "Monitors in the words of the checks API.",
-    "Results": "Heartbeats in the words of the checks API.",
-    "Plugins": "Monitor types in the words of the checks API, with their fields.",
-    "Batches": "Many checks run side by side.",
-    "Settings": "What admins can change while everything runs.",
-    "Audit": "Who changed what.",
-    "Health": "How this installation does; metrics; its version.",
+    "Monitors": "The services to check: how, how often, and whom to alert.",
+    "Heartbeats": "The stored results of checks, with the status of the monitor.",
+    "Incidents": "Outages and incidents that people create, with their timelines.",
+    "Notification channels": "Where alerts are sent, and with which texts.",
+    "Escalations": "Channels to alert, step by step, while nobody acknowledges an incident.",
+    "Deliveries": "Events sent to channels, with every attempt.",
+    "Webhooks": "Signed HTTP callbacks that send events to programs.",
+    "Push": "Reports of jobs and services, for monitors of type `push`.",
+    "Tags": "Labels that group monitors and limit what viewers see.",
+    "Proxies": "Proxies through which checks connect.",
+    "Auth": "Signing up, in and out; second factors; your own account.",
+    "Sessions": "Sign-ins, with their devices and addresses.",
+    "API keys": "Credentials for programs.",
+    "Users": "User accounts and their roles.",
+    "Checks": "Monitors in the format of the checks API.",
+    "Results": "Heartbeats in the format of the checks API.",
+    "Plugins": "Monitor types in the format of the checks API, with their fields.",
+    "Batches": "Running many checks at once.",
+    "Settings": "Settings that admins change without a restart.",
+    "Audit": "Changes and attempted changes, by user.",
+    "Health": "Health, metrics and version of this installation.",
 }
 
 
@@ -90,7 +90,7 @@ def openapi_config(version: str) -> OpenAPIConfig:
         description=DESCRIPTION,
         license=License(name="MIT License", identifier="MIT"),
         contact=Contact(name="The Watchkeeper contributors"),
-        external_docs=ExternalDocumentation(url="/api/v1/redoc", description="The same as one page to read"),
+        external_docs=ExternalDocumentation(url="/api/v1/redoc", description="The same document on one page"),
         tags=[Tag(name=name, description=description) for name, description in TAGS.items()],
         use_handler_docstrings=True,
         render_plugins=[JsonRenderPlugin()],

@@ -31,15 +31,19 @@ COLUMNS = AuditEntry.__struct_fields__
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a cell
 
 TextFilter = Annotated[str | None, QueryParameter(max_length=150)]
-Cursor = Annotated[
-    int | None, QueryParameter(ge=1, le=2**62, description="`next_cursor` of the page before: what is older.")
+Cursor = Annotated[int | None, QueryParameter(ge=1, le=2**62, description="The `next_cursor` of the previous page.")]
+Since = Annotated[
+    datetime | None, QueryParameter(name="from", description="Only entries made at or after this time (RFC 3339).")
 ]
-Since = Annotated[datetime | None, QueryParameter(name="from", description="RFC 3339; the oldest entry.")]
-Until = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; entries before then.")]
+Until = Annotated[
+    datetime | None, QueryParameter(name="to", description="Only entries made before this time (RFC 3339).")
+]
 ExportFormat = Literal["ndjson", "csv"]
 MEDIA_TYPES = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
 EXPORT_OPTIONS = {AUDITED: True, ALTERNATIVE_MEDIA: [MEDIA_TYPES["csv"]]}
-EXPORT_RESPONSES = {200: ResponseSpec(str, media_type=MEDIA_TYPES["ndjson"], description="A line for each entry.")}
+EXPORT_RESPONSES = {
+    200: ResponseSpec(str, media_type=MEDIA_TYPES["ndjson"], description="One line per entry.", generate_examples=False)
+}
 
 
 class AuditLog(Struct, frozen=True, kw_only=True):
@@ -109,15 +113,16 @@ class AuditController(Controller):
         page_info = pagination.page_info(list_request.window, total)
         return AuditPage(data=found, pagination=page_info, next_cursor=next_cursor)
 
-    @get("/export", operation_id="ExportAudit", opt=EXPORT_OPTIONS, responses=EXPORT_RESPONSES)
-    async def export_audit(
+    @get("/export", operation_id="ExportAuditLog", opt=EXPORT_OPTIONS, responses=EXPORT_RESPONSES)
+    async def export_audit_log(
         self,
         filters: NamedDependency[AuditQuery],
         export_format: Annotated[
-            ExportFormat, QueryParameter(name="format", description="One line for each entry.")
+            ExportFormat,
+            QueryParameter(name="format", description="The format of the export, with one line per entry."),
         ] = "ndjson",
     ) -> Stream:
-        """Export the log, newest first, at most 100,000 entries: continue with `to`. The export itself is recorded."""
+        """Export the log, newest first, at most 100,000 entries. Continue with `to`. The export itself is recorded."""
         headers = {"Content-Disposition": f'attachment; filename="audit.{export_format}"'}
         return Stream(_export_lines(filters, export_format), media_type=MEDIA_TYPES[export_format], headers=headers)
 

@@ -34,9 +34,9 @@ class HealthController(Controller):
 
     @get("/health", operation_id="GetHealth")
     async def get_health(self, request: AnyRequest) -> Response[ServiceHealth]:
-        """Check everything. The reply is 503 when the database is lost; without Redis it is 200 and `degraded`."""
+        """Check everything. 503 without the database; 200 and `degraded` while it is read-only, and without Redis."""
         checks = await _checks(request.app.state.settings)
-        failing = "unhealthy" if checks["database"] != "ok" else "degraded"
+        failing = "unhealthy" if checks["database"] == "lost" else "degraded"
         status = "healthy" if set(checks.values()) == {"ok"} else failing
         health = ServiceHealth(status=status, timestamp=datetime.now(UTC), checks=checks)
         return Response(health, status_code=503 if status == "unhealthy" else 200)
@@ -47,7 +47,7 @@ class HealthController(Controller):
         opt={RATE: UNLIMITED},
     )
     async def get_readiness(self, request: AnyRequest) -> Response[Readiness]:
-        """Check whether to send requests here: 503 while the database is being migrated and while the process stops."""
+        """Check whether to send requests here. The reply is 503 while the database is migrated or the process stops."""
         state = request.app.state
         is_serving = not state.draining and await _is_responding(users.any_exist())
         services = {
@@ -66,7 +66,7 @@ class HealthController(Controller):
 
     @get("/api/v1/health", operation_id="GetApiHealth", opt={RATE: UNLIMITED})
     async def get_api_health(self) -> ApiHealth:
-        """Check whether the API responds, and whether it has its cache."""
+        """Check whether the API responds, and whether its cache is available."""
         has_redis = await _is_responding(queue.client().ping())
         return ApiHealth(
             status="ok",

@@ -46,17 +46,17 @@ def config_errors(config: Apprise) -> Iterator[ConfigError]:
     elif service := services_by_id().get(config.service):
         yield from _field_errors(config, service)
     else:
-        yield "service", "is none that the catalogue names; give one of them, or a url"
+        yield "service", "is not in the catalogue; send one of its services, or a url"
 
 
 def _url_errors(config: Apprise) -> Iterator[ConfigError]:
     service = service_for_url(config.url)
     if service is None:
-        yield "url", f"begins with {config.url.partition('://')[0]}://, which no service of the catalogue does"
+        yield "url", f"begins with {config.url.partition('://')[0]}://, which is of no service in the catalogue"
     elif config.service not in {"", service.id}:
-        yield "service", f"is another one than the url's, which is {service.id}: leave it out"
+        yield "service", f"does not match the url, which is of {service.id}; leave it out"
     if config.fields or config.secrets:
-        yield "fields", "must be empty beside a url, and so must secrets: it has them all"
+        yield "fields", "must be empty if there is a url, as must secrets; the url has them all"
 
 
 def _field_errors(config: Apprise, service: Service) -> Iterator[ConfigError]:
@@ -70,15 +70,15 @@ def _field_errors(config: Apprise, service: Service) -> Iterator[ConfigError]:
     for field in missing:
         yield f"{'secrets' if field.secret else 'fields'}.{field.name}", "is required"
     if not missing and _choose_template(service, filled) is None:
-        yield "fields", f"do not make an address; these forms do: {', '.join(service.templates)}"
+        yield "fields", f"are not complete; an address has one of these forms: {', '.join(service.templates)}"
 
 
 def _value_errors(path: str, value: Any, field: ServiceField | None, *, secret: bool) -> Iterator[ConfigError]:
     """Compare a value with its field in the catalogue."""
     if field is None:
-        yield path, "is no field of this service"
+        yield path, "is not a field of this service"
     elif field.secret is not secret:
-        yield path, "is secret: it belongs into secrets" if field.secret else "is not secret: it belongs into fields"
+        yield path, "is secret; send it in secrets" if field.secret else "is not secret; send it in fields"
     elif field.choices and value not in field.choices:
         yield path, f"must be one of {', '.join(map(str, field.choices))}"
     elif not secret and not _has_type(value, field.type):

@@ -26,8 +26,3 @@ def lateness_s(event_ms: int, now_ms: int) -> float | None:
     """How long after its event a message is sent; None when that is soon enough."""
     late_s = (now_ms - event_ms) / 1000
     return late_s if late_s > LATE_AFTER_S else None
-
-
-def exhausted_reason(give_up_after_s: float, reason: str) -> str:
-    """Why a delivery that never succeeded is dead."""
-    return f"gave up after {give_up_after_s / 3_600:g} h{f': {reason}' if reason else ''}"

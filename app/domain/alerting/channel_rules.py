@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from app.domain.alerting import routing
 from app.domain.schedule.cron import zone_of
-from schema.channels.terms import QuietHours
+from schema.channels.rules import QuietHours
 from schema.errors import FieldError
 
-UNKNOWN_EVENT = "must be an event that there is, or a pattern of some: `monitor.down`, `monitor.*`, `*`"
+UNKNOWN_EVENT = "must be the name of an event or a pattern, such as `monitor.down`, `monitor.*` or `*`"
 UNKNOWN_TIME_ZONE = "must be the name of a time zone, such as Europe/Berlin or UTC"
-ENDLESS_QUIET_HOURS = "must differ from `since`: quiet hours that never end would hold back everything"
+ENDLESS_QUIET_HOURS = "must differ from `start`: quiet hours that never end would hold back everything"
 
 
 def rule_errors(events: Sequence[str], quiet: QuietHours | None) -> list[FieldError]:
@@ -19,9 +19,10 @@ def rule_errors(events: Sequence[str], quiet: QuietHours | None) -> list[FieldEr
 
 
 def _quiet_hours_errors(quiet: QuietHours) -> list[FieldError]:
-    errors = [FieldError(f"quiet_hours.but.{number}", UNKNOWN_EVENT) for number in routing.unknown_patterns(quiet.but)]
-    if quiet.since == quiet.until:
-        errors.append(FieldError("quiet_hours.until", ENDLESS_QUIET_HOURS))
+    unknown = routing.unknown_patterns(quiet.except_events)
+    errors = [FieldError(f"quiet_hours.except.{number}", UNKNOWN_EVENT) for number in unknown]
+    if quiet.start == quiet.end:
+        errors.append(FieldError("quiet_hours.end", ENDLESS_QUIET_HOURS))
     try:
         zone_of(quiet.timezone)
     except (ValueError, KeyError, OSError):

@@ -5,12 +5,10 @@ from collections.abc import Collection, Iterable, Sequence
 from msgspec import Struct
 
 from app.domain.alerting.suppression import ALERT_EVENTS, RECOVERY_EVENTS
+from schema.deliveries import ReasonCode
 from schema.events import Event, EventKind
 
 HELD, GROUPED, RESENT = "held", "grouped", "resent"  # values of `hold`; usually it is empty
-COLLAPSED_INTO_RECOVERY = "told together with the recovery"
-COLLAPSED_INTO_REMINDER = "told together with the newest reminder"
-SUPERSEDED = "a newer outage was told while it waited"
 OUTAGE_EVENTS = frozenset({EventKind.MONITOR_DOWN, EventKind.MONITOR_UP})
 
 
@@ -60,12 +58,12 @@ class OpenDelivery(Struct, frozen=True, kw_only=True):
         return self.leased or self.hold != HELD
 
 
-def collapse_outages(deliveries: Iterable[OpenDelivery], held: Collection[str]) -> dict[str, str]:
-    """Deliveries that a newer one makes redundant, id → reason: of each outage only the newest message is sent.
+def collapse_outages(deliveries: Iterable[OpenDelivery], held: Collection[str]) -> dict[str, ReasonCode]:
+    """Deliveries that a newer one makes redundant, id → why: of each outage only the newest message is sent.
 
     held    ids of those that may not be sent now: they make nothing redundant
     """
-    collapsed: dict[str, str] = {}
+    collapsed: dict[str, ReasonCode] = {}
     newest: dict[str | None, str] = {}
     for delivery in sorted(deliveries, key=lambda one: one.at_ms):
         is_fixed = delivery.leased or delivery.in_sent_digest or delivery.hold == RESENT
@@ -74,7 +72,8 @@ def collapse_outages(deliveries: Iterable[OpenDelivery], held: Collection[str]) 
         waits = delivery.id in held or (delivery.hold == HELD and not delivery.is_ready)
         if not waits and delivery.monitor_id in newest:
             is_up = delivery.kind is EventKind.MONITOR_UP
-            collapsed[newest.pop(delivery.monitor_id)] = COLLAPSED_INTO_RECOVERY if is_up else COLLAPSED_INTO_REMINDER
+            code = ReasonCode.COLLAPSED_INTO_RECOVERY if is_up else ReasonCode.COLLAPSED_INTO_REMINDER
+            collapsed[newest.pop(delivery.monitor_id)] = code
         if delivery.kind is EventKind.MONITOR_DOWN:
             newest[delivery.monitor_id] = delivery.id
         elif waits:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from schema.channels.terms import ChannelRules, Grouping
+from schema.channels.rules import ChannelRules, Grouping
 
 # Programs and on-call services group by themselves, and need each event as its own message.
 NEVER_GROUPED = frozenset({"webhook", "pagerduty", "opsgenie", "grafana_oncall", "pagertree"})
@@ -34,9 +34,9 @@ def capacity(grouping: Grouping, sent_ms: Sequence[int], now_ms: int) -> BurstCa
 
     sent_ms    when messages were sent, newest first
     """
-    window_ms = grouping.within * 1000
+    window_ms = grouping.window * 1000
     recent = [at_ms for at_ms in sent_ms if at_ms > now_ms - window_ms]
-    free = max(0, grouping.burst - len(recent))
-    if 0 < grouping.burst <= len(recent):
-        return BurstCapacity(free, recent[grouping.burst - 1] + window_ms)
+    free = max(0, grouping.max_immediate - len(recent))
+    if 0 < grouping.max_immediate <= len(recent):
+        return BurstCapacity(free, recent[grouping.max_immediate - 1] + window_ms)
     return BurstCapacity(free, now_ms + window_ms)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from app.clock import epoch_ms
 from app.domain.schedule.cron import zone_of
-from schema.channels.terms import Day, QuietHours
+from schema.channels.rules import Day, QuietHours
 
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # in the order of `date.weekday`
 FIRST_PASS, SECOND_PASS = 0, 1  # of an hour that occurs twice; the values of `fold`
@@ -26,9 +26,9 @@ def quiet_until_ms(quiet: QuietHours, now_ms: int) -> int:
 
 def _period(quiet: QuietHours, day: date) -> tuple[int, int]:
     """The quiet hours that begin on this day."""
-    last = day if quiet.since < quiet.until else day + timedelta(days=1)
-    begin_ms = _instant_ms(day, quiet.since, quiet.timezone, FIRST_PASS)
-    return begin_ms, _instant_ms(last, quiet.until, quiet.timezone, SECOND_PASS)
+    last = day if quiet.start < quiet.end else day + timedelta(days=1)
+    begin_ms = _instant_ms(day, quiet.start, quiet.timezone, FIRST_PASS)
+    return begin_ms, _instant_ms(last, quiet.end, quiet.timezone, SECOND_PASS)
 
 
 def _instant_ms(day: date, time_of_day: str, timezone: str, fold: int) -> int:

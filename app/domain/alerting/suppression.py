@@ -14,22 +14,20 @@ from typing import Literal
 from msgspec import Struct
 
 from app.domain.alerting import quiet_hours, routing
-from schema.channels.terms import ChannelRules
+from app.domain.alerting.reasons import Reason
+from schema.channels.rules import ChannelRules
+from schema.deliveries import ReasonCode
 from schema.events import EventKind
 
 ALERT_EVENTS = (EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED, EventKind.INCIDENT_ESCALATED)
 PARENT_CHECKED_EVENTS = (EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED)
 RECOVERY_EVENTS = (EventKind.MONITOR_UP, EventKind.INCIDENT_RESOLVED)
 SUPPRESSIBLE_EVENTS = (*ALERT_EVENTS, *RECOVERY_EVENTS)  # quiet hours alone do not decide on these
-PARENT_DOWN = "behind "  # the beginning of the reason that ends when the parent recovers
-RECOVERED_WITHIN_DELAY = "it recovered within the delay"
-RECOVERED_WITH_PARENT = "it recovered with what it hangs on"
-ALERTED_MEANWHILE = "the outage was told meanwhile"
-NOT_ALERTED = "the outage was not told"
-GROUP_ALERTS, MEMBERS_ALERT = "its group ", "its members tell of it"
-NEVER_ALERTED_REASONS = (  # beginnings of the reasons for which nobody is alerted
-    *(PARENT_DOWN, GROUP_ALERTS, MEMBERS_ALERT),
-    *(RECOVERED_WITHIN_DELAY, RECOVERED_WITH_PARENT, NOT_ALERTED),
+NEVER_ALERTED_CODES = frozenset(
+    {  # suppressed for these, and nobody is alerted to the outage by another message
+        *(ReasonCode.PARENT_DOWN, ReasonCode.GROUP_ALERTS, ReasonCode.MEMBERS_ALERT),
+        *(ReasonCode.RECOVERED_EARLY, ReasonCode.RECOVERED_WITH_PARENT, ReasonCode.NOT_ALERTED),
+    }
 )
 RECHECK_MS = 1_000  # until a delivery that waits for another monitor's check is decided on again
 RELEASE_WINDOW_MS = 300_000  # an outage that ends within this time after its release recovered with its parent
@@ -39,12 +37,12 @@ class Decision(Struct, frozen=True):
     """Whether a delivery may be sent now.
 
     until_ms  of "wait": when to decide again
-    reason    of "wait" and "suppress", in words for people
+    reason    of "wait" and "suppress"
     """
 
     action: Literal["send", "wait", "suppress"] = "send"
     until_ms: int = 0
-    reason: str = ""
+    reason: Reason | None = None
 
 
 class EarlierAlerts(Struct, frozen=True, kw_only=True):
@@ -82,20 +80,8 @@ class DeliveryFacts(Struct, frozen=True, kw_only=True):
     recovered_ms: int | None = None
     down_parent: str | None = None
     parents_awaited_until_ms: int = 0
-    group_reason: str = ""
+    group_reason: Reason | None = None
     earlier: EarlierAlerts = EarlierAlerts()
-
-
-def was_never_alerted(reason: str) -> bool:
-    """Whether nobody was alerted to a suppressed delivery's outage, not even by another message."""
-    return reason.startswith(NEVER_ALERTED_REASONS)
-
-
-def redact_names(reason: str) -> str:
-    """The reason for a viewer who may not see the monitor that it names."""
-    if reason.startswith(PARENT_DOWN):
-        return f"{PARENT_DOWN}another monitor, which is down"
-    return f"{GROUP_ALERTS}tells of it" if reason.startswith(GROUP_ALERTS) else reason
 
 
 def has_recovered_with_parent(released_ms: int | None, recovered_ms: int | None) -> bool:
@@ -110,53 +96,54 @@ def decide(facts: DeliveryFacts, now_ms: int) -> Decision:
     is_suppressible = facts.kind in SUPPRESSIBLE_EVENTS and not facts.is_exempt
     if is_suppressible and (reason := suppression_reason(facts)):
         return Decision("suppress", reason=reason)
-    waits = [_quiet_hours_wait(facts, now_ms)]
+    waits = {ReasonCode.QUIET_HOURS: _quiet_until_ms(facts, now_ms)}
     if is_suppressible:
-        waits += [_delay_wait(facts, now_ms), _parent_wait(facts, now_ms)]
-    until_ms, reason = max(waits)
-    return Decision("wait", until_ms, reason) if until_ms > now_ms else Decision()
+        waits[ReasonCode.MIN_OUTAGE] = _delay_ends_ms(facts)
+        waits[ReasonCode.PARENT_CHECK] = _parent_checked_by_ms(facts, now_ms)
+    code = max(waits, key=waits.__getitem__)
+    return Decision("wait", waits[code], Reason(code)) if waits[code] > now_ms else Decision()
 
 
-def suppression_reason(facts: DeliveryFacts) -> str:
-    """Why a delivery is suppressed; empty when it is not."""
+def suppression_reason(facts: DeliveryFacts) -> Reason | None:
+    """Why a delivery is suppressed; None when it is not."""
     if facts.kind in RECOVERY_EVENTS:
-        return NOT_ALERTED if facts.earlier.all_suppressed else ""
-    if reason := _outdated_reason(facts):
-        return reason
-    return f"{PARENT_DOWN}{facts.down_parent!r}, which is down" if facts.down_parent else facts.group_reason
+        return Reason(ReasonCode.NOT_ALERTED) if facts.earlier.all_suppressed else None
+    if code := _outdated_code(facts):
+        return Reason(code)
+    return Reason(ReasonCode.PARENT_DOWN, facts.down_parent) if facts.down_parent else facts.group_reason
 
 
-def _outdated_reason(facts: DeliveryFacts) -> str:
-    """Why an alert is out of date; empty when it is not."""
+def _outdated_code(facts: DeliveryFacts) -> ReasonCode | None:
+    """Why an alert is out of date; None when it is not."""
+    with_parent = has_recovered_with_parent(facts.released_ms, facts.recovered_ms)
     if facts.kind is not EventKind.MONITOR_DOWN:
-        return RECOVERED_WITH_PARENT if has_recovered_with_parent(facts.released_ms, facts.recovered_ms) else ""
+        return ReasonCode.RECOVERED_WITH_PARENT if with_parent else None
     if facts.is_reminder:
         sent_ms = facts.earlier.sent_ms
         if sent_ms is not None and sent_ms > facts.at_ms:
-            return ALERTED_MEANWHILE
-        return NOT_ALERTED if facts.earlier.all_suppressed and facts.recovered_ms is not None else ""
+            return ReasonCode.ALERTED_MEANWHILE
+        return ReasonCode.NOT_ALERTED if facts.earlier.all_suppressed and facts.recovered_ms is not None else None
     if facts.recovered_ms is None:
-        return ""
-    if facts.recovered_ms < facts.at_ms + facts.rules.delay * 1000:
-        return RECOVERED_WITHIN_DELAY
-    return RECOVERED_WITH_PARENT if has_recovered_with_parent(facts.released_ms, facts.recovered_ms) else ""
+        return None
+    if facts.recovered_ms < facts.at_ms + facts.rules.min_outage * 1000:
+        return ReasonCode.RECOVERED_EARLY
+    return ReasonCode.RECOVERED_WITH_PARENT if with_parent else None
 
 
-def _quiet_hours_wait(facts: DeliveryFacts, now_ms: int) -> tuple[int, str]:
+def _quiet_until_ms(facts: DeliveryFacts, now_ms: int) -> int:
     quiet = facts.rules.quiet_hours
-    if quiet is None or routing.matches(tuple(quiet.but), str(facts.kind)):
-        return 0, ""
-    return quiet_hours.quiet_until_ms(quiet, now_ms), "quiet hours"
+    if quiet is None or routing.matches(tuple(quiet.except_events), str(facts.kind)):
+        return 0
+    return quiet_hours.quiet_until_ms(quiet, now_ms)
 
 
-def _delay_wait(facts: DeliveryFacts, now_ms: int) -> tuple[int, str]:
-    if facts.kind is not EventKind.MONITOR_DOWN or not facts.rules.delay:
-        return 0, ""
-    until_ms = facts.earlier.delayed_until_ms if facts.is_reminder else facts.at_ms + facts.rules.delay * 1000
-    return (until_ms, "it must last before it is told") if until_ms > now_ms else (0, "")
+def _delay_ends_ms(facts: DeliveryFacts) -> int:
+    if facts.kind is not EventKind.MONITOR_DOWN or not facts.rules.min_outage:
+        return 0
+    return facts.earlier.delayed_until_ms if facts.is_reminder else facts.at_ms + facts.rules.min_outage * 1000
 
 
-def _parent_wait(facts: DeliveryFacts, now_ms: int) -> tuple[int, str]:
+def _parent_checked_by_ms(facts: DeliveryFacts, now_ms: int) -> int:
     if facts.kind not in PARENT_CHECKED_EVENTS or facts.is_reminder or facts.parents_awaited_until_ms <= now_ms:
-        return 0, ""
-    return min(facts.parents_awaited_until_ms, now_ms + RECHECK_MS), "what it hangs on is being checked"
+        return 0
+    return min(facts.parents_awaited_until_ms, now_ms + RECHECK_MS)

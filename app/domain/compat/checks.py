@@ -80,7 +80,7 @@ def ad_hoc_target(check: AdHocCheck) -> tuple[Target, float]:
     type_ = plugins.monitor_type(check.plugin_type)
     if type_ in NEEDS_HISTORY:
         raise Invalid.for_field(
-            "plugin_type", f"{type_} can't be run by itself: it is judged by what was reported to it"
+            "plugin_type", f"{type_} can't be run ad hoc, because its status depends on stored reports"
         )
     config, timeout_s = field_names.to_monitor_config(type_, check.config)
     fields = {

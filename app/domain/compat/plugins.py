@@ -18,7 +18,7 @@ DEFAULT_TIMEOUT_S = 16.0
 EXTRA_FIELDS = {  # fields that only document 002 has
     "dns": {
         "subdomain": "Put in front of the domain.",
-        "check_propagation": "Ask the resolvers, or eight public ones, and compare (default: false)",
+        "check_propagation": "Query the resolvers, or eight public ones, and compare (default: false)",
     },
 }
 REPLACED_FIELDS = {  # fields of document 002 that replace one of ours

@@ -64,9 +64,9 @@ def _egress_errors(policy: EgressPolicy) -> Iterator[ConfigError]:
 
 def _webpush_errors(config: Webpush) -> Iterator[ConfigError]:
     if not _is_parseable(vapid.parse_public_key, config.p256dh):
-        yield "p256dh", "must be a point on P-256: take it from the subscription as it is"
+        yield "p256dh", "must be a point on P-256; copy it from the subscription"
     if not _is_parseable(vapid.parse_private_key, config.private_key):
-        yield "private_key", "must be a number that P-256 has: `watchkeeper webpush-key` makes one"
+        yield "private_key", "must be a private key for P-256; `watchkeeper webpush-key` creates one"
 
 
 def _is_parseable(parse: Callable[[str], object], text: str) -> bool:

@@ -30,7 +30,7 @@ def certificate_errors(config: Struct) -> Iterator[ConfigError]:
 def _key_pair_errors(cert: tuple[str, str], key: tuple[str, str]) -> Iterator[ConfigError]:
     if not (cert[1] and key[1]):
         missing, given = (key[0], cert[0]) if cert[1] else (cert[0], key[0])
-        yield missing, f"is required beside {given}"
+        yield missing, f"is required with {given}"
     cert_key = own_key = None
     try:
         cert_key = _public_key_bytes(load_pem_x509_certificates(cert[1].encode())[0].public_key()) if cert[1] else None
@@ -41,9 +41,9 @@ def _key_pair_errors(cert: tuple[str, str], key: tuple[str, str]) -> Iterator[Co
     except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
         yield key[0], "must be a private key in PEM, without a passphrase"
     if cert_key and own_key and cert_key != own_key:
-        yield key[0], "is not the certificate's key"
+        yield key[0], "does not match the certificate"
     if cert_key and cert_key == own_key and not _is_accepted_by_openssl(cert[1], key[1]):
-        yield cert[0], "can't be used: its key or its signature is too weak, or of a kind that TLS does not know"
+        yield cert[0], "has a key or a signature that is too weak, or of a kind that TLS does not support"
 
 
 def _public_key_bytes(key: PublicKeyTypes) -> bytes:

@@ -40,7 +40,7 @@ def url_error(text: str) -> str:
     url = _URL.fullmatch(text)
     host_port = url and _HOST_PORT.fullmatch(url.group(2).rpartition("@")[2])
     if not host_port:
-        return "must be an address such as https://example.org:8443/path: its host and port can't be told apart"
+        return "must be an address such as https://example.org:8443/path; its host or port is malformed"
     host, port = host_port.groups()
     if not host:
         return "must be an address with a host in it"
@@ -49,7 +49,7 @@ def url_error(text: str) -> str:
     try:
         wire_host(host)
     except ValueError as error:
-        return f"must be an address whose host can be asked for; that {error}"
+        return f"must be an address with a valid host; it {error}"
     return _yarl_error(text)
 
 
@@ -60,7 +60,7 @@ def _yarl_error(text: str) -> str:
     try:
         return "" if URL(text).raw_host else "must be an address with a host in it"
     except ValueError as error:
-        return f"must be an address that can be asked: {str(error)[:120]}"
+        return f"must be a valid address: {str(error)[:120]}"
 
 
 def http_errors(config: Http) -> Iterator[ConfigError]:
@@ -92,7 +92,7 @@ def proxy_error(target: object, protocol: ProxyProtocol) -> str:
     """Why this target can't be reached through a proxy of this protocol; empty when it can."""
     is_plain_socket = isinstance(target, WebSocket) and target.url[:3].lower() == "ws:"
     if is_plain_socket and protocol is ProxyProtocol.HTTPS:
-        return "must not be an https proxy for ws://, which it does not carry: take wss://, or another protocol"
+        return "must not be an https proxy for ws://, which it does not support; use wss://, or another protocol"
     return ""
 
 
@@ -107,14 +107,14 @@ def header_errors(headers: dict[str, str], forbidden: frozenset[str] = FRAMING_H
         if not _HEADER_NAME.fullmatch(name):
             yield "headers", f"{name[:40]!r} is not the name of a header"
         elif name.lower() in forbidden:
-            yield f"headers.{name}", "belongs to the connection: leave it out, we send what is right"
+            yield f"headers.{name}", "is set automatically; leave it out"
         elif _LINE_BREAK.search(value):
             yield f"headers.{name}", "must be one line"
 
 
 def _ntlm_errors(auth: Ntlm) -> Iterator[ConfigError]:
     if find_spec("spnego") is None:
-        yield "auth.method", "ntlm needs what this installation does not have: install watchkeeper[ntlm]"
+        yield "auth.method", "ntlm needs a library that is not installed; `just extra ntlm` installs it"
     if not auth.username:
         yield "auth.username", "must not be empty"
 
@@ -127,7 +127,10 @@ def _regex_errors(config: Http) -> Iterator[ConfigError]:
         yield "regex", f"is not RE2: {error}"
         return
     if max_bytes < config.max_body_bytes:
-        yield "regex", f"is too large for `max_body_bytes`: repeat less often, or read {max_bytes:,} bytes at most"
+        yield (
+            "regex",
+            f"is too expensive for `max_body_bytes`; use fewer repetitions, or read at most {max_bytes:,} bytes",
+        )
 
 
 def _parse_errors(field: str, language: str, parse: Callable[[], Any]) -> Iterator[ConfigError]:
@@ -142,7 +145,7 @@ def _body_errors(config: Http) -> Iterator[ConfigError]:
     if config.body and config.encoding and (message := BODY_CHECKS[config.encoding](config.body)):
         yield "body", message
     if config.encoding and any(name.lower() == "content-type" for name in config.headers):
-        yield "encoding", "must be empty when the headers have a Content-Type: only one can be sent"
+        yield "encoding", "must be empty if the headers have a Content-Type"
 
 
 def _json_error(body: str) -> str:
@@ -165,7 +168,7 @@ def _xml_error(body: str) -> str:
 
 def _form_error(body: str) -> str:
     is_form = all(_FORM_PAIR.fullmatch(pair) for pair in body.split("&"))
-    return "" if is_form else "is not a form: pairs such as a=1&b=2, blanks and the like as %20"
+    return "" if is_form else "is not a form; write pairs such as a=1&b=2, with spaces as %20"
 
 
 BODY_CHECKS: dict[Encoding, Callable[[str], str]] = {

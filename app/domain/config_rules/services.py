@@ -53,7 +53,10 @@ def snmp_errors(config: Snmp) -> Iterator[ConfigError]:
     """Errors of an `snmp` monitor."""
     first, second, *rest = map(int, config.oid.strip(".").split("."))
     if (first < 2 and second > MAX_SECOND_ARC) or max((second, *rest)) > MAX_ARC:  # noqa: PLR2004  # the third root
-        yield "oid", "must be an object's name: 0 or 1 has up to 39 behind it, and no number is above 4294967295"
+        yield (
+            "oid",
+            "must be a valid object identifier: after 0 or 1 comes at most 39, and no number is above 4294967295",
+        )
     for name in ("username", "context"):
         if len(getattr(config, name).encode()) > _MAX_SNMP_BYTES[name]:
             yield name, f"must be at most {_MAX_SNMP_BYTES[name]} bytes long"
@@ -76,7 +79,7 @@ def _check_ssh_name(text: str) -> None:
     try:
         saslprep(text)
     except SASLPrepError as error:
-        raise ValueError(f"must be a name that SSH can say: {str(error)[:80].lower()}") from error
+        raise ValueError(f"must be a valid user name for SSH: {str(error)[:80].lower()}") from error
 
 
 def grpc_errors(config: Grpc) -> Iterator[ConfigError]:
@@ -135,4 +138,4 @@ def proxy_errors(config: ProxyDraft | ProxyConfig) -> Iterator[ConfigError]:
             if len(getattr(config, name).encode()) > _MAX_SOCKS_BYTES:
                 yield name, f"must be at most {_MAX_SOCKS_BYTES} bytes long for SOCKS5"
     if config.protocol in {ProxyProtocol.HTTP, ProxyProtocol.HTTPS} and ":" in config.username:
-        yield "username", "must have no colon in it for an HTTP proxy"
+        yield "username", "must not contain a colon for an HTTP proxy"

@@ -47,7 +47,7 @@ def sqlserver_parameters(target: Sqlserver) -> ConnectionParameters:
         raise InvalidField(FIELD, "must name a host")
     for name in ("integratedsecurity", "trustedconnection"):
         if parameters.options.get(name, "no").lower() not in FALSE_WORDS:
-            raise InvalidField(FIELD, "must sign in with a User Id and a Password: checks have no Windows account")
+            raise InvalidField(FIELD, "must have a User Id and a Password; Windows accounts are not supported")
     for name in ("username", "password", "database"):
         if len(getattr(parameters, name)) > MAX_LENGTH:
             raise InvalidField(FIELD if text else name, f"must have a {name} of at most {MAX_LENGTH} characters")
@@ -69,7 +69,7 @@ def parse_ado_string(text: str, port: int) -> ConnectionParameters:
     fields, given = _split_fields(text)
     server = SERVER_PATTERN.fullmatch(fields.get("server", ""))
     if server is None:
-        raise InvalidField(FIELD, "must have a Server=host,port; named instances have a port of their own")
+        raise InvalidField(FIELD, "must have a Server=host,port; for a named instance, give its port")
     own_port = int(server.group(2) or port)
     if not 0 < own_port <= MAX_PORT:
         raise InvalidField(FIELD, f"must have a port from 1 to {MAX_PORT}")
@@ -104,5 +104,5 @@ def _is_on(options: Mapping[str, str], name: str, *, default: bool) -> bool:
     if word in TRUE_WORDS | FALSE_WORDS:
         return word in TRUE_WORDS
     if word == "strict":
-        raise InvalidField(FIELD, "must have an Encrypt other than Strict, which checks don't speak")
+        raise InvalidField(FIELD, "must have an Encrypt other than Strict, which is not supported")
     return parse_bool(word, name) if word else default

@@ -134,7 +134,7 @@ def redis_parameters(target: Redis) -> ConnectionParameters:
     parameters = _require_host(connection_parameters(target, REDIS_SCHEMES, REDIS, database=str(target.database)))
     number = parameters.options.get("db") or parameters.options.get("database") or parameters.database
     if number and not (number.isascii() and number.isdigit() and int(number[:10]) <= MAX_DATABASE):
-        raise InvalidField(FIELD, f"must have a database's number, from 0 to {MAX_DATABASE}, behind the host")
+        raise InvalidField(FIELD, f"must have the number of a database, from 0 to {MAX_DATABASE}, after the host")
     return msgspec.structs.replace(parameters, database=number)
 
 

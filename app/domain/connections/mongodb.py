@@ -103,7 +103,7 @@ def _hosts(text: str) -> list[tuple[str, int]]:
 def _host(text: str) -> tuple[str, int]:
     found = HOST_PATTERN.fullmatch(text)
     if found is None:
-        raise InvalidField(FIELD, "names a host that is none")
+        raise InvalidField(FIELD, "has an invalid host")
     port = int(found.group(2) or DEFAULT_PORT)
     if not 0 < port <= MAX_PORT:
         raise InvalidField(FIELD, f"must have ports from 1 to {MAX_PORT}")
@@ -113,7 +113,7 @@ def _host(text: str) -> tuple[str, int]:
 def _srv_name(name: str) -> tuple[str, int]:
     """The name of the SRV records, which have the ports of the hosts."""
     if ":" in name or "," in name:
-        raise InvalidField(FIELD, "must have one name without a port behind mongodb+srv://")
+        raise InvalidField(FIELD, "must have one name without a port after mongodb+srv://")
     return parse_host(name), DEFAULT_PORT
 
 

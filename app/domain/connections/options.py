@@ -32,14 +32,14 @@ class KnownOptions(Struct, frozen=True):
             if bare in self.supported:
                 selected[bare] = value
             elif field := self.files.get(bare):
-                raise InvalidField(FIELD, f"names a file in {name[:40]!r}: put what is in it into `{field}`")
+                raise InvalidField(FIELD, f"names a file in {name[:40]!r}; send its content as `{field}` instead")
             elif bare not in self.ignored:
-                raise InvalidField(FIELD, f"has the option {name[:40]!r}, which checks don't know{self._hint(bare)}")
+                raise InvalidField(FIELD, f"has the unknown option {name[:40]!r}{self._hint(bare)}")
         return selected
 
     def _hint(self, bare: str) -> str:
         close = get_close_matches(bare, [*self.supported, *self.ignored], 1)
-        return f": did you mean {close[0]!r}?" if close else ""
+        return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def bare_name(name: str) -> str:

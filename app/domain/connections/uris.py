@@ -104,7 +104,7 @@ def parse_uri(text: str, schemes: tuple[str, ...], options: KnownOptions, port: 
 def split_host_port(text: str, form: str) -> tuple[str, int]:
     """Host and port; the port is 0 if absent, and the host may be empty. Raises InvalidField."""
     if "," in text:
-        raise InvalidField(FIELD, "must name one host: a monitor asks one")
+        raise InvalidField(FIELD, "must name one host only")
     found = _HOST_PORT.fullmatch(text)
     if found is None:
         raise InvalidField(FIELD, form)
@@ -121,7 +121,7 @@ def parse_host(text: str) -> str:
     try:
         return hosts.wire_host(percent_decode(text))
     except ValueError as error:
-        raise InvalidField(FIELD, f"names a host that is none: it {error}") from error
+        raise InvalidField(FIELD, f"has an invalid host: it {error}") from error
 
 
 def percent_decode(text: str) -> str:
@@ -129,7 +129,7 @@ def percent_decode(text: str) -> str:
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError as error:
-        raise InvalidField(FIELD, "must have UTF-8 behind its percent signs; % itself is written %25") from error
+        raise InvalidField(FIELD, "must have UTF-8 after its percent signs; % itself is written %25") from error
 
 
 def parse_bool(value: str, name: str) -> bool:

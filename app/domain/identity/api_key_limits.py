@@ -50,7 +50,7 @@ def violations(requested: KeyLimits, allowed: KeyLimits) -> list[FieldError]:
 
 def _role_violations(requested: KeyLimits, allowed: KeyLimits) -> Iterator[FieldError]:
     if not allowed.role.covers(requested.role):
-        yield FieldError("role", f"must be at most {allowed.role}: a key can't do more than who gives it out")
+        yield FieldError("role", f"must be at most {allowed.role}; a key can't have a higher role than you or its user")
 
 
 def _scope_violations(requested: KeyLimits, allowed: KeyLimits) -> Iterator[FieldError]:
@@ -58,13 +58,13 @@ def _scope_violations(requested: KeyLimits, allowed: KeyLimits) -> Iterator[Fiel
         return
     scopes = allowed.scopes | {one.replace(":write", ":read") for one in allowed.scopes}
     if requested.scopes is None or not requested.scopes <= scopes:
-        yield FieldError("scopes", f"must be among those of the key that asks: {', '.join(sorted(scopes)) or 'none'}")
+        yield FieldError("scopes", f"must be among the scopes of your own key: {', '.join(sorted(scopes)) or 'none'}")
 
 
 def _expiry_violations(requested: KeyLimits, allowed: KeyLimits) -> Iterator[FieldError]:
     if allowed.expires_at is not None and (requested.expires_at is None or requested.expires_at > allowed.expires_at):
         yield FieldError(
-            "expires_at", f"must be at most {allowed.expires_at:%Y-%m-%dT%H:%M:%SZ}: so long the asking key lives"
+            "expires_at", f"must be at most {allowed.expires_at:%Y-%m-%dT%H:%M:%SZ}, when your own key expires"
         )
 
 
@@ -73,7 +73,7 @@ def _network_violations(requested: KeyLimits, allowed: KeyLimits) -> Iterator[Fi
         requested.networks and all(_is_within(one, allowed.networks) for one in requested.networks)
     ):
         yield FieldError(
-            "networks", f"must lie within those of the key that asks: {', '.join(map(str, allowed.networks))}"
+            "networks", f"must be within the networks of your own key: {', '.join(map(str, allowed.networks))}"
         )
 
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 MIN_DISTINCT_CHARS = 5  # different characters: fewer is a pattern, however long
 MIN_NAME_CHARS = 4  # shorter names occur in good passwords
-COMMON = "is one that everybody tries first: take three or four words that have nothing to do with each other"
-PATTERN = "is a pattern of few characters: take three or four words that have nothing to do with each other"
-OWN_NAME = "must not be made of your user name or e-mail address"
+COMMON = "is among the most common passwords; use three or four unrelated words"
+PATTERN = "is a pattern of few characters; use three or four unrelated words"
+OWN_NAME = "must not be based on your user name or e-mail address"
 _STEMS = """
 password passwort passw0rd p@ssword welcome admin administrator root user guest login letmein changeme default qwerty
 qwertz azerty asdf asdfgh zxcvbn abc abcd iloveyou monkey dragon master shadow sunshine princess football baseball

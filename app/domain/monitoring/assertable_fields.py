@@ -49,11 +49,13 @@ TEXT_OPERATORS = PATTERN_OPERATORS | {Operator.CONTAINS, Operator.CONTAINS_NOT}
 
 # By type: what a config lacks to read a value; empty when it reads one. Types that are not here always do.
 VALUE_REQUIREMENTS: dict[type, Callable[[Any], str]] = {
-    Http: lambda config: "" if config.json_query else "needs a `json_query`: without one no value is read",
-    Website: lambda _: "is not for websites, which read no value: use the type http with a `json_query`",
-    Rabbitmq: lambda _: "is not for this type: no value is read",
-    Mqtt: lambda config: "" if config.wait else "needs `wait`: without a message there is no value",
-    Ldap: lambda config: "" if config.filter else "needs a `filter`: without a search there is no value",
+    Http: lambda config: "" if config.json_query else "needs a `json_query`, which reads the value",
+    Website: lambda _: "is not for websites, which read no value; use the type http with a `json_query`",
+    Rabbitmq: lambda _: "is not for this type, which reads no value",
+    Mqtt: lambda config: (
+        "" if config.wait_for_message else "needs `wait_for_message`, because the value is in the message"
+    ),
+    Ldap: lambda config: "" if config.filter else "needs a `filter`, because the value is a search result",
 }
 
 
@@ -62,7 +64,7 @@ def _site_requirement(config: Any) -> str:
     return "needs an https address" if not follows and config.url.lower().startswith("http:") else ""
 
 
-NEEDS_TLS = "needs `tls`: without it there is no certificate"
+NEEDS_TLS = "needs `tls`; without it there is no certificate"
 
 
 def _tls_requirement(config: Any) -> str:
@@ -71,7 +73,7 @@ def _tls_requirement(config: Any) -> str:
 
 def _security_requirement(config: Any) -> str:
     is_open = config.security in {MailSecurity.NONE, LdapSecurity.NONE}
-    return "needs a `security`: without it there is no certificate" if is_open else ""
+    return "needs a `security`; without it there is no certificate" if is_open else ""
 
 
 def _encryption_requirement(read: Callable[[Any], Encryption]) -> Callable[[Any], str]:
@@ -87,7 +89,7 @@ def _encryption_requirement(read: Callable[[Any], Encryption]) -> Callable[[Any]
 
 
 def _no_certificate(_: Any) -> str:
-    return "is not for this type: its checks read no certificate"
+    return "is not for this type, which reads no certificate"
 
 
 # By type: what a config lacks to see a certificate.
@@ -109,7 +111,7 @@ def assertion_errors(config: Any) -> Iterator[ConfigError]:
     for number, assertion in enumerate(getattr(config, "assertions", ())):
         path = f"assertions.{number}"
         if error := _missing_requirement(config, assertion):
-            yield f"{path}.on", error
+            yield f"{path}.type", error
         if isinstance(assertion, Value):
             yield from _comparison_errors(path, assertion)
     for number, assertion in enumerate(getattr(config, "header_assertions", ())):
@@ -127,9 +129,9 @@ def _missing_requirement(config: Any, assertion: object) -> str:
 def _comparison_errors(path: str, assertion: Value | HeaderAssertion) -> Iterator[ConfigError]:
     """Check that a pattern is valid, and that a number is compared with a number."""
     if assertion.compare and assertion.operator in TEXT_OPERATORS:
-        yield f"{path}.compare", f"must be null with `{assertion.operator}`, which looks at text"
+        yield f"{path}.compare", f"must be null with `{assertion.operator}`, which compares text"
     elif assertion.compare is Comparison.NUMBER and parse_decimal(assertion.expected) is None:
-        yield f"{path}.expected", "must be a number, since `compare` says so"
+        yield f"{path}.expected", "must be a number, because `compare` is `number`"
     if assertion.operator in PATTERN_OPERATORS:
         yield from _pattern_errors(f"{path}.expected", assertion.expected)
 
@@ -143,4 +145,4 @@ def _pattern_errors(field: str, pattern: str) -> Iterator[ConfigError]:
         yield field, f"is not RE2: {error}"
         return
     if max_bytes < MAX_MATCHED_BYTES:
-        yield field, "is too large: repeat less often"
+        yield field, "is too expensive; use fewer repetitions"

@@ -22,7 +22,7 @@ def group_status(group: Group, statuses: Collection[Status]) -> tuple[Status, st
     """
     counted = [status for status in statuses if status is not Status.MAINTENANCE]
     if not counted:
-        return Status.UNKNOWN, "no member is watched"
+        return Status.UNKNOWN, "no member is active"
     up, down = sum(status in COUNTED_AS_UP for status in counted), counted.count(Status.DOWN)
     required, message = required_members(group, len(counted)), f"{up} of {len(counted)} up"
     if up >= required:

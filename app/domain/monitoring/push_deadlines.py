@@ -60,12 +60,12 @@ class PushStatus(msgspec.Struct, frozen=True):
 def evaluate(reports: ReceivedReports, schedule: PushSchedule, at_ms: int) -> PushStatus:
     """The status at an instant. A report that could not be received does not count as missing."""
     if reports.report_ms < 0:
-        return PushStatus(Status.DOWN, "the last push said down")
+        return PushStatus(Status.DOWN, "the last push reported down")
     status = _evaluate_reports(reports, schedule, at_ms)
     until_ms = _excused_ms(reports, schedule, at_ms) if status.status is Status.DOWN and reports.blind_periods else 0
     if until_ms < at_ms:
         return status
-    return PushStatus(Status.UNKNOWN, f"nobody could report for a while ({status.reason})", until_ms + 1)
+    return PushStatus(Status.UNKNOWN, f"pushes could not be received for a while ({status.reason})", until_ms + 1)
 
 
 def _evaluate_reports(reports: ReceivedReports, schedule: PushSchedule, at_ms: int) -> PushStatus:
@@ -73,7 +73,7 @@ def _evaluate_reports(reports: ReceivedReports, schedule: PushSchedule, at_ms: i
     if not deadline_ms or status.status is Status.DOWN:
         return status
     if at_ms > deadline_ms:
-        return PushStatus(Status.DOWN, f"started, and not finished within {_format_seconds(schedule.grace_ms or 0)}")
+        return PushStatus(Status.DOWN, f"started, but did not finish within {_format_seconds(schedule.grace_ms or 0)}")
     return msgspec.structs.replace(status, recheck_ms=min(status.recheck_ms or deadline_ms + 1, deadline_ms + 1))
 
 

@@ -59,10 +59,10 @@ def parse_report(
     code, status, default = _from_signal(signal.lower()) if signal else _from_status(states)
     consistent = {"up"} if status is Status.UP else {"down"}
     if code == PUSHED and not states <= consistent:
-        raise Invalid.for_field("status", "contradicts the path, which says the opposite: leave it out")
+        raise Invalid.for_field("status", "contradicts the path; leave it out")
     if code == PUSHED and (in_body := _status_in_body(body)) and in_body not in consistent:
         raise Invalid.for_field(
-            "status", f"is {in_body!r} in the body, which is only kept: put it into the address, as ?status={in_body}"
+            "status", f"is {in_body!r} in the body, which is only stored; send it in the address, as ?status={in_body}"
         )
     return PushReport(
         code,

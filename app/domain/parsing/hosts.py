@@ -27,11 +27,11 @@ def wire_host(text: str) -> str:
         return text
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if _SCHEME.match(text):
-        raise ValueError("must be a name or an IP address alone, without what stands before ://")
+        raise ValueError("must be a name or an IP address, without a scheme")
     if ":" in bare:
         return _ipv6_address(bare, text)
     if bare != text:
-        raise ValueError("must have brackets around nothing but an IPv6 address")
+        raise ValueError("must have brackets only around an IPv6 address")
     return _host_name(text)
 
 
@@ -86,15 +86,15 @@ def _ipv6_address(bare: str, text: str) -> str:
     if is_ip_address(address) and (not percent or _ZONE.fullmatch(zone)):
         return f"{address}{percent}{zone}"
     if _PORT.fullmatch(text) or re.fullmatch(r"\[[^\]]*\]:[0-9]+", text):
-        raise ValueError("must be a name or an IP address without a port: the port has a field of its own")
-    raise ValueError("must be a name or an IP address: this is not an IPv6 address")
+        raise ValueError("must be a name or an IP address without a port; send the port in its own field")
+    raise ValueError("must be a name or an IP address; this is not an IPv6 address")
 
 
 def _host_name(text: str) -> str:
     if not text:
-        raise ValueError("must be a name or an IP address: it is empty")
+        raise ValueError("must be a name or an IP address; it is empty")
     if found := re.search(r"[\s/?#@\\%\x00-\x1f\x7f]", text):
-        raise ValueError(f"must be a name or an IP address: {found.group()!r} can't be part of one")
+        raise ValueError(f"must be a name or an IP address, without {found.group()!r}")
     name = text if text.isascii() else _in_ascii(text)
     if _is_plain(name):
         return name
@@ -111,7 +111,7 @@ def _in_ascii(text: str) -> str:
     try:
         return text.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise ValueError("must be a name: it has letters that no host name can have") from error
+        raise ValueError("must be a name without letters that host names can't have") from error
 
 
 def _label_error(name: str) -> str:
@@ -119,8 +119,8 @@ def _label_error(name: str) -> str:
     if len(name) > MAX_NAME_LENGTH:
         return f"must be a name of at most {MAX_NAME_LENGTH} characters"
     if not all(labels):
-        return "must be a name: there is nothing between two of its dots, or before the first"
+        return "must be a name without empty parts between or before its dots"
     if any(len(label) > MAX_LABEL_LENGTH for label in labels):
         return f"must be a name whose parts have at most {MAX_LABEL_LENGTH} characters each"
     invalid = next(sign for label in labels for sign in label if not _LABEL.fullmatch(sign))
-    return f"must be a name or an IP address: {invalid!r} can't be part of one"
+    return f"must be a name or an IP address, without {invalid!r}"

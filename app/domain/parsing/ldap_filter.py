@@ -58,14 +58,14 @@ def parse_filter(text: str) -> Filter:
     text = text.strip()
     found, end = _parse_parenthesized(text if text.startswith("(") else f"({text})", 0, 0)
     if end != len(text) and text.startswith("("):
-        raise ValueError(f"must end where its first parenthesis does: there is more from character {end + 1} on")
+        raise ValueError(f"must be one filter; after it there is more text from character {end + 1} on")
     return found
 
 
 def _parse_parenthesized(text: str, at: int, depth: int) -> tuple[Filter, int]:
     """A filter in parentheses, and the position after it."""
     if depth > MAX_DEPTH:
-        raise ValueError(f"must have at most {MAX_DEPTH} filters in one another")
+        raise ValueError(f"must be nested at most {MAX_DEPTH} filters deep")
     if text[at : at + 1] != "(":
         raise ValueError(f"must have a parenthesis at character {at + 1}")
     inner = _skip_blanks(text, at + 1)
@@ -82,7 +82,7 @@ def _parse_group(text: str, at: int, depth: int) -> tuple[Filter, int]:
         end = _skip_blanks(text, end)
         parts.append(part)
     if operator == "!" and len(parts) != 1:
-        raise ValueError("must have one filter behind `!`")
+        raise ValueError("must have one filter after `!`")
     return FilterGroup(operator, parts), end
 
 
@@ -105,7 +105,7 @@ def _parse_item(text: str, at: int) -> tuple[Filter, int]:
     if operator == "=" and value == "*":
         return PresenceMatch(attribute), match.end()
     if operator == "=" and "**" in value:
-        raise ValueError("must have something between two stars")
+        raise ValueError("must have text between two stars")
     if operator == "=" and "*" in value:
         return SubstringMatch(attribute, [_unescape(piece) for piece in value.split("*")]), match.end()
     return AttributeComparison(attribute, operator, _unescape(value)), match.end()
@@ -114,7 +114,7 @@ def _parse_item(text: str, at: int) -> tuple[Filter, int]:
 def _unescape(value: str) -> bytes:
     """The value without escapes: a backslash and two hex digits stand for a byte."""
     if _INCOMPLETE_ESCAPE.search(value):
-        raise ValueError(r"must have two hex digits behind each backslash: \2a is a star, \5c a backslash")
+        raise ValueError(r"must have two hex digits after each backslash: \2a is a star, \5c a backslash")
     if "*" in value:
-        raise ValueError(r"must have a star as \2a where it stands for itself")
+        raise ValueError(r"must have \2a for a star that is part of the value")
     return _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), value.encode())

@@ -24,7 +24,7 @@ def parse_url(text: str) -> URL:
     """The URL without its fragment, cached once per monitor. Raises ValueError for an invalid one."""
     scheme, host, path, query = _parts(text)
     if not scheme or not host:
-        raise ValueError("an address begins with a scheme and a host")
+        raise ValueError("an address needs a scheme and a host")
     return _build_url(scheme, host, path, query)
 
 
@@ -38,7 +38,7 @@ def resolve_redirect(base: URL, location: str) -> URL:
         or (host is None and new_scheme != base.scheme)
         or host == ""
     ):
-        raise ValueError("no web address")
+        raise ValueError("not a web address")
     if host is not None:
         return _build_url(new_scheme, host.rpartition("@")[2], _remove_dot_segments(path), query)
     origin = base.host_port_subcomponent or ""
@@ -59,7 +59,7 @@ def with_query(text: str, fields: Mapping[str, str]) -> str:
 def _parts(text: str) -> tuple[str | None, str | None, str, str | None]:
     found = _PARTS.fullmatch(text)
     if found is None:
-        raise ValueError("no address")
+        raise ValueError("not an address")
     return found["scheme"], found["host"], found["path"], found["query"]
 
 
@@ -67,7 +67,7 @@ def _build_url(scheme: str, host: str, path: str, query: str | None) -> URL:
     """A URL with a normalised host; the rest stays as written."""
     origin = URL(f"{scheme}://{host}")
     if not origin.raw_host:
-        raise ValueError("an address has a host")
+        raise ValueError("an address needs a host")
     path = _escaped(path) or "/"
     if query == "":
         path, query = f"{path}?", None  # yarl would drop an empty query

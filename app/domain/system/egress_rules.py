@@ -43,10 +43,10 @@ class CompiledPolicy:
     raises    ValueError for an invalid network
     """
 
-    __slots__ = ("allow", "allowed_hosts", "deny", "private")
+    __slots__ = ("allow", "allow_private", "allowed_hosts", "deny")
 
     def __init__(self, policy: EgressPolicy) -> None:
-        self.private = policy.private
+        self.allow_private = policy.allow_private
         self.allow = tuple(parse_network(one) for one in policy.allow)
         self.deny = tuple(parse_network(one) for one in policy.deny)
         self.allowed_hosts = frozenset(one[0] for one in self.allow if one.prefixlen == one.max_prefixlen)
@@ -69,7 +69,7 @@ def denial_reason(address: str, policy: CompiledPolicy) -> str:
         return f"{address} is not the address of one host: refused"
     if any(_is_allowed(one, policy) is False for one in (ip, *embedded)):
         return f"{address} is in a network that is denied: refused"
-    if not policy.private and not all(one.is_global or _is_allowed(one, policy) for one in embedded or (ip,)):
+    if not policy.allow_private and not all(one.is_global or _is_allowed(one, policy) for one in embedded or (ip,)):
         return f"{address} is not a public address: refused"
     return ""
 

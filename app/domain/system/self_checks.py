@@ -59,7 +59,10 @@ def problems_in(vitals: Vitals) -> dict[EventKind, str]:
             vitals.queue_age_s > MAX_QUEUE_AGE_S,
             f"the oldest job of the queue {vitals.queue!r} has waited for {vitals.queue_age_s:.0f} s",
         ),
-        EventKind.NO_WORKER: (vitals.workers == 0, "no worker is running: nothing is checked, and nobody is told"),
+        EventKind.NO_WORKER: (
+            vitals.workers == 0,
+            "no worker is running, so nothing is checked and no alerts are sent",
+        ),
         EventKind.RESULTS_LOST: (
             bool(
                 vitals.workers
@@ -69,15 +72,15 @@ def problems_in(vitals: Vitals) -> dict[EventKind, str]:
         ),
         EventKind.ALERTS_STUCK: (
             vitals.alert_overdue_s > MAX_ALERT_DELAY_S,
-            f"an alert was due {vitals.alert_overdue_s:.0f} s ago, and nobody has sent it",
+            f"an alert was due {vitals.alert_overdue_s:.0f} s ago and was not sent",
         ),
         EventKind.DISK_FULL: (
             vitals.free_bytes < MIN_FREE_BYTES or vitals.free_bytes / vitals.disk_bytes < MIN_FREE_SHARE,
-            f"the disk that the data lie on has {vitals.free_bytes // 1_000_000} MB left",
+            f"the disk with the data has {vitals.free_bytes // 1_000_000} MB left",
         ),
         EventKind.NETWORK_GONE: (
             bool(vitals.offline_workers),
-            f"no way out from {', '.join(vitals.offline_workers)}: what can't be reached is unknown, not down",
+            f"no network for {', '.join(vitals.offline_workers)}, so unreachable targets are unknown, not down",
         ),
         EventKind.CLOCK: (bool(vitals.clock_jumps or vitals.future_instants), _clock_problem(vitals)),
     }
@@ -92,13 +95,13 @@ def _clock_problem(vitals: Vitals) -> str:
 def _lost_results_problem(vitals: Vitals) -> str:
     """Which results are missing, as far as known."""
     parts = [
-        f"{vitals.lost_slots} checks brought none" if vitals.lost_slots else "",
+        f"{vitals.lost_slots} checks had none" if vitals.lost_slots else "",
         f"{vitals.stale_monitors} monitors have had none for two intervals" if vitals.stale_monitors else "",
-        f"a worker's oldest has waited for {vitals.result_wait_s:.0f} s"
+        f"a worker's oldest has been waiting for {vitals.result_wait_s:.0f} s"
         if vitals.result_wait_s > MAX_RESULT_WAIT_S
         else "",
     ]
-    return f"results of checks do not arrive: {', '.join(filter(None, parts))}"
+    return f"results of checks are missing: {', '.join(filter(None, parts))}"
 
 
 class Debouncer:

@@ -56,7 +56,7 @@ def unknown_names(template: BoundTemplate, known: Collection[str], open_ended: C
 def explain_render_error(error: Exception, text: str) -> str:
     """Why a rendering failed."""
     if not isinstance(error, LiquidError):
-        return f"it can't be carried out ({type(error).__name__})"
+        return f"it can't be rendered ({type(error).__name__})"
     index = error.token.start_index if error.token else -1
     return one_line(f"{_line_prefix(text, index)}{error.message}", 200)
 
@@ -98,7 +98,7 @@ def _explain_parse_error(text: str, tags: list[str], error: LiquidError) -> str:
     line = _line_prefix(text, error.token.start_index if error.token else -1) or _locate_error(text, tags, message)
     if found := _UNEXPECTED.search(message):
         name = found[1]
-        problem = "closes nothing that is open here" if name.startswith("end") else "is no tag that can stand here"
+        problem = "closes a block that is not open" if name.startswith("end") else "is not a valid tag here"
         return f"{line}{{% {name} %}} {problem}"
     if isinstance(error.__cause__, RecursionError) or "nesting limit" in message:
         return f"{line}it is nested too deep"

@@ -4,8 +4,6 @@ When a template fails, the default text is sent: no message is lost to a templat
 template, so that an installation without templates saves its memory.
 """
 
-from typing import TYPE_CHECKING
-
 import msgspec
 from msgspec import Struct
 
@@ -14,13 +12,10 @@ from app.domain.alerting.messages import message_from_event
 from app.domain.parsing.plain_text import multi_line, one_line
 from app.domain.text import template_variables
 from app.domain.text.formatting import TITLE_LIMIT
-from schema.channels.terms import Templates
+from schema.channels.rules import Templates
 from schema.errors import FieldError
 from schema.events import EventKind
 from schema.message import Message
-
-if TYPE_CHECKING:
-    from liquid import BoundTemplate
 
 MAX_OUTPUT_CHARS = 4_000  # of a rendered text
 
@@ -32,13 +27,8 @@ class Rendering(Struct, frozen=True):
     errors: list[str] = []
 
 
-def render_message(templates: Templates, message: Message) -> Message:
-    """The message with the channel's title and text; the defaults when it has no template, or one fails."""
-    return render(templates, message).message
-
-
 def render(templates: Templates, message: Message) -> Rendering:
-    """The same, with the errors."""
+    """The message with the channel's title and text; the defaults where it has no template, or one fails."""
     if templates == Templates():
         return Rendering(message)
     values, rendered, errors = template_variables.variable_values(message), dict[str, str](), list[str]()
@@ -70,13 +60,6 @@ def warnings_for(templates: Templates) -> list[str]:
         unknown = template_errors.unknown_names(template, template_variables.NAMES, template_variables.OPEN_ENDED)
         names |= dict.fromkeys(unknown)
     return [f"there is no variable {name}" for name in names]
-
-
-def compile_template(text: str) -> "BoundTemplate":
-    """Compile a template, cached. Raises `app.domain.text.template_errors.TemplateError`."""
-    from app.domain.text import template_errors  # noqa: PLC0415  # 20 MB, for channels with templates only
-
-    return template_errors.compile_template(text)
 
 
 def _render_text(text: str, values: dict[str, object]) -> tuple[str, str]:

@@ -54,7 +54,7 @@ def evaluate_assertions(assertions: Sequence[Assertion], facts: CheckFacts) -> t
         reason = _assertion_failure(assertion, facts)
         if not reason:
             continue
-        if assertion.otherwise is FailureStatus.DOWN:
+        if assertion.failure_status is FailureStatus.DOWN:
             return Status.DOWN, reason
         if worst is Status.UP:
             worst, message = Status.DEGRADED, reason
@@ -76,8 +76,8 @@ def _assertion_failure(assertion: Assertion, facts: CheckFacts) -> str:
     """Why an assertion fails; empty when it holds."""
     match assertion:
         case ResponseTime():
-            is_slow = facts.took_s > assertion.within
-            return f"took {facts.took_s:.3g} s, more than {assertion.within:g} s" if is_slow else ""
+            is_slow = facts.took_s > assertion.max_seconds
+            return f"took {facts.took_s:.3g} s, more than {assertion.max_seconds:g} s" if is_slow else ""
         case CertificateDays():
             return _certificate_failure(assertion, facts.certificate_days)
         case Value():
@@ -86,14 +86,14 @@ def _assertion_failure(assertion: Assertion, facts: CheckFacts) -> str:
 
 def _certificate_failure(assertion: CertificateDays, days: float | None) -> str:
     if days is None:
-        return "there is no certificate to look at"
-    return "" if days >= assertion.at_least else f"the certificate ends in {days:.0f} days, before {assertion.at_least}"
+        return "there is no certificate"
+    return "" if days >= assertion.min_days else f"the certificate ends in {days:.0f} days, before {assertion.min_days}"
 
 
 def failure_reason(value: Scalar, how: Operator, expected: str, comparison: Comparison | None = None) -> str:
     """Why the value does not compare as expected; empty when it does."""
     if value is ABSENT:
-        return "there is no value to look at"
+        return "there is no value"
     reason = mismatch_reason(value, how, expected, comparison)
     return f"{str(value_text(value))[:MAX_SHOWN_CHARS]!r} {reason}" if reason else ""
 

@@ -211,7 +211,7 @@ _ENVIRONMENT = _CountedEnvironment(strict=True)
 def _compile_jsonpath(query: str) -> Search:
     parsed = _ENVIRONMENT.compile(query)
     if not isinstance(parsed, jsonpath.JSONPath):
-        raise ValueError("only one path can be asked for")  # noqa: TRY004  # the text is invalid, not its type
+        raise ValueError("only one path is allowed")  # noqa: TRY004  # the text is invalid, not its type
     path = _CountedPath(env=_ENVIRONMENT, segments=parsed.segments)
 
     def search(document: Any) -> Any:

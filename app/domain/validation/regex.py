@@ -84,7 +84,7 @@ def _compile(pattern: str, memory_bytes: int) -> Any:
     try:
         return re2.compile(pattern.encode(), options)
     except UnicodeEncodeError as error:  # a lone surrogate
-        raise ValueError("it is no text") from error
+        raise ValueError("it is not text") from error
     except re2.error as error:
         argument = error.args[0] if error.args else ""
         message = argument.decode(errors="replace") if isinstance(argument, bytes) else str(argument)

@@ -176,5 +176,5 @@ def _unknown_fields(value: dict[str, Any], struct: type[Struct], names: list[str
 
 def _unknown_field_error(key: str, known: list[str]) -> str:
     close = get_close_matches(key, known, 1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-    return f"is not a known field: {hint}"
+    hint = f"did you mean {close[0]!r}?" if close else f"the fields are {', '.join(known)}"
+    return f"is not a known field; {hint}"

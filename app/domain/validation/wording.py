@@ -35,14 +35,17 @@ def requirement(type_: Any) -> str:
 
 
 def error_for(type_: Any, value: Any) -> str:
-    """The error of an invalid value: for a text that does not match its pattern, why; otherwise the requirement."""
+    """The error of an invalid value: for a text that does not match its pattern, why; otherwise the requirement.
+
+    Nothing of a secret is repeated.
+    """
     info = types.type_info(type_)
     text = _pattern_type(info)
     if text is None or not isinstance(value, str) or not _has_length(text, value) or _matches(text, value):
         return requirement(type_)
     description = _description(info)
     pattern = (text.pattern or "").removesuffix(r"(?!\n)")
-    reason = _url_error(pattern, value) or _invalid_character(pattern, value, description)
+    reason = _url_error(pattern, value) or _invalid_character(pattern, "" if _is_secret(info) else value)
     return f"{reason}: {description}" if description else f"{reason}: it must match {pattern}"
 
 
@@ -68,13 +71,19 @@ def _matches(info: types.StrType, value: str) -> bool:
     return re.search(info.pattern or "", value) is not None
 
 
-def _invalid_character(pattern: str, value: str, description: str) -> str:
-    """The first character that the pattern does not allow; characters of secrets are never shown."""
+def _invalid_character(pattern: str, value: str) -> str:
+    """The first character that the pattern does not allow."""
     found = _CHARACTER_CLASS.fullmatch(pattern)
     allowed = f"[{found[1]}]" if found else r"\S"
     invalid = next((sign for sign in value if not re.match(allowed, sign) or not sign.isprintable()), "")
-    is_secret = "sealed" in description
-    return f"must not have {invalid!r} in it" if invalid and not is_secret else "must have another form"
+    return f"must not contain {invalid!r}" if invalid else "must have another form"
+
+
+def _is_secret(info: types.Type) -> bool:
+    """Whether the type, or a member of a union, is marked as secret: `Meta(extra={"secret": True})`."""
+    if isinstance(info, types.Metadata):
+        return bool((info.extra or {}).get("secret")) or _is_secret(info.type)
+    return isinstance(info, types.UnionType) and any(map(_is_secret, info.types))
 
 
 def _url_error(pattern: str, value: str) -> str:
@@ -86,11 +95,11 @@ def _url_error(pattern: str, value: str) -> str:
     if not separator or scheme.lower() not in schemes:
         return f"must begin with {' or '.join(f'{one}://' for one in schemes)}"
     if any(sign.isspace() for sign in value):
-        return "must have no blanks and line ends in it: a blank is written %20"
+        return "must not contain spaces or line breaks; write a space as %20"
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if "@" in authority:
-        return "must have no user name and password in it"
-    return "must have a host behind ://" if not authority else "must have nothing behind its path"
+        return "must not contain a user name or password"
+    return "must have a host after ://" if not authority else "must end after its path"
 
 
 def _pattern(info: types.Type) -> str:

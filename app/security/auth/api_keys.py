@@ -39,9 +39,9 @@ class Grant(Struct, frozen=True, kw_only=True):
     def denial_reason(self) -> str:
         """Why the key is no longer valid; empty if it is."""
         if not self.active:
-            return "The API key is switched off."
+            return "The API key is disabled."
         if not self.owner_active:
-            return "The API key's owner is not active any more."
+            return "The user of this API key is disabled."
         if self.expires_ms is not None and self.expires_ms <= time() * 1000:
             return "The API key has expired."
         return ""

@@ -24,7 +24,7 @@ CACHE_S = 60.0
 MAX_LOGIN_LENGTH, MAX_PASSWORD_LENGTH = 254, 256  # characters, as in `schema.users.Login`
 MAX_CACHED = 10_000  # passwords; beyond it the cache is cleared, which costs one argon2 each
 MALFORMED = "`Authorization: Basic` needs the base64 of `user:password`."
-NEEDS_SECOND_FACTOR = "This account has a second factor, which Basic can't ask for: use an API key."
+NEEDS_SECOND_FACTOR = "This account has a second factor, so Basic can't sign it in. Use an API key."
 WRONG_CREDENTIALS = "The user name, e-mail address or password is wrong."
 
 _verified_until: dict[bytes, float] = {}

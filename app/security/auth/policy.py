@@ -22,7 +22,7 @@ RULE = "rule"  # the key in a handler's `opt` under which `declare_rules` puts i
 
 
 class UnguardedRoute(Exception):  # noqa: N818  # names the fact
-    """A route declares no required role, or two different rules."""
+    """A route has no access rule, or two different ones."""
 
 
 class AccessRule(Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class AccessRule(Struct, frozen=True, kw_only=True):
             authorization.require_role(principal, self.min_role)
         if principal.key_id is not None:
             if self.people_only:
-                raise Forbidden("An API key can't do this: sign in as a person.")
+                raise Forbidden("An API key can't do this. Sign in as a user.")
             authorization.require_scope(principal, [self.scope])
 
 
@@ -107,7 +107,9 @@ def rule_of(path: str, method: str, handler: HTTPRouteHandler) -> AccessRule:
 
 
 async def enforce_rule(request: Request[Any, Any, Any]) -> None:
-    """Enforce the rule of the request's handler. A handler without one is our bug and fails with KeyError."""
-    rule: AccessRule = request.route_handler.opt[RULE]
+    """Enforce the rule of the request's handler. Raises Unauthorized, Forbidden, UnguardedRoute."""
+    rule: AccessRule | None = request.route_handler.opt.get(RULE)
+    if rule is None:  # our bug: the route was added after `declare_rules`
+        raise UnguardedRoute(f"{request.method} {request.url.path} has no access rule")
     if rule.min_role is not None:
         rule.authorize(await principals.require_principal(request))

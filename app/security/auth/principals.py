@@ -33,8 +33,8 @@ BasicUserLookup = Callable[[str], Awaitable[BasicAuthUser | None]]
 SESSION_COOKIE, CSRF_COOKIE, CSRF_HEADER = "session_id", "csrf_token", "X-CSRF-Token"  # without `cookies.cookie_name`
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 API_ADMIN = Principal(user_id="api-admin", username="api-admin", role=Role.ADMIN, via="token")
-SESSION_ENDED = "The session has ended: sign in again."
-KEY_ENDED = "The API key is not valid any more, or its role or scopes have changed."
+SESSION_ENDED = "The session has ended. Sign in again."
+KEY_ENDED = "The API key is no longer valid, or its role or scopes have changed."
 
 
 async def resolve_principal(connection: Connection) -> Principal | None:
@@ -117,7 +117,9 @@ async def _resolve_credential(connection: Connection) -> Principal | None:
     if "Authorization" in headers:
         scheme, _, value = headers["Authorization"].partition(" ")
         if (reader := SCHEMES.get(scheme.lower())) is None:
-            raise Unauthorized("This way to sign in is not known: use `Authorization: Bearer <token>`, or Basic.")
+            raise Unauthorized(
+                "This authentication scheme is not supported. Use `Authorization: Bearer <token>`, or Basic."
+            )
         return await reader(connection, value.strip())
     if "X-API-Key" in headers:
         return await _principal_of_api_key_header(connection, headers["X-API-Key"])
@@ -154,7 +156,7 @@ async def _principal_of_key(connection: Connection, key: str) -> Principal:
 async def _principal_of_basic(connection: Connection, value: str) -> Principal:
     """The user with this password. Browsers resend it by themselves, so a browser's page must be of our own origin."""
     if "Origin" in connection.headers and not is_same_origin(connection):
-        raise Forbidden("A password by Basic is taken from our own pages, and from programs.")
+        raise Forbidden("Pages of this `Origin` can't sign in with Basic. Use a page of CLIENT_URL or of this host.")
     login, password = basic.parse_credentials(value)
     known_as: BasicUserLookup = connection.app.state.known_as
     return _basic_principal(await basic.authenticate(await known_as(login), login, password, address_of(connection)))
@@ -178,7 +180,7 @@ async def _principal_of_cookie(connection: Connection, value: str) -> Principal:
     method = connection.scope.get("method", "GET")
     has_csrf_proof = is_same_origin(connection) or tokens.is_csrf_token(sid, connection.headers.get(CSRF_HEADER, ""))
     if method not in SAFE_METHODS and not has_csrf_proof:
-        raise Forbidden("A change by cookie needs X-CSRF-Token, or an Origin that is ours.")
+        raise Forbidden("A change that is signed in with the cookie needs the header X-CSRF-Token, or our own Origin.")
     return principal
 
 

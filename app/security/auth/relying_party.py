@@ -9,8 +9,8 @@ from app.errors import Conflict, Forbidden
 from app.security.auth import principals
 from app.security.auth.principals import Connection
 
-FOREIGN_ORIGIN = "Passkeys are for pages of CLIENT_URL, or of this host."
-PASSKEY_NOT_VERIFIED = "The passkey did not prove it: begin again."
+FOREIGN_ORIGIN = "Passkeys work only on pages of CLIENT_URL or of this host."
+PASSKEY_NOT_VERIFIED = "The passkey could not be verified. Start again."
 
 
 class RelyingParty(Struct, frozen=True):
@@ -42,7 +42,7 @@ def relying_party_of(connection: Connection) -> RelyingParty:
         raise Forbidden(FOREIGN_ORIGIN)
     host = _host_of(origin)
     if _is_address(host):
-        raise Conflict("Passkeys need a host name, not an address: open Watchkeeper by its name.")
+        raise Conflict("Passkeys need a host name instead of an IP address. Open Watchkeeper by its host name.")
     return RelyingParty(host, origin)
 
 

@@ -10,7 +10,7 @@ from app.errors import Forbidden
 from app.settings import Settings
 
 SETUP_TOKEN_REQUIRED = (
-    "There is no user yet: send the right `setup_token` as well."
+    "There is no user yet, so the first one needs the right `setup_token`."
     f" `watchkeeper up` prints it, and it is in the file {setup_token.FILE_NAME} of the data directory."
 )
 

@@ -34,8 +34,8 @@ METADATA_TTL_S = 300.0  # how long a discovery document is cached
 LEEWAY_S = 60  # clocks differ
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 REQUIRED_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-BAD_STATE = "This sign-in was not begun here, or took too long: begin again."
-PROVIDER_REFUSED = "The sign-in provider said no"
+BAD_STATE = "This sign-in was not started here, or took too long. Start again."
+PROVIDER_REFUSED = "The sign-in provider refused the sign-in"
 
 _metadata: dict[str, tuple[float, dict[str, Any]]] = {}
 
@@ -100,7 +100,7 @@ def verify_id_token(
 def _require_storable(claims: dict[str, Any]) -> dict[str, Any]:
     """The claims unchanged. Raises Unauthorized if a text in them can't be stored in the database."""
     if unstorable_texts(claims):
-        raise Unauthorized("The sign-in provider's claims hold the character U+0000, or half a surrogate pair.")
+        raise Unauthorized("The sign-in provider's claims contain the character U+0000 or half a surrogate pair.")
     return claims
 
 
@@ -112,10 +112,10 @@ async def _provider_metadata(settings: Settings, provider: OidcProvider) -> dict
         return metadata
     metadata = await provider.get_json(get_well_known_url(issuer, external=True))
     if metadata.get("issuer") != issuer:
-        raise Upstream("The sign-in provider calls itself by another name than OIDC_ISSUER.")
+        raise Upstream("The sign-in provider's issuer is not OIDC_ISSUER.")
     for name in REQUIRED_ENDPOINTS:
         if urlsplit(str(metadata.get(name, ""))).scheme not in {"https", urlsplit(issuer).scheme}:
-            raise Upstream(f"The sign-in provider's `{name}` is no address to be trusted.")
+            raise Upstream(f"The sign-in provider's `{name}` is not an https address.")
     _metadata[issuer] = (monotonic(), metadata)
     return metadata
 
@@ -124,7 +124,7 @@ def _check_issuer(metadata: Mapping[str, Any], query: Mapping[str, str]) -> None
     """RFC 9207: refuse a response whose `iss` is not the provider's. Optional unless the provider supports it."""
     default = None if metadata.get("authorization_response_iss_parameter_supported") else metadata["issuer"]
     if query.get("iss", default) != metadata["issuer"]:
-        raise Unauthorized("This answer is from another provider than the one that was asked.")
+        raise Unauthorized("This response is from another provider than the one that you signed in with.")
 
 
 async def _exchange_code(
@@ -168,7 +168,7 @@ async def _with_userinfo(
         return claims
     userinfo = await provider.get_json(metadata["userinfo_endpoint"], token=str(tokens["access_token"]))
     if userinfo.get("sub") != claims["sub"]:
-        raise Unauthorized("The sign-in provider spoke of somebody else.")
+        raise Unauthorized("The sign-in provider's user information is about another user.")
     return {**_require_storable(userinfo), **claims}
 
 

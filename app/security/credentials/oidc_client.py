@@ -30,7 +30,7 @@ class OidcProvider:
         authorization = {"Authorization": f"Bearer {token}"} if token else {}
         response = await self._request("GET", url, None, authorization)
         if response.get("error"):
-            raise Upstream("The sign-in provider refused to tell who it is.")
+            raise Upstream("The sign-in provider returned an error.")
         return response
 
     async def post_form(self, url: str, form: str, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -45,9 +45,11 @@ class OidcProvider:
             ) as response:
                 return _json_object(response.status, await _read_body(response))
         except EgressDenied as error:
-            raise Upstream(f"The sign-in provider may not be reached: {error}.") from error
+            raise Upstream(
+                f"The egress policy does not allow a connection to the sign-in provider: {error}."
+            ) from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise Upstream("The sign-in provider does not answer.") from error
+            raise Upstream("The sign-in provider is not responding.") from error
 
 
 @asynccontextmanager
@@ -73,7 +75,7 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_chunked(16_384):
         body += chunk
         if len(body) > MAX_RESPONSE_BYTES:
-            raise Upstream("The sign-in provider's answer is too long.")
+            raise Upstream("The sign-in provider's response is too long.")
     return body
 
 
@@ -87,5 +89,5 @@ def _json_object(status: int, body: bytes) -> dict[str, Any]:
     if isinstance(decoded, dict):
         return decoded if is_ok else {"error": str(status), **decoded}
     if is_ok:
-        raise Upstream("The sign-in provider's answer is no JSON object.")
+        raise Upstream("The sign-in provider's response is not a JSON object.")
     return {"error": str(status)}

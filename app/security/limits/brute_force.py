@@ -37,7 +37,7 @@ from schema.login_attempts import AuthMethod, CredentialKind, FailureCount, Fail
 
 REFRESH_MS = 86_400_000  # a known address is refreshed at most once a day
 WIDE_FACTOR = 5  # allows for people behind one address, and one person's typing errors on many devices
-TOO_MANY_ATTEMPTS = "There were too many failed attempts: wait before the next one."
+TOO_MANY_ATTEMPTS = "There were too many failed attempts. Wait before the next one."
 
 
 class FailureStore(Protocol):

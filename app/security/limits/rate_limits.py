@@ -151,6 +151,6 @@ class RateLimiter:
                 reply = await self._client().eval(_LEASE, 1, key, rate.times, rate.per_s * 1_000, wanted)
         except (RedisError, OSError) as error:  # a timeout is an OSError, too
             self._redis_retry_at_s = monotonic() + self._backoff_s
-            log.warning("rates.away", error=type(error).__name__)
+            log.warning("rate_limit.redis_unavailable", error=type(error).__name__)
             return None
         return LeaseGrant(int(reply[0]), int(reply[1]), reply[2] / 1_000, reply[3] / 1_000)

@@ -5,6 +5,6 @@ from prometheus_client import Counter
 # locked: too many failed logins; rate: rate limit; size, slow: the body or message was too large, or too slow;
 # sockets: too many WebSockets; time: the request timed out on our side
 REASONS = ("locked", "rate", "size", "slow", "sockets", "time")
-REJECTED = Counter("watchkeeper_refused_total", "Requests and messages turned away", ["reason"])
+REJECTED = Counter("watchkeeper_requests_rejected_total", "Rejected requests and messages, by reason.", ["reason"])
 for _reason in REASONS:
     REJECTED.labels(_reason)

@@ -100,7 +100,7 @@ def decrypt(text: str) -> str:
             return _cipher(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], None).decode()
         except InvalidTag:
             continue
-    raise DecryptionFailed("A stored secret does not open: was API_SECRET_KEY changed?")
+    raise DecryptionFailed("A stored secret can't be decrypted. Was API_SECRET_KEY changed?")
 
 
 def _candidate_keys(text: str) -> Iterator[bytes]:
@@ -157,7 +157,7 @@ def merge_masked(new: S, old: Struct) -> S:
             return text
         masked.append(path)
         if not stored.get(path):
-            errors.append(FieldError(path, "there is no stored value to keep: send the secret itself"))
+            errors.append(FieldError(path, "must be sent, because there is no stored value to keep"))
         return stored.get(path, "")
 
     merged = _map_secrets(new, type(new), restore)
@@ -170,7 +170,7 @@ def merge_masked(new: S, old: Struct) -> S:
 
 def _destination_errors(paths: list[str], changed: list[str]) -> list[FieldError]:
     """An error for each restored secret, if any destination of the config changed."""
-    message = f"must be sent again, for {', '.join(changed)} changed: a secret stays with the place it was given for"
+    message = f"must be sent again, because {', '.join(changed)} changed and the stored secret was for the old value"
     return [FieldError(path, message) for path in paths] if changed else []
 
 

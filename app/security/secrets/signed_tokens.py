@@ -12,8 +12,8 @@ from app.errors import Unauthorized
 from app.security.secrets import sealing
 
 ALGORITHM = "HS256"
-MFA_TOKEN_KIND = "second-step"  # noqa: S105  # between the two steps of a login
-TOKEN_INVALID = "The ticket is not valid, or too old: begin again."  # noqa: S105  # a sentence
+MFA_TOKEN_KIND = "mfa-token"  # noqa: S105  # between the two steps of a login
+TOKEN_INVALID = "The token is not valid, or too old: begin again."  # noqa: S105  # a sentence
 
 
 def issue_token(kind: str, lifetime_s: int, **claims: Any) -> str:
@@ -30,4 +30,4 @@ def read_token(kind: str, token: str) -> dict[str, Any]:
 
 
 def _key(kind: str) -> bytes:
-    return sealing.derive_key(f"ticket:{kind}")
+    return sealing.derive_key(f"signed-token:{kind}")

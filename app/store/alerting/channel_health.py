@@ -4,19 +4,21 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from app import clock, db
+from app import clock
 from app.errors import NoSuch
+from app.store.alerting.channel_rows import StoredChannel
+from app.store.tables.channels import ChannelRow
 from schema.channels.health import ChannelHealth
 
 # The columns of a channel without recorded failures.
-HEALTHY_COLUMNS: dict[str, Any] = {
-    "temporary_failures": 0,
-    "circuit_open_until_ms": 0,
-    "permanent_failures": 0,
-    "disabled_ms": None,
-    "disabled_reason": "",
-    "last_error": "",
-    "failing_since_ms": None,
+HEALTHY_COLUMNS: dict[Any, Any] = {
+    ChannelRow.temporary_failures: 0,
+    ChannelRow.circuit_open_until_ms: 0,
+    ChannelRow.permanent_failures: 0,
+    ChannelRow.disabled_ms: None,
+    ChannelRow.disabled_reason: "",
+    ChannelRow.last_error: "",
+    ChannelRow.failing_since_ms: None,
 }
 
 
@@ -27,39 +29,35 @@ class UnhealthyChannels(Struct, frozen=True):
     disabled: int
 
 
-def health_of(row: Any, now_ms: int) -> ChannelHealth:
-    """The health of a channel's row."""
-    is_open = row["circuit_open_until_ms"] > now_ms
-    state: Literal["ok", "resting", "paused"] = (
-        "paused" if row["disabled_ms"] is not None else "resting" if is_open else "ok"
+def health_of(channel: StoredChannel, now_ms: int) -> ChannelHealth:
+    """The health of a channel."""
+    is_open = channel.circuit_open_until_ms > now_ms
+    state: Literal["ok", "backing_off", "disabled"] = (
+        "disabled" if channel.disabled_ms is not None else "backing_off" if is_open else "ok"
     )
     return ChannelHealth(
         state=state,
-        reason=row["disabled_reason"] or row["last_error"],
-        since=None if row["failing_since_ms"] is None else clock.instant(row["failing_since_ms"]),
-        failures=row["temporary_failures"],
+        reason=channel.disabled_reason or channel.last_error,
+        since=clock.instant_or_none(channel.failing_since_ms),
+        failures=channel.temporary_failures,
     )
 
 
 async def count_unhealthy(now_ms: int) -> UnhealthyChannels:
     """Count channels with an open circuit, and disabled ones."""
-    (row,) = await db.rows(
-        "SELECT COALESCE(sum(CASE WHEN disabled_ms IS NULL AND circuit_open_until_ms > ?1 THEN 1 ELSE 0 END), 0)"
-        " AS resting,"
-        " COALESCE(sum(CASE WHEN disabled_ms IS NOT NULL THEN 1 ELSE 0 END), 0) AS paused FROM channels"
-        " WHERE version > 0",
-        now_ms,
-    )
-    return UnhealthyChannels(int(row["resting"]), int(row["paused"]))
+    is_unhealthy = ChannelRow.disabled_ms.is_not_null() | (ChannelRow.circuit_open_until_ms > now_ms)
+    found = await ChannelRow.select(ChannelRow.disabled_ms).where(is_unhealthy, ChannelRow.is_temporary.eq(value=False))
+    disabled = sum(row["disabled_ms"] is not None for row in found)
+    return UnhealthyChannels(circuit_open=len(found) - disabled, disabled=disabled)
 
 
 async def resume(channel_id: str) -> None:
     """Enable a channel and close its circuit, so that it is notified at once. Raises NoSuch."""
-    done = await db.rows(
-        "UPDATE channels SET temporary_failures = 0, circuit_open_until_ms = 0, permanent_failures = 0,"
-        " disabled_ms = NULL, disabled_reason = '',"
-        " last_error = '', failing_since_ms = NULL WHERE id = ?1 AND version > 0 AND kind = 'channel' RETURNING id",
-        channel_id,
+    is_channel = (ChannelRow.id == channel_id) & (ChannelRow.kind == "channel")
+    resumed = await (
+        ChannelRow.update(HEALTHY_COLUMNS)
+        .where(is_channel, ChannelRow.is_temporary.eq(value=False))
+        .returning(ChannelRow.id)
     )
-    if not done:
+    if not resumed:
         raise NoSuch("notification-channel", channel_id)

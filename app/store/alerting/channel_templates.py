@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from app.domain.text import templates
 from app.errors import Invalid
-from schema.channels.terms import Templates
+from schema.channels.rules import Templates
 
 
 async def validate_templates(new_templates: Templates | UnsetType) -> None:

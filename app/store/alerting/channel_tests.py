@@ -7,7 +7,10 @@ import msgspec
 from msgspec import Struct, structs
 
 from app import clock, db
-from app.domain.alerting import sample_events
+from app.domain.alerting import reasons, sample_events
+from app.domain.alerting.reasons import Reason
+from app.store.tables.events import DeliveryRow, EventRow
+from schema.deliveries import ReasonCode
 from schema.events import Event, EventKind
 
 
@@ -30,35 +33,30 @@ async def create(channel_id: str, event: Event) -> str:
     """Store an event with a delivery to this channel only; returns the delivery's id."""
     now, delivery_id = clock.now_ms(), str(uuid4())
     async with db.transaction():
-        await db.rows(
-            "INSERT INTO events (id, kind, at_ms, data, created_ms) VALUES (?1, ?2, ?3, ?4, ?3)",
-            event.id,
-            str(event.event),
-            now,
-            msgspec.json.encode(event.data).decode(),
+        data = msgspec.json.encode(event.data).decode()
+        await EventRow.insert(
+            EventRow(id=event.id, kind=str(event.event), is_test=event.is_test, at_ms=now, data=data, created_ms=now)
         )
-        await db.rows(
-            "INSERT INTO deliveries (id, event_id, channel_id, at_ms, next_attempt_ms, created_ms)"
-            " VALUES (?1, ?2, ?3, ?4, ?4, ?4)",
-            delivery_id,
-            event.id,
-            channel_id,
-            now,
+        row = DeliveryRow(
+            id=delivery_id, event_id=event.id, channel_id=channel_id, at_ms=now, next_attempt_ms=now, created_ms=now
         )
+        await DeliveryRow.insert(row)
     return delivery_id
 
 
 async def get_status(delivery_id: str) -> ChannelTestStatus:
     """The state of the delivery."""
-    found = await db.rows("SELECT state, error FROM deliveries WHERE id = ?1", delivery_id)
-    if not found:
-        return ChannelTestStatus("dead", "the channel was deleted")
-    return ChannelTestStatus(found[0]["state"], found[0]["error"])
+    found = await DeliveryRow.select(DeliveryRow.state, DeliveryRow.error).where(DeliveryRow.id == delivery_id).first()
+    return ChannelTestStatus("dead", "the channel was deleted") if found is None else ChannelTestStatus(**found)
 
 
 async def cancel(delivery_id: str) -> None:
     """Give up a test that is not being sent yet, so that it does not arrive later."""
-    await db.rows(
-        "UPDATE deliveries SET state = 'dead', error = 'nobody took it in time' WHERE id = ?1 AND state = 'pending'",
-        delivery_id,
-    )
+    reason = Reason(ReasonCode.TEST_TIMED_OUT)
+    await DeliveryRow.update(
+        {
+            DeliveryRow.state: "dead",
+            DeliveryRow.reason_code: reason.code.value,
+            DeliveryRow.error: reasons.sentence(reason),
+        }
+    ).where(DeliveryRow.id == delivery_id, DeliveryRow.state == "pending")

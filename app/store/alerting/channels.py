@@ -1,7 +1,8 @@
 """Notification channels: create, read, update, delete, and decrypt for the notify stage.
 
-A *test channel* holds a config that is tested before it is saved. Its version is 0, so lists, links and reads ignore
-it; the test deletes it at its end, and the next test deletes those that a crash left.
+A *test channel* holds a config that is tested before it is saved. It has `is_temporary`, so lists, links and reads
+ignore it; the test deletes it at its end, and the next test deletes those that a crash left. Lists and tags are written
+as SQL: escaped LIKE patterns, an order by lower case, conditions on visible tags.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,18 +18,18 @@ from app.errors import Invalid, NoSuch
 from app.security.secrets import sealing
 from app.store import visibility
 from app.store.alerting import channel_health, channel_templates
+from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.monitoring import config_secrets, tag_links
 from app.store.sql import contains_pattern, list_parameter
-from app.store.tables.channels import ChannelRow
+from app.store.tables.channels import ChannelRow, ChannelTagRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.errors import FieldError
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
 MAX_PAGE_SIZE = 1_000  # channels in one response
-TEST_VERSION, FIRST_VERSION = 0, 1  # of a test channel, and of a new one
 TEST_CHANNEL_TTL_MS = 600_000  # longer than any test runs
 
 _TAGS = (
@@ -37,7 +38,7 @@ _TAGS = (
 )
 _COUNT, _SELECT = "SELECT count(*) AS n FROM channels", "SELECT * FROM channels"
 _FILTERS = (
-    " WHERE version > 0 AND kind = 'channel'"
+    " WHERE NOT is_temporary AND kind = 'channel'"
     " AND (CAST(?1 AS TEXT) IS NULL OR lower(name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR type = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS BOOLEAN) IS NULL OR active = CAST(?3 AS BOOLEAN))"
@@ -77,22 +78,22 @@ class ChannelWithSecrets(Struct, frozen=True, kw_only=True):
 async def create(draft: ChannelDraft) -> Channel:
     """Store a new channel. Raises Invalid."""
     await channel_templates.validate_templates(draft.templates)
-    return await get(await _insert(draft, FIRST_VERSION))
+    return await get(await _insert(draft))
 
 
 async def get(channel_id: str, visible_to: TagScope = None) -> Channel:
     """One channel. Raises NoSuch."""
-    row = await _row(channel_id)
-    return channel_of(row, (await _tag_ids_by_channel([channel_id], visible_to)).get(channel_id, []))
+    stored = await _get_row(channel_id)
+    return channel_of(stored, (await _tag_ids_by_channel([channel_id], visible_to)).get(channel_id, []))
 
 
 async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = None) -> Channel:
     """Apply a patch; a new config resets the channel's health. Raises NoSuch, Stale, Invalid."""
     await channel_templates.validate_templates(patch.templates)
     async with db.transaction():
-        row = await _row(channel_id, lock=True)
-        check_version("channel", row["version"], version)
-        columns = {**_columns_of(_apply_patch(row, patch)), "version": row["version"] + 1, "updated_ms": clock.now_ms()}
+        old = await _get_row(channel_id, lock=True)
+        check_version("channel", old.version, version)
+        columns = {**_columns_of(_apply_patch(old, patch)), "version": old.version + 1, "updated_ms": clock.now_ms()}
         values: dict[Any, Any] = columns if patch.config is UNSET else columns | channel_health.HEALTHY_COLUMNS
         await ChannelRow.update(values).where(ChannelRow.id == channel_id)
         if patch.tag_ids is not UNSET:
@@ -103,8 +104,8 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
 async def delete(channel_id: str, *, version: int | None = None) -> None:
     """Delete a channel with its links and deliveries. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("channel", (await _row(channel_id, lock=True))["version"], version)
-        await db.rows("DELETE FROM channels WHERE id = ?1", channel_id)
+        check_version("channel", (await _get_row(channel_id, lock=True)).version, version)
+        await ChannelRow.delete().where(ChannelRow.id == channel_id)
 
 
 async def list_page(query: ChannelQuery) -> tuple[list[Channel], int]:
@@ -114,75 +115,64 @@ async def list_page(query: ChannelQuery) -> tuple[list[Channel], int]:
     counted = await db.rows(_COUNT + _FILTERS, *filters)
     page = f"{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5"
     found = await db.rows(_SELECT + page, *filters, query.limit, query.offset)
-    tags = await _tag_ids_by_channel([row["id"] for row in found], query.visible_to)
-    return [channel_of(row, tags.get(row["id"], [])) for row in found], int(counted[0]["n"])
-
-
-async def get_with_secrets(channel_ids: Collection[str]) -> dict[str, ChannelWithSecrets]:
-    """Channels by id with decrypted secrets, including test channels and inactive ones. Deleted ones are absent."""
-    found = await db.rows(
-        "SELECT * FROM channels WHERE id IN (SELECT value->>0 FROM {each:1})", list_parameter(channel_ids)
-    )
-    return {row["id"]: with_secrets(row) for row in found}
+    stored = [stored_channel(row) for row in found]
+    tags = await _tag_ids_by_channel([one.id for one in stored], query.visible_to)
+    return [channel_of(one, tags.get(one.id, [])) for one in stored], int(counted[0]["n"])
 
 
 async def create_test_channel(draft: ChannelDraft) -> str:
     """Store a config and its templates for a test; returns the channel's id. Raises Invalid."""
     await channel_templates.validate_templates(draft.templates)
-    await db.rows("DELETE FROM channels WHERE version = 0 AND created_ms < ?1", clock.now_ms() - TEST_CHANNEL_TTL_MS)
+    is_left = ChannelRow.is_temporary.eq(value=True) & (ChannelRow.created_ms < clock.now_ms() - TEST_CHANNEL_TTL_MS)
+    await ChannelRow.delete().where(is_left)
     test_channel = ChannelDraft(name="test", config=draft.config, active=False, templates=draft.templates)
-    return await _insert(test_channel, TEST_VERSION)
+    return await _insert(test_channel, is_temporary=True)
 
 
 async def delete_test_channel(channel_id: str) -> None:
     """Delete a test channel with its deliveries."""
-    await db.rows("DELETE FROM channels WHERE id = ?1 AND version = 0", channel_id)
+    await ChannelRow.delete().where(ChannelRow.id == channel_id, ChannelRow.is_temporary.eq(value=True))
 
 
-def channel_of(row: Any, tag_ids: list[str]) -> Channel:
+def channel_of(stored: StoredChannel, tag_ids: list[str]) -> Channel:
     """A channel as the API returns it, with secrets masked."""
-    rules = rules_of(row)
+    rules = rules_of(stored)
     return Channel(
-        id=row["id"],
-        name=row["name"],
-        type=row["type"],
-        config=sealing.mask_secrets(_config_of(row)),
-        active=bool(row["active"]),
-        is_default=bool(row["is_default"]),
-        all_monitors=bool(row["all_monitors"]),
+        id=stored.id,
+        name=stored.name,
+        type=stored.type,
+        config=sealing.mask_secrets(_config_of(stored)),
+        active=stored.active,
+        is_default=stored.is_default,
+        all_monitors=stored.all_monitors,
         tag_ids=tag_ids,
         events=rules.events,
         quiet_hours=rules.quiet_hours,
-        delay=rules.delay,
+        min_outage=rules.min_outage,
         grouping=rules.grouping,
         templates=rules.templates,
-        health=channel_health.health_of(row, clock.now_ms()),
-        version=row["version"],
-        created_at=clock.instant(row["created_ms"]),
-        updated_at=clock.instant(row["updated_ms"]),
+        health=channel_health.health_of(stored, clock.now_ms()),
+        version=stored.version,
+        created_at=clock.instant(stored.created_ms),
+        updated_at=clock.instant(stored.updated_ms),
     )
 
 
-def with_secrets(row: Any) -> ChannelWithSecrets:
-    """A row with its secrets decrypted."""
+def with_secrets(stored: StoredChannel) -> ChannelWithSecrets:
+    """A channel with its secrets decrypted."""
     return ChannelWithSecrets(
-        id=row["id"],
-        name=row["name"],
-        type=row["type"],
-        config=_config_of(row),
-        active=bool(row["active"]),
-        kind=row["kind"],
-        rules=rules_of(row),
+        id=stored.id,
+        name=stored.name,
+        type=stored.type,
+        config=_config_of(stored),
+        active=stored.active,
+        kind=stored.kind,
+        rules=rules_of(stored),
     )
 
 
-def rules_of(row: Any) -> ChannelRules:
-    """A row's rules; fields that an older version did not store get today's defaults."""
-    return msgspec.json.decode(row["rules"], type=ChannelRules)
-
-
-def _config_of(row: Any) -> ChannelConfig:
-    config: ChannelConfig = sealing.decrypt_secrets(row["config"], PROVIDERS[row["type"]])
+def _config_of(stored: StoredChannel) -> ChannelConfig:
+    config: ChannelConfig = sealing.decrypt_secrets(stored.config, PROVIDERS[stored.type])
     return config
 
 
@@ -204,11 +194,12 @@ def _rules_from_draft(draft: ChannelDraft) -> ChannelRules:
     return ChannelRules(**{name: getattr(draft, name) for name in ChannelRules.__struct_fields__})
 
 
-async def _insert(draft: ChannelDraft, version: int) -> str:
+async def _insert(draft: ChannelDraft, *, is_temporary: bool = False) -> str:
     now, id_ = clock.now_ms(), str(uuid4())
     columns = _columns_of(msgspec.structs.replace(draft, config=config_secrets.validate_new(draft.config)))
     async with db.transaction():
-        await ChannelRow.insert(ChannelRow(id=id_, version=version, created_ms=now, updated_ms=now, **columns))
+        row = ChannelRow(id=id_, is_temporary=is_temporary, version=1, created_ms=now, updated_ms=now, **columns)
+        await ChannelRow.insert(row)
         await _set_tags(id_, draft.tag_ids)
     return id_
 
@@ -222,7 +213,7 @@ async def _tag_ids_by_channel(channel_ids: Collection[str], visible_to: TagScope
 
 async def _set_tags(channel_id: str, tag_ids: Sequence[str]) -> None:
     """Replace a channel's tags. Raises Invalid for tags that do not exist."""
-    await db.rows("DELETE FROM channel_tags WHERE channel_id = ?1", channel_id)
+    await ChannelTagRow.delete().where(ChannelTagRow.channel_id == channel_id)
     inserted = await db.rows(
         "INSERT INTO channel_tags (channel_id, tag_id) SELECT CAST(?1 AS TEXT), id FROM tags"
         " WHERE id IN (SELECT value->>0 FROM {each:2}) RETURNING tag_id",
@@ -235,26 +226,27 @@ async def _set_tags(channel_id: str, tag_ids: Sequence[str]) -> None:
         raise Invalid([FieldError(f"tag_ids.{number}", tag_links.UNKNOWN_TAG) for number in unknown])
 
 
-async def _row(channel_id: str, *, lock: bool = False) -> Any:
-    locked = " FOR UPDATE" if lock and not db.is_sqlite() else ""
-    found = await db.rows(_SELECT + " WHERE version > 0 AND kind = 'channel' AND id = ?1" + locked, channel_id)
+async def _get_row(channel_id: str, *, lock: bool = False) -> StoredChannel:
+    is_channel = (ChannelRow.id == channel_id) & (ChannelRow.kind == "channel")
+    query = ChannelRow.select().where(is_channel, ChannelRow.is_temporary.eq(value=False))
+    found = await (query.lock_rows("UPDATE") if lock and not db.is_sqlite() else query)
     if not found:
         raise NoSuch("notification-channel", channel_id)
-    return found[0]
+    return stored_channel(found[0])
 
 
-def _apply_patch(row: Any, patch: ChannelPatch) -> ChannelDraft:
+def _apply_patch(stored: StoredChannel, patch: ChannelPatch) -> ChannelDraft:
     """The whole definition after the patch. Raises Invalid."""
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
-    if fields.pop("type", row["type"]) != row["type"]:
-        raise Invalid.for_field("type", f"must be {row['type']!r}: a channel's type can't change")
-    rules = rules_of(row)
+    if fields.pop("type", stored.type) != stored.type:
+        raise Invalid.for_field("type", f"must be {stored.type!r}: a channel's type can't change")
+    rules = rules_of(stored)
     old = ChannelDraft(
-        name=row["name"],
-        config=_config_of(row),
-        active=bool(row["active"]),
-        is_default=bool(row["is_default"]),
-        all_monitors=bool(row["all_monitors"]),
+        name=stored.name,
+        config=_config_of(stored),
+        active=stored.active,
+        is_default=stored.is_default,
+        all_monitors=stored.all_monitors,
         **{name: getattr(rules, name) for name in ChannelRules.__struct_fields__},
     )
     if "config" in fields:

@@ -12,7 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from app import db
+from app.domain.alerting import reasons
 from app.domain.alerting.collapsing import GROUPED, OpenDelivery
+from app.domain.alerting.reasons import Reason
 from app.store.alerting import channels, open_deliveries, suppression
 from app.store.alerting.channels import ChannelWithSecrets
 from app.store.alerting.dispatch_plan import LEASE_MS, DecideSuppression, DispatchPlan, plan_dispatch
@@ -70,23 +72,28 @@ async def claim(
 
 async def _store_plan(plan: DispatchPlan) -> None:
     """Store which deliveries wait and which are dropped."""
-    waits = [[id_, *wait] for id_, wait in plan.wait.items()]
+    waits = [[id_, until_ms, hold, *_columns_of(reason)] for id_, (until_ms, hold, reason) in plan.wait.items()]
     if waits:
         await db.rows(
             "UPDATE deliveries SET state = 'pending', lease_until_ms = 0, next_attempt_ms = CAST(each.value->>1"
             " AS BIGINT),"
-            " hold = each.value->>2, error = each.value->>3, age_from_ms = CASE WHEN each.value->>2 = 'held'"
-            " THEN CAST(each.value->>1 AS BIGINT) ELSE age_from_ms END FROM {each:1} WHERE deliveries.id ="
-            " each.value->>0",
+            " hold = each.value->>2, reason_code = each.value->>3, error = each.value->>4,"
+            " age_from_ms = CASE WHEN each.value->>2 = 'held' THEN CAST(each.value->>1 AS BIGINT) ELSE age_from_ms END"
+            " FROM {each:1} WHERE deliveries.id = each.value->>0",
             _json.encode(waits).decode(),
         )
-    drops = [[id_, *drop] for id_, drop in plan.drop.items()]
+    drops = [[id_, state, *_columns_of(reason)] for id_, (state, reason) in plan.drop.items()]
     if drops:
         await db.rows(
-            "UPDATE deliveries SET state = each.value->>1, error = each.value->>2, lease_until_ms = 0, digest_id = NULL"
-            " FROM {each:1} WHERE deliveries.id = each.value->>0",
+            "UPDATE deliveries SET state = each.value->>1, reason_code = each.value->>2, error = each.value->>3,"
+            " lease_until_ms = 0, digest_id = NULL FROM {each:1} WHERE deliveries.id = each.value->>0",
             _json.encode(drops).decode(),
         )
+
+
+def _columns_of(reason: Reason | None) -> tuple[str, str]:
+    """`reason_code` and `error`."""
+    return ("", "") if reason is None else (reason.code, reasons.sentence(reason))
 
 
 async def _lease(
@@ -108,7 +115,7 @@ async def _lease(
     attempts = {row["id"]: row["attempts"] for row in leased}
     if not attempts:
         return []
-    with_secrets = channels.with_secrets(channel.row)
+    with_secrets = channels.with_secrets(channel.stored)
     claims = [
         _claim_of(one, with_secrets, attempts[one.id])
         for one in sorted(deliveries, key=lambda delivery: delivery.at_ms)

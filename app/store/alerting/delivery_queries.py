@@ -1,4 +1,4 @@
-"""Queries of deliveries, limited to monitors that the caller may see."""
+"""Queries of deliveries, limited to monitors that the caller may see. Written as SQL: joins and conditions on tags."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,13 +7,13 @@ import msgspec
 from msgspec import Struct
 
 from app import clock, db
-from app.domain.alerting import suppression
+from app.domain.alerting import reasons
 from app.errors import NoSuch
 from app.store import visibility
-from app.store.monitoring.rows import instant_or_none
 from app.store.sql import list_parameter
+from app.store.tables.events import DeliveryAttemptRow
 from app.store.visibility import TagScope
-from schema.deliveries import Delivery, DeliveryAttempt, DeliveryDetail
+from schema.deliveries import Delivery, DeliveryAttempt, DeliveryDetail, ReasonCode
 from schema.events import EventKind
 
 COUNT_LIMIT = 100_000
@@ -22,7 +22,7 @@ SORTS = {"created_at": "d.created_ms", "event_at": "d.at_ms", "sent_at": "COALES
 
 _FROM = (
     " FROM deliveries d JOIN events e ON e.id = d.event_id"
-    " JOIN channels c ON c.id = d.channel_id AND c.version > 0"
+    " JOIN channels c ON c.id = d.channel_id AND NOT c.is_temporary"
     " WHERE (CAST(?1 AS TEXT) IS NULL OR d.channel_id = CAST(?1 AS TEXT))"
     " AND (CAST(?2 AS TEXT) IS NULL OR d.monitor_id = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS TEXT) IS NULL OR e.incident_id = CAST(?3 AS TEXT))"
@@ -32,19 +32,14 @@ _FROM = (
 )
 _COLUMNS = (
     "SELECT d.id, d.event_id, e.kind, d.at_ms, d.channel_id, d.monitor_id, e.incident_id, d.state, d.attempts,"
-    " d.next_attempt_ms, d.error, d.digest_id, d.created_ms, d.sent_ms"
+    " d.next_attempt_ms, d.reason_code, d.error, d.digest_id, d.created_ms, d.sent_ms"
 )
 _SELECT_ONE = (
     f"{_COLUMNS}, e.data FROM deliveries d JOIN events e ON e.id = d.event_id"
-    " JOIN channels c ON c.id = d.channel_id AND c.version > 0"
+    " JOIN channels c ON c.id = d.channel_id AND NOT c.is_temporary"
     f" WHERE d.id = ?1 AND {visibility.visible_monitors_sql('d.monitor_id', 2)}"
 )
-_EXCLUDE_TESTS = (
-    f" AND CAST(?9 AS TEXT) IS NOT NULL AND e.kind <> '{EventKind.TEST.value}' AND e.data NOT LIKE '%\"test\":true%'"
-)
-_ATTEMPTS = (
-    "SELECT attempt, at_ms, took_ms, state, error FROM delivery_attempts WHERE delivery_id = ?1 ORDER BY attempt"
-)
+_EXCLUDE_TESTS = " AND CAST(?9 AS TEXT) IS NOT NULL AND NOT e.is_test"
 
 
 class DeliveryQuery(Struct, frozen=True, kw_only=True):
@@ -88,10 +83,8 @@ async def get(delivery_id: str, visible_to: TagScope = None) -> DeliveryDetail:
     found = await db.rows(_SELECT_ONE, delivery_id, visibility.tags_parameter(visible_to))
     if not found:
         raise NoSuch("delivery", delivery_id)
-    attempts = [_attempt_of(row) for row in await db.rows(_ATTEMPTS, delivery_id)]
-    return DeliveryDetail(
-        delivery=_delivery_of(found[0], visible_to), data=msgspec.json.decode(found[0]["data"]), tries=attempts
-    )
+    delivery, data = _delivery_of(found[0], visible_to), msgspec.json.decode(found[0]["data"])
+    return DeliveryDetail(delivery=delivery, data=data, attempts=await _attempts_of(delivery_id))
 
 
 async def dead_ids(query: DeliveryQuery, delivery_ids: Sequence[str], limit: int) -> list[str]:
@@ -129,20 +122,26 @@ def _delivery_of(row: Any, visible_to: TagScope) -> Delivery:
         monitor_id=row["monitor_id"],
         incident_id=row["incident_id"],
         state=row["state"],
-        attempts=row["attempts"],
-        next_attempt_at=instant_or_none(row["next_attempt_ms"] if row["state"] == "pending" else None),
-        error=row["error"] if visible_to is None else suppression.redact_names(row["error"]),
-        carrier_id=None if row["digest_id"] == row["id"] else row["digest_id"],
+        attempt_count=row["attempts"],
+        next_attempt_at=clock.instant_or_none(row["next_attempt_ms"] if row["state"] == "pending" else None),
+        reason_code=ReasonCode(row["reason_code"]) if row["reason_code"] else None,
+        error=row["error"] if visible_to is None else reasons.redact(row["reason_code"], row["error"]),
+        digest_id=None if row["digest_id"] == row["id"] else row["digest_id"],
         created_at=clock.instant(row["created_ms"]),
-        sent_at=instant_or_none(row["sent_ms"]),
+        sent_at=clock.instant_or_none(row["sent_ms"]),
     )
 
 
-def _attempt_of(row: Any) -> DeliveryAttempt:
-    return DeliveryAttempt(
-        attempt=row["attempt"],
-        at=clock.instant(row["at_ms"]),
-        took=row["took_ms"] / 1000,
-        state=row["state"],
-        error=row["error"],
-    )
+async def _attempts_of(delivery_id: str) -> list[DeliveryAttempt]:
+    row = DeliveryAttemptRow
+    query = row.select(row.attempt, row.at_ms, row.took_ms, row.state, row.error)
+    return [
+        DeliveryAttempt(
+            attempt=one["attempt"],
+            at=clock.instant(one["at_ms"]),
+            took=one["took_ms"] / 1000,
+            state=one["state"],
+            error=one["error"],
+        )
+        for one in await query.where(row.delivery_id == delivery_id).order_by(row.attempt)
+    ]

@@ -1,4 +1,4 @@
-"""Sends deliveries again, under the same ids."""
+"""Sends deliveries again, under the same ids. Written as SQL: a batch over a JSON array."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,8 @@ from schema.deliveries import Delivery
 RESEND_LIMIT = 1_000  # deliveries resent by one request
 
 _REQUEUE = (
-    "UPDATE deliveries SET state = 'pending', hold = 'resent', error = '', next_attempt_ms = ?2, age_from_ms = ?2,"
-    " sent_ms = NULL, digest_id = NULL WHERE id IN (SELECT value->>0 FROM {each:1})"
+    "UPDATE deliveries SET state = 'pending', hold = 'resent', reason_code = '', error = '', next_attempt_ms = ?2,"
+    " age_from_ms = ?2, sent_ms = NULL, digest_id = NULL WHERE id IN (SELECT value->>0 FROM {each:1})"
     " AND state IN ('dead', 'sent', 'suppressed') RETURNING id, channel_id"
 )
 
@@ -24,7 +24,7 @@ async def resend(delivery_id: str, visible_to: TagScope = None) -> Delivery:
     """Send one finished delivery again. Raises NoSuch, Conflict while it is open."""
     before = (await delivery_queries.get(delivery_id, visible_to)).delivery
     if not await _requeue([delivery_id]):
-        raise Conflict("The delivery is still on its way.", state=before.state)
+        raise Conflict("The delivery is still open.", state=before.state)
     return (await delivery_queries.get(delivery_id, visible_to)).delivery
 
 

@@ -1,6 +1,7 @@
 """Records the results of delivery attempts and updates the channel's circuit breaker, in one transaction.
 
-Written as SQL: batch updates over JSON arrays and row locks.
+Written as SQL: batch updates over JSON arrays, row locks, and literal states that partial indexes need. So is the read
+of a channel for every message: as a Piccolo query it took 0.3 to 0.4 ms longer.
 """
 
 from collections.abc import Sequence
@@ -11,12 +12,15 @@ import msgspec
 from msgspec import Struct
 
 from app import clock, db
-from app.domain.alerting import circuit_breaker
+from app.domain.alerting import circuit_breaker, reasons
 from app.domain.alerting.circuit_breaker import AttemptOutcome, CircuitState
+from app.domain.alerting.reasons import Reason
 from app.store.alerting import outbox
+from app.store.alerting.channel_rows import StoredChannel, stored_channel
 from app.store.alerting.delivery_queue import SWEEP_LIMIT, ids_by_channel
-from app.store.alerting.dispatch_plan import disabled_reason
 from app.store.alerting.open_deliveries import circuit_state_of
+from app.store.tables.channels import ChannelRow
+from schema.deliveries import ReasonCode
 from schema.events import Event, EventKind
 
 CLAIM_LOOKAHEAD_MS = 1_000  # includes what was stored while this waited for its lock; a claim checks the time again
@@ -33,6 +37,7 @@ class AttemptResult(Struct, frozen=True):
     retry_after_s  the pause that the channel asked for; 0 for none
     got_response   every attempt was accepted or rejected; False when one may have arrived without a response
     in_digest      it was sent in a digest; when that was rejected, it waits for the next digest
+    reason_code    why it is dead
     """
 
     id: str
@@ -46,6 +51,7 @@ class AttemptResult(Struct, frozen=True):
     retry_after_s: float = 0.0
     got_response: bool = True
     in_digest: bool = False
+    reason_code: ReasonCode | None = None
 
 
 async def record_results(results: Sequence[AttemptResult], now_ms: int) -> dict[str, list[str]]:
@@ -87,11 +93,12 @@ async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> d
             one.next_attempt_ms,
             one.in_digest and one.state == "pending" and one.got_response,  # nobody has the digest: split it
             not one.in_digest and one.state == "pending" and not one.got_response,  # may have arrived: keep it single
+            one.reason_code or "",
         ]
         for one in results
     ]
     done = await db.rows(
-        "UPDATE deliveries SET state = each.value->>2, error = each.value->>3,"
+        "UPDATE deliveries SET state = each.value->>2, reason_code = each.value->>7, error = each.value->>3,"
         " next_attempt_ms = CAST(each.value->>4 AS BIGINT), lease_until_ms = 0,"
         " sent_ms = CASE WHEN each.value->>2 = 'sent' THEN CAST(?1 AS BIGINT) END,"
         " digest_id = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN NULL"
@@ -139,42 +146,44 @@ async def _next_deliveries(updated: Sequence[Any], now_ms: int) -> dict[str, lis
 
 async def _update_channel(channel_id: str, results: Sequence[AttemptResult], now_ms: int) -> dict[str, list[str]]:
     """Update a channel's circuit breaker. Returns what may go because of it."""
-    found = await db.rows("SELECT * FROM channels WHERE id = ?1 AND version > 0", channel_id)
+    found = await db.rows("SELECT * FROM channels WHERE id = ?1 AND NOT is_temporary", channel_id)
     if not results or not found:
         return {}
-    before = circuit_state_of(found[0])
+    channel = stored_channel(found[0])
+    before = circuit_state_of(channel)
     outcomes = [one.outcome for one in results if one.outcome]
     retry_after_s = max(one.retry_after_s for one in results)
     after = circuit_breaker.next_state(before, outcomes, retry_after_s, now_ms)
     if after == before:
         return {}
     reason = next((one.error for one in reversed(results) if one.error), "")
-    await _save_circuit(channel_id, after, reason, now_ms)
+    await _save_circuit(channel, after, reason, now_ms)
     if after.disabled and not before.disabled:
         await _fail_pending(channel_id, reason)
     if circuit_breaker.should_alert(before, after):
-        return await _announce_failing_channel(found[0], reason, now_ms, disabled=after.disabled)
+        return await _announce_failing_channel(channel, reason, now_ms, disabled=after.disabled)
     return await _release_backlog(channel_id, now_ms) if before.open_until_ms and not after.open_until_ms else {}
 
 
-async def _save_circuit(channel_id: str, after: CircuitState, reason: str, now_ms: int) -> None:
+async def _save_circuit(channel: StoredChannel, after: CircuitState, reason: str, now_ms: int) -> None:
     is_healthy = after == CircuitState()
-    await db.rows(
-        "UPDATE channels SET temporary_failures = ?2, circuit_open_until_ms = ?3, permanent_failures = ?4,"
-        " last_error = ?5,"
-        " failing_since_ms = CASE WHEN ?6 = 1 THEN NULL ELSE COALESCE(failing_since_ms, CAST(?7 AS BIGINT)) END,"
-        " disabled_ms = CASE WHEN ?8 = 1 THEN COALESCE(disabled_ms, CAST(?7 AS BIGINT)) END,"
-        " disabled_reason = CASE WHEN ?8 = 0 THEN '' WHEN disabled_ms IS NULL THEN ?5 ELSE disabled_reason END"
-        " WHERE id = ?1",
-        channel_id,
-        after.failures,
-        after.open_until_ms,
-        after.rejections,
-        "" if is_healthy else reason,
-        int(is_healthy),
-        now_ms,
-        int(after.disabled),
-    )
+    failing_since_ms = now_ms if channel.failing_since_ms is None else channel.failing_since_ms
+    disabled_ms, disabled_reason = None, ""
+    if after.disabled and channel.disabled_ms is None:
+        disabled_ms, disabled_reason = now_ms, reason
+    elif after.disabled:
+        disabled_ms, disabled_reason = channel.disabled_ms, channel.disabled_reason
+    await ChannelRow.update(
+        {
+            ChannelRow.temporary_failures: after.failures,
+            ChannelRow.circuit_open_until_ms: after.open_until_ms,
+            ChannelRow.permanent_failures: after.rejections,
+            ChannelRow.last_error: "" if is_healthy else reason,
+            ChannelRow.failing_since_ms: None if is_healthy else failing_since_ms,
+            ChannelRow.disabled_ms: disabled_ms,
+            ChannelRow.disabled_reason: disabled_reason,
+        }
+    ).where(ChannelRow.id == channel.id)
 
 
 async def _release_backlog(channel_id: str, now_ms: int) -> dict[str, list[str]]:
@@ -196,18 +205,22 @@ async def _release_backlog(channel_id: str, now_ms: int) -> dict[str, list[str]]
 
 async def _fail_pending(channel_id: str, reason: str) -> None:
     """Mark the pending deliveries of a disabled channel as dead."""
+    disabled = Reason(ReasonCode.CHANNEL_DISABLED, error=reason)
     await db.rows(
-        "UPDATE deliveries SET state = 'dead', error = ?2, digest_id = NULL WHERE channel_id = ?1"
+        "UPDATE deliveries SET state = 'dead', reason_code = ?2, error = ?3, digest_id = NULL WHERE channel_id = ?1"
         " AND state IN ('pending', 'sending') AND state = 'pending'",
         channel_id,
-        disabled_reason(reason),
+        disabled.code.value,
+        reasons.sentence(disabled),
     )
 
 
-async def _announce_failing_channel(channel: Any, reason: str, now_ms: int, *, disabled: bool) -> dict[str, list[str]]:
+async def _announce_failing_channel(
+    channel: StoredChannel, reason: str, now_ms: int, *, disabled: bool
+) -> dict[str, list[str]]:
     """Store the event that a channel is failing. Returns its deliveries."""
-    msg = f"The channel {channel['name']} {'is paused' if disabled else 'fails again and again'}: {reason}"
-    about = {"id": channel["id"], "name": channel["name"], "type": channel["type"]}
+    msg = f"The channel {channel.name} {'is disabled' if disabled else 'fails again and again'}: {reason}"
+    about = {"id": channel.id, "name": channel.name, "type": channel.type}
     event = Event(
         id=str(uuid4()),
         event=EventKind.CHANNEL_FAILING,

@@ -6,20 +6,20 @@ monitor; group when the burst limit is reached.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from operator import itemgetter
 
 from msgspec import Struct
 
-from app.domain.alerting import backoff, circuit_breaker, collapsing
+from app.domain.alerting import circuit_breaker, collapsing
 from app.domain.alerting.circuit_breaker import Circuit
 from app.domain.alerting.collapsing import GROUPED, HELD, RESENT, OpenDelivery
+from app.domain.alerting.reasons import Reason
 from app.store.alerting import open_deliveries
 from app.store.alerting.open_deliveries import ClaimChannel
 from app.store.alerting.suppression import Candidate, Decision
+from schema.deliveries import ReasonCode
 
 LEASE_MS = 45_000  # longer than any send (20 s) and recording its result; a killed worker's delivery waits this long
-CHANNEL_INACTIVE = "the channel is switched off"
-WAITING_FOR_DIGEST = "waits for others, to be told together"
-
 
 DecideSuppression = Callable[[Sequence[Candidate], int], Awaitable[Mapping[str, Decision]]]
 
@@ -33,8 +33,8 @@ class DispatchPlan(Struct):
     """
 
     send: dict[str, str] = {}
-    wait: dict[str, tuple[int, str, str]] = {}
-    drop: dict[str, tuple[str, str]] = {}
+    wait: dict[str, tuple[int, str, Reason | None]] = {}
+    drop: dict[str, tuple[str, Reason | None]] = {}
 
     @property
     def not_sent(self) -> set[str]:
@@ -63,13 +63,13 @@ async def plan_dispatch(
     if channel.kind == "channel":  # webhooks receive every event
         remaining = [one for one in deliveries if one.id not in plan.drop]
         collapsed = collapsing.collapse_outages(remaining, plan.not_sent)
-        plan.drop |= {id_: ("suppressed", reason) for id_, reason in collapsed.items()}
+        plan.drop |= {id_: ("suppressed", Reason(code)) for id_, code in collapsed.items()}
         plan.wait = {id_: wait for id_, wait in plan.wait.items() if id_ not in collapsed}
     ready = [one for one in ready if one.id not in plan.not_sent]
     await _select(channel, ready, deliveries, plan, (circuit, now_ms))
     for id_ in collapsing.superseded_recoveries(deliveries, plan.send):
         plan.wait.pop(id_, None)
-        plan.drop[id_] = ("suppressed", collapsing.SUPERSEDED)
+        plan.drop[id_] = ("suppressed", Reason(ReasonCode.SUPERSEDED))
     return plan
 
 
@@ -78,16 +78,12 @@ def _drop_undeliverable(
 ) -> None:
     for one in ready:
         if channel.circuit.disabled:
-            plan.drop[one.id] = ("dead", disabled_reason(channel.disabled_reason))
+            plan.drop[one.id] = ("dead", Reason(ReasonCode.CHANNEL_DISABLED, error=channel.disabled_reason))
         elif not channel.active:
-            plan.drop[one.id] = ("suppressed", CHANNEL_INACTIVE)
+            plan.drop[one.id] = ("suppressed", Reason(ReasonCode.CHANNEL_INACTIVE))
         elif one.age_from_ms < now_ms - max_age_ms:
-            plan.drop[one.id] = ("dead", backoff.exhausted_reason(max_age_ms / 1000, one.error))
-
-
-def disabled_reason(reason: str) -> str:
-    """Why a delivery to a disabled channel is dead."""
-    return f"the channel is paused: {reason}"
+            reason = Reason(ReasonCode.EXPIRED, error=one.error, give_up_after_s=max_age_ms / 1000)
+            plan.drop[one.id] = ("dead", reason)
 
 
 async def _apply_suppression(
@@ -121,7 +117,7 @@ def _hold_digests_together(digest_members: Sequence[OpenDelivery], plan: Dispatc
         digests.setdefault(one.digest_id or one.id, []).append(one.id)
     for ids in digests.values():
         if waits := [plan.wait[id_] for id_ in ids if id_ in plan.wait]:
-            plan.wait |= dict.fromkeys(ids, max(waits))
+            plan.wait |= dict.fromkeys(ids, max(waits, key=itemgetter(0)))
 
 
 async def _select(
@@ -168,5 +164,5 @@ async def _apply_grouping(
     else:
         capacity = await open_deliveries.burst_capacity(channel.id, channel.grouping, now_ms)
         plan.send |= {one.id: one.id for one in fresh[: capacity.free]}
-        waits = (capacity.until_ms, GROUPED, WAITING_FOR_DIGEST)
+        waits = (capacity.until_ms, GROUPED, Reason(ReasonCode.DIGEST))
         plan.wait |= {one.id: waits for one in fresh[capacity.free :]}

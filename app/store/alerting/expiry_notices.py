@@ -2,7 +2,7 @@
 
 An item is a certificate, or a domain with its expiry date. When several thresholds are reached at once, there is one
 event, for the tightest. Each process remembers what was recorded, so that a certificate at 20 days costs a statement
-once and not with every check.
+once and not with every check. Written as SQL: inserts and joins over JSON arrays.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -13,8 +13,10 @@ from app import clock, db
 from app.domain.alerting import circuit_breaker, grouping
 from app.domain.alerting.collapsing import OpenDelivery
 from app.domain.alerting.grouping import BurstCapacity
+from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.sql import list_parameter
-from schema.channels.terms import ChannelRules, Grouping
+from app.store.tables.channels import ChannelRow
+from schema.channels.rules import Grouping
 from schema.events import Event, EventKind
 
 # The requested deliveries, all open ones of the same (channel, monitor), and the digests that any of them belong to.
@@ -49,11 +51,11 @@ _WAITING_FOR_DIGEST = (
 class ClaimChannel(Struct, frozen=True, kw_only=True):
     """The part of a channel that decides what may be sent.
 
-    row    the whole row, for the sender
+    stored    the whole channel, for the sender
     """
 
     id: str
-    row: Any
+    stored: StoredChannel
     kind: str
     active: bool
     grouping: Grouping | None
@@ -64,29 +66,30 @@ class ClaimChannel(Struct, frozen=True, kw_only=True):
 async def lock_channels(delivery_ids: Sequence[str]) -> list[ClaimChannel]:
     """The channels of these deliveries, locked until the transaction ends."""
     lock = "" if db.is_sqlite() else " FOR NO KEY UPDATE"  # does not block inserts of deliveries
-    return [_claim_channel_of(row) for row in await db.rows(_CHANNELS + lock, list_parameter(delivery_ids))]
+    return [
+        _claim_channel_of(stored_channel(row)) for row in await db.rows(_CHANNELS + lock, list_parameter(delivery_ids))
+    ]
 
 
-def _claim_channel_of(row: Any) -> ClaimChannel:
-    rules = msgspec.json.decode(row["rules"], type=ChannelRules)
+def _claim_channel_of(stored: StoredChannel) -> ClaimChannel:
     return ClaimChannel(
-        id=row["id"],
-        row=row,
-        kind=row["kind"],
-        active=bool(row["active"]),
-        grouping=grouping.grouping_of(row["type"], rules) if row["kind"] == "channel" else None,
-        circuit=circuit_state_of(row),
-        disabled_reason=row["disabled_reason"],
+        id=stored.id,
+        stored=stored,
+        kind=stored.kind,
+        active=stored.active,
+        grouping=grouping.grouping_of(stored.type, rules_of(stored)) if stored.kind == "channel" else None,
+        circuit=circuit_state_of(stored),
+        disabled_reason=stored.disabled_reason,
     )
 
 
-def circuit_state_of(row: Any) -> circuit_breaker.CircuitState:
-    """The circuit breaker's state in a row of `channels`."""
+def circuit_state_of(channel: StoredChannel) -> circuit_breaker.CircuitState:
+    """The state of a channel's circuit breaker."""
     return circuit_breaker.CircuitState(
-        row["temporary_failures"],
-        row["circuit_open_until_ms"],
-        row["permanent_failures"],
-        row["disabled_ms"] is not None,
+        channel.temporary_failures,
+        channel.circuit_open_until_ms,
+        channel.permanent_failures,
+        channel.disabled_ms is not None,
     )
 
 
@@ -137,11 +140,11 @@ async def waiting_for_digest(channel_id: str, now_ms: int, limit: int) -> list[s
 
 async def burst_capacity(channel_id: str, limits: Grouping, now_ms: int) -> BurstCapacity:
     """How many single messages the channel may receive now; those being sent count."""
-    found = await db.rows(_RECENTLY_SENT, channel_id, now_ms - limits.within * 1000, now_ms)
+    found = await db.rows(_RECENTLY_SENT, channel_id, now_ms - limits.window * 1000, now_ms)
     sent_ms = sorted((min(row["at_ms"], now_ms) for row in found), reverse=True)
     return grouping.capacity(limits, sent_ms, now_ms)
 
 
 async def open_circuit(channel_id: str, until_ms: int) -> None:
     """Send nothing to this channel before `until_ms`."""
-    await db.rows("UPDATE channels SET circuit_open_until_ms = ?2 WHERE id = ?1", channel_id, until_ms)
+    await ChannelRow.update({ChannelRow.circuit_open_until_ms: until_ms}).where(ChannelRow.id == channel_id)

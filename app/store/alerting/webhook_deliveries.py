@@ -1,11 +1,16 @@
-"""Deliveries of one webhook: list them and send them again. The id stays, so receivers can drop duplicates."""
+"""Deliveries of one webhook: list them and send them again. The id stays, so receivers can drop duplicates.
+
+Reads are written as SQL: joins with the events.
+"""
 
 from typing import Any
 
 from msgspec import Struct
 
 from app import clock, db
+from app.domain.alerting.collapsing import RESENT
 from app.errors import Conflict, NoSuch
+from app.store.tables.events import DeliveryRow
 from schema.webhooks import WebhookDelivery
 
 MAX_PAGE_SIZE = 1_000  # deliveries in one response
@@ -41,20 +46,28 @@ async def resend(webhook_id: str, delivery_id: str) -> WebhookDelivery:
     """Send a finished delivery again, whatever its result. Raises NoSuch, Conflict while it is open."""
     now = clock.now_ms()
     async with db.transaction():
-        requeued = await db.rows(
-            "UPDATE deliveries SET state = 'pending', error = '', next_attempt_ms = ?3, age_from_ms = ?3,"
-            " sent_ms = NULL,"
-            " hold = 'resent', digest_id = NULL"
-            " WHERE id = ?1 AND channel_id = ?2 AND state IN ('sent', 'dead', 'suppressed') RETURNING id",
-            delivery_id,
-            webhook_id,
-            now,
+        is_finished = DeliveryRow.state.is_in(["sent", "dead", "suppressed"])
+        requeued = await (
+            DeliveryRow.update(
+                {
+                    DeliveryRow.state: "pending",
+                    DeliveryRow.hold: RESENT,
+                    DeliveryRow.reason_code: "",
+                    DeliveryRow.error: "",
+                    DeliveryRow.next_attempt_ms: now,
+                    DeliveryRow.age_from_ms: now,
+                    DeliveryRow.sent_ms: None,
+                    DeliveryRow.digest_id: None,
+                }
+            )
+            .where(DeliveryRow.id == delivery_id, DeliveryRow.channel_id == webhook_id, is_finished)
+            .returning(DeliveryRow.id)
         )
         found = await db.rows(f"{_SELECT} WHERE d.id = ?1 AND d.channel_id = ?2", delivery_id, webhook_id)
     if not found:
         raise NoSuch("delivery", delivery_id)
     if not requeued:
-        raise Conflict("The delivery is on its way already.", state=found[0]["state"])
+        raise Conflict("The delivery is still open.", state=found[0]["state"])
     return _delivery_of(found[0])
 
 
@@ -64,10 +77,10 @@ def _delivery_of(row: Any) -> WebhookDelivery:
         event=row["event"],
         event_id=row["event_id"],
         state=row["state"],
-        attempts=row["attempts"],
+        attempt_count=row["attempts"],
         error=row["error"],
         occurred_at=clock.instant(row["event_ms"]),
         created_at=clock.instant(row["created_ms"]),
-        next_attempt_at=clock.instant(row["next_attempt_ms"]) if row["state"] == "pending" else None,
-        sent_at=clock.instant(row["sent_ms"]) if row["sent_ms"] else None,
+        next_attempt_at=clock.instant_or_none(row["next_attempt_ms"] if row["state"] == "pending" else None),
+        sent_at=clock.instant_or_none(row["sent_ms"]),
     )

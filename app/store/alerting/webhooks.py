@@ -1,10 +1,10 @@
 """Webhooks: programs that subscribe to events. Each is a row of `channels`, so both share the delivery pipeline.
 
 After a rotation, the previous secret signs beside the new one for a day, so that receivers have time to change it.
+Lists are written as SQL: escaped LIKE patterns, an order by lower case.
 """
 
 import secrets
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -17,12 +17,13 @@ from app.domain import config_rules
 from app.domain.alerting import channel_rules
 from app.errors import Invalid, NoSuch
 from app.security.secrets import sealing
-from app.store.alerting.channels import rules_of
+from app.store.alerting import channel_health
+from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.sql import contains_pattern
 from app.store.tables.channels import ChannelRow
 from app.store.versions import check_version
 from schema.channels import Webhook
-from schema.channels.terms import ChannelRules
+from schema.channels.rules import ChannelRules
 from schema.field_types import MASK
 from schema.webhooks import WebhookDraft, WebhookEndpoint, WebhookHealth, WebhookPatch, WebhookSecret, WebhookState
 
@@ -72,28 +73,28 @@ async def create(draft: WebhookDraft) -> WebhookEndpoint:
 
 async def get(webhook_id: str) -> WebhookEndpoint:
     """One webhook. Raises NoSuch."""
-    return _webhook_of(await _row(webhook_id))
+    return _webhook_of(await _get_row(webhook_id))
 
 
 async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = None) -> WebhookEndpoint:
-    """Apply a patch and close the circuit; a disabled webhook is enabled. Raises NoSuch, Stale, Invalid."""
+    """Apply a patch and reset the health; a disabled webhook is enabled. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
-        row = await _row(webhook_id, lock=True)
-        check_version("webhook", row["version"], version)
+        old = await _get_row(webhook_id, lock=True)
+        check_version("webhook", old.version, version)
         fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
-        config, events = _apply_patch(_config_of(row), fields), fields.get("events", rules_of(row).events)
+        config, events = _apply_patch(_config_of(old), fields), fields.get("events", rules_of(old).events)
         columns = _columns_of(config, events) | {name: fields[name] for name in ("name", "active") if name in fields}
         if not config.previous_secret:
             columns["rotated_ms"] = None
-        await _update_row(row, columns | _CIRCUIT_CLOSED)
+        await _update_row(old, columns | channel_health.HEALTHY_COLUMNS)
         return await get(webhook_id)
 
 
 async def delete(webhook_id: str, *, version: int | None = None) -> None:
     """Delete a webhook with its deliveries. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("webhook", (await _row(webhook_id, lock=True))["version"], version)
-        await db.rows("DELETE FROM channels WHERE id = ?1", webhook_id)
+        check_version("webhook", (await _get_row(webhook_id, lock=True)).version, version)
+        await ChannelRow.delete().where(ChannelRow.id == webhook_id)
 
 
 async def list_page(query: WebhookQuery) -> tuple[list[WebhookEndpoint], int]:
@@ -104,18 +105,18 @@ async def list_page(query: WebhookQuery) -> tuple[list[WebhookEndpoint], int]:
     found = await db.rows(
         f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *filters, query.limit, query.offset
     )
-    return [_webhook_of(row) for row in found], int(counted[0]["n"])
+    return [_webhook_of(stored_channel(row)) for row in found], int(counted[0]["n"])
 
 
 async def rotate_secret(webhook_id: str, *, version: int | None = None) -> WebhookSecret:
     """Generate a new secret; the previous one signs beside it for a day. Raises NoSuch, Stale."""
     now, secret = clock.now_ms(), _new_secret()
     async with db.transaction():
-        row = await _row(webhook_id, lock=True)
-        check_version("webhook", row["version"], version)
-        current = _config_of(row)
+        old = await _get_row(webhook_id, lock=True)
+        check_version("webhook", old.version, version)
+        current = _config_of(old)
         config = msgspec.structs.replace(current, secret=secret, previous_secret=current.secret)
-        await _update_row(row, {"config": sealing.encrypt_secrets(config), "rotated_ms": now})
+        await _update_row(old, {"config": sealing.encrypt_secrets(config), "rotated_ms": now})
     return WebhookSecret(
         id=webhook_id, secret=secret, previous_secret_until=clock.instant(now + PREVIOUS_SECRET_TTL_MS)
     )
@@ -124,21 +125,12 @@ async def rotate_secret(webhook_id: str, *, version: int | None = None) -> Webho
 async def drop_previous_secrets(now_ms: int) -> int:
     """Drop previous secrets a day after their rotation; returns how many."""
     async with db.transaction():
-        locked = "" if db.is_sqlite() else " FOR UPDATE"
-        found = await db.rows(f"{_SELECT} WHERE rotated_ms <= ?1{locked}", now_ms - PREVIOUS_SECRET_TTL_MS)
-        for row in found:
-            config = msgspec.structs.replace(_config_of(row), previous_secret="")
-            await _update_row(row, {"config": sealing.encrypt_secrets(config), "rotated_ms": None})
+        query = ChannelRow.select().where(ChannelRow.rotated_ms <= now_ms - PREVIOUS_SECRET_TTL_MS)
+        found = await (query if db.is_sqlite() else query.lock_rows("UPDATE"))
+        for one in map(stored_channel, found):
+            config = msgspec.structs.replace(_config_of(one), previous_secret="")
+            await _update_row(one, {"config": sealing.encrypt_secrets(config), "rotated_ms": None})
     return len(found)
-
-
-_CIRCUIT_CLOSED = {
-    "temporary_failures": 0,
-    "permanent_failures": 0,
-    "circuit_open_until_ms": 0,
-    "disabled_ms": None,
-    "disabled_reason": "",
-}
 
 
 def _apply_patch(old: Webhook, fields: dict[str, Any]) -> Webhook:
@@ -168,57 +160,53 @@ def _columns_of(config: Webhook, events: list[str]) -> dict[str, Any]:
     }
 
 
-async def _update_row(row: Any, columns: dict[str, Any]) -> None:
-    values: dict[Any, Any] = {**columns, "version": row["version"] + 1, "updated_ms": clock.now_ms()}
-    await ChannelRow.update(values).where(ChannelRow.id == row["id"])
+async def _update_row(stored: StoredChannel, columns: dict[Any, Any]) -> None:
+    values = {**columns, "version": stored.version + 1, "updated_ms": clock.now_ms()}
+    await ChannelRow.update(values).where(ChannelRow.id == stored.id)
 
 
-async def _row(webhook_id: str, *, lock: bool = False) -> Any:
-    locked = " FOR UPDATE" if lock and not db.is_sqlite() else ""
-    found = await db.rows(f"{_SELECT} WHERE kind = 'webhook' AND id = ?1{locked}", webhook_id)
+async def _get_row(webhook_id: str, *, lock: bool = False) -> StoredChannel:
+    query = ChannelRow.select().where(ChannelRow.id == webhook_id, ChannelRow.kind == "webhook")
+    found = await (query.lock_rows("UPDATE") if lock and not db.is_sqlite() else query)
     if not found:
         raise NoSuch("webhook", webhook_id)
-    return found[0]
+    return stored_channel(found[0])
 
 
-def _webhook_of(row: Any) -> WebhookEndpoint:
-    config = sealing.mask_secrets(_config_of(row))
+def _webhook_of(stored: StoredChannel) -> WebhookEndpoint:
+    config = sealing.mask_secrets(_config_of(stored))
     return WebhookEndpoint(
-        id=row["id"],
-        name=row["name"],
+        id=stored.id,
+        name=stored.name,
         url=config.url,
-        events=rules_of(row).events,
-        active=bool(row["active"]),
+        events=rules_of(stored).events,
+        active=stored.active,
         secret=config.secret,
-        previous_secret_until=_instant(row["rotated_ms"] and row["rotated_ms"] + PREVIOUS_SECRET_TTL_MS),
+        previous_secret_until=clock.instant_or_none(stored.rotated_ms and stored.rotated_ms + PREVIOUS_SECRET_TTL_MS),
         headers=config.headers,
-        health=_health_of(row),
-        version=row["version"],
-        created_at=clock.instant(row["created_ms"]),
-        updated_at=clock.instant(row["updated_ms"]),
+        health=_health_of(stored),
+        version=stored.version,
+        created_at=clock.instant(stored.created_ms),
+        updated_at=clock.instant(stored.updated_ms),
     )
 
 
-def _health_of(row: Any) -> WebhookHealth:
-    is_open = row["circuit_open_until_ms"] > clock.now_ms()
-    state: WebhookState = "resting" if is_open else "failing" if row["temporary_failures"] else "ok"
+def _health_of(stored: StoredChannel) -> WebhookHealth:
+    is_open = stored.circuit_open_until_ms > clock.now_ms()
+    state: WebhookState = "backing_off" if is_open else "failing" if stored.temporary_failures else "ok"
     return WebhookHealth(
-        state="paused" if row["disabled_ms"] else state,
-        failures=row["temporary_failures"],
-        resting_until=clock.instant(row["circuit_open_until_ms"]) if is_open else None,
-        paused_at=_instant(row["disabled_ms"]),
-        reason=row["disabled_reason"],
+        state="disabled" if stored.disabled_ms else state,
+        failures=stored.temporary_failures,
+        backing_off_until=clock.instant(stored.circuit_open_until_ms) if is_open else None,
+        disabled_at=clock.instant_or_none(stored.disabled_ms),
+        reason=stored.disabled_reason,
     )
 
 
-def _config_of(row: Any) -> Webhook:
-    config: Webhook = sealing.decrypt_secrets(row["config"], Webhook)
+def _config_of(stored: StoredChannel) -> Webhook:
+    config: Webhook = sealing.decrypt_secrets(stored.config, Webhook)
     return config
 
 
 def _new_secret() -> str:
     return f"whsec_{secrets.token_urlsafe(SECRET_BYTES)}"
-
-
-def _instant(at_ms: int | None) -> datetime | None:
-    return clock.instant(at_ms) if at_ms else None

@@ -94,8 +94,9 @@ async def verify() -> ChainReport:
     try:
         chain = _chain_of(marks)
     except (KeyError, ValueError, sealing.DecryptionFailed):
-        error = "the chain's key is missing, or is not ours" if marks or await AuditRow.exists() else ""
-        return ChainReport(0, ChainMark(), 0 if error else None, error)
+        if not marks and not await AuditRow.exists():
+            return ChainReport(0, ChainMark())
+        return ChainReport(0, ChainMark(), 0, "the chain's key is missing or was not created by Watchkeeper")
     report = await _walk(chain)
     if report.error and (await _marks()).get("anchor") != chain.anchor:  # retention deleted entries meanwhile
         return await verify()

@@ -37,7 +37,7 @@ async def save(*, everything: bool = False) -> None:
     entries = _entries_of(due, await _account_ids({failure.account for failure, _ in due} - {""}))
     await record_entries(entries)
     for entry in entries:
-        log.warning("guess.refused", ip=entry.ip, account_id=entry.resource_id, code=entry.code, **entry.change)
+        log.warning("auth.login_failed", ip=entry.ip, account_id=entry.resource_id, code=entry.code, **entry.change)
     failed_logins.mark_written(due, now_s, is_final=everything)
 
 
@@ -56,7 +56,7 @@ async def _save_or_warn(*, everything: bool) -> None:
     try:
         await save(everything=everything)
     except (*db.TRANSIENT_ERRORS, DecryptionFailed) as error:
-        log.warning("guess.not_stored", reason=type(error).__name__)
+        log.warning("auth.login_failures_not_saved", reason=type(error).__name__)
 
 
 async def _account_ids(names: set[str]) -> dict[str, str]:

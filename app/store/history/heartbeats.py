@@ -29,7 +29,7 @@ COUNT_LIMIT = 100_000  # a few milliseconds of counting
 FIRST_BAND_MS = 60_000  # per requested heartbeat and series: the default interval
 NARROWEST_MS = 10_000
 RANGE_TOO_LONG = (
-    "must be at most one hour before `to`, or a day with `important=true`; with a `monitor_id` it may be any time."
+    "must be at most one hour before `to`, or one day with `important=true`, unless you filter by `monitor_id`"
 )
 BAND_GROWTH = 4
 TIME_MASK = (1 << SERIES_SHIFT) - 1  # the time part of a key

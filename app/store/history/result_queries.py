@@ -12,7 +12,6 @@ from datetime import datetime
 from app import clock, db
 from app.errors import NoSuch
 from app.store.history import completeness, heartbeats, rollups
-from app.store.monitoring.rows import instant_or_none
 from app.store.sql import list_parameter
 from app.store.system import checkpoints
 from app.store.tables.rollups import DAILY, DAY_MS, HOUR_MS, HOURLY
@@ -54,7 +53,7 @@ async def last_runs(monitor_ids: Iterable[str]) -> dict[str, datetime]:
         if row["newest"]:
             at_ms = slot_of_key(row["newest"])[1]
             newest[row["monitor_id"]] = max(at_ms, newest.get(row["monitor_id"], 0))
-    return {monitor_id: at for monitor_id, at_ms in newest.items() if (at := instant_or_none(at_ms))}
+    return {monitor_id: at for monitor_id, at_ms in newest.items() if (at := clock.instant_or_none(at_ms))}
 
 
 async def count_by_status(window: range, visible_to: TagScope = None) -> Counter[Status]:

@@ -35,7 +35,7 @@ SORTS = {
 }
 MAX_PAGE_SIZE = 1_000  # keys
 MAX_PER_USER = 200  # keys
-NO_OWNER = "Keys belong to people, and this token is nobody's: sign in as a user."
+NO_OWNER = "An API key needs a user, and this token has none. Sign in as a user."
 
 _FROM = " FROM api_keys k JOIN users u ON u.id = k.user_id"
 _SELECT = f"SELECT k.*, u.username, u.role AS owner_role{_FROM}"
@@ -169,7 +169,7 @@ async def _caller_limits(caller: Principal, role: Role) -> KeyLimits:
         return KeyLimits(role=role)
     own = await _find(caller.key_id)
     if own is None:
-        raise Forbidden("The API key that asks is gone.")
+        raise Forbidden("The API key of this request was deleted.")
     return msgspec.structs.replace(_limits_of(_draft_of(own)), role=role)
 
 
@@ -181,7 +181,7 @@ async def _check_owner(caller: Principal) -> None:
     if not found[0]["lives"]:  # its cached principal is valid for a second; a key would outlive it
         raise Unauthorized(SESSION_ENDED)
     if found[0]["n"] >= MAX_PER_USER:
-        raise Conflict(f"Nobody may have more than {MAX_PER_USER} keys: remove some.")
+        raise Conflict(f"A user can have at most {MAX_PER_USER} keys. Delete some first.")
 
 
 async def revoke_for_user(user_id: str) -> int:
@@ -220,7 +220,7 @@ def _columns_of(
 def _unknown_scopes(draft: ApiKeyDraft, scopes: Collection[str]) -> list[FieldError]:
     known = ", ".join(scopes)
     return [
-        FieldError(f"scopes.{number}", f"there is no scope {scope!r}; there are {known}")
+        FieldError(f"scopes.{number}", f"must be one of {known}, not {scope!r}")
         for number, scope in enumerate(draft.scopes or ())
         if scope not in scopes
     ]
@@ -236,7 +236,7 @@ def _limits_of(draft: ApiKeyDraft) -> KeyLimits:
     return KeyLimits(
         role=draft.role,
         scopes=None if draft.scopes is None else frozenset(draft.scopes),
-        expires_at=_instant(_ms_of(draft.expires_at)),  # rounded as stored: a copy must compare as equal
+        expires_at=clock.instant_or_none(_ms_of(draft.expires_at)),  # rounded as stored: a copy must compare as equal
         networks=api_key_limits.parse_networks(draft.networks)[0],
     )
 
@@ -246,7 +246,7 @@ def _draft_of(record: StoredApiKey) -> ApiKeyDraft:
         name=record.name,
         role=record.role,
         scopes=msgspec.json.decode(record.scopes) if record.scopes else None,
-        expires_at=_instant(record.expires_ms),
+        expires_at=clock.instant_or_none(record.expires_ms),
         networks=msgspec.json.decode(record.networks),
         active=record.active,
     )
@@ -260,16 +260,12 @@ def _api_key_of(record: StoredApiKey) -> ApiKey:
         user_id=record.user_id,
         username=record.username,
         effective_role=record.role.at_most(record.owner_role),
-        last_used_at=_instant(record.last_used_ms),
+        last_used_at=clock.instant_or_none(record.last_used_ms),
         last_used_ip=record.last_used_ip,
         version=record.version,
         created_at=clock.instant(record.created_ms),
         updated_at=clock.instant(record.updated_ms),
     )
-
-
-def _instant(at_ms: int | None) -> datetime | None:
-    return None if at_ms is None else clock.instant(at_ms)
 
 
 def _ms_of(at: datetime | None) -> int | None:

@@ -26,8 +26,8 @@ SORTS: dict[str, Column] = {
     "expires_at": InvitationRow.expires_ms,
     "email": InvitationRow.email,
 }
-ALREADY_A_USER = "Somebody with this e-mail address is a user already."
-NOT_OPEN = "The invitation was used, revoked, or has expired: ask for another one."
+ALREADY_A_USER = "There is already a user with this e-mail address."
+NOT_OPEN = "The invitation was used or revoked, or has expired. Ask for another one."
 
 
 class InvitationQuery(Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ async def revoke(invitation_id: str) -> None:
     is_unused = (InvitationRow.id == invitation_id) & InvitationRow.accepted_ms.is_null()
     update = InvitationRow.update({InvitationRow.revoked_ms: clock.now_ms()}).where(is_unused)
     if not await update.returning(InvitationRow.id):
-        raise Conflict("The invitation was accepted already: change or delete the user instead.")
+        raise Conflict("The invitation was already accepted. Change or delete the user instead.")
 
 
 async def revoke_for_inviter(user_id: str) -> None:

@@ -11,10 +11,10 @@ from app.errors import Conflict
 from app.security.credentials import totp
 from app.security.secrets import sealing
 from app.store.tables.mfa import PasskeyRow, RecoveryCodeRow, TotpRow, WebauthnChallengeRow
-from schema.mfa import TwoFactor
+from schema.mfa import TwoFactorStatus
 
 SETUP_MS = 900_000  # how long a secret waits for its first code: it was visible on a screen
-ALREADY_ENABLED = "One-time codes are set up already: switch them off first."
+ALREADY_ENABLED = "One-time codes are already set up. Disable two-factor authentication first."
 _SELECT_STATUS = """
 SELECT (SELECT count(*) FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL) AS totp,
        (SELECT count(*) FROM passkeys WHERE user_id = ?1) AS passkeys,
@@ -29,10 +29,10 @@ class CodeMatch(Struct, frozen=True):
     step: int
 
 
-async def get_status(user_id: str) -> TwoFactor:
+async def get_status(user_id: str) -> TwoFactorStatus:
     """Which second factors a user has."""
     row = (await db.rows(_SELECT_STATUS, user_id))[0]
-    return TwoFactor(
+    return TwoFactorStatus(
         enabled=bool(row["totp"] or row["passkeys"]),
         totp=bool(row["totp"]),
         passkeys=row["passkeys"],
@@ -55,10 +55,10 @@ async def match_code(user_id: str, code: str) -> CodeMatch | None:
     columns = (TotpRow.secret, TotpRow.active_ms, TotpRow.created_ms)
     row = await TotpRow.select(*columns).where(TotpRow.user_id == user_id).first()
     if row is None or row["active_ms"] is not None:
-        raise Conflict(ALREADY_ENABLED if row else "Nothing is being set up: begin with /auth/2fa/setup.")
+        raise Conflict(ALREADY_ENABLED if row else "One-time codes are not being set up. Start with /auth/2fa/setup.")
     now_ms = clock.now_ms()
     if row["created_ms"] < now_ms - SETUP_MS:
-        raise Conflict("The set-up was begun too long ago: begin anew with /auth/2fa/setup.")
+        raise Conflict("The set-up was started too long ago. Start again with /auth/2fa/setup.")
     step = totp.step_of(sealing.decrypt(row["secret"]), code, now_ms / 1000)
     return None if step is None else CodeMatch(row["secret"], step)
 
@@ -69,7 +69,7 @@ async def confirm_setup(user_id: str, match: CodeMatch) -> list[str]:
     confirm = TotpRow.update({TotpRow.active_ms: clock.now_ms(), TotpRow.last_step: match.step}).where(is_in_setup)
     async with db.transaction():
         if not await confirm.returning(TotpRow.user_id):
-            raise Conflict("The set-up was begun anew: use a code of the newest secret.")
+            raise Conflict("The set-up was started again meanwhile. Use a code of the newest secret.")
         return await replace_recovery_codes(user_id)
 
 

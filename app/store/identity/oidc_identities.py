@@ -10,21 +10,21 @@ from uuid import uuid4
 from app import clock, db
 from app.domain.identity.oidc_claims import OidcUser
 from app.errors import Conflict, Forbidden
-from app.store.identity import api_key_auth, api_keys, basic_auth, invitations, mfa, sessions
+from app.store.identity import api_keys, credential_caches, invitations, mfa, sessions
 from app.store.tables.api_keys import ApiKeyRow
 from app.store.tables.mfa import OidcIdentityRow
 from app.store.tables.users import UserRow
 from schema.status import Role
 
 _LOCK_REGISTRATIONS = "SELECT pg_advisory_xact_lock(7746337)"  # the same lock as for registrations
-NO_EMAIL = "The sign-in provider tells no e-mail address, which an account here needs."
-NO_ACCOUNT = "There is no account for you here: ask an admin for one."
-FIRST_MUST_BE_ADMIN = "The first user must be an admin: register one, or have the provider say that you are."
-ACCOUNT_DISABLED = "This account is switched off."
-EMAIL_TAKEN = "Another account has this e-mail address: ask an admin."
+NO_EMAIL = "The sign-in provider did not send an e-mail address, which an account needs."
+NO_ACCOUNT = "You have no account here. Ask an admin for one."
+FIRST_MUST_BE_ADMIN = "The first user must be an admin. Register one, or give yourself an admin role at the provider."
+ACCOUNT_DISABLED = "This account is disabled."
+EMAIL_TAKEN = "Another account has this e-mail address. Ask an admin."
 HAS_SECOND_FACTOR = (
-    "The account with this e-mail address has a second factor, so a provider's word is not enough: sign in here and"
-    " switch the second factor off before you come from the provider, or ask an admin."
+    "The account with this e-mail address has a second factor, so it is not linked to the provider automatically. Sign"
+    " in with your password and disable the second factor first, or ask an admin."
 )
 
 _SELECT_LINKED = """
@@ -62,7 +62,7 @@ async def sign_in_or_create(person: OidcUser, *, may_create: bool, spare_hash: s
         if has_new_role and person.role and not person.role.covers(Role(old["role"])):
             await api_keys.revoke_for_user(user_id)
     if is_linked or has_new_role:  # again: entries cached meanwhile are from before the commit
-        _clear_caches()
+        credential_caches.clear_caches()
     return user_id
 
 
@@ -121,10 +121,3 @@ def _require_active(row: Any) -> str:
     if not row["active"]:
         raise Forbidden(ACCOUNT_DISABLED)
     return str(row["id"])
-
-
-def _clear_caches() -> None:
-    """Read sessions, API keys and passwords from the store again."""
-    sessions.clear_cache()
-    api_key_auth.clear_cache()
-    basic_auth.clear_cache()

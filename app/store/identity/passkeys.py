@@ -17,7 +17,7 @@ from app.store.tables.users import UserRow
 from schema.passkeys import Passkey
 
 MAX_PER_USER = 20
-LAST_FACTOR = "This is the last second factor: /auth/2fa/disable switches it off."
+LAST_FACTOR = "This is the last second factor. Use /auth/2fa/disable to disable two-factor authentication."
 _DELETE = """
 DELETE FROM passkeys WHERE user_id = ?1 AND id = ?2 AND (
     EXISTS (SELECT 1 FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL)
@@ -50,9 +50,9 @@ async def create(user_id: str, name: str, rp_id: str, key: StoredPasskey) -> tup
         await _lock(user_id)
         status = await mfa.get_status(user_id)
         if status.passkeys >= MAX_PER_USER:
-            raise Conflict(f"There are {MAX_PER_USER} passkeys already: remove one first.")
+            raise Conflict(f"A user can have at most {MAX_PER_USER} passkeys. Delete one first.")
         if not await PasskeyRow.insert(row).on_conflict(action="DO NOTHING"):
-            raise Conflict("This passkey is known already.")
+            raise Conflict("This passkey is already registered.")
         codes = None if status.enabled else await mfa.replace_recovery_codes(user_id)
     return await get(user_id, row.id), codes
 

@@ -31,7 +31,7 @@ SELECT CAST(?1 AS TEXT), u.id, CAST(?3 AS TEXT), CAST(?4 AS BIGINT), CAST(?4 AS 
        CAST(?6 AS TEXT), CAST(?7 AS TEXT)
 FROM users u WHERE u.id = ?2 AND u.active AND u.password_hash = COALESCE(CAST(?8 AS TEXT), u.password_hash)
 """
-ACCOUNT_CHANGED = "The account or its password was changed meanwhile: sign in again."
+ACCOUNT_CHANGED = "The account or its password was changed meanwhile. Sign in again."
 
 _cache: dict[str, tuple[float, Principal | None]] = {}
 
@@ -80,7 +80,7 @@ async def rotate_refresh_token(token: str) -> tuple[str, str, str]:
     if rotated := await rotate.where(is_session & is_open).returning(SessionRow.user_id):
         return sid, rotated[0]["user_id"], new_token
     await end(sid)
-    raise Unauthorized("The refresh token was used before or its session has ended: sign in again.")
+    raise Unauthorized("The refresh token was already used, or its session has ended. Sign in again.")
 
 
 async def end(sid: str) -> None:

@@ -13,7 +13,7 @@ from piccolo.columns import Column
 
 from app import clock, db
 from app.errors import Conflict, NoSuch
-from app.store.identity import api_key_auth, api_keys, basic_auth, invitations, sessions, users
+from app.store.identity import api_keys, credential_caches, invitations, sessions, users
 from app.store.sql import contains_pattern
 from app.store.tables.users import UserRow
 from app.store.versions import check_version
@@ -28,7 +28,7 @@ SORTS = {
     "last_seen_at": "last_seen_ms",
 }
 MAX_PAGE_SIZE = 1_000  # users
-LAST_ADMIN = "This is the last admin who may sign in: make somebody else admin first."
+LAST_ADMIN = "This is the last active admin. Make another user an admin first."
 LOCK = "pg_advisory_xact_lock(7746337)"  # the same as for registrations: changes of admins wait for each other
 
 _SELECT = (
@@ -97,11 +97,11 @@ async def update(user_id: str, patch: UserPatch, *, version: int | None = None) 
             await sessions.end_others(user_id)
             if not (new.active and new.role is Role.ADMIN):
                 await invitations.revoke_for_inviter(user_id)
-        if patch.keys is ApiKeyAction.REVOKE and _loses_rights(new, old):
+        if patch.api_keys is ApiKeyAction.REVOKE and _loses_rights(new, old):
             revoked = await api_keys.revoke_for_user(user_id)
         updated = await get(user_id)
-    _clear_caches()  # again: entries cached meanwhile are from before the commit
-    return UpdatedUser(**structs.asdict(updated), keys_revoked=revoked)
+    credential_caches.clear_caches()  # again: entries cached meanwhile are from before the commit
+    return UpdatedUser(**structs.asdict(updated), api_keys_revoked=revoked)
 
 
 def _loses_rights(new: UserDetail, old: UserDetail) -> bool:
@@ -125,7 +125,7 @@ async def set_password(
         if keep_session is None:
             await invitations.revoke_for_inviter(user_id)
         revoked = await api_keys.revoke_for_user(user_id) if key_action is ApiKeyAction.REVOKE else 0
-    _clear_caches()
+    credential_caches.clear_caches()
     return revoked
 
 
@@ -138,7 +138,7 @@ async def delete(user_id: str, *, version: int | None = None) -> None:
         await UserRow.delete().where(UserRow.id == user_id)
         await _require_admin_left(old)
         await invitations.revoke_for_inviter(user_id)
-    _clear_caches()
+    credential_caches.clear_caches()
 
 
 async def _lock() -> None:
@@ -182,7 +182,7 @@ def _apply_patch(old: UserDetail, patch: UserPatch) -> UserDetail:
 
 
 def _user_detail_of(row: Any) -> UserDetail:
-    role, last_seen_ms = Role(row["role"]), row["last_seen_ms"]
+    role = Role(row["role"])
     return UserDetail(
         id=row["id"],
         username=row["username"],
@@ -191,7 +191,7 @@ def _user_detail_of(row: Any) -> UserDetail:
         is_admin=role is Role.ADMIN,
         active=bool(row["active"]),
         created_at=clock.instant(row["created_ms"]),
-        last_seen_at=None if last_seen_ms is None else clock.instant(last_seen_ms),
+        last_seen_at=clock.instant_or_none(row["last_seen_ms"]),
         version=row["version"],
     )
 
@@ -201,10 +201,3 @@ async def _row(user_id: str) -> Any:
     if not found:
         raise NoSuch("user", user_id)
     return found[0]
-
-
-def _clear_caches() -> None:
-    """Read sessions, API keys and passwords from the store again."""
-    sessions.clear_cache()
-    api_key_auth.clear_cache()
-    basic_auth.clear_cache()

@@ -17,7 +17,7 @@ from schema.users import User
 
 # any number: registrations wait for each other; a no-op on CockroachDB
 _REGISTRATION_LOCK = "pg_advisory_xact_lock(7746337)"
-REGISTRATION_CLOSED = "Registration is closed: ask an admin for an account."
+REGISTRATION_CLOSED = "Registration is closed. Ask an admin for an account."
 NAME_OR_EMAIL_TAKEN = "This user name or e-mail address is taken."
 _INSERT = """
 INSERT INTO users (id, username, email, password_hash, role, active, created_ms)

@@ -18,7 +18,7 @@ from schema.errors import FieldError
 from schema.status import Role
 from schema.tags import VisibleTags
 
-NOT_A_VIEWER = "Only what a viewer sees can be narrowed; this user's role is {role}."
+NOT_A_VIEWER = "Visible tags apply to viewers only, and this user's role is {role}."
 
 
 async def scope_of(user_id: str, role: Role) -> TagScope:

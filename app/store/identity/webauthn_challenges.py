@@ -9,7 +9,7 @@ from app.store.tables.mfa import WebauthnChallengeRow
 
 TTL_MS = 300_000
 Purpose = Literal["register", "sign-in"]
-NO_CHALLENGE = "There is no challenge to answer, or it is too old: begin again."
+NO_CHALLENGE = "There is no passkey challenge, or it has expired. Start again."
 
 
 async def issue(user_id: str, purpose: Purpose) -> bytes:

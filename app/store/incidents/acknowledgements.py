@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 
-from app import db
 from app.errors import NoSuch
 from app.store.incidents import incident_rows, incidents
 from app.store.incidents.incidents import IncidentChange
+from app.store.tables.channels import ChannelRow
 from schema.incidents import Incident
 
 
@@ -19,10 +19,11 @@ class AckContext(Struct, frozen=True):
 async def get_context(incident_id: str, channel_id: str) -> AckContext:
     """The incident and channel of a link. Raises NoSuch when either was deleted."""
     incident = incident_rows.incident_of(await incident_rows.get_row(incident_id))
-    channels = await db.rows("SELECT name FROM channels WHERE id = ?1 AND version > 0", channel_id)
-    if not channels:
+    is_channel = (ChannelRow.id == channel_id) & ChannelRow.is_temporary.eq(value=False)
+    channel = await ChannelRow.select(ChannelRow.name).where(is_channel).first()
+    if channel is None:
         raise NoSuch("channel", channel_id)
-    return AckContext(incident, channels[0]["name"])
+    return AckContext(incident, channel["name"])
 
 
 async def acknowledge(context: AckContext) -> IncidentChange:

@@ -1,4 +1,7 @@
-"""Escalation policies: create, read, update, delete, and validation of a monitor's policy."""
+"""Escalation policies: create, read, update, delete, and validation of a monitor's policy.
+
+Reads are written as SQL: counts of visible monitors in a subquery, escaped LIKE patterns, lists of ids.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -11,7 +14,7 @@ from app import clock, db
 from app.errors import Invalid, NoSuch
 from app.store import visibility
 from app.store.sql import contains_pattern, list_parameter
-from app.store.tables.incidents import EscalationRow
+from app.store.tables.incidents import EscalationRow, IncidentRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.errors import FieldError
@@ -23,6 +26,19 @@ UNKNOWN_CHANNEL = "must be the id of a notification channel that exists"
 
 _COUNT = "SELECT count(*) AS n FROM escalations x"
 _FILTERS = " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(x.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+
+
+class StoredEscalation(Struct, frozen=True, kw_only=True):
+    """A row of `escalations`, and how many visible monitors use it. `steps` is JSON."""
+
+    id: str
+    name: str
+    steps: str
+    repeat: int
+    monitors: int
+    version: int
+    created_ms: int
+    updated_ms: int
 
 
 class EscalationQuery(Struct, frozen=True, kw_only=True):
@@ -52,19 +68,19 @@ async def create(draft: EscalationDraft) -> Escalation:
 
 async def get(escalation_id: str, visible_to: TagScope = None) -> Escalation:
     """One escalation. Raises NoSuch."""
-    (policy,) = await _policies_of([await _row(escalation_id, visible_to=visible_to)])
+    (policy,) = await _policies_of([await _get_row(escalation_id, visible_to=visible_to)])
     return policy
 
 
 async def update(escalation_id: str, patch: EscalationPatch, *, version: int | None = None) -> Escalation:
     """Apply a patch; open incidents continue with the new steps. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
-        row = await _row(escalation_id, lock=True)
-        check_version("escalation", row["version"], version)
-        draft = _apply_patch(row, patch)
+        old = await _get_row(escalation_id, lock=True)
+        check_version("escalation", old.version, version)
+        draft = _apply_patch(old, patch)
         if patch.steps is not UNSET:
             await _require_channels(draft.steps)
-        values: dict[Any, Any] = {**_columns_of(draft), "version": row["version"] + 1, "updated_ms": clock.now_ms()}
+        values: dict[Any, Any] = {**_columns_of(draft), "version": old.version + 1, "updated_ms": clock.now_ms()}
         await EscalationRow.update(values).where(EscalationRow.id == escalation_id)
         return await get(escalation_id)
 
@@ -72,9 +88,10 @@ async def update(escalation_id: str, patch: EscalationPatch, *, version: int | N
 async def delete(escalation_id: str, *, version: int | None = None) -> None:
     """Delete an escalation; its monitors have none then, and open incidents stop escalating. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("escalation", (await _row(escalation_id, lock=True))["version"], version)
-        await db.rows("UPDATE incidents SET next_escalation_ms = NULL WHERE escalation_id = ?1", escalation_id)
-        await db.rows("DELETE FROM escalations WHERE id = ?1", escalation_id)
+        check_version("escalation", (await _get_row(escalation_id, lock=True)).version, version)
+        no_step: dict[Any, Any] = {IncidentRow.next_escalation_ms: None}
+        await IncidentRow.update(no_step).where(IncidentRow.escalation_id == escalation_id)
+        await EscalationRow.delete().where(EscalationRow.id == escalation_id)
 
 
 async def list_page(query: EscalationQuery) -> tuple[list[Escalation], int]:
@@ -83,13 +100,15 @@ async def list_page(query: EscalationQuery) -> tuple[list[Escalation], int]:
     counted = await db.rows(_COUNT + _FILTERS, q)
     page = f"{_select_with_usage(4)}{_FILTERS} ORDER BY {order} LIMIT ?2 OFFSET ?3"
     found = await db.rows(page, q, query.limit, query.offset, visibility.tags_parameter(query.visible_to))
-    return await _policies_of(found), int(counted[0]["n"])
+    return await _policies_of([_stored_escalation(row) for row in found]), int(counted[0]["n"])
 
 
 async def require_policy(escalation_id: str | None) -> None:
     """Raise Invalid when it does not exist; locks it until the caller's transaction ends."""
-    locked = "" if db.is_sqlite() else " FOR SHARE"
-    if escalation_id and not await db.rows(f"SELECT id FROM escalations WHERE id = ?1{locked}", escalation_id):
+    if not escalation_id:
+        return
+    query = EscalationRow.select(EscalationRow.id).where(EscalationRow.id == escalation_id)
+    if not await (query if db.is_sqlite() else query.lock_rows("SHARE")):
         raise Invalid.for_field("escalation_id", "must be the id of an escalation that exists")
 
 
@@ -100,42 +119,47 @@ def _select_with_usage(number: int) -> str:
     return f"SELECT x.*, ({uses}) AS monitors FROM escalations x"
 
 
-async def _row(escalation_id: str, *, lock: bool = False, visible_to: TagScope = None) -> Any:
+async def _get_row(escalation_id: str, *, lock: bool = False, visible_to: TagScope = None) -> StoredEscalation:
     locked = " FOR UPDATE OF x" if lock and not db.is_sqlite() else ""
     found = await db.rows(
         f"{_select_with_usage(2)} WHERE x.id = ?1{locked}", escalation_id, visibility.tags_parameter(visible_to)
     )
     if not found:
         raise NoSuch("escalation", escalation_id)
-    return found[0]
+    return _stored_escalation(found[0])
 
 
-async def _policies_of(found: Sequence[Any]) -> list[Escalation]:
+def _stored_escalation(row: Any) -> StoredEscalation:
+    return msgspec.convert(dict(row), StoredEscalation)
+
+
+async def _policies_of(found: Sequence[StoredEscalation]) -> list[Escalation]:
     """Escalations as the API returns them; deleted channels are left out of their steps."""
-    steps = {row["id"]: msgspec.json.decode(row["steps"], type=list[EscalationStep]) for row in found}
+    steps = {one.id: _steps_of(one) for one in found}
     known = await _existing_channels({id_ for some in steps.values() for step in some for id_ in step.channel_ids})
     return [
         Escalation(
-            id=row["id"],
-            name=row["name"],
+            id=one.id,
+            name=one.name,
             steps=[
                 msgspec.structs.replace(step, channel_ids=[id_ for id_ in step.channel_ids if id_ in known])
-                for step in steps[row["id"]]
+                for step in steps[one.id]
             ],
-            repeat=row["repeat"],
-            monitors=row["monitors"],
-            version=row["version"],
-            created_at=clock.instant(row["created_ms"]),
-            updated_at=clock.instant(row["updated_ms"]),
+            repeat=one.repeat,
+            monitors=one.monitors,
+            version=one.version,
+            created_at=clock.instant(one.created_ms),
+            updated_at=clock.instant(one.updated_ms),
         )
-        for row in found
+        for one in found
     ]
 
 
 async def _existing_channels(channel_ids: Collection[str]) -> set[str]:
     """Those of these ids that belong to notification channels."""
     found = await db.rows(
-        "SELECT id FROM channels WHERE version > 0 AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:1})",
+        "SELECT id FROM channels WHERE NOT is_temporary AND kind = 'channel'"
+        " AND id IN (SELECT value->>0 FROM {each:1})",
         list_parameter(sorted(channel_ids)),
     )
     return {row["id"] for row in found}
@@ -157,9 +181,12 @@ def _columns_of(draft: EscalationDraft) -> dict[str, Any]:
     return {"name": draft.name, "steps": msgspec.json.encode(draft.steps).decode(), "repeat": draft.repeat}
 
 
-def _apply_patch(row: Any, patch: EscalationPatch) -> EscalationDraft:
+def _steps_of(stored: StoredEscalation) -> list[EscalationStep]:
+    return msgspec.json.decode(stored.steps, type=list[EscalationStep])
+
+
+def _apply_patch(stored: StoredEscalation, patch: EscalationPatch) -> EscalationDraft:
     """The whole definition after the patch."""
-    steps = msgspec.json.decode(row["steps"], type=list[EscalationStep])
-    old = EscalationDraft(name=row["name"], steps=steps, repeat=row["repeat"])
+    old = EscalationDraft(name=stored.name, steps=_steps_of(stored), repeat=stored.repeat)
     fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
     return msgspec.structs.replace(old, **fields)

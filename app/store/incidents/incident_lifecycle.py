@@ -26,7 +26,7 @@ CLOSING_EVENTS = {
     EventKind.MONITOR_PAUSED: "The monitor was paused.",
     EventKind.MONITOR_DELETED: "The monitor was deleted.",
 }
-STILL_DOWN = "It is down, and goes on to be."
+STILL_DOWN = "The monitor is still down."
 # requires a failing check since the last change, so that a pause that has just ended proves nothing
 _DOWN_WITHOUT_INCIDENT = (
     "SELECT m.id, m.name, m.type, CASE WHEN EXISTS (SELECT 1 FROM incidents i WHERE i.monitor_id = m.id"

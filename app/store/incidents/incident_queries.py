@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from app import db
 from app.store import visibility
-from app.store.incidents.incident_rows import SELECT_INCIDENTS, incident_of, visible_incidents_sql
+from app.store.incidents.incident_rows import SELECT_INCIDENTS, incident_of, stored_incident, visible_incidents_sql
+from app.store.tables.incidents import IncidentRow
 from app.store.visibility import TagScope
 from schema.incidents import Incident, IncidentKind, IncidentMetrics, IncidentStatus
 
@@ -80,7 +81,7 @@ async def list_page(query: IncidentQuery) -> tuple[list[Incident], int]:
     found = await db.rows(
         f"{SELECT_INCIDENTS}{_FILTERS} ORDER BY {order} LIMIT ?7 OFFSET ?8", *filters, query.limit, query.offset
     )
-    return [incident_of(row) for row in found], int(counted[0]["n"])
+    return [incident_of(stored_incident(row)) for row in found], int(counted[0]["n"])
 
 
 async def get_metrics(query: IncidentQuery, now_ms: int) -> IncidentMetrics:
@@ -101,7 +102,7 @@ async def get_metrics(query: IncidentQuery, now_ms: int) -> IncidentMetrics:
 
 async def count_open() -> int:
     """How many incidents are not resolved."""
-    return int((await db.rows("SELECT count(*) AS n FROM incidents WHERE resolved_ms IS NULL"))[0]["n"])
+    return int(await IncidentRow.count().where(IncidentRow.resolved_ms.is_null()))
 
 
 def _arguments(query: IncidentQuery) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from app.store.incidents.incident_lifecycle import apply_events, close_for_monit
 from app.store.incidents.incident_queries import IncidentQuery, count_open, get_metrics, list_page
 from app.store.incidents.incident_rows import get
 from app.store.tables.incidents import IncidentRow
+from app.store.tables.monitors import MonitorRow
 from app.store.versions import check_version
 from schema.events import Event, EventKind
 from schema.incidents import (
@@ -83,13 +84,13 @@ async def update(incident_id: str, patch: IncidentPatch, *, version: int | None 
     """Apply a patch. Raises NoSuch, Stale, Invalid."""
     now = clock.now_ms()
     async with db.transaction():
-        row = await incident_rows.get_row(incident_id, lock=True)
-        check_version("incident", row["version"], version)
+        old = await incident_rows.get_row(incident_id, lock=True)
+        check_version("incident", old.version, version)
         values: dict[Any, Any] = {name: value for name, value in asdict(patch).items() if value is not UNSET}
         if "started_at" in values:
             values["started_ms"] = clock.epoch_ms(values.pop("started_at"))
-            _require_past(values["started_ms"], row["resolved_ms"] or now)
-        await IncidentRow.update({**values, "version": row["version"] + 1, "updated_ms": now}).where(
+            _require_past(values["started_ms"], old.resolved_ms or now)
+        await IncidentRow.update({**values, "version": old.version + 1, "updated_ms": now}).where(
             IncidentRow.id == incident_id
         )
         return await get(incident_id)
@@ -98,11 +99,11 @@ async def update(incident_id: str, patch: IncidentPatch, *, version: int | None 
 async def delete(incident_id: str, *, version: int | None = None) -> None:
     """Delete an incident and its timeline. Raises NoSuch, Stale, Conflict for an ongoing outage."""
     async with db.transaction():
-        row = await incident_rows.get_row(incident_id, lock=True)
-        check_version("incident", row["version"], version)
-        if row["kind"] == IncidentKind.AUTOMATIC and row["resolved_ms"] is None:
-            raise Conflict("The outage lasts: its incident can be deleted when the monitor is up again.")
-        await db.rows("DELETE FROM incidents WHERE id = ?1", incident_id)
+        old = await incident_rows.get_row(incident_id, lock=True)
+        check_version("incident", old.version, version)
+        if old.kind is IncidentKind.AUTOMATIC and old.resolved_ms is None:
+            raise Conflict("The outage is not over. You can delete its incident when the monitor is up again.")
+        await IncidentRow.delete().where(IncidentRow.id == incident_id)
 
 
 async def acknowledge(incident_id: str, author: str, at_ms: int | None = None) -> IncidentChange:
@@ -113,18 +114,20 @@ async def acknowledge(incident_id: str, author: str, at_ms: int | None = None) -
     """
     now = clock.now_ms() if at_ms is None else at_ms
     async with db.transaction():
-        row = await incident_rows.get_row(incident_id, lock=True)
-        if row["resolved_ms"] is not None:
-            raise Conflict("The incident is resolved: there is nothing left to acknowledge.")
-        if row["acknowledged_ms"] is not None:
+        old = await incident_rows.get_row(incident_id, lock=True)
+        if old.resolved_ms is not None:
+            raise Conflict("The incident is already resolved, so it can't be acknowledged.")
+        if old.acknowledged_ms is not None:
             return IncidentChange(incident=await get(incident_id))
-        await db.rows(
-            "UPDATE incidents SET acknowledged_ms = ?2, acknowledged_by = ?3, next_escalation_ms = NULL,"
-            " version = version + 1, updated_ms = ?2 WHERE id = ?1",
-            incident_id,
-            now,
-            author,
-        )
+        await IncidentRow.update(
+            {
+                IncidentRow.acknowledged_ms: now,
+                IncidentRow.acknowledged_by: author,
+                IncidentRow.next_escalation_ms: None,
+                IncidentRow.version: old.version + 1,
+                IncidentRow.updated_ms: now,
+            }
+        ).where(IncidentRow.id == incident_id)
         entry = NewTimelineEntry(incident_id, now, EntryKind.ACKNOWLEDGED, "", author)
         return await _record_change(incident_id, now, EventKind.INCIDENT_ACKNOWLEDGED, [entry], by=author)
 
@@ -133,16 +136,14 @@ async def resolve(incident_id: str, author: str) -> IncidentChange:
     """Resolve a manual incident. Raises NoSuch, Conflict for an ongoing outage, which its monitor resolves."""
     now = clock.now_ms()
     async with db.transaction():
-        row = await incident_rows.get_row(incident_id, lock=True)
-        if row["kind"] == IncidentKind.AUTOMATIC and row["resolved_ms"] is None:
-            raise Conflict("The outage ends when its monitor is up again, or paused.")
-        if row["resolved_ms"] is not None:
+        old = await incident_rows.get_row(incident_id, lock=True)
+        if old.kind is IncidentKind.AUTOMATIC and old.resolved_ms is None:
+            raise Conflict("An outage can't be resolved by hand. It ends when its monitor is up again or paused.")
+        if old.resolved_ms is not None:
             return IncidentChange(incident=await get(incident_id))
-        await db.rows(
-            "UPDATE incidents SET resolved_ms = ?2, version = version + 1, updated_ms = ?2 WHERE id = ?1",
-            incident_id,
-            now,
-        )
+        await IncidentRow.update(
+            {IncidentRow.resolved_ms: now, IncidentRow.version: old.version + 1, IncidentRow.updated_ms: now}
+        ).where(IncidentRow.id == incident_id)
         entry = NewTimelineEntry(incident_id, now, EntryKind.RESOLVED, "", author)
         return await _record_change(incident_id, now, EventKind.INCIDENT_RESOLVED, [entry], by=author)
 
@@ -161,16 +162,16 @@ async def _record_change(
 ) -> IncidentChange:
     """Store timeline entries, the event and its deliveries."""
     await timeline.add_entries(entries)
-    row = await incident_rows.get_row(incident_id)
+    stored = await incident_rows.get_row(incident_id)
     event = lifecycle.incident_event(
-        kind, incident_rows.outage_state_of(row), now_ms, **incident_rows.event_data_of(row), **data
+        kind, incident_rows.outage_state_of(stored), now_ms, **incident_rows.event_data_of(stored), **data
     )
     deliveries = await outbox.record_events([event], now_ms)
     return IncidentChange(incident=await get(incident_id), events=[event], deliveries=deliveries)
 
 
 async def _require_monitor(monitor_id: str | None) -> None:
-    if monitor_id is not None and not await db.rows("SELECT id FROM monitors WHERE id = ?1", monitor_id):
+    if monitor_id is not None and not await MonitorRow.exists().where(MonitorRow.id == monitor_id):
         raise Invalid.for_field("monitor_id", "must be the id of a monitor that exists")
 
 

@@ -1,4 +1,7 @@
-"""Timelines of incidents: stored entries, and notifications as their deliveries show them."""
+"""Timelines of incidents: stored entries, and notifications as their deliveries show them.
+
+Written as SQL: an insert over a JSON array, and a join of deliveries with their events and channels.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,8 +9,9 @@ from typing import Any
 import msgspec
 
 from app import clock, db
-from app.domain.alerting import suppression
+from app.domain.alerting import reasons
 from app.domain.incidents.lifecycle import NewTimelineEntry
+from app.store.tables.incidents import IncidentEntryRow
 from app.store.visibility import TagScope
 from schema.incidents import EntryKind, TimelineEntry
 
@@ -30,11 +34,9 @@ async def add_entries(entries: Iterable[NewTimelineEntry]) -> None:
 
 async def list_entries(incident_id: str, visible_to: TagScope = None) -> list[TimelineEntry]:
     """The timeline of an incident, oldest first; names of monitors that are not visible are redacted."""
-    stored = await db.rows(
-        "SELECT at_ms, kind, text, author FROM incident_entries WHERE incident_id = ?1"
-        f" ORDER BY id LIMIT {MAX_ENTRIES}",
-        incident_id,
-    )
+    row = IncidentEntryRow
+    query = row.select(row.at_ms, row.kind, row.text, row.author).where(row.incident_id == incident_id)
+    stored = await query.order_by(row.id).limit(MAX_ENTRIES)
     notifications = [_entry_from_delivery(row, visible_to) for row in await _deliveries(incident_id)]
     entries = [*map(_entry_from_row, stored), *notifications]
     return sorted(entries, key=lambda entry: entry.at)[:MAX_ENTRIES]
@@ -43,7 +45,8 @@ async def list_entries(incident_id: str, visible_to: TagScope = None) -> list[Ti
 async def _deliveries(incident_id: str) -> Any:
     """Finished deliveries to notification channels; webhooks are left out."""
     return await db.rows(
-        "SELECT d.state, d.error, d.channel_id, c.name, e.kind, COALESCE(d.sent_ms, d.next_attempt_ms) AS at_ms"
+        "SELECT d.state, d.reason_code, d.error, d.channel_id, c.name, e.kind,"
+        " COALESCE(d.sent_ms, d.next_attempt_ms) AS at_ms"
         " FROM events e JOIN deliveries d ON d.event_id = e.id JOIN channels c ON c.id = d.channel_id"
         " WHERE e.incident_id = ?1 AND d.state IN ('sent', 'dead', 'suppressed') AND c.kind = 'channel'"
         f" ORDER BY at_ms, d.id LIMIT {MAX_ENTRIES}",
@@ -63,7 +66,7 @@ def _entry_from_row(row: Any) -> TimelineEntry:
 
 
 def _entry_from_delivery(row: Any, visible_to: TagScope) -> TimelineEntry:
-    reason = row["error"] if visible_to is None else suppression.redact_names(row["error"])
+    reason = row["error"] if visible_to is None else reasons.redact(row["reason_code"], row["error"])
     return TimelineEntry(
         at=clock.instant(row["at_ms"]),
         kind=_KIND_BY_STATE[row["state"]],

@@ -1,10 +1,14 @@
-"""Which channels a monitor notifies."""
+"""Which channels a monitor notifies.
+
+Written as SQL: batches over JSON arrays, and rows that are selected and inserted at once.
+"""
 
 from collections.abc import Iterable, Sequence
 
 from app import db
 from app.errors import Invalid
 from app.store.sql import list_parameter
+from app.store.tables.channels import MonitorChannelRow
 from schema.errors import FieldError
 
 UNKNOWN_CHANNEL = "must be the id of a channel that exists"
@@ -27,17 +31,17 @@ async def link_defaults(monitor_id: str) -> None:
     """Link a new monitor to the default channels."""
     await db.rows(
         "INSERT INTO monitor_channels (monitor_id, channel_id)"
-        " SELECT CAST(?1 AS TEXT), id FROM channels WHERE is_default AND version > 0 AND kind = 'channel'",
+        " SELECT CAST(?1 AS TEXT), id FROM channels WHERE is_default AND NOT is_temporary AND kind = 'channel'",
         monitor_id,
     )
 
 
 async def set_for_monitor(monitor_id: str, channel_ids: Sequence[str]) -> None:
     """Link a monitor to exactly these channels. Raises Invalid for unknown ones."""
-    await db.rows("DELETE FROM monitor_channels WHERE monitor_id = ?1", monitor_id)
+    await MonitorChannelRow.delete().where(MonitorChannelRow.monitor_id == monitor_id)
     inserted = await db.rows(
         "INSERT INTO monitor_channels (monitor_id, channel_id) SELECT CAST(?1 AS TEXT), id FROM channels"
-        " WHERE version > 0 AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:2}) RETURNING channel_id",
+        " WHERE NOT is_temporary AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:2}) RETURNING channel_id",
         monitor_id,
         list_parameter(channel_ids),
     )

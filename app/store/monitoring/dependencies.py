@@ -2,6 +2,7 @@
 
 While a parent is down, deliveries of its children are suppressed. When it is up again they are released, and sent if
 the child is still down (`app.domain.alerting.suppression`).
+Written as SQL: recursive queries, joins, and batches over JSON arrays.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,9 @@ from app.errors import Invalid
 from app.store import visibility
 from app.store.monitoring import rows, series
 from app.store.sql import list_parameter
+from app.store.tables.monitors import DependencyRow
 from app.store.visibility import TagScope
+from schema.deliveries import ReasonCode
 from schema.errors import FieldError
 from schema.events import Event, EventKind
 from schema.heartbeats import SERIES_SHIFT, slot_of_key
@@ -49,8 +52,9 @@ _CHECK_CYCLE = "m.interval_s * 1000 + m.timeout_ms"  # within this time the sche
 _RELEASE = (
     "WITH RECURSIVE hung(id) AS (SELECT value->>0 FROM {each:1}"
     " UNION SELECT d.monitor_id FROM dependencies d JOIN hung ON d.parent_id = hung.id)"
-    " UPDATE deliveries SET state = 'pending', error = '', hold = 'held', lease_until_ms = 0,"
-    " released_ms = CAST(?2 AS BIGINT), age_from_ms = CAST(?2 AS BIGINT), next_attempt_ms = CAST(?2 AS BIGINT)"
+    " UPDATE deliveries SET state = 'pending', reason_code = '', error = '', hold = 'held',"
+    " lease_until_ms = 0, released_ms = CAST(?2 AS BIGINT), age_from_ms = CAST(?2 AS BIGINT),"
+    " next_attempt_ms = CAST(?2 AS BIGINT)"
     f" + CASE WHEN m.interval_s = 0 OR {_CHECK_CYCLE} > {MAX_RELEASE_MS} THEN {MAX_RELEASE_MS} ELSE {_CHECK_CYCLE} END"
     " FROM series s JOIN monitors m ON m.id = s.monitor_id"
     " WHERE s.location = '' AND m.active AND s.monitor_id IN (SELECT id FROM hung)"
@@ -58,7 +62,7 @@ _RELEASE = (
     " OR (deliveries.at_ms > s.alerted_ms AND deliveries.event_id IN (SELECT e.id FROM events e JOIN incidents i"
     f" ON i.id = e.incident_id WHERE e.monitor_id = s.monitor_id AND e.kind = '{EventKind.INCIDENT_ESCALATED}'"
     " AND i.resolved_ms IS NULL AND i.acknowledged_ms IS NULL)))"
-    f" AND deliveries.state = 'suppressed' AND deliveries.error LIKE '{suppression.PARENT_DOWN}%'"
+    f" AND deliveries.state = 'suppressed' AND deliveries.reason_code = '{ReasonCode.PARENT_DOWN}'"
     " RETURNING deliveries.monitor_id"
 )
 
@@ -111,14 +115,14 @@ async def parents_of(monitor_ids: Iterable[str], visible_to: TagScope = None) ->
 
 async def set_parents(monitor_id: str, parent_ids: Sequence[str]) -> None:
     """Give a monitor exactly these parents. Raises Invalid for unknown ones, and for cycles."""
-    await db.rows("DELETE FROM dependencies WHERE monitor_id = ?1", monitor_id)
+    await DependencyRow.delete().where(DependencyRow.monitor_id == monitor_id)
     if not parent_ids:
         return
     if not db.is_sqlite():  # changes wait for each other, so that two can't create a cycle together
         await db.rows("SELECT pg_advisory_xact_lock(?1)", LOCK)
     cycle = dependencies.find_cycle(monitor_id, parent_ids, await ancestors(parent_ids))
     if cycle:
-        raise Invalid.for_field("parent_ids", f"would hang the monitor on itself: {await _path_names(cycle)}")
+        raise Invalid.for_field("parent_ids", f"would make the monitor depend on itself: {await _path_names(cycle)}")
     inserted = await db.rows(
         "INSERT INTO dependencies (monitor_id, parent_id) SELECT CAST(?1 AS TEXT), id FROM monitors"
         " WHERE id IN (SELECT value->>0 FROM {each:2}) RETURNING parent_id",

@@ -1,13 +1,17 @@
-"""Members of groups: their statuses, who alerts for whom, and that no group contains itself."""
+"""Members of groups: their statuses, who alerts for whom, and that no group contains itself.
+
+Written as SQL: joins, and batches over JSON arrays.
+"""
 
 from collections.abc import Collection, Sequence
 
 from app import db
-from app.domain.alerting import suppression
+from app.domain.alerting.reasons import Reason
 from app.domain.monitoring import groups
 from app.errors import Invalid
-from app.store.monitoring.rows import config_of
 from app.store.sql import list_parameter
+from app.store.tables.monitors import GroupMemberRow
+from schema.deliveries import ReasonCode
 from schema.errors import FieldError
 from schema.status import Status
 from schema.targets import Group, Target
@@ -18,8 +22,11 @@ GROUPS_LOCK = 5_201_401  # any number of our own; held until the transaction end
 CYCLE = "would make the group a member of itself"
 
 _ALERTING_GROUPS = (
-    "SELECT id, name, type, config FROM monitors WHERE type = 'group' AND active"
-    """ AND (config LIKE '%"alerts":"group"%' OR config LIKE '%"alerts":"members"%') ORDER BY name"""
+    "SELECT m.monitor_id AS id, g.name, g.group_alerts FROM {each:1}"
+    " JOIN group_members m ON m.monitor_id = each.value->>0"
+    f" JOIN monitors g ON g.id = m.group_id WHERE g.active AND g.group_alerts = '{GroupAlerts.GROUP}'"
+    " UNION ALL SELECT g.id, g.name, g.group_alerts FROM {each:1} JOIN monitors g ON g.id = each.value->>0"
+    f" WHERE g.active AND g.group_alerts = '{GroupAlerts.MEMBERS}' ORDER BY 2"
 )
 
 
@@ -33,48 +40,54 @@ async def member_statuses(monitor_ids: Sequence[str]) -> list[Status]:
     return [Status(row["status"]) for row in found]
 
 
-async def alerted_elsewhere(monitor_ids: Collection[str]) -> dict[str, str]:
-    """Monitors that another one alerts for, their group or their members: monitor id → the reason as text."""
-    found = await db.rows(_ALERTING_GROUPS)
-    reasons: dict[str, str] = {}
-    for row in found:
-        config = config_of(row)
-        if isinstance(config, Group) and config.alerts is GroupAlerts.GROUP:
-            reasons |= dict.fromkeys(
-                set(config.members) & set(monitor_ids), f"{suppression.GROUP_ALERTS}{row['name']!r} tells of it"
-            )
-        elif row["id"] in monitor_ids:
-            reasons[row["id"]] = suppression.MEMBERS_ALERT
-    return reasons
+async def alerted_elsewhere(monitor_ids: Collection[str]) -> dict[str, Reason]:
+    """Monitors that another one alerts for, their group or their members, by id."""
+    found = await db.rows(_ALERTING_GROUPS, list_parameter(monitor_ids))
+    return {row["id"]: _reason(GroupAlerts(row["group_alerts"]), row["name"]) for row in found}
 
 
-async def validate_members(monitor_id: str, config: Target, old: Target | None = None) -> None:
-    """Raise Invalid for new members that do not exist, and for a group that contains itself."""
+def _reason(alerts: GroupAlerts, group_name: str) -> Reason:
+    if alerts is GroupAlerts.MEMBERS:
+        return Reason(ReasonCode.MEMBERS_ALERT)
+    return Reason(ReasonCode.GROUP_ALERTS, group_name)
+
+
+async def set_members(group_id: str, config: Target) -> None:
+    """Store exactly these members. Raises Invalid for unknown ones, and for a group that contains itself."""
     if not isinstance(config, Group):
         return
-    before = old.members if isinstance(old, Group) else []
-    unknown = await _unknown_ids(set(config.members) - set(before) - {monitor_id})
+    cyclic = groups.cyclic_member(group_id, config.members, await _members_by_group())
+    unknown = set(config.members) - await _existing_ids(config.members)
     errors = [_member_error(number, UNKNOWN_MONITOR) for number, id_ in enumerate(config.members) if id_ in unknown]
-    cyclic = groups.cyclic_member(monitor_id, config.members, await _members_by_group())
     if cyclic is not None:
         errors.append(_member_error(config.members.index(cyclic), CYCLE))
     if errors:
         raise Invalid(errors)
+    await GroupMemberRow.delete().where(GroupMemberRow.group_id == group_id)
+    members = enumerate(dict.fromkeys(config.members))
+    rows = [GroupMemberRow(group_id=group_id, monitor_id=id_, position=position) for position, id_ in members]
+    if rows:
+        await GroupMemberRow.insert(*rows)
 
 
 def _member_error(number: int, message: str) -> FieldError:
     return FieldError(f"config.members.{number}", message)
 
 
-async def _unknown_ids(ids: Collection[str]) -> set[str]:
-    found = await db.rows("SELECT id FROM monitors WHERE id IN (SELECT value->>0 FROM {each:1})", list_parameter(ids))
-    return set(ids) - {row["id"] for row in found}
+async def _existing_ids(ids: Collection[str]) -> set[str]:
+    """Those that exist; on PostgreSQL they can't be deleted before the transaction ends."""
+    locked = "" if db.is_sqlite() else " FOR KEY SHARE"
+    found = await db.rows(
+        "SELECT id FROM monitors WHERE id IN (SELECT value->>0 FROM {each:1})" + locked, list_parameter(ids)
+    )
+    return {row["id"] for row in found}
 
 
 async def _members_by_group() -> dict[str, list[str]]:
     """The members of every group. Changes wait for each other, so that two can't create a cycle together."""
     if not db.is_sqlite():
         await db.rows("SELECT pg_advisory_xact_lock(?1)", GROUPS_LOCK)
-    found = await db.rows("SELECT id, type, config FROM monitors WHERE type = 'group'")
-    configs = {row["id"]: config_of(row) for row in found}
-    return {id_: config.members for id_, config in configs.items() if isinstance(config, Group)}
+    members: dict[str, list[str]] = {}
+    for row in await GroupMemberRow.select(GroupMemberRow.group_id, GroupMemberRow.monitor_id):
+        members.setdefault(row["group_id"], []).append(row["monitor_id"])
+    return members

@@ -8,4 +8,4 @@ from schema.targets.extras import missing_extra
 def require_library(target: Target) -> None:
     """Raise Invalid, naming the extra, when the type's client library is not installed."""
     if extra := missing_extra(str(target.__struct_config__.tag)):
-        raise Invalid.for_field("type", f"needs watchkeeper[{extra}]: pip install 'watchkeeper[{extra}]'")
+        raise Invalid.for_field("type", f"needs a library that is not installed; `just extra {extra}` installs it")

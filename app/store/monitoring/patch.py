@@ -51,7 +51,7 @@ def _with_one_schedule(old: MonitorDraft, fields: dict[str, Any]) -> dict[str, A
     if fields.get("cron") and "interval" not in fields:
         return {"interval": None}
     if old.cron and not fields.get("cron", old.cron) and "interval" not in fields:
-        raise Invalid.for_field("interval", "is required when `cron` is taken away; null: on demand only")
+        raise Invalid.for_field("interval", "is required if you remove `cron`; null checks on demand only")
     return {}
 
 

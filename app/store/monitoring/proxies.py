@@ -1,6 +1,7 @@
 """Proxies: create, list, update, delete; which monitors use them, and their configs for workers.
 
 A change increments the version of every monitor that uses the proxy, so that workers reload it.
+Written as SQL: joins, and batches over JSON arrays.
 """
 
 from collections.abc import Collection
@@ -20,7 +21,7 @@ from app.security.secrets import sealing
 from app.store import visibility
 from app.store.monitoring import rows
 from app.store.sql import contains_pattern, list_parameter
-from app.store.tables.proxies import ProxyRow
+from app.store.tables.proxies import MonitorProxyRow, ProxyRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.proxies import Proxy, ProxyConfig, ProxyDraft, ProxyPatch, ProxyProtocol
@@ -93,8 +94,8 @@ async def delete(proxy_id: str, *, version: int | None = None) -> None:
         row = await _row(proxy_id, lock=True)
         check_version("proxy", row["version"], version)
         if row["monitors"]:
-            raise Conflict(f"{row['monitors']} monitors go through this proxy.", monitors=row["monitors"])
-        await db.rows("DELETE FROM proxies WHERE id = ?1", proxy_id)
+            raise Conflict(f"{row['monitors']} monitors use this proxy.", monitors=row["monitors"])
+        await ProxyRow.delete().where(ProxyRow.id == proxy_id)
 
 
 async def list_page(query: ProxyQuery) -> tuple[list[Proxy], int]:
@@ -112,7 +113,7 @@ async def set_for_monitor(monitor_id: str, target: Target) -> None:
     proxy_id = getattr(target, "proxy_id", None)
     if proxy_id is None:
         return
-    await db.rows("DELETE FROM monitor_proxies WHERE monitor_id = ?1", monitor_id)
+    await MonitorProxyRow.delete().where(MonitorProxyRow.monitor_id == monitor_id)
     if not proxy_id:
         return
     inserted = await db.rows(
@@ -203,7 +204,8 @@ async def _check_protocol_change(proxy_id: str, protocol: ProxyProtocol) -> None
     unsupported = [row["name"] for row in await _monitors_using(proxy_id) if proxy_error(rows.config_of(row), protocol)]
     if unsupported:
         raise Invalid.for_field(
-            "protocol", f"must stay what it is: https does not carry ws:// for {', '.join(unsupported[:MAX_NAMED])}"
+            "protocol",
+            f"can't change to https, which does not support ws:// addresses: {', '.join(unsupported[:MAX_NAMED])}",
         )
 
 

@@ -1,7 +1,6 @@
 """Maps monitors to rows, and rows to monitors, snapshots and schedules. Pure: runs no statement."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Any
@@ -20,7 +19,8 @@ from schema.jobs import MonitorSchedule
 from schema.monitors import Monitor, MonitorDraft, Snapshot, UnreadableTarget
 from schema.status import Status
 from schema.tags import TagLabel
-from schema.targets import TARGETS, Push, Target
+from schema.targets import TARGETS, Group, Push, Target
+from schema.targets.composed import GroupAlerts, GroupPolicy
 
 log = structlog.get_logger()
 
@@ -31,20 +31,41 @@ TIMEOUT_SHARE = 0.8  # of a shorter interval: the rest is for storing the result
 TOKEN_BYTES = 24  # 192 bits can't be guessed
 
 
+class _StoredGroup(msgspec.Struct, frozen=True):
+    """What `config` holds of a group. Its members are in their own table, `alerts` in its own column."""
+
+    policy: GroupPolicy
+    at_least: int
+
+
 def config_of(row: Mapping[str, Any]) -> Target:
-    """The row's target, its secrets decrypted."""
+    """The row's target, its secrets decrypted.
+
+    row  with `type` and `config`; for groups also with `group_alerts`, and with `members` as JSON text
+    """
+    if row["type"] == "group":
+        return _group_of(row)
     target: Target = sealing.decrypt_secrets(row["config"], TARGETS[row["type"]])
     return target
+
+
+def _group_of(row: Mapping[str, Any]) -> Group:
+    """The group of the row. It has no members once all of them were deleted."""
+    stored = msgspec.json.decode(row["config"], type=_StoredGroup)
+    members = msgspec.json.decode(row["members"] or "[]", type=list[str])
+    alerts = GroupAlerts(row["group_alerts"])
+    return Group(members=members, policy=stored.policy, at_least=stored.at_least, alerts=alerts)
+
+
+def _encoded_config(target: Target) -> str:
+    if isinstance(target, Group):
+        return msgspec.json.encode(_StoredGroup(target.policy, target.at_least)).decode()
+    return sealing.encrypt_secrets(target)
 
 
 def type_of(target: Target | UnreadableTarget) -> str:
     """The name of a target's type, as in JSON."""
     return target.type if isinstance(target, UnreadableTarget) else str(target.__struct_config__.tag)
-
-
-def instant_or_none(epoch_ms: int | None) -> datetime | None:
-    """An aware instant; None stays None."""
-    return None if epoch_ms is None else clock.instant(epoch_ms)
 
 
 def push_token_hash(token: str) -> str:
@@ -95,7 +116,7 @@ def _schedule_errors(draft: MonitorDraft) -> list[FieldError]:
     if interval_s and draft.timeout is not None and draft.timeout > interval_s:
         errors.append(FieldError("timeout", f"must be at most the interval, {interval_s} s"))
     if draft.cron and interval_s:
-        errors.append(FieldError("cron", "must not stand beside an interval: leave `interval` out, or send null"))
+        errors.append(FieldError("cron", "can't be combined with an interval; leave `interval` out, or send null"))
     cron_error = cron.cron_error(draft.cron or "* * * * *", draft.timezone, clock.now_ms())
     return errors if cron_error is None else [*errors, FieldError(*cron_error)]
 
@@ -117,7 +138,8 @@ def columns_of(draft: MonitorDraft) -> dict[str, Any]:
         "retry_interval_s": draft.retry_interval,
         "resend_interval": draft.resend_interval,
         "upside_down": draft.upside_down,
-        "config": sealing.encrypt_secrets(draft.config),
+        "config": _encoded_config(draft.config),
+        "group_alerts": str(draft.config.alerts) if isinstance(draft.config, Group) else None,
         "escalation_id": draft.escalation_id,
         "push_key": push_key_of(draft.config),
     }
@@ -169,7 +191,7 @@ def monitor_of(
         parent_ids=list(parent_ids),
         escalation_id=row["escalation_id"],
         status=Status(row["status"]),
-        status_since=instant_or_none(row["status_since_ms"]),
+        status_since=clock.instant_or_none(row["status_since_ms"]),
         version=row["version"],
         created_at=clock.instant(row["created_ms"]),
         updated_at=clock.instant(row["updated_ms"]),
@@ -181,7 +203,7 @@ def _target_of(row: Mapping[str, Any]) -> Target | UnreadableTarget:
     try:
         return with_wire_hosts(config_of(row))
     except (sealing.DecryptionFailed, msgspec.MsgspecError, KeyError, ValueError) as error:
-        log.warning("monitor.unreadable", monitor_id=row["id"], error=type(error).__name__)
+        log.warning("monitor.config_unreadable", monitor_id=row["id"], error=type(error).__name__)
         return UnreadableTarget(row["type"])
 
 

@@ -1,4 +1,7 @@
-"""Coverage: up to when each active series was checked. The due set is rebuilt from it."""
+"""Coverage: up to when each active series was checked. The due set is rebuilt from it.
+
+Written as SQL: one query with look-ups in three tables.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""Series: the numbers under which monitors are checked. What to check, how often, and since when."""
+"""Series: the numbers under which monitors are checked. What to check, how often, and since when.
+
+Written as SQL: joins, and batches over JSON arrays.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -10,10 +13,18 @@ from app.domain.history.completeness import SchedulePeriod
 from app.errors import Conflict, NoSuch
 from app.store.monitoring import proxies, rows
 from app.store.sql import list_parameter
+from app.store.tables.monitors import SeriesRow
 from schema.jobs import MonitorSchedule
 from schema.monitors import Snapshot
 
-SELECT_MONITORS = "SELECT m.*, s.no, s.status, s.status_since_ms FROM monitors m JOIN series s ON s.monitor_id = m.id"
+_MEMBERS = (
+    "(SELECT {array:member.monitor_id} FROM (SELECT g.monitor_id FROM group_members g WHERE g.group_id = m.id"
+    " ORDER BY g.position) member)"
+)
+SELECT_MONITORS = (
+    f"SELECT m.*, CASE WHEN m.type = 'group' THEN {_MEMBERS} END AS members, s.no, s.status, s.status_since_ms"
+    " FROM monitors m JOIN series s ON s.monitor_id = m.id"
+)
 SCHEDULE_COLUMNS = "s.no, m.interval_s, m.cron, m.timezone, m.timeout_ms, m.version"  # of `rows.schedule_of`
 WHERE_SCHEDULED = " WHERE m.active AND (m.interval_s > 0 OR m.cron <> '')"
 _WHERE_SERIES = " WHERE s.no IN (SELECT CAST(value->>0 AS BIGINT) FROM {each:1})"
@@ -59,7 +70,7 @@ async def find_by_push_token(token: str) -> Snapshot | None:
     if not found:
         return None
     if not found[0]["active"]:
-        raise Conflict("The monitor is paused: resume it before it can be pushed to.")
+        raise Conflict("The monitor is paused. Resume it to push to it.")
     return rows.snapshot_of(found[0])
 
 
@@ -73,14 +84,14 @@ async def schedule_of(monitor_id: str) -> MonitorSchedule:
 
 async def create(monitor_id: str) -> int:
     """Create a new monitor's first series; returns its number."""
-    inserted = await db.rows("INSERT INTO series (monitor_id, location) VALUES (?1, '') RETURNING no", monitor_id)
-    return int(inserted[0]["no"])
+    (inserted,) = await SeriesRow.insert(SeriesRow(monitor_id=monitor_id)).returning(SeriesRow.no)
+    return int(inserted["no"])
 
 
 async def list_numbers(monitor_id: str) -> list[int]:
     """The numbers of a monitor's series."""
-    found = await db.rows("SELECT no FROM series WHERE monitor_id = ?1 ORDER BY no", monitor_id)
-    return [row["no"] for row in found]
+    numbers = SeriesRow.select(SeriesRow.no).where(SeriesRow.monitor_id == monitor_id).order_by(SeriesRow.no)
+    return await numbers.output(as_list=True)
 
 
 async def start_period(numbers: Sequence[int], period: SchedulePeriod) -> None:
@@ -106,7 +117,7 @@ async def start_period(numbers: Sequence[int], period: SchedulePeriod) -> None:
 
 async def mark_deleted(monitor_id: str, at_ms: int) -> None:
     """Mark a monitor's series as deleted; housekeeping deletes the history."""
-    await db.rows("UPDATE series SET deleted_ms = ?2 WHERE monitor_id = ?1", monitor_id, at_ms)
+    await SeriesRow.update({SeriesRow.deleted_ms: at_ms}).where(SeriesRow.monitor_id == monitor_id)
 
 
 async def restart_history(monitor_id: str, at_ms: int) -> int:

@@ -2,7 +2,7 @@
 
 Results change the state in the order of their slots: one that is not newer than the newest heartbeat changes nothing.
 Heartbeats in the future were stored while the clock ran ahead, and must not delay alerts: while there are any, the
-series stores the slot that was evaluated last (`order_ms`).
+series stores the slot that was evaluated last (`order_ms`). Written as SQL: batches over JSON arrays.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Which monitors have which tags."""
+"""Which monitors have which tags.
+
+Written as SQL: a join, and batches over JSON arrays.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,6 +9,7 @@ from app import db
 from app.errors import Invalid
 from app.store import visibility
 from app.store.sql import list_parameter
+from app.store.tables.tags import MonitorTagRow
 from app.store.visibility import TagScope
 from schema.errors import FieldError
 from schema.tags import TagLabel
@@ -30,7 +34,7 @@ async def labels_by_monitor(monitor_ids: Iterable[str], visible_to: TagScope = N
 
 async def set_for_monitor(monitor_id: str, tag_ids: Sequence[str]) -> None:
     """Give a monitor exactly these tags. Raises Invalid for unknown ones."""
-    await db.rows("DELETE FROM monitor_tags WHERE monitor_id = ?1", monitor_id)
+    await MonitorTagRow.delete().where(MonitorTagRow.monitor_id == monitor_id)
     inserted = await db.rows(
         "INSERT INTO monitor_tags (monitor_id, tag_id) SELECT CAST(?1 AS TEXT), id FROM tags"
         " WHERE id IN (SELECT value->>0 FROM {each:2}) RETURNING tag_id",

@@ -1,4 +1,7 @@
-"""Tags: create, list, update, delete. Names are unique, ignoring case."""
+"""Tags: create, list, update, delete. Names are unique, ignoring case.
+
+Written as SQL: lists with the number of monitors, and with visibility.
+"""
 
 from typing import Any
 from uuid import uuid4
@@ -10,7 +13,7 @@ from app import clock, db
 from app.errors import Conflict, NoSuch
 from app.store import visibility
 from app.store.sql import contains_pattern
-from app.store.tables.tags import TagRow
+from app.store.tables.tags import TagRow, ViewerTagRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.tags import Tag, TagDraft, TagPatch
@@ -87,10 +90,11 @@ async def delete(tag_id: str, *, version: int | None = None) -> None:
     async with db.transaction():
         await lock()
         check_version("tag", (await _row(tag_id))["version"], version)
-        counted = await db.rows("SELECT count(*) AS n FROM viewer_tags WHERE tag_id = ?1", tag_id)
-        if viewers := int(counted[0]["n"]):
-            raise Conflict(f"{viewers} viewers see by this tag: change what they see first.", viewers=viewers)
-        await db.rows("DELETE FROM tags WHERE id = ?1", tag_id)
+        if viewers := await ViewerTagRow.count().where(ViewerTagRow.tag_id == tag_id):
+            raise Conflict(
+                f"{viewers} viewers have this visible tag. Change their visible tags first.", viewers=viewers
+            )
+        await TagRow.delete().where(TagRow.id == tag_id)
 
 
 async def list_page(query: TagQuery) -> tuple[list[Tag], int]:
@@ -137,5 +141,5 @@ def _apply_patch(row: Any, patch: TagPatch) -> TagDraft:
 
 
 async def _check_name_unused(name: str, tag_id: str) -> None:
-    if await db.rows("SELECT id FROM tags WHERE name_key = ?1 AND id <> ?2", name_key(name), tag_id):
-        raise Conflict(f"There is a tag {name!r} already.", field="name")
+    if await TagRow.exists().where(TagRow.name_key == name_key(name), TagRow.id != tag_id):
+        raise Conflict(f"There is already a tag {name!r}.", field="name")

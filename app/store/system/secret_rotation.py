@@ -5,9 +5,7 @@ A row that changes meanwhile is skipped: its new value is encrypted with the cur
 
 from app import db
 from app.security.secrets import sealing
-from app.store.tables.encrypted_columns import ENCRYPTED_COLUMNS, MONITOR_CONFIGS, EncryptedColumn
-from app.store.tables.monitors import MonitorRow
-from schema.targets import Push
+from app.store.tables.encrypted_columns import ENCRYPTED_COLUMNS, EncryptedColumn
 
 BATCH = 200  # rows per transaction
 ENCRYPTED = "%sealed:v%"  # a LIKE pattern of texts with an encrypted value
@@ -16,17 +14,6 @@ ENCRYPTED = "%sealed:v%"  # a LIKE pattern of texts with an encrypted value
 async def reencrypt_all() -> int:
     """Encrypt everything with the current key; returns how many rows changed."""
     return sum([await _reencrypt_column(column) for column in ENCRYPTED_COLUMNS])
-
-
-async def encrypt_push_tokens() -> int:
-    """Encrypt push tokens that an earlier version stored as plain text; returns how many."""
-    is_plain = (MonitorRow.type == "push") & MonitorRow.config.not_like(ENCRYPTED)
-    found = await MonitorRow.select(MonitorRow.id, MonitorRow.config).where(is_plain)
-    for row in found:
-        target = sealing.decrypt_secrets(row["config"], Push)
-        async with db.transaction():
-            await _replace(MONITOR_CONFIGS, row["id"], row["config"], sealing.encrypt_secrets(target))
-    return len(found)
 
 
 async def count_stale() -> int:

@@ -23,9 +23,8 @@ class EncryptedColumn(NamedTuple):
     column: Column
 
 
-MONITOR_CONFIGS = EncryptedColumn(MonitorRow, MonitorRow.id, MonitorRow.config)
 ENCRYPTED_COLUMNS = (
-    MONITOR_CONFIGS,
+    EncryptedColumn(MonitorRow, MonitorRow.id, MonitorRow.config),
     EncryptedColumn(ChannelRow, ChannelRow.id, ChannelRow.config),
     EncryptedColumn(ProxyRow, ProxyRow.id, ProxyRow.config),
     EncryptedColumn(SigningKeyRow, SigningKeyRow.id, SigningKeyRow.secret),

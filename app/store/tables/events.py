@@ -1,6 +1,6 @@
 """Tables of the outbox: events, their deliveries, and attempts."""
 
-from piccolo.columns import BigInt, Integer, Text
+from piccolo.columns import BigInt, Boolean, Integer, Text
 from piccolo.table import Table
 
 
@@ -9,6 +9,7 @@ class EventRow(Table, tablename="events"):
 
     id = Text(primary_key=True)
     kind = Text()
+    is_test = Boolean(default=False)  # sent by hand to one channel
     monitor_id = Text(null=True, default=None)
     incident_id = Text(null=True, default=None)
     at_ms = BigInt()
@@ -20,7 +21,7 @@ class DeliveryRow(Table, tablename="deliveries"):
     """One event to one channel; (event_id, channel_id) is unique, so duplicates can't be stored.
 
     state    pending → sending → sent | dead | suppressed; back to pending after a failed attempt
-             suppressed: not sent on purpose, with the reason in `error`
+             suppressed: not sent on purpose
     at_ms    the event's time: deliveries of one monitor to one channel go out in this order
     hold     why it waits. Empty: no reason; held: suppressed for now; grouped: waits for a digest;
              resent: sent again on request
@@ -35,8 +36,8 @@ class DeliveryRow(Table, tablename="deliveries"):
     at_ms = BigInt()
     next_attempt_ms = BigInt()
     lease_until_ms = BigInt(default=0)  # while sending: end of the claim's lease
-    reason_code = Text(default="")  # why it was suppressed or is dead; decisions read this, never `error`
-    error = Text(default="")
+    reason_code = Text(default="")  # `ReasonCode`: why it waits, was suppressed or is dead; decisions read this
+    error = Text(default="")  # the same in words, or the newest attempt's error; only shown
     digest_id = Text(null=True, default=None)  # the digest: the delivery whose message includes this one
     released_ms = BigInt(null=True, default=None)  # when it was released: suppressed until the parent recovered
     hold = Text(default="")

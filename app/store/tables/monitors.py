@@ -21,6 +21,7 @@ class MonitorRow(Table, tablename="monitors"):
     resend_interval = Integer(default=0)
     upside_down = Boolean(default=False)
     config = Text()
+    group_alerts = Text(null=True, default=None)  # of a group: who alerts, `GroupAlerts`
     escalation_id = Text(null=True, default=None)
     push_key = Text(null=True, default=None, unique=True)  # SHA-256 of a push monitor's token
     version = Integer(default=1)
@@ -68,3 +69,11 @@ class DependencyRow(Table, tablename="dependencies"):
 
     monitor_id = Text(primary_key=True)
     parent_id = Text(primary_key=True, index=True)
+
+
+class GroupMemberRow(Table, tablename="group_members"):
+    """A member of a group, itself a monitor. `position` is its place in the group's list."""
+
+    group_id = Text(primary_key=True)
+    monitor_id = Text(primary_key=True, index=True)
+    position = Integer()

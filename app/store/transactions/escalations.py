@@ -16,6 +16,7 @@ from app import clock, db
 from app.domain.incidents.lifecycle import NewTimelineEntry, OutageState, incident_event
 from app.store.alerting.delivery_queue import ids_by_channel
 from app.store.incidents import timeline
+from app.store.tables.incidents import IncidentRow
 from schema.escalations import EscalationStep
 from schema.events import Event, EventKind
 from schema.incidents import EntryKind
@@ -54,7 +55,7 @@ class _DueStep(Struct, frozen=True):
 
 async def run_due_steps(now_ms: int) -> EscalationRun:
     """Run every due step. Acknowledged and resolved incidents have none."""
-    if not await db.rows("SELECT 1 AS one FROM incidents WHERE next_escalation_ms <= ?1 LIMIT 1", now_ms):
+    if not await IncidentRow.exists().where(IncidentRow.next_escalation_ms <= now_ms):
         return EscalationRun()
     async with db.transaction():
         found = await _due_incidents(now_ms)
@@ -182,7 +183,7 @@ def _event_of(due: _DueStep, now_ms: int) -> Event:
 
 def _timeline_entry_of(due: _DueStep, now_ms: int, reached: set[str]) -> NewTimelineEntry:
     """The entry of a step; `reached` has the ids of the channels that receive it."""
-    unreached = "" if reached & {*due.step.channel_ids} else ": no channel of it can be told"
+    unreached = "" if reached & {*due.step.channel_ids} else ": none of its channels can be alerted"
     text = f"{_step_label(due).capitalize()}{unreached}."
     return NewTimelineEntry(due.incident.id, now_ms, EntryKind.ESCALATED, text)
 

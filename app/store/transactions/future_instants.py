@@ -17,6 +17,9 @@ from app.domain.history.completeness import SchedulePeriod
 from app.store.alerting.dispatch_plan import LEASE_MS
 from app.store.monitoring import series
 from app.store.sql import list_parameter
+from app.store.tables.events import DeliveryRow
+from app.store.tables.monitors import GapRow
+from app.store.tables.rollups import CheckpointRow
 from schema.heartbeat_texts import PUSHED
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT
 
@@ -34,17 +37,14 @@ _OPEN_CIRCUITS = (
     " OR EXISTS (SELECT 1 FROM deliveries d JOIN delivery_attempts a ON a.delivery_id = d.id"
     " WHERE d.channel_id = c.id AND a.at_ms > ?1))"
 )
-_IS_OPEN = "state IN ('pending', 'sending')"
+OPEN_STATES = ("pending", "sending")  # of deliveries, as in the condition of partial indexes
+_IS_OPEN = f"state IN {OPEN_STATES}"
 _ATTEMPTED = "SELECT 1 FROM delivery_attempts a WHERE a.delivery_id = deliveries.id AND a.at_ms > ?1"
 # Held deliveries become due and are decided again; released ones keep waiting for a check.
 _RELEASE_PENDING = (
     f"UPDATE deliveries SET next_attempt_ms = ?2 WHERE {_IS_OPEN} AND state = 'pending' AND next_attempt_ms > ?1"
     f" AND (created_ms > ?1 OR released_ms > ?1 OR EXISTS ({_ATTEMPTED})"
     " OR (hold IN ('held', 'grouped') AND released_ms IS NULL)) RETURNING id"
-)
-_SHORTEN_LEASES = (
-    f"UPDATE deliveries SET lease_until_ms = ?2 WHERE {_IS_OPEN} AND state = 'sending'"
-    " AND lease_until_ms > ?1 RETURNING id"
 )
 _ESCALATING = (
     "SELECT i.id, i.escalation_step, i.next_escalation_ms, x.steps FROM incidents i JOIN escalations x ON x.id ="
@@ -73,8 +73,9 @@ async def find_heartbeats(now_ms: int) -> FutureHeartbeats:
 
 async def find_checkpoints(now_ms: int) -> list[str]:
     """Names of checkpoints in the future."""
-    found = await db.rows("SELECT name FROM checkpoints WHERE at_ms > ?1 ORDER BY name", now_ms + FUTURE_TOLERANCE_MS)
-    return [row["name"] for row in found]
+    is_ahead = CheckpointRow.at_ms > now_ms + FUTURE_TOLERANCE_MS
+    names = CheckpointRow.select(CheckpointRow.name).where(is_ahead).order_by(CheckpointRow.name)
+    return await names.output(as_list=True)
 
 
 async def find_pushed_series(now_ms: int) -> list[int]:
@@ -88,7 +89,7 @@ async def repair(now_ms: int) -> int:
     ahead_ms = now_ms + FUTURE_TOLERANCE_MS
     async with db.transaction():
         moved = len(await db.rows(_RELEASE_PENDING, ahead_ms, now_ms))
-        moved += len(await db.rows(_SHORTEN_LEASES, ahead_ms + LEASE_MS, now_ms + LEASE_MS))
+        moved += await _shorten_leases(now_ms)
         moved += await _backdate_events(now_ms)
         moved += await _close_circuits(now_ms)
         moved += await _shorten_escalations(now_ms)
@@ -119,6 +120,17 @@ async def _backdate_events(now_ms: int) -> int:
             _pairs(rows),
         )
     return len(found)
+
+
+async def _shorten_leases(now_ms: int) -> int:
+    """Let no lease last longer than one that begins now."""
+    longest_ms = now_ms + LEASE_MS
+    shortened = DeliveryRow.update({DeliveryRow.lease_until_ms: longest_ms}).where(
+        DeliveryRow.state.is_in(list(OPEN_STATES)),  # which the partial index needs
+        DeliveryRow.state == "sending",
+        DeliveryRow.lease_until_ms > longest_ms + FUTURE_TOLERANCE_MS,
+    )
+    return len(await shortened.returning(DeliveryRow.id))
 
 
 async def _close_circuits(now_ms: int) -> int:
@@ -196,8 +208,8 @@ async def _touch_monitors(now_ms: int) -> int:
 async def _end_gaps(now_ms: int) -> int:
     """Cut gaps off at now, so that the history shows future slots that are really missed."""
     ahead_ms = now_ms + FUTURE_TOLERANCE_MS
-    removed = await db.rows("DELETE FROM gaps WHERE from_ms > ?1 RETURNING from_ms", ahead_ms)
-    ended = await db.rows("UPDATE gaps SET to_ms = ?2 WHERE to_ms > ?1 RETURNING from_ms", ahead_ms, now_ms)
+    removed = await GapRow.delete().where(GapRow.from_ms > ahead_ms).returning(GapRow.from_ms)
+    ended = await GapRow.update({GapRow.to_ms: now_ms}).where(GapRow.to_ms > ahead_ms).returning(GapRow.from_ms)
     return len(removed) + len(ended)
 
 

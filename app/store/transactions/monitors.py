@@ -1,7 +1,7 @@
 """Monitors: create, read, update, delete. A change, its schedule period and its events are one transaction.
 
 Uses no Redis: afterwards the caller puts `MonitorChange.schedules` into the due set and publishes
-`MonitorChange.events`.
+`MonitorChange.events`. Written as SQL: joins, and locks.
 """
 
 from collections.abc import Sequence
@@ -130,7 +130,7 @@ async def create(draft: MonitorDraft) -> MonitorChange:
         await _require_unused_push_key(columns["push_key"], id_)
         await MonitorRow.insert(MonitorRow(id=id_, created_ms=now, updated_ms=now, **columns))
         await proxies.set_for_monitor(id_, target)
-        await groups.validate_members(id_, target)
+        await groups.set_members(id_, target)
         await series.start_period([await series.create(id_)], series.period_of(columns, now))
         if draft.notification_channel_ids is None:
             await channel_links.link_defaults(id_)
@@ -165,7 +165,7 @@ async def set_manual_status(monitor_id: str, state: ManualStatusUpdate) -> Monit
     """Set the status of a manual monitor. Raises NoSuch, Conflict for a monitor of another type."""
     row = await _row(monitor_id)
     if row["type"] != "manual":
-        raise Conflict(f"The status of a monitor of type {row['type']} is found by checking it.")
+        raise Conflict(f"Only monitors of type manual have a status that you set; this one has the type {row['type']}.")
     return await update(monitor_id, MonitorPatch(config=msgspec.to_builtins(state)))
 
 
@@ -177,7 +177,7 @@ async def delete(monitor_id: str, *, version: int | None = None) -> MonitorChang
         change = await _record_change(monitor_id, now, [EventKind.MONITOR_DELETED])
         numbers = await series.list_numbers(monitor_id)
         await dependencies.release_suppressed([monitor_id], now)
-        await db.rows("DELETE FROM monitors WHERE id = ?1", monitor_id)
+        await MonitorRow.delete().where(MonitorRow.id == monitor_id)
         await series.mark_deleted(monitor_id, now)
         await series.start_period(numbers, SchedulePeriod(now, 0))
     return msgspec.structs.replace(change, schedules=[], unscheduled=numbers)
@@ -311,7 +311,7 @@ def _merge_ids(ids: Sequence[str], added: Sequence[str], removed: Sequence[str])
 
 async def _require_unused_push_key(push_key: str | None, monitor_id: str) -> None:
     """Raise Conflict for a push token of another monitor: reports could not be assigned."""
-    if push_key and await db.rows("SELECT id FROM monitors WHERE push_key = ?1 AND id <> ?2", push_key, monitor_id):
+    if push_key and await MonitorRow.exists().where(MonitorRow.push_key == push_key, MonitorRow.id != monitor_id):
         raise Conflict("Another monitor has this push token.", field="config.token")
 
 
@@ -326,7 +326,7 @@ async def _apply_patch(row: Any, patch: MonitorPatch, now: int) -> MonitorChange
         await _require_unused_push_key(columns["push_key"], monitor_id)
         await _update_row(row, columns, now)
         await proxies.set_for_monitor(monitor_id, draft.config)
-        await groups.validate_members(monitor_id, draft.config, rows.config_of(row))
+        await groups.set_members(monitor_id, draft.config)
     if patch.notification_channel_ids is not UNSET:
         await channel_links.set_for_monitor(monitor_id, patch.notification_channel_ids)
     if patch.tag_ids is not UNSET:

@@ -30,7 +30,7 @@ async def store_isolated(batch: ResultBatch, snapshots: Mapping[int, Snapshot], 
     except (RedisError, *db.TRANSIENT_ERRORS):
         raise
     except Exception as error:  # noqa: BLE001  # any fault in one result's data
-        log.warning("ingest.split", n=len(batch.outcomes), n_gaps=len(batch.gaps), error=type(error).__name__)
+        log.warning("ingest.batch_split", n=len(batch.outcomes), n_gaps=len(batch.gaps), error=type(error).__name__)
         return await _store_in_halves(batch, snapshots, now_ms, error)
 
 
@@ -42,10 +42,10 @@ async def _store_in_halves(
         parts = [await store_isolated(ResultBatch(*part), snapshots, now_ms) for part in _halves(batch)]
         return _merge(parts)
     if batch.gaps:
-        log.error("ingest.gap_refused", series=batch.gaps[0].series, exc_info=error)
+        log.error("ingest.gap_rejected", series=batch.gaps[0].series, exc_info=error)
         return StoredResults([], [], {})
     (outcome,) = batch.outcomes
-    log.error("ingest.result_refused", monitor_id=_monitor_id_of(outcome, snapshots), exc_info=error)
+    log.error("ingest.result_rejected", monitor_id=_monitor_id_of(outcome, snapshots), exc_info=error)
     return await results.store_results(ResultBatch([sanitize.unstorable_outcome(outcome, error)]), snapshots, now_ms)
 
 

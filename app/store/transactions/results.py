@@ -21,7 +21,7 @@ from app.store.monitoring import dependencies, state
 from app.store.monitoring.dependencies import Recheck
 from app.store.monitoring.state import SeriesProgress
 from app.store.system import settings
-from app.store.tables.heartbeats import EARLY, IMPORTANT, RAW_STATUS_SHIFT
+from app.store.tables.heartbeats import EARLY, IMPORTANT, RAW_STATUS_SHIFT, HeartbeatRow
 from schema.events import Event
 from schema.heartbeat_texts import INFORMATIONAL, NOT_CHECKED, PUSHED
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, heartbeat_key, slot_of_key
@@ -240,13 +240,13 @@ async def newest_push_ms(series: int, since_ms: int, code: int = PUSHED, *, unti
 
     until_ms  ignores later ones, which were stored while the clock was ahead; None counts all
     """
-    found = await db.rows(
-        "SELECT id, flags FROM heartbeats WHERE id >= ?1 AND id < ?2 AND code = ?3 ORDER BY id DESC LIMIT 1",
-        heartbeat_key(series, max(since_ms, EPOCH_MS)),
-        (series + 1) << SERIES_SHIFT if until_ms is None else heartbeat_key(series, until_ms),
-        code,
+    first = heartbeat_key(series, max(since_ms, EPOCH_MS))
+    end = (series + 1) << SERIES_SHIFT if until_ms is None else heartbeat_key(series, until_ms)
+    pushes = HeartbeatRow.select(HeartbeatRow.id, HeartbeatRow.flags).where(
+        HeartbeatRow.id >= first, HeartbeatRow.id < end, HeartbeatRow.code == code
     )
-    if not found:
+    newest = await pushes.order_by(HeartbeatRow.id, ascending=False).first()
+    if newest is None:
         return 0
-    at_ms, raw_status = slot_of_key(found[0]["id"])[1], found[0]["flags"] >> RAW_STATUS_SHIFT
+    at_ms, raw_status = slot_of_key(newest["id"])[1], newest["flags"] >> RAW_STATUS_SHIFT
     return -at_ms if raw_status == Status.DOWN else at_ms

@@ -89,7 +89,7 @@ const backup = { type: "push", name: "Backup", interval: 3600, config: {} } as c
 const job = await of(wk.createMonitor({ client, body: backup }));
 assert.ok(job.config.type === "push" && job.config.token);
 const { token } = job.config;
-assert.ok((await of(wk.push({ client: nobody, path: { token }, query: { msg: "42 files" } }))).ok);
+assert.ok((await of(wk.pushHeartbeat({ client: nobody, path: { token }, query: { msg: "42 files" } }))).ok);
 await until("the job reported", () => isUp(job.id));
 
 // Everything is removed again.

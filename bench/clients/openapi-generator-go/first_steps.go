@@ -107,7 +107,7 @@ func main() {
 	backup := watchkeeper.NewPushMonitorDraft("push", "Backup", *watchkeeper.NewPushConfigDraft())
 	backup.SetInterval(3600)
 	job := of(monitors.CreateMonitor(ctx).MonitorDraft(watchkeeper.PushMonitorDraftAsMonitorDraft(backup)).Execute())
-	pinged := of(client.PushAPI.Push(nobody, job.Config.PushConfig.GetToken()).Msg("42 files").Execute())
+	pinged := of(client.PushAPI.PushHeartbeat(nobody, job.Config.PushConfig.GetToken()).Msg("42 files").Execute())
 	demand(pinged.GetOk(), "the report was not stored")
 	until("the job reported", isUp(job.Id))
 

@@ -79,7 +79,7 @@ until("the receiver was alerted", is_alerted)
 backup = wk.PushMonitorDraft(type="push", name="Backup", interval=3600, config=wk.PushConfigDraft())
 job = monitors.create_monitor(wk.MonitorDraft(backup))
 token = job.config.actual_instance.token
-assert wk.PushApi(wk.ApiClient(wk.Configuration(host=URL))).push(token, msg="42 files").ok
+assert wk.PushApi(wk.ApiClient(wk.Configuration(host=URL))).push_heartbeat(token, msg="42 files").ok
 until("the job reported", lambda: is_up(job))
 
 

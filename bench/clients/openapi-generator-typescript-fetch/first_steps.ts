@@ -79,7 +79,7 @@ const job = await monitors.createMonitor({
 });
 assert.ok(job.config.type === "push" && job.config.token);
 const { token } = job.config;
-assert.ok((await new wk.PushApi(signedIn()).push({ token, msg: "42 files" })).ok);
+assert.ok((await new wk.PushApi(signedIn()).pushHeartbeat({ token, msg: "42 files" })).ok);
 await until("the job reported", () => isUp(job.id));
 
 // Everything is removed again.

@@ -20,7 +20,7 @@ from watchkeeper_client.api.monitors import (
     update_monitor,
 )
 from watchkeeper_client.api.notification_channels import create_channel, delete_channel, test_channel
-from watchkeeper_client.api.push import push
+from watchkeeper_client.api.push import push_heartbeat
 from watchkeeper_client.models import (
     ApiKeyDraft,
     Channel,
@@ -136,7 +136,7 @@ job = a(
 )
 token = a(PushConfig, job.config).token
 assert isinstance(token, str)
-assert a(PushReceipt, push.sync(token, client=nobody, msg="42 files")).ok
+assert a(PushReceipt, push_heartbeat.sync(token, client=nobody, msg="42 files")).ok
 until("the job reported", lambda: is_up(job))
 
 # Everything is removed again.

@@ -86,7 +86,7 @@ await until("the receiver was alerted", isAlerted);
 const backup = { type: "push", name: "Backup", interval: 3600, config: {} } as const;
 const job = await of(201, wk.createMonitor(backup, us));
 assert.ok(job.config.type === "push" && job.config.token);
-assert.ok((await of(200, wk.push(job.config.token, { msg: "42 files" }))).ok);
+assert.ok((await of(200, wk.pushHeartbeat(job.config.token, { msg: "42 files" }))).ok);
 await until("the job reported", () => isUp(job.id));
 
 // Everything is removed again.

@@ -111,7 +111,7 @@ NTP = [
     kind("ntp", "a kiss that is none", clock(0, b"\0\x1b\xe9\xff", bytes(8))),
     kind("ntp", "not synchronised", clock(16, b"\0\x1b\xe9\xff", bytes(8), flags=0xE4)),
     kind("ntp", "the end of all time", clock(1, b"\0\x1b\xe9\xff", b"\x7f" + b"\xff" * 7), max_offset=1000,
-         otherwise="down"),
+         failure_status="down"),
     kind("ntp", "answers to nobody", lambda _: [bytes([0x24]) + bytes(47)] * 50),
     kind("ntp", "letters", lambda _: [POISON, POISON * 40]),
 ]  # fmt: skip

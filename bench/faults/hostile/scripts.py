@@ -161,4 +161,4 @@ def local(**more: Any) -> Callable[[int], dict[str, Any]]:
 
 def value_is(expected: str) -> list[dict[str, str]]:
     """Assertions that turn whatever was read into a failure with the value in its message."""
-    return [{"on": "value", "operator": "==", "expected": expected}]
+    return [{"type": "value", "operator": "==", "expected": expected}]

@@ -223,7 +223,6 @@ def node(name: str, script: Script) -> Kind:
     )
 
 
-NOT_FOUND = b"HTTP/1.1 404 Not Found\r\n"
 DAEMONS = [
     docker("words that are none", json(b'{"message": "\\ud800 \\u0000 \\u202e"}', b"HTTP/1.1 500 No\r\n")),
     docker("NUL in its words", json(b'{"message": "no \\u0000 \\u001b[31m such"}', b"HTTP/1.1 500 No\r\n")),

@@ -31,7 +31,7 @@ async def test_a_group_is_what_its_members_are(store, tools, policy, expected):
 
 
 async def test_a_group_whose_members_are_gone_is_unknown(store, tools):
-    assert await seen(tools, Group(members=["gone"])) == (Status.UNKNOWN, "no member is watched")
+    assert await seen(tools, Group(members=["gone"])) == (Status.UNKNOWN, "no member is active")
 
 
 async def test_without_a_database_a_group_is_unknown(settings, tools, tmp_path):

@@ -208,7 +208,7 @@ def mqtt():
         given_to_nobody(place)
         with running(as_nobody(daemon, "-c", str(place / "conf")), place, port):
             yield lambda number, word: Mqtt(
-                **HERE, port=port, topic="a", wait=False, username=f"ü{number}", password=word
+                **HERE, port=port, topic="a", wait_for_message=False, username=f"ü{number}", password=word
             )
 
 

@@ -43,7 +43,10 @@ TARGETS: dict[str, tuple[Any, Sequence[bytes]]] = {  # and what its server says,
         ],
     ),
     "ldap": (lambda port: Ldap(**AT, port=port), [b"", b"0\x0c\2\1\1a\7\x0a\1\0\4\0\4\0"]),
-    "mqtt": (lambda port: Mqtt(**AT, port=port, topic="t", wait=False), [b"", b"\x20\2\0\0", b"\x90\3\0\1\0"]),
+    "mqtt": (
+        lambda port: Mqtt(**AT, port=port, topic="t", wait_for_message=False),
+        [b"", b"\x20\2\0\0", b"\x90\3\0\1\0"],
+    ),
     "redis": (lambda port: Redis(**AT, port=port), [b"", b"+PONG\r\n"]),
 }
 ENDINGS = {"hangs up": None, "says yes": b"250 yes\r\n", "says no": b"500 what?\r\n", "says anything": b"\xff\0" * 99}

@@ -126,10 +126,10 @@ async def test_a_failure_that_nobody_waited_for_tells_the_time_it_took(check):
 
 
 async def test_days_of_the_certificate_can_be_asserted(check, tmp_path):
-    wanted: list[Assertion] = [CertificateDays(at_least=20)]
+    wanted: list[Assertion] = [CertificateDays(min_days=20)]
     async with serving(answering(), tls=certificates.served(tmp_path, days=10)) as target:
         soon = await check(Http(url=target.url(scheme="https"), assertions=wanted))
     async with serving(answering()) as target:
         bare = await check(Http(url=target.url(), assertions=wanted))
     assert (soon.status, soon.message) == (DEGRADED, "the certificate ends in 10 days, before 20")
-    assert (bare.status, bare.message) == (DEGRADED, "there is no certificate to look at")
+    assert (bare.status, bare.message) == (DEGRADED, "there is no certificate")

@@ -183,7 +183,7 @@ async def test_a_pattern_that_is_too_large_for_what_came_is_our_failure(check):
     async with serving(answering(b"a" * MEGABYTE)) as target:
         outcome = await check(Http(url=target.url(), regex="(a?){1000}b"))
     assert outcome.status is Status.UNKNOWN
-    assert outcome.message.startswith("the configuration can't be used: `regex` is too large for `max_body_bytes`")
+    assert outcome.message.startswith("the configuration can't be used: `regex` is too expensive for `max_body_bytes`")
 
 
 def dns_answer(n_records: int) -> bytes:

@@ -117,7 +117,7 @@ async def test_a_bug_of_ours_is_unknown_and_told_once_with_its_traceback(tools, 
         "a fault in Watchkeeper (AttributeError); its log has more",
     )
     (line,) = lines
-    assert (line["event"], line["log_level"], type(line["exc_info"])) == ("probe.broke", "error", AttributeError)
+    assert (line["event"], line["log_level"], type(line["exc_info"])) == ("probe.crashed", "error", AttributeError)
 
 
 @pytest.fixture
@@ -156,10 +156,10 @@ async def test_a_worker_without_a_types_library_names_the_extra_that_brings_it(
     type_ = target.__struct_config__.tag
     assert (outcome.status, outcome.message) == (
         UNKNOWN,
-        f"this worker lacks the library for {type_}; install watchkeeper[{extra}]",
+        f"this worker lacks the library for {type_}; `just extra {extra}` installs it",
     )
     assert [(line["event"], line["log_level"], line["extra"]) for line in lines] == [
-        ("probe.lacks_library", "warning", extra)
+        ("probe.library_missing", "warning", extra)
     ]
 
 

@@ -29,6 +29,7 @@ class Mailhost:
         self.letters: list[Envelope] = []
         self.replies: dict[str, str] = {}
         self.signed_in: list[str] = []
+        self.refused: list[str] = []
         self.port = 0
 
     def mail(self) -> EmailMessage:
@@ -56,7 +57,7 @@ class Mailhost:
         """Know one user."""
         *_, mechanism, data = told
         good = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
-        self.signed_in += [mechanism] if good else []
+        (self.signed_in if good else self.refused).append(mechanism)
         return AuthResult(success=good, handled=False)
 
 

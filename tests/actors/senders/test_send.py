@@ -168,7 +168,7 @@ async def test_a_metadata_address_is_never_called(provider: str, tools: SenderCo
 async def test_every_sender_leaves_by_the_door(receiver: Receiver) -> None:
     strict = make_context()
     for door in strict.egress_by_setting().values():
-        door.use_policy(EgressPolicy(private=False))
+        door.use_policy(EgressPolicy(allow_private=False))
     configs = [channel(provider, receiver.url) for provider in HTTP_PROVIDERS] + [given.smtp(25)]
     reasons = [(await undelivered(config, strict)).reason for config in configs]
     await strict.close()
@@ -304,7 +304,7 @@ async def test_a_bug_in_a_sender_is_an_error_in_the_log_and_the_message_stays(
     with structlog.testing.capture_logs() as logs:
         failed = await undelivered(config, tools)
     assert not failed.permanent
-    assert [(one["log_level"], one["event"], one["type"]) for one in logs] == [("error", "sender.broke", "Slack")]
+    assert [(one["log_level"], one["event"], one["type"]) for one in logs] == [("error", "sender.crashed", "Slack")]
     assert logs[0]["error"].startswith("KeyError at ")
     assert "_broken" in logs[0]["error"]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import time_machine
 
 from app import db
-from app.store.identity import api_key_auth, basic_auth, sessions
+from app.store.identity import credential_caches
 from schema.status import Role
 from tests.app.api.people import ADMIN_TOKEN, SETUP, Client, Headers, bearer
 
@@ -44,8 +44,7 @@ async def set_key(column: str, value: object) -> None:
 
 def forget() -> None:
     """What is remembered for a second is asked for again."""
-    for store in (sessions, api_key_auth, basic_auth):
-        store.clear_cache()
+    credential_caches.clear_caches()
 
 
 async def signed_in(client: Client, role: Role = Role.ADMIN, name: str = "ada") -> Headers:

@@ -8,7 +8,7 @@ import pytest
 from litestar import Litestar
 
 from app.settings import Settings
-from app.store.identity import api_key_auth, basic_auth, sessions
+from app.store.identity import credential_caches
 from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served, set_up
 
 
@@ -22,9 +22,7 @@ def database(database: Settings) -> Settings:
 @pytest.fixture
 def application(database: Settings) -> Litestar:
     """The application; registration is open."""
-    sessions.clear_cache()
-    api_key_auth.clear_cache()
-    basic_auth.clear_cache()
+    credential_caches.clear_caches()
     many = 1_000_000  # wrong passwords are tried by the hundred; `test_guessing` has its own
     settings = replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN, bruteforce_max_attempts=many)
     return served(settings)

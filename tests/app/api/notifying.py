@@ -9,14 +9,13 @@ import msgspec
 from actors import senders
 from actors.notify import Notifier
 from app import queue, tasks
-from app.settings import Settings
 from schema.jobs import NotifyBatch
 
 
 @asynccontextmanager
-async def notifying(settings: Settings) -> AsyncIterator[None]:
+async def notifying() -> AsyncIterator[None]:
     """Sends whatever is queued, as long as it is open."""
-    tools = await senders.open_context(settings)
+    tools = senders.make_context()
     desk = Notifier(tools, "https://watch.example")
     clerk = asyncio.create_task(_take_jobs(desk))
     try:

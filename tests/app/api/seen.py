@@ -68,7 +68,7 @@ class Planted:
         owed = (await self.client.get(path, headers=CARRIER)).json()["deliveries"]
         await delivery_claims.claim([one["id"] for one in owed], int(time() * 1000))
         told = (await self.client.get(path, headers=CARRIER)).json()["deliveries"]
-        assert {one["error"] for one in told} == {"behind 'deeply-hidden', which is down"}
+        assert {one["error"] for one in told} == {"parent 'deeply-hidden' is down"}
 
     async def monitor(self, name: str, config: dict[str, Any], *tags: dict[str, Any]) -> dict[str, Any]:
         """A monitor that bears these tags."""

@@ -102,15 +102,15 @@ async def test_a_link_that_is_of_no_use_says_why(client, outage, method):
         "/ack/made-up": (404, "This link is not complete"),
         outage.path()[:-2]: (404, "This link is not complete"),
         outage.path(expires_ms=1): (410, "This link has expired"),
-        outage.path(incident_id=NOBODY): (410, "There is nothing here any more"),
-        outage.path(channel_id=NOBODY): (410, "There is nothing here any more"),
+        outage.path(incident_id=NOBODY): (410, "This incident is no longer here"),
+        outage.path(channel_id=NOBODY): (410, "This incident is no longer here"),
     }
     for path, (status, title) in told.items():
         page = await client.request(method, path)
         assert (page.status_code, f"<h1>{title}</h1>" in page.text, "<form" in page.text) == (status, True, False), path
     await outage.end()
     page = await client.request(method, outage.path())
-    assert (page.status_code, "nothing left to acknowledge" in page.text, "<form" in page.text) == (410, True, False)
+    assert (page.status_code, "It was resolved at" in page.text, "<form" in page.text) == (410, True, False)
     assert (await outage.story()).acknowledged_at is None
 
 
@@ -151,7 +151,7 @@ async def test_a_database_that_is_away_is_told_to_people_as_a_page(client, outag
     monkeypatch.setattr("app.store.incidents.acknowledgements.get_context", away)
     page = await client.get(outage.path())
     assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
-    assert "<h1>That did not work</h1>" in page.text
+    assert "<h1>Something went wrong</h1>" in page.text
 
 
 async def test_who_is_told_of_it_hears_that_somebody_answered(client, outage):

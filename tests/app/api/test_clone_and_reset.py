@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from app import clock, due_set
-from app.store.history import heartbeats as readings
+from app.store.history import heartbeats
 from app.store.history.heartbeats import HeartbeatQuery
 from app.store.incidents import incidents
 from app.store.incidents.incidents import IncidentQuery
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from schema.field_types import MASK, NAME_LIMIT
 from schema.incidents import IncidentKind
 from schema.status import Status
@@ -40,11 +40,11 @@ async def stored(monitor_id: str, *seen: Status) -> None:
     known = {one.series: one for one in await monitors.list_snapshots(range(1, 9)) if one.monitor_id == monitor_id}
     ((number, snapshot),) = known.items()
     start = clock.now_ms()
-    results = [
+    outcomes = [
         make.outcome(series=number, version=snapshot.version, at_ms=start + n * 1000, status=one)
         for n, one in enumerate(seen)
     ]
-    await heartbeats.store_results(make.results(*results), known, start)
+    await results.store_results(make.results(*outcomes), known, start)
 
 
 async def test_a_copy_has_all_that_its_original_has(api: Any) -> None:
@@ -112,7 +112,7 @@ async def test_a_reset_begins_the_history_anew_and_the_checks_go_on(api: Any) ->
     assert (reply.status_code, reply.headers["ETag"]) == (200, '"2"')
     assert (before["status"], reply.json()["status"], reply.json()["status_since"]) == (Status.UP, Status.UNKNOWN, None)
     assert (await api.get(f"{at}/heartbeats")).json()["total"] == 0
-    assert (await readings.list_page(HeartbeatQuery()))[0] == []
+    assert (await heartbeats.list_page(HeartbeatQuery()))[0] == []
     await stored(monitor["id"], Status.UP)
     assert (await api.get(f"{at}/heartbeats")).json()["total"] == 1
     assert (await api.get(at)).json()["status"] == Status.UP
@@ -126,7 +126,7 @@ async def test_what_the_reset_monitor_was_checked_for_before_is_not_stored(api: 
     late = make.results(make.outcome(series=old.series, at_ms=clock.now_ms(), status=Status.DOWN))
     known = {one.series: one for one in await monitors.list_snapshots([old.series])}
     assert known == {}
-    await heartbeats.store_results(late, known, clock.now_ms())
+    await results.store_results(late, known, clock.now_ms())
     assert (await api.get(f"{PATH}/{monitor['id']}")).json()["status"] == Status.UNKNOWN
 
 

@@ -45,7 +45,7 @@ async def test_a_circle_is_refused_by_its_way(api):
     router = await added(api, "Router")
     web = await added(api, "web", router)
     refused = wrong(await api.patch(f"{PATH}/{router}", json={"parent_ids": [web]}))
-    way = "would hang the monitor on itself: Router → web → Router"
+    way = "would make the monitor depend on itself: Router → web → Router"
     assert refused == [{"field": "parent_ids", "message": way}]
     assert (await api.get(f"{PATH}/{router}")).json()["version"] == 1
 

@@ -33,7 +33,7 @@ MADE = {  # what stands in a path, by the operation whose example makes it
     "tag_id": "CreateTag",
     "webhook_id": "CreateWebhook",
 }
-GIVEN = {"key": "delivery.give_up_after"}
+GIVEN = {"key": "delivery.give_up_after_hours"}
 TOLD = {"etag", "x-request-id", "retry-after", "idempotency-replayed", "location", "link"}
 ID_OF = {ids.MONITOR_ID: "CreateMonitor", ids.CHANNEL_ID: "CreateChannel", ids.TAG_ID: "CreateTag"}
 
@@ -79,7 +79,9 @@ def test_every_example_fits_its_schema(spec: dict[str, Any]) -> None:
 
 
 def test_no_example_is_of_an_operation_that_is_not_there(spec: dict[str, Any]) -> None:
-    assert {*examples.REQUEST_BODIES, *examples.BY_TYPE, *examples.RESPONSE_BODIES} <= set(operations(spec))
+    assert {*examples.REQUEST_BODIES, *examples.BY_TYPE, *examples.RESPONSE_BODIES, *examples.RESPONSE_TEXTS} <= set(
+        operations(spec)
+    )
 
 
 def test_every_type_has_an_example() -> None:
@@ -107,8 +109,8 @@ class Caller:
         self.client.cookies.clear()
         return told
 
-    async def ticket(self) -> dict[str, str]:
-        return {"ticket": (await self.sign_in())["error"]["details"]["ticket"]}
+    async def mfa_token(self) -> dict[str, str]:
+        return {"mfa_token": (await self.sign_in())["error"]["details"]["mfa_token"]}
 
     async def send(self, name: str, example: Any = None, /, **changes: Any) -> Any:
         """Send an operation's example, with the ids and secrets of this installation in it."""
@@ -219,7 +221,7 @@ async def with_code(caller: Caller, name: str) -> Any:
 
 async def signed_in_with_code(caller: Caller) -> Any:
     (code, *_) = await codes(caller)
-    return await caller.send("LoginWithCode", **await caller.ticket(), token=code)
+    return await caller.send("LoginWithCode", **await caller.mfa_token(), token=code)
 
 
 async def options(caller: Caller) -> Any:
@@ -240,15 +242,15 @@ async def renamed(caller: Caller) -> Any:
 
 async def signing_in_with_passkey(caller: Caller, device: Authenticator) -> tuple[dict[str, str], Any]:
     await added(caller, device)
-    ticket = await caller.ticket()
+    mfa_token = await caller.mfa_token()
     caller.headers = PAGE
-    return ticket, await caller.send("CreatePasskeyLoginOptions", **ticket)
+    return mfa_token, await caller.send("CreatePasskeyLoginOptions", **mfa_token)
 
 
 async def signed_in_with_passkey(caller: Caller) -> Any:
     device = Authenticator(HOME)
-    ticket, wanted = await signing_in_with_passkey(caller, device)
-    return await caller.send("LoginWithPasskey", **ticket, credential=device.get(wanted.json()["public_key"]))
+    mfa_token, wanted = await signing_in_with_passkey(caller, device)
+    return await caller.send("LoginWithPasskey", **mfa_token, credential=device.get(wanted.json()["public_key"]))
 
 
 async def accepted(caller: Caller) -> Any:
@@ -269,7 +271,7 @@ IDENTITY: dict[str, Callable[[Caller], Awaitable[Any]]] = {
     "CreateToken": lambda caller: caller.send("CreateToken"),
     "RefreshToken": refreshed,
     "UpdateMe": lambda caller: caller.send("UpdateMe"),
-    "ChangePassword": lambda caller: caller.send("ChangePassword"),
+    "UpdatePassword": lambda caller: caller.send("UpdatePassword"),
     "SetUpTotp": lambda caller: caller.send("SetUpTotp"),
     "VerifyTotp": verified,
     "DisableTwoFactor": lambda caller: with_code(caller, "DisableTwoFactor"),

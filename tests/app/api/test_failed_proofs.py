@@ -159,7 +159,7 @@ async def test_what_was_typed_is_shown_nowhere(guarded: Client, capsys: pytest.C
     (entry,) = await entries()
     shown = capsys.readouterr().out
     assert "hunter2" not in f"{entry}{shown}"
-    (line,) = [one for one in shown.splitlines() if "guess.refused" in one]
+    (line,) = [one for one in shown.splitlines() if "auth.login_failed" in one]
     assert "ip=127.0.0.1" in line
 
 

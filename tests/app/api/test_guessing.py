@@ -151,8 +151,8 @@ async def test_the_second_step_forgives_wrong_passwords_and_makes_the_address_fa
     on = await client.post(f"{AUTH}/2fa/verify", json={"token": code}, headers=headers)
     for spare in on.json()["recovery_codes"][:2]:
         codes = [(await from_address(client, "198.51.100.7", WRONG)).status_code for _ in range(MOST - 1)]
-        ticket = (await from_address(client, "198.51.100.7", ADA)).json()["error"]["details"]["ticket"]
-        told = {"ticket": ticket, "token": spare}
+        mfa_token = (await from_address(client, "198.51.100.7", ADA)).json()["error"]["details"]["mfa_token"]
+        told = {"mfa_token": mfa_token, "token": spare}
         done = await client.post(f"{AUTH}/2fa/login", json=told, headers={"X-Forwarded-For": "198.51.100.7"})
         assert [*codes, done.status_code] == [401] * (MOST - 1) + [200]
     for number in range(MOST * WIDE_FACTOR):

@@ -43,22 +43,22 @@ async def test_without_a_provider_there_is_no_such_way_in(client: Client) -> Non
 
 async def test_a_provider_that_does_not_answer_is_a_bad_gateway(database: Settings, free_port: int) -> None:
     async with knowing(database, f"http://127.0.0.1:{free_port}") as client:
-        assert await refusal(client) == (502, "The sign-in provider does not answer.")
+        assert await refusal(client) == (502, "The sign-in provider is not responding.")
 
 
 async def test_a_provider_at_a_metadata_address_is_never_reached(database: Settings) -> None:
     async with knowing(database, "http://169.254.169.254") as client:
         status, words = await refusal(client)
-    assert (status, "may not be reached" in words) == (502, True)
+    assert (status, "does not allow a connection" in words) == (502, True)
 
 
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ({"issuer": "http://another.example"}, "by another name"),
-        ({}, "by another name"),
-        ("<html>", "no JSON object"),
-        ([1], "no JSON object"),
+        ({"issuer": "http://another.example"}, "issuer is not OIDC_ISSUER"),
+        ({}, "issuer is not OIDC_ISSUER"),
+        ("<html>", "not a JSON object"),
+        ([1], "not a JSON object"),
         ("x" * 300_000, "too long"),
     ],
     ids=["another", "nameless", "page", "list", "endless"],

@@ -172,6 +172,11 @@ def test_paths_methods_and_schemas_are_in_one_order(spec: Node) -> None:
         assert list(item) == [method for method in document.METHODS if method in item]
 
 
+def test_the_document_is_the_same_twice_in_one_process() -> None:
+    first, second = (document.build_document(built.__wrapped__("")) for _ in range(2))
+    assert first == second
+
+
 @pytest.mark.timeout(240)  # two processes that import everything, on whatever else is running
 def test_every_process_makes_the_same_document(tmp_path: Path) -> None:
     assert built_with("1", tmp_path) == built_with("2", tmp_path)

@@ -3,6 +3,7 @@
 Each request carries a query parameter that no handler knows, so that whoever is let in is told 422 and nothing happens.
 """
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from app.security.auth.policy import RequiredRole
 from app.settings import Settings
 from schema.status import Role
 from tests.app.api.cast import EVERYBODY, Person
-from tests.app.api.people import Client
+from tests.app.api.people import ADMIN_TOKEN, Client, calling
 from tests.app.api.sockets import talking
 
 pytestmark = pytest.mark.either_engine
@@ -161,6 +162,21 @@ def test_an_application_with_an_undeclared_route_does_not_start(settings: Settin
 
     with pytest.raises(policy.UnguardedRoute, match="open-by-mistake"):
         create_app(settings, extra=[bare])
+
+
+async def test_a_route_that_is_added_later_without_a_rule_reaches_nobody(
+    database: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @get("/added-later")
+    async def bare() -> None:
+        return None
+
+    application = create_app(replace(database, api_admin_token=ADMIN_TOKEN))
+    application.register(bare)
+    async with calling(application) as client:
+        reply = await client.get("/added-later", headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "INTERNAL_ERROR")
+    assert "UnguardedRoute: GET /added-later has no access rule" in capsys.readouterr().out
 
 
 def test_what_anybody_may_reach_is_this_and_no_more(application: Litestar) -> None:

@@ -93,8 +93,8 @@ async def test_a_secret_kept_by_its_mask_goes_nowhere_else(api, config: dict[str
     assert "must be sent again" in reply.text
 
 
-async def test_a_test_goes_through_the_cage_and_arrives(api, application):
-    async with receiving() as receiver, notifying(application.state.settings):
+async def test_a_test_goes_through_the_cage_and_arrives(api):
+    async with receiving() as receiver, notifying():
         host, _, port = receiver.url.removeprefix("http://").partition(":")
         sent = gotify(schema="gotify", host=host, port=int(port))
         reply = await api.post(f"{PATH}/test", json=sent)

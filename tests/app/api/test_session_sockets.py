@@ -113,6 +113,6 @@ async def test_a_refresh_token_that_is_used_twice_closes_the_sockets_of_its_sess
     told = await site.sign_in(username="bob", password=BOB["password"])
     socket, shown = await site.listen(told), {"refresh_token": told["refresh_token"]}
     await site.ask("POST", "/auth/refresh", {}, shown)
-    with pytest.raises(AssertionError, match="used before"):
+    with pytest.raises(AssertionError, match="already used"):
         await site.ask("POST", "/auth/refresh", {}, shown)
     assert await closed_with(socket) == 4401

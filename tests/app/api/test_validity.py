@@ -34,7 +34,7 @@ USABLE: dict[str, dict[str, Any]] = {
 }
 WRONG = [  # type, what is wrong in its config, the field that is named, words of the reason
     ("http", {"url": "http://127.0.0.1:99999/"}, "url", "port from 1 to 65535"),
-    ("http", {"url": "http://["}, "url", "host and port"),
+    ("http", {"url": "http://["}, "url", "host or port"),
     ("http", {"url": "http://:80/"}, "url", "with a host in it"),
     ("http", {"headers": {"X-A": "a\nb"}}, "headers.X-A", "must be one line"),
     ("http", {"headers": {"X A": "b"}}, "headers", "is not the name of a header"),
@@ -47,27 +47,32 @@ WRONG = [  # type, what is wrong in its config, the field that is named, words o
         "auth.token_url",
         "with a host in it",
     ),
-    ("website", {"url": "http://a..b/"}, "url", "host can be asked for"),
+    ("website", {"url": "http://a..b/"}, "url", "with a valid host"),
     ("websocket", {"url": "ws://127.0.0.1:0/"}, "url", "port from 1 to 65535"),
-    ("rabbitmq", {"nodes": ["http://127.0.0.1:9/", "http://[/"]}, "nodes.1", "host and port"),
+    ("rabbitmq", {"nodes": ["http://127.0.0.1:9/", "http://[/"]}, "nodes.1", "host or port"),
     ("tcp", {"host": "a.test:80"}, "host", "without a port"),
     ("dns", {"resolvers": ["127.0.0.1", "dns.test"]}, "resolvers.1", "IP address"),
     ("ldap", {"filter": "(cn=a"}, "filter", "closing parenthesis at character 6"),
     ("ldap", {"ca_cert": "x"}, "ca_cert", "certificates in PEM"),
-    ("snmp", {"oid": "1.40.1"}, "oid", "object's name"),
+    ("snmp", {"oid": "1.40.1"}, "oid", "object identifier"),
     ("ssh", {"username": "a", "private_key": "x"}, "private_key", "OpenSSH or in PEM"),
-    ("ssh", {"username": "a\u202eb", "password": "x"}, "username", "a name that SSH can say"),
+    ("ssh", {"username": "a\u202eb", "password": "x"}, "username", "a valid user name for SSH"),
     ("grpc", {"method": "a.B/C", "body": "{"}, "body", "is not JSON"),
     ("grpc", {"method": "a.B/C", "body": "[]"}, "body", "must be a JSON object"),
-    ("mqtt", {"client_cert": "x"}, "client_key", "is required beside client_cert"),
+    ("mqtt", {"client_cert": "x"}, "client_key", "is required with client_cert"),
     ("postgres", {"connection_string": "postgres://u:p?w@h/db"}, "connection_string", "written as %2F, %3F and %23"),
     ("postgres", {"connection_string": "postgres://h/db?sslmode=maybe"}, "connection_string", "sslmode of"),
     ("postgres", {"connection_string": "postgres://h/?conect_timeout=1"}, "connection_string", "'connecttimeout'?"),
-    ("mysql", {"connection_string": "mysql://h/?ssl-ca=/etc/ca.pem"}, "connection_string", "into `ca_cert`"),
+    ("mysql", {"connection_string": "mysql://h/?ssl-ca=/etc/ca.pem"}, "connection_string", "as `ca_cert`"),
     ("mysql", {"connection_string": "mysql://h:x/"}, "connection_string", "must look like mysql://"),
     ("mongodb", {"connection_string": "mongodb://h/?authMechanism=GSSAPI"}, "connection_string", "authMechanism"),
-    ("redis", {"connection_string": "redis://h/shop"}, "connection_string", "a database's number"),
-    ("sqlserver", {"connection_string": "Server=h;Integrated Security=true"}, "connection_string", "sign in with"),
+    ("redis", {"connection_string": "redis://h/shop"}, "connection_string", "the number of a database"),
+    (
+        "sqlserver",
+        {"connection_string": "Server=h;Integrated Security=true"},
+        "connection_string",
+        "a User Id and",
+    ),
 ]
 TAKEN = [
     ("postgres", "postgresql://u:p@h/db?sslmode=require&channel_binding=require"),
@@ -159,7 +164,8 @@ async def test_a_proxy_that_does_not_carry_what_is_asked_is_refused(api):
     other = (await api.post(f"{API}/proxies", json={**proxy, "name": "other", "protocol": "http"})).json()
     monitor = make.monitor_json("websocket", {**plain, "proxy_id": other["id"]}, name="live")
     assert (await api.post(f"{API}/monitors", json=monitor)).status_code == 201
-    error_of(await api.patch(f"{API}/proxies/{other['id']}", json={"protocol": "https"}), "protocol", "ws:// for live")
+    changed = await api.patch(f"{API}/proxies/{other['id']}", json={"protocol": "https"})
+    error_of(changed, "protocol", "ws:// addresses: live")
 
 
 @pytest.mark.parametrize(

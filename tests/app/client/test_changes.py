@@ -46,7 +46,7 @@ async def test_a_job_reports_without_a_login(watchkeeper: Any, url: str) -> None
     kuma = await watchkeeper("push", f"{url}/api/push/{token}", "--status", "down", "--json", **nobody)
     assert json.loads(kuma.out) == {"ok": True}
     wrong = await watchkeeper("push", "a-token-of-nobody-at-all", **nobody)
-    assert (wrong.code, wrong.err) == (3, "watchkeeper: There is no such push address.\n")
+    assert (wrong.code, wrong.err) == (3, "watchkeeper: There is no monitor with this push token.\n")
     lost = await watchkeeper("push", token, "--body", "nowhere.log", **nobody)
     assert lost.err == "watchkeeper: nowhere.log can't be read: No such file or directory\n"
 

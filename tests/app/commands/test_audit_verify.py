@@ -8,7 +8,7 @@ import pytest
 from app import cli, db
 from app.security.secrets import sealing
 from app.settings import Settings
-from app.store.audit import log as audit
+from app.store.audit.log import AuditQuery, list_page, record_entry
 from tests import make
 
 
@@ -16,7 +16,7 @@ from tests import make
 async def log(store: Settings) -> Settings:
     sealing.prepare(store)
     for action in ("monitor.created", "monitor.deleted"):
-        await audit.record_entry(make.deed(action=action))
+        await record_entry(make.deed(action=action))
     return store
 
 
@@ -45,7 +45,7 @@ async def in_a_thread(verify, **changes: str) -> tuple[int, str]:
 
 async def test_a_whole_log_is_counted_and_its_end_named(log, verify) -> None:
     code, text = await in_a_thread(verify)
-    newest = (await audit.list_page(audit.AuditQuery()))[0][0]
+    newest = (await list_page(AuditQuery()))[0][0]
     assert (code, text) == (0, f"2 entries, whole; the newest is 2 {newest.hash}\n")
 
 
@@ -58,4 +58,4 @@ async def test_a_broken_log_is_exit_code_1_and_names_the_entry(log, verify) -> N
 
 async def test_another_secret_opens_no_chain(log, verify) -> None:
     code, text = await in_a_thread(verify, API_SECRET_KEY="another key, long enough")
-    assert (code, "key is missing, or is not ours" in text) == (1, True)
+    assert (code, "key is missing or was not created by Watchkeeper" in text) == (1, True)

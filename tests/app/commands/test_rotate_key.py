@@ -11,11 +11,11 @@ import msgspec
 import pytest
 import redis
 
-from app import cli, db, nodes, settings as configuration
+from app import cli, db, nodes
 from app.commands import rotate_key
 from app.processes import preflight
 from app.security.secrets import sealing
-from app.settings import BadSettings, Settings
+from app.settings import KEY_FILE, BadSettings, Settings, new_secret_key, with_secret_key
 from app.store.alerting import channels
 from app.store.monitoring import proxies
 from app.store.system import secret_rotation
@@ -35,7 +35,6 @@ WRITERS = {  # modules of the store that seal, and where it ends up
     "monitoring/proxies.py": "proxies",
     "monitoring/rows.py": "monitors",
     "system/idempotency.py": "idempotency",
-    "system/secret_rotation.py": "monitors",
 }
 
 
@@ -46,7 +45,7 @@ def keyed(database: Settings) -> Settings:
 
 
 def key_file(settings: Settings) -> Path:
-    return settings.data_dir / configuration.KEY_FILE
+    return settings.data_dir / KEY_FILE
 
 
 def lines(settings: Settings) -> list[str]:
@@ -55,7 +54,7 @@ def lines(settings: Settings) -> list[str]:
 
 async def filled(settings: Settings) -> None:
     """A secret of each kind."""
-    known = configuration.with_secret_key(settings)
+    known = with_secret_key(settings)
     sealing.prepare(known)
     await db.start(known)
     await monitors.create(make.monitor(make.http(auth=HttpBearerAuth(token="sesame-1"))))
@@ -74,7 +73,7 @@ async def texts() -> list[str]:
 
 async def opens(settings: Settings) -> list[str]:
     """Every stored text, with its secrets open."""
-    known = configuration.with_secret_key(settings)
+    known = with_secret_key(settings)
     sealing.prepare(known)
     await db.start(known)
     found = [sealing.ENCRYPTED_VALUE.sub(lambda one: sealing.decrypt(one.group()), text) for text in await texts()]
@@ -101,7 +100,7 @@ def test_everything_is_sealed_by_the_new_key_and_the_old_one_stays_until_forgott
 def test_an_interrupted_rotation_goes_on_with_the_key_it_began_with(keyed: Settings) -> None:
     asyncio.run(filled(keyed))
     (old,) = lines(keyed)
-    new = configuration.new_secret_key()
+    new = new_secret_key()
     rotate_key.write_key_file(key_file(keyed), new, old)  # and then the power went
     assert holds_all(asyncio.run(opens(keyed)))
     assert rotate_key.run(keyed, forget=False).startswith("3 rows")
@@ -111,7 +110,7 @@ def test_an_interrupted_rotation_goes_on_with_the_key_it_began_with(keyed: Setti
 def test_forgetting_seals_what_is_left_first(keyed: Settings) -> None:
     asyncio.run(filled(keyed))
     (old,) = lines(keyed)
-    rotate_key.write_key_file(key_file(keyed), configuration.new_secret_key(), old)
+    rotate_key.write_key_file(key_file(keyed), new_secret_key(), old)
     assert rotate_key.run(keyed, forget=True).startswith("3 rows")
     assert holds_all(asyncio.run(opens(keyed)))
 

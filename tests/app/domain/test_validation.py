@@ -43,7 +43,7 @@ def test_a_websocket_agrees_by_itself(name):
         ({"regex": "("}, "regex", "is not RE2: missing ): ("),
         ({"regex": r"(a)\1"}, "regex", r"is not RE2: invalid escape sequence: \1"),
         ({"regex": "((a{100}){100}){100}"}, "regex", "is not RE2: "),
-        ({"regex": "(a?){1000}b"}, "regex", "is too large for `max_body_bytes`: repeat less often, or read "),
+        ({"regex": "(a?){1000}b"}, "regex", "is too expensive for `max_body_bytes`; use fewer repetitions, or read "),
         ({"json_query": "a.b"}, "json_query", "is not jsonpath: "),
         ({"json_query": "$" + "[?(" * 300}, "json_query", "is not jsonpath: "),
         ({"json_query": "a..b", "json_query_language": JsonLanguage.JMESPATH}, "json_query", "is not jmespath: "),
@@ -51,11 +51,11 @@ def test_a_websocket_agrees_by_itself(name):
         ({"body": "[" * 60_000, "encoding": Encoding.JSON}, "body", "is not JSON: "),
         ({"body": "<a>", "encoding": Encoding.XML}, "body", "is not XML: "),
         ({"body": "<!DOCTYPE a><a/>", "encoding": Encoding.XML}, "body", "must be XML without a DOCTYPE"),
-        ({"body": "a", "encoding": Encoding.FORM}, "body", "is not a form: "),
-        ({"body": "a=1&b=%zz", "encoding": Encoding.FORM}, "body", "is not a form: "),
-        ({"body": "a=" + "b" * 60_000 + " ", "encoding": Encoding.FORM}, "body", "is not a form: "),
-        ({"headers": {"content-type": "a/b"}, "encoding": Encoding.TEXT}, "encoding", "must be empty when"),
-        ({"tls_cert": "x", "tls_key": ""}, "tls_key", "is required beside tls_cert"),
+        ({"body": "a", "encoding": Encoding.FORM}, "body", "is not a form; "),
+        ({"body": "a=1&b=%zz", "encoding": Encoding.FORM}, "body", "is not a form; "),
+        ({"body": "a=" + "b" * 60_000 + " ", "encoding": Encoding.FORM}, "body", "is not a form; "),
+        ({"headers": {"content-type": "a/b"}, "encoding": Encoding.TEXT}, "encoding", "must be empty if"),
+        ({"tls_cert": "x", "tls_key": ""}, "tls_key", "is required with tls_cert"),
         ({"tls_ca": "x"}, "tls_ca", "must be certificates in PEM"),
     ],
 )
@@ -82,7 +82,7 @@ def test_what_holds_is_taken(fields):
 def test_certificate_and_key_must_belong_together(tmp_path):
     own, other = certificates.pair(tmp_path), certificates.pair(tmp_path)
     assert faults(tls_cert=own[0], tls_key=own[1], tls_ca=own[0]) == {}
-    assert faults(tls_cert=own[0], tls_key=other[1]) == {"tls_key": "is not the certificate's key"}
+    assert faults(tls_cert=own[0], tls_key=other[1]) == {"tls_key": "does not match the certificate"}
     assert set(faults(tls_cert="x", tls_key="y")) == {"tls_cert", "tls_key"}
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app import db
+from app.domain.alerting import reasons
 from app.domain.incidents import lifecycle
 from app.domain.incidents.lifecycle import OutageState
 from app.store.alerting import channels, suppression
@@ -69,20 +70,29 @@ async def asked(now_ms: int = NOW) -> dict[tuple[str, str], Decision]:
 
 
 async def settled(now_ms: int = NOW) -> list[str]:
-    """Send what may go, suppress what may not; returns what happened, in the order of the events."""
+    """Send what may go, suppress what may not; returns the code or action of each, oldest event first."""
     rows = [dict(row) for row in await db.rows(_OPEN + " ORDER BY d.at_ms, e.kind", now_ms)]
     candidates = [Candidate(**{**row, "kind": EventKind(row["kind"])}) for row in rows]
     async with db.transaction():
         found = await suppression.decisions_for(candidates, now_ms)
         for one in candidates:
             await _settle(one.id, found[one.id], now_ms)
-    return [f"{one.kind}: {found[one.id].reason or found[one.id].action}" for one in candidates]
+    return [f"{one.kind}: {_outcome(found[one.id])}" for one in candidates]
+
+
+def _outcome(gate: Decision) -> str:
+    return gate.action if gate.reason is None else gate.reason.code
 
 
 async def _settle(id_: str, gate: Decision, now_ms: int) -> None:
     if gate.action == "send":
         await db.rows("UPDATE deliveries SET state = 'sent', sent_ms = ?2 WHERE id = ?1", id_, now_ms)
-    elif gate.action == "suppress":
-        await db.rows("UPDATE deliveries SET state = 'suppressed', error = ?2 WHERE id = ?1", id_, gate.reason)
+    elif gate.reason and gate.action == "suppress":
+        await db.rows(
+            "UPDATE deliveries SET state = 'suppressed', reason_code = ?2, error = ?3 WHERE id = ?1",
+            id_,
+            gate.reason.code.value,
+            reasons.sentence(gate.reason),
+        )
     else:
         await db.rows("UPDATE deliveries SET next_attempt_ms = ?2 WHERE id = ?1", id_, gate.until_ms)

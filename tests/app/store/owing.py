@@ -43,9 +43,9 @@ class Owing:
         return dict(found)
 
 
-async def owing(count: int = 1, config: ChannelConfig | None = None, *, reminders: int = 0, **terms: Any) -> Owing:
-    """A channel on these terms, and monitors linked to it that remind it of an outage every so many checks."""
-    channel = await channels.create(make.channel(config, **terms))
+async def owing(count: int = 1, config: ChannelConfig | None = None, *, reminders: int = 0, **rules: Any) -> Owing:
+    """A channel with these rules, and monitors linked to it that remind it of an outage every so many checks."""
+    channel = await channels.create(make.channel(config, **rules))
     known = {}
     for number in range(count):
         draft = make.monitor(name=f"web {number}", notification_channel_ids=[channel.id], resend_interval=reminders)
@@ -74,6 +74,12 @@ async def state(id_: str) -> tuple[str, int, str]:
     """(state, attempts, error) of a delivery."""
     (row,) = await db.rows("SELECT state, attempts, error FROM deliveries WHERE id = ?1", id_)
     return row["state"], row["attempts"], row["error"]
+
+
+async def coded(id_: str) -> tuple[str, int, str]:
+    """(state, attempts, code of the reason) of a delivery."""
+    (row,) = await db.rows("SELECT state, attempts, reason_code FROM deliveries WHERE id = ?1", id_)
+    return row["state"], row["attempts"], row["reason_code"]
 
 
 async def states() -> dict[str, int]:

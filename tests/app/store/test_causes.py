@@ -6,12 +6,13 @@ from contextvars import Context
 import pytest
 
 from app import db
-from app.domain.alerting.suppression import NOT_ALERTED, RECOVERED_WITH_PARENT
+from app.domain.alerting.reasons import Reason
 from app.security.secrets import sealing
 from app.store.alerting import channels
 from app.store.alerting.suppression import Decision
 from app.store.transactions import monitors
-from schema.channels.terms import QuietHours
+from schema.channels.rules import QuietHours
+from schema.deliveries import ReasonCode
 from schema.monitors import MonitorPatch
 from schema.targets import Group
 from schema.targets.composed import GroupAlerts
@@ -21,7 +22,7 @@ from tests.conftest import ON_POSTGRES
 
 SECOND = 1_000
 SENT_DOWN, SENT_UP = "monitor.down: send", "monitor.up: send"
-BEHIND_ROUTER = "monitor.down: behind 'Router', which is down"
+PARENT_DOWN = "monitor.down: parent_down"
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +37,9 @@ async def test_behind_a_parent_that_is_down_only_the_parent_is_told():
     await fails(router)
     assert await settled() == [SENT_DOWN]
     await fails(one, NOW + SECOND)
-    assert await settled(NOW + SECOND) == [BEHIND_ROUTER]
+    assert await settled(NOW + SECOND) == [PARENT_DOWN]
     await passes(one, NOW + STEP)
-    assert await settled(NOW + STEP) == [f"monitor.up: {NOT_ALERTED}"]
+    assert await settled(NOW + STEP) == ["monitor.up: not_alerted"]
 
 
 async def test_the_nearest_that_is_down_is_named():
@@ -50,8 +51,8 @@ async def test_the_nearest_that_is_down_is_named():
     for id_ in (uplink, router):
         await fails(id_)
     await fails(one)
-    assert (await asked())[one, "monitor.down"].reason == "behind 'Router', which is down"
-    assert (await asked())[router, "monitor.down"].reason == "behind 'Uplink', which is down"
+    assert (await asked())[one, "monitor.down"].reason == Reason(ReasonCode.PARENT_DOWN, "Router")
+    assert (await asked())[router, "monitor.down"].reason == Reason(ReasonCode.PARENT_DOWN, "Uplink")
 
 
 async def test_a_paused_parent_holds_nothing_back():
@@ -110,15 +111,15 @@ async def test_it_waits_while_the_parent_fails_with_retries_left():
     await fails(router, NOW + SECOND)
     assert (await asked(NOW + SECOND))[one, "monitor.down"].action == "wait"
     await fails(router, NOW + 2 * SECOND)
-    assert await settled(NOW + 2 * SECOND) == [BEHIND_ROUTER, SENT_DOWN]
+    assert await settled(NOW + 2 * SECOND) == [PARENT_DOWN, SENT_DOWN]
 
 
 @pytest.mark.parametrize(
     ("alerts", "group_reason", "member_reason"),
     [
-        (GroupAlerts.BOTH, "", ""),
-        (GroupAlerts.GROUP, "", "its group 'Shop' tells of it"),
-        (GroupAlerts.MEMBERS, "its members tell of it", ""),
+        (GroupAlerts.BOTH, None, None),
+        (GroupAlerts.GROUP, None, Reason(ReasonCode.GROUP_ALERTS, "Shop")),
+        (GroupAlerts.MEMBERS, Reason(ReasonCode.MEMBERS_ALERT), None),
     ],
 )
 async def test_a_group_says_who_tells(alerts, group_reason, member_reason):
@@ -142,7 +143,7 @@ async def test_the_end_of_an_outage_that_was_called_for_again_is_not_told_while_
     await passes(router, NOW + STEP)
     await passes(one, NOW + STEP + SECOND)
     told = await settled(NOW + STEP + SECOND)
-    assert sorted(told) == sorted([SENT_UP, f"monitor.up: {NOT_ALERTED}"])
+    assert sorted(told) == sorted([SENT_UP, "monitor.up: not_alerted"])
 
 
 async def told_after(reopened_ms: int) -> list[str]:
@@ -174,7 +175,7 @@ async def test_a_child_that_is_back_with_its_parent_stays_untold():
     await passes(router, NOW + STEP)
     await passes(one, NOW + STEP + SECOND)
     told = await told_after(NOW + STEP)
-    assert sorted(told) == sorted([f"monitor.down: {RECOVERED_WITH_PARENT}", f"monitor.up: {NOT_ALERTED}", SENT_UP])
+    assert sorted(told) == sorted(["monitor.down: recovered_with_parent", "monitor.up: not_alerted", SENT_UP])
 
 
 async def test_a_channel_that_hears_nothing_of_the_cause_hears_of_what_it_does():
@@ -184,7 +185,7 @@ async def test_a_channel_that_hears_nothing_of_the_cause_hears_of_what_it_does()
     ids = {row["name"]: row["id"] for row in await db.rows("SELECT id, name FROM monitors")}
     await fails(router)
     await fails(ids["web"], NOW + SECOND)
-    assert sorted(await settled(NOW + SECOND)) == sorted([SENT_DOWN, BEHIND_ROUTER, SENT_DOWN])
+    assert sorted(await settled(NOW + SECOND)) == sorted([SENT_DOWN, PARENT_DOWN, SENT_DOWN])
     told = await db.rows("SELECT monitor_id FROM deliveries WHERE channel_id = ?1 AND state = 'sent'", near)
     assert [row["monitor_id"] for row in told] == [ids["web"]]
 
@@ -210,7 +211,7 @@ async def test_the_nearest_cause_that_the_channel_hears_of_is_named():
     await fails(router)
     await fails(switch, NOW + SECOND)
     await fails(one, NOW + 2 * SECOND)
-    assert await settled(NOW + STEP) == [SENT_DOWN, BEHIND_ROUTER]
+    assert await settled(NOW + STEP) == [SENT_DOWN, PARENT_DOWN]
 
 
 async def test_an_escalation_that_was_held_back_is_called_for_when_the_outage_lasts():
@@ -221,7 +222,7 @@ async def test_an_escalation_that_was_held_back_is_called_for_when_the_outage_la
     one = await monitor("web", router)
     await fails(one, NOW + SECOND)
     await escalated(one, ops, NOW + STEP)
-    assert await settled(NOW + STEP) == [BEHIND_ROUTER, "incident.escalated: behind 'Router', which is down"]
+    assert await settled(NOW + STEP) == [PARENT_DOWN, "incident.escalated: parent_down"]
     await passes(router, NOW + 2 * STEP)
     assert await told_after(NOW + 2 * STEP) == [SENT_DOWN, "incident.escalated: send", SENT_UP]
 
@@ -229,7 +230,7 @@ async def test_an_escalation_that_was_held_back_is_called_for_when_the_outage_la
 async def test_what_was_called_for_again_and_lasted_is_told_though_the_night_held_it():
     router = await monitor("Router")
     one = await monitor("web", router)
-    await channel(quiet_hours=QuietHours(since="00:00", until="23:59"))
+    await channel(quiet_hours=QuietHours(start="00:00", end="23:59"))
     await fails(router)
     await fails(one)
     await settled()

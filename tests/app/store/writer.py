@@ -5,15 +5,16 @@ import os
 import sys
 from pathlib import Path
 
-from app import db, settings as configuration
+from app import db
 from app.security.secrets import sealing
+from app.settings import read_settings
 from app.store.audit import log
 from tests import make
 
 
 async def run(number: int) -> None:
     """Add so many entries, one after another."""
-    settings = configuration.read_settings(os.environ, Path.cwd())
+    settings = read_settings(os.environ, Path.cwd())
     sealing.prepare(settings)
     await db.start(settings, connections=2)
     for no in range(number):

@@ -5,7 +5,7 @@ from typing import Any
 from app.api.openapi.examples.ids import CHANNEL_ID, TAG_ID
 
 EMAIL, PASSWORD, CODE = "me@example.org", "correct horse battery", "123456"
-MFA_TOKEN, TOKEN = "the-ticket-of-the-refusal", "what-was-sent-to-you"
+MFA_TOKEN, TOKEN = "the-mfa-token-of-the-error", "what-was-sent-to-you"
 CREDENTIAL = {"id": "AAAA", "rawId": "AAAA", "type": "public-key"}
 ATTESTATION = {**CREDENTIAL, "response": {"clientDataJSON": "AAAA", "attestationObject": "AAAA"}}
 ASSERTION = {
@@ -29,21 +29,21 @@ REQUESTS: dict[str, Any] = {
     "CreateToken": {"username": EMAIL, "password": PASSWORD, "grant_type": "password"},
     "RefreshToken": {"refresh_token": TOKEN},
     "UpdateMe": {"username": "ada"},
-    "ChangePassword": {"old_password": PASSWORD, "new_password": "a longer horse battery"},
+    "UpdatePassword": {"old_password": PASSWORD, "new_password": "a longer horse battery"},
     "SetUpTotp": {"password": PASSWORD},
     "VerifyTotp": {"token": CODE},
     "DisableTwoFactor": {"password": PASSWORD, "token": CODE},
     "CreateRecoveryCodes": {"password": PASSWORD, "token": CODE},
-    "LoginWithCode": {"ticket": MFA_TOKEN, "token": CODE},
+    "LoginWithCode": {"mfa_token": MFA_TOKEN, "token": CODE},
     "CreatePasskeyOptions": {"password": PASSWORD},
     "CreatePasskey": {"name": "Telephone", "credential": ATTESTATION},
     "UpdatePasskey": {"name": "Old telephone"},
-    "CreatePasskeyLoginOptions": {"ticket": MFA_TOKEN},
-    "LoginWithPasskey": {"ticket": MFA_TOKEN, "credential": ASSERTION},
+    "CreatePasskeyLoginOptions": {"mfa_token": MFA_TOKEN},
+    "LoginWithPasskey": {"mfa_token": MFA_TOKEN, "credential": ASSERTION},
     "CreateApiKey": {"name": "Grafana", "role": "viewer", "scopes": ["monitors:read"]},
     "CreateUser": {"email": "guest@example.org", "role": "viewer"},
-    "ResetUserPassword": {"keys": "revoke"},
-    "UpdateVisibleTags": {"visible_tags": [TAG_ID]},
+    "ResetUserPassword": {"api_keys": "revoke"},
+    "SetVisibleTags": {"visible_tags": [TAG_ID]},
     "CreateInvitation": {"email": "guest@example.org", "role": "operator"},
     "AcceptInvitation": {"token": TOKEN, "password": PASSWORD},
     "BulkUpdateMonitors": {"action": "pause", "filter": {"tag": "production"}},
@@ -59,5 +59,5 @@ REQUESTS: dict[str, Any] = {
     "UpdateSetting": {"value": 48},
     "TestWebhook": {"event": "monitor.down"},
     **{f"Update{noun}": patch for noun, patch in PATCHES.items()},
-    **{f"Put{noun}": patch for noun, patch in PATCHES.items()},
+    **{f"Update{noun}ByPut": patch for noun, patch in PATCHES.items()},
 }

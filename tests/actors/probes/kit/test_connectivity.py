@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from actors.probes import ProbeContext, open_probe_context, run_probe
-from actors.probes.kit.connectivity import MIN_BLOCKED_MONITORS, Uplink
+from actors.probes.kit.connectivity import MIN_BLOCKED_MONITORS, UPLINK_DOWN, Uplink
 from actors.probes.kit.target_hosts import hosts_of
 from app.security.network.egress import Egress
 from app.security.network.resolver import NameUnknown, Resolver, ResolverUnavailable
@@ -38,8 +38,8 @@ def listening() -> Iterator[int]:
 async def tools_with(settings: Settings) -> AsyncIterator[Callable]:
     made: list[ProbeContext] = []
 
-    async def make_them(*anchors: tuple[str, int]) -> ProbeContext:
-        made.append(await open_probe_context(replace(settings, uplink_anchors=anchors), names=Resolver(lookup)))
+    async def make_them(*hosts: tuple[str, int]) -> ProbeContext:
+        made.append(await open_probe_context(replace(settings, connectivity_check_hosts=hosts), names=Resolver(lookup)))
         return made[-1]
 
     yield make_them
@@ -52,18 +52,18 @@ async def seen(target, tools: ProbeContext, **slot) -> tuple[Status, str]:
     return outcome.status, outcome.message
 
 
-async def test_a_failure_outside_is_unknown_while_no_anchor_answers(tools_with, free_port) -> None:
+async def test_a_failure_outside_is_unknown_while_no_check_host_answers(tools_with, free_port) -> None:
     status, message = await seen(OUTSIDE, await tools_with(("127.0.0.1", free_port)))
     assert status is Status.UNKNOWN
-    assert message.startswith("our own network is gone: no anchor can be reached (the name shop.example")
+    assert message.startswith(f"{UPLINK_DOWN} (the name shop.example")
 
 
-async def test_it_is_down_while_one_anchor_answers(tools_with, free_port, listening) -> None:
+async def test_it_is_down_while_one_check_host_answers(tools_with, free_port, listening) -> None:
     tools = await tools_with(("127.0.0.1", free_port), ("127.0.0.1", listening))
     assert (await seen(OUTSIDE, tools))[0] is Status.DOWN
 
 
-async def test_it_is_down_without_anchors(tools_with) -> None:
+async def test_it_is_down_without_check_hosts(tools_with) -> None:
     assert (await seen(OUTSIDE, await tools_with()))[0] is Status.DOWN
 
 
@@ -84,8 +84,8 @@ async def test_through_a_proxy_the_proxys_place_counts(tools_with, free_port) ->
     assert not await tools.uplink.explains_failure(near)
 
 
-async def test_anchors_that_hang_do_not_answer(tools_with, monkeypatch) -> None:
-    monkeypatch.setattr("actors.probes.kit.connectivity.ANCHORS_TIMEOUT_S", 0.05)
+async def test_check_hosts_that_hang_do_not_answer(tools_with, monkeypatch) -> None:
+    monkeypatch.setattr("actors.probes.kit.connectivity.CONNECT_TIMEOUT_S", 0.05)
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -99,7 +99,7 @@ async def test_anchors_that_hang_do_not_answer(tools_with, monkeypatch) -> None:
             one.close()
 
 
-async def test_many_who_ask_at_once_ask_the_anchors_once() -> None:
+async def test_many_who_ask_at_once_ask_the_check_hosts_once() -> None:
     asked: list[str] = []
 
     class Counting(Egress):
@@ -108,10 +108,10 @@ async def test_many_who_ask_at_once_ask_the_anchors_once() -> None:
             raise ConnectionRefusedError
 
     names = Resolver(lookup)
-    uplink = Uplink(Counting(names), names, [("anchor.example", 443)])
+    uplink = Uplink(Counting(names), names, [("always-up.example", 443)])
     assert await uplink.is_down()
     assert await uplink.is_down()
-    assert asked == ["anchor.example"]
+    assert asked == ["always-up.example"]
     names.close()
 
 

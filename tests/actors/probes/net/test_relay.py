@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from functools import partial
 
-from actors.probes.net import relay as relays
+from actors.probes.net import relay
 from actors.probes.net.relay import open_relay
 from app.security.network.egress import EgressDenied
 
@@ -54,7 +54,7 @@ async def test_all_of_it_arrives_either_way() -> None:
 
 
 async def test_too_much_ends_the_connection(monkeypatch) -> None:
-    monkeypatch.setattr(relays, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(relay, "MOST_BYTES", 1_000)
     async with echoing() as port, open_relay(partial(asyncio.open_connection, "127.0.0.1", port)) as place:
         with contextlib.suppress(ConnectionError):
             assert len(await answered(place, b"x" * 5_000)) <= 1_000

@@ -94,7 +94,7 @@ def at(daemon: str, container: str = "plain", **fields: Any) -> Docker:
 
 async def test_a_container_that_runs_is_up_over_both_ways(check, engine):
     engine.start("plain")
-    expected = [{"on": "value", "expected": "running"}]
+    expected = [{"type": "value", "expected": "running"}]
     for daemon in (engine.socket, f"tcp://127.0.0.1:{engine.port}"):
         outcome = await check(at(daemon, assertions=expected), detailed=True)
         assert (outcome.status, outcome.code) == (UP, ANSWERED)

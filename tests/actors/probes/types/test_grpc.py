@@ -98,7 +98,7 @@ async def test_a_server_says_whether_it_serves(check, service, seen, message):
         ({"body": '{"service": "shop"}', "keyword": "SERVING"}, UP, ""),
         ({"body": '{"service": "closed"}', "keyword": '"SERVING"'}, DOWN, "the keyword '\"SERVING\"' is not in the"),
         ({"keyword": "SERVING", "invert_keyword": True}, DOWN, "the keyword 'SERVING' is in the reply"),
-        ({"assertions": [{"on": "value", "operator": "contains", "expected": "NOT"}]}, DOWN, "'{"),
+        ({"assertions": [{"type": "value", "operator": "contains", "expected": "NOT"}]}, DOWN, "'{"),
         ({"body": '{"service": "other"}'}, DOWN, "the server knows no service of that name"),
         ({"body": '{"nothing": 1}'}, UNKNOWN, "the body does not fit grpc.health.v1.HealthCheckRequest"),
         ({"body": "no json"}, UNKNOWN, "the configuration can't be used: `body` is not JSON"),
@@ -131,7 +131,7 @@ async def test_tls_is_verified(check, tmp_path):
     certificates.served(tmp_path, days=20)
     pem = (tmp_path / "leaf.pem").read_bytes()
     other = certificates.stranger()[0].public_bytes(Encoding.PEM).decode()
-    lasting = [{"on": "certificate_days", "at_least": 30}]
+    lasting = [{"type": "certificate_days", "min_days": 30}]
     async with serving(tls=grpc.ssl_server_credentials([(pem, pem)])) as port:
         right = await check(at(port, tls=True))
         soon = await check(at(port, tls=True, assertions=lasting))

@@ -93,7 +93,7 @@ async def test_a_search_finds_what_its_filter_says(check, server, filter_, names
     ],
 )
 async def test_the_value_is_an_attribute_or_how_many_there_are(check, server, fields, expected, seen):
-    target = at(server.plain, base="dc=test", assertions=[{"on": "value", "expected": expected}], **fields)
+    target = at(server.plain, base="dc=test", assertions=[{"type": "value", "expected": expected}], **fields)
     assert (await check(target)).status is seen
 
 
@@ -114,7 +114,7 @@ async def test_tls_is_verified_unless_its_errors_are_ignored(check, server, secu
     port = server.tls if security == "tls" else server.plain
     ours = certificates.authority()[0].public_bytes(Encoding.PEM).decode()
     other = certificates.stranger()[0].public_bytes(Encoding.PEM).decode()
-    lasting = [{"on": "certificate_days", "at_least": 30}]
+    lasting = [{"type": "certificate_days", "min_days": 30}]
     usual = await check(at(port, security=security, **ADMIN, assertions=lasting))
     named = await check(at(port, security=security, ca_cert=ours, **ADMIN))
     strange = await check(at(port, security=security, ca_cert=other, **ADMIN))
@@ -125,8 +125,8 @@ async def test_tls_is_verified_unless_its_errors_are_ignored(check, server, secu
 
 
 async def test_no_certificate_is_no_agreement(check, server):
-    target = Ldap(host="127.0.0.1", port=server.plain, assertions=[CertificateDays(at_least=1)])
-    assert (await check(target)).message == "there is no certificate to look at"
+    target = Ldap(host="127.0.0.1", port=server.plain, assertions=[CertificateDays(min_days=1)])
+    assert (await check(target)).message == "there is no certificate"
 
 
 async def test_a_server_that_has_no_starttls_gets_no_password(check):

@@ -9,7 +9,6 @@ import dns.rrset
 import pytest
 from msgspec import ValidationError, convert
 
-from actors.probes.protocols.smtp import build_message, stuff_dots
 from schema.assertions import CertificateDays, Operator, Value
 from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
@@ -90,9 +89,12 @@ async def test_a_message_is_sent_as_it_was_written(check):
     assert b"Subject: Watchkeeper test\r\n" in letter.content
 
 
-def test_a_line_of_one_dot_does_not_end_a_message():
-    target = asking(25, from_email="a@box.test", to_email="b@box.test", message=".\n..\nlast")
-    assert stuff_dots(build_message(target)).endswith(b"\r\n..\r\n...\r\nlast\r\n")
+async def test_a_line_of_one_dot_does_not_end_a_message(check):
+    box = Letterbox()
+    async with posting(box) as port:
+        await check(asking(port, test_send=True, from_email="a@box.test", to_email="b@box.test", message=".\n..\nlast"))
+    (letter,) = box.letters
+    assert letter.content.endswith(b"\r\n\r\n.\r\n..\r\nlast\r\n")
 
 
 async def test_a_recipient_who_does_not_live_here_is_down(check):
@@ -115,7 +117,7 @@ async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tm
 
 async def test_a_certificate_may_have_to_last(check, tmp_path):
     async with posting(starttls=certificates.served(tmp_path, days=5)) as port:
-        lasting = [CertificateDays(at_least=30)]
+        lasting = [CertificateDays(min_days=30)]
         outcome = await check(asking(port, security=MailSecurity.STARTTLS, assertions=lasting))
     assert outcome.status is DEGRADED
 
@@ -133,7 +135,6 @@ async def test_one_that_does_not_offer_what_is_needed_is_down(check):
     [
         (SMTP, b"554 no service\r\n", "the server does not greet: 554 no service"),
         (SMTP, b"SSH-2.0-OpenSSH_9\r\n", "the answer is not SMTP: 'SSH-2.0-OpenSSH_9'"),
-        (SMTP, b"220 box\r\n421-\r\n421 busy\r\n", "EHLO was refused: 421 busy"),
         (IMAP, b"* BYE busy\r\n", "the server does not greet: busy"),
         (IMAP, b"220 ready\r\n", "the answer is not IMAP: '220 ready'"),
         (IMAP, b"* OK hi\r\nw BAD what\r\n", "its capabilities can't be asked for: BAD what"),
@@ -146,6 +147,28 @@ async def test_what_is_no_mail_server_is_down(check, protocol, words, message):
     async with talking(saying(words, then_hanging=True)) as port:
         outcome = await check(asking(port, protocol))
     assert (outcome.status, outcome.message) == (DOWN, message)
+
+
+@pytest.mark.parametrize(
+    ("replies", "message"),
+    [
+        ([b"421-\r\n421 busy\r\n"], "EHLO was refused: 421 busy"),
+        ([b"554 go away\r\n"], "EHLO was refused: 554 go away"),
+        ([b"502 what?\r\n", b"550-go\r\n550 away\r\n"], "EHLO was refused: 550 go away"),
+        ([b"250-box\r\n250 STARTTLS\r\n", b"454 not now\r\n"], "STARTTLS was refused: 454 not now"),
+        ([b"250-box\r\n250 STARTTLS\r\n", b"hello\r\n"], "the answer is not SMTP: 'hello'"),
+    ],
+)
+async def test_a_refusal_says_of_what(check, replies, message):
+    async with talking(conversing(b"220 box\r\n", *replies)) as port:
+        outcome = await check(asking(port, security=MailSecurity.STARTTLS))
+    assert (outcome.status, outcome.message) == (DOWN, message)
+
+
+async def test_one_that_knows_no_ehlo_is_greeted_as_of_old(check):
+    async with talking(conversing(b"220 box\r\n", b"502 what?\r\n", b"250 old\r\n")) as port:
+        outcome = await check(asking(port), detailed=True)
+    assert (outcome.status, outcome.detail["ehlo_message"], outcome.detail["extensions"]) == (UP, "old", {})
 
 
 @pytest.mark.parametrize(
@@ -166,6 +189,21 @@ async def test_one_that_never_stops_is_read_as_far_as_a_megabyte(check, protocol
     assert peak < 12_000_000
 
 
+def conversing(greeting, *replies, told=None):
+    """Greets, answers each line with the next reply, and then is silent; keeps what it was told."""
+
+    async def script(reader, writer):
+        writer.write(greeting)
+        for one in replies:
+            line = await reader.readline()
+            if told is not None:
+                told.append(line)
+            writer.write(one)
+        await reader.read()
+
+    return script
+
+
 async def hanging_up(reader, writer):
     writer.write(b"220 box\r\n")
     await reader.readline()
@@ -180,18 +218,42 @@ async def test_silence_and_noise_are_down(check, free_port):
     async with talking(flooding) as port:
         noise = await check(asking(port))
     refused = await check(asking(free_port))
-    messages = ["no answer within 0.2 s", "the server sent a line without end", "connection refused"]
+    messages = ["no answer within 0.2 s", "the server doesn't stop talking", "connection refused"]
     assert [one.message for one in (silent, noise, refused)] == messages
 
 
-async def test_what_came_before_the_handshake_counts_for_nothing(check):
-    words = b"220 box\r\n250-box\r\n250 STARTTLS\r\n220 go\r\n250-box\r\n250 AUTH PLAIN\r\n235 come in\r\n221 bye\r\n"
-    async with talking(saying(words, then_hanging=True)) as port:
-        outcome = await check(
-            asking(port, security=MailSecurity.STARTTLS, username="watch", password="right"), timeout_ms=300
-        )
+@pytest.mark.parametrize(
+    ("protocol", "parts", "injected"),
+    [
+        (
+            SMTP,
+            [b"220 box\r\n", b"250-box\r\n250 STARTTLS\r\n", b"220 go\r\n"],
+            b"250-box\r\n250 AUTH PLAIN\r\n235 come in\r\n221 bye\r\n",
+        ),
+        (
+            IMAP,
+            [b"* OK hi\r\n", b"* CAPABILITY STARTTLS\r\nw OK\r\n", b"w OK\r\n"],
+            b"* CAPABILITY X\r\nw OK\r\n+\r\n+\r\nw OK\r\n* 1 EXISTS\r\nw OK\r\nw OK\r\n",
+        ),
+        (POP3, [b"+OK hi\r\n", b"+OK\r\n"], b"+OK\r\nUSER\r\n.\r\n+OK\r\n+OK\r\n+OK 1 1\r\n+OK\r\n"),
+    ],
+)
+async def test_what_came_before_the_handshake_counts_for_nothing(check, protocol, parts, injected):
+    *before, agreed = parts
+    async with talking(conversing(*before, agreed + injected, *[b"more\r\n"] * 9)) as port:
+        outcome = await check(asking(port, protocol, security=MailSecurity.STARTTLS, **LOGIN), timeout_ms=300)
     assert outcome.status is DOWN
     assert outcome.message.startswith(("no answer", "TLS failed"))
+
+
+@pytest.mark.parametrize(("offered", "method"), [(b"CRAM-MD5 LOGIN PLAIN", b"PLAIN"), (b"CRAM-MD5 LOGIN", b"LOGIN")])
+async def test_a_refused_password_is_not_sent_by_another_method(check, offered, method):
+    told: list[bytes] = []
+    replies = [b"250-box\r\n250 AUTH %b\r\n" % offered, *[b"535 no\r\n"] * 3]
+    async with talking(conversing(b"220 box\r\n", *replies, told=told)) as port:
+        outcome = await check(asking(port, **LOGIN))
+    assert (outcome.status, outcome.message) == (DOWN, "the login was refused: 535 no")
+    assert [line.split()[1] for line in told if line.startswith(b"AUTH ")] == [method]
 
 
 @pytest.fixture

@@ -144,6 +144,15 @@ async def test_hosts_are_found_by_name_and_must_be_of_that_domain(check, monkeyp
     assert elsewhere.message == "DNS names hosts for lost.example.test that are of another domain"
 
 
+async def test_a_name_server_that_does_not_respond_is_unknown(check, monkeypatch, free_port):
+    def configured(resolver, _):
+        resolver.nameservers, resolver.port = ["127.0.0.1"], free_port
+
+    monkeypatch.setattr("dns.resolver.BaseResolver.read_resolv_conf", configured)
+    outcome = await check(Mongodb(connection_string="mongodb+srv://carts.example.test/shop"), timeout_ms=150)
+    assert (outcome.status, outcome.message) == (UNKNOWN, "no answer from a name server within 0.15 s")
+
+
 async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, server, tmp_path):
     ca = certificates.authority()[0].public_bytes(Encoding.PEM).decode()
     async with behind_tls(server, certificates.served(tmp_path)) as port:

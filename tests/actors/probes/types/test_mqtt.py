@@ -96,12 +96,12 @@ async def test_the_payload_is_what_assertions_see(check, server, topic, path, op
 async def test_a_path_that_leads_nowhere_has_no_value(check, server):
     other = Value(operator=Operator.DIFFERS, expected="1")
     outcome = await check(asking(server, "house/state", path="sensors.1.value", assertions=[other]))
-    assert (outcome.status, outcome.message) == (DOWN, "there is no value to look at")
+    assert (outcome.status, outcome.message) == (DOWN, "there is no value")
 
 
 async def test_a_topic_where_nothing_comes_is_down_unless_nobody_waits(check, server):
     waiting = await check(asking(server, "house/empty"), timeout_ms=300)
-    subscribing = await check(asking(server, "house/empty", wait=False))
+    subscribing = await check(asking(server, "house/empty", wait_for_message=False))
     assert (waiting.status, waiting.code) == (DOWN, NO_ANSWER)
     assert (subscribing.status, subscribing.code) == (UP, CONNECTED)
 

@@ -81,12 +81,12 @@ def replying(**fields):
     return lambda data: [packet(time.time() + ahead_s, cookie=data[40:48], **fields)]
 
 
-@pytest.mark.parametrize(("otherwise", "seen"), [(FailureStatus.DEGRADED, DEGRADED), (FailureStatus.DOWN, DOWN)])
+@pytest.mark.parametrize(("failure_status", "seen"), [(FailureStatus.DEGRADED, DEGRADED), (FailureStatus.DOWN, DOWN)])
 @pytest.mark.parametrize("ahead_s", [3_600, -3_600])
-async def test_clocks_that_differ_are_told(check, otherwise, seen, ahead_s):
+async def test_clocks_that_differ_are_told(check, failure_status, seen, ahead_s):
     async with datagrams(replying(ahead_s=ahead_s)) as port:
         near = await check(at(port, max_offset=5_000_000))
-        far = await check(at(port, max_offset=500, otherwise=otherwise))
+        far = await check(at(port, max_offset=500, failure_status=failure_status))
     assert near.status is UP
     assert far.status is seen
     assert far.message == f"its clock and ours differ by {abs(far.detail['offset_ms']):.7g} ms, more than 500 ms"

@@ -21,7 +21,7 @@ from schema.targets import Ping
 from tests import make
 
 async def main():
-    tools = await open_probe_context(SimpleNamespace(check_concurrency=1, uplink_anchors=()))
+    tools = await open_probe_context(SimpleNamespace(check_concurrency=1, connectivity_check_hosts=()))
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(65534)
@@ -92,11 +92,11 @@ async def deaf_for_a_while():
     ignoring.write_text("0")
 
 async def main():
-    tools = await open_probe_context(SimpleNamespace(check_concurrency=1, uplink_anchors=()))
-    for otherwise in ("degraded", "down"):
+    tools = await open_probe_context(SimpleNamespace(check_concurrency=1, connectivity_check_hosts=()))
+    for status in ("degraded", "down"):
         some = asyncio.create_task(deaf_for_a_while())
         await asyncio.sleep(0)
-        target = Ping(host="127.0.0.1", count=4, max_loss=10, otherwise=FailureStatus(otherwise))
+        target = Ping(host="127.0.0.1", count=4, max_loss=10, failure_status=FailureStatus(status))
         outcome = await run_probe(make.slot(), make.snapshot(target, timeout_ms=2_000), tools)
         print(outcome.status.name, outcome.detail["lost"] > 0, outcome.message)
         await some

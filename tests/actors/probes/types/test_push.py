@@ -47,7 +47,7 @@ async def test_a_report_in_time_is_up_and_silence_is_down(store, queue, tools, a
 async def test_a_report_of_trouble_stays_trouble_until_the_next(store, queue, tools):
     await report(-(SLOT_MS - 1_000))
     outcome = await at_slot(tools)
-    assert (outcome.status, outcome.message) == (DOWN, "the last push said down")
+    assert (outcome.status, outcome.message) == (DOWN, "the last push reported down")
 
 
 async def test_a_new_monitor_is_given_an_interval(store, queue, tools):
@@ -93,7 +93,7 @@ async def test_a_run_that_does_not_end_is_noticed_after_its_grace(store, queue, 
     await report(SLOT_MS - 700_000)
     await queues.client().hset(STARTED_KEY, "1", str(SLOT_MS - 600_001))
     outcome = await at_slot(tools, target=Push(grace=600), interval_ms=3_600_000)
-    assert (outcome.status, outcome.message) == (DOWN, "started, and not finished within 600 s")
+    assert (outcome.status, outcome.message) == (DOWN, "started, but did not finish within 600 s")
 
 
 async def test_what_redis_has_lost_of_a_start_the_record_still_knows(store, queue, tools):
@@ -103,7 +103,7 @@ async def test_what_redis_has_lost_of_a_start_the_record_still_knows(store, queu
     report_before = CheckOutcome(1, 1, SLOT_MS - 700_000, UP, code=PUSHED, early=True)
     await results.store_results(ResultBatch([report_before, start]), {1: snapshot}, SLOT_MS)
     outcome = await at_slot(tools, target=Push(grace=600), interval_ms=3_600_000)
-    assert (outcome.status, outcome.message) == (DOWN, "started, and not finished within 600 s")
+    assert (outcome.status, outcome.message) == (DOWN, "started, but did not finish within 600 s")
 
 
 async def test_a_cron_report_is_expected_at_its_minute(store, queue, tools):

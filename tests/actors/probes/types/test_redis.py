@@ -77,7 +77,7 @@ async def test_a_port_nobody_listens_on_is_down(check, free_port):
 async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, server, tmp_path):
     ca = certificates.authority()[0].public_bytes(Encoding.PEM).decode()
     async with behind_tls(server, certificates.served(tmp_path)) as port:
-        lasting = CertificateDays(at_least=80, otherwise=FailureStatus.DOWN)
+        lasting = CertificateDays(min_days=80, failure_status=FailureStatus.DOWN)
         trusted = await check(asking(port, tls=True, ca_cert=ca, assertions=[lasting]))
         strange = await check(asking(port, tls=True))
         ignored = await check(asking(port, tls=True, ignore_tls_errors=True))

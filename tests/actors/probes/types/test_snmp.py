@@ -35,7 +35,7 @@ NAME, CONTACT, UPTIME, OBJECT_ID = (f"1.3.6.1.2.1.1.{one}.0" for one in (5, 4, 3
 LOAD = "1.3.6.1.4.1.2021.10.1.6.1"  # Net-SNMP's load, as an Opaque Float
 LONGER = [
     (auth, priv)
-    for auth in ("MD5", "SHA", "SHA-224", "SHA-256", "SHA-512")
+    for auth in ("MD5", "SHA", "SHA-224", "SHA-256", "SHA-384", "SHA-512")
     for priv in ("AES-192", "AES-256", "AES-192-C", "AES-256-C")
 ]
 MIB = """
@@ -135,14 +135,14 @@ async def test_longer_keys_are_made_as_net_snmp_makes_them(check, server, auth, 
     cipher = priv.replace("-", "").lower()
     right = await check(at(server.port, **named, priv_protocol=cipher), detailed=True)
     other = cipher.removesuffix("c") if cipher.endswith("c") else f"{cipher}c"
-    is_long_enough = auth == "SHA-512" or (auth in {"SHA-224", "SHA-256"} and "192" in priv) or auth == "SHA-256"
+    is_long_enough = auth in {"SHA-256", "SHA-384", "SHA-512"} or (auth == "SHA-224" and "192" in priv)
     wrong = await check(at(server.port, **named, priv_protocol=other), timeout_ms=1_500)
     assert (right.message, right.detail) == ("", {"oid": NAME, "value": "shop"})
     assert (wrong.status is UP) is is_long_enough
 
 
 async def test_an_opaque_float_is_a_number(check, server):
-    low = [{"on": "value", "operator": "<", "expected": "1000"}, {"on": "value", "operator": ">=", "expected": "0"}]
+    low = [{"type": "value", "operator": "<", "expected": "1000"}, {"type": "value", "operator": ">=", "expected": "0"}]
     outcome = await check(at(server.port, LOAD, assertions=low), detailed=True)
     assert (outcome.status, outcome.message) == (UP, "")
     assert isinstance(outcome.detail["value"], float | int)
@@ -153,8 +153,8 @@ async def test_an_opaque_float_is_a_number(check, server):
     [(NAME, "==", "shop"), (CONTACT, "==", "café"), (UPTIME, ">=", "0"), (OBJECT_ID, "contains", "1.3.6.1.4.1.8072.3")],
 )
 async def test_values_compare_as_what_they_are(check, server, name, operator, expected):
-    holds = [{"on": "value", "operator": operator, "expected": expected}]
-    fails = [{"on": "value", "operator": "==", "expected": "something else"}]
+    holds = [{"type": "value", "operator": operator, "expected": expected}]
+    fails = [{"type": "value", "operator": "==", "expected": "something else"}]
     assert (await check(at(server.port, name, assertions=holds))).status is UP
     assert (await check(at(server.port, name, assertions=fails))).status is DOWN
 

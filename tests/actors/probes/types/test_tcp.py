@@ -164,7 +164,7 @@ async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tm
 @pytest.mark.parametrize(("days", "seen"), [(30, UP), (29, DEGRADED)])
 async def test_a_certificate_may_have_to_last(check, tmp_path, days, seen):
     async with talking(saying(b""), tls=certificates.served(tmp_path, days=days)) as port:
-        target = Tcp(host="127.0.0.1", port=port, tls=True, assertions=[CertificateDays(at_least=30)])
+        target = Tcp(host="127.0.0.1", port=port, tls=True, assertions=[CertificateDays(min_days=30)])
         assert (await check(target)).status is seen
 
 

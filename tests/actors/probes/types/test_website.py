@@ -75,7 +75,7 @@ async def test_an_invalid_certificate_is_an_error_unless_nobody_looks(check, tmp
 
 async def test_days_of_the_certificate_can_be_asserted(check, tmp_path):
     async with serving(answering(), tls=certificates.served(tmp_path, days=10)) as target:
-        outcome = await check(Website(url=target.url(scheme="https"), assertions=[CertificateDays(at_least=20)]))
+        outcome = await check(Website(url=target.url(scheme="https"), assertions=[CertificateDays(min_days=20)]))
     assert (outcome.status, outcome.message) == (DEGRADED, "the certificate ends in 10 days, before 20")
 
 

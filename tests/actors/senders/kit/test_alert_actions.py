@@ -57,6 +57,8 @@ def test_a_test_opens_and_closes_under_a_key_of_its_own() -> None:
         (given.message(event=EventKind.DOMAIN_EXPIRING), f"{given.SHOP.id}-domain"),
         (given.message(event=EventKind.BACKEND_DOWN, monitor=None, facts={"backend": "app-1"}), "backend-app-1"),
         (given.message(event=EventKind.BACKEND_UP, monitor=None, facts={"backend": "app-1"}), "backend-app-1"),
+        (given.message(event=EventKind.NODE_FAILED, monitor=None, facts={"node_id": "node-2"}), "cluster-node-2"),
+        (given.message(event=EventKind.NODE_JOINED, monitor=None, facts={"node_id": "node-2"}), "cluster-node-2"),
         (given.message(event=EventKind.SCHEDULE_LAG, monitor=None), "system-schedule_lag"),
         (
             given.message(event=EventKind.RECOVERED, monitor=None, facts={"what": "system.schedule_lag"}),

@@ -22,7 +22,7 @@ from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.sandbox_pool import SandboxPool
 from schema.channels import Apprise
 from tests.actors.senders import given
-from tests.receiver import Order as Answering, Receiver
+from tests.receiver import Order, Receiver
 
 ORDER = SendRequest("custom_json", "json://example.org/x", "Shop is down", "no answer", "failure")
 
@@ -152,7 +152,7 @@ async def test_a_process_ends_with_the_one_that_started_it(some: SandboxPool) ->
 
 
 async def test_the_limit_of_a_send_ends_everything(receiver: Receiver, tools: SenderContext) -> None:
-    receiver.answer(Answering(hang=True))
+    receiver.answer(Order(hang=True))
     port = receiver.url.rpartition(":")[2]
     hung = Apprise(url=f"json://127.0.0.1:{port}/x")
     sending = asyncio.create_task(send(hung, given.message(), tools, timeout_s=3))

@@ -154,6 +154,31 @@ async def test_a_wrong_password_is_permanent_and_stays_secret(tools: SenderConte
     assert failed.permanent
     assert failed.channel_level
     assert failed.reason == "the user name or password was refused (535)"
+    assert host.refused == ["PLAIN"]  # once: servers lock accounts after a few
+
+
+async def test_without_tls_a_password_that_can_be_hidden_is_sent_no_other_way(tools: SenderContext) -> None:
+    told: list[bytes] = []
+
+    async def offers_a_digest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hi\r\n")
+        for reply in (
+            b"250-hi\r\n250 AUTH PLAIN LOGIN CRAM-MD5\r\n",
+            b"334 PDFAaGk+\r\n",
+            b"535 no\r\n",
+            b"535 no\r\n",
+        ):
+            told.append(await reader.readline())
+            writer.write(reply)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(offers_a_digest, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        failed = await undelivered(given.smtp(port, username=USER, password=PASSWORD), tools)
+    assert failed.reason == "the user name or password was refused (535)"
+    assert [line for line in told if line.startswith(b"AUTH ")] == [b"AUTH CRAM-MD5\r\n"]
 
 
 async def test_a_server_without_sign_in_is_not_sent_to_as_nobody(host: Mailhost, tools: SenderContext) -> None:
@@ -218,9 +243,10 @@ async def test_a_server_that_is_none_is_survived(
         writer.close()
 
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    limits = {} if greeting else {"timeout_s": 0.3}  # only silence is waited out
     async with server:
         port = server.sockets[0].getsockname()[1]
-        failed = await undelivered(given.smtp(port), tools, timeout_s=0.3)
+        failed = await undelivered(given.smtp(port), tools, **limits)
     assert (failed.reason, failed.permanent) == (reason, permanent)
 
 

@@ -61,18 +61,18 @@ async def test_a_list_is_whole_under_its_name_or_paged_when_asked(api):
 
 
 @pytest.mark.parametrize(
-    ("terms", "field"),
+    ("rules", "field"),
     [
         ({"events": ["monitor.down", "monitor.downn"]}, "events.1"),
         ({"events": ["weather.*"]}, "events.0"),
-        ({"quiet_hours": {"since": "22:00", "until": "22:00"}}, "quiet_hours.until"),
-        ({"quiet_hours": {"since": "22:00", "until": "07:00", "timezone": "Mars/Olympus"}}, "quiet_hours.timezone"),
-        ({"quiet_hours": {"since": "22:00", "until": "07:00", "but": ["weather.*"]}}, "quiet_hours.but.0"),
+        ({"quiet_hours": {"start": "22:00", "end": "22:00"}}, "quiet_hours.end"),
+        ({"quiet_hours": {"start": "22:00", "end": "07:00", "timezone": "Mars/Olympus"}}, "quiet_hours.timezone"),
+        ({"quiet_hours": {"start": "22:00", "end": "07:00", "except": ["weather.*"]}}, "quiet_hours.except.0"),
     ],
 )
-async def test_terms_that_could_never_hold_are_refused(api, terms, field):
+async def test_rules_that_could_never_hold_are_refused(api, rules, field):
     at = f"{PATH}/{(await added(api, make.channel_json()))['id']}"
-    for reply in (await api.post(PATH, json=make.channel_json(**terms)), await api.patch(at, json=terms)):
+    for reply in (await api.post(PATH, json=make.channel_json(**rules)), await api.patch(at, json=rules)):
         assert reply.status_code == 422
         assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == [field]
 
@@ -98,8 +98,8 @@ async def test_the_catalogue_names_every_field_of_every_provider(api):
     }  # fmt: skip
 
 
-async def test_a_test_arrives_and_says_so(api, application):
-    async with receiving() as receiver, notifying(application.state.settings):
+async def test_a_test_arrives_and_says_so(api):
+    async with receiving() as receiver, notifying():
         sent = make.channel_json(config={"url": receiver.url}, active=False)
         at = f"{PATH}/{(await added(api, sent))['id']}"
         reply = await api.post(f"{at}/test")
@@ -107,8 +107,8 @@ async def test_a_test_arrives_and_says_so(api, application):
     assert msgspec.json.decode(receiver.arrivals[0].body)["event"] == "channel.test"
 
 
-async def test_a_test_that_is_refused_tells_why_and_is_not_tried_again(api, application):
-    async with receiving() as receiver, notifying(application.state.settings):
+async def test_a_test_that_is_refused_tells_why_and_is_not_tried_again(api):
+    async with receiving() as receiver, notifying():
         receiver.answer(Order(status=500))
         at = f"{PATH}/{(await added(api, make.channel_json(config={'url': receiver.url})))['id']}"
         reply = await api.post(f"{at}/test")
@@ -118,8 +118,8 @@ async def test_a_test_that_is_refused_tells_why_and_is_not_tried_again(api, appl
 
 
 @pytest.mark.parametrize(("answer", "status"), [(200, 200), (404, 502)])
-async def test_a_config_is_tested_without_being_kept(api, application, answer, status):
-    async with receiving() as receiver, notifying(application.state.settings):
+async def test_a_config_is_tested_without_being_kept(api, answer, status):
+    async with receiving() as receiver, notifying():
         receiver.answer(Order(status=answer))
         reply = await api.post(f"{PATH}/test", json=make.channel_json(config={"url": receiver.url, "secret": "sesame"}))
     assert (reply.status_code, len(receiver.arrivals)) == (status, 1)

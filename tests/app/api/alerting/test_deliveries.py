@@ -9,6 +9,7 @@ from app import clock, queue
 from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.store.alerting import channel_tests
 from app.store.alerting.delivery_results import AttemptResult
+from schema.deliveries import ReasonCode
 from schema.events import EventKind
 from tests.app.api.people import ADMIN_TOKEN
 from tests.app.store.owing import Owing, claimed, owing, settled, taken
@@ -42,7 +43,8 @@ async def ended(owed: Owing, monitor: int, state: str, error: str = "") -> str:
     now_ms = clock.now_ms()
     id_ = await owed.down(monitor, at_ms=now_ms - MINUTE_MS + monitor, now_ms=now_ms - MINUTE_MS + monitor)
     await claimed([id_], now_ms)
-    await settled(AttemptResult(id_, 1, state, error, at_ms=now_ms, took_ms=250), now_ms=now_ms)
+    code = ReasonCode.REJECTED if state == "dead" else None
+    await settled(AttemptResult(id_, 1, state, error, at_ms=now_ms, took_ms=250, reason_code=code), now_ms=now_ms)
     return id_
 
 
@@ -50,8 +52,9 @@ async def test_a_delivery_is_shown_with_its_event_and_every_try(api, owed):
     id_ = await ended(owed, 0, "dead", "answered 404")
     found = await told(api, f"/{id_}")
     assert found["data"]["monitor"]["name"] == "web 0"
-    assert (found["delivery"]["state"], found["delivery"]["error"]) == ("dead", "answered 404")
-    assert [(one["attempt"], one["took"], one["error"]) for one in found["tries"]] == [(1, 0.25, "answered 404")]
+    shown = found["delivery"]
+    assert (shown["state"], shown["reason_code"], shown["error"]) == ("dead", "rejected", "answered 404")
+    assert [(one["attempt"], one["took"], one["error"]) for one in found["attempts"]] == [(1, 0.25, "answered 404")]
 
 
 async def test_a_list_is_whole_or_paged_newest_first(api, owed):
@@ -85,6 +88,7 @@ async def test_what_is_done_is_sent_again_under_its_id(api, owed, state):
     id_ = await ended(owed, 0, state)
     reply = await api.post(f"{PATH}/{id_}/resend")
     assert (reply.status_code, reply.json()["id"], reply.json()["state"]) == (200, id_, "pending")
+    assert reply.json()["reason_code"] is None
     assert await queue.depth("notify") == 1
     (again,) = await taken([id_], clock.now_ms() + 1)
     assert (again.id, again.attempts) == (id_, 2)
@@ -137,6 +141,8 @@ async def test_of_dead_tests_only_those_that_are_named_are_sent_again(api, owed)
     ]
     for id_ in tests:
         await channel_tests.cancel(id_)
+    codes = {one["reason_code"] for one in (await told(api))["deliveries"]}
+    assert codes == {"test_timed_out"}
     assert (await api.post(f"{PATH}/resend", json={})).json() == {"count": 0}
     assert (await api.post(f"{PATH}/resend", json={"ids": tests})).json() == {"count": 2}
 
@@ -144,14 +150,14 @@ async def test_of_dead_tests_only_those_that_are_named_are_sent_again(api, owed)
 async def test_a_paused_channel_says_so_and_is_resumed(api, owed):
     at = f"{CHANNELS}/{owed.channel_id}"
     assert (await api.get(at)).json()["health"] == {"state": "ok", "reason": "", "since": None, "failures": 0}
-    await paused(owed)
+    await disabled(owed)
     health = (await api.get(at)).json()["health"]
-    assert (health["state"], health["reason"]) == ("paused", "answered 401")
+    assert (health["state"], health["reason"]) == ("disabled", "answered 401")
     assert (await api.post(f"{at}/resume")).json()["health"]["state"] == "ok"
     assert (await api.post(f"{CHANNELS}/{uuid4()}/resume")).status_code == 404
 
 
-async def paused(owed: Owing) -> None:
+async def disabled(owed: Owing) -> None:
     now_ms = clock.now_ms()
     id_ = await owed.down(at_ms=now_ms)
     await claimed([id_], now_ms)

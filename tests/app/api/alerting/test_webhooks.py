@@ -126,8 +126,8 @@ async def test_no_channel_route_and_no_monitor_knows_a_webhook(api):
     assert set(faults(linked)) == {"notification_channel_ids.0"}
 
 
-async def test_an_example_of_any_event_is_sent_and_marked(api, application):
-    async with receiving() as receiver, notifying(application.state.settings):
+async def test_an_example_of_any_event_is_sent_and_marked(api):
+    async with receiving() as receiver, notifying():
         at = f"{PATH}/{(await added(api, url=receiver.url, active=False))['id']}/test"
         replies = [await api.post(at), await api.post(at, json={"event": "backend.down"})]
     assert [reply.status_code for reply in replies] == [200, 200]
@@ -137,8 +137,8 @@ async def test_an_example_of_any_event_is_sent_and_marked(api, application):
     assert set(faults(await api.post(at, json={"event": "backend.exploded"}))) == {"event"}
 
 
-async def test_an_example_that_is_refused_says_why_and_is_not_tried_again(api, application):
-    async with receiving() as receiver, notifying(application.state.settings):
+async def test_an_example_that_is_refused_says_why_and_is_not_tried_again(api):
+    async with receiving() as receiver, notifying():
         receiver.answer(Order(status=500))
         at = f"{PATH}/{(await added(api, url=receiver.url))['id']}"
         reply = await api.post(f"{at}/test", json={"event": "backend.down"})
@@ -147,16 +147,16 @@ async def test_an_example_that_is_refused_says_why_and_is_not_tried_again(api, a
     assert (delivery["state"], delivery["error"]) == ("dead", "answered 500 Internal Server Error")
 
 
-async def test_the_example_of_one_webhook_is_no_other_ones_business(api, application):
-    async with receiving() as receiver, notifying(application.state.settings):
+async def test_the_example_of_one_webhook_is_no_other_ones_business(api):
+    async with receiving() as receiver, notifying():
         other = await added(api, events=["*"])
         at = f"{PATH}/{(await added(api, url=receiver.url))['id']}"
         assert (await api.post(f"{at}/test")).status_code == 200
     assert (await api.get(f"{PATH}/{other['id']}/deliveries")).json()["total"] == 0
 
 
-async def test_a_rotated_secret_signs_beside_the_new_one_for_a_day(api, application):
-    async with receiving() as receiver, notifying(application.state.settings):
+async def test_a_rotated_secret_signs_beside_the_new_one_for_a_day(api):
+    async with receiving() as receiver, notifying():
         hook = await added(api, url=receiver.url, secret="old")
         at = f"{PATH}/{hook['id']}"
         rotated = (await api.post(f"{at}/rotate-secret")).json()
@@ -187,8 +187,8 @@ async def test_a_secret_that_is_sent_takes_the_place_of_both(api):
     assert changed["previous_secret_until"] is None
 
 
-async def test_deliveries_are_listed_newest_first_and_sent_again_to_the_byte(api, application):
-    async with receiving() as receiver, notifying(application.state.settings):
+async def test_deliveries_are_listed_newest_first_and_sent_again_to_the_byte(api):
+    async with receiving() as receiver, notifying():
         receiver.answer(Order(status=404, times=1))
         at = f"{PATH}/{(await added(api, url=receiver.url))['id']}/deliveries"
         await happens()
@@ -202,7 +202,7 @@ async def test_deliveries_are_listed_newest_first_and_sent_again_to_the_byte(api
         first, _, second = await receiver.arrived(3)
         (up, down) = await settled(api, f"{at}?state=sent&page=1", 2)
     assert (first.id, first.body) == (second.id, second.body) == (dead["id"], first.body)
-    assert (up["attempts"], down["attempts"], down["error"]) == (1, 2, "")
+    assert (up["attempt_count"], down["attempt_count"], down["error"]) == (1, 2, "")
 
 
 async def settled(api, at: str, wanted: int) -> list[dict[str, Any]]:
@@ -230,13 +230,25 @@ async def test_a_change_lets_a_paused_one_try_again(api):
     hook = await added(api)
     await db.rows("UPDATE channels SET disabled_ms = 1, disabled_reason = 'answered 410 Gone', temporary_failures = 3")
     health = (await api.get(f"{PATH}/{hook['id']}")).json()["health"]
-    assert (health["state"], health["reason"], health["failures"]) == ("paused", "answered 410 Gone", 3)
+    assert (health["state"], health["reason"], health["failures"]) == ("disabled", "answered 410 Gone", 3)
     changed = (await api.patch(f"{PATH}/{hook['id']}", json={"active": True})).json()["health"]
-    assert (changed["state"], changed["reason"], changed["paused_at"]) == ("ok", "", None)
+    assert (changed["state"], changed["reason"], changed["disabled_at"]) == ("ok", "", None)
 
 
-async def test_a_monitor_tells_of_everything_that_is_done_to_it_even_of_its_end(api, application):
-    async with receiving() as receiver, notifying(application.state.settings):
+async def test_a_change_leaves_nothing_of_a_failure(api):
+    at = f"{PATH}/{(await added(api))['id']}"
+    (new,) = await db.rows("SELECT * FROM channels")
+    await db.rows(
+        "UPDATE channels SET temporary_failures = 3, permanent_failures = 3, circuit_open_until_ms = 9,"
+        " disabled_ms = 1, disabled_reason = 'gone', last_error = 'gone', failing_since_ms = 1"
+    )
+    assert (await api.patch(at, json={"active": True})).status_code == 200
+    (changed,) = await db.rows("SELECT * FROM channels")
+    assert {name for name in new if changed[name] != new[name]} <= {"config", "version", "updated_ms"}  # encrypted anew
+
+
+async def test_a_monitor_tells_of_everything_that_is_done_to_it_even_of_its_end(api):
+    async with receiving() as receiver, notifying():
         await added(api, url=receiver.url, events=["monitor.*"])
         monitor = (await api.post("/api/v1/monitors", json=make.monitor_json(name="shop"))).json()
         at = f"/api/v1/monitors/{monitor['id']}"

@@ -205,7 +205,7 @@ async def job(api, config: dict) -> tuple[bytes, AdHocProbe, asyncio.Task]:
 async def test_an_ad_hoc_check_is_a_workers_work_with_its_secrets_sealed(api):
     body, asked, asking = await job(api, {**DRAFT["config"], "timeout": 2})
     assert b"sesame" not in body
-    assert sealing.decrypt_secrets(asked.sealed, Http).auth.token == "sesame"
+    assert sealing.decrypt_secrets(asked.encrypted_target, Http).auth.token == "sesame"
     assert asked.timeout_ms == 2_000
     seen = make.down(series=0, message="connection refused", detail={"why": "nobody"}, took_us=1_500)
     await queue.client().rpush(reply_key(asked.token), msgspec.json.encode(seen))

@@ -137,7 +137,7 @@ async def test_a_refusal_is_repeated(client: Client) -> None:
 async def test_a_reply_that_is_too_large_is_not_kept_and_nothing_is_done_twice(client: Client, gate: Gate) -> None:
     first, second = [await client.post("/api/v1/gate", json={"wanted": "much"}, headers=keyed()) for _ in range(2)]
     assert (first.status_code, second.status_code, gate.calls) == (201, 409, 1)
-    assert "not kept" in second.json()["error"]["message"]
+    assert "not stored" in second.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é".encode("latin-1"), "k" * 256])

@@ -8,7 +8,7 @@ from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers
 async def test_a_request_is_one_line_with_its_id_path_status_and_caller(client: Client) -> None:
     with capture_logs() as lines:
         await client.get("/api/v1/auth/me", headers={"X-API-Key": ADMIN_TOKEN, "X-Request-ID": "req-7"})
-    done = [line for line in lines if line["event"] == "http.done"]
+    done = [line for line in lines if line["event"] == "http.request"]
     assert len(done) == 1
     assert done[0]["took_ms"] >= 0
     told = {name: done[0][name] for name in ("method", "path", "status", "principal", "log_level")}

@@ -155,7 +155,7 @@ async def test_refusals_are_counted_by_reason(hasty: Client) -> None:
 
 
 def _refused(page: str) -> dict[str, float]:
-    lines = [line for line in page.splitlines() if line.startswith("watchkeeper_refused_total{")]
+    lines = [line for line in page.splitlines() if line.startswith("watchkeeper_requests_rejected_total{")]
     return {line.partition('reason="')[2].partition('"')[0]: float(line.rpartition(" ")[2]) for line in lines}
 
 

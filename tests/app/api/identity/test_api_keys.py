@@ -163,7 +163,7 @@ async def test_a_key_wakes_none_that_goes_further_than_itself(client: Client, ad
 async def test_a_key_changes_nothing_about_people(client: Client, ada: Headers, method: str, path: str) -> None:
     reply = await client.request(method, path, json={}, headers={"X-API-Key": await key_of(client, ada)})
     assert reply.status_code == 403
-    assert "sign in as a person" in reply.json()["error"]["message"]
+    assert "Sign in as a user" in reply.json()["error"]["message"]
 
 
 async def test_a_token_of_nobody_has_no_keys(client: Client) -> None:
@@ -175,9 +175,9 @@ async def test_a_token_of_nobody_has_no_keys(client: Client) -> None:
     ("name", "words"),
     [
         ("expired key", "has expired"),
-        ("key switched off", "is switched off"),
+        ("key switched off", "is disabled"),
         ("unknown key", "is not valid"),
-        ("key of an ended user", "owner is not active"),
+        ("key of an ended user", "user of this API key is disabled"),
         ("key from a wrong network", "may not be used from 127.0.0.1"),
         ("wrong password by Basic", "password is wrong"),
     ],
@@ -223,7 +223,7 @@ async def test_a_key_that_is_revoked_is_refused_and_its_socket_closed(
             await client.patch(at, json=CHANGES[how], headers=ada)
         refusal = 403 if how in {"narrowed", "sent elsewhere"} else 401
         assert (await client.get(PLUGINS, headers=mine)).status_code == refusal
-        assert "not valid any more" in (await talk.heard())["error"]["message"]
+        assert "no longer valid" in (await talk.heard())["error"]["message"]
         assert await talk.heard() == {"closed": 4401}
 
 

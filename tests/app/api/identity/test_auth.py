@@ -9,6 +9,7 @@ import jwt
 import pytest
 
 from app.settings import Settings
+from app.store.identity import api_key_auth
 from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served
 
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
@@ -181,6 +182,15 @@ async def test_another_address_wants_the_password_again(
 async def test_the_address_one_has_wants_no_password(client: Client, admin: Headers) -> None:
     told = {"email": ADA["email"], "username": "lovelace"}
     assert (await client.patch(ME, json=told, headers=admin)).json()["username"] == "lovelace"
+
+
+async def test_another_name_is_at_once_that_of_ones_keys(client: Client, admin: Headers) -> None:
+    key = (await client.post("/api/v1/api-keys", json={"name": "k"}, headers=admin)).json()["id"]
+    await api_key_auth.get_by_id(key)  # cached
+    await client.patch(ME, json={"username": "lovelace"}, headers=admin)
+    grant = await api_key_auth.get_by_id(key)
+    assert grant is not None
+    assert grant.principal.username == "lovelace"
 
 
 async def test_an_api_key_changes_nobodys_address(client: Client, admin: Headers) -> None:

@@ -35,23 +35,23 @@ async def register(client: Client, headers: Headers, device: Authenticator, name
     return added
 
 
-async def ticket(client: Client) -> str:
+async def mfa_token(client: Client) -> str:
     reply = await client.post(f"{AUTH}/login", json=ADA)
     assert reply.json()["error"]["code"] == "TWO_FACTOR_REQUIRED", reply.text
-    found: str = reply.json()["error"]["details"]["ticket"]
+    found: str = reply.json()["error"]["details"]["mfa_token"]
     return found
 
 
 async def challenged(client: Client) -> tuple[str, dict[str, Any]]:
-    """A ticket, and the options for its second step."""
-    mine = await ticket(client)
-    reply = await client.post(f"{PASSKEYS}/login/options", json={"ticket": mine}, headers=PAGE)
+    """An MFA token, and the options for its second step."""
+    mine = await mfa_token(client)
+    reply = await client.post(f"{PASSKEYS}/login/options", json={"mfa_token": mine}, headers=PAGE)
     assert reply.status_code == 200, reply.text
     return mine, reply.json()["public_key"]
 
 
 async def sign_in(client: Client, mine: str, credential: dict[str, Any], origin: str = HOME) -> tuple[int, Any]:
-    told = {"ticket": mine, "credential": credential}
+    told = {"mfa_token": mine, "credential": credential}
     reply = await client.post(f"{PASSKEYS}/login", json=told, headers={"Origin": origin})
     client.cookies.clear()
     return reply.status_code, reply.json()
@@ -165,7 +165,7 @@ async def test_a_passkey_of_another_site_is_not_asked_for(
 ) -> None:
     await register(client, admin, device)
     await db.rows("UPDATE passkeys SET rp_id = 'elsewhere.test'")
-    reply = await client.post(f"{PASSKEYS}/login/options", json={"ticket": await ticket(client)}, headers=PAGE)
+    reply = await client.post(f"{PASSKEYS}/login/options", json={"mfa_token": await mfa_token(client)}, headers=PAGE)
     assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
 
 

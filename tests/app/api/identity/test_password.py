@@ -43,7 +43,9 @@ async def test_a_changed_password_ends_every_other_session_and_keeps_ones_own(
 async def test_who_does_not_know_the_password_changes_nothing(client: Client, signed_up: SignUp) -> None:
     told, before = await signed_up(), await stored(client)
     reply = await changed(client, told, old="a guess of mine")
-    assert reply.json()["error"]["details"]["fields"] == [{"field": "old_password", "message": "is not your password"}]
+    assert reply.json()["error"]["details"]["fields"] == [
+        {"field": "old_password", "message": "is not your current password"}
+    ]
     assert await stored(client) == before
 
 
@@ -80,7 +82,7 @@ async def test_a_hash_of_older_parameters_is_renewed_when_its_owner_signs_in(cli
     assert await stored(client) == renewed
 
 
-@pytest.mark.parametrize(("sent", "status"), [({}, 200), ({"keys": "keep"}, 200), ({"keys": "revoke"}, 401)])
+@pytest.mark.parametrize(("sent", "status"), [({}, 200), ({"api_keys": "keep"}, 200), ({"api_keys": "revoke"}, 401)])
 async def test_ones_own_keys_stay_unless_they_are_to_be_switched_off(
     client: Client, signed_up: SignUp, sent: dict[str, str], status: int
 ) -> None:

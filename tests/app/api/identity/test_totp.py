@@ -122,31 +122,31 @@ async def test_there_are_ten_recovery_codes_each_good_once_in_any_case(client: C
     assert (await sign_in(client, codes[3]))[0] == 401
 
 
-async def test_the_ticket_stands_for_the_password_and_for_nothing_else(
+async def test_the_mfa_token_stands_for_the_password_and_for_nothing_else(
     client: Client, secret: str, codes: list[str], clock: dict[str, float]
 ) -> None:
-    ticket = (await sign_in(client))[1]["error"]["details"]["ticket"]
-    assert (await client.get(f"{AUTH}/me", headers={"Authorization": f"Bearer {ticket}"})).status_code == 401
-    bad = await client.post(f"{AUTH}/2fa/login", json={"ticket": ticket, "token": "000000"})
-    good = await client.post(f"{AUTH}/2fa/login", json={"ticket": ticket, "token": shown(secret, clock["now"])})
+    mfa_token = (await sign_in(client))[1]["error"]["details"]["mfa_token"]
+    assert (await client.get(f"{AUTH}/me", headers={"Authorization": f"Bearer {mfa_token}"})).status_code == 401
+    bad = await client.post(f"{AUTH}/2fa/login", json={"mfa_token": mfa_token, "token": "000000"})
+    good = await client.post(f"{AUTH}/2fa/login", json={"mfa_token": mfa_token, "token": shown(secret, clock["now"])})
     assert (bad.status_code, good.status_code) == (401, 200)
     assert (await client.get(f"{AUTH}/me", headers=bearer(good.json()))).json()["two_factor"]["totp"] is True
 
 
 @pytest.mark.parametrize(("kind", "lives_s"), [("second-step", -1), ("another", 60)])
-async def test_a_ticket_that_is_old_or_of_another_kind_is_refused(
+async def test_an_mfa_token_that_is_old_or_of_another_kind_is_refused(
     client: Client, admin: Headers, codes: list[str], kind: str, lives_s: int
 ) -> None:
     me = (await client.get(f"{AUTH}/me", headers=admin)).json()
-    ticket = signed_tokens.issue_token(kind, lives_s, sub=me["id"], mark="x")
-    reply = await client.post(f"{AUTH}/2fa/login", json={"ticket": ticket, "token": codes[0]})
+    mfa_token = signed_tokens.issue_token(kind, lives_s, sub=me["id"], mark="x")
+    reply = await client.post(f"{AUTH}/2fa/login", json={"mfa_token": mfa_token, "token": codes[0]})
     assert reply.status_code == 401
 
 
-async def test_a_ticket_ends_with_the_password_it_stands_for(client: Client, codes: list[str]) -> None:
-    ticket = (await sign_in(client))[1]["error"]["details"]["ticket"]
+async def test_an_mfa_token_ends_with_the_password_it_stands_for(client: Client, codes: list[str]) -> None:
+    mfa_token = (await sign_in(client))[1]["error"]["details"]["mfa_token"]
     await db.rows("UPDATE users SET password_hash = 'another'")
-    assert (await client.post(f"{AUTH}/2fa/login", json={"ticket": ticket, "token": codes[0]})).status_code == 401
+    assert (await client.post(f"{AUTH}/2fa/login", json={"mfa_token": mfa_token, "token": codes[0]})).status_code == 401
 
 
 async def test_switching_it_on_and_off_ends_the_other_sessions(

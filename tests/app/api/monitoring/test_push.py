@@ -15,7 +15,7 @@ from litestar.exceptions import InternalServerException
 from app import queue
 from app.api.monitoring import push, push_ingest
 from app.errors import LateBody
-from app.store.history import heartbeats as readings
+from app.store.history import heartbeats
 from app.store.history.heartbeats import HeartbeatQuery
 from app.store.transactions import monitors, results
 from schema.heartbeat_texts import LOGGED, PUSHED, STARTED
@@ -188,7 +188,7 @@ async def test_while_redis_is_away_a_ping_is_stored_at_once(database, tmp_path):
         await monitors.create(make.monitor(Push(token=TOKEN)))
         push_ingest.clear_endpoints()
         assert (await client.get(f"{PATH}?status=down&msg=disk")).status_code == 200
-        (one,), _ = await readings.list_page(HeartbeatQuery())
+        (one,), _ = await heartbeats.list_page(HeartbeatQuery())
     assert (one.status, one.msg, one.important) == (Status.DOWN, "disk", True)
 
 

@@ -1,5 +1,6 @@
 """Health says what is, and stays readable when Redis or the database is not there."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,12 @@ import pytest
 from litestar import Litestar
 from prometheus_client.parser import text_string_to_metric_families
 
-from app import db, metrics, nodes
+from app import db, metrics, migrate, nodes
 from app.settings import Settings
 from app.store.system import system_alerts
 from schema.events import EventKind
-from tests.app.api.people import Client, calling, served
+from tests.app.api.people import ADMIN_TOKEN, Client, calling, served
+from tests.cluster import running_cluster
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -68,6 +70,25 @@ async def test_without_the_database_we_are_unhealthy_and_not_ready(client: Clien
     finally:
         db.use_engine(engine)
     assert [reply.status_code for reply in replies] == [503, 503]
+
+
+async def test_while_postgresql_only_reads_we_are_degraded_and_go_on_serving() -> None:
+    with running_cluster() as cluster:
+        await migrate.run(cluster.settings)
+        settings = replace(cluster.settings, redis_url=NOWHERE, api_admin_token=ADMIN_TOKEN)
+        async with calling(served(settings)) as client:
+            client.headers["X-API-Key"] = ADMIN_TOKEN
+            await cluster.execute("ALTER ROLE watchkeeper SET default_transaction_read_only = on")
+            await cluster.cut()  # connections that are opened from now on only read
+            async with asyncio.timeout(20):
+                while (reply := await client.get("/health")).json()["checks"]["database"] != "read-only":
+                    await asyncio.sleep(0.05)
+            ready = await client.get("/ready")
+            read = await client.get("/api/v1/proxies")
+            written = await client.post("/api/v1/tags", json={"name": "shop"})
+    assert (read.status_code, written.status_code) == (200, 503)
+    assert (reply.status_code, reply.json()["status"]) == (200, "degraded")
+    assert (ready.status_code, ready.json()["ready"]) == (200, True)
 
 
 async def test_before_the_migrations_we_are_not_ready(settings: Settings, tmp_path: Path) -> None:

@@ -23,10 +23,15 @@ async def test_all_settings_are_listed_with_their_defaults(api):
 
 
 async def test_a_setting_is_changed_read_and_reset(api):
-    changed = await api.put(KEY, json={"value": {"private": False}}, headers={"If-Match": '"0"'})
+    changed = await api.put(KEY, json={"value": {"allow_private": False}}, headers={"If-Match": '"0"'})
     assert (changed.status_code, changed.headers["ETag"]) == (200, '"1"')
     assert (await api.get(KEY)).json() == changed.json()
-    assert changed.json()["value"] == {"private": False, "allow": [], "deny": [], "sockets": EgressPolicy().sockets}
+    assert changed.json()["value"] == {
+        "allow_private": False,
+        "allow": [],
+        "deny": [],
+        "sockets": EgressPolicy().sockets,
+    }
     assert (await api.put(KEY, json={"value": {}}, headers={"If-Match": '"0"'})).status_code == 412
     assert (await api.delete(KEY)).status_code == 204
     assert (await api.get(KEY)).json()["version"] == 0

@@ -49,24 +49,24 @@ def test_no_value_leaves_its_place(token: str) -> None:
 @pytest.mark.parametrize(
     ("config", "field", "words"),
     [
-        ({}, "service", "is none that the catalogue names; give one of them, or a url"),
-        ({"service": "smoke"}, "service", "is none that the catalogue names; give one of them, or a url"),
+        ({}, "service", "is not in the catalogue; send one of its services, or a url"),
+        ({"service": "smoke"}, "service", "is not in the catalogue; send one of its services, or a url"),
         ({"service": "zulip", "fields": ZULIP}, "secrets.token", "is required"),
         ({"service": "zulip", "secrets": TOKEN, "fields": {"botname": "b"}}, "fields.organization", "is required"),
         (
             {"service": "zulip", "secrets": TOKEN, "fields": ZULIP | {"smoke": "1"}},
             "fields.smoke",
-            "is no field of this service",
+            "is not a field of this service",
         ),
         (
             {"service": "gotify", "fields": {"host": "h", "token": "t"}},
             "fields.token",
-            "is secret: it belongs into secrets",
+            "is secret; send it in secrets",
         ),
         (
             {"service": "gotify", "fields": {"priority": 5}, "secrets": {"token": "t", "host": "h"}},
             "secrets.host",
-            "is not secret: it belongs into fields",
+            "is not secret; send it in fields",
         ),
         (
             {"service": "gotify", "fields": {"host": "h", "port": "80"}, "secrets": {"token": "t"}},
@@ -96,12 +96,12 @@ def test_no_value_leaves_its_place(token: str) -> None:
         (
             {"url": "gotify://h/t", "service": "zulip"},
             "service",
-            "is another one than the url's, which is gotify: leave it out",
+            "does not match the url, which is of gotify; leave it out",
         ),
         (
             {"url": "gotify://h/t", "fields": {"host": "h"}},
             "fields",
-            "must be empty beside a url, and so must secrets: it has them all",
+            "must be empty if there is a url, as must secrets; the url has them all",
         ),
     ],
 )
@@ -121,7 +121,7 @@ def test_fields_that_make_no_address_are_shown_the_forms() -> None:
 )
 def test_an_address_of_no_service_is_refused(scheme: str) -> None:
     assert faults(url=f"{scheme}://example.org/x") == [
-        ("url", f"begins with {scheme}://, which no service of the catalogue does")
+        ("url", f"begins with {scheme}://, which is of no service in the catalogue")
     ]
 
 

@@ -7,7 +7,6 @@ from app.domain.alerting.backoff import (
     LATE_AFTER_S,
     MAX_DELAY_S,
     MAX_RETRY_AFTER_S,
-    exhausted_reason,
     is_exhausted,
     lateness_s,
     retry_delay_s,
@@ -41,11 +40,6 @@ def test_a_channel_can_not_ask_for_silence():
 )
 def test_a_delivery_is_given_up_when_refused_for_good_or_too_old(age_s, permanent, hopeless):
     assert is_exhausted(age_s, 3_600, permanent=permanent) is hopeless
-
-
-def test_who_gave_up_says_when_and_why():
-    assert exhausted_reason(86_400, "answered 500") == "gave up after 24 h: answered 500"
-    assert exhausted_reason(5_400, "") == "gave up after 1.5 h"
 
 
 def test_a_message_is_late_only_when_it_is_worth_a_word():

@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from app.domain.alerting.collapsing import (
-    COLLAPSED_INTO_RECOVERY,
-    COLLAPSED_INTO_REMINDER,
     GROUPED,
     HELD,
     RESENT,
@@ -17,9 +15,14 @@ from app.domain.alerting.collapsing import (
     collapse_outages,
     select_in_order,
 )
+from schema.deliveries import ReasonCode
 from schema.events import Event, EventKind
 
 DOWN, UP, SLOW = EventKind.MONITOR_DOWN, EventKind.MONITOR_UP, EventKind.MONITOR_DEGRADED
+COLLAPSED_INTO_RECOVERY, COLLAPSED_INTO_REMINDER = (
+    ReasonCode.COLLAPSED_INTO_RECOVERY,
+    ReasonCode.COLLAPSED_INTO_REMINDER,
+)
 
 
 def row(*kinds: EventKind, monitor_id: str | None = "web", **changes: Any) -> list[OpenDelivery]:

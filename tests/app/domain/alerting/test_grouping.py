@@ -5,10 +5,10 @@ from hypothesis import given, strategies as st
 
 from app.domain.alerting import grouping
 from app.domain.alerting.grouping import BurstCapacity, capacity
-from schema.channels.terms import ChannelRules, Grouping
+from schema.channels.rules import ChannelRules, Grouping
 
 NOW = 1_000_000
-THREE = Grouping(burst=3, within=30)
+THREE = Grouping(max_immediate=3, window=30)
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,17 @@ def test_a_burst_is_told_at_once_and_the_rest_when_the_window_ends(told_ms, free
 
 
 def test_a_burst_of_none_always_waits():
-    assert capacity(Grouping(burst=0, within=60), [], NOW) == BurstCapacity(0, NOW + 60_000)
+    assert capacity(Grouping(max_immediate=0, window=60), [], NOW) == BurstCapacity(0, NOW + 60_000)
 
 
 @given(
-    st.builds(Grouping, burst=st.integers(0, 50), within=st.integers(1, 3_600)),
+    st.builds(Grouping, max_immediate=st.integers(0, 50), window=st.integers(1, 3_600)),
     st.lists(st.integers(0, NOW)).map(sorted),
 )
-def test_nobody_waits_longer_than_the_window(terms, told_ms):
-    found = capacity(terms, told_ms[::-1], NOW)
-    assert 0 <= found.free <= terms.burst
-    assert NOW < found.until_ms <= NOW + terms.within * 1000
+def test_nobody_waits_longer_than_the_window(limits, told_ms):
+    found = capacity(limits, told_ms[::-1], NOW)
+    assert 0 <= found.free <= limits.max_immediate
+    assert NOW < found.until_ms <= NOW + limits.window * 1000
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import assume, given, strategies as st
 
 from app.domain.alerting import quiet_hours
-from schema.channels.terms import QuietHours
+from schema.channels.rules import QuietHours
 
 BERLIN, LORD_HOWE, APIA = "Europe/Berlin", "Australia/Lord_Howe", "Pacific/Apia"
-NIGHT: dict[str, Any] = {"since": "22:00", "until": "07:00", "timezone": BERLIN}
+NIGHT: dict[str, Any] = {"start": "22:00", "end": "07:00", "timezone": BERLIN}
 HOUR_MS = 3_600_000
 CLOCKS = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
 ZONES = st.sampled_from([BERLIN, LORD_HOWE, APIA, "America/New_York", "Asia/Kathmandu", "UTC"])
@@ -45,7 +45,7 @@ def test_a_night_reaches_past_midnight(now, end):
 
 @pytest.mark.parametrize(("now", "is_quiet"), [("11:59", False), ("12:00", True), ("12:59", True), ("13:00", False)])
 def test_a_rest_lies_within_a_day(now, is_quiet):
-    assert bool(until(f"2026-11-22T{now}", since="12:00", until="13:00")) is is_quiet
+    assert bool(until(f"2026-11-22T{now}", start="12:00", end="13:00")) is is_quiet
 
 
 @pytest.mark.parametrize(
@@ -79,33 +79,33 @@ def test_the_night_the_clock_is_put_back_is_an_hour_longer():
 
 
 def test_an_end_that_is_left_out_is_the_moment_the_clock_is_put_forward():
-    assert until("2026-03-29T01:30", since="22:00", until="02:30", timezone=BERLIN) == ms("2026-03-29T03:00")
+    assert until("2026-03-29T01:30", start="22:00", end="02:30", timezone=BERLIN) == ms("2026-03-29T03:00")
 
 
 def test_a_beginning_that_is_left_out_is_the_moment_the_clock_is_put_forward():
-    quiet = {"since": "02:30", "until": "04:00", "timezone": BERLIN}
+    quiet = {"start": "02:30", "end": "04:00", "timezone": BERLIN}
     assert until("2026-03-29T01:59", **quiet) == 0
     assert until("2026-03-29T03:00", **quiet) == ms("2026-03-29T04:00")
 
 
-@pytest.mark.parametrize(("since", "end"), [("22:00", "02:30"), ("02:15", "02:30")])
+@pytest.mark.parametrize(("start", "end"), [("22:00", "02:30"), ("02:15", "02:30")])
 @pytest.mark.parametrize("fold", [0, 1])
-def test_an_hour_that_comes_twice_is_quiet_both_times(since, end, fold):
-    quiet = QuietHours(since=since, until=end, timezone=BERLIN)
+def test_an_hour_that_comes_twice_is_quiet_both_times(start, end, fold):
+    quiet = QuietHours(start=start, end=end, timezone=BERLIN)
     assert quiet_hours.quiet_until_ms(quiet, ms("2026-10-25T02:20", fold=fold)) == ms("2026-10-25T02:30", fold=1)
 
 
 def test_the_clock_may_be_changed_by_half_an_hour_and_a_day_be_left_out():
-    assert until("2026-10-04T01:45", since="01:00", until="02:15", timezone=LORD_HOWE) == ms(
+    assert until("2026-10-04T01:45", start="01:00", end="02:15", timezone=LORD_HOWE) == ms(
         "2026-10-04T02:30", LORD_HOWE
     )
-    assert until("2011-12-29T23:00", since="22:00", until="07:00", timezone=APIA) == ms("2011-12-31T00:00", APIA)
+    assert until("2011-12-29T23:00", start="22:00", end="07:00", timezone=APIA) == ms("2011-12-31T00:00", APIA)
 
 
 @given(CLOCKS, CLOCKS, ZONES, YEARS_MS)
-def test_quiet_hours_end_after_now_and_it_is_not_quiet_when_they_have(since, until, zone, now_ms):
-    assume(since != until)
-    quiet = QuietHours(since=since, until=until, timezone=zone)
+def test_quiet_hours_end_after_now_and_it_is_not_quiet_when_they_have(start, end, zone, now_ms):
+    assume(start != end)
+    quiet = QuietHours(start=start, end=end, timezone=zone)
     end_ms = quiet_hours.quiet_until_ms(quiet, now_ms)
     if end_ms:
         assert now_ms < end_ms <= now_ms + 50 * HOUR_MS
@@ -114,8 +114,8 @@ def test_quiet_hours_end_after_now_and_it_is_not_quiet_when_they_have(since, unt
 
 
 @given(CLOCKS, CLOCKS, ZONES, YEARS_MS)
-def test_what_is_quiet_every_day_is_quiet_on_some(since, until, zone, now_ms):
-    assume(since != until)
-    always = QuietHours(since=since, until=until, timezone=zone)
-    by_day = [QuietHours(since=since, until=until, timezone=zone, days=[day]) for day in quiet_hours.DAYS]
+def test_what_is_quiet_every_day_is_quiet_on_some(start, end, zone, now_ms):
+    assume(start != end)
+    always = QuietHours(start=start, end=end, timezone=zone)
+    by_day = [QuietHours(start=start, end=end, timezone=zone, days=[day]) for day in quiet_hours.DAYS]
     assert max(quiet_hours.quiet_until_ms(one, now_ms) for one in by_day) == quiet_hours.quiet_until_ms(always, now_ms)

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from app.domain.alerting import routing
 from app.domain.alerting.routing import ChannelSubscription, EventRouter
-from schema.channels.terms import DEFAULT_EVENTS
+from schema.channels.rules import DEFAULT_EVENTS
 from schema.events import EventKind
 
 DOWN, LAG = EventKind.MONITOR_DOWN, EventKind.SCHEDULE_LAG

@@ -5,26 +5,29 @@ from typing import Any
 import pytest
 
 from app.domain.alerting import suppression
+from app.domain.alerting.reasons import Reason
 from app.domain.alerting.suppression import Decision, DeliveryFacts, EarlierAlerts
-from schema.channels.terms import ChannelRules, QuietHours
+from schema.channels.rules import ChannelRules, QuietHours
+from schema.deliveries import ReasonCode
 from schema.events import EventKind
 from tests import make
 
 NOW, SECOND = make.NOW_MS, 1_000
 DOWN, UP = EventKind.MONITOR_DOWN, EventKind.MONITOR_UP
 SEND = Decision()
-ALWAYS = QuietHours(since="00:00", until="23:59", timezone="UTC")
+BEHIND_ROUTER = Reason(ReasonCode.PARENT_DOWN, "Router")
+ALWAYS = QuietHours(start="00:00", end="23:59", timezone="UTC")
 NIGHT_ENDS = NOW - NOW % 86_400_000 + (24 * 60 - 1) * 60_000
 
 
 def gate(kind: EventKind = DOWN, now_ms: int = NOW, **about) -> Decision:
-    terms = ChannelRules(**{name: about.pop(name) for name in ("delay", "quiet_hours") if name in about})
-    return suppression.decide(DeliveryFacts(**{"kind": kind, "at_ms": NOW, "rules": terms, **about}), now_ms)
+    rules = ChannelRules(**{name: about.pop(name) for name in ("min_outage", "quiet_hours") if name in about})
+    return suppression.decide(DeliveryFacts(**{"kind": kind, "at_ms": NOW, "rules": rules, **about}), now_ms)
 
 
 def why(kind: EventKind = DOWN, **about) -> str:
     found = gate(kind, **about)
-    return found.reason if found.action == "suppress" else f"({found.action})"
+    return found.reason.code if found.reason and found.action == "suppress" else f"({found.action})"
 
 
 @pytest.mark.parametrize("kind", EventKind)
@@ -34,7 +37,7 @@ def test_nothing_known_against_it_it_goes(kind):
 
 @pytest.mark.parametrize("kind", [one for one in EventKind if one is not EventKind.TEST])
 def test_in_quiet_hours_everything_waits_until_they_end(kind):
-    assert gate(kind, quiet_hours=ALWAYS) == Decision("wait", NIGHT_ENDS, "quiet hours")
+    assert gate(kind, quiet_hours=ALWAYS) == Decision("wait", NIGHT_ENDS, Reason(ReasonCode.QUIET_HOURS))
 
 
 def test_a_test_is_somebody_waiting_for_it():
@@ -42,7 +45,7 @@ def test_a_test_is_somebody_waiting_for_it():
 
 
 @pytest.mark.parametrize(
-    ("but", "kind", "goes"),
+    ("named", "kind", "goes"),
     [
         (["monitor.down"], DOWN, True),
         (["monitor.*"], UP, True),
@@ -50,30 +53,29 @@ def test_a_test_is_somebody_waiting_for_it():
         (["*"], EventKind.DISK_FULL, True),
     ],
 )
-def test_what_a_channel_named_is_told_in_quiet_hours(but, kind, goes):
-    quiet = QuietHours(since="00:00", until="23:59", but=but)
+def test_what_a_channel_named_is_told_in_quiet_hours(named, kind, goes):
+    quiet = QuietHours(start="00:00", end="23:59", except_events=named)
     assert (gate(kind, quiet_hours=quiet) == SEND) is goes
 
 
 @pytest.mark.parametrize(("after_ms", "action"), [(0, "wait"), (59_999, "wait"), (60_000, "send"), (600_000, "send")])
 def test_an_outage_is_told_when_it_has_lasted_as_long_as_the_channel_wants(after_ms, action):
-    found = gate(delay=60, now_ms=NOW + after_ms)
+    found = gate(min_outage=60, now_ms=NOW + after_ms)
     assert found.action == action
     assert found.until_ms == (NOW + 60 * SECOND if action == "wait" else 0)
 
 
-@pytest.mark.parametrize(
-    ("ended_s", "reason"), [(59, suppression.RECOVERED_WITHIN_DELAY), (60, "(send)"), (90, "(send)")]
-)
+@pytest.mark.parametrize(("ended_s", "reason"), [(59, ReasonCode.RECOVERED_EARLY), (60, "(send)"), (90, "(send)")])
 def test_one_that_ended_before_is_not_told_and_one_that_ended_later_is(ended_s, reason):
-    assert why(delay=60, recovered_ms=NOW + ended_s * SECOND, now_ms=NOW + 100 * SECOND) == reason
+    assert why(min_outage=60, recovered_ms=NOW + ended_s * SECOND, now_ms=NOW + 100 * SECOND) == reason
 
 
 def test_a_recovery_knows_no_delay_and_a_reminder_only_that_of_its_outage():
-    assert gate(UP, delay=60) == SEND
-    assert gate(delay=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW)) == SEND
+    assert gate(UP, min_outage=60) == SEND
+    assert gate(min_outage=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW)) == SEND
     assert (
-        gate(delay=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW + SECOND)).until_ms == NOW + SECOND
+        gate(min_outage=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW + SECOND)).until_ms
+        == NOW + SECOND
     )
 
 
@@ -83,7 +85,7 @@ def test_a_clock_that_is_behind_delays_nothing():
 
 @pytest.mark.parametrize("kind", suppression.ALERT_EVENTS)
 def test_behind_something_that_is_down_nothing_alarms(kind):
-    assert why(kind, down_parent="Router") == "behind 'Router', which is down"
+    assert gate(kind, down_parent="Router") == Decision("suppress", reason=BEHIND_ROUTER)
 
 
 def test_a_recovery_is_told_though_something_above_is_down():
@@ -91,14 +93,14 @@ def test_a_recovery_is_told_though_something_above_is_down():
 
 
 def test_that_is_decided_before_the_night_is_over_and_before_a_delay_is():
-    assert why(down_parent="Router", quiet_hours=ALWAYS, delay=60) == "behind 'Router', which is down"
+    assert why(down_parent="Router", quiet_hours=ALWAYS, min_outage=60) == ReasonCode.PARENT_DOWN
 
 
 @pytest.mark.parametrize(
     ("now_s", "held_s", "expected"),
     [
-        (0, 30, Decision("wait", NOW + suppression.RECHECK_MS, "what it hangs on is being checked")),
-        (29.5, 30, Decision("wait", NOW + 30 * SECOND, "what it hangs on is being checked")),
+        (0, 30, Decision("wait", NOW + suppression.RECHECK_MS, Reason(ReasonCode.PARENT_CHECK))),
+        (29.5, 30, Decision("wait", NOW + 30 * SECOND, Reason(ReasonCode.PARENT_CHECK))),
         (30, 30, SEND),
     ],
 )
@@ -112,18 +114,19 @@ def test_a_reminder_and_an_escalation_do_not_wait_for_checks():
 
 
 def test_of_several_waits_the_longest_counts():
-    assert gate(delay=60, parents_awaited_until_ms=NOW + SECOND).until_ms == NOW + 60 * SECOND
-    assert gate(delay=60, quiet_hours=ALWAYS).until_ms == NIGHT_ENDS
+    assert gate(min_outage=60, parents_awaited_until_ms=NOW + SECOND).until_ms == NOW + 60 * SECOND
+    assert gate(min_outage=60, quiet_hours=ALWAYS).until_ms == NIGHT_ENDS
 
 
 def test_whoever_asks_a_group_to_tell_hears_nothing_of_its_members():
-    assert why(group_reason="its group 'Shop' tells of it") == "its group 'Shop' tells of it"
+    shop = Reason(ReasonCode.GROUP_ALERTS, "Shop")
+    assert gate(group_reason=shop) == Decision("suppress", reason=shop)
 
 
 @pytest.mark.parametrize(
     ("outage", "reason"),
     [
-        (EarlierAlerts(all_suppressed=True), suppression.NOT_ALERTED),
+        (EarlierAlerts(all_suppressed=True), ReasonCode.NOT_ALERTED),
         (EarlierAlerts(), "(send)"),
         (EarlierAlerts(sent_ms=NOW), "(send)"),
     ],
@@ -134,7 +137,7 @@ def test_the_end_of_what_nobody_heard_of_is_not_told(outage, reason):
 
 def test_what_was_held_back_is_told_when_it_lasts_and_not_when_it_ended_meanwhile():
     assert gate(released_ms=NOW) == SEND
-    assert why(released_ms=NOW, recovered_ms=NOW + SECOND) == suppression.RECOVERED_WITH_PARENT
+    assert why(released_ms=NOW, recovered_ms=NOW + SECOND) == ReasonCode.RECOVERED_WITH_PARENT
     assert (
         gate(released_ms=NOW, recovered_ms=NOW + suppression.RELEASE_WINDOW_MS + 1) == SEND
     )  # an outage of its own, told late
@@ -147,10 +150,10 @@ def test_what_was_held_back_is_told_when_it_lasts_and_not_when_it_ended_meanwhil
         (
             EarlierAlerts(sent_ms=NOW + SECOND),
             None,
-            suppression.ALERTED_MEANWHILE,
+            ReasonCode.ALERTED_MEANWHILE,
         ),  # the first down waited, and is read by now
         (EarlierAlerts(sent_ms=NOW - SECOND), None, "(send)"),
-        (EarlierAlerts(all_suppressed=True), NOW + SECOND, suppression.NOT_ALERTED),
+        (EarlierAlerts(all_suppressed=True), NOW + SECOND, ReasonCode.NOT_ALERTED),
         (EarlierAlerts(all_suppressed=True), None, "(send)"),
     ],
 )
@@ -161,9 +164,9 @@ def test_a_reminder_reminds_of_something(outage, ended_ms, reason):
 def test_what_may_have_been_read_is_not_taken_back():
     against: dict[str, Any] = {
         "down_parent": "Router",
-        "group_reason": "its group",
+        "group_reason": Reason(ReasonCode.GROUP_ALERTS, "Shop"),
         "parents_awaited_until_ms": NOW + SECOND,
-        "delay": 60,
+        "min_outage": 60,
     }
     assert gate(is_exempt=True, **against) == SEND
     assert gate(UP, is_exempt=True, earlier=EarlierAlerts(all_suppressed=True)) == SEND

@@ -21,9 +21,14 @@ def test_every_monitor_type_is_a_plugin_with_its_fields_described():
         assert all([one.description, *one.required_config.values(), *one.optional_config.values()])
 
 
+def test_a_default_is_named_once():
+    texts = [text for one in plugins.list_plugins().plugins for text in one.optional_config.values()]
+    assert [text for text in texts if text.lower().count("default") > 1] == []
+
+
 def test_defaults_are_told_as_json_would_have_them():
     told = plugins.get_plugin("http").optional_config
-    assert told["method"] == "Method (default: GET)"
+    assert told["method"] == "HTTP method (default: GET)"
     assert told["accepted_statuscodes"].endswith('(default: ["2XX"])')
     assert told["timeout"].endswith("(default: 16)")
     assert "default" not in told["headers"]

@@ -42,8 +42,8 @@ def group(policy: GroupPolicy, at_least: int = 1) -> Group:
         (AT_LEAST, 2, "+--", DOWN, "1 of 3 up, 2 must be"),
         (AT_LEAST, 2, "+-?", UNKNOWN, "1 of 3 up, 1 unknown"),
         (AT_LEAST, 9, "++", UP, "2 of 2 up"),  # others were deleted
-        (ALL, 1, "", UNKNOWN, "no member is watched"),
-        (ANY, 1, "mm", UNKNOWN, "no member is watched"),
+        (ALL, 1, "", UNKNOWN, "no member is active"),
+        (ANY, 1, "mm", UNKNOWN, "no member is active"),
     ],
 )
 def test_a_policy_decides(policy, at_least, course, expected, words):

@@ -139,7 +139,7 @@ def test_references_are_read_as_their_standard_shows(reference, leads):
     if leads:
         assert resolve_redirect(parse_url("http://a/b/c/d;p?q"), reference).raw_path_qs == leads
     else:
-        with pytest.raises(ValueError, match="no web address"):
+        with pytest.raises(ValueError, match="not a web address"):
             resolve_redirect(parse_url("http://a/b/c/d;p?q"), reference)
 
 

@@ -53,8 +53,8 @@ def test_every_trouble_is_said_in_a_sentence():
     assert len(found) == 8
     assert all(" " in sentence and "{" not in sentence for sentence in found.values())
     assert found[EventKind.RESULTS_LOST] == (
-        "results of checks do not arrive: 2 checks brought none, 3 monitors have had none for two intervals,"
-        " a worker's oldest has waited for 99 s"
+        "results of checks are missing: 2 checks had none, 3 monitors have had none for two intervals,"
+        " a worker's oldest has been waiting for 99 s"
     )
 
 

@@ -155,12 +155,12 @@ SAID = {
     EventKind.RESULTS_LOST: (
         "Checks bring no results",
         Severity.CRITICAL,
-        "results of checks do not arrive: 12 checks brought none",
+        "results of checks are missing: 12 checks had none",
     ),
     EventKind.ALERTS_STUCK: (
         "Alerts are not sent",
         Severity.CRITICAL,
-        "an alert was due 42 s ago, and nobody has sent it",
+        "an alert was due 42 s ago and was not sent",
     ),
     EventKind.CLOCK: ("Watchkeeper's clock jumped", Severity.CRITICAL, "the clock of worker-a-1 moved by -3600 s"),
     EventKind.RECOVERED: ("Watchkeeper keeps its schedule again", Severity.RESOLVED, "checks are on time"),

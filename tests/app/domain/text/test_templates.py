@@ -10,7 +10,7 @@ from hypothesis import given as for_any, strategies as st
 from app.domain.alerting import sample_events
 from app.domain.alerting.messages import message_from_event
 from app.domain.text import template_variables, templates
-from schema.channels.terms import Templates
+from schema.channels.rules import Templates
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
@@ -59,13 +59,13 @@ def test_the_others_of_a_group_have_the_same_names() -> None:
 
 
 def test_a_title_stays_one_line() -> None:
-    message = templates.render_message(Templates(title="a\n\r\nb\u2028c {{ name }}"), given.message())
+    message = templates.render(Templates(title="a\n\r\nb\u2028c {{ name }}"), given.message()).message
     assert message.title == "a b c Shop <b>&</b> *bar*"
     assert message.text == ""
 
 
 def test_who_has_no_templates_gets_the_message_as_it_was() -> None:
-    assert templates.render_message(Templates(), given.message()) == given.message()
+    assert templates.render(Templates(), given.message()).message == given.message()
 
 
 def test_who_has_no_templates_does_not_load_their_reader() -> None:
@@ -73,7 +73,7 @@ def test_who_has_no_templates_does_not_load_their_reader() -> None:
         "import sys; from app.api.alerting import template_preview;"
         "from app.store.alerting import channels;"
         "from app.domain.text import templates;"
-        "from schema.channels.terms import Templates; templates.render_message(Templates(), None);"
+        "from schema.channels.rules import Templates; templates.render(Templates(), None);"
         "template_preview.list_variables(); print('liquid' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
@@ -109,9 +109,7 @@ def test_nothing_of_python_can_be_reached(path: str) -> None:
 
 @pytest.mark.parametrize("tag", ["include", "render", "extends", "tablerow", "macro"])
 def test_no_other_template_or_file_can_be_drawn_in(tag: str) -> None:
-    assert faults(f"{{% {tag} '/etc/passwd' %}}") == [
-        f"templates.title: line 1: {{% {tag} %}} is no tag that can stand here"
-    ]
+    assert faults(f"{{% {tag} '/etc/passwd' %}}") == [f"templates.title: line 1: {{% {tag} %}} is not a valid tag here"]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +118,7 @@ def test_no_other_template_or_file_can_be_drawn_in(tag: str) -> None:
         ("ok\n{{ name | shout }}", "line 2: there is no filter 'shout'"),
         ("{% if name %}x", "{% if %} is not closed: {% endif %} is missing"),
         ("\n\n{{ name", "line 3: {{ is not closed: }} is missing"),
-        ("a\n{% endfor %}", "line 2: {% endfor %} closes nothing that is open here"),
+        ("a\n{% endfor %}", "line 2: {% endfor %} closes a block that is not open"),
         ("a\n{{ a b }}", "line 2: can't be read: expected end of expression, found word"),
         ("a\nb {{ }}", "line 2: can't be read: expected a primitive expression, found end of expression"),
         ("{% raw %}{{ name }}", "line 1: {% raw %} is not closed"),
@@ -176,7 +174,7 @@ def test_a_long_text_is_cut() -> None:
         ("a\n{{ 7 | divided_by: 0 }}", "templates.text: line 2: divided_by: can't divide by 0"),
         ("{{ at | date: '%H', 'Mars' }}", "templates.text: line 1: date: there is no time zone Mars"),
         ("{{ at | date: '%H', '../../etc/passwd' }}", "templates.text: line 1: date: there is no time zone"),
-        ("{{ '1e999' | ceil }}", "templates.text: it can't be carried out (OverflowError)"),
+        ("{{ '1e999' | ceil }}", "templates.text: it can't be rendered (OverflowError)"),
         ("{{ name | nothing }}", "templates.text: line 1: there is no filter 'nothing'"),
     ],
 )

@@ -6,9 +6,9 @@ from app.domain.validation.assertions import CheckFacts, evaluate_assertions
 from schema.assertions import CertificateDays, FailureStatus, Operator, ResponseTime, Value
 from schema.status import Status
 
-SLOW = ResponseTime(within=1)
+SLOW = ResponseTime(max_seconds=1)
 WRONG = Value(expected="42")
-ENDING = CertificateDays(at_least=14)
+ENDING = CertificateDays(min_days=14)
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ ENDING = CertificateDays(at_least=14)
         ([], CheckFacts(9), Status.UP),
         ([SLOW], CheckFacts(1.0), Status.UP),
         ([SLOW], CheckFacts(1.1), Status.DEGRADED),
-        ([ResponseTime(within=1, otherwise=FailureStatus.DOWN)], CheckFacts(1.1), Status.DOWN),
+        ([ResponseTime(max_seconds=1, failure_status=FailureStatus.DOWN)], CheckFacts(1.1), Status.DOWN),
         ([SLOW, WRONG], CheckFacts(2, "41"), Status.DOWN),
         ([WRONG, SLOW], CheckFacts(2, "42"), Status.DEGRADED),
         ([WRONG], CheckFacts(0), Status.DOWN),

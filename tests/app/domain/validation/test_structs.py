@@ -44,9 +44,9 @@ def test_a_part_of_a_request_is_named_by_its_place_in_the_whole() -> None:
 @pytest.mark.parametrize(
     ("type_", "told"),
     [
-        (Interval, "must be a whole number from 5 to 2678400: Seconds between checks: 5 s to 31 days."),
+        (Interval, "must be a whole number from 5 to 2678400: Seconds between checks, 5 seconds to 31 days."),
         (Port, "must be a whole number from 1 to 65535"),
-        (Name, "must be text of 1 to 150 characters: A name people recognise."),
+        (Name, "must be text of 1 to 150 characters: Name to show."),
         (MailSecurity, "must be one of none, starttls, tls"),
         (bool | None, "must be true or false or null"),
         (list[int], "must be a list"),
@@ -62,12 +62,12 @@ def test_a_message_says_what_would_be_right(type_: Any, told: str) -> None:
     [
         ("http", {"url": "example.org"}, "url", "must begin with http:// or https://"),
         ("http", {"url": "ftp://example.org"}, "url", "must begin with http:// or https://"),
-        ("http", {"url": "https://me:secret@example.org/"}, "url", "must have no user name and password in it"),
-        ("http", {"url": "https://example.org/a b"}, "url", "must have no blanks and line ends in it"),
-        ("http", {"url": "https:///path"}, "url", "must have a host behind ://"),
+        ("http", {"url": "https://me:secret@example.org/"}, "url", "must not contain a user name or password"),
+        ("http", {"url": "https://example.org/a b"}, "url", "must not contain spaces or line breaks"),
+        ("http", {"url": "https:///path"}, "url", "must have a host after ://"),
         ("http", {"url": "http:/"}, "url", "must be text of 8 to 2048 characters"),
         ("websocket", {"url": "https://example.org"}, "url", "must begin with ws:// or wss://"),
-        ("domain", {"domain": "example.org", "rdap_url": "https://a.test/?b"}, "rdap_url", "nothing behind its path"),
+        ("domain", {"domain": "example.org", "rdap_url": "https://a.test/?b"}, "rdap_url", "must end after its path"),
         (
             "dns",
             {"host": "a", "transport": "https", "resolver_url": "http://a.test"},
@@ -81,18 +81,18 @@ def test_a_message_says_what_would_be_right(type_: Any, told: str) -> None:
             "must have another form",
         ),
         ("domain", {"domain": "example"}, "domain", "must have another form"),
-        ("domain", {"domain": "exam ple.org"}, "domain", "must not have ' ' in it"),
-        ("kafka-producer", {"brokers": ["kafka.lan"], "topic": "a", "message": "b"}, "brokers.0", "A host and a port"),
-        ("kafka-producer", {"brokers": ["a:1"], "topic": "a/b", "message": "b"}, "topic", "must not have '/' in it"),
+        ("domain", {"domain": "exam ple.org"}, "domain", "must not contain ' '"),
+        ("kafka-producer", {"brokers": ["kafka.lan"], "topic": "a", "message": "b"}, "brokers.0", "Host and port"),
+        ("kafka-producer", {"brokers": ["a:1"], "topic": "a/b", "message": "b"}, "topic", "must not contain '/'"),
         (
             "docker",
             {"container": "a", "daemon": "http://a"},
             "daemon",
-            "must have another form: Where the Docker Engine",
+            "must have another form: Address of the Docker Engine",
         ),
-        ("ssh", {"host": "a", "fingerprint": "MD5:x"}, "fingerprint", "must have another form: Of the host key"),
+        ("ssh", {"host": "a", "fingerprint": "MD5:x"}, "fingerprint", "must have another form: SHA-256 fingerprint"),
         ("mail", {"host": "a", "protocol": "smtp", "from_email": "me"}, "from_email", "must have another form: Sender"),
-        ("push", {"token": "sesame/sesame/sesame"}, "token", "must have another form: Part of the push address"),
+        ("push", {"token": "sesame/sesame/sesame"}, "token", "must have another form: Token in the push URL"),
     ],
 )
 def test_a_text_of_another_form_is_told_what_is_wrong_with_it(type_, config, field, words) -> None:

@@ -39,8 +39,8 @@ def test_a_key_is_for_its_networks(networks: tuple[str, ...], address: str, *, i
         ({}, ""),
         ({"expires_ms": 9_999_999_999_999}, ""),
         ({"expires_ms": 1}, "expired"),
-        ({"active": False}, "switched off"),
-        ({"owner_active": False}, "owner"),
+        ({"active": False}, "key is disabled"),
+        ({"owner_active": False}, "user of this API key"),
     ],
 )
 def test_a_key_says_why_it_is_not_good_any_more(changes: dict[str, object], words: str) -> None:

@@ -31,7 +31,7 @@ def egress(names):
 
 @pytest.fixture
 def strict(names):
-    return Egress(names, EgressPolicy(private=False))
+    return Egress(names, EgressPolicy(allow_private=False))
 
 
 def allows(policy, address):
@@ -102,7 +102,7 @@ def test_checks_may_go_home_and_a_strict_policy_may_not(egress, strict, address,
 @given(st.ip_addresses(v=4))
 def test_an_address_is_judged_alike_in_both_families(address):
     for private in (True, False):
-        policy = Egress(Resolver.__new__(Resolver), EgressPolicy(private=private))
+        policy = Egress(Resolver.__new__(Resolver), EgressPolicy(allow_private=private))
         assert allows(policy, str(address)) is allows(policy, f"::ffff:{address}")
 
 

@@ -82,16 +82,16 @@ SOUNDING = re.compile(
 OPEN = {  # of all other structs: what sounds like a credential and is shown or sent, and why
     "shown once, to who made it": """
         IssuedApiKey.key IssuedInvitation.token IssuedInvitation.link TotpSetup.secret TotpSetup.otpauth_uri
-        TwoFactorEnabled.recovery_codes PasskeyAdded.recovery_codes LoginResponse.access_token
+        TwoFactorEnabled.recovery_codes CreatedPasskey.recovery_codes LoginResponse.access_token
         LoginResponse.refresh_token LoginResponse.token_type WebhookEndpoint.secret WebhookSecret.secret
     """,
     "shown to admins who ask, on the record": "PushAddress.token",
     "sent by its owner, and shown to nobody": """
-        TotpStart.password TotpConfirmation.token DisableTwoFactor.password DisableTwoFactor.token
-        RecoveryCodesRequest.password RecoveryCodesRequest.token TwoFactorLogin.ticket TwoFactorLogin.token
-        Auth.token Acceptance.token Acceptance.password PasskeyStart.password PasskeyLoginStart.ticket
-        PasskeyLogin.ticket UserDraft.password PasswordReset.password GeneratedPassword.password
-        PasswordChange.old_password PasswordChange.new_password Registration.password
+        TotpSetupRequest.password TotpConfirmation.token DisableTwoFactor.password DisableTwoFactor.token
+        RecoveryCodesRequest.password RecoveryCodesRequest.token TwoFactorLogin.mfa_token TwoFactorLogin.token
+        Auth.token InvitationAcceptance.token InvitationAcceptance.password PasskeyOptionsRequest.password
+        PasskeyLoginOptionsRequest.mfa_token PasskeyLogin.mfa_token UserDraft.password PasswordReset.password
+        GeneratedPassword.password PasswordChange.old_password PasswordChange.new_password Registration.password
         Registration.setup_token Login.password Login.token RefreshRequest.refresh_token ProfilePatch.password
         ProfilePatch.token PasskeyAssertion.signature
         PasswordGrant.password PasswordGrant.token PasswordGrant.client_secret

@@ -6,10 +6,11 @@ from app import db
 from app.errors import Invalid, NoSuch, Stale
 from app.security.secrets import sealing
 from app.store.alerting import channels
-from app.store.alerting.channels import ChannelQuery
+from app.store.alerting.channel_rows import stored_channel
+from app.store.alerting.channels import ChannelQuery, ChannelWithSecrets
 from app.store.transactions import monitors
 from schema.channels import ChannelPatch, Telegram
-from schema.channels.terms import Templates
+from schema.channels.rules import Templates
 from schema.field_types import MASK
 from tests import make
 
@@ -23,6 +24,12 @@ def bot() -> Telegram:
     return Telegram(bot_token="sesame", chat_id="7")
 
 
+async def with_secrets(ids: list[str]) -> dict[str, ChannelWithSecrets]:
+    """Channels by id, as a sender gets them."""
+    found = await db.rows("SELECT * FROM channels")
+    return {row["id"]: channels.with_secrets(stored_channel(row)) for row in found if row["id"] in ids}
+
+
 async def names(**wanted) -> list[str]:
     return [one.name for one in (await channels.list_page(ChannelQuery(**wanted)))[0]]
 
@@ -32,14 +39,14 @@ async def test_a_secret_is_sealed_in_the_row_masked_in_the_answer_and_open_for_t
     assert "sesame" not in (await db.rows("SELECT config FROM channels"))[0]["config"]
     assert added.config == Telegram(bot_token=MASK, chat_id="7")
     assert added == await channels.get(added.id)
-    assert (await channels.get_with_secrets([added.id]))[added.id].config == bot()
+    assert (await with_secrets([added.id]))[added.id].config == bot()
 
 
 async def test_a_change_merges_and_the_mask_keeps_the_secret():
     added = await channels.create(make.channel(bot()))
     changed = await channels.update(added.id, ChannelPatch(config={"bot_token": MASK, "chat_id": "8"}))
     assert (changed.name, changed.version) == ("ops", 2)
-    assert (await channels.get_with_secrets([added.id]))[added.id].config == Telegram(bot_token="sesame", chat_id="8")
+    assert (await with_secrets([added.id]))[added.id].config == Telegram(bot_token="sesame", chat_id="8")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +85,7 @@ async def test_a_change_from_an_older_version_is_refused():
 async def test_a_removed_channel_is_gone_for_readers_and_senders():
     added = await channels.create(make.channel())
     await channels.delete(added.id)
-    assert await channels.get_with_secrets([added.id]) == {}
+    assert await with_secrets([added.id]) == {}
     with pytest.raises(NoSuch, match="notification-channel"):
         await channels.get(added.id)
 
@@ -103,21 +110,21 @@ async def test_channels_are_found_by_what_is_asked(wanted, found):
 
 async def test_a_trial_is_known_to_the_sender_only():
     trial = await channels.create_test_channel(make.channel(bot()))
-    assert (await channels.get_with_secrets([trial]))[trial].config == bot()
+    assert (await with_secrets([trial]))[trial].config == bot()
     assert await channels.list_page(ChannelQuery()) == ([], 0)
     with pytest.raises(NoSuch):
         await channels.get(trial)
     with pytest.raises(Invalid):
         await monitors.create(make.monitor(notification_channel_ids=[trial]))
     await channels.delete_test_channel(trial)
-    assert await channels.get_with_secrets([trial]) == {}
+    assert await with_secrets([trial]) == {}
 
 
 async def test_a_trial_that_a_crash_left_is_removed_by_the_next():
     left = await channels.create_test_channel(make.channel(bot()))
     await db.rows("UPDATE channels SET created_ms = 1")
     fresh = await channels.create_test_channel(make.channel(bot()))
-    assert list(await channels.get_with_secrets([left, fresh])) == [fresh]
+    assert list(await with_secrets([left, fresh])) == [fresh]
 
 
 async def test_removing_a_trial_never_removes_a_channel():
@@ -129,6 +136,6 @@ async def test_removing_a_trial_never_removes_a_channel():
 async def test_a_trial_is_told_in_the_words_of_its_draft():
     own = Templates(title="{{ name }}")
     trial = await channels.create_test_channel(make.channel(bot(), templates=own))
-    assert (await channels.get_with_secrets([trial]))[trial].rules.templates == own
+    assert (await with_secrets([trial]))[trial].rules.templates == own
     with pytest.raises(Invalid):
         await channels.create_test_channel(make.channel(bot(), templates=Templates(text="{{ name")))

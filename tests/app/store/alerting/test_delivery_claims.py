@@ -5,15 +5,16 @@ import asyncio
 import pytest
 
 from app import db
-from app.domain.alerting.collapsing import COLLAPSED_INTO_RECOVERY, COLLAPSED_INTO_REMINDER, SUPERSEDED
+from app.domain.alerting.reasons import Reason
 from app.security.secrets import sealing
 from app.store.alerting import channels, delivery_queue
 from app.store.alerting.delivery_results import AttemptResult
-from app.store.alerting.dispatch_plan import CHANNEL_INACTIVE, LEASE_MS
+from app.store.alerting.dispatch_plan import LEASE_MS
 from app.store.alerting.suppression import Candidate, Decision
 from schema.channels import ChannelPatch
 from schema.channels.ntfy import Ntfy
-from tests.app.store.owing import NOW, STEP, Owing, claimed, owing, settled, state, states, taken
+from schema.deliveries import ReasonCode
+from tests.app.store.owing import NOW, STEP, Owing, claimed, coded, owing, settled, state, states, taken
 from tests.conftest import ON_POSTGRES
 
 PHONE = Ntfy(topic="alerts")
@@ -39,7 +40,7 @@ async def test_a_down_and_its_up_that_wait_are_one_message():
     owed = await owing()
     down, up = await owed.down(), await owed.up()
     assert await claimed([down, up]) == [up]
-    assert await state(down) == ("suppressed", 0, COLLAPSED_INTO_RECOVERY)
+    assert await coded(down) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_RECOVERY)
 
 
 @pytest.mark.parametrize("asked", [0, 1])
@@ -56,7 +57,7 @@ async def test_a_down_that_failed_is_told_with_its_recovery():
     await settled(AttemptResult(down, 1, "pending", "answered 500", NOW + 600_000))
     up = await owed.up()
     assert await claimed([up]) == [up]
-    assert await state(down) == ("suppressed", 1, COLLAPSED_INTO_RECOVERY)
+    assert await coded(down) == ("suppressed", 1, ReasonCode.COLLAPSED_INTO_RECOVERY)
 
 
 async def test_a_down_whose_answer_a_killed_worker_took_with_it_is_told_with_its_recovery_after_the_lease():
@@ -74,7 +75,7 @@ async def test_of_downs_that_wait_only_the_newest_goes():
     first = await owed.down()
     second = await owed.down(at_ms=NOW)
     assert await claimed([first]) == [second]
-    assert await state(first) == ("suppressed", 0, COLLAPSED_INTO_REMINDER)
+    assert await coded(first) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_REMINDER)
 
 
 async def test_two_workers_that_claim_at_once_send_one_message():
@@ -87,9 +88,9 @@ async def test_two_workers_that_claim_at_once_send_one_message():
 async def test_a_gate_that_says_wait_costs_no_attempt():
     owed = await owing()
     down = await owed.down()
-    quiet = gates(down=Decision(action="wait", until_ms=NOW + STEP, reason="quiet hours"))
+    quiet = gates(down=Decision(action="wait", until_ms=NOW + STEP, reason=Reason(ReasonCode.QUIET_HOURS)))
     assert await claimed([down], decide_suppression=quiet) == []
-    assert await state(down) == ("pending", 0, "quiet hours")
+    assert await coded(down) == ("pending", 0, ReasonCode.QUIET_HOURS)
     assert await delivery_queue.due_deliveries(NOW + STEP - 1) == {}
     assert list((await delivery_queue.due_deliveries(NOW + STEP)).values()) == [[down]]
     assert await claimed([down], NOW + STEP) == [down]
@@ -98,9 +99,10 @@ async def test_a_gate_that_says_wait_costs_no_attempt():
 async def test_a_gate_that_says_no_leaves_its_reason():
     owed = await owing()
     down = await owed.down()
-    closed = gates(down=Decision(action="suppress", reason="its parent is down"))
+    closed = gates(down=Decision(action="suppress", reason=Reason(ReasonCode.PARENT_DOWN, "Router")))
     assert await claimed([down], decide_suppression=closed) == []
-    assert await state(down) == ("suppressed", 0, "its parent is down")
+    assert await coded(down) == ("suppressed", 0, ReasonCode.PARENT_DOWN)
+    assert await state(down) == ("suppressed", 0, "parent 'Router' is down")
 
 
 async def test_a_recovery_that_a_gate_holds_tells_nothing_yet():
@@ -123,7 +125,7 @@ async def test_a_recovery_that_quiet_hours_hold_is_not_told_after_a_newer_outage
         assert await claimed([up], decide_suppression=night) == []
     second = await owed.down(at_ms=NOW + STEP)
     assert await claimed([up, second], NOW + STEP, decide_suppression=night) == [second]
-    assert await state(up) == ("suppressed", 0, SUPERSEDED)
+    assert await coded(up) == ("suppressed", 0, ReasonCode.SUPERSEDED)
 
 
 async def test_what_quiet_hours_held_is_one_message_when_they_end():
@@ -132,7 +134,7 @@ async def test_what_quiet_hours_held_is_one_message_when_they_end():
     night = Decision(action="wait", until_ms=NOW + STEP)
     assert await claimed([down, up], decide_suppression=gates(down=night, up=night)) == []
     assert await claimed([down], NOW + STEP) == [up]
-    assert await state(down) == ("suppressed", 0, COLLAPSED_INTO_RECOVERY)
+    assert await coded(down) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_RECOVERY)
 
 
 async def test_what_is_too_old_is_dead_with_the_reason():
@@ -140,6 +142,7 @@ async def test_what_is_too_old_is_dead_with_the_reason():
     down = await owed.down()
     assert await claimed([down], NOW + 3_600_000, max_age_ms=3_600_000) == []
     assert await state(down) == ("dead", 0, "gave up after 1 h")
+    assert await coded(down) == ("dead", 0, ReasonCode.EXPIRED)
 
 
 async def test_the_time_a_gate_held_it_makes_nothing_older():
@@ -155,7 +158,7 @@ async def test_a_channel_that_was_switched_off_is_told_nothing_more():
     down = await owed.down()
     await channels.update(owed.channel_id, ChannelPatch(active=False))
     assert await claimed([down]) == []
-    assert await state(down) == ("suppressed", 0, CHANNEL_INACTIVE)
+    assert await coded(down) == ("suppressed", 0, ReasonCode.CHANNEL_INACTIVE)
 
 
 async def storm(count: int) -> tuple[Owing, list[str]]:
@@ -186,7 +189,7 @@ async def test_what_is_being_sent_by_another_worker_counts():
     _, ids = await storm(4)
     assert await claimed(ids[:3]) == ids[:3]
     assert await claimed(ids[3:]) == []
-    assert await state(ids[3]) == ("pending", 0, "waits for others, to be told together")
+    assert await coded(ids[3]) == ("pending", 0, ReasonCode.DIGEST)
 
 
 async def test_a_recovery_that_comes_while_its_outage_waits_for_others_is_told_instead():
@@ -197,7 +200,7 @@ async def test_a_recovery_that_comes_while_its_outage_waits_for_others_is_told_i
     assert await claimed([up], NOW + 1_000) == []
     (message,) = await taken(ids[3:], NOW + WINDOW)
     assert {message.id, *(one.id for one in message.merged)} == {ids[3], up}
-    assert await state(ids[4]) == ("suppressed", 0, COLLAPSED_INTO_RECOVERY)
+    assert await coded(ids[4]) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_RECOVERY)
 
 
 async def test_a_group_whose_worker_was_killed_goes_again_as_it_was():

@@ -1,4 +1,4 @@
-"""What tries say of their channel: it rests, it is probed, it is paused, and others are told."""
+"""What tries say of their channel: it rests, it is probed, it is disabled, and others are told."""
 
 import msgspec
 import pytest
@@ -12,7 +12,8 @@ from app.store.alerting.channel_health import UnhealthyChannels
 from app.store.alerting.delivery_results import AttemptResult
 from app.store.alerting.dispatch_plan import LEASE_MS
 from schema.channels import ChannelPatch
-from tests.app.store.owing import NOW, Owing, claimed, owing, settled, state
+from schema.deliveries import ReasonCode
+from tests.app.store.owing import NOW, Owing, claimed, coded, owing, settled, state
 
 SOON = NOW + 1_000
 REST = 30_000
@@ -98,9 +99,10 @@ async def test_success_opens_at_once_what_would_wait_longer():
 @pytest.mark.parametrize(("count", "answer"), [(3, AttemptOutcome.CHANNEL_REJECTED), (1, AttemptOutcome.CHANNEL_GONE)])
 async def test_a_channel_that_refuses_for_good_is_paused_and_what_waits_is_dead(count, answer):
     owed, ids = await failing(count, answer, error="answered 401")
-    assert await state(ids[7]) == ("dead", 0, "the channel is paused: answered 401")
+    assert await state(ids[7]) == ("dead", 0, "the channel is disabled: answered 401")
+    assert await coded(ids[7]) == ("dead", 0, ReasonCode.CHANNEL_DISABLED)
     health = (await channels.get(owed.channel_id)).health
-    assert (health.state, health.reason) == ("paused", "answered 401")
+    assert (health.state, health.reason) == ("disabled", "answered 401")
     assert await channel_health.count_unhealthy(NOW) == UnhealthyChannels(0, 1)
 
 
@@ -114,14 +116,15 @@ async def test_that_a_channel_is_paused_is_an_event_with_its_name():
     (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.channel_failing'")
     told = msgspec.json.decode(row["data"])
     assert told["channel"] == {"id": owed.channel_id, "name": "ops", "type": "webhook"}
-    assert told["msg"] == "The channel ops is paused: answered 401"
+    assert told["msg"] == "The channel ops is disabled: answered 401"
 
 
 async def test_a_new_delivery_to_a_paused_channel_is_listed_as_dead():
     owed, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED, error="answered 401")
     up = await owed.up(3, at_ms=NOW + 60_000)
     assert await claimed([up], NOW + 60_000) == []
-    assert await state(up) == ("dead", 0, "the channel is paused: answered 401")
+    assert await state(up) == ("dead", 0, "the channel is disabled: answered 401")
+    assert await coded(up) == ("dead", 0, ReasonCode.CHANNEL_DISABLED)
 
 
 async def resumed(owed: Owing) -> None:
@@ -150,7 +153,7 @@ async def test_a_paused_channel_is_told_again_once_somebody_mended_it(mended):
 async def test_another_name_mends_nothing():
     owed, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED)
     await channels.update(owed.channel_id, ChannelPatch(name="other"))
-    assert (await channels.get(owed.channel_id)).health.state == "paused"
+    assert (await channels.get(owed.channel_id)).health.state == "disabled"
 
 
 async def test_a_channel_that_is_not_there_can_not_be_resumed():

@@ -6,18 +6,16 @@ from typing import Any
 import pytest
 
 from app import db
-from app.domain.alerting.suppression import ALERTED_MEANWHILE, NOT_ALERTED, RECOVERED_WITHIN_DELAY
 from app.security.secrets import sealing
 from app.store.alerting import suppression
 from app.store.alerting.suppression import Candidate, Decision
 from app.store.transactions import monitors
-from schema.channels.terms import QuietHours
+from schema.channels.rules import QuietHours
 from schema.events import EventKind
 from tests.app.store.outages import NOW, STEP, asked, channel, escalated, fails, monitor, passes, settled
 
 SECOND = 1_000
 SENT_DOWN, SENT_UP = "monitor.down: send", "monitor.up: send"
-BEHIND_ROUTER = "monitor.down: behind 'Router', which is down"
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +47,7 @@ async def test_an_outage_and_its_end_go_when_nothing_speaks_against_it():
 
 
 async def test_quiet_hours_hold_for_what_has_no_monitor_too():
-    ops = await channel(quiet_hours=QuietHours(since="00:00", until="23:59"))
+    ops = await channel(quiet_hours=QuietHours(start="00:00", end="23:59"))
     lag = Candidate("d", "e", ops, None, EventKind.SCHEDULE_LAG, NOW, NOW)
     assert (await suppression.decisions_for([lag], NOW))["d"].action == "wait"
 
@@ -57,12 +55,12 @@ async def test_quiet_hours_hold_for_what_has_no_monitor_too():
 @pytest.mark.parametrize(
     ("recovery_ms", "told"),
     [
-        (59 * SECOND, [f"monitor.down: {RECOVERED_WITHIN_DELAY}", f"monitor.up: {NOT_ALERTED}"]),
+        (59 * SECOND, ["monitor.down: recovered_early", "monitor.up: not_alerted"]),
         (61 * SECOND, [SENT_DOWN, SENT_UP]),
     ],
 )
 async def test_an_outage_shorter_than_the_delay_is_not_told_and_neither_is_its_end(recovery_ms, told):
-    await channel(delay=60)
+    await channel(min_outage=60)
     one = await monitor()
     await fails(one)
     await passes(one, NOW + recovery_ms)
@@ -70,7 +68,7 @@ async def test_an_outage_shorter_than_the_delay_is_not_told_and_neither_is_its_e
 
 
 async def test_the_next_outage_is_not_the_last_one():
-    await channel(delay=60)
+    await channel(min_outage=60)
     one = await monitor()
     await fails(one)
     await passes(one, NOW + SECOND)
@@ -106,7 +104,7 @@ async def test_reminders_of_a_night_are_one_message_in_the_morning():
     await fails(one)
     await fails(one, NOW + STEP)
     await db.rows("UPDATE deliveries SET state = 'sent', sent_ms = ?2 WHERE at_ms = ?1", NOW, NOW + 2 * STEP)
-    assert await settled(NOW + 2 * STEP) == [f"monitor.down: {ALERTED_MEANWHILE}"]
+    assert await settled(NOW + 2 * STEP) == ["monitor.down: alerted_meanwhile"]
     await fails(one, NOW + 3 * STEP)
     assert await settled(NOW + 3 * STEP) == [SENT_DOWN]
 
@@ -115,19 +113,19 @@ async def test_the_end_of_an_outage_that_another_message_tells_is_told():
     await channel()
     one = await monitor()
     await fails(one)
-    await db.rows("UPDATE deliveries SET state = 'suppressed', error = 'told together with the recovery'")
+    await db.rows("UPDATE deliveries SET state = 'suppressed', reason_code = 'collapsed_into_recovery'")
     await passes(one, NOW + STEP)
     assert await settled(NOW + STEP) == [SENT_UP]
 
 
 async def test_the_end_of_a_short_outage_is_not_told_while_its_beginning_still_waits():
-    await channel(delay=60)
+    await channel(min_outage=60)
     one = await monitor()
     await fails(one)
-    assert await settled() == ["monitor.down: it must last before it is told"]
+    assert await settled() == ["monitor.down: min_outage"]
     await passes(one, NOW + 30 * SECOND)
-    assert await settled(NOW + 30 * SECOND) == [f"monitor.up: {NOT_ALERTED}"]
-    assert await settled(NOW + STEP) == [f"monitor.down: {RECOVERED_WITHIN_DELAY}"]
+    assert await settled(NOW + 30 * SECOND) == ["monitor.up: not_alerted"]
+    assert await settled(NOW + STEP) == ["monitor.down: recovered_early"]
 
 
 async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch: pytest.MonkeyPatch):
@@ -152,21 +150,21 @@ async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch:
 
 
 async def test_the_end_of_a_short_outage_is_told_when_its_escalation_was():
-    ops = await channel(delay=600)
+    ops = await channel(min_outage=600)
     one = await monitor()
     await fails(one)
     await escalated(one, ops, NOW + STEP)
-    waits = "monitor.down: it must last before it is told"
+    waits = "monitor.down: min_outage"
     assert await settled(NOW + STEP) == [waits, "incident.escalated: send"]
     await passes(one, NOW + 2 * STEP)
     assert await settled(NOW + 2 * STEP) == [SENT_UP]
 
 
 async def test_an_outage_that_a_pause_ended_within_the_delay_is_not_told_and_neither_is_that():
-    await channel(delay=600)
+    await channel(min_outage=600)
     one = await monitor()
     now_ms = int(time() * 1000)
     await fails(one, now_ms - STEP)
     await monitors.set_active(one, active=False)
     told = await settled(now_ms + SECOND)
-    assert told == [f"monitor.down: {RECOVERED_WITHIN_DELAY}", f"incident.resolved: {NOT_ALERTED}"]
+    assert told == ["monitor.down: recovered_early", "incident.resolved: not_alerted"]

@@ -7,7 +7,7 @@ from hypothesis import given, settings as tried, strategies as st
 
 from app.errors import Invalid
 from app.security.secrets import sealing
-from app.store.history import heartbeats as readings
+from app.store.history import heartbeats
 from app.store.history.heartbeats import HeartbeatQuery, SeriesRange
 from app.store.transactions import monitors, results
 from schema.jobs import CheckOutcome
@@ -42,7 +42,7 @@ async def beats(series: dict[str, int], count: int = 5) -> None:
 
 
 async def times(**wanted) -> list[int]:
-    found, _ = await readings.list_page(HeartbeatQuery(**{"to_ms": NOW, "limit": 100, **wanted}))
+    found, _ = await heartbeats.list_page(HeartbeatQuery(**{"to_ms": NOW, "limit": 100, **wanted}))
     return [(NOW - round(one.time.timestamp() * 1000)) // (STEP // 2) for one in found]
 
 
@@ -89,7 +89,7 @@ async def test_cursors_lead_through_everything_once(series, limit):
     await beats(series)
     ids, cursor = [], None
     for _ in range(11):
-        page, cursor = await readings.list_page(HeartbeatQuery(to_ms=NOW, limit=limit, cursor=cursor))
+        page, cursor = await heartbeats.list_page(HeartbeatQuery(to_ms=NOW, limit=limit, cursor=cursor))
         ids += [one.id for one in page]
         if cursor is None:
             break
@@ -99,31 +99,31 @@ async def test_cursors_lead_through_everything_once(series, limit):
 
 async def test_heartbeats_of_one_instant_are_all_read(series):
     await absorb(make.outcome(series=series["one"]), make.outcome(series=series["two"]))
-    first, cursor = await readings.list_page(HeartbeatQuery(to_ms=NOW, limit=1))
-    second, end = await readings.list_page(HeartbeatQuery(to_ms=NOW, limit=1, cursor=cursor))
+    first, cursor = await heartbeats.list_page(HeartbeatQuery(to_ms=NOW, limit=1))
+    second, end = await heartbeats.list_page(HeartbeatQuery(to_ms=NOW, limit=1, cursor=cursor))
     assert {first[0].monitor_id, second[0].monitor_id} == {await id_of("one"), await id_of("two")}
     assert end is None
 
 
 async def test_a_total_counts_what_matches_on_every_page(series):
     await beats(series)
-    assert await readings.count(HeartbeatQuery(to_ms=NOW, limit=1, skip=3)) == 10
-    assert await readings.count(HeartbeatQuery(to_ms=NOW, statuses=frozenset({Status.DOWN}))) == 1
-    assert await readings.count(HeartbeatQuery(to_ms=NOW, important=True, monitor_id=await id_of("one"))) == 0
+    assert await heartbeats.count(HeartbeatQuery(to_ms=NOW, limit=1, skip=3)) == 10
+    assert await heartbeats.count(HeartbeatQuery(to_ms=NOW, statuses=frozenset({Status.DOWN}))) == 1
+    assert await heartbeats.count(HeartbeatQuery(to_ms=NOW, important=True, monitor_id=await id_of("one"))) == 0
 
 
 async def test_a_heartbeat_has_its_words_and_facts(series):
     failed = make.down(series=series["one"], message="refused", detail={"port": 9}, took_us=1_500)
     await absorb(failed)
-    (one,), _ = await readings.list_page(HeartbeatQuery(to_ms=NOW))
+    (one,), _ = await heartbeats.list_page(HeartbeatQuery(to_ms=NOW))
     assert (one.status, one.raw_status, one.msg, one.detail) == (Status.DOWN, Status.DOWN, "refused", {"port": 9})
     assert (one.ping, one.important) == (1.5, True)
-    assert one == await readings.get(series["one"], NOW)
+    assert one == await heartbeats.get(series["one"], NOW)
 
 
 async def test_an_everyday_heartbeat_reads_as_its_code(series):
     await absorb(make.outcome(series=series["one"]))
-    (one,), _ = await readings.list_page(HeartbeatQuery(to_ms=NOW))
+    (one,), _ = await heartbeats.list_page(HeartbeatQuery(to_ms=NOW))
     assert (one.msg, one.detail) == ("200 OK", None)
 
 
@@ -131,20 +131,20 @@ async def test_heartbeats_of_a_removed_monitor_are_gone_at_once(series):
     await beats(series)
     await monitors.delete(await id_of("one"))
     assert await times() == [0, 2, 4, 6, 8]
-    assert await readings.get(series["one"], NOW - STEP // 2) is None
+    assert await heartbeats.get(series["one"], NOW - STEP // 2) is None
 
 
 @pytest.mark.parametrize(("wanted", "field"), [({"cursor": "zebra"}, "cursor"), ({"from_ms": NOW - 2 * HOUR}, "from")])
 async def test_a_question_that_can_not_be_answered_is_refused(series, wanted, field):
     with pytest.raises(Invalid) as refused:
-        await readings.list_page(HeartbeatQuery(to_ms=NOW, **wanted))
+        await heartbeats.list_page(HeartbeatQuery(to_ms=NOW, **wanted))
     assert [one.field for one in refused.value.fields] == [field]
 
 
 @tried(max_examples=50)
 @given(first=st.integers(0, 10**9), length=st.integers(0, 10**9), width=st.integers(1, 10**7))
 def test_bands_are_neighbours_and_cover_the_span(first, length, width):
-    bands = list(readings._bands(SeriesRange({1: "m"}, first, first + length), width))
+    bands = list(heartbeats._bands(SeriesRange({1: "m"}, first, first + length), width))
     assert (bands[0][1], bands[-1][0]) == (first + length, first)
     assert all(newer[0] == older[1] + 1 for newer, older in itertools.pairwise(bands))
     assert all(start <= end for start, end in bands)

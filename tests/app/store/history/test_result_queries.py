@@ -5,7 +5,7 @@ import pytest
 from app.security.secrets import sealing
 from app.store.history import result_queries, rollups
 from app.store.system import checkpoints
-from app.store.transactions import monitors, results as heartbeats
+from app.store.transactions import monitors, results
 from schema.status import Status
 from tests import make
 
@@ -21,7 +21,7 @@ async def series(store) -> int:
     known = {one.series: one for one in await monitors.list_snapshots([number])}
     times = range(NOW - 3 * DAY, NOW, 10 * make.MINUTE_MS)
     seen = [(make.outcome if no % 10 else make.down)(series=number, at_ms=at) for no, at in enumerate(times)]
-    await heartbeats.store_results(make.results(*seen), known, NOW)
+    await results.store_results(make.results(*seen), known, NOW)
     return number
 
 

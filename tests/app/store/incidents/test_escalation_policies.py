@@ -14,7 +14,7 @@ from app.store.incidents import escalation_policies, incidents
 from app.store.incidents.escalation_policies import EscalationQuery
 from app.store.incidents.incidents import IncidentQuery
 from app.store.monitoring import series
-from app.store.transactions import escalations as escalating, monitors, results
+from app.store.transactions import escalations, monitors, results
 from schema.escalations import Escalation, EscalationDraft, EscalationPatch, EscalationStep
 from schema.events import EventKind
 from schema.incidents import EntryKind, Incident
@@ -61,7 +61,7 @@ async def the_incident() -> Incident:
 
 async def told(now_ms: int) -> list[str]:
     """The names of channels that are told at that time, one for each delivery."""
-    ids = (await escalating.run_due_steps(now_ms)).deliveries
+    ids = (await escalations.run_due_steps(now_ms)).deliveries
     rows = {row["id"]: row["name"] for row in await db.rows("SELECT id, name FROM channels")}
     return sorted(rows[id_] for id_, deliveries in ids.items() for _ in deliveries)
 
@@ -72,13 +72,13 @@ async def test_each_step_tells_exactly_its_channels_when_its_time_has_come(crew)
     assert await told(NOW + 300_000) == ["second"]
     assert await told(NOW + 300_000) == await told(NOW + 599_000) == []
     assert await told(NOW + 600_000) == ["boss", "first"]
-    assert (await the_incident()).escalates_at is None
+    assert (await the_incident()).next_escalation_at is None
     assert await told(NOW + 10**9) == []
 
 
 async def test_the_event_and_the_timeline_say_which_step_it_was(crew):
     await outage(await kept([crew[1]], [crew[2]]))
-    (event,) = (await escalating.run_due_steps(NOW + 300_000)).events
+    (event,) = (await escalations.run_due_steps(NOW + 300_000)).events
     one = await the_incident()
     assert (event.event, event.monitor_id) == (EventKind.INCIDENT_ESCALATED, one.monitor and one.monitor.id)
     assert event.data["incident"] == {"id": one.id, "title": "web is down"}
@@ -121,15 +121,15 @@ async def test_an_outage_that_was_over_in_the_same_batch_waits_for_no_step(crew)
     no = changed.schedules[0].series
     batch = make.results(make.down(series=no), make.outcome(series=no, at_ms=NOW + STEP))
     await results.store_results(batch, {one.series: one for one in await series.list_snapshots([no])}, NOW + STEP)
-    assert (await the_incident()).escalates_at is None
+    assert (await the_incident()).next_escalation_at is None
 
 
 async def test_many_schedulers_at_once_take_a_step_once(crew):
     for name in ("one", "two", "three"):
         await outage(await kept(crew, repeat=5), name=name)
     for round_ in range(1, 4):
-        done = await asyncio.gather(*(escalating.run_due_steps(NOW + round_ * 300_000) for _ in range(6)))
-        late = await escalating.run_due_steps(NOW + round_ * 300_000)  # what a busy one left to the next look
+        done = await asyncio.gather(*(escalations.run_due_steps(NOW + round_ * 300_000) for _ in range(6)))
+        late = await escalations.run_due_steps(NOW + round_ * 300_000)  # what a busy one left to the next look
         events = [event for one in [*done, late] for event in one.events]
         assert len(events) == 3
         assert {event.data["step"] for event in events} == {round_}
@@ -141,7 +141,7 @@ async def test_a_step_that_breaks_off_is_taken_whole_later(crew):
     await outage(await kept([crew[1]]))
     await db.rows("ALTER TABLE incident_entries RENAME TO elsewhere")
     with pytest.raises(db.UNMIGRATED):
-        await escalating.run_due_steps(NOW + 300_000)
+        await escalations.run_due_steps(NOW + 300_000)
     await db.rows("ALTER TABLE elsewhere RENAME TO incident_entries")
     assert await db.rows("SELECT id FROM deliveries") == []
     assert await told(NOW + 301_000) == ["second"]
@@ -161,7 +161,7 @@ async def test_channels_that_are_off_or_gone_are_left_out(crew):
     await channels.delete(crew[2])
     assert await told(NOW + 300_000) == []
     (entry,) = [one for one in (await incidents.get((await the_incident()).id)).timeline if one.kind == "escalated"]
-    assert entry.text == "Step 1 of 1: no channel of it can be told."
+    assert entry.text == "Step 1 of 1: none of its channels can be alerted."
 
 
 async def test_an_escalation_is_kept_changed_listed_and_removed(crew):

@@ -66,7 +66,7 @@ async def test_a_circle_is_refused_with_the_way_round_it():
     router = await monitor("Router")
     switch = await monitor("Switch", router)
     one = await monitor("web", switch)
-    why = "would hang the monitor on itself: "
+    why = "would make the monitor depend on itself: "
     assert await refused(hang(router, one)) == [("parent_ids", why + "Router → web → Switch → Router")]
     assert await refused(hang(one, one)) == [("parent_ids", why + "web → web")]
     assert (await monitors.get(router)).parent_ids == []
@@ -113,9 +113,9 @@ async def test_a_parent_checked_just_before_the_outage_is_checked_again_a_second
     await passes(router, NOW - SECOND // 2)
     absorbed = await fails(one)
     assert await times_of_looks(absorbed.rechecks) == {"Router": NOW + SECOND}
-    assert await settled() == ["monitor.down: what it hangs on is being checked"]
+    assert await settled() == ["monitor.down: parent_check"]
     await fails(router, NOW + SECOND)
-    assert await settled(NOW + SECOND) == ["monitor.down: behind 'Router', which is down", "monitor.down: send"]
+    assert await settled(NOW + SECOND) == ["monitor.down: parent_down", "monitor.down: send"]
 
 
 async def test_a_parent_that_passes_a_check_since_lets_the_alert_go():
@@ -153,7 +153,7 @@ async def test_only_what_is_still_down_is_called_for_when_the_parent_is_back():
     due = NOW + 2 * STEP + 76 * SECOND  # an interval of 60 s and a timeout of 16 s
     assert [one for one, _ in await states(back)] == ["suppressed", "suppressed"]
     assert await states(down) == await states(deep) == [("pending", due)]
-    told = {"monitor.up: send", "monitor.down: send", "monitor.down: behind 'down', which is down"}
+    told = {"monitor.up: send", "monitor.down: send", "monitor.down: parent_down"}
     assert set(await settled(due)) == told
 
 
@@ -165,7 +165,7 @@ async def test_what_waits_for_two_is_held_back_by_the_other_again():
         await fails(id_)
     await settled()
     await passes(one_way, NOW + STEP)
-    assert await settled(NOW + 5 * STEP) == ["monitor.down: behind 'Other', which is down", "monitor.up: send"]
+    assert await settled(NOW + 5 * STEP) == ["monitor.down: parent_down", "monitor.up: send"]
     assert [state for state, _ in await states(web)] == ["suppressed"]
 
 

@@ -51,12 +51,38 @@ async def test_a_member_that_does_not_exist_is_refused_and_nothing_is_stored():
     assert len((await monitors.list_page(monitors.MonitorQuery(type="group")))[0]) == 0
 
 
-async def test_a_member_that_was_deleted_may_stay_in_the_list():
+async def members_of(id_: str) -> list[str]:
+    config = (await monitors.get(id_)).config
+    assert isinstance(config, Group)
+    return config.members
+
+
+async def test_members_keep_their_order_and_count_once():
+    ids = [await web() for _ in range(3)]
+    id_ = await group(ids[2], ids[0], ids[2], ids[1])
+    assert await members_of(id_) == [ids[2], ids[0], ids[1]]
+    await change(id_, ids[1], ids[2])
+    assert await members_of(id_) == [ids[1], ids[2]]
+
+
+async def test_a_deleted_member_leaves_its_groups_and_an_empty_group_can_be_read():
     one, other = await web(), await web()
     id_ = await group(one, other)
     await monitors.delete(other)
-    await change(id_, one, other)
-    assert await refused(change(id_, one, NOBODY)) == ["config.members.1"]
+    assert await members_of(id_) == [one]
+    assert await refused(change(id_, one, other)) == ["config.members.1"]
+    await monitors.delete(one)
+    assert await members_of(id_) == []
+    await monitors.update(id_, MonitorPatch(name="Empty"))
+    (snapshot,) = [one for one in await monitors.list_snapshots([1, 2, 3]) if one.monitor_id == id_]
+    assert snapshot.target == Group(members=[])
+
+
+async def test_a_deleted_group_leaves_its_members():
+    one = await web()
+    await monitors.delete(await group(one))
+    assert await db.rows("SELECT group_id FROM group_members") == []
+    assert (await monitors.get(one)).id == one
 
 
 async def test_a_group_within_itself_is_refused_at_any_depth():

@@ -75,7 +75,7 @@ async def test_a_proxy_that_does_not_exist_is_refused_and_nothing_is_kept():
 async def test_a_proxy_in_use_stays():
     added = await proxies.create(make.proxy())
     monitor = await proxied(added.id)
-    with pytest.raises(Conflict, match="1 monitors go through this proxy"):
+    with pytest.raises(Conflict, match="1 monitors use this proxy"):
         await proxies.delete(added.id)
     await monitors.delete(monitor.id)
     await proxies.delete(added.id)

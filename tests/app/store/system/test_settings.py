@@ -18,14 +18,14 @@ async def test_what_nobody_changed_has_its_default(store):
 
 async def test_a_change_is_read_at_once_where_it_was_made(store):
     await settings.get_value(KEY)
-    kept = await settings.update(KEY, SettingPatch(value={"private": False}))
-    assert (await settings.get_value(KEY), kept.version) == (EgressPolicy(private=False), 1)
+    kept = await settings.update(KEY, SettingPatch(value={"allow_private": False}))
+    assert (await settings.get_value(KEY), kept.version) == (EgressPolicy(allow_private=False), 1)
 
 
 async def test_absent_fields_stay_and_a_reset_brings_the_default_back(store):
-    await settings.update(KEY, SettingPatch(value={"private": False}))
+    await settings.update(KEY, SettingPatch(value={"allow_private": False}))
     kept = await settings.update(KEY, SettingPatch(value={"allow": ["10.0.0.0/8"]}))
-    assert kept.value == EgressPolicy(private=False, allow=["10.0.0.0/8"])
+    assert kept.value == EgressPolicy(allow_private=False, allow=["10.0.0.0/8"])
     await settings.reset(KEY)
     assert await settings.get_value(KEY) == EgressPolicy()
 
@@ -33,11 +33,11 @@ async def test_absent_fields_stay_and_a_reset_brings_the_default_back(store):
 async def test_between_two_looks_nothing_is_asked(store):
     await settings.get_value(KEY)
     await db.rows(
-        "INSERT INTO settings (key, value, version, updated_ms) VALUES (?1, '{\"private\":false}', 1, 0)", KEY
+        "INSERT INTO settings (key, value, version, updated_ms) VALUES (?1, '{\"allow_private\":false}', 1, 0)", KEY
     )
     assert await settings.get_value(KEY) == EgressPolicy()
     settings.clear_cache()  # as a second does
-    assert await settings.get_value(KEY) == EgressPolicy(private=False)
+    assert await settings.get_value(KEY) == EgressPolicy(allow_private=False)
 
 
 async def test_a_key_of_another_version_is_left_alone(store):
@@ -49,8 +49,8 @@ async def test_a_key_of_another_version_is_left_alone(store):
 @pytest.mark.parametrize(
     ("value", "field"),
     [
-        ({"private": "no"}, "value.private"),
-        ({"privat": False}, "value.privat"),
+        ({"allow_private": "no"}, "value.allow_private"),
+        ({"allow_privat": False}, "value.allow_privat"),
         ({"allow": ["10.0.0.0/33"]}, "value.allow.0"),
         ({"deny": ["::1", "example.org"]}, "value.deny.1"),
         (None, "value"),

@@ -9,7 +9,7 @@ from app import db
 from app.security.secrets import sealing
 from app.store.alerting import channels, delivery_claims
 from app.store.alerting.dispatch_plan import LEASE_MS
-from app.store.history import heartbeats as readings
+from app.store.history import heartbeats
 from app.store.monitoring import series
 from app.store.transactions import monitors, results
 from app.store.transactions.results import StoredResults
@@ -197,7 +197,7 @@ async def test_upside_down_the_message_says_what_it_means(known, outcome, status
     await results.store_results(make.results(before), turned, NOW + 2 * STEP)
     absorbed = await results.store_results(make.results(one), turned, NOW + 2 * STEP)
     assert [(beat.status, beat.msg) for beat in results.to_heartbeats(absorbed.heartbeats, turned)] == [(status, words)]
-    listed = await readings.get(no, NOW + STEP)
+    listed = await heartbeats.get(no, NOW + STEP)
     assert listed
     assert (listed.status, listed.msg) == (status, words)
     alerts = [event.data["msg"] for event in absorbed.events if event.event.startswith("monitor.")]
@@ -210,7 +210,7 @@ async def test_upside_down_an_everyday_message_needs_no_row_of_its_own(known):
     for number, one in enumerate([make.down(), make.down(message="", code=NO_ANSWER)]):
         at_ms = NOW + number * STEP
         await results.store_results(make.results(msgspec.structs.replace(one, series=no, at_ms=at_ms)), turned, at_ms)
-    listed = await readings.get(no, NOW + STEP)
+    listed = await heartbeats.get(no, NOW + STEP)
     assert listed
     assert listed.msg == "failed, as it should: no answer within the timeout"
     assert await count("heartbeat_details") == 0

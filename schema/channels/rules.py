@@ -12,14 +12,14 @@ EventPattern = Annotated[
         min_length=1,
         max_length=64,
         pattern=r"^(\*|[a-z_]+\.(\*|[a-z_]+))$",
-        description="An event's name, or a pattern of names: `monitor.down`, `monitor.*`, `*`.",
+        description="Name of an event, or a pattern: `monitor.down`, `monitor.*`, `*`.",
         examples=["monitor.*"],
     ),
 ]
 EventPatterns = Annotated[list[EventPattern], Meta(min_length=1, max_length=50)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)", examples=["22:00"])]
-Template = Annotated[str, Meta(max_length=4_000, description="Liquid; empty: our own words.")]
+Template = Annotated[str, Meta(max_length=4_000, description="Template in Liquid. Empty: the default text.")]
 
 DEFAULT_EVENTS = (
     "monitor.down",
@@ -38,20 +38,32 @@ def default_events() -> list[str]:
 
 
 class QuietHours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When not to notify: messages wait until the quiet hours end. They pass midnight when `until` is earlier."""
+    """Hours in which messages are held until the end. If `end` is earlier than `start`, they pass midnight."""
 
-    since: Clock
-    until: Clock
-    days: Annotated[list[Day], Meta(max_length=7, description="On which days they begin; empty: on each.")] = []
+    start: Annotated[Clock, Meta(description="Local time at which quiet hours begin: HH:MM.")]
+    end: Annotated[Clock, Meta(description="Local time at which quiet hours end: HH:MM.")]
+    days: Annotated[
+        list[Day], Meta(max_length=7, description="Days on which the quiet hours begin. Empty: every day.")
+    ] = []
     timezone: Timezone = "UTC"
-    but: Annotated[list[EventPattern], Meta(max_length=50, description="Events that are told all the same.")] = []
+    except_events: Annotated[
+        list[EventPattern], Meta(max_length=50, description="Events that are sent during quiet hours too.")
+    ] = field(name="except", default_factory=list)
 
 
 class Grouping(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many messages are sent one by one; further messages within the time are sent as one digest."""
+    """How many messages are sent one by one within a time; further messages are sent as one digest."""
 
-    burst: Annotated[int, Meta(ge=0, le=1_000, description="Messages told one by one; 0: always together.")] = 3
-    within: Annotated[int, Meta(ge=1, le=86_400, description="Seconds.")] = 30
+    max_immediate: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000,
+            description="Messages sent one by one within `window`; further ones are sent as a digest."
+            " 0: only digests. Default: 3.",
+        ),
+    ] = 3
+    window: Annotated[int, Meta(ge=1, le=86_400, description="Length of the window, in seconds. Default: 30.")] = 30
 
 
 class Templates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +78,6 @@ class ChannelRules(Struct, frozen=True, kw_only=True):
 
     events: list[str] = field(default_factory=default_events)
     quiet_hours: QuietHours | None = None
-    delay: int = 0
+    min_outage: int = 0
     grouping: Grouping | None = None
     templates: Templates = Templates()

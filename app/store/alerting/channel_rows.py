@@ -1,0 +1,53 @@
+"""Rows of `channels`: notification channels, webhooks, and test channels."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from schema.channels.rules import ChannelRules
+
+
+class StoredChannel(Struct, frozen=True, kw_only=True):
+    """A row of `channels`.
+
+    config                 JSON with encrypted secrets
+    rules                  JSON of `ChannelRules`
+    circuit_open_until_ms  0: the circuit is closed
+    disabled_ms            since when it is disabled
+    failing_since_ms       since when every attempt has failed
+    rotated_ms             of a webhook: when its secret was rotated
+    """
+
+    id: str
+    name: str
+    type: str
+    config: str
+    active: bool
+    is_default: bool
+    kind: str
+    is_temporary: bool
+    all_monitors: bool
+    rules: str
+    temporary_failures: int
+    permanent_failures: int
+    circuit_open_until_ms: int
+    disabled_ms: int | None
+    disabled_reason: str
+    last_error: str
+    failing_since_ms: int | None
+    rotated_ms: int | None
+    version: int
+    created_ms: int
+    updated_ms: int
+
+
+def stored_channel(row: Mapping[str, Any]) -> StoredChannel:
+    """A whole row as a struct."""
+    return msgspec.convert(dict(row), StoredChannel)
+
+
+def rules_of(channel: StoredChannel) -> ChannelRules:
+    """A channel's rules; fields that an older version did not store get today's defaults."""
+    return msgspec.json.decode(channel.rules, type=ChannelRules)
