@@ -144,6 +144,15 @@ async def rows(sql: str, *args: Any) -> Any:
     return await engine().run(_for_engine(sql, engine().engine_type), args)
 
 
+async def advisory_lock(number: int) -> None:
+    """Take PostgreSQL's lock of this number until the transaction ends: whoever else takes it waits.
+
+    SQLite needs none, since it has one writer. On CockroachDB it is a no-op, but transactions are serializable.
+    """
+    if not is_sqlite():
+        await rows("SELECT pg_advisory_xact_lock(?1)", number)
+
+
 async def require_writable() -> None:
     """Raise Unavailable when the database accepts no writes, as a standby. SQLite is not checked."""
     if is_sqlite():

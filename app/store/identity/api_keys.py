@@ -21,6 +21,7 @@ from app.security.auth.principals import SESSION_ENDED
 from app.store.identity import api_key_auth, api_key_pepper
 from app.store.sql import contains_pattern
 from app.store.tables.api_keys import ApiKeyRow
+from app.store.tables.users import SessionRow, UserRow
 from app.store.versions import check_version
 from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch
 from schema.errors import FieldError
@@ -43,12 +44,6 @@ _FILTERS = (
     " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(k.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR k.user_id = CAST(?2 AS TEXT))"
 )
-
-_OWNER_STATE = """
-SELECT (SELECT count(*) FROM api_keys WHERE user_id = ?1) AS n, CASE WHEN CAST(?2 AS TEXT) IS NULL OR EXISTS (
-    SELECT 1 FROM sessions s WHERE s.id = CAST(?2 AS TEXT) AND s.ended_ms IS NULL) THEN 1 ELSE 0 END AS lives
-FROM users WHERE id = ?1
-"""
 
 
 class StoredApiKey(Struct, frozen=True):
@@ -175,12 +170,12 @@ async def _caller_limits(caller: Principal, role: Role) -> KeyLimits:
 
 async def _check_owner(caller: Principal) -> None:
     """Raise Forbidden (not a user), Unauthorized (the session ended) or Conflict (too many keys)."""
-    found = await db.rows(_OWNER_STATE, caller.user_id, caller.session_id)
-    if not found:
+    if not await UserRow.exists().where(UserRow.id == caller.user_id):
         raise Forbidden(NO_OWNER)
-    if not found[0]["lives"]:  # its cached principal is valid for a second; a key would outlive it
-        raise Unauthorized(SESSION_ENDED)
-    if found[0]["n"] >= MAX_PER_USER:
+    is_open = (SessionRow.id == caller.session_id) & SessionRow.ended_ms.is_null()
+    if caller.session_id is not None and not await SessionRow.exists().where(is_open):
+        raise Unauthorized(SESSION_ENDED)  # its cached principal is valid for a second; a key would outlive it
+    if await ApiKeyRow.count().where(ApiKeyRow.user_id == caller.user_id) >= MAX_PER_USER:
         raise Conflict(f"A user can have at most {MAX_PER_USER} keys. Delete some first.")
 
 

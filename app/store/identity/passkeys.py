@@ -1,7 +1,4 @@
-"""Passkeys of users. Only `mfa.disable`, which needs the password, removes the last second factor.
-
-Written as SQL: the deletion, which needs EXISTS.
-"""
+"""Passkeys of users. Only `mfa.disable`, which needs the password, removes the last second factor."""
 
 from uuid import uuid4
 
@@ -18,11 +15,6 @@ from schema.passkeys import Passkey
 
 MAX_PER_USER = 20
 LAST_FACTOR = "This is the last second factor. Use /auth/2fa/disable to disable two-factor authentication."
-_DELETE = """
-DELETE FROM passkeys WHERE user_id = ?1 AND id = ?2 AND (
-    EXISTS (SELECT 1 FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL)
-    OR EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = ?1 AND p.id <> ?2)) RETURNING id
-"""
 
 
 class PasskeyRecord(Struct, frozen=True):
@@ -91,8 +83,10 @@ async def delete(user_id: str, passkey_id: str) -> None:
     async with db.transaction():
         await _lock(user_id)
         await get(user_id, passkey_id)
-        if not await db.rows(_DELETE, user_id, passkey_id):
+        status = await mfa.get_status(user_id)
+        if not status.totp and status.passkeys == 1:
             raise Conflict(LAST_FACTOR)
+        await PasskeyRow.delete().where((PasskeyRow.user_id == user_id) & (PasskeyRow.id == passkey_id))
 
 
 async def record_use(key: StoredPasskey, sign_count: int) -> None:

@@ -1,12 +1,10 @@
-"""Signing keys of tokens: created here, stored encrypted, read by every process that signs or verifies.
-
-Written as SQL: the deletion, which has a subquery, and PostgreSQL's lock.
-"""
+"""Signing keys of tokens: created here, stored encrypted, read by every process that signs or verifies."""
 
 import asyncio
 import secrets
 
 import structlog
+from piccolo.query.functions import Max
 
 from app import clock, db
 from app.security.auth import keyring, tokens
@@ -17,7 +15,7 @@ from app.store.tables.signing_keys import SigningKeyRow
 POLL_S = 3.0  # how often a process looks for a new key
 HEAD_START_S = 15  # a new key signs only when every process has had time to read it
 SECRET_BYTES = 32  # as many as SHA-256 gives back
-LOCK = "pg_advisory_xact_lock(7746338)"  # any number: only one process creates a key; a no-op on CockroachDB
+LOCK = 7_746_338  # any number of our own: only one process creates the first key
 
 log = structlog.get_logger()
 
@@ -27,11 +25,7 @@ async def rotate() -> str:
     now_ms = clock.now_ms()
     async with db.transaction():
         key_id = await _create(now_ms)
-        await db.rows(
-            "DELETE FROM signing_keys WHERE signs_from_ms <"
-            " (SELECT max(signs_from_ms) FROM signing_keys WHERE signs_from_ms < ?1)",
-            now_ms - tokens.REFRESH_LIFETIME_S * 1000,
-        )
+        await _delete_before(now_ms - tokens.REFRESH_LIFETIME_S * 1000)
     return key_id
 
 
@@ -40,7 +34,7 @@ async def load() -> None:
     keys = await _list_all()
     if not keys:
         async with db.transaction():
-            await _lock()
+            await db.advisory_lock(LOCK)
             if not await _list_all():
                 await _create(clock.now_ms())
         keys = await _list_all()
@@ -57,6 +51,14 @@ async def reload_forever() -> None:
         await asyncio.sleep(POLL_S)
 
 
+async def _delete_before(oldest_token_ms: int) -> None:
+    """Delete the keys that stopped signing before the oldest valid token was signed."""
+    newest = SigningKeyRow.select(Max(SigningKeyRow.signs_from_ms, alias="from_ms"))
+    (signing,) = await newest.where(SigningKeyRow.signs_from_ms < oldest_token_ms)
+    if signing["from_ms"] is not None:
+        await SigningKeyRow.delete().where(SigningKeyRow.signs_from_ms < signing["from_ms"])
+
+
 async def _create(now_ms: int) -> str:
     key_id = secrets.token_hex(6)
     row = SigningKeyRow(
@@ -66,11 +68,6 @@ async def _create(now_ms: int) -> str:
     )
     await SigningKeyRow.insert(row)
     return key_id
-
-
-async def _lock() -> None:
-    if not db.is_sqlite():
-        await db.rows(f"SELECT {LOCK}")
 
 
 async def _list_all() -> list[SigningKey]:

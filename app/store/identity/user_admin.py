@@ -3,7 +3,7 @@
 A change of role, of `active` or of the password ends the user's sessions in the same transaction. Open invitations of
 an admin are revoked when the admin loses the role, or gets a password from another admin. The user's API keys are
 deactivated unless the change keeps them.
-Written as SQL: users with their newest session, which is a subquery, and PostgreSQL's lock.
+Written as SQL: users with their newest session, which is a subquery.
 """
 
 from typing import Any
@@ -29,7 +29,6 @@ SORTS = {
 }
 MAX_PAGE_SIZE = 1_000  # users
 LAST_ADMIN = "This is the last active admin. Make another user an admin first."
-LOCK = "pg_advisory_xact_lock(7746337)"  # the same as for registrations: changes of admins wait for each other
 
 _SELECT = (
     "SELECT u.*, (SELECT max(s.last_accessed_ms) FROM sessions s WHERE s.user_id = u.id) AS last_seen_ms FROM users u"
@@ -86,7 +85,7 @@ async def update(user_id: str, patch: UserPatch, *, version: int | None = None) 
     """Apply a patch. Raises NoSuch, Stale, Conflict (taken, or the last admin)."""
     revoked = 0
     async with db.transaction():
-        await _lock()
+        await db.advisory_lock(users.LOCK)
         old = _user_detail_of(await _row(user_id))
         check_version("user", old.version, version)
         new = _apply_patch(old, patch)
@@ -132,19 +131,13 @@ async def set_password(
 async def delete(user_id: str, *, version: int | None = None) -> None:
     """Delete a user and the user's sessions. Raises NoSuch, Stale, Conflict (the last admin)."""
     async with db.transaction():
-        await _lock()
+        await db.advisory_lock(users.LOCK)
         old = _user_detail_of(await _row(user_id))
         check_version("user", old.version, version)
         await UserRow.delete().where(UserRow.id == user_id)
         await _require_admin_left(old)
         await invitations.revoke_for_inviter(user_id)
     credential_caches.clear_caches()
-
-
-async def _lock() -> None:
-    """Serialize changes of admins. SQLite has one writer, and CockroachDB is serializable anyway."""
-    if not db.is_sqlite():
-        await db.rows(f"SELECT {LOCK}")
 
 
 async def _require_admin_left(old: UserDetail) -> None:
