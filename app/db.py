@@ -67,14 +67,19 @@ def is_sqlite() -> bool:
 
 
 def prepare(settings: Settings) -> None:
-    """Create the engine and give it to every table. Opens no connection."""
-    global _engine  # noqa: PLW0603  # one engine per process, as Piccolo requires
+    """Create the engine. Opens no connection."""
     os.environ["PICCOLO_CONF"] = "app.piccolo_conf"
     if settings.db_type == "sqlite":
         Path(settings.db_path).parent.mkdir(parents=True, exist_ok=True)
-        _engine = SqliteEngine(settings.db_path)
+        use_engine(SqliteEngine(settings.db_path))
     else:
-        _engine = PooledPostgres(config=settings.postgres_dsn_parts(), extensions=())
+        use_engine(PooledPostgres(config=settings.postgres_dsn_parts(), extensions=()))
+
+
+def use_engine(engine: Any) -> None:
+    """Have statements and Piccolo's queries run on this engine; `prepare` calls it."""
+    global _engine  # noqa: PLW0603  # one engine per process, as Piccolo requires
+    _engine = engine
     for table in TABLE_REGISTRY:
         table._meta.db = _engine  # noqa: SLF001  # Piccolo's own way to change a table's engine
 
@@ -137,6 +142,15 @@ async def rows(sql: str, *args: Any) -> Any:
     returns  rows with row["column"]
     """
     return await engine().run(_for_engine(sql, engine().engine_type), args)
+
+
+async def advisory_lock(number: int) -> None:
+    """Take PostgreSQL's lock of this number until the transaction ends: whoever else takes it waits.
+
+    SQLite needs none, since it has one writer. On CockroachDB it is a no-op, but transactions are serializable.
+    """
+    if not is_sqlite():
+        await rows("SELECT pg_advisory_xact_lock(?1)", number)
 
 
 async def require_writable() -> None:

@@ -158,8 +158,7 @@ async def apply_missing() -> list[str]:
 async def _apply_next() -> str | None:
     """Apply the oldest missing migration, if there is one."""
     async with db.transaction():
-        if not db.is_sqlite():
-            await db.rows("SELECT pg_advisory_xact_lock(?1)", ADVISORY_LOCK)
+        await db.advisory_lock(ADVISORY_LOCK)
         if not await Migration.table_exists():
             await Migration.create_table()
         missing = await _missing_ids()

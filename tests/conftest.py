@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -33,9 +33,11 @@ from app import (
     queue as queues,
     settings as configuration,
 )
+from app.postgres_engine import PostgresConnection
 from app.security.credentials import passwords
 from app.security.secrets import sealing
 from app.settings import Settings
+from app.sqlite_engine import SqliteConnection
 from tests.searching import MANY, SEARCHING
 
 # A busy machine is no bug.
@@ -281,6 +283,24 @@ async def store(database: Settings) -> AsyncIterator[Settings]:
     await db.start(database)
     yield database
     await db.stop()
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that ran since, of `db.rows` and of Piccolo's queries, without BEGIN and COMMIT."""
+    ran: list[str] = []
+    for connection, method in ((SqliteConnection, "execute"), (PostgresConnection, "fetch")):
+        monkeypatch.setattr(connection, method, _recorded(getattr(connection, method), ran))
+    return ran
+
+
+def _recorded(run: Callable[..., Awaitable[Any]], ran: list[str]) -> Callable[..., Awaitable[Any]]:
+    async def recorded(connection: Any, sql: str, *args: Any) -> Any:
+        if not sql.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
+            ran.append(sql)
+        return await run(connection, sql, *args)
+
+    return recorded
 
 
 @pytest.fixture

@@ -3,16 +3,19 @@
 Three marks are stored beside the entries. `key` holds the chain's key, encrypted. `head` names the newest entry, which
 reveals a missing end; writers of all processes also lock it. `anchor` names the newest entry that retention deleted,
 which the oldest remaining one follows. Head and anchor carry a seal that needs the key.
+Written as SQL: reading and setting marks, which every request that writes does. As Piccolo queries they would cost
+0.2 ms more of its 1.4 ms CPU.
 """
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
+from piccolo.query.functions import Max
 
 from app import db
 from app.security.secrets import audit_mac, sealing
-from app.store.tables.audit import AuditRow
+from app.store.tables.audit import AuditMarkRow, AuditRow
 
 # and `key_id`, if there is one: older entries have none, and are valid without
 HASHED_COLUMNS = (
@@ -23,6 +26,9 @@ BATCH = 1_000  # entries read, or deleted, at once
 
 _UPSERT_MARK = """INSERT INTO audit_chain (name, seq, hash, seal) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, seal = excluded.seal"""
+
+
+MarkName = Literal["key", "head", "anchor"]
 
 
 class ChainMark(Struct, frozen=True):
@@ -56,20 +62,20 @@ class Chain(Struct, frozen=True):
 
     def mark_error(self) -> str:
         """What is wrong with the marks themselves; empty when they are valid."""
-        marks = {"anchor": self.anchor, "head": self.head}
+        marks: dict[MarkName, ChainMark | None] = {"anchor": self.anchor, "head": self.head}
         invalid = [name for name, mark in marks.items() if mark and mark.seal != self.seal_of(name, mark)]
         return f"the mark {invalid[0]!r} was not set by Watchkeeper" if invalid else ""
 
-    def seal_of(self, name: str, mark: ChainMark) -> str:
+    def seal_of(self, name: MarkName, mark: ChainMark) -> str:
         """The valid seal of a mark."""
         return audit_mac.checkpoint_mac(self.key, name, mark.seq, mark.hash)
 
 
 async def lock() -> Chain:
     """Lock the chain until the transaction ends, and return it; creates it when there is none."""
-    rows = await _marks(lock=True)
-    if {"head", "key"} <= {row["name"] for row in rows}:
-        return _chain_of(rows)
+    marks = await _marks(lock=True)
+    if {"head", "key"} <= marks.keys():
+        return _chain_of(marks)
     await _create_marks()
     return _chain_of(await _marks(lock=True))
 
@@ -84,15 +90,15 @@ async def append(chain: Chain, fields: dict[str, Any]) -> None:
 
 async def verify() -> ChainReport:
     """Verify the whole chain, without entries that are appended meanwhile."""
-    rows = await _marks()
+    marks = await _marks()
     try:
-        chain = _chain_of(rows)
+        chain = _chain_of(marks)
     except (KeyError, ValueError, sealing.DecryptionFailed):
-        counted = await db.rows("SELECT count(*) AS n FROM audit")
-        error = "the chain's key is missing or was not created by Watchkeeper" if rows or counted[0]["n"] else ""
-        return ChainReport(0, ChainMark(), 0 if error else None, error)
+        if not marks and not await AuditRow.exists():
+            return ChainReport(0, ChainMark())
+        return ChainReport(0, ChainMark(), 0, "the chain's key is missing or was not created by Watchkeeper")
     report = await _walk(chain)
-    if report.error and _anchor_of(await _marks()) != chain.anchor:  # retention deleted entries meanwhile
+    if report.error and (await _marks()).get("anchor") != chain.anchor:  # retention deleted entries meanwhile
         return await verify()
     return report
 
@@ -109,17 +115,17 @@ async def delete_before(before_ms: int) -> int:
 
 
 async def _delete_batch(before_ms: int) -> int:
-    if not await db.rows("SELECT 1 AS one FROM audit WHERE at_ms < ?1 LIMIT 1", before_ms):
+    if not await AuditRow.exists().where(AuditRow.at_ms < before_ms):
         return 0
     async with db.transaction():
         chain = await lock()
-        oldest = await db.rows("SELECT seq, at_ms, hash FROM audit ORDER BY seq LIMIT ?1", BATCH)
+        oldest = await AuditRow.select(AuditRow.seq, AuditRow.at_ms, AuditRow.hash).order_by(AuditRow.seq).limit(BATCH)
         n_old = next((no for no, row in enumerate(oldest) if row["at_ms"] >= before_ms), len(oldest))
         if not n_old:
             return 0
         last = oldest[n_old - 1]
         await _set_mark(chain, "anchor", last["seq"], last["hash"])
-        await db.rows("DELETE FROM audit WHERE seq <= ?1", last["seq"])
+        await AuditRow.delete().where(AuditRow.seq <= last["seq"])
         return n_old
 
 
@@ -139,17 +145,16 @@ async def _walk(chain: Chain) -> ChainReport:
     return ChainReport(count, chain.head)
 
 
-def _hashed_values(entry: Any) -> list[str | int]:
+def _hashed_values(entry: dict[str, Any]) -> list[str | int]:
     """The values that an entry's hash covers."""
     key_id = entry["key_id"]
     return [*(entry[name] for name in HASHED_COLUMNS), *([key_id] if key_id else [])]
 
 
-async def _entries(after: int, until: int) -> AsyncIterator[Any]:
+async def _entries(after: int, until: int) -> AsyncIterator[dict[str, Any]]:
     while True:
-        found = await db.rows(
-            "SELECT * FROM audit WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3", after, until, BATCH
-        )
+        is_next = (AuditRow.seq > after) & (AuditRow.seq <= until)
+        found = await AuditRow.select().where(is_next).order_by(AuditRow.seq).limit(BATCH)
         for row in found:
             yield row
         if len(found) < BATCH:
@@ -157,37 +162,31 @@ async def _entries(after: int, until: int) -> AsyncIterator[Any]:
         after = found[-1]["seq"]
 
 
-async def _marks(*, lock: bool = False) -> Any:
+async def _marks(*, lock: bool = False) -> dict[MarkName, ChainMark]:
     locking = " FOR UPDATE" if lock and not db.is_sqlite() else ""
-    return await db.rows(f"SELECT name, seq, hash, seal FROM audit_chain ORDER BY name{locking}")
+    found = await db.rows(f"SELECT name, seq, hash, seal FROM audit_chain ORDER BY name{locking}")
+    return {row["name"]: ChainMark(row["seq"], row["hash"], row["seal"]) for row in found}
 
 
-def _chain_of(rows: Any) -> Chain:
+def _chain_of(marks: dict[MarkName, ChainMark]) -> Chain:
     """Raises KeyError, ValueError or DecryptionFailed when the marks are not valid."""
-    marks = {row["name"]: ChainMark(row["seq"], row["hash"], row["seal"]) for row in rows}
     return Chain(audit_mac.decrypt_key(marks["key"].seal), marks["head"], marks.get("anchor"))
-
-
-def _anchor_of(rows: Any) -> ChainMark | None:
-    return next((ChainMark(row["seq"], row["hash"], row["seal"]) for row in rows if row["name"] == "anchor"), None)
 
 
 async def _create_marks() -> None:
     """Create the first marks; a concurrent process waits, and finds them."""
-    key = audit_mac.generate_key()
-    await db.rows(
-        "INSERT INTO audit_chain (name, seq, hash, seal) VALUES ('key', 0, '', ?1) ON CONFLICT (name) DO NOTHING", key
-    )
-    (stored,) = await db.rows("SELECT seal FROM audit_chain WHERE name = 'key'")
-    (newest,) = await db.rows("SELECT COALESCE(max(seq), 0) AS seq FROM audit")
-    seal = audit_mac.checkpoint_mac(audit_mac.decrypt_key(stored["seal"]), "head", newest["seq"], audit_mac.FIRST_HASH)
-    await db.rows(
-        "INSERT INTO audit_chain (name, seq, hash, seal) VALUES ('head', ?1, ?2, ?3) ON CONFLICT (name) DO NOTHING",
-        newest["seq"],
-        audit_mac.FIRST_HASH,
-        seal,
-    )
+    await _insert_mark("key", ChainMark(hash="", seal=audit_mac.generate_key()))
+    (stored,) = await AuditMarkRow.select(AuditMarkRow.seal).where(AuditMarkRow.name == "key")
+    (newest,) = await AuditRow.select(Max(AuditRow.seq, alias="seq"))
+    seq = newest["seq"] or 0
+    seal = audit_mac.checkpoint_mac(audit_mac.decrypt_key(stored["seal"]), "head", seq, audit_mac.FIRST_HASH)
+    await _insert_mark("head", ChainMark(seq, seal=seal))
 
 
-async def _set_mark(chain: Chain, name: str, seq: int, hash_: str) -> None:
+async def _insert_mark(name: MarkName, mark: ChainMark) -> None:
+    row = AuditMarkRow(name=name, seq=mark.seq, hash=mark.hash, seal=mark.seal)
+    await AuditMarkRow.insert(row).on_conflict(target=AuditMarkRow.name, action="DO NOTHING")
+
+
+async def _set_mark(chain: Chain, name: MarkName, seq: int, hash_: str) -> None:
     await db.rows(_UPSERT_MARK, name, seq, hash_, audit_mac.checkpoint_mac(chain.key, name, seq, hash_))

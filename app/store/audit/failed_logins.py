@@ -1,4 +1,7 @@
-"""Stores failed logins: grouped into entries of the audit log, each also a line of the log file."""
+"""Stores failed logins: grouped into entries of the audit log, each also a line of the log file.
+
+Written as SQL: a join over a JSON array.
+"""
 
 import asyncio
 from collections import defaultdict

@@ -1,27 +1,22 @@
-"""The audit log: append and read entries, which never change. `chain` links them by their hashes."""
+"""The audit log: append and read entries, which never change. `chain` links them by their hashes.
+
+Written as SQL: the count, of a subquery.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from piccolo.custom_types import Combinable
 
 from app import clock, db
 from app.store.audit import chain
+from app.store.tables.audit import AuditRow
 from schema.audit import AuditEntry, AuditOutcome, NewAuditEntry
 
 COUNT_LIMIT = 100_000
 BATCH = 500  # entries read at once for an export
-
-_FILTERS = (
-    " WHERE (CAST(?1 AS TEXT) IS NULL OR actor_id = CAST(?1 AS TEXT) OR actor = CAST(?1 AS TEXT))"
-    " AND (CAST(?2 AS TEXT) IS NULL OR action = CAST(?2 AS TEXT))"
-    " AND (CAST(?3 AS TEXT) IS NULL OR resource = CAST(?3 AS TEXT))"
-    " AND (CAST(?4 AS TEXT) IS NULL OR resource_id = CAST(?4 AS TEXT))"
-    " AND (CAST(?5 AS TEXT) IS NULL OR outcome = CAST(?5 AS TEXT))"
-    " AND at_ms >= ?6 AND at_ms < ?7"
-)
-_PAGE = f"SELECT * FROM audit{_FILTERS} AND seq < ?8 ORDER BY seq DESC LIMIT ?9"
 END_MS = 2**62
 
 
@@ -72,8 +67,8 @@ async def list_page(query: AuditQuery) -> tuple[list[AuditEntry], int | None]:
 
 async def count(query: AuditQuery) -> int:
     """How many entries match, counted up to `COUNT_LIMIT`."""
-    matching = f"SELECT 1 AS one FROM audit{_FILTERS} LIMIT {COUNT_LIMIT}"
-    (row,) = await db.rows(f"SELECT count(*) AS n FROM ({matching}) AS found", *_arguments(query))
+    matching = AuditRow.select(AuditRow.seq).where(*_conditions(query)).limit(COUNT_LIMIT)
+    (row,) = await AuditRow.raw("SELECT count(*) AS n FROM ({}) AS found", *matching.querystrings)
     return int(row["n"])
 
 
@@ -90,16 +85,27 @@ async def stream_entries(query: AuditQuery, limit: int) -> AsyncIterator[AuditEn
 
 
 async def _page(query: AuditQuery, limit: int) -> list[AuditEntry]:
-    offset = f" OFFSET {query.skip:d}" if query.skip else ""
-    return [_entry_of(row) for row in await db.rows(_PAGE + offset, *_arguments(query), query.before, limit)]
+    page = AuditRow.select().where(*_conditions(query), AuditRow.seq < query.before)
+    page = page.order_by(AuditRow.seq, ascending=False).limit(limit).offset(query.skip)
+    return [_entry_of(row) for row in await page]
 
 
-def _arguments(query: AuditQuery) -> tuple[Any, ...]:
-    outcome = query.outcome and query.outcome.value
-    return (query.actor, query.action, query.resource, query.resource_id, outcome, query.from_ms, query.to_ms)
+def _conditions(query: AuditQuery) -> list[Combinable]:
+    conditions: list[Combinable] = [AuditRow.at_ms >= query.from_ms, AuditRow.at_ms < query.to_ms]
+    if query.actor is not None:
+        conditions.append((AuditRow.actor_id == query.actor) | (AuditRow.actor == query.actor))
+    if query.action is not None:
+        conditions.append(AuditRow.action == query.action)
+    if query.resource is not None:
+        conditions.append(AuditRow.resource == query.resource)
+    if query.resource_id is not None:
+        conditions.append(AuditRow.resource_id == query.resource_id)
+    if query.outcome is not None:
+        conditions.append(AuditRow.outcome == query.outcome.value)
+    return conditions
 
 
-def _entry_of(row: Any) -> AuditEntry:
+def _entry_of(row: dict[str, Any]) -> AuditEntry:
     fields = {name: row[name] for name in AuditEntry.__struct_fields__ if name not in {"at", "change", "outcome"}}
     return AuditEntry(
         **fields,

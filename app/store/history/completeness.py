@@ -1,4 +1,7 @@
-"""Counts missing and doubled slots in the whole history, page by page."""
+"""Counts missing and doubled slots in the whole history, page by page.
+
+Written as SQL: batches over JSON arrays, and series that are visible, which is a subquery.
+"""
 
 import json
 from collections import defaultdict
@@ -10,7 +13,7 @@ from app import db
 from app.domain.history.completeness import EDGE_MS, Beat, Gap, Review, SchedulePeriod, SlotError, review_series
 from app.store import visibility
 from app.store.system import checkpoints
-from app.store.tables.heartbeats import EARLY
+from app.store.tables.heartbeats import EARLY, HeartbeatRow
 from app.store.visibility import TagScope
 from schema.heartbeats import EPOCH_MS, heartbeat_key, slot_of_key
 
@@ -111,12 +114,9 @@ async def _pages(series: int, window: range) -> AsyncIterator[tuple[range, list[
     first = window.start
     while first < window.stop:
         stop = min(window.stop, first + SPAN_MS)
-        found = await db.rows(
-            "SELECT id, flags FROM heartbeats WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3",
-            heartbeat_key(series, first),
-            heartbeat_key(series, stop),
-            PAGE,
-        )
+        is_inside = (HeartbeatRow.id >= heartbeat_key(series, first)) & (HeartbeatRow.id < heartbeat_key(series, stop))
+        query = HeartbeatRow.select(HeartbeatRow.id, HeartbeatRow.flags).where(is_inside)
+        found = await query.order_by(HeartbeatRow.id).limit(PAGE)
         beats = [Beat(slot_of_key(row["id"])[1], bool(row["flags"] & EARLY)) for row in found]
         end = beats[-1].at_ms + 1 if len(beats) == PAGE else stop
         yield range(first, end), beats

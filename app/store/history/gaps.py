@@ -1,4 +1,7 @@
-"""Gaps: due slots without a check. A short gap is stored as unknown heartbeats, a long one as one row."""
+"""Gaps: due slots without a check. A short gap is stored as unknown heartbeats, a long one as one row.
+
+Written as SQL: batches over JSON arrays.
+"""
 
 from collections.abc import Iterable, Sequence
 

@@ -6,10 +6,10 @@ is about as wide as the page needs, each further one four times as wide. Such a 
 important heartbeats, which have an index, so that a filter without matches ends, too. The list of one monitor reaches
 back to its first heartbeat.
 A total counts up to `COUNT_LIMIT`; beyond it, use the cursor instead of page numbers.
+Written as SQL: joins over JSON arrays, and series that are visible, which is a subquery.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +19,7 @@ from app.domain.monitoring import upside_down
 from app.errors import Invalid
 from app.store import visibility
 from app.store.sql import list_parameter
-from app.store.tables.heartbeats import IMPORTANT, RAW_STATUS_SHIFT
+from app.store.tables.heartbeats import IMPORTANT, RAW_STATUS_SHIFT, HeartbeatRow
 from app.store.visibility import TagScope
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT, Heartbeat, heartbeat_key, slot_of_key
 from schema.status import Status
@@ -45,7 +45,6 @@ _IMPORTANCE = {None: "", True: " AND h.flags % 2 = 1", False: " AND h.flags % 2 
 _BEFORE = " AND ((h.id & 2199023255551) < ?6 OR ((h.id & 2199023255551) = ?6 AND h.id < ?7))"
 _NEWEST_FIRST = " ORDER BY (h.id & 2199023255551) DESC, h.id DESC"
 _LIMIT = " LIMIT ?5"
-_SELECT_ONE = "SELECT id, status, flags, took_us, code FROM heartbeats WHERE id = ?1"
 _COUNT = "SELECT count(*) AS n FROM (…) AS counted"
 
 
@@ -72,6 +71,16 @@ class HeartbeatQuery(Struct, frozen=True, kw_only=True):
     visible_to: TagScope = None
 
 
+class HeartbeatRecord(Struct, frozen=True):
+    """A stored heartbeat, with the columns of `HeartbeatRow`."""
+
+    id: int
+    status: int
+    flags: int
+    took_us: int
+    code: int
+
+
 class SeriesRange(Struct, frozen=True):
     """The series and the time that a query reads; milliseconds since EPOCH_MS, both inclusive."""
 
@@ -92,8 +101,10 @@ async def list_page(query: HeartbeatQuery) -> tuple[list[Heartbeat], str | None]
 
 async def get(series: int, at_ms: int, visible_to: TagScope = None) -> Heartbeat | None:
     """The heartbeat of one slot; None when there is none, or it is not visible."""
-    found = await db.rows(_SELECT_ONE, heartbeat_key(series, at_ms))
-    beats = await _with_details(found, (await _visible_series(None, visible_to, series)) if found else {})
+    row = await HeartbeatRow.select().where(HeartbeatRow.id == heartbeat_key(series, at_ms)).first()
+    if row is None:
+        return None
+    beats = await _with_details([HeartbeatRecord(**row)], await _visible_series(None, visible_to, series))
     return beats[0] if beats else None
 
 
@@ -170,13 +181,15 @@ async def _visible_series(monitor_id: str | None, visible_to: TagScope, series: 
     return {row["no"]: row["monitor_id"] for row in found}
 
 
-async def _walk(query: HeartbeatQuery, span: SeriesRange, limit: int) -> list[Any]:
-    """Rows of the newest `limit` heartbeats, band after band back in time."""
+async def _walk(query: HeartbeatQuery, span: SeriesRange, limit: int) -> list[HeartbeatRecord]:
+    """The newest `limit` heartbeats, band after band back in time."""
     select = _select_by_series(_ROWS, _BAND + _IMPORTANCE[query.important] + _BEFORE) + _NEWEST_FIRST + _LIMIT
     series, position = list_parameter(span.monitor_ids), _position_of(query.cursor)
-    found: list[Any] = []
+    found: list[HeartbeatRecord] = []
     for first, last in _bands(span, max(NARROWEST_MS, FIRST_BAND_MS * limit // max(1, len(span.monitor_ids)))):
-        found += await db.rows(select, series, first, last, _status_bits(query.statuses), limit - len(found), *position)
+        left = limit - len(found)
+        rows = await db.rows(select, series, first, last, _status_bits(query.statuses), left, *position)
+        found += [HeartbeatRecord(**row) for row in rows]
         if len(found) >= limit:
             break
     return found
@@ -193,32 +206,32 @@ def _bands(span: SeriesRange, width_ms: int) -> Iterable[tuple[int, int]]:
         last, width_ms = first - 1, width_ms * BAND_GROWTH
 
 
-async def _with_details(rows: Sequence[Any], monitor_ids: dict[int, str]) -> list[Heartbeat]:
+async def _with_details(records: Sequence[HeartbeatRecord], monitor_ids: dict[int, str]) -> list[Heartbeat]:
     """Heartbeats of visible series, with their messages and details."""
     found = await db.rows(
         "SELECT id, message, detail FROM heartbeat_details WHERE id IN (SELECT CAST(value->>0 AS BIGINT) FROM"
         " {each:1})",
-        list_parameter(row["id"] for row in rows),
+        list_parameter(record.id for record in records),
     )
-    details = {row["id"]: row for row in found}
+    texts = {row["id"]: (row["message"], row["detail"]) for row in found}
     return [
-        _heartbeat_of(row, monitor_ids, details.get(row["id"]))
-        for row in rows
-        if slot_of_key(row["id"])[0] in monitor_ids
+        _heartbeat_of(record, monitor_ids, *texts.get(record.id, ("", "")))
+        for record in records
+        if slot_of_key(record.id)[0] in monitor_ids
     ]
 
 
-def _heartbeat_of(row: Any, monitor_ids: dict[int, str], detail_row: Any | None) -> Heartbeat:
-    series, at_ms = slot_of_key(row["id"])
-    status, raw_status = Status(row["status"]), Status(row["flags"] >> RAW_STATUS_SHIFT)
+def _heartbeat_of(record: HeartbeatRecord, monitor_ids: dict[int, str], message: str, detail: str) -> Heartbeat:
+    series, at_ms = slot_of_key(record.id)
+    status, raw_status = Status(record.status), Status(record.flags >> RAW_STATUS_SHIFT)
     return Heartbeat(
-        id=f"{row['id']:x}",
+        id=f"{record.id:x}",
         monitor_id=monitor_ids[series],
         status=status,
         raw_status=raw_status,
         time=clock.instant(at_ms),
-        ping=row["took_us"] / 1000 if row["took_us"] else None,
-        msg=upside_down.heartbeat_message(status, raw_status, detail_row["message"] if detail_row else "", row["code"]),
-        important=bool(row["flags"] & IMPORTANT),
-        detail=msgspec.json.decode(detail_row["detail"]) if detail_row and detail_row["detail"] else None,
+        ping=record.took_us / 1000 if record.took_us else None,
+        msg=upside_down.heartbeat_message(status, raw_status, message, record.code),
+        important=bool(record.flags & IMPORTANT),
+        detail=msgspec.json.decode(detail) if detail else None,
     )

@@ -1,4 +1,7 @@
-"""Heartbeats in the shape of document 002: one by its id, the newest run of each monitor, counts by status."""
+"""Heartbeats in the shape of document 002: one by its id, the newest run of each monitor, counts by status.
+
+Written as SQL: joins over JSON arrays.
+"""
 
 import asyncio
 import json

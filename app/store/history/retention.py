@@ -2,6 +2,7 @@
 
 Heartbeats are deleted once their hour is rolled up. Important ones stay as long as the hourly rollups, since incidents
 refer to them. The newest heartbeat of a series always stays, since the next one is compared with it.
+Written as SQL: joins over JSON arrays, and deletions with subqueries.
 """
 
 import asyncio
@@ -13,7 +14,10 @@ import msgspec
 from app import db
 from app.store.history import completeness
 from app.store.system import checkpoints
+from app.store.tables.incidents import IncidentRow
+from app.store.tables.monitors import GapRow, SchedulePeriodRow, SeriesRow
 from app.store.tables.rollups import DAILY, DAY_MS, HOUR_MS, HOURLY, rollup_key
+from app.store.tables.users import SessionRow
 from schema.heartbeats import EPOCH_MS, heartbeat_key
 
 BATCH = 100  # series per query
@@ -141,14 +145,14 @@ async def _prune_events_and_sessions(events_ms: int, sessions_ms: int) -> None:
             break
         await asyncio.sleep(PAUSE_S)
     async with db.transaction():
-        await db.rows("DELETE FROM incidents WHERE resolved_ms < ?1", events_ms)
-        await db.rows("DELETE FROM sessions WHERE expires_ms < ?1", sessions_ms)
+        await IncidentRow.delete().where(IncidentRow.resolved_ms < events_ms)
+        await SessionRow.delete().where(SessionRow.expires_ms < sessions_ms)
 
 
 async def _prune_gaps_and_periods(gaps_ms: int, periods_ms: int) -> None:
     """Delete gaps, and schedule periods that ended before the oldest heartbeat."""
     async with db.transaction():
-        await db.rows("DELETE FROM gaps WHERE to_ms < ?1", gaps_ms)
+        await GapRow.delete().where(GapRow.to_ms < gaps_ms)
         await db.rows(
             "DELETE FROM schedule_periods WHERE from_ms < (SELECT max(later.from_ms) FROM schedule_periods later"
             " WHERE later.series = schedule_periods.series AND later.from_ms <= ?1)",
@@ -161,7 +165,8 @@ async def purge_deleted_monitors(now_ms: int) -> int:
 
     returns  how many series were deleted
     """
-    found = await db.rows("SELECT no FROM series WHERE deleted_ms < ?1 ORDER BY no LIMIT ?2", now_ms - GRACE_MS, BATCH)
+    deleted = SeriesRow.select(SeriesRow.no).where(SeriesRow.deleted_ms < now_ms - GRACE_MS)
+    found = await deleted.order_by(SeriesRow.no).limit(BATCH)
     for row in found:
         await _purge_series(row["no"])
     return len(found)
@@ -175,6 +180,6 @@ async def _purge_series(series: int) -> None:
         "rollups", SELECT_ROLLUPS, [(rollup_key(series, HOURLY, EPOCH_MS), rollup_key(series + 1, HOURLY, EPOCH_MS))]
     )
     async with db.transaction():
-        await db.rows("DELETE FROM gaps WHERE series = ?1", series)
-        await db.rows("DELETE FROM schedule_periods WHERE series = ?1", series)
-        await db.rows("DELETE FROM series WHERE no = ?1", series)
+        await GapRow.delete().where(GapRow.series == series)
+        await SchedulePeriodRow.delete().where(SchedulePeriodRow.series == series)
+        await SeriesRow.delete().where(SeriesRow.no == series)

@@ -2,6 +2,7 @@
 
 An hour is rolled up once it has settled, and again an hour later, for late results. A day is summed up from its hours
 after the last one. An hour whose heartbeats may have been pruned is never rolled up again: its data are gone.
+Written as SQL: joins over JSON arrays.
 """
 
 import asyncio
@@ -9,11 +10,14 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from piccolo.query.functions import Min
+
 from app import clock, db
 from app.domain.history.rollup_codec import pack_tally, unpack_tally
 from app.domain.history.uptime import Tally, TimedBeat, merge_tallies, tally_beats
 from app.store.history import completeness
 from app.store.system import checkpoints
+from app.store.tables.monitors import SchedulePeriodRow
 from app.store.tables.rollups import (
     DAILY,
     DAY_MS,
@@ -51,8 +55,8 @@ async def advance(now_ms: int) -> int:
 
 
 async def _first_hour(now_ms: int) -> int:
-    found = await db.rows("SELECT min(from_ms) AS first FROM schedule_periods")
-    return (found[0]["first"] or now_ms) // HOUR_MS * HOUR_MS
+    (row,) = await SchedulePeriodRow.select(Min(SchedulePeriodRow.from_ms, alias="first_ms"))
+    return int(row["first_ms"] or now_ms) // HOUR_MS * HOUR_MS
 
 
 def _days_touched(hour_ms: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 A key and its owner are cached for a second: a request with a warm cache runs no SQL, and a revoked key is rejected
 within a second.
+Written as SQL: a join, and a batch over a JSON array.
 """
 
 import asyncio

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from app import db
 from app.security.secrets import sealing
+from app.store.tables.api_keys import KeyPepperRow
 
 PEPPER_BYTES = 32  # as many as SHA-256 gives back
 PEPPER_NAME = "api-keys"
@@ -36,10 +37,7 @@ async def get() -> bytes:
 async def _get_or_create() -> bytes:
     """The stored pepper; the first process creates it."""
     async with db.transaction():
-        await db.rows(
-            "INSERT INTO key_peppers (name, secret) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
-            PEPPER_NAME,
-            sealing.encrypt(secrets.token_hex(PEPPER_BYTES)),
-        )
-        (row,) = await db.rows("SELECT secret FROM key_peppers WHERE name = ?1", PEPPER_NAME)
+        first = KeyPepperRow(name=PEPPER_NAME, secret=sealing.encrypt(secrets.token_hex(PEPPER_BYTES)))
+        await KeyPepperRow.insert(first).on_conflict(target=KeyPepperRow.name, action="DO NOTHING")
+        (row,) = await KeyPepperRow.select(KeyPepperRow.secret).where(KeyPepperRow.name == PEPPER_NAME)
     return bytes.fromhex(sealing.decrypt(row["secret"]))

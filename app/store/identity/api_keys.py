@@ -1,4 +1,7 @@
-"""API keys: create, list, update, revoke. Nobody can create a key with more rights than their own."""
+"""API keys: create, list, update, revoke. Nobody can create a key with more rights than their own.
+
+Written as SQL: keys with their owners, which are a join.
+"""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -7,6 +10,7 @@ from uuid import uuid4
 
 import msgspec
 from msgspec import UNSET, Struct
+from piccolo.columns import Column
 
 from app import clock, db
 from app.domain.identity import api_key_limits
@@ -17,6 +21,7 @@ from app.security.auth.principals import SESSION_ENDED
 from app.store.identity import api_key_auth, api_key_pepper
 from app.store.sql import contains_pattern
 from app.store.tables.api_keys import ApiKeyRow
+from app.store.tables.users import SessionRow, UserRow
 from app.store.versions import check_version
 from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch
 from schema.errors import FieldError
@@ -40,11 +45,26 @@ _FILTERS = (
     " AND (CAST(?2 AS TEXT) IS NULL OR k.user_id = CAST(?2 AS TEXT))"
 )
 
-_OWNER_STATE = """
-SELECT (SELECT count(*) FROM api_keys WHERE user_id = ?1) AS n, CASE WHEN CAST(?2 AS TEXT) IS NULL OR EXISTS (
-    SELECT 1 FROM sessions s WHERE s.id = CAST(?2 AS TEXT) AND s.ended_ms IS NULL) THEN 1 ELSE 0 END AS lives
-FROM users WHERE id = ?1
-"""
+
+class StoredApiKey(Struct, frozen=True):
+    """A stored key, with its owner's name and role; `scopes` and `networks` are JSON."""
+
+    id: str
+    user_id: str
+    name: str
+    prefix: str
+    role: Role
+    scopes: str | None
+    networks: str
+    expires_ms: int | None
+    active: bool
+    version: int
+    created_ms: int
+    updated_ms: int
+    last_used_ms: int | None
+    last_used_ip: str
+    username: str
+    owner_role: Role
 
 
 class ApiKeyQuery(Struct, frozen=True, kw_only=True):
@@ -86,7 +106,7 @@ async def create(draft: ApiKeyDraft, caller: Principal, scopes: Collection[str])
 
 async def get(key_id: str, caller: Principal) -> ApiKey:
     """One key: the caller's own, or anybody's for an admin. Raises NoSuch."""
-    return _api_key_of(await _row(key_id, caller))
+    return _api_key_of(await _load(key_id, caller))
 
 
 async def update(
@@ -94,13 +114,13 @@ async def update(
 ) -> ApiKey:
     """Apply a patch. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
-        row = await _row(key_id, caller, lock=True)
-        check_version("API key", row["version"], version)
+        old = await _load(key_id, caller, lock=True)
+        check_version("API key", old.version, version)
         changes = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
-        draft = msgspec.structs.replace(_draft_of(row), **changes)
-        limits = await _caller_limits(caller, caller.role.at_most(Role(row["owner_role"])))
+        draft = msgspec.structs.replace(_draft_of(old), **changes)
+        limits = await _caller_limits(caller, caller.role.at_most(old.owner_role))
         values: dict[Any, Any] = _columns_of(draft, _fields_to_check(caller, changes, draft), limits, scopes)
-        values |= {"version": row["version"] + 1, "updated_ms": clock.now_ms()}
+        values |= {"version": old.version + 1, "updated_ms": clock.now_ms()}
         await ApiKeyRow.update(values).where(ApiKeyRow.id == key_id)
         updated = await get(key_id, caller)
     api_key_auth.clear_cache()
@@ -110,8 +130,8 @@ async def update(
 async def delete(key_id: str, caller: Principal, *, version: int | None = None) -> None:
     """Delete a key: here at once, in other processes within a second. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("API key", (await _row(key_id, caller, lock=True))["version"], version)
-        await db.rows("DELETE FROM api_keys WHERE id = ?1", key_id)
+        check_version("API key", (await _load(key_id, caller, lock=True)).version, version)
+        await ApiKeyRow.delete().where(ApiKeyRow.id == key_id)
     api_key_auth.clear_cache()
 
 
@@ -126,7 +146,7 @@ async def list_page(query: ApiKeyQuery, caller: Principal) -> tuple[list[ApiKey]
     found = await db.rows(
         f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *filters, query.limit, query.offset
     )
-    return [_api_key_of(row) for row in found], int(counted[0]["n"])
+    return [_api_key_of(_record_of(row)) for row in found], int(counted[0]["n"])
 
 
 def _fields_to_check(caller: Principal, changes: Mapping[str, Any], merged: ApiKeyDraft) -> Collection[str]:
@@ -142,32 +162,30 @@ async def _caller_limits(caller: Principal, role: Role) -> KeyLimits:
     """The most that a key of the caller's may grant: the role, and for an API key its own limits."""
     if caller.key_id is None:
         return KeyLimits(role=role)
-    found = await db.rows(f"{_SELECT} WHERE k.id = ?1", caller.key_id)
-    if not found:
+    own = await _find(caller.key_id)
+    if own is None:
         raise Forbidden("The API key of this request was deleted.")
-    return msgspec.structs.replace(_limits_of(_draft_of(found[0])), role=role)
+    return msgspec.structs.replace(_limits_of(_draft_of(own)), role=role)
 
 
 async def _check_owner(caller: Principal) -> None:
     """Raise Forbidden (not a user), Unauthorized (the session ended) or Conflict (too many keys)."""
-    found = await db.rows(_OWNER_STATE, caller.user_id, caller.session_id)
-    if not found:
+    if not await UserRow.exists().where(UserRow.id == caller.user_id):
         raise Forbidden(NO_OWNER)
-    if not found[0]["lives"]:  # its cached principal is valid for a second; a key would outlive it
-        raise Unauthorized(SESSION_ENDED)
-    if found[0]["n"] >= MAX_PER_USER:
+    is_open = (SessionRow.id == caller.session_id) & SessionRow.ended_ms.is_null()
+    if caller.session_id is not None and not await SessionRow.exists().where(is_open):
+        raise Unauthorized(SESSION_ENDED)  # its cached principal is valid for a second; a key would outlive it
+    if await ApiKeyRow.count().where(ApiKeyRow.user_id == caller.user_id) >= MAX_PER_USER:
         raise Conflict(f"A user can have at most {MAX_PER_USER} keys. Delete some first.")
 
 
 async def revoke_for_user(user_id: str) -> int:
     """Deactivate every key of a user, in the transaction that makes it necessary; returns how many."""
-    revoked = await db.rows(
-        "UPDATE api_keys SET active = (1 = 0), version = version + 1, updated_ms = ?2"
-        " WHERE user_id = ?1 AND active RETURNING id",
-        user_id,
-        clock.now_ms(),
-    )
-    return len(revoked)
+    values: dict[Column | str, Any] = {
+        ApiKeyRow.active: False, ApiKeyRow.version: ApiKeyRow.version + 1, ApiKeyRow.updated_ms: clock.now_ms(),
+    }  # fmt: skip
+    is_active = (ApiKeyRow.user_id == user_id) & ApiKeyRow.active.eq(True)
+    return len(await ApiKeyRow.update(values).where(is_active).returning(ApiKeyRow.id))
 
 
 def _columns_of(
@@ -218,30 +236,30 @@ def _limits_of(draft: ApiKeyDraft) -> KeyLimits:
     )
 
 
-def _draft_of(row: Any) -> ApiKeyDraft:
+def _draft_of(record: StoredApiKey) -> ApiKeyDraft:
     return ApiKeyDraft(
-        name=row["name"],
-        role=Role(row["role"]),
-        scopes=row["scopes"] and msgspec.json.decode(row["scopes"]),
-        expires_at=clock.instant_or_none(row["expires_ms"]),
-        networks=msgspec.json.decode(row["networks"]),
-        active=bool(row["active"]),
+        name=record.name,
+        role=record.role,
+        scopes=msgspec.json.decode(record.scopes) if record.scopes else None,
+        expires_at=clock.instant_or_none(record.expires_ms),
+        networks=msgspec.json.decode(record.networks),
+        active=record.active,
     )
 
 
-def _api_key_of(row: Any) -> ApiKey:
+def _api_key_of(record: StoredApiKey) -> ApiKey:
     return ApiKey(
-        **msgspec.structs.asdict(_draft_of(row)),
-        id=row["id"],
-        prefix=row["prefix"],
-        user_id=row["user_id"],
-        username=row["username"],
-        effective_role=Role(row["role"]).at_most(Role(row["owner_role"])),
-        last_used_at=clock.instant_or_none(row["last_used_ms"]),
-        last_used_ip=row["last_used_ip"],
-        version=row["version"],
-        created_at=clock.instant(row["created_ms"]),
-        updated_at=clock.instant(row["updated_ms"]),
+        **msgspec.structs.asdict(_draft_of(record)),
+        id=record.id,
+        prefix=record.prefix,
+        user_id=record.user_id,
+        username=record.username,
+        effective_role=record.role.at_most(record.owner_role),
+        last_used_at=clock.instant_or_none(record.last_used_ms),
+        last_used_ip=record.last_used_ip,
+        version=record.version,
+        created_at=clock.instant(record.created_ms),
+        updated_at=clock.instant(record.updated_ms),
     )
 
 
@@ -249,9 +267,18 @@ def _ms_of(at: datetime | None) -> int | None:
     return None if at is None else clock.epoch_ms(at)
 
 
-async def _row(key_id: str, caller: Principal, *, lock: bool = False) -> Any:
+async def _load(key_id: str, caller: Principal, *, lock: bool = False) -> StoredApiKey:
+    found = await _find(key_id, lock=lock)
+    if found is None or (caller.role is not Role.ADMIN and found.user_id != caller.user_id):
+        raise NoSuch("API key", key_id)
+    return found
+
+
+async def _find(key_id: str, *, lock: bool = False) -> StoredApiKey | None:
     locked = " FOR UPDATE OF k" if lock and not db.is_sqlite() else ""
     found = await db.rows(f"{_SELECT} WHERE k.id = ?1{locked}", key_id)
-    if not found or (caller.role is not Role.ADMIN and found[0]["user_id"] != caller.user_id):
-        raise NoSuch("API key", key_id)
-    return found[0]
+    return _record_of(found[0]) if found else None
+
+
+def _record_of(row: Any) -> StoredApiKey:
+    return msgspec.convert(dict(row), StoredApiKey)

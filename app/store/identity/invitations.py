@@ -5,31 +5,29 @@ from typing import Any
 from uuid import uuid4
 
 from msgspec import Struct
+from piccolo.columns import And, Column
+from piccolo.query.functions import Case, When
 
 from app import clock, db
 from app.errors import Conflict, Forbidden, NoSuch
 from app.security.auth import tokens
 from app.store.identity import users
-from app.store.sql import contains_pattern
+from app.store.sql import contains, contains_pattern
+from app.store.tables.invitations import InvitationRow
+from app.store.tables.users import UserRow
 from schema.invitations import Invitation, InvitationDraft, InvitationStatus
 from schema.status import Role
 from schema.users import User
 
 TTL_MS = 7 * 86_400_000  # long enough for a holiday
 MAX_PAGE_SIZE = 1_000  # invitations
-SORTS = {"created_at": "created_ms", "expires_at": "expires_ms", "email": "email"}
+SORTS: dict[str, Column] = {
+    "created_at": InvitationRow.created_ms,
+    "expires_at": InvitationRow.expires_ms,
+    "email": InvitationRow.email,
+}
 ALREADY_A_USER = "There is already a user with this e-mail address."
 NOT_OPEN = "The invitation was used or revoked, or has expired. Ask for another one."
-
-_STATUS = (
-    "CASE WHEN accepted_ms IS NOT NULL THEN 'accepted' WHEN revoked_ms IS NOT NULL THEN 'revoked'"
-    " WHEN expires_ms <= CAST(?1 AS BIGINT) THEN 'expired' ELSE 'open' END"
-)
-_FILTERS = (
-    " WHERE (CAST(?2 AS TEXT) IS NULL OR email LIKE lower(CAST(?2 AS TEXT)) ESCAPE '!')"
-    f" AND (CAST(?3 AS TEXT) IS NULL OR {_STATUS} = CAST(?3 AS TEXT))"
-)
-_IS_OPEN = "accepted_ms IS NULL AND revoked_ms IS NULL AND expires_ms > ?2"
 
 
 class InvitationQuery(Struct, frozen=True, kw_only=True):
@@ -54,84 +52,72 @@ async def create(draft: InvitationDraft, invited_by: str) -> tuple[Invitation, s
     """
     id_, token, email, now_ms = str(uuid4()), secrets.token_urlsafe(32), draft.email.lower(), clock.now_ms()
     async with db.transaction():
-        if await db.rows("SELECT 1 AS one FROM users WHERE email = ?1", email):
+        if await UserRow.exists().where(UserRow.email == email):
             raise Conflict(ALREADY_A_USER)
-        await db.rows(f"UPDATE invitations SET revoked_ms = ?2 WHERE email = ?1 AND {_IS_OPEN}", email, now_ms)
-        await db.rows(
-            "INSERT INTO invitations (id, email, role, token_hash, invited_by, created_ms, expires_ms)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            id_,
-            email,
-            draft.role.value,
-            tokens.token_hash(token),
-            invited_by,
-            now_ms,
-            now_ms + TTL_MS,
-        )
+        earlier = (InvitationRow.email == email) & _is_open(now_ms)
+        await InvitationRow.update({InvitationRow.revoked_ms: now_ms}).where(earlier)
+        row = InvitationRow(
+            id=id_, email=email, role=draft.role.value, token_hash=tokens.token_hash(token), invited_by=invited_by,
+            created_ms=now_ms, expires_ms=now_ms + TTL_MS,
+        )  # fmt: skip
+        await InvitationRow.insert(row)
     return await get(id_), token
 
 
 async def get(invitation_id: str) -> Invitation:
     """One invitation. Raises NoSuch."""
-    found = await db.rows(
-        f"SELECT i.*, {_STATUS} AS status FROM invitations i WHERE id = ?2", clock.now_ms(), invitation_id
-    )
-    if not found:
+    columns = (*InvitationRow.all_columns(), _status(clock.now_ms()))
+    row = await InvitationRow.select(*columns).where(InvitationRow.id == invitation_id).first()
+    if row is None:
         raise NoSuch("invitation", invitation_id)
-    return _invitation_of(found[0])
+    return _invitation_of(row)
 
 
 async def list_page(query: InvitationQuery) -> tuple[list[Invitation], int]:
     """One page of invitations, and their total."""
-    filters = (clock.now_ms(), contains_pattern(query.q), query.status and query.status.value)
-    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, id"
-    counted = await db.rows(f"SELECT count(*) AS n FROM invitations{_FILTERS}", *filters)
-    found = await db.rows(
-        f"SELECT i.*, {_STATUS} AS status FROM invitations i{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5",
-        *filters,
-        query.limit,
-        query.offset,
-    )
-    return [_invitation_of(row) for row in found], int(counted[0]["n"])
+    status = _status(clock.now_ms())
+    conditions = [] if query.status is None else [status == query.status.value]
+    if pattern := contains_pattern(query.q):
+        conditions.append(contains(InvitationRow.email, pattern.lower()))
+    n = await InvitationRow.count().where(*conditions)
+    page = InvitationRow.select(*InvitationRow.all_columns(), status).where(*conditions)
+    page = page.order_by(SORTS[query.sort], ascending=not query.descending).order_by(InvitationRow.id)
+    return [_invitation_of(row) for row in await page.limit(query.limit).offset(query.offset)], int(n)
 
 
 async def revoke(invitation_id: str) -> None:
     """Revoke an invitation. Raises NoSuch, Conflict (accepted already)."""
     if (await get(invitation_id)).status is InvitationStatus.REVOKED:
         return
-    revoked = await db.rows(
-        "UPDATE invitations SET revoked_ms = ?2 WHERE id = ?1 AND accepted_ms IS NULL RETURNING id",
-        invitation_id,
-        clock.now_ms(),
-    )
-    if not revoked:
+    is_unused = (InvitationRow.id == invitation_id) & InvitationRow.accepted_ms.is_null()
+    update = InvitationRow.update({InvitationRow.revoked_ms: clock.now_ms()}).where(is_unused)
+    if not await update.returning(InvitationRow.id):
         raise Conflict("The invitation was already accepted. Change or delete the user instead.")
 
 
 async def revoke_for_inviter(user_id: str) -> None:
     """Revoke the open invitations of a user who may no longer invite, in the transaction that changes that."""
-    await db.rows(
-        f"UPDATE invitations SET revoked_ms = ?2 WHERE invited_by = ?1 AND {_IS_OPEN}", user_id, clock.now_ms()
-    )
+    now_ms = clock.now_ms()
+    is_affected = (InvitationRow.invited_by == user_id) & _is_open(now_ms)
+    await InvitationRow.update({InvitationRow.revoked_ms: now_ms}).where(is_affected)
 
 
 async def email_of(token: str) -> str:
     """The e-mail address of an open invitation. Raises Forbidden."""
-    found = await db.rows(
-        f"SELECT email FROM invitations WHERE token_hash = ?1 AND {_IS_OPEN}", *_token_parameters(token)
-    )
-    if not found:
+    is_valid = (InvitationRow.token_hash == tokens.token_hash(token)) & _is_open(clock.now_ms())
+    row = await InvitationRow.select(InvitationRow.email).where(is_valid).first()
+    if row is None:
         raise Forbidden(NOT_OPEN)
-    return str(found[0]["email"])
+    return str(row["email"])
 
 
 async def accept(token: str, username: str, password_hash: str) -> User:
     """Create the invited user; a token works once, also for concurrent requests. Raises Forbidden, Conflict (taken)."""
+    now_ms = clock.now_ms()
+    is_valid = (InvitationRow.token_hash == tokens.token_hash(token)) & _is_open(now_ms)
+    update = InvitationRow.update({InvitationRow.accepted_ms: now_ms}).where(is_valid)
     async with db.transaction():
-        accepted = await db.rows(
-            f"UPDATE invitations SET accepted_ms = ?2 WHERE token_hash = ?1 AND {_IS_OPEN} RETURNING email, role",
-            *_token_parameters(token),
-        )
+        accepted = await update.returning(InvitationRow.email, InvitationRow.role)
         if not accepted:
             raise Forbidden(NOT_OPEN)
         user = users.build_user(username, accepted[0]["email"], Role(accepted[0]["role"]))
@@ -139,11 +125,23 @@ async def accept(token: str, username: str, password_hash: str) -> User:
     return user
 
 
-def _token_parameters(token: str) -> tuple[str, int]:
-    return tokens.token_hash(token), clock.now_ms()
+def _status(now_ms: int) -> Case:
+    """A column `status`, computed by the database."""
+    return Case(
+        When(InvitationRow.accepted_ms.is_not_null(), InvitationStatus.ACCEPTED.value),
+        When(InvitationRow.revoked_ms.is_not_null(), InvitationStatus.REVOKED.value),
+        When(InvitationRow.expires_ms <= now_ms, InvitationStatus.EXPIRED.value),
+        default=InvitationStatus.OPEN.value,
+        alias="status",
+    )
 
 
-def _invitation_of(row: Any) -> Invitation:
+def _is_open(now_ms: int) -> And:
+    is_unused = InvitationRow.accepted_ms.is_null() & InvitationRow.revoked_ms.is_null()
+    return is_unused & (InvitationRow.expires_ms > now_ms)
+
+
+def _invitation_of(row: dict[str, Any]) -> Invitation:
     return Invitation(
         id=row["id"],
         email=row["email"],

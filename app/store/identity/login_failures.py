@@ -2,9 +2,11 @@
 
 A failure is committed before it is counted: of concurrent ones, on any number of nodes, the n-th to commit counts at
 least n.
+Written as SQL: the counts, which are one UNION.
 """
 
 from app import db
+from app.store.tables.login_failures import KnownAddressRow, LoginFailureRow
 from schema.login_attempts import FailureCount, FailureHistory, LoginAttempt
 
 DAY_MS = 86_400_000
@@ -27,10 +29,6 @@ _KNOWN_ADDRESS = (
 _HISTORY = " UNION ALL ".join(
     [*(_COUNT_FAILURES.format(name=name, scope=scope) for name, scope in _SCOPES.items()), _KNOWN_ADDRESS]
 )
-_UPSERT_ADDRESS = (
-    "INSERT INTO known_addresses (credential_kind, account, address, at_ms) VALUES (?1, ?2, ?3, ?4)"
-    " ON CONFLICT (credential_kind, account, address) DO UPDATE SET at_ms = excluded.at_ms"
-)
 
 
 async def count_failures(attempt: LoginAttempt, window_ms: int, until_ms: int) -> FailureHistory:
@@ -45,33 +43,31 @@ async def count_failures(attempt: LoginAttempt, window_ms: int, until_ms: int) -
 
 async def add_failure(attempt: LoginAttempt, now_ms: int, until_ms: int) -> None:
     """Store a failure; it may be deleted from `until_ms` on."""
+    row = LoginFailureRow(
+        credential_kind=attempt.credential_kind, account=attempt.account, address=attempt.address, at_ms=now_ms,
+        expires_ms=until_ms,
+    )  # fmt: skip
     async with db.transaction():
-        await db.rows(
-            "INSERT INTO login_failures (credential_kind, account, address, at_ms, expires_ms) VALUES (?1, ?2,"
-            " ?3, ?4, ?5)",
-            attempt.credential_kind,
-            attempt.account,
-            attempt.address,
-            now_ms,
-            until_ms,
-        )
+        await LoginFailureRow.insert(row)
 
 
 async def clear_failures(attempt: LoginAttempt) -> None:
     """Delete the failures of an account from an address, because its owner signed in from there."""
+    is_account = (LoginFailureRow.credential_kind == attempt.credential_kind) & (
+        LoginFailureRow.account == attempt.account
+    )
     async with db.transaction():
-        await db.rows(
-            f"DELETE FROM login_failures WHERE {_SCOPES['pair']}",
-            attempt.credential_kind,
-            attempt.account,
-            attempt.address,
-        )
+        await LoginFailureRow.delete().where(is_account & (LoginFailureRow.address == attempt.address))
 
 
 async def remember_address(attempt: LoginAttempt, now_ms: int) -> None:
     """Remember that this account signed in from this address."""
+    row = KnownAddressRow(
+        credential_kind=attempt.credential_kind, account=attempt.account, address=attempt.address, at_ms=now_ms
+    )
+    key = (KnownAddressRow.credential_kind, KnownAddressRow.account, KnownAddressRow.address)
     async with db.transaction():
-        await db.rows(_UPSERT_ADDRESS, attempt.credential_kind, attempt.account, attempt.address, now_ms)
+        await KnownAddressRow.insert(row).on_conflict(key, "DO UPDATE", [KnownAddressRow.at_ms])
 
 
 async def delete_expired(now_ms: int) -> int:
@@ -80,8 +76,8 @@ async def delete_expired(now_ms: int) -> int:
     returns  how many rows
     """
     async with db.transaction():
-        failures = await db.rows("DELETE FROM login_failures WHERE expires_ms < ?1 RETURNING id", now_ms)
-        addresses = await db.rows(
-            "DELETE FROM known_addresses WHERE at_ms < ?1 RETURNING at_ms", now_ms - KNOWN_ADDRESS_TTL_MS
-        )
-    return len(failures) + len(addresses)
+        failures = LoginFailureRow.delete().where(LoginFailureRow.expires_ms < now_ms)
+        n_failures = len(await failures.returning(LoginFailureRow.id))
+        addresses = KnownAddressRow.delete().where(KnownAddressRow.at_ms < now_ms - KNOWN_ADDRESS_TTL_MS)
+        n_addresses = len(await addresses.returning(KnownAddressRow.at_ms))
+    return n_failures + n_addresses

@@ -7,10 +7,12 @@ from uuid import uuid4
 from app import clock, db
 from app.domain.identity.oidc_claims import OidcUser
 from app.errors import Conflict, Forbidden
-from app.store.identity import api_keys, credential_caches, invitations, mfa, sessions
+from app.store.identity import api_keys, credential_caches, invitations, mfa, sessions, users
+from app.store.tables.api_keys import ApiKeyRow
+from app.store.tables.mfa import OidcIdentityRow
+from app.store.tables.users import UserRow
 from schema.status import Role
 
-_LOCK_REGISTRATIONS = "SELECT pg_advisory_xact_lock(7746337)"  # the same lock as for registrations
 NO_EMAIL = "The sign-in provider did not send an e-mail address, which an account needs."
 NO_ACCOUNT = "You have no account here. Ask an admin for one."
 FIRST_MUST_BE_ADMIN = "The first user must be an admin. Register one, or give yourself an admin role at the provider."
@@ -21,30 +23,6 @@ HAS_SECOND_FACTOR = (
     " in with your password and disable the second factor first, or ask an admin."
 )
 
-_SELECT_LINKED = """
-SELECT u.id, u.active FROM oidc_identities i JOIN users u ON u.id = i.user_id WHERE i.issuer = ?1 AND i.subject = ?2
-"""
-_LINK = "INSERT INTO oidc_identities (issuer, subject, user_id, created_ms) VALUES (?1, ?2, ?3, ?4)"
-_SELECT_BY_EMAIL = """
-SELECT u.id, u.active, EXISTS (SELECT 1 FROM oidc_identities i WHERE i.user_id = u.id) AS linked
-FROM users u WHERE u.email = ?1
-"""
-_CREDENTIAL_TABLES = (
-    "api_keys",
-    "totp",
-    "passkeys",
-    "recovery_codes",
-    "webauthn_challenges",
-)  # deleted when an account is linked
-_INSERT = """
-INSERT INTO users (id, username, email, password_hash, role, active, created_ms)
-VALUES (?1, ?2, ?3, ?4, ?5, {true}, ?6) RETURNING id
-"""
-_UPDATE_ROLE = """
-UPDATE users SET role = ?2 WHERE id = ?1 AND role <> ?2 AND (role <> 'admin' OR EXISTS (
-    SELECT 1 FROM users other WHERE other.id <> ?1 AND other.role = 'admin' AND other.active)) RETURNING id
-"""
-
 
 async def sign_in_or_create(person: OidcUser, *, may_create: bool, spare_hash: str) -> str:
     """The user of a provider's subject: known, linked by a verified address, or new. The provider decides the role.
@@ -54,18 +32,17 @@ async def sign_in_or_create(person: OidcUser, *, may_create: bool, spare_hash: s
                   a second factor)
     """
     async with db.transaction():
-        if not db.is_sqlite():
-            await db.rows(_LOCK_REGISTRATIONS)
+        await db.advisory_lock(users.LOCK)
         user_id, is_linked = await _find_linked(person) or await _link_by_email(person, spare_hash) or (None, False)
         if user_id is None:
             user_id = await _create(person, spare_hash, may_create=may_create)
-        old = await db.rows("SELECT role FROM users WHERE id = ?1", user_id)
-        has_new_role = bool(person.role and await db.rows(_UPDATE_ROLE, user_id, person.role.value))
+        old = Role((await UserRow.select(UserRow.role).where(UserRow.id == user_id))[0]["role"])
+        has_new_role = await _update_role(user_id, old, person.role)
         if is_linked or has_new_role:
             await sessions.end_others(user_id)
         if has_new_role and person.role is not Role.ADMIN:
             await invitations.revoke_for_inviter(user_id)
-        if has_new_role and person.role and not person.role.covers(Role(old[0]["role"])):
+        if has_new_role and person.role and not person.role.covers(old):
             await api_keys.revoke_for_user(user_id)
     if is_linked or has_new_role:  # again: entries cached meanwhile are from before the commit
         credential_caches.clear_caches()
@@ -73,8 +50,11 @@ async def sign_in_or_create(person: OidcUser, *, may_create: bool, spare_hash: s
 
 
 async def _find_linked(person: OidcUser) -> tuple[str, bool] | None:
-    found = await db.rows(_SELECT_LINKED, person.issuer, person.subject)
-    return (_require_active(found[0]), False) if found else None
+    is_identity = (OidcIdentityRow.issuer == person.issuer) & (OidcIdentityRow.subject == person.subject)
+    identity = await OidcIdentityRow.select(OidcIdentityRow.user_id).where(is_identity).first()
+    user_id = identity and identity["user_id"]
+    user = await UserRow.select(UserRow.id, UserRow.active).where(UserRow.id == user_id).first()
+    return None if user is None else (_require_active(user), False)
 
 
 async def _link_by_email(person: OidcUser, spare_hash: str) -> tuple[str, bool] | None:
@@ -84,18 +64,21 @@ async def _link_by_email(person: OidcUser, spare_hash: str) -> tuple[str, bool] 
     attacker could have registered with a foreign address and would share the account once its owner signs in. An
     account with a second factor is not linked, since the provider would replace both factors.
     """
-    found = await db.rows(_SELECT_BY_EMAIL, person.email) if person.email else []
-    if not found:
+    if not person.email:
         return None
-    if found[0]["linked"] or not person.email_verified:
+    user = await UserRow.select(UserRow.id, UserRow.active).where(UserRow.email == person.email).first()
+    if user is None:
+        return None
+    is_linked = await OidcIdentityRow.exists().where(OidcIdentityRow.user_id == user["id"])
+    if is_linked or not person.email_verified:
         raise Conflict(EMAIL_TAKEN)
-    user_id = _require_active(found[0])
+    user_id = _require_active(user)
     if (await mfa.get_status(user_id)).enabled:
         raise Conflict(HAS_SECOND_FACTOR)
-    await db.rows(_LINK, person.issuer, person.subject, user_id, clock.now_ms())
-    await db.rows("UPDATE users SET password_hash = ?2 WHERE id = ?1", user_id, spare_hash)
-    for table in _CREDENTIAL_TABLES:
-        await db.rows(f"DELETE FROM {table} WHERE user_id = ?1", user_id)
+    await _link(person, user_id)
+    await UserRow.update({UserRow.password_hash: spare_hash}).where(UserRow.id == user_id)
+    await ApiKeyRow.delete().where(ApiKeyRow.user_id == user_id)
+    await mfa.delete_factors(user_id)
     return user_id, True
 
 
@@ -104,19 +87,37 @@ async def _create(person: OidcUser, spare_hash: str, *, may_create: bool) -> str
         raise Forbidden(NO_ACCOUNT)
     if not person.email:
         raise Forbidden(NO_EMAIL)
-    if person.role is not Role.ADMIN and not await db.rows("SELECT 1 AS one FROM users LIMIT 1"):
+    if person.role is not Role.ADMIN and not await UserRow.exists():
         raise Forbidden(FIRST_MUST_BE_ADMIN)
     id_, name = str(uuid4()), person.username
-    if await db.rows("SELECT 1 AS one FROM users WHERE username = ?1", name):
+    if await UserRow.exists().where(UserRow.username == name):
         name = f"{name}-{secrets.token_hex(4)}"
     role = (person.role or Role.VIEWER).value
-    statement = _INSERT.format(true="1" if db.is_sqlite() else "TRUE")
-    await db.rows(statement, id_, name, person.email, spare_hash, role, clock.now_ms())
-    await db.rows(_LINK, person.issuer, person.subject, id_, clock.now_ms())
+    row = UserRow(
+        id=id_, username=name, email=person.email, password_hash=spare_hash, role=role, created_ms=clock.now_ms()
+    )
+    await UserRow.insert(row)
+    await _link(person, id_)
     return id_
 
 
-def _require_active(row: Any) -> str:
+async def _link(person: OidcUser, user_id: str) -> None:
+    row = OidcIdentityRow(issuer=person.issuer, subject=person.subject, user_id=user_id, created_ms=clock.now_ms())
+    await OidcIdentityRow.insert(row)
+
+
+async def _update_role(user_id: str, old: Role, new: Role | None) -> bool:
+    """Give the user the provider's role; False when nothing changes. The last active admin stays one."""
+    if new is None or new is old:
+        return False
+    is_other_admin = (UserRow.id != user_id) & (UserRow.role == Role.ADMIN.value) & UserRow.active.eq(True)
+    if old is Role.ADMIN and not await UserRow.exists().where(is_other_admin):
+        return False
+    await UserRow.update({UserRow.role: new.value}).where(UserRow.id == user_id)
+    return True
+
+
+def _require_active(row: dict[str, Any]) -> str:
     if not row["active"]:
         raise Forbidden(ACCOUNT_DISABLED)
     return str(row["id"])

@@ -1,4 +1,7 @@
-"""The read API of sessions: owner, address, device and times."""
+"""The read API of sessions: owner, address, device and times.
+
+Written as SQL: sessions with their users, which are a join.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +12,7 @@ from app import clock, db
 from app.domain.identity.user_agents import device_of
 from app.errors import NoSuch
 from app.store.identity import sessions
+from app.store.tables.users import SessionRow
 from schema.sessions import Session, SessionData
 
 SORTS = {"created": "s.created_ms", "last_accessed": "s.last_accessed_ms", "expires": "s.expires_ms"}
@@ -73,13 +77,9 @@ async def get(session_id: str, owner: str | None, current: str | None) -> Sessio
 
 async def end_others(owner: str | None, except_id: str | None) -> None:
     """End every session, of one user or of everybody, except one."""
-    await db.rows(
-        "UPDATE sessions SET ended_ms = ?1 WHERE ended_ms IS NULL AND id <> ?2"
-        " AND (CAST(?3 AS TEXT) IS NULL OR user_id = CAST(?3 AS TEXT))",
-        clock.now_ms(),
-        except_id or "",
-        owner,
-    )
+    is_other = SessionRow.ended_ms.is_null() & (SessionRow.id != (except_id or ""))
+    end = SessionRow.update({SessionRow.ended_ms: clock.now_ms()}).where(is_other)
+    await (end if owner is None else end.where(SessionRow.user_id == owner))
     sessions.clear_cache()
 
 

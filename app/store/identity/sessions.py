@@ -2,6 +2,7 @@
 
 Principals are cached for a second: a request with a warm cache runs no SQL, and the end of a session takes effect
 within a second.
+Written as SQL: the principal, which is a join, and the insertion, which reads and locks the user.
 """
 
 from contextlib import suppress
@@ -12,6 +13,7 @@ from app import clock, db
 from app.errors import Unauthorized
 from app.security.auth import tokens
 from app.store.identity import viewer_tags
+from app.store.tables.users import SessionRow
 from schema.status import Role
 from schema.users import Principal
 
@@ -23,11 +25,6 @@ _SELECT_PRINCIPAL = """
 SELECT s.id, s.last_accessed_ms, u.id AS user_id, u.username, u.role FROM sessions s JOIN users u ON u.id = s.user_id
 WHERE s.id = ?1 AND s.ended_ms IS NULL AND s.expires_ms > ?2 AND u.active
 """
-_ROTATE = """
-UPDATE sessions SET refresh_hash = ?3, last_accessed_ms = ?4, expires_ms = ?5
-WHERE id = ?1 AND refresh_hash = ?2 AND ended_ms IS NULL AND expires_ms > ?4 RETURNING user_id
-"""
-
 _INSERT = """
 INSERT INTO sessions (id, user_id, refresh_hash, created_ms, last_accessed_ms, expires_ms, ip, agent)
 SELECT CAST(?1 AS TEXT), u.id, CAST(?3 AS TEXT), CAST(?4 AS BIGINT), CAST(?4 AS BIGINT), CAST(?5 AS BIGINT),
@@ -50,7 +47,7 @@ async def start(user_id: str, *, ip: str, agent: str, password_hash: str | None 
     """
     sid, now_ms = str(uuid4()), clock.now_ms()
     token = tokens.refresh_token(sid)
-    await db.rows("DELETE FROM sessions WHERE user_id = ?1 AND expires_ms < ?2", user_id, now_ms)
+    await SessionRow.delete().where((SessionRow.user_id == user_id) & (SessionRow.expires_ms < now_ms))
     started = await db.rows(
         f"{_INSERT} {'' if db.is_sqlite() else 'FOR SHARE'} RETURNING id",
         sid,
@@ -74,15 +71,13 @@ async def rotate_refresh_token(token: str) -> tuple[str, str, str]:
     """
     sid, now_ms = tokens.sid_of_refresh(token), clock.now_ms()
     new_token = tokens.refresh_token(sid)
-    rotated = await db.rows(
-        _ROTATE,
-        sid,
-        tokens.token_hash(token),
-        tokens.token_hash(new_token),
-        now_ms,
-        now_ms + tokens.REFRESH_LIFETIME_S * 1000,
-    )
-    if rotated:
+    rotate = SessionRow.update({
+        SessionRow.refresh_hash: tokens.token_hash(new_token), SessionRow.last_accessed_ms: now_ms,
+        SessionRow.expires_ms: now_ms + tokens.REFRESH_LIFETIME_S * 1000,
+    })  # fmt: skip
+    is_session = (SessionRow.id == sid) & (SessionRow.refresh_hash == tokens.token_hash(token))
+    is_open = SessionRow.ended_ms.is_null() & (SessionRow.expires_ms > now_ms)
+    if rotated := await rotate.where(is_session & is_open).returning(SessionRow.user_id):
         return sid, rotated[0]["user_id"], new_token
     await end(sid)
     raise Unauthorized("The refresh token was already used, or its session has ended. Sign in again.")
@@ -90,18 +85,16 @@ async def rotate_refresh_token(token: str) -> tuple[str, str, str]:
 
 async def end(sid: str) -> None:
     """Sign out: here at once, in other processes within a second."""
-    await db.rows("UPDATE sessions SET ended_ms = ?2 WHERE id = ?1 AND ended_ms IS NULL", sid, clock.now_ms())
+    is_open = (SessionRow.id == sid) & SessionRow.ended_ms.is_null()
+    await SessionRow.update({SessionRow.ended_ms: clock.now_ms()}).where(is_open)
     _cache.pop(sid, None)
 
 
 async def end_others(user_id: str, *, except_id: str | None = None) -> None:
     """End every session of a user but one, because the user's rights or credentials changed."""
-    await db.rows(
-        "UPDATE sessions SET ended_ms = ?3 WHERE user_id = ?1 AND id <> ?2 AND ended_ms IS NULL",
-        user_id,
-        except_id or "",
-        clock.now_ms(),
-    )
+    is_other = (SessionRow.user_id == user_id) & (SessionRow.id != (except_id or ""))
+    end = SessionRow.update({SessionRow.ended_ms: clock.now_ms()})
+    await end.where(is_other, SessionRow.ended_ms.is_null())
     clear_cache()
 
 
@@ -131,7 +124,7 @@ async def _load_principal(sid: str) -> Principal | None:
     row = found[0]
     if now_ms - row["last_accessed_ms"] > TOUCH_MS:
         with suppress(*db.TRANSIENT_ERRORS):  # a busy database must not fail a read; the next minute writes it
-            await db.rows("UPDATE sessions SET last_accessed_ms = ?2 WHERE id = ?1", sid, now_ms)
+            await SessionRow.update({SessionRow.last_accessed_ms: now_ms}).where(SessionRow.id == sid)
     role = Role(row["role"])
     return Principal(
         user_id=row["user_id"],

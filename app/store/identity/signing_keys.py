@@ -4,16 +4,18 @@ import asyncio
 import secrets
 
 import structlog
+from piccolo.query.functions import Max
 
 from app import clock, db
 from app.security.auth import keyring, tokens
 from app.security.auth.keyring import SigningKey
 from app.security.secrets import sealing
+from app.store.tables.signing_keys import SigningKeyRow
 
 POLL_S = 3.0  # how often a process looks for a new key
 HEAD_START_S = 15  # a new key signs only when every process has had time to read it
 SECRET_BYTES = 32  # as many as SHA-256 gives back
-LOCK = "pg_advisory_xact_lock(7746338)"  # any number: only one process creates a key; a no-op on CockroachDB
+LOCK = 7_746_338  # any number of our own: only one process creates the first key
 
 log = structlog.get_logger()
 
@@ -23,11 +25,7 @@ async def rotate() -> str:
     now_ms = clock.now_ms()
     async with db.transaction():
         key_id = await _create(now_ms)
-        await db.rows(
-            "DELETE FROM signing_keys WHERE signs_from_ms <"
-            " (SELECT max(signs_from_ms) FROM signing_keys WHERE signs_from_ms < ?1)",
-            now_ms - tokens.REFRESH_LIFETIME_S * 1000,
-        )
+        await _delete_before(now_ms - tokens.REFRESH_LIFETIME_S * 1000)
     return key_id
 
 
@@ -36,7 +34,7 @@ async def load() -> None:
     keys = await _list_all()
     if not keys:
         async with db.transaction():
-            await _lock()
+            await db.advisory_lock(LOCK)
             if not await _list_all():
                 await _create(clock.now_ms())
         keys = await _list_all()
@@ -53,24 +51,27 @@ async def reload_forever() -> None:
         await asyncio.sleep(POLL_S)
 
 
+async def _delete_before(oldest_token_ms: int) -> None:
+    """Delete the keys that stopped signing before the oldest valid token was signed."""
+    newest = SigningKeyRow.select(Max(SigningKeyRow.signs_from_ms, alias="from_ms"))
+    (signing,) = await newest.where(SigningKeyRow.signs_from_ms < oldest_token_ms)
+    if signing["from_ms"] is not None:
+        await SigningKeyRow.delete().where(SigningKeyRow.signs_from_ms < signing["from_ms"])
+
+
 async def _create(now_ms: int) -> str:
     key_id = secrets.token_hex(6)
-    await db.rows(
-        "INSERT INTO signing_keys (id, secret, signs_from_ms) VALUES (?1, ?2, ?3)",
-        key_id,
-        sealing.encrypt(secrets.token_hex(SECRET_BYTES)),
-        now_ms + HEAD_START_S * 1000,
+    row = SigningKeyRow(
+        id=key_id,
+        secret=sealing.encrypt(secrets.token_hex(SECRET_BYTES)),
+        signs_from_ms=now_ms + HEAD_START_S * 1000,
     )
+    await SigningKeyRow.insert(row)
     return key_id
 
 
-async def _lock() -> None:
-    if not db.is_sqlite():
-        await db.rows(f"SELECT {LOCK}")
-
-
 async def _list_all() -> list[SigningKey]:
-    found = await db.rows("SELECT id, secret, signs_from_ms FROM signing_keys")
+    found = await SigningKeyRow.select()
     return [
         SigningKey(
             id=row["id"],

@@ -3,16 +3,19 @@
 A change of role, of `active` or of the password ends the user's sessions in the same transaction. Open invitations of
 an admin are revoked when the admin loses the role, or gets a password from another admin. The user's API keys are
 deactivated unless the change keeps them.
+Written as SQL: users with their newest session, which is a subquery.
 """
 
 from typing import Any
 
 from msgspec import UNSET, Struct, structs
+from piccolo.columns import Column
 
 from app import clock, db
 from app.errors import Conflict, NoSuch
 from app.store.identity import api_keys, credential_caches, invitations, sessions, users
 from app.store.sql import contains_pattern
+from app.store.tables.users import UserRow
 from app.store.versions import check_version
 from schema.status import Role
 from schema.user_admin import ApiKeyAction, UpdatedUser, UserDetail, UserPatch
@@ -26,7 +29,6 @@ SORTS = {
 }
 MAX_PAGE_SIZE = 1_000  # users
 LAST_ADMIN = "This is the last active admin. Make another user an admin first."
-LOCK = "pg_advisory_xact_lock(7746337)"  # the same as for registrations: changes of admins wait for each other
 
 _SELECT = (
     "SELECT u.*, (SELECT max(s.last_accessed_ms) FROM sessions s WHERE s.user_id = u.id) AS last_seen_ms FROM users u"
@@ -36,9 +38,6 @@ _FILTERS = (
     " OR u.email LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS TEXT) IS NULL OR u.role = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS INTEGER) IS NULL OR CAST(u.active AS INTEGER) = CAST(?3 AS INTEGER))"
-)
-_UPDATE = (
-    "UPDATE users SET username = ?2, email = ?3, role = ?4, active = (?5 = 1), version = version + 1 WHERE id = ?1"
 )
 
 
@@ -86,12 +85,12 @@ async def update(user_id: str, patch: UserPatch, *, version: int | None = None) 
     """Apply a patch. Raises NoSuch, Stale, Conflict (taken, or the last admin)."""
     revoked = 0
     async with db.transaction():
-        await _lock()
+        await db.advisory_lock(users.LOCK)
         old = _user_detail_of(await _row(user_id))
         check_version("user", old.version, version)
         new = _apply_patch(old, patch)
-        await _check_unused(new)
-        await db.rows(_UPDATE, user_id, new.username, new.email, new.role.value, int(new.active))
+        await users.require_unused(new.id, username=new.username, email=new.email)
+        await _save(new)
         if (new.role, new.active) != (old.role, old.active):
             await _require_admin_left(old)
             await sessions.end_others(user_id)
@@ -118,12 +117,8 @@ async def set_password(
     returns       how many of the user's API keys were deactivated
     """
     async with db.transaction():
-        found = await db.rows(
-            "UPDATE users SET password_hash = ?2, version = version + 1 WHERE id = ?1 RETURNING id",
-            user_id,
-            password_hash,
-        )
-        if not found:
+        update = UserRow.update({UserRow.password_hash: password_hash, UserRow.version: UserRow.version + 1})
+        if not await update.where(UserRow.id == user_id).returning(UserRow.id):
             raise NoSuch("user", user_id)
         await sessions.end_others(user_id, except_id=keep_session)
         if keep_session is None:
@@ -136,35 +131,32 @@ async def set_password(
 async def delete(user_id: str, *, version: int | None = None) -> None:
     """Delete a user and the user's sessions. Raises NoSuch, Stale, Conflict (the last admin)."""
     async with db.transaction():
-        await _lock()
+        await db.advisory_lock(users.LOCK)
         old = _user_detail_of(await _row(user_id))
         check_version("user", old.version, version)
-        await db.rows("DELETE FROM users WHERE id = ?1", user_id)
+        await UserRow.delete().where(UserRow.id == user_id)
         await _require_admin_left(old)
         await invitations.revoke_for_inviter(user_id)
     credential_caches.clear_caches()
-
-
-async def _lock() -> None:
-    """Serialize changes of admins. SQLite has one writer, and CockroachDB is serializable anyway."""
-    if not db.is_sqlite():
-        await db.rows(f"SELECT {LOCK}")
 
 
 async def _require_admin_left(old: UserDetail) -> None:
     """Raise Conflict, which rolls the change back, when no active admin remains."""
     if not (old.active and old.role is Role.ADMIN):
         return
-    if not await db.rows("SELECT 1 AS one FROM users WHERE role = 'admin' AND active LIMIT 1"):
+    if not await UserRow.exists().where((UserRow.role == Role.ADMIN.value) & UserRow.active.eq(True)):
         raise Conflict(LAST_ADMIN)
 
 
-async def _check_unused(new: UserDetail) -> None:
-    taken = await db.rows(
-        "SELECT 1 AS one FROM users WHERE id <> ?1 AND (username = ?2 OR email = ?3)", new.id, new.username, new.email
-    )
-    if taken:
-        raise Conflict(users.NAME_OR_EMAIL_TAKEN)
+async def _save(new: UserDetail) -> None:
+    values: dict[Column | str, Any] = {
+        UserRow.username: new.username,
+        UserRow.email: new.email,
+        UserRow.role: new.role.value,
+        UserRow.active: new.active,
+        UserRow.version: UserRow.version + 1,
+    }
+    await UserRow.update(values).where(UserRow.id == new.id)
 
 
 def _apply_patch(old: UserDetail, patch: UserPatch) -> UserDetail:

@@ -1,23 +1,23 @@
-"""Users. The first one becomes admin, also when several register at the same time."""
+"""Users. The first one becomes admin, also when several register at the same time.
 
+Written as SQL: `find_by_login`. With Basic authentication it runs within requests; as a Piccolo query it would cost
+0.1 ms more of their 0.4 ms CPU.
+"""
+
+from typing import Any
 from uuid import uuid4
+
+from piccolo.columns import Column
 
 from app import clock, db
 from app.errors import Conflict, Forbidden, NoSuch
+from app.store.tables.users import UserRow
 from schema.status import Role
 from schema.users import User
 
-# any number: registrations wait for each other; a no-op on CockroachDB
-_REGISTRATION_LOCK = "pg_advisory_xact_lock(7746337)"
+LOCK = 7_746_337  # any number of our own: registrations and changes of admins wait for each other
 REGISTRATION_CLOSED = "Registration is closed. Ask an admin for an account."
 NAME_OR_EMAIL_TAKEN = "This user name or e-mail address is taken."
-_COLUMNS = "id, username, email, role"
-_INSERT = """
-INSERT INTO users (id, username, email, password_hash, role, active, created_ms)
-SELECT ?1, ?2, ?3, ?4, CASE WHEN EXISTS (SELECT 1 FROM users) THEN ?5 ELSE 'admin' END, {true}, ?6
-WHERE {open} OR NOT EXISTS (SELECT 1 FROM users)
-ON CONFLICT DO NOTHING RETURNING id, username, email, role
-"""
 
 
 class Account(User, frozen=True, kw_only=True):
@@ -32,24 +32,14 @@ async def register(username: str, email: str, password_hash: str, *, is_open: bo
 
     raises  Forbidden (registration is closed), Conflict (name or e-mail address taken)
     """
-    literals = {"true": "1" if db.is_sqlite() else "TRUE", "open": "1 = 1" if is_open else "1 = 0"}
     async with db.transaction():
-        if not db.is_sqlite():
-            await db.rows(f"SELECT {_REGISTRATION_LOCK}")
-        created = await db.rows(
-            _INSERT.format(**literals),
-            str(uuid4()),
-            username.lower(),
-            email.lower(),
-            password_hash,
-            "viewer",
-            clock.now_ms(),
-        )
-    if created:
-        return _user_of(created[0])
-    if not is_open and await any_exist():
-        raise Forbidden(REGISTRATION_CLOSED)
-    raise Conflict(NAME_OR_EMAIL_TAKEN)
+        await db.advisory_lock(LOCK)
+        is_first = not await any_exist()
+        if not (is_first or is_open):
+            raise Forbidden(REGISTRATION_CLOSED)
+        user = build_user(username, email, Role.ADMIN if is_first else Role.VIEWER)
+        await insert(user, password_hash)
+    return user
 
 
 def build_user(username: str, email: str, role: Role) -> User:
@@ -59,17 +49,11 @@ def build_user(username: str, email: str, role: Role) -> User:
 
 async def insert(user: User, password_hash: str) -> None:
     """Store a new user. Raises Conflict (name or e-mail address taken)."""
-    inserted = await db.rows(
-        "INSERT INTO users (id, username, email, password_hash, role, active, created_ms)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, (1 = 1), ?6) ON CONFLICT DO NOTHING RETURNING id",
-        user.id,
-        user.username,
-        user.email,
-        password_hash,
-        user.role.value,
-        clock.now_ms(),
-    )
-    if not inserted:
+    row = UserRow(
+        id=user.id, username=user.username, email=user.email, password_hash=password_hash, role=user.role.value,
+        created_ms=clock.now_ms(),
+    )  # fmt: skip
+    if not await UserRow.insert(row).on_conflict(action="DO NOTHING"):
         raise Conflict(NAME_OR_EMAIL_TAKEN)
 
 
@@ -81,13 +65,13 @@ async def require_first_user() -> None:
 
 async def any_exist() -> bool:
     """Whether any user exists."""
-    return bool(await db.rows("SELECT 1 AS one FROM users LIMIT 1"))
+    return await UserRow.exists()
 
 
 async def find_by_login(login: str) -> Account | None:
     """The user with this e-mail address or user name, ignoring case."""
     found = await db.rows(
-        f"SELECT {_COLUMNS}, password_hash, active FROM users WHERE email = ?1 OR username = ?1",
+        "SELECT id, username, email, role, password_hash, active FROM users WHERE email = ?1 OR username = ?1",
         login.lower(),
     )
     if not found:
@@ -107,38 +91,37 @@ async def find_by_login(login: str) -> Account | None:
 
 async def get(user_id: str) -> User:
     """One user. Raises NoSuch."""
-    found = await db.rows(f"SELECT {_COLUMNS} FROM users WHERE id = ?1", user_id)
-    if not found:
+    columns = (UserRow.id, UserRow.username, UserRow.email, UserRow.role)
+    row = await UserRow.select(*columns).where(UserRow.id == user_id).first()
+    if row is None:
         raise NoSuch("user", user_id)
-    return _user_of(found[0])
+    return _user_of(row)
 
 
 async def update_password_hash(user_id: str, password_hash: str, *, old_hash: str) -> bool:
     """Replace the hash of a password; False when the password was changed meanwhile."""
-    updated = await db.rows(
-        "UPDATE users SET password_hash = ?2 WHERE id = ?1 AND password_hash = ?3 RETURNING id",
-        user_id,
-        password_hash,
-        old_hash,
-    )
-    return bool(updated)
+    is_unchanged = (UserRow.id == user_id) & (UserRow.password_hash == old_hash)
+    update = UserRow.update({UserRow.password_hash: password_hash}).where(is_unchanged)
+    return bool(await update.returning(UserRow.id))
 
 
 async def rename(user_id: str, *, username: str | None, email: str | None) -> User:
     """Set the name, the e-mail address or both. Raises NoSuch, Conflict (taken)."""
-    new = (username and username.lower(), email and email.lower())
+    username, email = username and username.lower(), email and email.lower()
+    new = ((UserRow.username, username), (UserRow.email, email))
+    changes: dict[Column | str, Any] = {column: value for column, value in new if value is not None}
     async with db.transaction():
-        taken = await db.rows(
-            "SELECT 1 AS one FROM users WHERE id <> ?1 AND (username = ?2 OR email = ?3)", user_id, *new
-        )
-        if taken:
-            raise Conflict(NAME_OR_EMAIL_TAKEN)
-        await db.rows(
-            "UPDATE users SET username = COALESCE(?2, username), email = COALESCE(?3, email) WHERE id = ?1",
-            user_id,
-            *new,
-        )
+        await require_unused(user_id, username=username, email=email)
+        if changes:
+            await UserRow.update(changes).where(UserRow.id == user_id)
     return await get(user_id)
+
+
+async def require_unused(user_id: str, *, username: str | None, email: str | None) -> None:
+    """Raise Conflict when another user has this name or e-mail address; None is nobody's."""
+    is_taken = (UserRow.username == username) | (UserRow.email == email)
+    if await UserRow.exists().where((UserRow.id != user_id) & is_taken):
+        raise Conflict(NAME_OR_EMAIL_TAKEN)
 
 
 def _user_of(row: dict[str, str]) -> User:

@@ -118,8 +118,7 @@ async def set_parents(monitor_id: str, parent_ids: Sequence[str]) -> None:
     await DependencyRow.delete().where(DependencyRow.monitor_id == monitor_id)
     if not parent_ids:
         return
-    if not db.is_sqlite():  # changes wait for each other, so that two can't create a cycle together
-        await db.rows("SELECT pg_advisory_xact_lock(?1)", LOCK)
+    await db.advisory_lock(LOCK)  # changes wait for each other, so that two can't create a cycle together
     cycle = dependencies.find_cycle(monitor_id, parent_ids, await ancestors(parent_ids))
     if cycle:
         raise Invalid.for_field("parent_ids", f"would make the monitor depend on itself: {await _path_names(cycle)}")

@@ -83,8 +83,7 @@ async def _existing_ids(ids: Collection[str]) -> set[str]:
 
 async def _members_by_group() -> dict[str, list[str]]:
     """The members of every group. Changes wait for each other, so that two can't create a cycle together."""
-    if not db.is_sqlite():
-        await db.rows("SELECT pg_advisory_xact_lock(?1)", GROUPS_LOCK)
+    await db.advisory_lock(GROUPS_LOCK)
     members: dict[str, list[str]] = {}
     for row in await GroupMemberRow.select(GroupMemberRow.group_id, GroupMemberRow.monitor_id):
         members.setdefault(row["group_id"], []).append(row["monitor_id"])

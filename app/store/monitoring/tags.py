@@ -49,8 +49,7 @@ def name_key(name: str) -> str:
 
 async def lock() -> None:
     """Serialize changes of tags until the transaction ends: names stay unique, and tags in use are not deleted."""
-    if not db.is_sqlite():
-        await db.rows("SELECT pg_advisory_xact_lock(?1)", LOCK)
+    await db.advisory_lock(LOCK)
 
 
 async def create(draft: TagDraft) -> Tag:

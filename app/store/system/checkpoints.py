@@ -1,6 +1,7 @@
 """Checkpoints of long-running work: a name and an instant, from which interrupted work resumes."""
 
-from app import clock_watch, db
+from app import clock_watch
+from app.store.tables.rollups import CheckpointRow
 
 ROLLED = "rolled"  # hours that ended by then are rolled up
 PRUNED = "pruned"  # heartbeats of earlier slots may be deleted
@@ -9,8 +10,8 @@ FALLBACK_SUFFIX = ".now"  # used while the checkpoint lies in the future; that o
 
 async def get(name: str) -> int:
     """A checkpoint, epoch milliseconds; 0 when the work never started."""
-    found = await db.rows("SELECT at_ms FROM checkpoints WHERE name = ?1", name)
-    return int(found[0]["at_ms"]) if found else 0
+    row = await CheckpointRow.select(CheckpointRow.at_ms).where(CheckpointRow.name == name).first()
+    return int(row["at_ms"]) if row else 0
 
 
 async def active_name(name: str, now_ms: int, begin_ms: int) -> str:
@@ -21,7 +22,7 @@ async def active_name(name: str, now_ms: int, begin_ms: int) -> str:
     fallback = f"{name}{FALLBACK_SUFFIX}"
     if not clock_watch.is_in_future(await get(name), now_ms):
         if await get(fallback):
-            await db.rows("DELETE FROM checkpoints WHERE name = ?1", fallback)
+            await CheckpointRow.delete().where(CheckpointRow.name == fallback)
         return name
     if not 0 < await get(fallback) <= now_ms + clock_watch.FUTURE_TOLERANCE_MS:
         await save(fallback, begin_ms)
@@ -39,8 +40,5 @@ async def progress_ms(name: str, now_ms: int, default_ms: int) -> int:
 
 async def save(name: str, at_ms: int) -> None:
     """Store how far the work has come, in the caller's transaction, if there is one."""
-    await db.rows(
-        "INSERT INTO checkpoints (name, at_ms) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET at_ms = excluded.at_ms",
-        name,
-        at_ms,
-    )
+    insert = CheckpointRow.insert(CheckpointRow(name=name, at_ms=at_ms))
+    await insert.on_conflict(CheckpointRow.name, "DO UPDATE", [CheckpointRow.at_ms])

@@ -1,4 +1,8 @@
-"""Requests with an `Idempotency-Key`: which was first, and its reply. Kept for a day, replies encrypted."""
+"""Requests with an `Idempotency-Key`: which was first, and its reply. Kept for a day, replies encrypted.
+
+Written as SQL: the claim, an upsert with conditions, and `store_reply`. Both run within requests; as a Piccolo query
+`store_reply` would cost 0.1 ms more of their 1.5 ms CPU.
+"""
 
 from enum import Enum
 
@@ -7,6 +11,7 @@ from msgspec import Struct
 
 from app import db
 from app.security.secrets import sealing
+from app.store.tables.idempotency import IdempotencyRow
 
 TTL_MS = 86_400_000
 LEASE_MS = 900_000  # longer than any request runs, a batch 600 s; after a crash the key is free again
@@ -21,7 +26,6 @@ ON CONFLICT (id) DO UPDATE SET body_hash = excluded.body_hash, status = 0, reply
 WHERE idempotency.expires_ms <= ?5 OR (idempotency.status = 0 AND (idempotency.lease_until_ms <= ?5
     OR idempotency.lease_until_ms > ?3 + 60000))
 RETURNING id"""
-_SELECT = "SELECT body_hash, status, reply, lease_until_ms FROM idempotency WHERE id = ?1"
 
 
 class RequestClaim(Struct, frozen=True, kw_only=True):
@@ -56,10 +60,10 @@ async def claim_request(id_: str, body_hash: str, now_ms: int) -> RequestClaim |
     lease_until_ms = now_ms + LEASE_MS
     if await db.rows(_CLAIM, id_, body_hash, lease_until_ms, now_ms + TTL_MS, now_ms):
         return RequestClaim(id=id_, lease_until_ms=lease_until_ms)
-    found = await db.rows(_SELECT, id_)
-    if not found:  # released between the two statements
+    columns = (IdempotencyRow.body_hash, IdempotencyRow.status, IdempotencyRow.reply)
+    row = await IdempotencyRow.select(*columns).where(IdempotencyRow.id == id_).first()
+    if row is None:  # released between the two statements
         return ClaimRejection.RUNNING
-    row = found[0]
     if row["body_hash"] != body_hash:
         return ClaimRejection.DIFFERENT_BODY
     if row["status"] == RUNNING:
@@ -81,19 +85,16 @@ async def store_reply(claim: RequestClaim, reply: StoredReply) -> None:
 
 async def release(claim: RequestClaim) -> None:
     """Release the key for another attempt, because the request failed."""
-    await db.rows("DELETE FROM idempotency WHERE id = ?1 AND lease_until_ms = ?2", claim.id, claim.lease_until_ms)
+    is_claim = (IdempotencyRow.id == claim.id) & (IdempotencyRow.lease_until_ms == claim.lease_until_ms)
+    await IdempotencyRow.delete().where(is_claim)
 
 
 async def delete_expired(now_ms: int) -> None:
     """Delete what is older than a day."""
+    expired = IdempotencyRow.select(IdempotencyRow.id).where(IdempotencyRow.expires_ms <= now_ms).limit(CHUNK)
+    delete = IdempotencyRow.delete().where(IdempotencyRow.id.is_in(expired)).returning(IdempotencyRow.id)
     while True:
-        deleted = await db.rows(
-            "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency WHERE expires_ms <= ?1 LIMIT ?2)"
-            " RETURNING id",
-            now_ms,
-            CHUNK,
-        )
-        if len(deleted) < CHUNK:
+        if len(await delete) < CHUNK:
             return
 
 

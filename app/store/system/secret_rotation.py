@@ -8,6 +8,7 @@ from app.security.secrets import sealing
 from app.store.tables.encrypted_columns import ENCRYPTED_COLUMNS, EncryptedColumn
 
 BATCH = 200  # rows per transaction
+ENCRYPTED = "%sealed:v%"  # a LIKE pattern of texts with an encrypted value
 
 
 async def reencrypt_all() -> int:
@@ -33,19 +34,18 @@ async def _reencrypt_column(column: EncryptedColumn) -> int:
         changes = [(key, old, new) for key, old in rows if (new := sealing.reencrypt(old)) != old]
         async with db.transaction():
             for change in changes:
-                await db.rows(_UPDATE.format(**column._asdict()), *change)
+                await _replace(column, *change)
         n_changed += len(changes)
     return n_changed
 
 
-_SELECT = (
-    "SELECT {key} AS key, {column} AS text FROM {table}"
-    " WHERE {key} > ?1 AND {column} LIKE '%sealed:v%' ORDER BY {key} LIMIT ?2"
-)
-_UPDATE = "UPDATE {table} SET {column} = ?3 WHERE {key} = ?1 AND {column} = ?2"
+async def _replace(column: EncryptedColumn, key: str, old: str, new: str) -> None:
+    table, key_column, text_column = column
+    await table.update({text_column: new}).where((key_column == key) & (text_column == old))
 
 
 async def _next_rows(column: EncryptedColumn, after: str) -> list[tuple[str, str]]:
     """Key and text of the next rows, in the order of their keys."""
-    found = await db.rows(_SELECT.format(**column._asdict()), after, BATCH)
-    return [(row["key"], row["text"]) for row in found]
+    table, key, text = column
+    query = table.select(key.as_alias("key"), text.as_alias("text")).where((key > after) & text.like(ENCRYPTED))
+    return [(row["key"], row["text"]) for row in await query.order_by(key).limit(BATCH)]

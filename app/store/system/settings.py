@@ -14,6 +14,7 @@ from app import clock, db
 from app.domain import config_rules
 from app.domain.validation import structs
 from app.errors import Invalid, NoSuch
+from app.store.sql import with_lock
 from app.store.tables.settings import SettingRow
 from app.store.versions import check_version
 from schema.errors import FieldError
@@ -21,7 +22,14 @@ from schema.settings import CATALOGUE, Setting, SettingDefinition, SettingPatch
 
 CACHE_S = 1.0  # how long this process may miss a change by another one
 
-_SELECT = "SELECT key, value, version, updated_ms FROM settings"
+
+class StoredSetting(Struct, frozen=True):
+    """A setting that was changed; `value` is JSON."""
+
+    key: str
+    value: str
+    version: int
+    updated_ms: int
 
 
 class _SettingsCache(Struct):
@@ -54,25 +62,25 @@ def clear_cache() -> None:
 
 async def list_all() -> list[Setting]:
     """Every setting, by key."""
-    rows = {row["key"]: row for row in await db.rows(_SELECT)}
-    return [_setting_of(key, rows.get(key)) for key in sorted(CATALOGUE)]
+    stored = await _load_all()
+    return [_setting_of(key, stored.get(key)) for key in sorted(CATALOGUE)]
 
 
 async def get(key: str) -> Setting:
     """One setting, from the database. Raises NoSuch."""
     _definition_of(key)
-    return _setting_of(key, await _row(key))
+    return _setting_of(key, await _load(key))
 
 
 async def update(key: str, patch: SettingPatch, *, version: int | None = None) -> Setting:
     """Update a setting; absent fields of an object stay. Raises NoSuch, Stale, Invalid."""
     definition = _definition_of(key)
     async with db.transaction():
-        row = await _row(key, lock=True)
-        before = _setting_of(key, row)
+        stored = await _load(key, lock=True)
+        before = _setting_of(key, stored)
         check_version("setting", before.version, version)
         text = msgspec.json.encode(_validated(definition, before.value, patch.value)).decode()
-        if row is None:
+        if stored is None:
             await SettingRow.insert(SettingRow(key=key, value=text, version=1, updated_ms=clock.now_ms()))
         else:
             values: dict[Any, Any] = {"value": text, "version": before.version + 1, "updated_ms": clock.now_ms()}
@@ -85,23 +93,26 @@ async def reset(key: str, *, version: int | None = None) -> None:
     """Reset a setting to its default. Raises NoSuch, Stale."""
     _definition_of(key)
     async with db.transaction():
-        check_version("setting", _setting_of(key, await _row(key, lock=True)).version, version)
-        await db.rows("DELETE FROM settings WHERE key = ?1", key)
+        check_version("setting", _setting_of(key, await _load(key, lock=True)).version, version)
+        await SettingRow.delete().where(SettingRow.key == key)
     clear_cache()
 
 
 async def _refresh() -> None:
     """Read all settings with one query. Keys of another version of Watchkeeper are ignored."""
     engine = db.engine()
-    rows = [row for row in await db.rows(_SELECT) if row["key"] in CATALOGUE]
-    _cache.values = {row["key"]: _value_of(row) for row in rows}
+    _cache.values = {key: _value_of(stored) for key, stored in (await _load_all()).items() if key in CATALOGUE}
     _cache.engine, _cache.until = engine, monotonic() + CACHE_S
 
 
-async def _row(key: str, *, lock: bool = False) -> Any:
-    locked = " FOR UPDATE" if lock and not db.is_sqlite() else ""
-    found = await db.rows(f"{_SELECT} WHERE key = ?1{locked}", key)
-    return found[0] if found else None
+async def _load_all() -> dict[str, StoredSetting]:
+    return {row["key"]: StoredSetting(**row) for row in await SettingRow.select()}
+
+
+async def _load(key: str, *, lock: bool = False) -> StoredSetting | None:
+    query = SettingRow.select().where(SettingRow.key == key)
+    found = await (with_lock(query) if lock else query)
+    return StoredSetting(**found[0]) if found else None
 
 
 def _definition_of(key: str) -> SettingDefinition:
@@ -110,19 +121,19 @@ def _definition_of(key: str) -> SettingDefinition:
     return CATALOGUE[key]
 
 
-def _value_of(row: Any) -> Any:
-    return msgspec.json.decode(row["value"], type=CATALOGUE[row["key"]].type)
+def _value_of(stored: StoredSetting) -> Any:
+    return msgspec.json.decode(stored.value, type=CATALOGUE[stored.key].type)
 
 
-def _setting_of(key: str, row: Any) -> Setting:
+def _setting_of(key: str, stored: StoredSetting | None) -> Setting:
     definition = CATALOGUE[key]
     return Setting(
         key=key,
-        value=definition.default if row is None else _value_of(row),
+        value=definition.default if stored is None else _value_of(stored),
         default=definition.default,
         description=definition.description,
-        version=0 if row is None else row["version"],
-        updated_at=None if row is None else clock.instant(row["updated_ms"]),
+        version=0 if stored is None else stored.version,
+        updated_at=None if stored is None else clock.instant(stored.updated_ms),
     )
 
 

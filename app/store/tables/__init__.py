@@ -1,1 +1,4 @@
-"""Piccolo tables, one file per subject. Their rows never leave `app.store`."""
+"""Piccolo tables, one file per subject. Their rows never leave `app.store`.
+
+Where several columns are `primary_key`, the key of the table consists of all of them.
+"""

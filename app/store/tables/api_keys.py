@@ -1,4 +1,4 @@
-"""The table of API keys."""
+"""Tables of API keys, and of the pepper of their hashes."""
 
 from piccolo.columns import BigInt, Boolean, Integer, Text
 from piccolo.table import Table
@@ -22,3 +22,10 @@ class ApiKeyRow(Table, tablename="api_keys"):
     updated_ms = BigInt()
     last_used_ms = BigInt(null=True, default=None)
     last_used_ip = Text(default="")
+
+
+class KeyPepperRow(Table, tablename="key_peppers"):
+    """An encrypted pepper of API key hashes."""
+
+    name = Text(primary_key=True)
+    secret = Text()

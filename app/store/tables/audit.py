@@ -1,4 +1,4 @@
-"""The table of the audit log."""
+"""Tables of the audit log and of the marks of its chain."""
 
 from piccolo.columns import BigInt, Text
 from piccolo.table import Table
@@ -23,3 +23,12 @@ class AuditRow(Table, tablename="audit"):
     code = Text()
     request_id = Text()
     hash = Text()
+
+
+class AuditMarkRow(Table, tablename="audit_chain"):
+    """A mark of the chain: `key`, `head` or `anchor`. `seal` is its MAC; for `key` the encrypted key."""
+
+    name = Text(primary_key=True)
+    seq = BigInt()
+    hash = Text()
+    seal = Text()

@@ -33,12 +33,12 @@ class ChannelRow(Table, tablename="channels"):
 class MonitorChannelRow(Table, tablename="monitor_channels"):
     """A monitor notifies a channel."""
 
-    monitor_id = Text()
-    channel_id = Text(index=True)
+    monitor_id = Text(primary_key=True)
+    channel_id = Text(primary_key=True, index=True)
 
 
 class ChannelTagRow(Table, tablename="channel_tags"):
     """Monitors with this tag notify the channel."""
 
-    channel_id = Text()
-    tag_id = Text(index=True)
+    channel_id = Text(primary_key=True)
+    tag_id = Text(primary_key=True, index=True)

@@ -49,8 +49,8 @@ class DeliveryRow(Table, tablename="deliveries"):
 class DeliveryAttemptRow(Table, tablename="delivery_attempts"):
     """One attempt of a delivery, and its result."""
 
-    delivery_id = Text()
-    attempt = Integer()
+    delivery_id = Text(primary_key=True)
+    attempt = Integer(primary_key=True)
     at_ms = BigInt()
     took_ms = Integer()
     state = Text()  # the delivery's state after it; "pending" when it will be retried

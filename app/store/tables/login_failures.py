@@ -16,9 +16,9 @@ class LoginFailureRow(Table, tablename="login_failures"):
 
 
 class KnownAddressRow(Table, tablename="known_addresses"):
-    """An account signed in from an address, last at `at_ms`; unique by the first three columns."""
+    """An account signed in from an address, last at `at_ms`."""
 
-    credential_kind = Text()
-    account = Text()
-    address = Text()
+    credential_kind = Text(primary_key=True)
+    account = Text(primary_key=True)
+    address = Text(primary_key=True)
     at_ms = BigInt()

@@ -15,10 +15,10 @@ class TotpRow(Table, tablename="totp"):
 
 
 class RecoveryCodeRow(Table, tablename="recovery_codes"):
-    """A single-use code for users who lost their authenticator. The key is (user_id, code_hash)."""
+    """A single-use code for users who lost their authenticator."""
 
-    user_id = Text()
-    code_hash = Text()
+    user_id = Text(primary_key=True)
+    code_hash = Text(primary_key=True)
     used_ms = BigInt(null=True, default=None)
 
 
@@ -40,16 +40,16 @@ class PasskeyRow(Table, tablename="passkeys"):
 class WebauthnChallengeRow(Table, tablename="webauthn_challenges"):
     """A WebAuthn challenge, used once; one per user and purpose."""
 
-    user_id = Text()
-    purpose = Text()
+    user_id = Text(primary_key=True)
+    purpose = Text(primary_key=True)
     challenge = Text()
     expires_ms = BigInt()
 
 
 class OidcIdentityRow(Table, tablename="oidc_identities"):
-    """A user's identity at an OpenID provider. The key is (issuer, subject)."""
+    """A user's identity at an OpenID provider."""
 
-    issuer = Text()
-    subject = Text()
+    issuer = Text(primary_key=True)
+    subject = Text(primary_key=True)
     user_id = Text(index=True)
     created_ms = BigInt()

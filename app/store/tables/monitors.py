@@ -48,8 +48,8 @@ class SeriesRow(Table, tablename="series"):
 class SchedulePeriodRow(Table, tablename="schedule_periods"):
     """The schedule of a series from `from_ms` on, for counting missed slots. 0 ms and no cron: not scheduled."""
 
-    series = BigInt()
-    from_ms = BigInt()
+    series = BigInt(primary_key=True)
+    from_ms = BigInt(primary_key=True)
     interval_ms = BigInt()
     cron = Text(default="")
     timezone = Text(default="UTC")
@@ -58,8 +58,8 @@ class SchedulePeriodRow(Table, tablename="schedule_periods"):
 class GapRow(Table, tablename="gaps"):
     """Due slots that were not checked, both ends included."""
 
-    series = BigInt()
-    from_ms = BigInt()
+    series = BigInt(primary_key=True)
+    from_ms = BigInt(primary_key=True)
     to_ms = BigInt()
     reason = Text()
 
@@ -67,13 +67,13 @@ class GapRow(Table, tablename="gaps"):
 class DependencyRow(Table, tablename="dependencies"):
     """The monitor can't be reached while the parent is down. A graph without cycles."""
 
-    monitor_id = Text()
-    parent_id = Text(index=True)
+    monitor_id = Text(primary_key=True)
+    parent_id = Text(primary_key=True, index=True)
 
 
 class GroupMemberRow(Table, tablename="group_members"):
     """A member of a group, itself a monitor. `position` is its place in the group's list."""
 
-    group_id = Text(primary_key=True)  # together with `monitor_id`; Piccolo knows no keys of two columns
-    monitor_id = Text(index=True)
+    group_id = Text(primary_key=True)
+    monitor_id = Text(primary_key=True, index=True)
     position = Integer()

@@ -20,12 +20,12 @@ class TagRow(Table, tablename="tags"):
 class MonitorTagRow(Table, tablename="monitor_tags"):
     """A monitor has a tag."""
 
-    tag_id = Text()
-    monitor_id = Text(index=True)
+    tag_id = Text(primary_key=True)
+    monitor_id = Text(primary_key=True, index=True)
 
 
 class ViewerTagRow(Table, tablename="viewer_tags"):
     """A viewer may see monitors with this tag. Viewers without any tag see everything."""
 
-    user_id = Text()
-    tag_id = Text(index=True)
+    user_id = Text(primary_key=True)
+    tag_id = Text(primary_key=True, index=True)

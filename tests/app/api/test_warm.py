@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from litestar import Litestar
 
-from app import db
 from app.security.auth import basic
 from app.security.credentials import passwords
 from schema.status import Role
@@ -23,20 +22,6 @@ from tests.app.api.people import Client
 from tests.app.api.sockets import talking
 
 PLUGINS = "/api/v1/plugins"
-
-
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was asked of the database since; it answers as ever."""
-    asked: list[str] = []
-    real = db.rows
-
-    async def counted(sql: str, *args: Any) -> Any:
-        asked.append(sql)
-        return await real(sql, *args)
-
-    monkeypatch.setattr(db, "rows", counted)
-    return asked
 
 
 @pytest.mark.parametrize(

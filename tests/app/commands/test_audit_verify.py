@@ -40,7 +40,7 @@ async def in_a_thread(verify, **changes: str) -> tuple[int, str]:
     try:
         return await asyncio.to_thread(verify, **changes)
     finally:
-        db._engine = engine
+        db.use_engine(engine)
 
 
 async def test_a_whole_log_is_counted_and_its_end_named(log, verify) -> None:

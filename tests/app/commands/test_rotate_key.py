@@ -35,7 +35,6 @@ WRITERS = {  # modules of the store that seal, and where it ends up
     "monitoring/proxies.py": "proxies",
     "monitoring/rows.py": "monitors",
     "system/idempotency.py": "idempotency",
-    "system/secret_rotation.py": "monitors",
 }
 
 
@@ -68,7 +67,7 @@ async def texts() -> list[str]:
     return [
         row["text"]
         for place in encrypted_columns.ENCRYPTED_COLUMNS
-        for row in await db.rows(f"SELECT {place.column} AS text FROM {place.table}")
+        for row in await place.table.select(place.column.as_alias("text"))
     ]
 
 
@@ -185,4 +184,4 @@ def sealing_modules() -> Iterator[str]:
 
 def test_whatever_the_store_seals_is_in_the_list_of_what_is_sealed_anew() -> None:
     assert list(sealing_modules()) == sorted(WRITERS)
-    assert set(WRITERS.values()) == {place.table for place in encrypted_columns.ENCRYPTED_COLUMNS}
+    assert set(WRITERS.values()) == {place.table._meta.tablename for place in encrypted_columns.ENCRYPTED_COLUMNS}

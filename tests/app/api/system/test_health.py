@@ -62,13 +62,14 @@ async def test_without_redis_we_are_degraded_and_go_on_serving(alone: Client) ->
     assert (await alone.get("/metrics")).status_code == 200
 
 
-async def test_without_the_database_we_are_unhealthy_and_not_ready(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(db, "_engine", _Lost())
-    replies = [await client.get(path) for path in ("/health", "/ready")]
+async def test_without_the_database_we_are_unhealthy_and_not_ready(client: Client) -> None:
+    engine = db.engine()
+    db.use_engine(_Lost())
+    try:
+        replies = [await client.get(path) for path in ("/health", "/ready")]
+    finally:
+        db.use_engine(engine)
     assert [reply.status_code for reply in replies] == [503, 503]
-    monkeypatch.undo()
 
 
 async def test_while_postgresql_only_reads_we_are_degraded_and_go_on_serving() -> None:
