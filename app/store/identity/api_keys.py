@@ -19,6 +19,7 @@ from app.errors import Conflict, Forbidden, Invalid, NoSuch, Unauthorized
 from app.security.auth import api_keys
 from app.security.auth.principals import SESSION_ENDED
 from app.store.identity import api_key_auth, api_key_pepper
+from app.store.listing import Listing, ListQuery
 from app.store.sql import contains_pattern
 from app.store.tables.api_keys import ApiKeyRow
 from app.store.tables.users import SessionRow, UserRow
@@ -34,7 +35,6 @@ SORTS = {
     "updated_at": "k.updated_ms",
     "last_used_at": "COALESCE(k.last_used_ms, 0)",
 }
-MAX_PAGE_SIZE = 1_000  # keys
 MAX_PER_USER = 200  # keys
 NO_OWNER = "An API key needs a user, and this token has none. Sign in as a user."
 
@@ -67,7 +67,16 @@ class StoredApiKey(Struct, frozen=True):
     owner_role: Role
 
 
-class ApiKeyQuery(Struct, frozen=True, kw_only=True):
+_LISTING = Listing(
+    select=_SELECT,
+    count=f"SELECT count(*) AS n{_FROM}",
+    filters=_FILTERS,
+    sorts=SORTS,
+    key="k.id",
+)
+
+
+class ApiKeyQuery(ListQuery, frozen=True, kw_only=True):
     """Which keys, in which order.
 
     q        part of the name, ignoring case
@@ -77,10 +86,6 @@ class ApiKeyQuery(Struct, frozen=True, kw_only=True):
 
     q: str | None = None
     user_id: str | None = None
-    sort: str = "name"
-    descending: bool = False
-    limit: int = MAX_PAGE_SIZE
-    offset: int = 0
 
 
 async def create(draft: ApiKeyDraft, caller: Principal, scopes: Collection[str]) -> tuple[ApiKey, str]:
@@ -141,12 +146,8 @@ async def list_page(query: ApiKeyQuery, caller: Principal) -> tuple[list[ApiKey]
     if query.user_id not in (None, user_id):
         return [], 0
     filters = (contains_pattern(query.q), user_id)
-    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, k.id"
-    counted = await db.rows(f"SELECT count(*) AS n{_FROM}{_FILTERS}", *filters)
-    found = await db.rows(
-        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?3 OFFSET ?4", *filters, query.limit, query.offset
-    )
-    return [_api_key_of(_record_of(row)) for row in found], int(counted[0]["n"])
+    found, total = await _LISTING.read(query, filters)
+    return [_api_key_of(_record_of(row)) for row in found], total
 
 
 def _fields_to_check(caller: Principal, changes: Mapping[str, Any], merged: ApiKeyDraft) -> Collection[str]:

@@ -4,7 +4,6 @@ import secrets
 from typing import Any
 from uuid import uuid4
 
-from msgspec import Struct
 from piccolo.columns import And, Column
 from piccolo.query.functions import Case, When
 
@@ -12,6 +11,7 @@ from app import clock, db
 from app.errors import Conflict, Forbidden, NoSuch
 from app.security.auth import tokens
 from app.store.identity import users
+from app.store.listing import ListQuery
 from app.store.sql import contains, contains_pattern
 from app.store.tables.invitations import InvitationRow
 from app.store.tables.users import UserRow
@@ -20,7 +20,6 @@ from schema.status import Role
 from schema.users import User
 
 TTL_MS = 7 * 86_400_000  # long enough for a holiday
-MAX_PAGE_SIZE = 1_000  # invitations
 SORTS: dict[str, Column] = {
     "created_at": InvitationRow.created_ms,
     "expires_at": InvitationRow.expires_ms,
@@ -30,7 +29,7 @@ ALREADY_A_USER = "There is already a user with this e-mail address."
 NOT_OPEN = "The invitation was used or revoked, or has expired. Ask for another one."
 
 
-class InvitationQuery(Struct, frozen=True, kw_only=True):
+class InvitationQuery(ListQuery, frozen=True, kw_only=True):
     """Which invitations, in which order.
 
     q       part of the e-mail address, ignoring case
@@ -41,8 +40,6 @@ class InvitationQuery(Struct, frozen=True, kw_only=True):
     status: InvitationStatus | None = None
     sort: str = "created_at"
     descending: bool = True
-    limit: int = MAX_PAGE_SIZE
-    offset: int = 0
 
 
 async def create(draft: InvitationDraft, invited_by: str) -> tuple[Invitation, str]:
@@ -81,7 +78,9 @@ async def list_page(query: InvitationQuery) -> tuple[list[Invitation], int]:
         conditions.append(contains(InvitationRow.email, pattern.lower()))
     n = await InvitationRow.count().where(*conditions)
     page = InvitationRow.select(*InvitationRow.all_columns(), status).where(*conditions)
-    page = page.order_by(SORTS[query.sort], ascending=not query.descending).order_by(InvitationRow.id)
+    page = page.order_by(SORTS[query.sort], ascending=not query.descending).order_by(
+        InvitationRow.id, ascending=not query.descending
+    )
     return [_invitation_of(row) for row in await page.limit(query.limit).offset(query.offset)], int(n)
 
 

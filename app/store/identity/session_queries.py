@@ -6,17 +6,15 @@ Written as SQL: sessions with their users, which are a join.
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import Struct
-
 from app import clock, db
 from app.domain.identity.user_agents import device_of
 from app.errors import NoSuch
 from app.store.identity import sessions
+from app.store.listing import Listing, ListQuery
 from app.store.tables.users import SessionRow
 from schema.sessions import Session, SessionData
 
 SORTS = {"created": "s.created_ms", "last_accessed": "s.last_accessed_ms", "expires": "s.expires_ms"}
-MAX_PAGE_SIZE = 1_000  # sessions
 
 _FROM = " FROM sessions s JOIN users u ON u.id = s.user_id"
 _IS_ACTIVE = "s.ended_ms IS NULL AND s.expires_ms > CAST(?2 AS BIGINT) AND u.active"
@@ -24,9 +22,16 @@ _FILTERS = (
     " WHERE (CAST(?1 AS TEXT) IS NULL OR s.user_id = CAST(?1 AS TEXT))"
     f" AND (CAST(?3 AS INTEGER) IS NULL OR CAST(({_IS_ACTIVE}) AS INTEGER) = CAST(?3 AS INTEGER))"
 )
+_LISTING = Listing(
+    select=f"SELECT s.*, u.username, u.active{_FROM}",
+    count=f"SELECT count(*) AS n{_FROM}",
+    filters=_FILTERS,
+    sorts=SORTS,
+    key="s.id",
+)
 
 
-class SessionQuery(Struct, frozen=True, kw_only=True):
+class SessionQuery(ListQuery, frozen=True, kw_only=True):
     """Which sessions, in which order.
 
     user_id    the owner; None: everybody's
@@ -38,8 +43,6 @@ class SessionQuery(Struct, frozen=True, kw_only=True):
     active: bool | None = None
     sort: str = "last_accessed"
     descending: bool = True
-    limit: int = MAX_PAGE_SIZE
-    offset: int = 0
 
 
 async def list_page(query: SessionQuery, current: str | None) -> tuple[list[Session], int]:
@@ -48,15 +51,8 @@ async def list_page(query: SessionQuery, current: str | None) -> tuple[list[Sess
     current    the session of the caller
     """
     filters = (query.user_id, clock.now_ms(), None if query.active is None else int(query.active))
-    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, s.id"
-    counted = await db.rows(f"SELECT count(*) AS n{_FROM}{_FILTERS}", *filters)
-    found = await db.rows(
-        f"SELECT s.*, u.username, u.active{_FROM}{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5",
-        *filters,
-        query.limit,
-        query.offset,
-    )
-    return [_session_of(row, current) for row in found], int(counted[0]["n"])
+    found, total = await _LISTING.read(query, filters)
+    return [_session_of(row, current) for row in found], total
 
 
 async def get(session_id: str, owner: str | None, current: str | None) -> Session:

@@ -8,12 +8,13 @@ Written as SQL: users with their newest session, which is a subquery.
 
 from typing import Any
 
-from msgspec import UNSET, Struct, structs
+from msgspec import UNSET, structs
 from piccolo.columns import Column
 
 from app import clock, db
 from app.errors import Conflict, NoSuch
 from app.store.identity import api_keys, credential_caches, invitations, sessions, users
+from app.store.listing import Listing, ListQuery
 from app.store.sql import contains_pattern
 from app.store.tables.users import UserRow
 from app.store.versions import check_version
@@ -27,7 +28,6 @@ SORTS = {
     "created_at": "u.created_ms",
     "last_seen_at": "last_seen_ms",
 }
-MAX_PAGE_SIZE = 1_000  # users
 LAST_ADMIN = "This is the last active admin. Make another user an admin first."
 
 _SELECT = (
@@ -39,9 +39,16 @@ _FILTERS = (
     " AND (CAST(?2 AS TEXT) IS NULL OR u.role = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS INTEGER) IS NULL OR CAST(u.active AS INTEGER) = CAST(?3 AS INTEGER))"
 )
+_LISTING = Listing(
+    select=_SELECT,
+    count="SELECT count(*) AS n FROM users u",
+    filters=_FILTERS,
+    sorts=SORTS,
+    key="u.id",
+)
 
 
-class UserQuery(Struct, frozen=True, kw_only=True):
+class UserQuery(ListQuery, frozen=True, kw_only=True):
     """Which users, in which order.
 
     q       part of the user name or the e-mail address, ignoring case
@@ -52,9 +59,6 @@ class UserQuery(Struct, frozen=True, kw_only=True):
     role: Role | None = None
     active: bool | None = None
     sort: str = "username"
-    descending: bool = False
-    limit: int = MAX_PAGE_SIZE
-    offset: int = 0
 
 
 async def create(username: str, email: str, role: Role, password_hash: str) -> UserDetail:
@@ -73,12 +77,8 @@ async def list_page(query: UserQuery) -> tuple[list[UserDetail], int]:
     """One page of users, and their total."""
     active = None if query.active is None else int(query.active)
     filters = (contains_pattern(query.q), query.role and query.role.value, active)
-    order = f"{SORTS[query.sort]} {'DESC' if query.descending else 'ASC'}, u.id"
-    counted = await db.rows(f"SELECT count(*) AS n FROM users u{_FILTERS}", *filters)
-    found = await db.rows(
-        f"{_SELECT}{_FILTERS} ORDER BY {order} LIMIT ?4 OFFSET ?5", *filters, query.limit, query.offset
-    )
-    return [_user_detail_of(row) for row in found], int(counted[0]["n"])
+    found, total = await _LISTING.read(query, filters)
+    return [_user_detail_of(row) for row in found], total
 
 
 async def update(user_id: str, patch: UserPatch, *, version: int | None = None) -> UpdatedUser:

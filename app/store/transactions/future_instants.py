@@ -17,7 +17,6 @@ from app.domain.history.completeness import SchedulePeriod
 from app.store.alerting.dispatch_plan import LEASE_MS
 from app.store.monitoring import series
 from app.store.sql import list_parameter
-from app.store.tables.events import DeliveryRow
 from app.store.tables.monitors import GapRow
 from app.store.tables.rollups import CheckpointRow
 from schema.heartbeat_texts import PUSHED
@@ -37,14 +36,17 @@ _OPEN_CIRCUITS = (
     " OR EXISTS (SELECT 1 FROM deliveries d JOIN delivery_attempts a ON a.delivery_id = d.id"
     " WHERE d.channel_id = c.id AND a.at_ms > ?1))"
 )
-OPEN_STATES = ("pending", "sending")  # of deliveries, as in the condition of partial indexes
-_IS_OPEN = f"state IN {OPEN_STATES}"
+_IS_OPEN = "state IN ('pending', 'sending')"
 _ATTEMPTED = "SELECT 1 FROM delivery_attempts a WHERE a.delivery_id = deliveries.id AND a.at_ms > ?1"
 # Held deliveries become due and are decided again; released ones keep waiting for a check.
 _RELEASE_PENDING = (
     f"UPDATE deliveries SET next_attempt_ms = ?2 WHERE {_IS_OPEN} AND state = 'pending' AND next_attempt_ms > ?1"
     f" AND (created_ms > ?1 OR released_ms > ?1 OR EXISTS ({_ATTEMPTED})"
     " OR (hold IN ('held', 'grouped') AND released_ms IS NULL)) RETURNING id"
+)
+_SHORTEN_LEASES = (
+    f"UPDATE deliveries SET lease_until_ms = ?2 WHERE {_IS_OPEN} AND state = 'sending'"
+    " AND lease_until_ms > ?1 RETURNING id"
 )
 _ESCALATING = (
     "SELECT i.id, i.escalation_step, i.next_escalation_ms, x.steps FROM incidents i JOIN escalations x ON x.id ="
@@ -89,7 +91,7 @@ async def repair(now_ms: int) -> int:
     ahead_ms = now_ms + FUTURE_TOLERANCE_MS
     async with db.transaction():
         moved = len(await db.rows(_RELEASE_PENDING, ahead_ms, now_ms))
-        moved += await _shorten_leases(now_ms)
+        moved += len(await db.rows(_SHORTEN_LEASES, ahead_ms + LEASE_MS, now_ms + LEASE_MS))
         moved += await _backdate_events(now_ms)
         moved += await _close_circuits(now_ms)
         moved += await _shorten_escalations(now_ms)
@@ -120,17 +122,6 @@ async def _backdate_events(now_ms: int) -> int:
             _pairs(rows),
         )
     return len(found)
-
-
-async def _shorten_leases(now_ms: int) -> int:
-    """Let no lease last longer than one that begins now."""
-    longest_ms = now_ms + LEASE_MS
-    shortened = DeliveryRow.update({DeliveryRow.lease_until_ms: longest_ms}).where(
-        DeliveryRow.state.is_in(list(OPEN_STATES)),  # which the partial index needs
-        DeliveryRow.state == "sending",
-        DeliveryRow.lease_until_ms > longest_ms + FUTURE_TOLERANCE_MS,
-    )
-    return len(await shortened.returning(DeliveryRow.id))
 
 
 async def _close_circuits(now_ms: int) -> int:
