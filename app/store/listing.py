@@ -1,4 +1,7 @@
-"""Lists: one page of a resource's rows, in an order, and the total count, in two statements."""
+"""Lists: one page of a resource's rows, in an order, and the total count, in two statements.
+
+Written as SQL: resources join, search and order by expressions.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
