@@ -88,7 +88,7 @@ UNUSABLE: dict[str, tuple[Prepare, str]] = {
     "missing": (Path.unlink, "there is no database {file}: `watchkeeper migrate` makes one."),
     "empty": (filled(b""), "The database is older than this version of Watchkeeper: run `watchkeeper migrate`."),
     "older": (changed(ONE_LESS), "The database is older than this version of Watchkeeper: run `watchkeeper migrate`."),
-    "newer": (changed(ANOTHER), "it has migration 2099-01-01T00:00:00:0."),
+    "newer": (changed(ANOTHER), "it has migration 2099-01-01T00:00:00:0,"),
     "no database": (filled(b"words " * 1_000), "{file} can't be used: file is not a database"),
 }
 
