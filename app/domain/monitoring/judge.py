@@ -1,4 +1,4 @@
-"""Decides what a check result means for its monitor: the heartbeat's status, the new state, and whether to alert.
+"""Decides what a check result means for its monitor: the heartbeat's status and message, the state, whether to alert.
 
 Pure: no clock, no database, no log. Results come in the order of their slots; the caller sorts out older ones.
 
@@ -14,8 +14,9 @@ Pure: no clock, no database, no log. Results come in the order of their slots; t
 
 import msgspec
 
-from app.domain.monitoring.upside_down import INVERTED
+from app.domain.parsing.plain_text import truncate
 from schema.events import EventKind
+from schema.heartbeat_texts import INFORMATIONAL, heartbeat_text
 from schema.status import Status
 
 
@@ -69,6 +70,10 @@ class Evaluation(msgspec.Struct, frozen=True):
     event: EventKind | None = None
 
 
+MAX_MESSAGE_CHARS = 500  # as of any heartbeat's message
+PASSING = frozenset({Status.UP, Status.DEGRADED})
+FAILING = frozenset({Status.DOWN, Status.PENDING})
+INVERTED = {Status.UP: Status.DOWN, Status.DEGRADED: Status.DOWN, Status.DOWN: Status.UP}
 UNDECIDED = (Status.UNKNOWN, Status.PENDING)
 STATUS_EVENTS = {Status.DEGRADED: EventKind.MONITOR_DEGRADED, Status.UNKNOWN: EventKind.MONITOR_UNKNOWN}
 
@@ -151,3 +156,23 @@ def _without_alert(state: MonitorState, status: Status, at_ms: int) -> Evaluatio
         status, at_ms, state.failing_since_ms, state.retries, state.failures_since_alert, state.alerted_ms
     )
     return Evaluation(status, changed, event=event)
+
+
+def heartbeat_message(status: Status, result: Status, message: str, code: int) -> str:
+    """A heartbeat's message: its own, or that of its code; with an explanation where it says the opposite.
+
+    status    of the heartbeat
+    result    of the probe; only for an upside-down monitor does one pass and the other fail
+    """
+    text = message or heartbeat_text(code)
+    if code in INFORMATIONAL:  # they fit any status
+        return text
+    if result in PASSING and status in FAILING:
+        return _with_meaning("answered, and should not", text)
+    if result is Status.DOWN and status is Status.UP:
+        return _with_meaning("failed, as it should", text)
+    return text
+
+
+def _with_meaning(meaning: str, text: str) -> str:
+    return truncate(f"{meaning}: {text}", MAX_MESSAGE_CHARS) if text else meaning

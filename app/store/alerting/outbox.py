@@ -14,8 +14,7 @@ import msgspec
 from app import clock, db
 from app.domain.alerting import routing
 from app.domain.alerting.routing import ChannelSubscription, EventRouter
-from app.domain.monitoring import upside_down
-from app.domain.monitoring.judge import Evaluation
+from app.domain.monitoring.judge import Evaluation, heartbeat_message
 from app.store.monitoring.rows import type_of
 from app.store.sql import list_parameter
 from schema.channels.rules import ChannelRules
@@ -57,7 +56,7 @@ def event_from_evaluation(outcome: CheckOutcome, evaluation: Evaluation | None, 
     data: dict[str, Any] = {
         "monitor": {"id": snapshot.monitor_id, "name": snapshot.name, "type": type_of(snapshot.target)},
         "status": int(evaluation.status),
-        "msg": upside_down.heartbeat_message(evaluation.status, outcome.status, outcome.message, outcome.code),
+        "msg": heartbeat_message(evaluation.status, outcome.status, outcome.message, outcome.code),
         "ping": outcome.took_us / 1000 if outcome.took_us else None,
     }
     if evaluation.started_ms is not None:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from app import clock, db
-from app.domain.monitoring import upside_down
+from app.domain.monitoring.judge import heartbeat_message
 from app.errors import Invalid
 from app.store import visibility
 from app.store.sql import list_parameter
@@ -231,7 +231,7 @@ def _heartbeat_of(record: HeartbeatRecord, monitor_ids: dict[int, str], message:
         raw_status=raw_status,
         time=clock.instant(at_ms),
         ping=record.took_us / 1000 if record.took_us else None,
-        msg=upside_down.heartbeat_message(status, raw_status, message, record.code),
+        msg=heartbeat_message(status, raw_status, message, record.code),
         important=bool(record.flags & IMPORTANT),
         detail=msgspec.json.decode(detail) if detail else None,
     )

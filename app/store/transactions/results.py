@@ -12,8 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from app import clock, db
-from app.domain.monitoring import upside_down
-from app.domain.monitoring.judge import Evaluation, MonitorState, RetryPolicy, judge
+from app.domain.monitoring.judge import INVERTED, Evaluation, MonitorState, RetryPolicy, heartbeat_message, judge
 from app.store.alerting import expiry_notices, outbox
 from app.store.history import gaps
 from app.store.incidents import incidents
@@ -132,7 +131,7 @@ def _evaluate_all(
 
 def _late_status(outcome: CheckOutcome, snapshot: Snapshot) -> Status:
     is_inverted = snapshot.upside_down and outcome.code not in INFORMATIONAL
-    return upside_down.INVERTED.get(outcome.status, outcome.status) if is_inverted else outcome.status
+    return INVERTED.get(outcome.status, outcome.status) if is_inverted else outcome.status
 
 
 def _evaluate(before: MonitorState, outcome: CheckOutcome, snapshot: Snapshot) -> Evaluation:
@@ -231,7 +230,7 @@ def to_heartbeats(stored: Sequence[StoredHeartbeat], snapshots: Mapping[int, Sna
             raw_status=one.outcome.status,
             time=clock.instant(one.outcome.at_ms),
             ping=one.outcome.took_us / 1000 if one.outcome.took_us else None,
-            msg=upside_down.heartbeat_message(one.status, one.outcome.status, one.outcome.message, one.outcome.code),
+            msg=heartbeat_message(one.status, one.outcome.status, one.outcome.message, one.outcome.code),
             important=bool(one.evaluation and one.evaluation.important),
         )
         for one in stored

@@ -146,7 +146,7 @@ async def test_an_alert(pump: Pump) -> None:
                 async with asyncio.timeout(20):
                     while len(receiver.arrivals) < number or await _open_deliveries():
                         await asyncio.sleep(0.01)
-    assert walk.is_within(79, 313), walk.report()
+    assert walk.is_within(73, 299), walk.report()
 
 
 async def _open_deliveries() -> bool:
@@ -160,4 +160,4 @@ async def test_a_patch(client: Client, admin: Headers) -> None:
         with walk.watching() if name == "counted" else nullcontext():
             reply = await client.patch(f"/api/v1/monitors/{monitor['id']}", json={"name": name}, headers=admin)
         assert reply.status_code == 200
-    assert walk.is_within(52, 178), walk.report()
+    assert walk.is_within(49, 172), walk.report()

@@ -3,8 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.monitoring.judge import MonitorState, RetryPolicy, judge
-from app.domain.monitoring.upside_down import MAX_MESSAGE_CHARS, heartbeat_message
+from app.domain.monitoring.judge import MAX_MESSAGE_CHARS, MonitorState, RetryPolicy, heartbeat_message, judge
 from schema.heartbeat_texts import ANSWERED, LOGGED, PROBE_CODES, STARTED, heartbeat_text
 from schema.status import Status
 from schema.targets import TARGETS
