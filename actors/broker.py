@@ -79,6 +79,7 @@ def make_broker(settings: Settings, *resources: Middleware) -> WakingBroker:
             socket_connect_timeout=3,
             health_check_interval=30,
             client_name="watchkeeper.worker",
+            driver_info=None,  # as in `app.queue`
         ),
         namespace=NAMESPACE,
         heartbeat_timeout=HEARTBEAT_TIMEOUT_MS,

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -195,9 +196,13 @@ def _until_it_answers(server: subprocess.Popen[bytes], listen: Path) -> None:
 @pytest.fixture
 def redis_url(valkey: str) -> str:
     """An empty Valkey."""
-    with redis.Redis.from_url(valkey) as client:
-        client.flushall()
+    _emptying(valkey).flushall()
     return valkey
+
+
+@cache
+def _emptying(valkey: str) -> "redis.Redis":
+    return redis.Redis.from_url(valkey, driver_info=None)
 
 
 @pytest.fixture
