@@ -54,7 +54,7 @@ def test_it_never_drops_a_key_and_has_no_port(tmp_path: Path, listen: Path) -> N
         assert stat.S_IMODE(listen.stat().st_mode) == 0o700
 
 
-def test_nobody_answers_where_nobody_listens(listen: Path) -> None:
+def test_a_missing_server_is_not_ready(listen: Path) -> None:
     assert not embedded_valkey.is_ready(listen)
 
 
@@ -66,7 +66,7 @@ def test_a_socket_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def kept(tmp_path: Path, listen: Path) -> Path:
+def data_dir(tmp_path: Path, listen: Path) -> Path:
     """A directory with a key in its base and one in the newest part, after a crash."""
     directory = tmp_path / "valkey"
     embedded_valkey.prepare_directories(directory, listen)
@@ -140,55 +140,55 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
-def test_data_that_can_not_be_read_is_set_aside(kept: Path, listen: Path, damage: Callable[[Path], None]) -> None:
-    damage(kept)
-    mender = embedded_valkey.DataRecovery(kept, listen)
-    asides = [start_and_end(mender, kept, listen)]
+def test_data_that_can_not_be_read_is_set_aside(data_dir: Path, listen: Path, damage: Callable[[Path], None]) -> None:
+    damage(data_dir)
+    mender = embedded_valkey.DataRecovery(data_dir, listen)
+    asides = [start_and_end(mender, data_dir, listen)]
     if asides == [None]:
-        asides.append(start_and_end(mender, kept, listen))
+        asides.append(start_and_end(mender, data_dir, listen))
     assert asides[-1]
     assert (asides[-1] / "appendonlydir").exists()
-    with running(kept, listen), redis.Redis(unix_socket_path=str(listen)) as client:
+    with running(data_dir, listen), redis.Redis(unix_socket_path=str(listen)) as client:
         assert client.get("kept") is None
 
 
-def test_data_of_a_server_that_answered_or_was_killed_stay(kept: Path, listen: Path) -> None:
-    mender = embedded_valkey.DataRecovery(kept, listen)
+def test_data_of_a_server_that_answered_or_was_killed_stay(data_dir: Path, listen: Path) -> None:
+    mender = embedded_valkey.DataRecovery(data_dir, listen)
     for _ in range(3):
         mender.on_start()
-        with running(kept, listen):
+        with running(data_dir, listen):
             mender.check_running()
         assert mender.on_exit(1) is None
     for code in (-signal.SIGKILL, -signal.SIGTERM, 0) * 2:
         mender.on_start()
         assert mender.on_exit(code) is None
-    with running(kept, listen), redis.Redis(unix_socket_path=str(listen)) as client:
+    with running(data_dir, listen), redis.Redis(unix_socket_path=str(listen)) as client:
         assert (client.get("kept"), client.get("newest")) == (b"yes", b"yes")
 
 
-@pytest.mark.parametrize("words", embedded_valkey.EXTERNAL_CAUSES, ids=bytes.decode)
-def test_data_stay_when_something_else_is_in_the_way(kept: Path, listen: Path, words: bytes) -> None:
-    mender = embedded_valkey.DataRecovery(kept, listen)
+@pytest.mark.parametrize("message", embedded_valkey.EXTERNAL_CAUSES, ids=bytes.decode)
+def test_data_stay_when_something_else_is_in_the_way(data_dir: Path, listen: Path, message: bytes) -> None:
+    mender = embedded_valkey.DataRecovery(data_dir, listen)
     for _ in range(4):
         mender.on_start()
-        with (kept / "valkey.log").open("ab") as log:
-            log.write(b"1:M # Can't start: " + words.title() + b"\n")
+        with (data_dir / "valkey.log").open("ab") as log:
+            log.write(b"1:M # Can't start: " + message.title() + b"\n")
         assert mender.on_exit(1) is None
 
 
-def test_words_of_an_outage_that_is_over_protect_no_damaged_data(kept: Path, listen: Path) -> None:
-    (kept / "valkey.log").write_bytes(b"No space left on device\n" * 20)
-    empty_the_manifest(kept)
-    mender = embedded_valkey.DataRecovery(kept, listen)
-    assert start_and_end(mender, kept, listen) is None
-    assert start_and_end(mender, kept, listen)
+def test_an_old_outage_message_does_not_protect_damaged_data(data_dir: Path, listen: Path) -> None:
+    (data_dir / "valkey.log").write_bytes(b"No space left on device\n" * 20)
+    empty_the_manifest(data_dir)
+    mender = embedded_valkey.DataRecovery(data_dir, listen)
+    assert start_and_end(mender, data_dir, listen) is None
+    assert start_and_end(mender, data_dir, listen)
 
 
-def test_a_server_that_never_starts_does_not_have_its_new_data_set_aside_again(kept: Path, listen: Path) -> None:
-    empty_the_manifest(kept)
-    mender = embedded_valkey.DataRecovery(kept, listen)
-    start_and_end(mender, kept, listen)
-    assert start_and_end(mender, kept, listen)
+def test_a_server_that_never_starts_does_not_have_its_new_data_set_aside_again(data_dir: Path, listen: Path) -> None:
+    empty_the_manifest(data_dir)
+    mender = embedded_valkey.DataRecovery(data_dir, listen)
+    start_and_end(mender, data_dir, listen)
+    assert start_and_end(mender, data_dir, listen)
     for _ in range(6):
         mender.on_start()
         assert mender.on_exit(1) is None

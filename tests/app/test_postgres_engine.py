@@ -177,12 +177,12 @@ async def test_closing_does_not_wait_for_what_never_ends(cluster: Cluster) -> No
         await endless
 
 
-async def test_nobody_goes_around_a_pool_that_is_closed(cluster: Cluster) -> None:
+async def test_a_closed_pool_opens_no_connection(cluster: Cluster) -> None:
     await db.start(cluster.settings, connections=CONNECTIONS)
     await db.stop()
-    for asked in (db.rows("SELECT 1"), Migration.count().run()):
+    for queries in (db.rows("SELECT 1"), Migration.count().run()):
         with pytest.raises(db.TRANSIENT_ERRORS):
-            await asked
+            await queries
 
 
 async def test_a_swallowed_failure_is_no_success(opened: Cluster) -> None:

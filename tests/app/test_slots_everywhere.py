@@ -37,9 +37,9 @@ class Life:
             old = (self.plan.interval_ms, self.plan.cron) if self.plan and not anew else None
             interval_ms, cron = old or self.dice.choice(RHYTHMS)
             self.plan = MonitorSchedule(self.series, interval_ms, 4_000, self.version, cron, "Europe/Berlin")
-        era = SchedulePeriod(since_ms, interval_ms, cron, "Europe/Berlin" if cron else "UTC")
-        if not self.eras or self.eras[-1][1:] != era[1:]:
-            self.eras.append(era)
+        period = SchedulePeriod(since_ms, interval_ms, cron, "Europe/Berlin" if cron else "UTC")
+        if not self.eras or self.eras[-1][1:] != period[1:]:
+            self.eras.append(period)
         for _ in range(self.dice.randrange(4)):
             await self.pass_time(2_500)
         if not active or self.plan is None:

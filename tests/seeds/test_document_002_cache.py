@@ -9,8 +9,8 @@ from tests.seeds.example import API, added
 
 
 async def test_health_reports_redis_and_the_cache(api):
-    told = (await api.get(f"{API}/health")).json()
-    assert (told["status"], told["redis_available"], told["cache_enabled"]) == ("ok", True, True)
+    body = (await api.get(f"{API}/health")).json()
+    assert (body["status"], body["redis_available"], body["cache_enabled"]) == ("ok", True, True)
 
 
 async def test_health_is_never_old(client):
@@ -25,8 +25,8 @@ async def test_without_redis_everything_is_read_from_the_database(database, free
         check = await added(client)
         for path in ("/checks", f"/checks/{check['id']}", "/results", "/results/summary", "/plugins"):
             assert (await client.get(API + path)).status_code == 200, path
-        told = (await client.get(f"{API}/health")).json()
-        assert (told["redis_available"], told["cache_enabled"]) == (False, False)
+        body = (await client.get(f"{API}/health")).json()
+        assert (body["redis_available"], body["cache_enabled"]) == (False, False)
     response_cache.retry_now()
 
 

@@ -52,16 +52,16 @@ async def signed_in(client: Client, role: Role = Role.ADMIN, name: str = "ada") 
     who = {"email": f"{name}@example.org", "password": PASSWORD}
     assert (await client.post("/api/v1/auth/register", json={**who, **SETUP, "username": name})).status_code == 201
     await set_user(name, "role", role.value)
-    reply = await client.post("/api/v1/auth/login", json=who)
+    response = await client.post("/api/v1/auth/login", json=who)
     client.cookies.clear()
-    return bearer(reply.json())
+    return bearer(response.json())
 
 
-async def key_of(client: Client, owner: Headers, **terms: Any) -> str:
+async def key_of(client: Client, owner: Headers, **limits: Any) -> str:
     """A new key of somebody's."""
-    reply = await client.post("/api/v1/api-keys", json={"name": "robot", "role": "admin", **terms}, headers=owner)
-    assert reply.status_code == 201, reply.text
-    return str(reply.json()["key"])
+    response = await client.post("/api/v1/api-keys", json={"name": "robot", "role": "admin", **limits}, headers=owner)
+    assert response.status_code == 201, response.text
+    return str(response.json()["key"])
 
 
 def with_role(role: Role) -> Callable[[Client], Awaitable[Headers]]:
@@ -71,11 +71,11 @@ def with_role(role: Role) -> Callable[[Client], Awaitable[Headers]]:
     return knock
 
 
-def with_key(**terms: Any) -> Callable[[Client], Awaitable[Headers]]:
+def with_key(**limits: Any) -> Callable[[Client], Awaitable[Headers]]:
     """An admin's key."""
 
     async def knock(client: Client) -> Headers:
-        return {"X-API-Key": await key_of(client, await signed_in(client), **terms)}
+        return {"X-API-Key": await key_of(client, await signed_in(client), **limits)}
 
     return knock
 
@@ -92,9 +92,9 @@ async def by_admin_token(client: Client) -> Headers:
 
 async def by_cookie(client: Client) -> Headers:
     await signed_in(client, Role.VIEWER)
-    reply = await client.post("/api/v1/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
+    response = await client.post("/api/v1/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
     client.cookies.clear()
-    cookie = next(one for one in reply.headers.get_list("set-cookie") if one.startswith("session_id="))
+    cookie = next(one for one in response.headers.get_list("set-cookie") if one.startswith("session_id="))
     return {"Cookie": cookie.partition(";")[0], "Origin": str(client.base_url)}
 
 
@@ -153,7 +153,7 @@ async def with_an_unknown_key(client: Client) -> Headers:
     return {"X-API-Key": "pk_" + "A" * 43}
 
 
-EVERYBODY = {
+CALLERS = {
     "nobody": Person(nobody),
     "viewer": Person(with_role(Role.VIEWER), Role.VIEWER),
     "operator": Person(with_role(Role.OPERATOR), Role.OPERATOR),

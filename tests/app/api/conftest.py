@@ -41,11 +41,11 @@ def signed_up(client: Client) -> Callable[..., Awaitable[dict[str, Any]]]:
 
     async def sign_up(**changes: Any) -> dict[str, Any]:
         await client.post("/api/v1/auth/register", json={**ADA, **SETUP, **changes})
-        reply = await client.post("/api/v1/auth/login", json={**ADA, **changes})
-        assert reply.status_code == 200, reply.text
+        response = await client.post("/api/v1/auth/login", json={**ADA, **changes})
+        assert response.status_code == 200, response.text
         client.cookies.clear()
-        told: dict[str, Any] = reply.json()
-        return told
+        body: dict[str, Any] = response.json()
+        return body
 
     return sign_up
 

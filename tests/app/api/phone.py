@@ -29,8 +29,8 @@ class Phone:
         self._said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._said.put_nowait({"type": "websocket.connect"})
-        given = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        scope: Any = {**SCOPE, "headers": given, "state": {}, "app": app}
+        raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        scope: Any = {**SCOPE, "headers": raw_headers, "state": {}, "app": app}
         self._call = asyncio.create_task(app(scope, self._said.get, self._hear))  # type: ignore[arg-type]  # plain dicts
 
     async def _hear(self, message: Any) -> None:

@@ -78,5 +78,5 @@ async def test_the_setting_decides_who_may_run_what_is_not_stored(
 
 @pytest.mark.parametrize("value", ["viewer", "", 1, None, ["admin"]])
 async def test_no_other_role_can_be_set(client: Client, value: object) -> None:
-    reply = await client.put(f"{API}/settings/key/checks.ad_hoc_role", json={"value": value}, headers=ADMIN)
-    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, "value")
+    response = await client.put(f"{API}/settings/key/checks.ad_hoc_role", json={"value": value}, headers=ADMIN)
+    assert (response.status_code, response.json()["error"]["details"]["fields"][0]["field"]) == (422, "value")

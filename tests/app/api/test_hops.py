@@ -158,6 +158,6 @@ async def test_a_patch(client: Client, admin: Headers) -> None:
     walk = Walk()
     for name in ("warm", "counted"):
         with walk.watching() if name == "counted" else nullcontext():
-            reply = await client.patch(f"/api/v1/monitors/{monitor['id']}", json={"name": name}, headers=admin)
-        assert reply.status_code == 200
+            response = await client.patch(f"/api/v1/monitors/{monitor['id']}", json={"name": name}, headers=admin)
+        assert response.status_code == 200
     assert walk.is_within(49, 172), walk.report()

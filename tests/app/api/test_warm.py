@@ -19,7 +19,7 @@ from tests.app.api.cast import (
     with_role,
 )
 from tests.app.api.people import Client
-from tests.app.api.sockets import talking
+from tests.app.api.sockets import connect_socket
 
 PLUGINS = "/api/v1/plugins"
 
@@ -70,10 +70,10 @@ async def test_somebody_who_is_switched_off_is_refused_though_the_password_was_r
 
 
 @pytest.mark.parametrize("value", ["", "AAAA", "not base64", "Ym9i", "/////w=="])
-async def test_what_is_no_user_and_password_is_refused_with_words(client: Client, value: str) -> None:
-    reply = await client.get(PLUGINS, headers={"Authorization": f"Basic {value}"})
-    assert reply.status_code == 401
-    assert reply.json()["error"]["message"] == basic.MALFORMED
+async def test_malformed_basic_credentials_are_refused_with_a_message(client: Client, value: str) -> None:
+    response = await client.get(PLUGINS, headers={"Authorization": f"Basic {value}"})
+    assert response.status_code == 401
+    assert response.json()["error"]["message"] == basic.MALFORMED
 
 
 async def test_a_password_may_have_colons(client: Client) -> None:
@@ -89,9 +89,9 @@ async def test_a_password_that_a_browser_repeats_for_another_site_is_refused(cli
 
 
 async def test_a_socket_by_password_ends_with_the_password(client: Client, application: Litestar) -> None:
-    async with talking(application, await by_basic(client)) as talk:
-        talk.say(type="ping", timestamp=1)
-        assert (await talk.heard())["type"] == "pong"
+    async with connect_socket(application, await by_basic(client)) as socket:
+        socket.say(type="ping", timestamp=1)
+        assert (await socket.heard())["type"] == "pong"
         await set_user("ada", "password_hash", await passwords.hash_password("a new password"))
-        assert (await talk.heard())["error"]["code"] == "UNAUTHORIZED"
-        assert await talk.heard() == {"closed": 4401}
+        assert (await socket.heard())["error"]["code"] == "UNAUTHORIZED"
+        assert await socket.heard() == {"closed": 4401}

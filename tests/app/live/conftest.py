@@ -16,7 +16,7 @@ from tests.app.live.ears import Ear, Stoppable
 
 
 @pytest.fixture(autouse=True)
-def nothing_untold() -> None:
+def nothing_unsent() -> None:
     """No test inherits another one's holes."""
     replay_buffer._unpublished.clear()
 

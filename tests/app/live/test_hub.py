@@ -128,15 +128,15 @@ async def test_replay_marks_what_redis_no_longer_holds(hub: Hub, ear: Ears) -> N
     await live.publish(events=[event(), event(), event()])
     first, second, third = (one["seq"] for one in await listener.until(3))
     await queues.client().xdel(replay_buffer.stream_key("events"), f"{first}-0", f"{second}-0")
-    lost, kept = await replayed(hub, "events", first - 1)
-    assert (lost, kept.seq) == (LiveMessage("events", second), third)
+    lost, replayed_message = await replayed(hub, "events", first - 1)
+    assert (lost, replayed_message.seq) == (LiveMessage("events", second), third)
 
 
 async def test_replay_without_a_buffer_is_one_gap(hub: Hub) -> None:
     assert await replayed(hub, "events", 5, upto=9) == [LiveMessage("events", 9)]
 
 
-async def test_a_message_nobody_can_read_ends_nothing(queue: Settings, ear: Ears) -> None:
+async def test_an_unreadable_message_ends_nothing(queue: Settings, ear: Ears) -> None:
     listener = ear("events")
     for rubbish in (b"", b"events x\n{}", b"heartbeats 99999999999999\nno JSON", b"unknown 5\n{}"):
         await queues.client().publish(replay_buffer.pubsub_channel(queues.client()), rubbish)

@@ -29,9 +29,11 @@ class Up:
     def __init__(self, directory: Path, environ: dict[str, str]) -> None:
         self._said = directory / "said"
         self.url = f"http://127.0.0.1:{environ['SERVER_PORT']}"
-        with self._said.open("w") as said:
+        with self._said.open("w") as output:
             ours = child.environment({"PATH": os.environ["PATH"], **environ})
-            self.process = subprocess.Popen(child.own_command("up"), cwd=directory, env=ours, stdout=said, stderr=said)
+            self.process = subprocess.Popen(
+                child.own_command("up"), cwd=directory, env=ours, stdout=output, stderr=output
+            )
 
     def said(self) -> str:
         return self._said.read_text()
@@ -42,8 +44,8 @@ class Up:
 
     def is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/ready", timeout=5) as reply:
-                return bool(reply.status == 200)
+            with urllib.request.urlopen(f"{self.url}/api/v1/ready", timeout=5) as response:
+                return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
@@ -88,7 +90,7 @@ def test_up_heals_whatever_is_killed_and_leaves_nothing_behind(up: Up, tmp_path:
     assert (tmp_path / "data" / "watchkeeper.sqlite3").exists()
 
 
-def test_the_set_up_token_is_shown_on_the_terminal_and_not_in_the_log(up: Up, tmp_path: Path) -> None:
+def test_the_set_up_token_is_printed_and_not_logged(up: Up, tmp_path: Path) -> None:
     token = (tmp_path / "data" / setup_token.FILE_NAME).read_text().strip()
     assert up.said().count(f'"setup_token": "{token}"') == 1
     assert token not in (tmp_path / "data" / "logs" / "watchkeeper.log").read_text()
@@ -116,7 +118,7 @@ def test_what_was_open_to_others_before_is_named(tmp_path: Path, environ: dict[s
         one.process.wait()
 
 
-def test_a_log_directory_that_goes_away_ends_nobody_and_is_made_again(up: Up, tmp_path: Path) -> None:
+def test_a_removed_log_directory_is_recreated_without_stopping_a_process(up: Up, tmp_path: Path) -> None:
     first, file = up.pids(), tmp_path / "data" / "logs" / "watchkeeper.log"
     shutil.rmtree(file.parent)
     os.kill(first["worker"], signal.SIGKILL)
@@ -127,7 +129,7 @@ def test_a_log_directory_that_goes_away_ends_nobody_and_is_made_again(up: Up, tm
     assert file.samefile(f"/proc/{again['worker']}/fd/1")  # what it prints besides is not lost, either
 
 
-def test_a_terminal_that_goes_away_ends_nobody() -> None:
+def test_a_closed_terminal_stops_no_process() -> None:
     script = (
         "import sys; from app.processes import supervisor as it; sys.stdin.read();"
         "it.print_line('a', 'b'); it.print_line('c', 'd')"
@@ -138,8 +140,8 @@ def test_a_terminal_that_goes_away_ends_nobody() -> None:
     assert process.stdout
     process.stdout.close()
     process.stdout = None
-    _, said = process.communicate(b"")
-    assert (process.returncode, said) == (0, b"")
+    _, output = process.communicate(b"")
+    assert (process.returncode, output) == (0, b"")
 
 
 def test_nothing_outlives_a_parent_that_was_killed(up: Up) -> None:
@@ -156,5 +158,5 @@ def test_nothing_outlives_a_parent_that_was_killed(up: Up) -> None:
     ("host", "url"),
     [("127.0.0.1", "http://127.0.0.1:80"), ("0.0.0.0", "http://127.0.0.1:80"), ("::1", "http://[::1]:80")],
 )
-def test_the_address_shown_is_one_a_browser_can_open(settings: Settings, host: str, url: str) -> None:
+def test_the_printed_address_can_be_opened_in_a_browser(settings: Settings, host: str, url: str) -> None:
     assert supervisor.local_url(replace(settings, server_host=host, server_port=80)) == url

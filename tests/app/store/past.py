@@ -17,12 +17,12 @@ DAY = 24 * HOUR
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
 
-async def series(no: int, *eras: tuple[int, int], deleted_ms: int | None = None) -> None:
+async def series(no: int, *periods: tuple[int, int], deleted_ms: int | None = None) -> None:
     """A series; by default due every minute since the start."""
     await SeriesRow.insert(SeriesRow(no=no, monitor_id=f"monitor-{no}", deleted_ms=deleted_ms))
-    for from_ms, every in eras or [(START, MINUTE)]:
+    for from_ms, every_ms in periods or [(START, MINUTE)]:
         await db.rows(
-            "INSERT INTO schedule_periods (series, from_ms, interval_ms) VALUES (?1, ?2, ?3)", no, from_ms, every
+            "INSERT INTO schedule_periods (series, from_ms, interval_ms) VALUES (?1, ?2, ?3)", no, from_ms, every_ms
         )
 
 

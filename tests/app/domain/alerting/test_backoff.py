@@ -38,10 +38,10 @@ def test_a_channel_can_not_set_an_endless_backoff():
     ("age_s", "permanent", "hopeless"),
     [(0, False, False), (0, True, True), (3_600, False, False), (3_601, False, True)],
 )
-def test_a_delivery_is_given_up_when_refused_for_good_or_too_old(age_s, permanent, hopeless):
+def test_a_delivery_is_dead_when_rejected_permanently_or_expired(age_s, permanent, hopeless):
     assert is_exhausted(age_s, 3_600, permanent=permanent) is hopeless
 
 
-def test_a_message_is_late_only_when_it_is_worth_a_word():
+def test_a_short_delay_is_not_mentioned():
     assert lateness_s(0, int(LATE_AFTER_S * 1000)) is None
     assert lateness_s(0, int(LATE_AFTER_S * 1000) + 500) == LATE_AFTER_S + 0.5

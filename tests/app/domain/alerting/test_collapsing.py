@@ -84,7 +84,7 @@ def test_an_outage_of_another_monitor_is_another_outage():
 
 
 @given(st.lists(st.sampled_from([DOWN, UP, SLOW]), max_size=12))
-def test_the_newest_word_is_always_left(kinds):
+def test_the_newest_delivery_is_never_collapsed(kinds):
     found = row(*kinds)
     left = [one.kind for one in found if one.id not in collapse_outages(found, ())]
     assert left.count(UP) == kinds.count(UP)

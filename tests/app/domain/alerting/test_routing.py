@@ -75,12 +75,12 @@ def test_an_event_without_a_monitor_goes_to_subscribers():
     assert ids([listener("a"), listener("b", "deployment.*")], EventKind.DEPLOYMENT_FAILED) == ["b"]
 
 
-def test_the_test_of_a_channel_is_nobody_elses():
+def test_a_test_event_goes_to_its_channel_only():
     assert ids([listener("a", "*", all_monitors=True)], EventKind.TEST) == []
 
 
 @pytest.mark.parametrize(
-    ("listeners", "told"),
+    ("listeners", "notified"),
     [
         ([listener("a"), listener("b", "system.*")], ["b"]),
         ([listener("a"), listener("b", is_default=True)], ["b"]),
@@ -90,35 +90,35 @@ def test_the_test_of_a_channel_is_nobody_elses():
         ([listener("a", "*"), listener("hook", "*", is_webhook=True)], ["a", "hook"]),
     ],
 )
-def test_our_own_failures_reach_a_channel_without_a_subscription(listeners, told):
-    assert ids(listeners, LAG) == told
+def test_our_own_failures_reach_a_channel_without_a_subscription(listeners, notified):
+    assert ids(listeners, LAG) == notified
 
 
 @pytest.mark.parametrize(
-    ("listeners", "told"),
+    ("listeners", "notified"),
     [
         ([listener("broken", "*"), listener("b")], ["b"]),
         ([listener("broken", is_default=True), listener("b")], ["b"]),
         ([listener("broken", "*")], []),
     ],
 )
-def test_a_channel_does_not_get_its_own_failure(listeners, told):
-    assert ids(listeners, EventKind.CHANNEL_FAILING, subject_id="broken") == told
+def test_a_channel_does_not_get_its_own_failure(listeners, notified):
+    assert ids(listeners, EventKind.CHANNEL_FAILING, subject_id="broken") == notified
 
 
 @given(LISTENERS, KINDS, TIED, SUBJECT)
 def test_no_channel_gets_an_event_twice_or_about_itself(listeners, kind, tied, subject):
-    told = ids(listeners, kind, linked_ids=tied, subject_id=subject)
-    assert len(told) == len(set(told))
-    assert subject not in told
+    notified = ids(listeners, kind, linked_ids=tied, subject_id=subject)
+    assert len(notified) == len(set(notified))
+    assert subject not in notified
 
 
 @given(LISTENERS, KINDS.filter(lambda kind: kind is not EventKind.TEST), TIED)
 def test_exactly_subscribed_channels_linked_or_global_get_a_monitor_s_event(listeners, kind, tied):
-    told = ids(listeners, kind, linked_ids=tied or set())
+    notified = ids(listeners, kind, linked_ids=tied or set())
     wanting = {one.id for one in listeners if routing.matches(one.events, kind)}
     everywhere = {one.id for one in listeners if one.all_monitors}
-    assert set(told) == wanting & (everywhere | (tied or set()))
+    assert set(notified) == wanting & (everywhere | (tied or set()))
 
 
 @given(LISTENERS, SUBJECT)

@@ -15,8 +15,10 @@ OPENED, RESOLVED = EventKind.INCIDENT_OPENED, EventKind.INCIDENT_RESOLVED
 
 
 def event(kind: EventKind, minute: int, monitor_id: str = "1", **data: Any) -> Event:
-    told = {"monitor": {**WEB, "id": monitor_id}, "msg": "refused", "started_at": AT, **data}
-    return Event(id=f"{kind}{minute}", event=kind, at=AT + timedelta(minutes=minute), monitor_id=monitor_id, data=told)
+    payload = {"monitor": {**WEB, "id": monitor_id}, "msg": "refused", "started_at": AT, **data}
+    return Event(
+        id=f"{kind}{minute}", event=kind, at=AT + timedelta(minutes=minute), monitor_id=monitor_id, data=payload
+    )
 
 
 def outage(**changes: Any) -> OutageState:
@@ -73,8 +75,8 @@ def test_a_reminder_of_an_acknowledged_incident_is_not_sent() -> None:
 
 def test_a_recovery_after_a_pause_names_the_incident_that_the_pause_resolved() -> None:
     over = outage(resolved_ms=epoch_ms(AT) + 1)
-    (told,) = changes_from([event(UP, 10)], [over]).events
-    assert told.data["incident"] == {"id": "i"}
+    (change,) = changes_from([event(UP, 10)], [over]).events
+    assert change.data["incident"] == {"id": "i"}
     (alone,) = changes_from([event(UP, 10, started_at=AT + timedelta(minutes=1))], [over]).events
     assert "incident" not in alone.data
 

@@ -133,22 +133,22 @@ def test_a_monitor_without_schedule_and_reports_is_never_late():
     ],
 )
 def test_what_could_not_come_in_proves_nothing(away, after_s, status):
-    terms = PushSchedule(interval_ms=60_000)
-    told = ReceivedReports(NOW, blind_periods=tuple((NOW + 1_000 * begin, NOW + 1_000 * end) for begin, end in away))
-    assert evaluate(told, terms, NOW + 1_000 * after_s).status is status
+    schedule = PushSchedule(interval_ms=60_000)
+    reports = ReceivedReports(NOW, blind_periods=tuple((NOW + 1_000 * begin, NOW + 1_000 * end) for begin, end in away))
+    assert evaluate(reports, schedule, NOW + 1_000 * after_s).status is status
 
 
 def test_a_nightly_report_that_a_pause_may_have_lost_has_a_minute():
-    terms = PushSchedule(interval_ms=86_400_000, grace_ms=600_000)
+    schedule = PushSchedule(interval_ms=86_400_000, grace_ms=600_000)
     due_ms = NOW + 86_400_000
-    told = ReceivedReports(NOW, blind_periods=((due_ms + 1_000, due_ms + 7_000),))
-    assert evaluate(told, terms, due_ms + 600_001).status is Status.DOWN
+    reports = ReceivedReports(NOW, blind_periods=((due_ms + 1_000, due_ms + 7_000),))
+    assert evaluate(reports, schedule, due_ms + 600_001).status is Status.DOWN
     late = ReceivedReports(NOW, blind_periods=((due_ms + 590_000, due_ms + 596_000),))
-    found = evaluate(late, terms, due_ms + 600_001)
+    found = evaluate(late, schedule, due_ms + 600_001)
     assert (found.status, found.recheck_ms) == (Status.UNKNOWN, due_ms + 596_000 + 60_000 + 1)
-    assert evaluate(late, terms, found.recheck_ms).status is Status.DOWN
+    assert evaluate(late, schedule, found.recheck_ms).status is Status.DOWN
 
 
-def test_a_report_of_down_stays_down_whoever_was_away():
-    told = ReceivedReports(-NOW, blind_periods=((NOW, NOW + 60_000),))
-    assert evaluate(told, PushSchedule(interval_ms=60_000), NOW + 1).status is Status.DOWN
+def test_a_report_of_down_stays_down_after_a_blind_period():
+    reports = ReceivedReports(-NOW, blind_periods=((NOW, NOW + 60_000),))
+    assert evaluate(reports, PushSchedule(interval_ms=60_000), NOW + 1).status is Status.DOWN

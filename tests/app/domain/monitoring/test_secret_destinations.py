@@ -140,10 +140,10 @@ def test_a_secret_that_is_kept_goes_nowhere_else(name: str, path: str, field: st
     old = msgspec.structs.replace(plain, **{field: LAX[field]}) if field in LAX else plain
     moved = {field: OTHERS.get(field, "https://evil.example:1/"), **BESIDE.get(field, {})}
     new = msgspec.structs.replace(sealing.mask_secrets(old), **moved)
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         sealing.merge_masked(new, old)
-    assert all("must be sent again" in fault.message for fault in refused.value.fields)
-    assert all(field in fault.message for fault in refused.value.fields)
+    assert all("must be sent again" in fault.message for fault in raised.value.fields)
+    assert all(field in fault.message for fault in raised.value.fields)
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ async def taken(rates: RateLimiter, times: int, who: str = "ada") -> list[RateLi
     return [one for one in found if one is not None]
 
 
-def fitting(standings: list[RateLimitState]) -> int:
-    return sum(not one.wait_s for one in standings)
+def fitting(states: list[RateLimitState]) -> int:
+    return sum(not one.wait_s for one in states)
 
 
 @pytest.fixture
@@ -63,22 +63,22 @@ async def redis(queue: Settings) -> Counting:
 
 async def test_a_full_bucket_is_spent_to_the_last_token_and_no_further(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(50, 3_600)}, lambda: redis)
-    told = await taken(rates, 55)
-    assert fitting(told) == 50
-    assert [one.remaining for one in told[:50]] == list(range(49, -1, -1))
-    assert 1 <= told[-1].wait_s <= 3_600 // 50
+    decisions = await taken(rates, 55)
+    assert fitting(decisions) == 50
+    assert [one.remaining for one in decisions[:50]] == list(range(49, -1, -1))
+    assert 1 <= decisions[-1].wait_s <= 3_600 // 50
 
 
 async def test_many_at_once_get_no_more_than_one_after_the_other(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(50, 3_600)}, lambda: redis)
-    told = await asyncio.gather(*(taken(rates, 1) for _ in range(120)))
-    assert sum(map(fitting, told)) == 50
+    decisions = await asyncio.gather(*(taken(rates, 1) for _ in range(120)))
+    assert sum(map(fitting, decisions)) == 50
 
 
 async def test_processes_share_a_bucket(redis: Counting) -> None:
     one, other = (RateLimiter({"read": Rate(50, 3_600)}, lambda: redis) for _ in range(2))
-    told = [standing for _ in range(60) for rates in (one, other) for standing in await taken(rates, 1)]
-    assert fitting(told) == 50
+    decisions = [state for _ in range(60) for rates in (one, other) for state in await taken(rates, 1)]
+    assert fitting(decisions) == 50
 
 
 async def test_redis_is_called_for_a_block_of_requests_and_not_for_each(redis: Counting) -> None:
@@ -90,9 +90,9 @@ async def test_redis_is_called_for_a_block_of_requests_and_not_for_each(redis: C
 async def test_a_refused_caller_does_not_call_redis_each_time(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(2, 3_600)}, lambda: redis)
     await taken(rates, 3)
-    asked = redis.asked
+    n_before = redis.asked
     assert fitting(await taken(rates, 100)) == 0
-    assert redis.asked == asked
+    assert redis.asked == n_before
 
 
 async def test_callers_and_groups_have_buckets_of_their_own(redis: Counting) -> None:
@@ -117,8 +117,8 @@ async def test_tokens_come_back_with_time(redis: Counting) -> None:
 
 async def test_the_reset_is_when_the_bucket_is_full_again(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(10, 1_000)}, lambda: redis)
-    told = await taken(rates, 10)
-    assert time() + 900 < told[-1].reset_s < time() + 1_001
+    decisions = await taken(rates, 10)
+    assert time() + 900 < decisions[-1].reset_s < time() + 1_001
 
 
 async def test_without_redis_each_process_counts_by_itself(redis: Counting) -> None:

@@ -84,8 +84,8 @@ async def test_concurrent_callers_resolve_once(open_names):
 async def test_a_failure_reaches_all_callers_and_is_not_cached(open_names):
     lookup = Counting(failing=True)
     names = open_names(lookup)
-    told = await asyncio.gather(*(names.addresses("a") for _ in range(5)), return_exceptions=True)
-    assert {type(one) for one in told} == {ResolverUnavailable}
+    raised = await asyncio.gather(*(names.addresses("a") for _ in range(5)), return_exceptions=True)
+    assert {type(one) for one in raised} == {ResolverUnavailable}
     with pytest.raises(ResolverUnavailable):
         await names.addresses("a")
     assert lookup.asked == ["a", "a"]

@@ -104,8 +104,8 @@ def test_an_address_keeps_its_bytes_and_all_else_becomes_text():
 
 @given(st.binary(max_size=200).filter(lambda one: not set(one) & set(b"\r\n\0")))
 def test_every_header_becomes_text_that_can_be_encoded(value):
-    shown = read_head(OK + b"X: " + value).headers["X"]
-    assert shown.encode() in {value.strip(b" \t"), value.strip(b" \t").decode("latin-1").encode()}
+    header = read_head(OK + b"X: " + value).headers["X"]
+    assert header.encode() in {value.strip(b" \t"), value.strip(b" \t").decode("latin-1").encode()}
 
 
 @pytest.mark.parametrize("length", [0, 1, CACHED_LENGTH, 10 * CACHED_LENGTH])

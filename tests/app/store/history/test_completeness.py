@@ -86,7 +86,7 @@ async def test_pages_of_any_size_count_the_same(whole, monkeypatch, page):
     assert await counted() == (0, 0)
 
 
-async def test_only_the_worst_are_shown_and_all_are_counted(store):
+async def test_only_the_worst_are_listed_and_all_are_counted(store):
     await past.series(1)
     await past.series(2)
     found = await completeness.build_report(NOW, SETTLE)
@@ -94,7 +94,7 @@ async def test_only_the_worst_are_shown_and_all_are_counted(store):
     assert found.missing == found.slots
 
 
-async def test_cron_slots_are_counted_from_their_eras(store):
+async def test_cron_slots_are_counted_from_their_schedule_periods(store):
     await past.series(1, (START, MINUTE))
     switch = START + 3 * HOUR
     await db.rows(

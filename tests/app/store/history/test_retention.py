@@ -19,7 +19,7 @@ NOW = START + 3 * DAY
 KEEP = RetentionPeriods(heartbeat_days=1, hourly_days=2, daily_days=30)
 
 
-async def kept(table="heartbeats"):
+async def stored_heartbeats(table="heartbeats"):
     """Series and instants of what is left."""
     return [slot_of_key(row["id"]) for row in await db.rows(f"SELECT id FROM {table} ORDER BY id")]
 
@@ -44,15 +44,15 @@ async def three_days(store):
 
 async def test_old_heartbeats_go_and_young_ones_stay(three_days):
     await retention.prune(NOW, KEEP)
-    assert {series for series, _ in await kept()} == {1, 2}
-    assert min(at_ms for _, at_ms in await kept()) >= NOW - DAY
+    assert {series for series, _ in await stored_heartbeats()} == {1, 2}
+    assert min(at_ms for _, at_ms in await stored_heartbeats()) >= NOW - DAY
     assert await count("heartbeats") == 2 * 288
 
 
 async def test_nothing_goes_before_it_is_rolled_up(three_days):
     await checkpoints.save(checkpoints.ROLLED, START + 5 * HOUR)
     await retention.prune(NOW, KEEP)
-    early = [series for series, at_ms in await kept() if at_ms < START + 4 * HOUR]
+    early = [series for series, at_ms in await stored_heartbeats() if at_ms < START + 4 * HOUR]
     assert early == [1, 2]  # the newest of the rolled ones; the fifth hour will be rolled once more
 
 
@@ -69,7 +69,7 @@ async def test_the_history_is_whole_after_pruning(three_days):
     assert found.slots > 500
 
 
-async def test_important_heartbeats_stay_longer_with_their_words(store):
+async def test_important_heartbeats_and_their_messages_stay_longer(store):
     await past.series(1)
     first, second, *_, last = past.slots(1, START + 5 * HOUR, NOW - 3 * HOUR)
     await past.beats(1, [first], Status.DOWN, IMPORTANT)
@@ -77,10 +77,10 @@ async def test_important_heartbeats_stay_longer_with_their_words(store):
     await past.details(1, [first, second])
     await roll_all(NOW)
     await retention.prune(NOW, RetentionPeriods(heartbeat_days=1, hourly_days=10))
-    assert await kept() == [(1, first), (1, last)]
-    assert await kept("heartbeat_details") == [(1, first)]
+    assert await stored_heartbeats() == [(1, first), (1, last)]
+    assert await stored_heartbeats("heartbeat_details") == [(1, first)]
     await retention.prune(NOW, RetentionPeriods(heartbeat_days=1, hourly_days=2))
-    assert (await kept(), await kept("heartbeat_details")) == ([(1, last)], [])
+    assert (await stored_heartbeats(), await stored_heartbeats("heartbeat_details")) == ([(1, last)], [])
 
 
 async def test_the_newest_heartbeat_stays_however_old_it_is(store):
@@ -88,7 +88,7 @@ async def test_the_newest_heartbeat_stays_however_old_it_is(store):
     await past.beats(1, [START + HOUR, START + 2 * HOUR])
     await roll_all(NOW)
     await retention.prune(NOW, KEEP)
-    assert await kept() == [(1, START + 2 * HOUR)]
+    assert await stored_heartbeats() == [(1, START + 2 * HOUR)]
 
 
 async def test_hours_go_before_days(three_days):
@@ -107,7 +107,7 @@ async def test_chunks_of_any_size_remove_the_same(three_days, monkeypatch, chunk
     monkeypatch.setattr(retention, "PAUSE_S", 0)
     await checkpoints.save(checkpoints.ROLLED, NOW - 20 * HOUR)
     await retention.prune(NOW - 20 * HOUR, KEEP)
-    left = [at_ms for series, at_ms in await kept() if series == 1]
+    left = [at_ms for series, at_ms in await stored_heartbeats() if series == 1]
     assert left == past.slots(1, START + 28 * HOUR, NOW, 5 * past.MINUTE)
 
 
@@ -162,10 +162,13 @@ async def test_old_incidents_go_with_their_timelines_unless_they_last(store):
     assert await count("incident_entries") == 2
 
 
-async def test_eras_stay_as_far_as_heartbeats_reach_back(three_days):
+async def test_schedule_periods_stay_as_long_as_heartbeats(three_days):
     await past.series(3, (START, 60_000), (START + HOUR, 0), (START + 2 * HOUR, 60_000), (NOW - HOUR, 30_000))
     await retention.prune(NOW, KEEP)
-    assert [era.from_ms for era in (await completeness.schedule_periods([3]))[3]] == [START + 2 * HOUR, NOW - HOUR]
+    assert [period.from_ms for period in (await completeness.schedule_periods([3]))[3]] == [
+        START + 2 * HOUR,
+        NOW - HOUR,
+    ]
 
 
 async def test_a_deleted_monitor_leaves_nothing_and_others_everything(three_days):
@@ -177,7 +180,7 @@ async def test_a_deleted_monitor_leaves_nothing_and_others_everything(three_days
     after = {table: await count(table) for table in before}
     assert after == {table: n // 2 for table, n in before.items()}
     assert (await count("heartbeat_details"), await count("gaps")) == (0, 0)
-    assert {series for series, _ in await kept()} == {2}
+    assert {series for series, _ in await stored_heartbeats()} == {2}
 
 
 async def test_a_monitor_that_was_just_deleted_waits_for_its_last_results(store):

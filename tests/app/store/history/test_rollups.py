@@ -98,7 +98,7 @@ async def test_a_day_is_the_sum_of_its_hours(two_days):
     assert sum(day.sketch.values()) == sum(sum(one.sketch.values()) for one in hours)
 
 
-async def test_nothing_is_written_for_a_time_in_which_nobody_looked(store):
+async def test_hours_without_checks_have_no_rollup(store):
     await past.series(1, (START, past.MINUTE), (START + HOUR, 0))
     await past.beats(1, past.slots(1, START, START + HOUR))
     await roll_all(START + DAY + SETTLED)

@@ -106,9 +106,9 @@ async def test_a_guessed_refresh_token_ends_nobodys_session() -> None:
 
 async def test_the_refresh_token_itself_is_not_stored() -> None:
     _, token = await sessions.start(await sign_up(), ip="", agent="")
-    kept = await db.rows("SELECT * FROM sessions")
-    assert token not in str([tuple(dict(row).values()) for row in kept])
-    assert tokens.token_hash(token) in str([tuple(dict(row).values()) for row in kept])
+    rows = await db.rows("SELECT * FROM sessions")
+    assert token not in str([tuple(dict(row).values()) for row in rows])
+    assert tokens.token_hash(token) in str([tuple(dict(row).values()) for row in rows])
 
 
 async def test_a_session_begins_only_with_the_password_of_now_and_while_switched_on() -> None:
