@@ -1,4 +1,4 @@
-"""The commands: what is wrong is said in one line each, and the exit code says which kind of wrong."""
+"""The commands: each error is one line, and the exit code states its kind."""
 
 import os
 import socket

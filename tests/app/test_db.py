@@ -1,4 +1,4 @@
-"""What a database can not do just now is trouble, on both engines; what we did wrong is not. Connections come back."""
+"""Temporary database errors are retryable on both engines, our own are not, and connections return to the pool."""
 
 import asyncio
 import sqlite3

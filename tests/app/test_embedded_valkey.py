@@ -1,4 +1,4 @@
-"""The bundled Valkey listens on a socket of ours alone and keeps what it was told."""
+"""The bundled Valkey listens on a private socket and keeps what it acknowledged."""
 
 import os
 import shutil

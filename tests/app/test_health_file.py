@@ -1,4 +1,4 @@
-"""What has no port touches a file while it runs, and `watchkeeper-health` looks at it, or asks the API."""
+"""Processes without a port touch a file while they run; `watchkeeper-health` checks it, or asks the API."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Whatever happens to the place where lines go, or to what is in them: nobody who logs notices."""
+"""Failures of the log's destination, or odd values in a line, never disturb the code that logs."""
 
 import json
 import logging

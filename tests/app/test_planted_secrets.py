@@ -15,7 +15,7 @@ from app import db, log, queue
 from app.settings import Settings
 from schema.channels import PROVIDERS
 from tests.app.api.conftest import application, client
-from tests.app.api.people import ADMIN_TOKEN, Client
+from tests.app.api.running_app import ADMIN_TOKEN, Client
 from tests.planted import AT, Planted, fresh, places, planted
 
 __all__ = ["application", "client"]

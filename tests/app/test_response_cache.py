@@ -1,4 +1,4 @@
-"""Answers are kept until something changes; without Redis everything is answered all the same."""
+"""Responses are cached until something changes; without Redis they are computed each time."""
 
 from dataclasses import replace
 
@@ -17,11 +17,11 @@ class Source:
     """Counts how often it was asked."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.n_calls = 0
 
     async def __call__(self) -> CachedText:
-        self.asked += 1
-        return CachedText(f"answer {self.asked}")
+        self.n_calls += 1
+        return CachedText(f"answer {self.n_calls}")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def source() -> Source:
     return Source()
 
 
-async def cached_text(source: Source, question: object = "q", name: str = "told") -> str:
+async def cached_text(source: Source, question: object = "q", name: str = "cached") -> str:
     return (await response_cache.get_or_compute(name, question, CachedText, source)).text
 
 
@@ -57,18 +57,18 @@ async def test_an_answer_that_was_overtaken_by_a_write_is_not_kept(redis, source
         await response_cache.invalidate()
         return found
 
-    await response_cache.get_or_compute("told", "q", CachedText, overtaken)
+    await response_cache.get_or_compute("cached", "q", CachedText, overtaken)
     assert await cached_text(source) == "answer 2"
 
 
 async def test_an_unreadable_entry_is_fetched_anew(redis, source):
-    await queue.client().set(response_cache.cache_key("told", "q"), b"0:\xc1")
+    await queue.client().set(response_cache.cache_key("cached", "q"), b"0:\xc1")
     assert await cached_text(source) == "answer 1"
 
 
 async def test_answers_do_not_stay_for_ever(redis, source):
     await cached_text(source)
-    assert 0 < await queue.client().ttl(response_cache.cache_key("told", "q")) <= response_cache.TTL_S
+    assert 0 < await queue.client().ttl(response_cache.cache_key("cached", "q")) <= response_cache.TTL_S
 
 
 async def test_without_redis_everything_is_fetched(settings: Settings, free_port, source):

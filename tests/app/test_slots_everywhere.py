@@ -1,4 +1,4 @@
-"""What the schedule claims is what the history counts, whenever a monitor is made, changed, paused and resumed."""
+"""The schedule claims the slots that the history counts, whenever a monitor is created, changed, paused or resumed."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Who is started before its database waits for it, says so once, and does not lose work meanwhile."""
+"""A process started before its database waits for it, logs that once, and loses no work."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tests.app.processes.test_child import until
 @contextmanager
 def running(command: str, environ: dict[str, str], directory: Path) -> Iterator[Path]:
     """One of our processes; yields the file with what it prints. Asked to stop, it ends with 0."""
-    output = directory / "said"
+    output = directory / "output"
     ours = child.environment({"PATH": os.environ["PATH"], **environ})
     with (
         output.open("w") as out,
@@ -60,7 +60,7 @@ def test_a_process_that_waits_for_its_database_stops_on_a_signal(
 def test_migrate_waits_for_a_database_that_is_held(environ: dict[str, str], tmp_path: Path) -> None:
     changed = {**environ, "DB_TYPE": "sqlite", "DB_NAME": "", "DATA_DIR": str(tmp_path)}
     ours = child.environment({"PATH": os.environ["PATH"], **changed})
-    output = tmp_path / "said"
+    output = tmp_path / "output"
     with closing(sqlite3.connect(tmp_path / SQLITE_FILE)) as held, output.open("w") as out:
         held.execute("BEGIN EXCLUSIVE")
         process = subprocess.Popen(

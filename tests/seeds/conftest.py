@@ -8,7 +8,7 @@ from schema.monitors import MonitorPatch
 from schema.status import Status
 from tests import make
 from tests.app.api.conftest import admin, application, client, database, signed_up
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 from tests.pipeline.conftest import spawn
 from tests.seeds.example import added, example
 from tests.seeds.site import standing_in

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.app.api.people import SETUP
+from tests.app.api.running_app import SETUP
 from tests.seeds.example import API, covers, example
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from app import queue, response_cache
 from app.main import create_app
-from tests.app.api.people import ADMIN_TOKEN, calling
+from tests.app.api.running_app import ADMIN_TOKEN, calling
 from tests.seeds.example import API, added
 
 

@@ -1,4 +1,4 @@
-"""The application as its clients see it, on a real store; and people who are signed in."""
+"""The application as its clients see it, on a real store, with signed-in users."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from litestar import Litestar
 
 from app.settings import Settings
 from app.store.identity import credential_caches
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served, set_up
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served, set_up
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 from litestar import Litestar
 
-from tests.app.api.people import Headers
+from tests.app.api.running_app import Headers
 
 TIMEOUT_S = 20.0
 
@@ -27,10 +27,10 @@ class SocketConnection:
     async def send(self, event: dict[str, Any]) -> None:
         self.out.put_nowait(event)
 
-    def say(self, **message: Any) -> None:
+    def send_message(self, **message: Any) -> None:
         self._in.put_nowait({"type": "websocket.receive", "text": json.dumps(message), "bytes": None})
 
-    def leave(self) -> None:
+    def disconnect(self) -> None:
         self._in.put_nowait({"type": "websocket.disconnect", "code": 1000})
 
     async def event(self) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class SocketConnection:
         async with asyncio.timeout(TIMEOUT_S):
             return await self.out.get()
 
-    async def heard(self) -> dict[str, Any]:
+    async def message(self) -> dict[str, Any]:
         """The next message; the close as `{"closed": code}`."""
         event = await self.event()
         if event["type"] == "websocket.accept":
@@ -63,6 +63,6 @@ async def connect_socket(app: Litestar, headers: Headers, path: str = "/api/v1/w
     try:
         yield socket
     finally:
-        socket.leave()
+        socket.disconnect()
         async with asyncio.timeout(TIMEOUT_S):
             await connection

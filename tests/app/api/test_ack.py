@@ -1,4 +1,4 @@
-"""The page behind the link of a message: looking changes nothing, the button acknowledges, and it says where it is."""
+"""The acknowledgement page of a message: GET changes nothing, the button acknowledges, every state has a page."""
 
 import re
 from base64 import b64encode
@@ -23,7 +23,7 @@ from app.store.transactions import monitors, results
 from schema.incidents import EntryKind, IncidentDetail, IncidentStatus
 from schema.monitors import Snapshot
 from tests import make
-from tests.app.api.people import calling, served
+from tests.app.api.running_app import calling, served
 
 NOW, STEP = make.NOW_MS, make.MINUTE_MS
 FOREVER = 2**50

@@ -1,4 +1,4 @@
-"""Ad-hoc checks: who may choose where we connect, and what the audit log knows of it afterwards."""
+"""Ad-hoc checks: who may choose the destination, and what the audit log records."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import pytest
 from app.store.system import settings
 from schema.settings import SettingPatch
 from schema.status import Role
-from tests.app.api.cast import signed_in
-from tests.app.api.people import ADMIN_TOKEN, Client
+from tests.app.api.credentials import signed_in
+from tests.app.api.running_app import ADMIN_TOKEN, Client
 
 API = "/api/v1"
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

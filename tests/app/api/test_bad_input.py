@@ -6,7 +6,7 @@ import pytest
 
 from app import db
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 pytestmark = pytest.mark.either_engine
 

@@ -1,11 +1,11 @@
-"""Basic stands for the password alone: it is no way around a second factor, and no place to put a novel."""
+"""Basic authentication replaces the password only: it never bypasses a second factor, and its input is bounded."""
 
 from base64 import b64encode
 
 import pytest
 
 from app.store.identity import basic_auth, mfa, users
-from tests.app.api.people import ADA, Client, Headers
+from tests.app.api.running_app import ADA, Client, Headers
 
 ME = "/api/v1/auth/me"
 

@@ -15,7 +15,7 @@ from schema.incidents import IncidentKind
 from schema.status import Status
 from schema.targets import Push
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/monitors"
 UNKNOWN_ID = f"{PATH}/00000000-0000-0000-0000-000000000000"

@@ -1,4 +1,4 @@
-"""What a reply says it is: once, with one charset, on every route there is."""
+"""The content type of a response: sent once, with one charset, on every route."""
 
 from dataclasses import replace
 from email.message import Message
@@ -11,7 +11,7 @@ from app.main import create_app
 from app.pages.explorer_bundle import ASSETS
 from app.security.auth.policy import ADMIN
 from app.store.identity import sessions
-from tests.app.api.people import ADMIN_TOKEN, Client, calling
+from tests.app.api.running_app import ADMIN_TOKEN, Client, calling
 from tests.app.api.test_policy import at, routes_of
 
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

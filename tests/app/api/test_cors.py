@@ -1,8 +1,8 @@
-"""Pages of CLIENT_URL may call us from a browser; those of nobody else may."""
+"""Pages of CLIENT_URL may read responses in a browser; other origins may not."""
 
 import pytest
 
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 pytestmark = pytest.mark.either_engine
 

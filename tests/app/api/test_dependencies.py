@@ -1,11 +1,11 @@
-"""What a monitor hangs on, over HTTP."""
+"""Parents of a monitor, over HTTP."""
 
 from typing import Any
 
 import pytest
 
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/monitors"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

@@ -1,4 +1,4 @@
-"""What the document has as the default of a parameter may be sent: generated clients send it with every request."""
+"""Documented defaults of parameters are accepted: generated clients send them with every request."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ from app.api.openapi import document
 from app.store.transactions import monitors
 from schema.targets import Push
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN, Client
+from tests.app.api.running_app import ADMIN_TOKEN, Client
 
 pytestmark = pytest.mark.either_engine
 

@@ -13,7 +13,7 @@ from app.errors import Conflict, NoSuch, Stale, TooMany, Unavailable, Upstream
 from app.main import create_app
 from app.security.auth.policy import ANYONE
 from app.settings import Settings
-from tests.app.api.people import Client, Headers, calling
+from tests.app.api.running_app import Client, Headers, calling
 
 REGISTER = "/api/v1/auth/register"
 JSON = {"Content-Type": "application/json"}

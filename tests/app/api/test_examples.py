@@ -13,7 +13,7 @@ from app.api.openapi.examples import bodies, channels, ids, monitors
 from schema.channels import PROVIDERS
 from schema.targets import TARGETS
 from tests.app.api.authenticator import Authenticator
-from tests.app.api.people import HOME, SETUP, Client, Headers, bearer, built
+from tests.app.api.running_app import HOME, SETUP, Client, Headers, bearer, built
 
 pytestmark = pytest.mark.either_engine
 

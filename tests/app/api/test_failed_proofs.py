@@ -1,4 +1,4 @@
-"""Whatever is tried and wrong is in the audit log, with address and account, and nobody fills the log with it."""
+"""Failed credentials are in the audit log with address and account, and the log cannot be flooded with them."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,7 +15,7 @@ from app.store.audit import failed_logins as written, log
 from app.store.audit.log import AuditQuery
 from schema.audit import AuditEntry, AuditOutcome
 from schema.login_attempts import AuthMethod
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, bearer, calling, served
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, bearer, calling, served
 from tests.app.api.sockets import connect_socket
 
 ME, AUTH = "/api/v1/auth/me", "/api/v1/auth"
@@ -129,8 +129,8 @@ async def test_what_is_wrong_on_the_websocket_is_recorded(
     failed_logins.clear_counts()
     async with connect_socket(application, basic("nobody") if message is None else {}) as socket:
         if message:
-            socket.say(**message)
-        while "closed" not in await socket.heard():
+            socket.send_message(**message)
+        while "closed" not in await socket.message():
             pass
     (entry,) = await entries()
     assert (entry.ip, entry.change["count"]) == ("127.0.0.1", 1)

@@ -1,4 +1,4 @@
-"""The first user: whoever shows the set-up token, wherever the request seems to come from."""
+"""The first user needs the set-up token, wherever the request seems to come from."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ import pytest
 
 from app import setup_token
 from app.settings import Settings
-from tests.app.api.people import ADA, Client, Headers, calling, served
+from tests.app.api.running_app import ADA, Client, Headers, calling, served
 
 PATH = "/api/v1/auth/register"
 REQUEST_HEADERS = [  # what a request may look like that was made on this machine, and one that a proxy passed on

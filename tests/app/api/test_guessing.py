@@ -13,7 +13,7 @@ from litestar import Litestar
 
 from app.security.limits.brute_force import WIDE_FACTOR
 from app.settings import Settings
-from tests.app.api.people import ADA, Client, Headers, bearer, calling, served
+from tests.app.api.running_app import ADA, Client, Headers, bearer, calling, served
 
 pytestmark = pytest.mark.either_engine
 

@@ -30,7 +30,7 @@ from app.store.alerting import channels
 from app.store.transactions import monitors
 from schema.jobs import CheckBatch, NotifyBatch, ResultBatch
 from tests import make
-from tests.app.api.people import Client, Headers
+from tests.app.api.running_app import Client, Headers
 from tests.receiver import receiving
 
 ROOT = Path(__file__).parents[3]

@@ -1,4 +1,4 @@
-"""Over TLS, ours or a trusted proxy's, browsers are told to stay there, and cookies travel by nothing else."""
+"""Over TLS, direct or through a trusted proxy, HSTS is sent and cookies are secure."""
 
 from dataclasses import replace
 from ipaddress import ip_network
@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import pytest
 
 from app.store.identity import sessions
-from tests.app.api.people import ADA, SETUP, calling, served
+from tests.app.api.running_app import ADA, SETUP, calling, served
 
 pytestmark = pytest.mark.either_engine
 

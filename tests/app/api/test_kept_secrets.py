@@ -1,8 +1,8 @@
-"""A secret kept by its mask stays with the place it was given for: moved elsewhere, it must be sent again."""
+"""A masked secret is kept for its destination only: a new destination needs the secret again."""
 
 import pytest
 
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 pytestmark = pytest.mark.either_engine
 

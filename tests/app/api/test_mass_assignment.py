@@ -1,4 +1,4 @@
-"""Nobody sets what is not theirs to set: every body of every route takes the fields it declares, and no others."""
+"""Every body of every route accepts the fields it declares, and no others."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.api.http import bodies
 from tests import make
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, Client
 from tests.app.api.test_policy import routes_of
 
 pytestmark = pytest.mark.either_engine

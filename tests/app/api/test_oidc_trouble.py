@@ -1,4 +1,4 @@
-"""A provider that is absent, elsewhere or a liar is told as such, and nobody gets in."""
+"""A provider that is down, misconfigured or dishonest is reported as such and signs nobody in."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from app.env_vars import Rate
 from app.settings import Settings
-from tests.app.api.people import Client, calling, served
+from tests.app.api.running_app import Client, calling, served
 
 pytestmark = pytest.mark.either_engine
 

@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 from app.api.openapi import document, parameters
 from schema.channels import PROVIDERS
 from schema.targets import TARGETS
-from tests.app.api.people import ADA, Client, Headers, built
+from tests.app.api.running_app import ADA, Client, Headers, built
 
 pytestmark = pytest.mark.either_engine
 

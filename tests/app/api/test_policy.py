@@ -19,8 +19,8 @@ from app.security.auth import policy
 from app.security.auth.policy import RequiredRole
 from app.settings import Settings
 from schema.status import Role
-from tests.app.api.cast import CALLERS, Person
-from tests.app.api.people import ADMIN_TOKEN, Client, calling
+from tests.app.api.credentials import CALLERS, Person
+from tests.app.api.running_app import ADMIN_TOKEN, Client, calling
 from tests.app.api.sockets import connect_socket
 
 pytestmark = pytest.mark.either_engine
@@ -115,7 +115,7 @@ def at(path: str) -> str:
 @pytest.mark.parametrize("name", CALLERS)
 async def test_every_route_lets_in_exactly_whom_it_declares(client: Client, application: Litestar, name: str) -> None:
     who, actual, expected = CALLERS[name], {}, {}
-    headers = await who.knock(client)
+    headers = await who.authenticate(client)
     for path, method, handler in routes_of(application):
         if method == "WS":
             continue
@@ -129,20 +129,20 @@ async def test_every_route_lets_in_exactly_whom_it_declares(client: Client, appl
 @pytest.mark.parametrize("name", CALLERS)
 async def test_every_channel_lets_in_exactly_whom_it_declares(client: Client, application: Litestar, name: str) -> None:
     who = CALLERS[name]
-    async with connect_socket(application, await who.knock(client)) as socket:
+    async with connect_socket(application, await who.authenticate(client)) as socket:
         for feed in CHANNEL_KINDS:
-            socket.say(type="subscribe", channels=[feed.label.replace("<id>", SOMETHING)])
-            received = await socket.heard()
+            socket.send_message(type="subscribe", channels=[feed.label.replace("<id>", SOMETHING)])
+            received = await socket.message()
             if who.role is None:
                 assert received["error"]["code"] == ("FORBIDDEN" if who.refusal == 403 else "UNAUTHORIZED")
-                assert await socket.heard() == {"closed": 4401}
+                assert await socket.message() == {"closed": 4401}
                 return
             is_enough = who.role.covers(feed.min_role) and (who.scopes is None or bool(who.scopes & {*feed.scopes}))
             assert received["type"] == ("subscribed" if is_enough else "error"), received
 
 
 async def test_a_refusal_names_the_role_or_the_scope_that_is_missing(client: Client) -> None:
-    narrowed = await CALLERS["key to read monitors"].knock(client)
+    narrowed = await CALLERS["key to read monitors"].authenticate(client)
     refusals = {
         (await client.get("/api/v1/proxies", headers=narrowed)).json()["error"]["details"]["needs"],
         (await client.post("/api/v1/checks/run", json={}, headers=narrowed)).json()["error"]["details"]["needs"],

@@ -1,4 +1,4 @@
-"""A push token is shown to who makes it, and to admins who ask for it on the record; to nobody anywhere else."""
+"""A push token is returned when it is created, and to admins who request it on the record; nowhere else."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from litestar import Litestar
 from app.api.monitoring import push_ingest
 from schema.field_types import MASK
 from schema.status import Role
-from tests.app.api.cast import signed_in, with_key
-from tests.app.api.people import ADMIN_TOKEN, Client
+from tests.app.api.credentials import signed_in, with_key
+from tests.app.api.running_app import ADMIN_TOKEN, Client
 from tests.app.api.test_visibility import addresses
 
 API = "/api/v1"

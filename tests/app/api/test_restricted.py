@@ -1,4 +1,4 @@
-"""What may let its reader act is shown to operators and admins; no route shows it to viewers."""
+"""Values that would let their reader act are returned to operators and admins, never to viewers."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from schema.channels import PROVIDERS
 from schema.field_types import MASK
 from schema.status import Role
 from schema.targets import TARGETS
-from tests.app.api.cast import signed_in
-from tests.app.api.people import ADMIN_TOKEN, Client
+from tests.app.api.credentials import signed_in
+from tests.app.api.running_app import ADMIN_TOKEN, Client
 from tests.app.api.test_visibility import addresses
 
 API = "/api/v1"

@@ -1,4 +1,4 @@
-"""What ends a session closes its WebSockets: another role, another password, being switched off, and being ended."""
+"""Whatever ends a session closes its WebSockets: a role or password change, disabling the user, ending the session."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from litestar import Litestar
 
-from tests.app.api.people import ADA, ADMIN_TOKEN, Headers, bearer
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, Headers, bearer
 
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 BOB = {"email": "bob@example.org", "username": "bob", "role": "operator", "password": "seven green boats"}

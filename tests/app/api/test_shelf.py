@@ -9,7 +9,7 @@ import pytest
 from app.errors import Unavailable
 from app.pages import explorer_bundle, explorer_files
 from app.pages.explorer_files import ExplorerFiles
-from tests.app.api.people import Client
+from tests.app.api.running_app import Client
 
 pytestmark = pytest.mark.either_engine
 

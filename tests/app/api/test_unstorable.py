@@ -1,4 +1,4 @@
-"""Texts that no database keeps (U+0000, half a surrogate pair) are refused at every entrance, and never a fault."""
+"""Texts that no database stores (U+0000, half a surrogate pair) are refused on every route, never a 500."""
 
 import re
 from base64 import b64encode
@@ -10,7 +10,7 @@ import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, Client, Headers
 
 APP = Path(__file__).parents[3] / "app"
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

@@ -1,4 +1,4 @@
-"""A config that nothing can be asked with is a 422 on every way in; one that an older version stored stays readable."""
+"""An unusable config is a 422 on every route; one stored by an older version stays readable."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from app.domain.compat import field_names
 from app.store.monitoring import series
 from schema.monitors import UnreadableTarget
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 pytestmark = pytest.mark.either_engine
 

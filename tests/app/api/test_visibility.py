@@ -1,4 +1,4 @@
-"""What a viewer of some tags does not see is nowhere: in no reply of any route there is, and on no socket."""
+"""What is not visible to a viewer of some tags is in no response of any route, and on no socket."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -22,10 +22,10 @@ from app.store.identity import sessions
 from app.store.transactions import monitors
 from app.store.transactions.monitors import MonitorQuery
 from schema.events import EventKind
-from tests.app.api.people import ADMIN_TOKEN, Client, Headers, calling
-from tests.app.api.phone import Phone
-from tests.app.api.seen import ADMIN_HEADERS, STEPS, Planted
-from tests.app.live.ears import beat, event
+from tests.app.api.loop_socket import LoopSocket
+from tests.app.api.running_app import ADMIN_TOKEN, Client, Headers, calling
+from tests.app.api.tagged_monitors import ADMIN_HEADERS, STEPS, Planted
+from tests.app.live.listeners import beat, event
 
 API = "/api/v1"
 PARAMETER = re.compile(r"\{[^}]+\}")
@@ -187,17 +187,17 @@ async def test_a_change_of_what_is_seen_holds_for_the_next_request(planted: Plan
 
 
 async def test_a_socket_carries_what_is_seen(application: Litestar, planted: Planted, bob: Headers) -> None:
-    phone = Phone(application, bob)
+    socket = LoopSocket(application, bob)
     hidden, plain = planted.secret["id"], planted.plain["id"]
     channels = ["heartbeats", f"monitor:{hidden}", f"monitor:{plain}", "events"]
-    assert (await phone.ask(type="subscribe", channels=channels))["type"] == "subscribed"
+    assert (await socket.ask(type="subscribe", channels=channels))["type"] == "subscribed"
     await live.publish([beat(hidden)], [event_of(hidden)])
     await live.publish([beat(hidden), beat(plain)], [event_of(hidden), event_of(plain)])
-    messages = [await phone.hear() for _ in range(3)]
+    messages = [await socket.receive() for _ in range(3)]
     assert {one["channel"] for one in messages} == {"heartbeats", f"monitor:{plain}", "events"}
     assert hidden not in str(messages)
-    assert (await phone.ask(type="ping", timestamp=7))["type"] == "pong"  # and nothing before it
-    await phone.hang_up()
+    assert (await socket.ask(type="ping", timestamp=7))["type"] == "pong"  # and nothing before it
+    await socket.hang_up()
 
 
 def event_of(monitor_id: str, kind: EventKind = EventKind.MONITOR_DOWN) -> Any:
@@ -207,49 +207,49 @@ def event_of(monitor_id: str, kind: EventKind = EventKind.MONITOR_DOWN) -> Any:
 async def test_the_channel_of_incidents_carries_those_that_are_seen(
     application: Litestar, planted: Planted, bob: Headers
 ) -> None:
-    phone = Phone(application, bob)
-    await phone.ask(type="subscribe", channels=["incidents"])
+    socket = LoopSocket(application, bob)
+    await socket.ask(type="subscribe", channels=["incidents"])
     opened = EventKind.INCIDENT_OPENED
     about_none = structs.replace(event(opened), monitor_id=None)
     plain = event_of(planted.plain["id"], opened)
     await live.publish([], [event_of(planted.secret["id"], opened), event_of(planted.plain["id"]), plain, about_none])
-    assert [(await phone.hear())["id"] for _ in range(2)] == [plain.id, about_none.id]
-    assert (await phone.ask(type="ping", timestamp=7))["type"] == "pong"  # and nothing before it
-    await phone.hang_up()
+    assert [(await socket.receive())["id"] for _ in range(2)] == [plain.id, about_none.id]
+    assert (await socket.ask(type="ping", timestamp=7))["type"] == "pong"  # and nothing before it
+    await socket.hang_up()
 
 
 async def test_a_replay_carries_what_is_seen(application: Litestar, planted: Planted, bob: Headers) -> None:
     await live.publish([beat(planted.secret["id"])])
     await live.publish([beat(planted.plain["id"]), beat(planted.bare["id"])])
-    phone = Phone(application, bob)
+    socket = LoopSocket(application, bob)
     channels = ["heartbeats", f"monitor:{planted.secret['id']}"]
-    newest = (await phone.ask(type="subscribe", channels=channels))["seq"]["heartbeats"]
-    await phone.ask(type="unsubscribe", channels=channels)
-    await phone.ask(type="subscribe", channels=channels, since=newest - 2)
-    assert [one["monitor_id"] for one in (await phone.hear())["data"]] == [planted.plain["id"]]
-    assert (await phone.ask(type="ping", timestamp=7))["type"] == "pong"
-    await phone.hang_up()
+    newest = (await socket.ask(type="subscribe", channels=channels))["seq"]["heartbeats"]
+    await socket.ask(type="unsubscribe", channels=channels)
+    await socket.ask(type="subscribe", channels=channels, since=newest - 2)
+    assert [one["monitor_id"] for one in (await socket.receive())["data"]] == [planted.plain["id"]]
+    assert (await socket.ask(type="ping", timestamp=7))["type"] == "pong"
+    await socket.hang_up()
 
 
 async def test_a_socket_gets_a_monitor_with_its_tag_at_once_and_its_end(
     application: Litestar, planted: Planted, bob: Headers
 ) -> None:
-    phone = Phone(application, bob)
-    await phone.ask(type="subscribe", channels=["events"])
+    socket = LoopSocket(application, bob)
+    await socket.ask(type="subscribe", channels=["events"])
     fresh = await planted.monitor("fresh", {"url": "http://127.0.0.1:9/"}, planted.open_tag)
-    messages = await phone.hear()
+    messages = await socket.receive()
     assert (messages["event"], messages["monitor_id"]) == ("monitor.created", fresh["id"])
     for gone in (planted.secret, fresh):
         await planted.client.delete(f"{API}/monitors/{gone['id']}", headers=ADMIN_HEADERS)
-    messages = await phone.hear()
+    messages = await socket.receive()
     assert (messages["event"], messages["monitor_id"]) == ("monitor.deleted", fresh["id"])
-    await phone.hang_up()
+    await socket.hang_up()
 
 
 async def test_a_socket_ends_when_what_is_seen_changes(application: Litestar, planted: Planted) -> None:
     bob_id, bob = await planted.viewer(planted.open_tag)
-    phone = Phone(application, bob)
-    await phone.ask(type="subscribe", channels=["heartbeats"])
+    socket = LoopSocket(application, bob)
+    await socket.ask(type="subscribe", channels=["heartbeats"])
     await planted.narrow(bob_id, planted.secret_tag)
-    assert (await phone.hear())["error"]["code"] == "UNAUTHORIZED"
-    assert (await phone.hear())["code"] == 4401
+    assert (await socket.receive())["error"]["code"] == "UNAUTHORIZED"
+    assert (await socket.receive())["code"] == 4401

@@ -1,4 +1,4 @@
-"""A warm path does no SQL and no argon2; and what was right a moment ago is forgotten when it changes."""
+"""A warm request runs no SQL and no argon2, and cached credentials are dropped when they change."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from litestar import Litestar
 from app.security.auth import basic
 from app.security.credentials import passwords
 from schema.status import Role
-from tests.app.api.cast import (
+from tests.app.api.credentials import (
     PASSWORD,
     basic as by_password,
     by_basic,
@@ -18,17 +18,17 @@ from tests.app.api.cast import (
     with_key,
     with_role,
 )
-from tests.app.api.people import Client
+from tests.app.api.running_app import Client
 from tests.app.api.sockets import connect_socket
 
 PLUGINS = "/api/v1/plugins"
 
 
 @pytest.mark.parametrize(
-    "knock", [with_role(Role.VIEWER), by_cookie, with_key(), by_basic], ids=["token", "cookie", "key", "Basic"]
+    "authenticate", [with_role(Role.VIEWER), by_cookie, with_key(), by_basic], ids=["token", "cookie", "key", "Basic"]
 )
-async def test_a_warm_request_queries_no_database(client: Client, statements: list[str], knock: Any) -> None:
-    headers = await knock(client)
+async def test_a_warm_request_queries_no_database(client: Client, statements: list[str], authenticate: Any) -> None:
+    headers = await authenticate(client)
     assert (await client.get(PLUGINS, headers=headers)).status_code == 200
     assert statements
     statements.clear()
@@ -90,8 +90,8 @@ async def test_a_password_that_a_browser_repeats_for_another_site_is_refused(cli
 
 async def test_a_socket_by_password_ends_with_the_password(client: Client, application: Litestar) -> None:
     async with connect_socket(application, await by_basic(client)) as socket:
-        socket.say(type="ping", timestamp=1)
-        assert (await socket.heard())["type"] == "pong"
+        socket.send_message(type="ping", timestamp=1)
+        assert (await socket.message())["type"] == "pong"
         await set_user("ada", "password_hash", await passwords.hash_password("a new password"))
-        assert (await socket.heard())["error"]["code"] == "UNAUTHORIZED"
-        assert await socket.heard() == {"closed": 4401}
+        assert (await socket.message())["error"]["code"] == "UNAUTHORIZED"
+        assert await socket.message() == {"closed": 4401}

@@ -1,4 +1,4 @@
-"""The commands that change something, and what a terminal and a shell are shown."""
+"""Commands that change something, and what they print for terminals and shells."""
 
 import json
 import shutil

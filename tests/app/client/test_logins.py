@@ -1,4 +1,4 @@
-"""Which server a command asks and who it is there; and that it runs whatever is in the directory."""
+"""Which server and which account a command uses, whatever the working directory contains."""
 
 import json
 import stat
@@ -13,7 +13,7 @@ from app.client import login, logins
 from app.client.logins import LoginFile, SavedLogin
 from app.client.server import CommandFailed, connect
 from app.settings import BadSettings
-from tests.app.api.people import SETUP
+from tests.app.api.running_app import SETUP
 
 pytestmark = pytest.mark.either_engine
 

@@ -1,4 +1,4 @@
-"""Commands of who has the machine: a lost admin is let in again, and tokens get another key."""
+"""Commands for the operator of the machine: restore a lost admin, rotate the signing key."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from app.store.identity import api_keys, sessions, users
 from schema.api_keys import ApiKeyDraft
 from schema.status import Role
 from schema.users import Principal
-from tests.app.api.people import ADA
+from tests.app.api.running_app import ADA
 
 
 def command(environ: dict[str, str], *message: str) -> subprocess.CompletedProcess[str]:

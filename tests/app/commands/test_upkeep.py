@@ -1,4 +1,4 @@
-"""Commands on an installation that is stopped, missing, broken or of another version: one line says what is wrong."""
+"""Commands on an installation that is stopped, missing, broken or of another version: one line names the error."""
 
 import shutil
 import sqlite3

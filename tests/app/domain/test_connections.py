@@ -1,4 +1,4 @@
-"""Connection strings are read as their databases' own clients read them; what they ask for is honoured or named."""
+"""Connection strings are parsed as the clients of their databases do; options are used or rejected by name."""
 
 from collections.abc import Callable
 

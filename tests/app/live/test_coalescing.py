@@ -4,7 +4,7 @@ import msgspec
 
 from app.live.coalescing import MIN_PAUSE_S, PER_SUBSCRIBER_S, Coalescer, merge_frames
 from schema.ws_messages import HeartbeatFrame
-from tests.app.live.ears import AT, beat
+from tests.app.live.listeners import AT, beat
 
 MANY = int(2 * MIN_PAUSE_S / PER_SUBSCRIBER_S)
 

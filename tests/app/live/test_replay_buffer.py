@@ -6,7 +6,7 @@ from app import live, queue as queues
 from app.live import replay_buffer
 from app.live.channels import SOURCES
 from app.settings import Settings
-from tests.app.live.ears import beat, event
+from tests.app.live.listeners import beat, event
 
 
 async def test_nothing_to_publish_needs_no_redis() -> None:

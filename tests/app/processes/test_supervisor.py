@@ -1,4 +1,4 @@
-"""`watchkeeper up`, whole: it starts, heals what is killed, and stops in order."""
+"""`watchkeeper up` as a whole: it starts, restarts what is killed, and stops in order."""
 
 import os
 import re
@@ -27,20 +27,20 @@ class Up:
     """A running `up`, with what it has said."""
 
     def __init__(self, directory: Path, environ: dict[str, str]) -> None:
-        self._said = directory / "said"
+        self._output_path = directory / "said"
         self.url = f"http://127.0.0.1:{environ['SERVER_PORT']}"
-        with self._said.open("w") as output:
+        with self._output_path.open("w") as output:
             ours = child.environment({"PATH": os.environ["PATH"], **environ})
             self.process = subprocess.Popen(
                 child.own_command("up"), cwd=directory, env=ours, stdout=output, stderr=output
             )
 
-    def said(self) -> str:
-        return self._said.read_text()
+    def output(self) -> str:
+        return self._output_path.read_text()
 
     def pids(self) -> dict[str, int]:
         """The newest of each name."""
-        return {name: int(pid) for name, pid in LINE.findall(self.said())}
+        return {name: int(pid) for name, pid in LINE.findall(self.output())}
 
     def is_ready(self) -> bool:
         try:
@@ -52,8 +52,8 @@ class Up:
     def until(self, true: Callable[[], bool], within_s: float = 40) -> None:
         deadline = time.monotonic() + within_s
         while not true():
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() < deadline, self.said()
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() < deadline, self.output()
             time.sleep(0.05)
 
 
@@ -64,7 +64,7 @@ def up(tmp_path: Path, environ: dict[str, str]) -> Iterator[Up]:
         name: value for name, value in environ.items() if name in {"DATA_DIR", "SERVER_HOST", "SERVER_PORT", "MODE"}
     }
     one = Up(tmp_path, ours)
-    one.until(lambda: "\nready " in one.said())
+    one.until(lambda: "\nready " in one.output())
     yield one
     if one.process.poll() is None:
         one.process.kill()
@@ -85,14 +85,14 @@ def test_up_heals_whatever_is_killed_and_leaves_nothing_behind(up: Up, tmp_path:
     up.until(up.is_ready)
     up.process.send_signal(signal.SIGTERM)
     assert up.process.wait(timeout=45) == 0
-    assert up.said().rstrip().endswith("everything")
+    assert up.output().rstrip().endswith("everything")
     assert not any(runs(pid) for pid in up.pids().values())
     assert (tmp_path / "data" / "watchkeeper.sqlite3").exists()
 
 
 def test_the_set_up_token_is_printed_and_not_logged(up: Up, tmp_path: Path) -> None:
     token = (tmp_path / "data" / setup_token.FILE_NAME).read_text().strip()
-    assert up.said().count(f'"setup_token": "{token}"') == 1
+    assert up.output().count(f'"setup_token": "{token}"') == 1
     assert token not in (tmp_path / "data" / "logs" / "watchkeeper.log").read_text()
 
 
@@ -102,7 +102,7 @@ def test_whatever_it_makes_is_for_its_owner_only(up: Up, tmp_path: Path) -> None
     assert {"watchkeeper.sqlite3", "watchkeeper.sqlite3-wal", "watchkeeper.sqlite3-shm"} <= {one.name for one in made}
     assert {"watchkeeper.log", "watchkeeper.lock", "secret.key", "valkey.log"} <= {one.name for one in made}
     assert [one for one in made if one.lstat().st_mode & 0o077] == []
-    assert "open to others" not in up.said()
+    assert "open to others" not in up.output()
 
 
 def test_what_was_open_to_others_before_is_named(tmp_path: Path, environ: dict[str, str]) -> None:
@@ -110,8 +110,8 @@ def test_what_was_open_to_others_before_is_named(tmp_path: Path, environ: dict[s
     (tmp_path / "data").chmod(0o755)
     one = Up(tmp_path, {name: environ[name] for name in ("DATA_DIR", "SERVER_PORT", "MODE")})
     try:
-        one.until(lambda: f"warning    {tmp_path / 'data'} is open to others" in one.said())
-        one.until(lambda: "\nready " in one.said())
+        one.until(lambda: f"warning    {tmp_path / 'data'} is open to others" in one.output())
+        one.until(lambda: "\nready " in one.output())
         assert [file for file in (tmp_path / "data").rglob("*") if file.lstat().st_mode & 0o077] == []
     finally:
         one.process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Monitors that fail and recover, and what the gates make of the deliveries that this leads to."""
+"""Monitors that fail and recover, and the decisions on the deliveries that follow."""
 
 from typing import Any
 

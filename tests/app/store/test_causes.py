@@ -1,4 +1,4 @@
-"""One cause, one message: what hangs on something that is down, and what groups tell, for each channel by itself."""
+"""One cause, one message: children of a failed parent and members of groups, for each channel separately."""
 
 import asyncio
 from contextvars import Context

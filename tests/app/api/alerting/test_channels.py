@@ -9,7 +9,7 @@ from app import db
 from schema.channels import PROVIDERS
 from tests import make
 from tests.app.api.notifying import notifying
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 from tests.receiver import Order, receiving
 
 PATH = "/api/v1/notification-channels"

@@ -1,4 +1,4 @@
-"""Deliveries over HTTP: what arrived, what did not and why; and to send it again under the same id."""
+"""Deliveries over HTTP: what was sent, what was not and why, and how to send one again under the same id."""
 
 from typing import Any
 from uuid import uuid4
@@ -11,8 +11,8 @@ from app.store.alerting import channel_tests
 from app.store.alerting.delivery_results import AttemptResult
 from schema.deliveries import ReasonCode
 from schema.events import EventKind
-from tests.app.api.people import ADMIN_TOKEN
-from tests.app.store.owing import ChannelSetup, channel_setup, claimed, claims, settled
+from tests.app.api.running_app import ADMIN_TOKEN
+from tests.app.store.channel_setup import ChannelSetup, channel_setup, claimed, claims, settled
 
 PATH = "/api/v1/deliveries"
 CHANNELS = "/api/v1/notification-channels"

@@ -1,4 +1,4 @@
-"""Templates over HTTP: tried out, refused with their place, kept; and every name that they can use."""
+"""Templates over HTTP: previewed, rejected with the position of the error, stored; and every name they can use."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from app.domain.alerting import sample_events
 from app.domain.text import template_variables
 from schema.events import EventKind
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/notification-channels"
 BAD = {"title": "{{ name", "text": "a\n{{ name | shout }}"}

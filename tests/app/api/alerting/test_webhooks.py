@@ -12,7 +12,7 @@ from app.store.alerting import outbox, webhooks
 from schema.events import EventKind
 from tests import make
 from tests.app.api.notifying import notifying
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 from tests.receiver import Order, receiving
 
 PATH, UNKNOWN_ID = "/api/v1/webhooks", "00000000-0000-0000-0000-000000000000"

@@ -1,4 +1,4 @@
-"""Checks over HTTP: monitors in document 002's words, and nothing of their own."""
+"""Checks over HTTP: monitors in the format of document 002, with nothing stored of their own."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ from schema.jobs import AdHocProbe, reply_key
 from schema.proxies import ProxyConfig
 from schema.targets import Http, HttpBearerAuth
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/checks"
 UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"

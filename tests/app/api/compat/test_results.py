@@ -1,4 +1,4 @@
-"""Results over HTTP: heartbeats in document 002's words."""
+"""Results over HTTP: heartbeats in the format of document 002."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,7 @@ from app.store.transactions import monitors, results
 from schema.results import RESULT_STATUSES
 from schema.status import Status
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/results"
 HOUR_MS = 3_600_000

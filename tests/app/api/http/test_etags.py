@@ -8,7 +8,7 @@ from litestar import Litestar
 
 from app.api.openapi import document
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 METHODS = ("put", "patch", "delete")

@@ -19,7 +19,7 @@ from app.store.audit.log import AuditQuery
 from app.store.identity import sessions
 from app.store.system import idempotency
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN, Client, Headers, calling
+from tests.app.api.running_app import ADMIN_TOKEN, Client, Headers, calling
 
 PATH = "/api/v1/proxies"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

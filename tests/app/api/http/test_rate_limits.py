@@ -1,4 +1,4 @@
-"""Rate limits through the front door: whose they are, what they say, and what they leave alone."""
+"""Rate limits over HTTP: whom they count, what their headers say, and which routes are exempt."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -10,7 +10,7 @@ from litestar import Litestar
 
 from app.env_vars import Rate
 from app.settings import Settings
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling, served
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling, served
 
 pytestmark = pytest.mark.either_engine
 

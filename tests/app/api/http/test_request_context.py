@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, Headers
 
 
 async def test_a_request_is_one_line_with_its_id_path_status_and_caller(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""What takes too long ends with a word, and holds nobody else up."""
+"""A request that takes too long ends with an error and delays no other request."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.store.audit import chain, log
 from app.store.audit.log import AuditQuery
 from schema.users import RefreshRequest
-from tests.app.api.people import Client, calling
+from tests.app.api.running_app import Client, calling
 
 pytestmark = pytest.mark.either_engine
 

@@ -1,4 +1,4 @@
-"""API keys over HTTP: shown once, never further than their owner, gone at once when they are revoked."""
+"""API keys over HTTP: returned once, never stronger than their owner, invalid at once when revoked."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -10,8 +10,8 @@ from litestar import Litestar
 from app import db, tasks
 from app.store.identity import api_key_auth
 from schema.status import Role
-from tests.app.api.cast import CALLERS, key_of, set_user, signed_in
-from tests.app.api.people import ADMIN_TOKEN, Client, Headers
+from tests.app.api.credentials import CALLERS, key_of, set_user, signed_in
+from tests.app.api.running_app import ADMIN_TOKEN, Client, Headers
 from tests.app.api.sockets import connect_socket
 
 PATH = "/api/v1/api-keys"
@@ -127,13 +127,13 @@ async def test_a_request_with_a_key_shows_the_key_s_permissions(client: Client, 
     }
 
 
-@pytest.mark.parametrize("knock", ["operator by Basic", "viewer by cookie", "the installation's token", "admin"])
-async def test_a_request_shows_how_its_caller_is_signed_in(client: Client, knock: str) -> None:
+@pytest.mark.parametrize("caller_name", ["operator by Basic", "viewer by cookie", "the installation's token", "admin"])
+async def test_a_request_shows_how_its_caller_is_signed_in(client: Client, caller_name: str) -> None:
     ways = {"operator by Basic": "basic", "viewer by cookie": "cookie", "the installation's token": "token"}
-    person = CALLERS[knock]
-    me = (await client.get(ME, headers=await person.knock(client))).json()
+    person = CALLERS[caller_name]
+    me = (await client.get(ME, headers=await person.authenticate(client))).json()
     role = None if person.role is None else person.role.value
-    assert me["credential"] == {"via": ways.get(knock, "jwt"), "role": role, "scopes": None, "key_id": None}
+    assert me["credential"] == {"via": ways.get(caller_name, "jwt"), "role": role, "scopes": None, "key_id": None}
 
 
 async def test_a_key_cannot_grant_more_than_it_has(client: Client, ada: Headers) -> None:
@@ -183,7 +183,7 @@ async def test_a_token_without_a_user_has_no_keys(client: Client) -> None:
     ],
 )
 async def test_a_refusal_names_what_is_wrong_with_the_credential(client: Client, name: str, message: str) -> None:
-    response = await client.get(PLUGINS, headers=await CALLERS[name].knock(client))
+    response = await client.get(PLUGINS, headers=await CALLERS[name].authenticate(client))
     assert response.status_code == CALLERS[name].refusal
     assert message in response.json()["error"]["message"]
 
@@ -215,16 +215,16 @@ async def test_a_key_that_is_revoked_is_refused_and_its_socket_closed(
     key = await made(client, ada)
     mine, at = {"X-API-Key": key["key"]}, f"{PATH}/{key['id']}"
     async with connect_socket(application, {}) as socket:
-        socket.say(type="auth", token=key["key"])
-        assert (await socket.heard())["type"] == "authenticated"
+        socket.send_message(type="auth", token=key["key"])
+        assert (await socket.message())["type"] == "authenticated"
         if how == "removed":
             await client.delete(at, headers=ada)
         else:
             await client.patch(at, json=CHANGES[how], headers=ada)
         refusal = 403 if how in {"narrowed", "sent elsewhere"} else 401
         assert (await client.get(PLUGINS, headers=mine)).status_code == refusal
-        assert "no longer valid" in (await socket.heard())["error"]["message"]
-        assert await socket.heard() == {"closed": 4401}
+        assert "no longer valid" in (await socket.message())["error"]["message"]
+        assert await socket.message() == {"closed": 4401}
 
 
 async def test_what_another_process_revokes_ends_here_within_a_second(client: Client, ada: Headers) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from app.settings import Settings
 from app.store.identity import api_key_auth
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served
 
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
 LOGIN, ME = "/api/v1/auth/login", "/api/v1/auth/me"

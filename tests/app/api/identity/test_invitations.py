@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app import db
-from tests.app.api.people import ADMIN_TOKEN, Client, Headers, bearer
+from tests.app.api.running_app import ADMIN_TOKEN, Client, Headers, bearer
 
 PATH, ACCEPT = "/api/v1/invitations", "/api/v1/invitations/accept"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

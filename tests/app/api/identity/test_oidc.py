@@ -19,7 +19,7 @@ import pytest
 from app import db
 from app.settings import Settings
 from app.store.identity import sessions
-from tests.app.api.people import ADA, HOME, SETUP, Client, bearer, calling, served
+from tests.app.api.running_app import ADA, HOME, SETUP, Client, bearer, calling, served
 
 ROOT = Path(__file__).parents[4]
 DIRECTORY = Path(os.environ.get("OIDC_PROVIDER", ROOT / ".venv" / "oidc-provider"))

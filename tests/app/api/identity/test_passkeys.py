@@ -11,7 +11,7 @@ from app import db
 from app.security.limits import failed_logins
 from schema.login_attempts import AuthMethod, FailedLoginKey
 from tests.app.api.authenticator import PRESENT, Authenticator, text_of
-from tests.app.api.people import ADA, HOME, Client, Headers, bearer
+from tests.app.api.running_app import ADA, HOME, Client, Headers, bearer
 
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
 AUTH = "/api/v1/auth"

@@ -1,4 +1,4 @@
-"""One's own password: changed by who knows it, and other sessions end with the old one."""
+"""Changing a password needs the old one and ends the other sessions."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from app import db
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, bearer
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, Client, bearer
 
 PATH, ME, LOGIN = "/api/v1/auth/password", "/api/v1/auth/me", "/api/v1/auth/login"
 NEW = "seven green boats"

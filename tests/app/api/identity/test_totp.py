@@ -12,7 +12,7 @@ import pytest
 
 from app import db
 from app.security.secrets import signed_tokens
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, Client, Headers, bearer
 
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
 AUTH = "/api/v1/auth"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app import db
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer
 
 PATH, ME, LOGIN = "/api/v1/users", "/api/v1/auth/me", "/api/v1/auth/login"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

@@ -3,7 +3,7 @@
 import pytest
 
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH, MONITORS, CHANNELS = "/api/v1/escalations", "/api/v1/monitors", "/api/v1/notification-channels"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

@@ -1,4 +1,4 @@
-"""Incidents over HTTP: operators write and acknowledge, admins delete, everybody who sees the monitor looks."""
+"""Incidents over HTTP: operators create and acknowledge, admins delete, viewers of the monitor read."""
 
 import pytest
 
@@ -7,9 +7,9 @@ from app.store.transactions import results
 from schema.events import EventKind
 from schema.status import Role
 from tests import make
-from tests.app.api.cast import signed_in
-from tests.app.api.people import ADMIN_TOKEN
-from tests.app.api.phone import Phone
+from tests.app.api.credentials import signed_in
+from tests.app.api.loop_socket import LoopSocket
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/incidents"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -120,12 +120,12 @@ async def test_a_viewer_looks_and_touches_nothing_and_an_operator_does_all_but_d
 
 
 async def test_incidents_are_live(api, application):
-    phone = Phone(application, ADMIN_HEADERS)
-    await phone.ask(type="subscribe", channels=["incidents"])
+    socket = LoopSocket(application, ADMIN_HEADERS)
+    await socket.ask(type="subscribe", channels=["incidents"])
     made = await written(api)
-    messages = await phone.hear()
+    messages = await socket.receive()
     assert (messages["channel"], messages["event"]) == ("incidents", EventKind.INCIDENT_OPENED)
     assert messages["data"]["incident"] == {"id": made["id"], "title": OUT["title"]}
     await api.post(f"{PATH}/{made['id']}/acknowledge")
-    assert (await phone.hear())["event"] == EventKind.INCIDENT_ACKNOWLEDGED
-    await phone.hang_up()
+    assert (await socket.receive())["event"] == EventKind.INCIDENT_ACKNOWLEDGED
+    await socket.hang_up()

@@ -15,8 +15,8 @@ from app import live
 from app.api.live import connection, session_watch
 from app.api.live.subscription import Subscription
 from app.live.subscriber import BACKLOG
-from tests.app.api.people import SETUP
-from tests.app.live.ears import ONE, TWO, beat, event
+from tests.app.api.running_app import SETUP
+from tests.app.live.listeners import ONE, TWO, beat, event
 
 pytestmark = pytest.mark.either_engine
 

@@ -1,4 +1,4 @@
-"""One action on many monitors: each is done or refused by itself, and all of it is said."""
+"""One action on many monitors: each is done or refused by itself, and every result is returned."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from app.store.audit import log
 from app.store.audit.log import AuditQuery
 from schema.status import Role
 from tests import make
-from tests.app.api.cast import signed_in
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.credentials import signed_in
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/monitors"
 BULK = f"{PATH}/bulk"

@@ -1,11 +1,11 @@
-"""Heartbeats over HTTP: by page, by cursor, by what was asked."""
+"""Heartbeats over HTTP: by page, by cursor and by filter."""
 
 import pytest
 
 from app import clock
 from app.store.transactions import monitors, results
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/heartbeats"
 COUNT = 5

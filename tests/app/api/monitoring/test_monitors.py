@@ -1,4 +1,4 @@
-"""Monitors over HTTP: who may do what, what is shown, and what the schedule hears of it."""
+"""Monitors over HTTP: who may do what, what is returned, and how the schedule changes."""
 
 import asyncio
 from dataclasses import replace
@@ -14,7 +14,7 @@ from schema.jobs import CheckBatch
 from schema.targets import HttpBearerAuth
 from tests import make
 from tests.actors.queued import jobs_of
-from tests.app.api.people import ADMIN_TOKEN, calling
+from tests.app.api.running_app import ADMIN_TOKEN, calling
 
 PATH = "/api/v1/monitors"
 UNKNOWN_ID = f"{PATH}/00000000-0000-0000-0000-000000000000"

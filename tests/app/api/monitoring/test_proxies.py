@@ -1,10 +1,10 @@
-"""Proxies over HTTP: admins change them, others look, and nobody sees a password."""
+"""Proxies over HTTP: admins change them, others read them, and passwords are masked."""
 
 import pytest
 
 from app import queue
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/proxies"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

@@ -1,4 +1,4 @@
-"""A ping is answered when it is safe, and says nothing to whoever has no token."""
+"""A ping is answered once it is stored; without a valid token the response reveals nothing."""
 
 import asyncio
 import sqlite3
@@ -23,7 +23,7 @@ from schema.jobs import PUSHED_KEY, STARTED_KEY, CheckOutcome, ResultBatch
 from schema.status import Status
 from schema.targets import Push
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN, calling, served
+from tests.app.api.running_app import ADMIN_TOKEN, calling, served
 
 TOKEN = "a-token-of-sixteen-or-more"
 PATH = f"/api/v1/push/{TOKEN}"

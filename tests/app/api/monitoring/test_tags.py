@@ -1,11 +1,11 @@
-"""Tags over HTTP: admins change them, others look; monitors bear them; an admin says what a viewer sees by."""
+"""Tags over HTTP: admins change them, others read them; monitors carry them; they limit what a viewer may see."""
 
 from uuid import uuid4
 
 import pytest
 
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH, MONITORS = "/api/v1/tags", "/api/v1/monitors"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

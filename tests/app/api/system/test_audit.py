@@ -20,7 +20,7 @@ from app.store.audit.log import AuditQuery
 from schema.audit import AuditEntry
 from schema.status import Role
 from tests import make
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer
 from tests.app.api.test_policy import routes_of
 
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}

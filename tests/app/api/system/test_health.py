@@ -1,4 +1,4 @@
-"""Health says what is, and stays readable when Redis or the database is not there."""
+"""Health reports the state, and stays readable without Redis or the database."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from app import db, metrics, migrate, nodes
 from app.settings import Settings
 from app.store.system import system_alerts
 from schema.events import EventKind
-from tests.app.api.people import ADMIN_TOKEN, Client, calling, served
+from tests.app.api.running_app import ADMIN_TOKEN, Client, calling, served
 from tests.cluster import running_cluster
 
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -3,7 +3,7 @@
 import pytest
 
 from schema.settings import CATALOGUE, EgressPolicy
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/settings"
 KEY = f"{PATH}/key/egress.checks"

@@ -1,4 +1,4 @@
-"""Addresses made from fields, and what is said of fields that make none."""
+"""Addresses made from fields, and the errors of fields that make none."""
 
 from typing import Any
 

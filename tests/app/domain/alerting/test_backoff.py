@@ -1,4 +1,4 @@
-"""Waiting for a channel: longer each time, never for ever, and never less than it asked for."""
+"""Backoff of a channel: longer each time, bounded, and never shorter than its Retry-After."""
 
 import pytest
 from hypothesis import given, strategies as st

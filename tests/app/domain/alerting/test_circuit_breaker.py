@@ -1,4 +1,4 @@
-"""A channel that fails rests, longer each time; one that refuses for good is paused; who takes a message is well."""
+"""The circuit of a channel opens for longer each time; permanent rejections disable it; a success closes it."""
 
 import pytest
 from hypothesis import given, strategies as st

@@ -1,4 +1,4 @@
-"""Of each outage only the newest word goes, and nothing goes before its elders."""
+"""Of each outage only the newest delivery is sent, and none before an older one."""
 
 from datetime import UTC, datetime
 from itertools import count

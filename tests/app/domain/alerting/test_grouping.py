@@ -1,4 +1,4 @@
-"""The first messages go one by one; what is more within the time waits until there is room."""
+"""The first messages are sent one by one; further ones within the window wait for a digest."""
 
 import pytest
 from hypothesis import given, strategies as st

@@ -1,4 +1,4 @@
-"""Quiet hours end when the clock on the wall says so, on the days the clock is changed as well."""
+"""Quiet hours end in local time, also on days when the clocks change."""
 
 from datetime import datetime
 from typing import Any

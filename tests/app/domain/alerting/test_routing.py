@@ -1,4 +1,4 @@
-"""Who is told: patterns, and what ties a channel to a monitor."""
+"""Which channels are notified: event patterns, and what links a channel to a monitor."""
 
 import pytest
 from hypothesis import given, strategies as st

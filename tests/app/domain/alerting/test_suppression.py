@@ -1,4 +1,4 @@
-"""May a delivery go now: quiet hours, delays, what a monitor hangs on, groups."""
+"""Whether a delivery may be sent now: quiet hours, delays, dependencies, groups."""
 
 from typing import Any
 

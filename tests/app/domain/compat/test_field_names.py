@@ -1,4 +1,4 @@
-"""Configs in document 002's words, and back."""
+"""Configs are translated to the format of document 002 and back."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Monitor types in document 002's words: described from their configs."""
+"""Monitor types as plugins of document 002, described from their configs."""
 
 import pytest
 

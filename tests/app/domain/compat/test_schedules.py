@@ -1,4 +1,4 @@
-"""Schedules in words, and back."""
+"""Schedules are translated to text and back."""
 
 import pytest
 from hypothesis import given, strategies as st

@@ -1,4 +1,4 @@
-"""A key goes no further than who hands it out."""
+"""A key never exceeds the rights of whoever creates it."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a provider's claims mean here."""
+"""Roles, names and addresses from a provider's claims."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What events mean for incidents: which begin, which end, and what goes on to be told."""
+"""Which incidents an event opens or resolves, and which events follow."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

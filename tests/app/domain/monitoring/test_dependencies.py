@@ -1,4 +1,4 @@
-"""What hangs on what, by the graph alone."""
+"""Parents and children in the dependency graph alone."""
 
 from itertools import pairwise
 

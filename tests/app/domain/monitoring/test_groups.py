@@ -1,4 +1,4 @@
-"""What members make of their group, and which groups would hold themselves."""
+"""The status of a group from its members, and groups that would contain themselves."""
 
 import pytest
 from hypothesis import given, strategies as st

@@ -1,4 +1,4 @@
-"""What reports mean at an instant: in time, late, missing, never come; and when to look next."""
+"""The status of push reports at an instant: in time, late, missing or never received; and the next deadline."""
 
 import pytest
 from hypothesis import given, strategies as st

@@ -1,4 +1,4 @@
-"""Whatever a report says, its state is clear or it is refused; nothing else refuses it."""
+"""Every report has a clear status or is refused for that reason only."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a message means when a passing check is a failure."""
+"""The message of an inverted check, where success is a failure."""
 
 import pytest
 from hypothesis import given, strategies as st

@@ -1,4 +1,4 @@
-"""Hosts as people write them become hosts as they are asked for, or words that say what is wrong."""
+"""Hosts are normalized for requests or rejected with the reason."""
 
 import pytest
 from hypothesis import given, strategies as st

@@ -1,4 +1,4 @@
-"""Whatever comes from outside is plain afterwards: encodable, bounded, without what hides in text."""
+"""External text is cleaned: encodable, bounded, without hidden characters."""
 
 import unicodedata
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Values compare as what the target said: exact numbers, text as text, and nothing is never right."""
+"""Values compare as the target sent them: exact numbers, text as text, and a missing value never matches."""
 
 from decimal import Decimal
 from itertools import product

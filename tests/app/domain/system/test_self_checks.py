@@ -1,4 +1,4 @@
-"""What counts as trouble of our own, and how many looks it takes."""
+"""Which conditions count as our own trouble, and how many checks confirm one."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""What is told together, in one message."""
+"""The text of a digest of several events."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What people read."""
+"""The texts of messages for people."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A channel's own words: what they can say, what they can't reach, and what happens when they fail."""
+"""Templates of a channel: what they can render, what they can't reach, and what happens when they fail."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""An error says what a value must be, and repeats nothing of a secret."""
+"""An error states what a value must be, and repeats nothing of a secret."""
 
 import importlib
 import pkgutil

@@ -1,4 +1,4 @@
-"""What a key lets in, from where, and how its last use waits to be written."""
+"""What a key permits, from which address, and how its last use waits to be stored."""
 
 from typing import Any
 

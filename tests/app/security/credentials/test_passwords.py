@@ -1,4 +1,4 @@
-"""Passwords are kept as argon2id, and nobody's password matches nothing."""
+"""Passwords are stored as argon2id, and an account without a password matches none."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Guessing gets slow, from one address or many; and nobody is locked out for good by somebody else."""
+"""Guessing is slowed down, from one address or many, and an attacker cannot lock a user out permanently."""
 
 import asyncio
 from collections.abc import Awaitable, Iterator

@@ -17,10 +17,10 @@ class Counting:
     """Redis, and how often it was asked."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.n_calls = 0
 
     async def eval(self, *args: Any) -> Any:
-        self.asked += 1
+        self.n_calls += 1
         return await queue.client().eval(*args)
 
 
@@ -28,10 +28,10 @@ class Hanging:
     """A Redis that takes the question and never answers."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.n_calls = 0
 
     async def eval(self, *_: Any) -> Any:
-        self.asked += 1
+        self.n_calls += 1
         await asyncio.Event().wait()
 
 
@@ -84,15 +84,15 @@ async def test_processes_share_a_bucket(redis: Counting) -> None:
 async def test_redis_is_called_for_a_block_of_requests_and_not_for_each(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(10_000, 3_600)}, lambda: redis)
     assert fitting(await taken(rates, 5_000)) == 5_000
-    assert redis.asked <= 10 + LEASES_PER_BUCKET  # doubling from 1 to 1,000, then a tenth at a time
+    assert redis.n_calls <= 10 + LEASES_PER_BUCKET  # doubling from 1 to 1,000, then a tenth at a time
 
 
 async def test_a_refused_caller_does_not_call_redis_each_time(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(2, 3_600)}, lambda: redis)
     await taken(rates, 3)
-    n_before = redis.asked
+    n_before = redis.n_calls
     assert fitting(await taken(rates, 100)) == 0
-    assert redis.asked == n_before
+    assert redis.n_calls == n_before
 
 
 async def test_callers_and_groups_have_buckets_of_their_own(redis: Counting) -> None:
@@ -104,7 +104,7 @@ async def test_callers_and_groups_have_buckets_of_their_own(redis: Counting) -> 
 
 async def test_a_group_without_a_limit_counts_nothing(redis: Counting) -> None:
     assert await RateLimiter({"read": None}, lambda: redis).count_request("read", "ada") is None
-    assert redis.asked == 0
+    assert redis.n_calls == 0
 
 
 async def test_tokens_come_back_with_time(redis: Counting) -> None:
@@ -141,7 +141,7 @@ async def test_a_redis_that_hangs_is_called_once_and_then_left_alone() -> None:
     rates = RateLimiter({"read": Rate(1_000, 3_600)}, lambda: hanging)
     for number in range(20):
         await taken(rates, 20, f"user{number}")
-    assert hanging.asked == 1
+    assert hanging.n_calls == 1
 
 
 async def test_what_is_remembered_of_callers_is_bounded(redis: Counting) -> None:

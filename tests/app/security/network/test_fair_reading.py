@@ -1,4 +1,4 @@
-"""What comes in by the door is read in pieces: all of it, in order, and with turns for others between them."""
+"""Incoming data is read in pieces: all of it, in order, and with turns for other connections."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Every field is masked for whom its value would let act, or there is a reason why it is shown."""
+"""Every field is masked for readers who could act with it, or has a reason to be readable."""
 
 import importlib
 import pkgutil

@@ -1,4 +1,4 @@
-"""Channels keep their secrets, and one that is only tried is nobody's business."""
+"""Channels keep their secrets, and a test channel is invisible to the API."""
 
 import pytest
 

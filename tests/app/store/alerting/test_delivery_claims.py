@@ -1,4 +1,4 @@
-"""A claim takes what may go: nothing needless, nothing held by a gate, nothing too old, one message for many."""
+"""A claim takes what may be sent: nothing superseded, suppressed or expired, and one message for many."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from app.store.alerting.suppression import Candidate, Decision
 from schema.channels import ChannelPatch
 from schema.channels.ntfy import Ntfy
 from schema.deliveries import ReasonCode
-from tests.app.store.owing import (
+from tests.app.store.channel_setup import (
     NOW,
     STEP,
     ChannelSetup,

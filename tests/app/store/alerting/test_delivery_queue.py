@@ -9,7 +9,7 @@ from app.store.alerting.delivery_queue import SWEEP_GRACE_MS
 from app.store.alerting.delivery_results import AttemptResult
 from app.store.alerting.dispatch_plan import LEASE_MS
 from tests import make
-from tests.app.store.owing import NOW, ChannelSetup, channel_setup, claimed, settled, state
+from tests.app.store.channel_setup import NOW, ChannelSetup, channel_setup, claimed, settled, state
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What tries say of their channel: it rests, it is probed, it is disabled, and others are told."""
+"""Attempts change their channel: the circuit opens, it is probed, it is disabled, and others are notified."""
 
 import msgspec
 import pytest
@@ -13,7 +13,7 @@ from app.store.alerting.delivery_results import AttemptResult
 from app.store.alerting.dispatch_plan import LEASE_MS
 from schema.channels import ChannelPatch
 from schema.deliveries import ReasonCode
-from tests.app.store.owing import NOW, ChannelSetup, channel_setup, claimed, settled, state, state_and_code
+from tests.app.store.channel_setup import NOW, ChannelSetup, channel_setup, claimed, settled, state, state_and_code
 
 SOON = NOW + 1_000
 REST = 30_000

@@ -1,4 +1,4 @@
-"""A certificate's end is told at each threshold, once, whatever is checked, restarted or renewed meanwhile."""
+"""The expiry of a certificate is notified at each threshold, once, whatever is checked, restarted or renewed."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Gates find out what speaks against a delivery, for a batch of them at a time."""
+"""The store finds the reasons to suppress deliveries, for a batch at a time."""
 
 from time import time
 from typing import Any

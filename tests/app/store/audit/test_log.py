@@ -1,4 +1,4 @@
-"""The audit log only grows, and whoever changes it behind our back is found out."""
+"""The audit log only grows, and changes made outside the application are detected."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Slots that nobody checked are accounted for: a few one by one, many as one row, none twice."""
+"""Unchecked slots are stored: a few one by one, many as one row, none twice."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""People of a provider become users here, on the database at hand."""
+"""Users of a provider become users here, on the configured database."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Escalations: kept with channels that exist, taken step by step while nobody answers, each step once."""
+"""Escalations: stored with existing channels, run step by step until acknowledged, each step once."""
 
 import asyncio
 from typing import Any

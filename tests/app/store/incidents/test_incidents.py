@@ -1,4 +1,4 @@
-"""Incidents: opened and resolved by their monitors, written down by people, acknowledged once, counted in SQL."""
+"""Incidents: opened and resolved by monitors, created by users, acknowledged once, counted in SQL."""
 
 import asyncio
 from datetime import UTC, datetime

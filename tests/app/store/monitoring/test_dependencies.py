@@ -1,4 +1,4 @@
-"""Dependencies as they are stored, and what an outage of one monitor changes for others."""
+"""Stored dependencies, and what an outage of one monitor changes for others."""
 
 from typing import Any
 

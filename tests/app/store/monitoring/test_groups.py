@@ -1,4 +1,4 @@
-"""Members of groups as they are stored: where they stand, and what is refused."""
+"""Stored members of groups: their order, and which are refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Monitors that a viewer of one tag sees, and such that they must not see: planted, with a history."""
+"""Monitors with a history: some visible to a viewer of one tag, some not."""
 
 from time import time
 from typing import Any
@@ -8,7 +8,7 @@ from app.store.monitoring import series
 from app.store.transactions import results
 from schema.status import Status
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN, SETUP, Client, Headers, bearer
+from tests.app.api.running_app import ADMIN_TOKEN, SETUP, Client, Headers, bearer
 
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 BOB = {"email": "bob@example.org", "password": "correct horse"}

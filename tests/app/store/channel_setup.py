@@ -1,4 +1,4 @@
-"""Monitors that change their mind, and a channel that has to be told: what the store owes it."""
+"""A channel with linked monitors that fail and recover, and the deliveries it is sent."""
 
 from collections.abc import Sequence
 from typing import Any

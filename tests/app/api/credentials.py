@@ -1,4 +1,4 @@
-"""Everybody who may knock: each signs in over the API, in a way of their own."""
+"""Every kind of caller: each one signs in over the API in its own way."""
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ import time_machine
 from app import db
 from app.store.identity import credential_caches
 from schema.status import Role
-from tests.app.api.people import ADMIN_TOKEN, SETUP, Client, Headers, bearer
+from tests.app.api.running_app import ADMIN_TOKEN, SETUP, Client, Headers, bearer
 
 PASSWORD = "correct horse battery"
 ELSEWHERE = "192.0.2.0/24"  # RFC 5737: nobody's
@@ -23,7 +23,7 @@ class Person(NamedTuple):
     scopes   of an API key; None: all
     """
 
-    knock: Callable[[Client], Awaitable[Headers]]
+    authenticate: Callable[[Client], Awaitable[Headers]]
     role: Role | None = None
     refusal: int = 401
     is_key: bool = False
@@ -65,22 +65,22 @@ async def key_of(client: Client, owner: Headers, **limits: Any) -> str:
 
 
 def with_role(role: Role) -> Callable[[Client], Awaitable[Headers]]:
-    async def knock(client: Client) -> Headers:
+    async def authenticate(client: Client) -> Headers:
         return await signed_in(client, role)
 
-    return knock
+    return authenticate
 
 
 def with_key(**limits: Any) -> Callable[[Client], Awaitable[Headers]]:
     """An admin's key."""
 
-    async def knock(client: Client) -> Headers:
+    async def authenticate(client: Client) -> Headers:
         return {"X-API-Key": await key_of(client, await signed_in(client), **limits)}
 
-    return knock
+    return authenticate
 
 
-async def nobody(client: Client) -> Headers:
+async def without_credentials(client: Client) -> Headers:
     del client
     return {}
 
@@ -154,7 +154,7 @@ async def with_an_unknown_key(client: Client) -> Headers:
 
 
 CALLERS = {
-    "nobody": Person(nobody),
+    "nobody": Person(without_credentials),
     "viewer": Person(with_role(Role.VIEWER), Role.VIEWER),
     "operator": Person(with_role(Role.OPERATOR), Role.OPERATOR),
     "admin": Person(with_role(Role.ADMIN), Role.ADMIN),

@@ -1,4 +1,4 @@
-"""Writes a past: series with their eras, heartbeats, gaps, as the pipeline would have left them."""
+"""Writes history: series with their schedule periods, heartbeats and gaps, as the pipeline would."""
 
 from collections.abc import Iterable
 

@@ -22,35 +22,35 @@ SCOPE: dict[str, Any] = {
 }
 
 
-class Phone:
+class LoopSocket:
     """One call: says and hears JSON."""
 
     def __init__(self, app: Litestar, headers: dict[str, str]) -> None:
-        self._said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._said.put_nowait({"type": "websocket.connect"})
+        self._sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._sent.put_nowait({"type": "websocket.connect"})
         raw_headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         scope: Any = {**SCOPE, "headers": raw_headers, "state": {}, "app": app}
-        self._call = asyncio.create_task(app(scope, self._said.get, self._hear))  # type: ignore[arg-type]  # plain dicts
+        self._call = asyncio.create_task(app(scope, self._sent.get, self._receive))  # type: ignore[arg-type]  # plain dicts
 
-    async def _hear(self, message: Any) -> None:
-        await self._heard.put(message)
+    async def _receive(self, message: Any) -> None:
+        await self._received.put(message)
 
     async def ask(self, **message: Any) -> Any:
         """Say something; the next thing that is heard."""
         text = msgspec.json.encode(message).decode()
-        await self._said.put({"type": "websocket.receive", "text": text, "bytes": None})
-        return await self.hear()
+        await self._sent.put({"type": "websocket.receive", "text": text, "bytes": None})
+        return await self.receive()
 
-    async def hear(self) -> Any:
+    async def receive(self) -> Any:
         """The next message, decoded; the close itself when it is one."""
         async with asyncio.timeout(10):
-            message = await self._heard.get()
+            message = await self._received.get()
             while message["type"] == "websocket.accept":
-                message = await self._heard.get()
+                message = await self._received.get()
         return msgspec.json.decode(message["text"]) if "text" in message else message
 
     async def hang_up(self) -> None:
         """Leave."""
-        await self._said.put({"type": "websocket.disconnect", "code": 1000})
+        await self._sent.put({"type": "websocket.disconnect", "code": 1000})
         await self._call
