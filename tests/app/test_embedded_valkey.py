@@ -37,7 +37,7 @@ def listen(redis_url: str, tmp_path: Path) -> Iterator[Path]:
     path.unlink(missing_ok=True)
 
 
-def test_what_was_answered_survives_a_kill(tmp_path: Path, listen: Path) -> None:
+def test_acknowledged_data_survives_a_kill(tmp_path: Path, listen: Path) -> None:
     embedded_valkey.prepare_directories(tmp_path / "valkey", listen)
     with running(tmp_path / "valkey", listen) as server, redis.Redis(unix_socket_path=str(listen)) as client:
         client.set("kept", "yes")
@@ -201,7 +201,7 @@ def test_a_file_in_place_of_its_directory_is_set_aside(tmp_path: Path, listen: P
     assert [one.read_text() for one in tmp_path.glob("valkey.unreadable-*")] == ["in the way"]
 
 
-def test_of_what_was_set_aside_the_newest_few_are_kept(tmp_path: Path) -> None:
+def test_only_the_newest_backups_are_kept(tmp_path: Path) -> None:
     directory = tmp_path / "valkey"
     directory.mkdir()
     asides = []

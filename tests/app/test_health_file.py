@@ -64,7 +64,7 @@ Serve = Callable[[bytes], None]
 
 @pytest.fixture
 def serve(free_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Answers one request with some bytes where `watchkeeper-health` asks; with none, it hangs up."""
+    """Answers one request with some bytes where `watchkeeper-health` connects; with none, it hangs up."""
     monkeypatch.setenv("SERVER_PORT", str(free_port))
     monkeypatch.setenv("SERVER_HOST", "0.0.0.0")
     threads = []
@@ -96,7 +96,7 @@ def test_the_api_is_healthy_when_it_reports_ready(
 
 
 def test_an_api_that_is_not_there_is_not_well(serve: Serve) -> None:
-    del serve  # its port, with nobody behind it
+    del serve  # its port, without a server
     assert not health.is_ready()
 
 

@@ -21,7 +21,7 @@ from app.settings import Settings
 
 
 class Wordless:
-    """A value that can't be shown."""
+    """A value without a representation."""
 
     def __str__(self) -> str:
         raise LookupError("no words")
@@ -30,7 +30,7 @@ class Wordless:
 
 
 class BrokenError(Exception):
-    """An exception whose words fail."""
+    """An exception whose text raises."""
 
     def __str__(self) -> str:
         raise LookupError("no words")

@@ -64,7 +64,7 @@ def draft_of(one: Planted) -> dict[str, Any]:
 
 
 async def settled(api: Client, everything: list[Planted]) -> list[str]:
-    """Everything added; returns what the API said, and says again when it is asked.
+    """Everything added; returns the API's responses to creating and reading it.
 
     A push token is made for whoever adds the monitor: that one reply shows it.
     """

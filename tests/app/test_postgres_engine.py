@@ -150,7 +150,7 @@ async def store(number: int, pause_s: float) -> None:
         await asyncio.sleep(pause_s)
 
 
-async def test_who_finds_no_free_connection_is_refused_in_time(opened: Cluster) -> None:
+async def test_waiting_for_a_connection_times_out(opened: Cluster) -> None:
     gate, ready = asyncio.Event(), asyncio.Barrier(CONNECTIONS + 1)
 
     async def hold() -> None:

@@ -14,7 +14,7 @@ class CachedText(Struct, frozen=True):
 
 
 class Source:
-    """Counts how often it was asked."""
+    """Counts its calls."""
 
     def __init__(self) -> None:
         self.n_calls = 0

@@ -15,7 +15,7 @@ WITHIN_S = 60
 
 
 def example(name: str) -> Any:
-    """What the document says."""
+    """The document's example."""
     return json.loads((EXAMPLES / f"{name}.json").read_text())
 
 
@@ -35,7 +35,7 @@ def covers(actual: Any, wanted: Any, at: str = "") -> None:
 
 
 def instant(text: str) -> datetime:
-    """A time that says its zone."""
+    """A time with its zone."""
     assert text.endswith("Z"), text
     return datetime.fromisoformat(text)
 

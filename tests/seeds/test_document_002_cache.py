@@ -30,7 +30,7 @@ async def test_without_redis_everything_is_read_from_the_database(database, free
     response_cache.retry_now()
 
 
-async def test_a_change_is_seen_at_once_in_spite_of_the_cache(api):
+async def test_a_change_is_visible_at_once_despite_the_cache(api):
     check = await added(api)
     for name in ("one", "two"):
         await api.put(f"{API}/checks/{check['id']}", json={"name": name})

@@ -13,7 +13,7 @@ from schema.status import Role
 from tests.app.api.running_app import ADMIN_TOKEN, SETUP, Client, Headers, bearer
 
 PASSWORD = "correct horse battery"
-ELSEWHERE = "192.0.2.0/24"  # RFC 5737: nobody's
+ELSEWHERE = "192.0.2.0/24"  # RFC 5737: for documentation only
 
 
 class Person(NamedTuple):
@@ -43,7 +43,7 @@ async def set_key(column: str, value: object) -> None:
 
 
 def forget() -> None:
-    """What is remembered for a second is asked for again."""
+    """Clear what is cached for a second."""
     credential_caches.clear_caches()
 
 

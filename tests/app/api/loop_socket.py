@@ -23,7 +23,7 @@ SCOPE: dict[str, Any] = {
 
 
 class LoopSocket:
-    """One call: says and hears JSON."""
+    """One connection: sends and receives JSON."""
 
     def __init__(self, app: Litestar, headers: dict[str, str]) -> None:
         self._sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -37,7 +37,7 @@ class LoopSocket:
         await self._received.put(message)
 
     async def ask(self, **message: Any) -> Any:
-        """Say something; the next thing that is heard."""
+        """Send a message; returns the next one received."""
         text = msgspec.json.encode(message).decode()
         await self._sent.put({"type": "websocket.receive", "text": text, "bytes": None})
         return await self.receive()

@@ -14,7 +14,7 @@ TIMEOUT_S = 20.0
 
 
 class SocketConnection:
-    """What was heard, and a way to speak."""
+    """The messages received, and methods to send some."""
 
     def __init__(self) -> None:
         self._in: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

@@ -16,23 +16,23 @@ STEPS = 3
 
 
 class Planted:
-    """Ids and names. `secret` is never to be seen by who sees `open_tag` only."""
+    """Ids and names. `secret` is hidden from a viewer of `open_tag`."""
 
     def __init__(self, client: Client, api: str = "/api/v1") -> None:
         self.client, self.api = client, api
         self.beats: dict[str, list[str]] = {}
 
     async def post(self, path: str, **body: Any) -> dict[str, Any]:
-        """What an admin adds."""
+        """Create a resource as an admin; returns its body."""
         response = await self.client.post(self.api + path, json=body, headers=ADMIN_HEADERS)
         assert response.status_code == 201, response.text
         created: dict[str, Any] = response.json()
         return created
 
     async def plant(self) -> "Planted":
-        """Two tags; a monitor under each; a group that is seen, with a member that is not; one proxy for both.
+        """Two tags; a monitor under each; a visible group with a hidden member; one proxy for both.
 
-        What is seen hangs on what is not.
+        The visible monitor has the hidden one as its parent.
         """
         self.open_tag, self.secret_tag = await self.post("/tags", name="open"), await self.post("/tags", name="covert")
         draft = make.channel_json(is_default=True, tag_ids=[self.secret_tag["id"]])
@@ -63,7 +63,7 @@ class Planted:
         return self
 
     async def suppress(self) -> None:
-        """Have the outage of what is seen held back behind the one that is not, as a worker does."""
+        """Suppress the outage of the visible monitor because of its hidden parent, as a worker does."""
         path = f"{self.api}/deliveries?monitor_id={self.plain['id']}"
         pending = (await self.client.get(path, headers=ADMIN_HEADERS)).json()["deliveries"]
         await delivery_claims.claim([one["id"] for one in pending], int(time() * 1000))
@@ -71,7 +71,7 @@ class Planted:
         assert {one["error"] for one in deliveries} == {"parent 'deeply-hidden' is down"}
 
     async def monitor(self, name: str, config: dict[str, Any], *tags: dict[str, Any]) -> dict[str, Any]:
-        """A monitor that bears these tags."""
+        """A monitor with these tags."""
         ids = [tag["id"] for tag in tags]
         return await self.post("/monitors", **make.monitor_json(config=config, name=name, tag_ids=ids))
 
@@ -88,7 +88,7 @@ class Planted:
 
     @property
     def needles(self) -> dict[str, str]:
-        """What must be nowhere: what it is, and the text that gives it away."""
+        """What must appear nowhere: its name and the text to look for."""
         hidden = {"secret": self.secret, "bare": self.bare}
         found = {f"{name} {field}": one[field] for name, one in hidden.items() for field in ("id", "name")}
         beats = {
@@ -98,7 +98,7 @@ class Planted:
         return {**found, **beats, "secret tag id": self.secret_tag["id"], "secret tag": self.secret_tag["name"]}
 
     async def viewer(self, *tags: dict[str, Any]) -> tuple[str, Headers]:
-        """(id, headers) of somebody who sees by these tags."""
+        """(id, headers) of a viewer of these tags."""
         await self.client.post(f"{self.api}/auth/register", json={**BOB, **SETUP, "email": "first@example.org"})
         await self.client.post(f"{self.api}/auth/register", json=BOB)
         login = (await self.client.post(f"{self.api}/auth/login", json=BOB)).json()
@@ -107,7 +107,7 @@ class Planted:
         return login["user"]["id"], bearer(login)
 
     async def narrow(self, user_id: str, *tags: dict[str, Any]) -> None:
-        """Have them see by these from now on."""
+        """Limit the user to these tags from now on."""
         body = {"visible_tags": [tag["id"] for tag in tags]}
         response = await self.client.put(f"{self.api}/users/{user_id}/visible-tags", json=body, headers=ADMIN_HEADERS)
         assert response.status_code == 200, response.text

@@ -29,7 +29,7 @@ async def entry_of(client: Client, action: str) -> dict[str, Any]:
 
 
 async def test_a_batch_leaves_an_entry_that_names_its_destinations(client: Client) -> None:
-    body = {"checks": CHECKS, "timeout": 1}  # nobody runs them: what is asked is what counts
+    body = {"checks": CHECKS, "timeout": 1}  # no worker runs them: the request alone counts
     assert (await client.post(f"{API}/batch/run-ad-hoc", json=body, headers=ADMIN)).status_code == 200
     change = (await entry_of(client, "batch.run"))["change"]
     assert sorted(change["destinations"]) == ["http 127.0.0.1:9", "mysql 127.0.0.1:9", "tcp 127.0.0.1:9"]

@@ -15,9 +15,7 @@ def basic(login: str, password: str = ADA["password"]) -> Headers:
 
 
 @pytest.mark.usefixtures("admin")
-async def test_who_has_a_second_factor_can_not_sign_in_by_basic(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_users_with_a_second_factor_cannot_use_basic(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await client.get(ME, headers=basic(ADA["email"]))).status_code == 200
     account = await users.find_by_login(ADA["email"])
     assert account is not None

@@ -19,7 +19,7 @@ FORMS = ("", "?format=csv", "?format=ndjson", "?no-such-parameter=1")
 
 
 def flaw_of(response: httpx.Response) -> str:
-    """What is wrong with how a reply says what it is; empty when nothing is."""
+    """What is wrong with the content type of a response; empty when nothing is."""
     content_types = response.headers.get_list("Content-Type")
     parsed = Message()
     parsed["Content-Type"] = content_types[0] if content_types else ""

@@ -104,7 +104,7 @@ class Caller:
         return self
 
     async def sign_in(self) -> dict[str, Any]:
-        """What Login says: tokens, or the refusal that wants a second factor."""
+        """The response of Login: tokens, or the refusal that wants a second factor."""
         body: dict[str, Any] = (await self.send("Login")).json()
         self.client.cookies.clear()
         return body
@@ -198,7 +198,7 @@ async def test_a_reply_that_is_repeated_has_the_header_that_is_declared(caller: 
 async def test_the_examples_of_checks_that_are_kept_nowhere_are_taken(caller: Caller) -> None:
     batch = {"checks": [examples.REQUEST_BODIES["RunAdHocCheck"], *examples.REQUEST_BODIES["RunAdHocBatch"]["checks"]]}
     response = await caller.send("RunAdHocBatch", {**examples.REQUEST_BODIES["RunAdHocBatch"], **batch}, timeout=1)
-    assert [one["error"] for one in response.json()["results"]] == ["timed out"] * 3  # nobody is there to run them
+    assert [one["error"] for one in response.json()["results"]] == ["timed out"] * 3  # no worker runs them
 
 
 async def refreshed(caller: Caller) -> Any:

@@ -57,7 +57,7 @@ async def test_nothing_in_a_request_stands_for_the_token(client: Client, fresh: 
     assert (await client.post(PATH, json={**ADA, **proof}, headers=headers)).status_code == 201
 
 
-async def test_of_many_with_the_token_one_becomes_the_first_user(client: Client, fresh: Settings) -> None:
+async def test_concurrent_uses_of_the_token_create_one_first_user(client: Client, fresh: Settings) -> None:
     proof = {"setup_token": setup_token.get_token(fresh)}
     drafts = [{**ADA, **proof, "email": f"user{no}@example.org"} for no in range(5)]
     responses = await asyncio.gather(*(client.post(PATH, json=draft) for draft in drafts))

@@ -26,7 +26,7 @@ WRONG = {**ADA, "password": "a guess"}
 
 @pytest.fixture
 def application(database: Settings) -> Litestar:
-    """The application behind a proxy that it trusts, with a short patience."""
+    """The application behind a proxy that it trusts, with a short lockout."""
     proxies = (ip_network("127.0.0.1"),)  # where httpx says that it comes from
     return served(replace(database, registration_open=True, bruteforce_max_attempts=MOST, trusted_proxies=proxies))
 
@@ -79,7 +79,7 @@ async def test_known_and_unknown_users_are_refused_alike(client: Client, signed_
 
 
 @pytest.mark.usefixtures("real_passwords")
-async def test_of_forty_passwords_at_once_no_more_are_answered_than_allowed(client: Client, signed_up: SignUp) -> None:
+async def test_concurrent_passwords_stay_within_the_limit(client: Client, signed_up: SignUp) -> None:
     await signed_up()
     responses = await asyncio.gather(*(client.post(LOGIN, json=WRONG) for _ in range(40)))
     codes = [response.status_code for response in responses]
@@ -125,7 +125,7 @@ async def test_guessing_gets_slow_without_redis_too(database: Settings) -> None:
 
 
 async def set_up(client: Client, headers: Headers) -> str:
-    """The secret of Ada's app, which no code was shown of yet."""
+    """The secret of Ada's app, before any code was entered."""
     response = await client.post(f"{AUTH}/2fa/setup", json={"password": ADA["password"]}, headers=headers)
     return str(response.json()["secret"])
 

@@ -29,7 +29,7 @@ async def test_our_own_tls_is_announced(client):
     assert response.headers[HSTS] == "max-age=31536000"
 
 
-async def test_who_is_no_proxy_of_ours_is_not_believed(client):
+async def test_an_untrusted_proxy_is_ignored(client):
     assert HSTS not in (await client.get("/api/v1/version", headers=BY_TLS)).headers
 
 

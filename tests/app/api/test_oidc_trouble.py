@@ -74,7 +74,7 @@ async def test_an_invalid_provider_is_not_followed(database: Settings, document:
 
 
 @pytest.mark.parametrize("query", ["", "?code=x&state=y", "?error=access_denied&state=y"])
-async def test_who_was_not_sent_away_by_us_does_not_come_back(database: Settings, query: str) -> None:
+async def test_a_callback_without_our_redirect_is_refused(database: Settings, query: str) -> None:
     async with knowing(database, "http://127.0.0.1:9") as client:
         for cookie in ({}, {"Cookie": "oidc_sign_in=forged"}):
             response = await client.get(f"/api/v1/auth/oidc/callback{query}", headers=cookie)

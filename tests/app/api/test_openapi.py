@@ -130,7 +130,7 @@ def test_a_push_by_head_is_declared(spec: dict[str, Any]) -> None:
     assert not any("content" in resolved_reply(spec, one) for one in item["head"]["responses"].values())
 
 
-def test_an_id_is_a_uuid_unless_it_is_somebody_elses_or_opaque(spec: dict[str, Any]) -> None:
+def test_an_id_is_a_uuid_unless_it_is_external_or_opaque(spec: dict[str, Any]) -> None:
     schemas = spec["components"]["schemas"]
     ids = {name: one["properties"]["id"] for name, one in schemas.items() if "id" in one.get("properties", {})}
     users = {
@@ -186,7 +186,7 @@ def test_responses_require_all_fields_and_requests_those_without_a_default(spec:
     schemas = spec["components"]["schemas"]
     assert set(schemas["HttpConfig"]["required"]) == set(schemas["HttpConfig"]["properties"])
     assert schemas["HttpConfigDraft"]["required"] == ["url"]
-    assert schemas["HttpBasicAuthDraft"]["required"] == ["method", "username"]  # one of several, told apart by it
+    assert schemas["HttpBasicAuthDraft"]["required"] == ["method", "username"]  # the discriminator of a union
     assert "default" not in schemas["HttpConfig"]["properties"]["max_redirects"]
     assert schemas["HttpConfigDraft"]["properties"]["max_redirects"]["default"] == 10
 

@@ -1,6 +1,6 @@
-"""Who may do what: every route and channel there is, tried by everybody there is. Exactly the declared ones pass.
+"""Authorization: every caller tries every route and channel, and exactly the declared ones pass.
 
-Each request carries a query parameter that no handler knows, so that whoever is let in is told 422 and nothing happens.
+Each request carries a query parameter that no handler knows, so that an authorized caller gets a 422 and nothing happens.
 """
 
 from dataclasses import replace
@@ -90,7 +90,7 @@ def noun_of(path: str) -> str:
 
 
 def expected_status(who: Person, path: str, method: str, least: Role | None) -> str | int:
-    """What the table says: let in, or the status of the refusal."""
+    """The expected result: let in, or the status of the refusal."""
     if least is None:
         return LET_IN
     if who.role is None:
@@ -186,7 +186,7 @@ def test_what_anybody_may_reach_is_this_and_no_more(application: Litestar) -> No
     assert free <= PUBLIC
 
 
-def test_who_may_only_look_changes_nothing_but_their_own(application: Litestar) -> None:
+def test_viewers_can_change_only_their_own_account(application: Litestar) -> None:
     changing = {
         noun_of(path)
         for path, method, handler in routes_of(application)

@@ -69,7 +69,7 @@ async def _until_it_serves(session: aiohttp.ClientSession, url: str) -> None:
 
 
 async def closed_with(socket: Socket) -> int:
-    """The code a socket is closed with, after the error it is told."""
+    """The code a socket is closed with, after the error message."""
     assert (await socket.receive_json(timeout=10))["error"]["code"] == "UNAUTHORIZED"
     close = await socket.receive(timeout=10)
     assert close.type == WSMsgType.CLOSE

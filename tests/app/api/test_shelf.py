@@ -64,7 +64,7 @@ async def test_a_head_has_the_length(client: Client) -> None:
         ("identity", False),
     ],
 )
-def test_who_takes_gzip(accept: str, *, takes: bool) -> None:
+def test_accepting_gzip(accept: str, *, takes: bool) -> None:
     assert explorer_files.accepts_gzip(accept) is takes
 
 

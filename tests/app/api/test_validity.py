@@ -34,7 +34,7 @@ USABLE: dict[str, dict[str, Any]] = {
     "redis": {"host": "127.0.0.1"},
     "sqlserver": {"host": "127.0.0.1"},
 }
-WRONG = [  # type, what is wrong in its config, the field that is named, words of the reason
+WRONG = [  # type, what is wrong in its config, the field in the error, part of its message
     ("http", {"url": "http://127.0.0.1:99999/"}, "url", "port from 1 to 65535"),
     ("http", {"url": "http://["}, "url", "host or port"),
     ("http", {"url": "http://:80/"}, "url", "with a host in it"),
@@ -187,7 +187,7 @@ async def test_a_channel_that_can_not_be_reached_is_named(api, type_, config, fi
 
 
 async def test_an_old_config_can_be_read_listed_and_renamed(api):
-    """It was stored when nobody looked; it may not be changed into another one like it, and harms nothing else."""
+    """It was stored without validation; it cannot be changed into another invalid one, and breaks nothing else."""
     made = (await api.post(f"{API}/monitors", json=make.monitor_json())).json()
     other = (await api.post(f"{API}/monitors", json=make.monitor_json(name="other"))).json()
     old = {"type": "http", "url": "http://127.0.0.1:99999/", "headers": {"X A": "b"}, "regex": "("}

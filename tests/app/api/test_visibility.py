@@ -69,7 +69,7 @@ def _filled(path: str, parts: list[str], values: tuple[str, ...]) -> str:
 
 
 async def leaks(app: Litestar, planted: Planted, headers: Headers) -> dict[str, list[str]]:
-    """Addresses whose reply says more than was asked, with what it gives away."""
+    """Addresses whose response contains hidden names or ids, with what it contains."""
     hidden = [planted.secret["id"], planted.bare["id"], planted.beats[planted.secret["id"]][0], planted.incident["id"]]
     visible = [planted.plain["id"], planted.group["id"], planted.beats[planted.plain["id"]][0], planted.open_tag["id"]]
     leaked: dict[str, list[str]] = {}
@@ -88,7 +88,7 @@ async def test_no_route_gives_away_what_a_viewer_does_not_see(
     assert await leaks(application, planted, bob) == {}
 
 
-async def test_the_search_finds_what_everybody_else_sees(application: Litestar, planted: Planted) -> None:
+async def test_the_leak_search_finds_what_an_admin_sees(application: Litestar, planted: Planted) -> None:
     found = set(await leaks(application, planted, ADMIN_HEADERS))
     lists = {"/monitors", "/heartbeats", "/checks", "/results", "/tags", "/incidents", "/deliveries"}
     assert {f"{API}{path}" for path in lists} <= found
@@ -99,7 +99,7 @@ async def test_the_search_finds_what_everybody_else_sees(application: Litestar, 
 
 @get("/api/v1/forgetful", guards=[VIEWER], operation_id="Forgetful")
 async def forgetful() -> list[Any]:
-    """Show the names of all monitors, whoever asks."""
+    """Return the names of all monitors to any caller."""
     return [one.name for one in (await monitors.list_page(MonitorQuery()))[0]]
 
 
@@ -118,9 +118,7 @@ async def test_a_new_route_that_forgets_is_found(leaking: tuple[Litestar, Plante
     assert await leaks(app, planted, bob) == {"/api/v1/forgetful": ["secret name", "bare name"]}
 
 
-async def test_what_is_not_seen_answers_like_what_is_not_there(
-    application: Litestar, planted: Planted, bob: Headers
-) -> None:
+async def test_hidden_resources_answer_like_missing_ones(application: Litestar, planted: Planted, bob: Headers) -> None:
     beat_id = planted.beats[planted.secret["id"]][0]
     pairs = [(planted.secret["id"], str(uuid4())), (planted.secret_tag["id"], str(uuid4()))]
     pairs.append((beat_id, f"{int(beat_id, 16) + 1:x}"))
@@ -138,12 +136,12 @@ async def test_what_is_not_seen_answers_like_what_is_not_there(
 
 
 @pytest.mark.parametrize("path", ["/monitors/{}", "/monitors/{}/heartbeats", "/checks/{}", "/results/check/{}"])
-async def test_a_single_thing_that_is_not_seen_is_not_there(planted: Planted, bob: Headers, path: str) -> None:
+async def test_a_hidden_resource_is_not_found(planted: Planted, bob: Headers, path: str) -> None:
     for one, status in ((planted.secret, 404), (planted.bare, 404), (planted.plain, 200)):
         assert (await planted.client.get(API + path.format(one["id"]), headers=bob)).status_code == status
 
 
-async def test_lists_and_totals_hold_what_is_seen(planted: Planted, bob: Headers) -> None:
+async def test_lists_and_totals_hold_visible_resources_only(planted: Planted, bob: Headers) -> None:
     async def get(path: str, headers: Headers = bob) -> Any:
         return (await planted.client.get(API + path, headers=headers)).json()
 
@@ -176,7 +174,7 @@ async def test_a_monitor_lists_only_visible_tags_and_members(planted: Planted, b
     assert by_other.json() == {"monitors": [], "total": 0}
 
 
-async def test_a_change_of_what_is_seen_holds_for_the_next_request(planted: Planted) -> None:
+async def test_a_change_of_visibility_applies_to_the_next_request(planted: Planted) -> None:
     bob_id, bob = await planted.viewer(planted.open_tag)
     at = f"{API}/monitors/{planted.secret['id']}"
     assert (await planted.client.get(at, headers=bob)).status_code == 404
@@ -186,7 +184,7 @@ async def test_a_change_of_what_is_seen_holds_for_the_next_request(planted: Plan
     assert (await planted.client.get(f"{API}/monitors", headers=bob)).json()["total"] == 4
 
 
-async def test_a_socket_carries_what_is_seen(application: Litestar, planted: Planted, bob: Headers) -> None:
+async def test_a_socket_carries_visible_heartbeats_only(application: Litestar, planted: Planted, bob: Headers) -> None:
     socket = LoopSocket(application, bob)
     hidden, plain = planted.secret["id"], planted.plain["id"]
     channels = ["heartbeats", f"monitor:{hidden}", f"monitor:{plain}", "events"]
@@ -204,7 +202,7 @@ def event_of(monitor_id: str, kind: EventKind = EventKind.MONITOR_DOWN) -> Any:
     return structs.replace(event(kind), monitor_id=monitor_id)
 
 
-async def test_the_channel_of_incidents_carries_those_that_are_seen(
+async def test_the_incident_channel_carries_visible_incidents_only(
     application: Litestar, planted: Planted, bob: Headers
 ) -> None:
     socket = LoopSocket(application, bob)
@@ -218,7 +216,7 @@ async def test_the_channel_of_incidents_carries_those_that_are_seen(
     await socket.hang_up()
 
 
-async def test_a_replay_carries_what_is_seen(application: Litestar, planted: Planted, bob: Headers) -> None:
+async def test_a_replay_carries_visible_messages_only(application: Litestar, planted: Planted, bob: Headers) -> None:
     await live.publish([beat(planted.secret["id"])])
     await live.publish([beat(planted.plain["id"]), beat(planted.bare["id"])])
     socket = LoopSocket(application, bob)
@@ -246,7 +244,7 @@ async def test_a_socket_gets_a_monitor_with_its_tag_at_once_and_its_end(
     await socket.hang_up()
 
 
-async def test_a_socket_ends_when_what_is_seen_changes(application: Litestar, planted: Planted) -> None:
+async def test_a_socket_closes_when_visibility_changes(application: Litestar, planted: Planted) -> None:
     bob_id, bob = await planted.viewer(planted.open_tag)
     socket = LoopSocket(application, bob)
     await socket.ask(type="subscribe", channels=["heartbeats"])

@@ -62,7 +62,7 @@ async def test_an_old_password_is_refused_as_soon_as_there_is_a_new_one(client: 
     assert (await client.get(PLUGINS, headers=by_password("ADA@example.org", "a new password"))).status_code == 200
 
 
-async def test_somebody_who_is_switched_off_is_refused_though_the_password_was_right(client: Client) -> None:
+async def test_a_disabled_user_with_the_right_password_is_refused(client: Client) -> None:
     headers = await by_basic(client)
     assert (await client.get(PLUGINS, headers=headers)).status_code == 200
     await set_user("ada", "active", value=False)

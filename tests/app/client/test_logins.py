@@ -84,7 +84,7 @@ def test_a_file_that_is_not_ours_is_one_line(tmp_path: Path, monkeypatch: Any, c
     assert printed.count("\n") == 1
 
 
-async def test_commands_run_beside_an_env_file_of_somebody_else(watchkeeper: Any, tmp_path: Path) -> None:
+async def test_commands_ignore_an_unrelated_env_file(watchkeeper: Any, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         "DB_TYPE=mysql\nMODE=production\nLOG_LEVEL=WARNING\nSERVER_PORT=1\nAPI_ADMIN_TOKEN=x\n"
     )

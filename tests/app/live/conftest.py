@@ -40,7 +40,7 @@ async def _listening() -> AsyncIterator[Hub]:
 
 @pytest.fixture
 def make_listener(hub: Hub) -> Iterator[Callable[..., Listener]]:
-    """Makes ears that follow channels."""
+    """Makes listeners that follow channels."""
     listeners: list[Listener] = []
 
     def make(*channels: str) -> Listener:

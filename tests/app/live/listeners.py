@@ -29,7 +29,7 @@ def beat(monitor_id: str = ONE, **changes: Any) -> Heartbeat:
 
 
 def event(kind: EventKind = EventKind.MONITOR_DOWN) -> Event:
-    """A fact about monitor one."""
+    """An event of monitor one."""
     return Event(id=str(uuid.uuid4()), event=kind, at=AT, monitor_id=ONE, data={"msg": "refused"})
 
 

@@ -24,7 +24,7 @@ LINE = re.compile(r"^(valkey|api|scheduler|worker) +pid (\d+)$", re.MULTILINE)
 
 
 class Up:
-    """A running `up`, with what it has said."""
+    """A running `up`, with its output."""
 
     def __init__(self, directory: Path, environ: dict[str, str]) -> None:
         self._output_path = directory / "said"

@@ -58,17 +58,17 @@ async def channel_setup(
 
 
 async def claimed(ids: Sequence[str], now_ms: int = NOW, **options: Any) -> list[str]:
-    """Ids of the messages that go."""
+    """Ids of the claimed deliveries."""
     return [one.id for one in await delivery_claims.claim(ids, now_ms, **options)]
 
 
 async def claims(ids: Sequence[str], now_ms: int = NOW) -> list[DeliveryClaim]:
-    """The messages that go."""
+    """The claimed deliveries."""
     return await delivery_claims.claim(ids, now_ms)
 
 
 async def settled(*results: AttemptResult, now_ms: int = NOW) -> dict[str, list[str]]:
-    """How tries went."""
+    """Record the results of attempts."""
     return await delivery_results.record_results(results, now_ms)
 
 

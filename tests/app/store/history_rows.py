@@ -39,22 +39,22 @@ async def beats(no: int, slots: Iterable[int], status: Status = Status.UP, flags
 
 
 async def details(no: int, slots: Iterable[int]) -> None:
-    """Words about these heartbeats."""
+    """Messages of these heartbeats."""
     await HeartbeatDetailRow.insert(*[HeartbeatDetailRow(id=heartbeat_key(no, at), message="refused") for at in slots])
 
 
 async def gap(no: int, from_ms: int, to_ms: int) -> None:
-    """Slots that nobody checked."""
+    """Slots without a check."""
     await db.rows("INSERT INTO gaps (series, from_ms, to_ms, reason) VALUES (?1, ?2, ?3, 'asleep')", no, from_ms, to_ms)
 
 
 async def event(name: str, at_ms: int) -> None:
-    """A fact without deliveries."""
+    """An event without deliveries."""
     await EventRow.insert(EventRow(id=name, kind="monitor.down", at_ms=at_ms, data="{}", created_ms=at_ms))
 
 
 async def delivery(name: str, of_event: str) -> None:
-    """A telling that has not happened yet."""
+    """A pending delivery."""
     channel = ChannelRow(id="ops", name="ops", type="webhook", config="{}", created_ms=START, updated_ms=START)
     await ChannelRow.insert(channel)
     await DeliveryRow.insert(

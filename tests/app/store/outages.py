@@ -23,17 +23,17 @@ _OPEN = (
 
 
 async def channel(**changes: Any) -> str:
-    """A channel that every monitor tells."""
+    """A channel that every monitor notifies."""
     return (await channels.create(make.channel(all_monitors=True, **changes))).id
 
 
 async def monitor(name: str = "web", *parents: str, **changes: Any) -> str:
-    """A monitor that hangs on these."""
+    """A monitor with these parents."""
     return (await monitors.create(make.monitor(name=name, parent_ids=list(parents), **changes))).monitor.id
 
 
 async def store_outcome(monitor_id: str, outcome: CheckOutcome, now_ms: int = 0) -> StoredResults:
-    """An outcome of this monitor, stored when it was due, or later."""
+    """Store a result of this monitor when it was due, or later."""
     (no,) = await series.list_numbers(monitor_id)
     snapshots = {one.series: one for one in await series.list_snapshots([no])}
     mine = make.outcome(series=no, at_ms=outcome.at_ms, status=outcome.status)
@@ -51,7 +51,7 @@ async def passes(monitor_id: str, at_ms: int = NOW) -> StoredResults:
 
 
 async def escalated(monitor_id: str, ops: str, at_ms: int) -> None:
-    """The channel is told that nobody has acknowledged the outage of this monitor."""
+    """Record an escalation of this monitor's outage for the channel."""
     (row,) = await db.rows("SELECT id, monitor_id, title, started_ms, detected_ms FROM incidents")
     outage = OutageState(**dict(row))
     async with db.transaction():
@@ -61,7 +61,7 @@ async def escalated(monitor_id: str, ops: str, at_ms: int) -> None:
 
 
 async def due_decisions(now_ms: int = NOW) -> dict[tuple[str, str], Decision]:
-    """What the gates say of all that is due: (monitor, event) -> gate."""
+    """The decisions on all due deliveries, by (monitor, event)."""
     rows = await db.rows(_OPEN, now_ms)
     candidates = [Candidate(**{**row, "kind": EventKind(row["kind"])}) for row in map(dict, rows)]
     async with db.transaction():

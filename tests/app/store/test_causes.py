@@ -76,7 +76,7 @@ async def test_an_outage_waits_until_its_parent_was_checked():
     assert (await due_decisions(NOW + SECOND))[one, "monitor.down"] == Decision()
 
 
-if ON_POSTGRES:  # SQLite has one writer: nobody stores a check meanwhile
+if ON_POSTGRES:  # SQLite has one writer: no check is stored meanwhile
 
     async def test_a_check_of_a_parent_that_is_just_being_stored_is_awaited_and_not_waited_for():
         await channel()

@@ -134,7 +134,7 @@ async def test_an_empty_list_of_ids_does_not_mean_all(api, setup):
     assert (await list_deliveries(api, "?state=pending"))["total"] == 0
 
 
-async def test_of_dead_tests_only_those_that_are_named_are_sent_again(api, setup):
+async def test_dead_tests_are_resent_only_by_id(api, setup):
     tests = [
         await channel_tests.create(setup.channel_id, channel_tests.sample_event(kind))
         for kind in (EventKind.TEST, EventKind.MONITOR_DOWN)

@@ -34,7 +34,7 @@ async def added(api, **changes) -> dict[str, Any]:
 
 
 async def happens(kind: EventKind = EventKind.BACKEND_DOWN, after_ms: int = 0) -> None:
-    """An event, told to whoever subscribed."""
+    """An event, sent to its subscribers."""
     async with db.transaction():
         _, deliveries = await outbox.record_event(kind, {"backend": "app-1"}, clock.now_ms() + after_ms)
     await queue.put(*queue.notify_jobs(deliveries))

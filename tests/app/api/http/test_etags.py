@@ -40,7 +40,7 @@ def versioned(spec: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     for path, item in spec["paths"].items():
         read = item.get("get", {}).get("responses", {}).get("200", {}).get("content", {}).get("application/json", {})
         name = str(read.get("schema", {}).get("$ref", "")).rpartition("/")[2]
-        if name in named or path == "/api/v1/checks/{check_id}":  # a monitor in other words
+        if name in named or path == "/api/v1/checks/{check_id}":  # a monitor in another format
             found += [(path, method, item[method]) for method in METHODS if method in item]
     return found
 

@@ -36,7 +36,7 @@ class Wish(msgspec.Struct):
 
 
 class CountingEndpoint:
-    """A route that does as it is told, and counts."""
+    """A route that behaves as requested, and counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -190,7 +190,7 @@ async def test_a_key_is_free_again_after_a_day_or_a_crash(store) -> None:
     assert list(await db.rows("SELECT id FROM idempotency")) == []
 
 
-async def test_of_many_at_once_one_is_carried_out(client: Client) -> None:
+async def test_concurrent_requests_with_one_key_run_once(client: Client) -> None:
     monitor = make.monitor_json()
     responses = await asyncio.gather(
         *(client.post("/api/v1/monitors", json=monitor, headers=keyed()) for _ in range(8))

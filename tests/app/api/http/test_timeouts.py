@@ -44,7 +44,7 @@ async def runs() -> str:
 
 @get("/api/v1/streams", guards=[ANYONE], opt={NO_TIMEOUT: True})
 async def streams() -> str:
-    """The same, by its own word."""
+    """The same, by its Content-Length header."""
     await asyncio.sleep(2.5)
     return "done"
 

@@ -90,7 +90,7 @@ async def test_a_key_is_read_changed_and_removed(client: Client, ada: Headers) -
         ({"user_id": "somebody"}, "user_id"),
     ],
 )
-async def test_what_does_not_fit_is_named(client: Client, ada: Headers, change: dict[str, Any], field: str) -> None:
+async def test_invalid_fields_are_named(client: Client, ada: Headers, change: dict[str, Any], field: str) -> None:
     assert wrong_fields(await client.post(PATH, json={"name": "robot", **change}, headers=ada)) == [field]
 
 

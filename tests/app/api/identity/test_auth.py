@@ -22,7 +22,7 @@ async def test_the_first_user_is_admin_and_later_ones_are_viewers(signed_up: Sig
     assert (second["user"]["role"], second["user"]["is_admin"]) == ("viewer", False)
 
 
-async def test_of_many_who_register_at_once_exactly_one_is_admin(client: Client) -> None:
+async def test_concurrent_registrations_create_one_admin(client: Client) -> None:
     drafts = [{**ADA, **SETUP, "email": f"user{number}@example.org"} for number in range(6)]
     responses = await asyncio.gather(*(client.post("/api/v1/auth/register", json=draft) for draft in drafts))
     assert {response.status_code for response in responses} == {201}
@@ -46,7 +46,7 @@ async def test_a_name_or_address_is_taken_whatever_its_case(client: Client, sign
 
 
 @pytest.mark.parametrize("login", [{"email": "ada@EXAMPLE.org"}, {"username": "Ada"}, {"username": "ada@example.org"}])
-async def test_one_signs_in_by_address_or_by_name(client: Client, signed_up: SignUp, login: Headers) -> None:
+async def test_users_sign_in_by_address_or_by_name(client: Client, signed_up: SignUp, login: Headers) -> None:
     await signed_up()
     response = await client.post(LOGIN, json={**login, "password": ADA["password"]})
     assert response.status_code == 200
@@ -204,7 +204,7 @@ async def test_an_api_key_changes_nobodys_address(client: Client, admin: Headers
     [("https://evil.example", 403), ("null", 403), ("http://watchkeeper.test", 200), ("http://localhost:3000", 200)],
 )
 @pytest.mark.parametrize("path", ["login", "token"])
-async def test_no_page_of_somebody_elses_signs_a_visitor_in(
+async def test_another_origin_cannot_sign_a_visitor_in(
     client: Client, signed_up: SignUp, path: str, origin: str, status: int
 ) -> None:
     await signed_up()

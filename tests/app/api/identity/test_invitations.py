@@ -53,7 +53,7 @@ async def test_an_invitation_lets_one_in_however_many_come_at_once(client: Clien
     assert (await client.get(f"{PATH}?status=accepted", headers=ADMIN_HEADERS)).json()["total"] == 1
 
 
-async def test_who_takes_a_taken_name_may_try_again_with_another(client: Client, viewer: Headers) -> None:
+async def test_a_taken_name_leaves_the_invitation_usable(client: Client, viewer: Headers) -> None:
     made = await invited(client, email="eve@example.org")
     assert (await accepted(client, made["token"], username="bob")).status_code == 409
     assert (await accepted(client, made["token"])).status_code == 200
@@ -86,7 +86,7 @@ async def test_a_second_invitation_takes_the_place_of_the_first(client: Client) 
     assert (await accepted(client, second["token"])).json()["user"]["role"] == "viewer"
 
 
-async def test_who_is_a_user_already_is_not_invited(client: Client, viewer: Headers) -> None:
+async def test_an_existing_user_cannot_be_invited(client: Client, viewer: Headers) -> None:
     assert (await client.post(PATH, json=BOB, headers=ADMIN_HEADERS)).status_code == 409
 
 

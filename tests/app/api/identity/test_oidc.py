@@ -86,7 +86,7 @@ async def go(client: Client, name: str) -> str:
 
 
 async def _stepped(browser: aiohttp.ClientSession, url: str, name: str) -> str:
-    """Follow one redirect, or fill in the form that is shown."""
+    """Follow one redirect, or fill in the form that is sent."""
     answer = await browser.get(url, allow_redirects=False)
     if answer.status == 200:
         page = await answer.text()
@@ -116,7 +116,7 @@ async def local(client: Client, **changes: Any) -> dict[str, Any]:
     return login
 
 
-async def test_somebody_new_gets_an_account_a_role_and_a_cookie(client: Client) -> None:
+async def test_a_new_user_gets_an_account_a_role_and_a_cookie(client: Client) -> None:
     response = await client.get(await go(client, "ada"))
     assert (response.status_code, response.headers["Location"]) == (302, "http://localhost:3000")
     assert "oidc_sign_in" not in client.cookies
@@ -214,7 +214,7 @@ async def test_the_provider_is_called_with_state_nonce_and_a_hashed_verifier(cli
     assert "HttpOnly" in responses[0].headers["Set-Cookie"]
 
 
-async def test_two_who_come_as_the_same_new_person_are_one_user(client: Client) -> None:
+async def test_concurrent_first_sign_ins_create_one_user(client: Client) -> None:
     requests = []
     for _ in range(2):
         back = await go(client, "ada")

@@ -62,7 +62,7 @@ def device() -> Authenticator:
     return Authenticator(HOME)
 
 
-async def test_who_has_a_passkey_signs_in_with_password_and_passkey(
+async def test_a_user_with_a_passkey_needs_password_and_passkey(
     client: Client, admin: Headers, device: Authenticator
 ) -> None:
     added = await register(client, admin, device)

@@ -40,7 +40,7 @@ async def test_a_changed_password_ends_every_other_session_and_keeps_ones_own(
     assert logins == [401, 200]
 
 
-async def test_who_does_not_know_the_password_changes_nothing(client: Client, signed_up: SignUp) -> None:
+async def test_a_wrong_password_changes_nothing(client: Client, signed_up: SignUp) -> None:
     login, before = await signed_up(), await stored(client)
     response = await changed(client, login, old="a guess of mine")
     assert response.json()["error"]["details"]["fields"] == [

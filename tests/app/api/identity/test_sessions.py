@@ -64,7 +64,7 @@ async def test_others_see_their_own_sessions_and_admins_everybodys(client: Clien
     assert len(await listed(client, ada, f"user_id={bob['user']['id']}")) == 1
 
 
-async def test_somebody_elses_session_is_none_at_all_and_goes_on(client: Client, signed_up: SignUp) -> None:
+async def test_a_session_of_another_user_is_not_found_and_continues(client: Client, signed_up: SignUp) -> None:
     ada, bob = await signed_up(), await signed_up(**BOB)
     (session,) = await listed(client, ada, f"user_id={ada['user']['id']}")
     for verb in (client.get, client.delete):
@@ -116,7 +116,7 @@ async def test_a_session_ended_by_another_process_ends_here_too(
     (session,) = await listed(client, login)
     remembered = dict(sessions._cache)
     await sessions.end(session["id"])
-    sessions._cache.update(remembered)  # as a process that has not heard of it
+    sessions._cache.update(remembered)  # as a process that missed the change
     monkeypatch.setattr(sessions, "CACHE_S", 0.0)  # and whose second has passed
     assert (await client.get(ME, headers=bearer(login))).status_code == 401
 

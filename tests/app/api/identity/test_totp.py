@@ -103,7 +103,7 @@ async def test_a_late_code_is_good_when_none_was_used_since(
     assert (await sign_in(client, code_at(secret, clock["now"], -1)))[0] == 200
 
 
-async def test_of_many_who_use_one_code_at_once_exactly_one_gets_in(
+async def test_a_code_used_concurrently_signs_in_once(
     client: Client, secret: str, codes: list[str], clock: dict[str, float]
 ) -> None:
     for token in (code_at(secret, clock["now"]), codes[0]):

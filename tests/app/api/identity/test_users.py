@@ -49,7 +49,7 @@ async def test_a_user_is_added_read_changed_and_removed(api: Client) -> None:
     assert (await api.get(at)).json()["error"]["details"]["resource"] == "user"
 
 
-async def test_somebody_who_was_added_signs_in(api: Client) -> None:
+async def test_a_created_user_can_sign_in(api: Client) -> None:
     await added(api)
     assert (await signed_in(api))["user"]["role"] == "operator"
     assert (await api.get(f"{PATH}?q=bob")).json()["users"][0]["last_seen_at"] is not None
@@ -90,7 +90,7 @@ async def test_a_taken_name_or_address_is_a_conflict(api: Client, again: dict[st
         {"id": "x"},
     ],
 )
-async def test_what_does_not_fit_is_named(api: Client, changes: dict[str, Any]) -> None:
+async def test_invalid_fields_are_named(api: Client, changes: dict[str, Any]) -> None:
     response = await api.post(PATH, json={**BOB, **changes})
     assert response.status_code == 422
     assert [one["field"] for one in response.json()["error"]["details"]["fields"]] == list(changes)
@@ -131,7 +131,7 @@ async def test_another_name_ends_no_session(api: Client) -> None:
     assert (await api.get(ME, headers=bearer(login))).json()["username"] == "robert"
 
 
-async def test_who_is_switched_off_can_not_sign_in(api: Client) -> None:
+async def test_a_disabled_user_cannot_sign_in(api: Client) -> None:
     bob = await added(api)
     await api.patch(f"{PATH}/{bob['id']}", json={"active": False})
     response = await api.post(LOGIN, json={"username": "bob", "password": BOB["password"]})
@@ -150,7 +150,7 @@ async def test_a_reset_password_works_the_old_one_does_not_and_sessions_end(api:
 
 
 @pytest.mark.parametrize("patch", [{"role": "operator"}, {"active": False}, None])
-async def test_the_last_admin_who_may_sign_in_stays(api: Client, patch: dict[str, Any] | None) -> None:
+async def test_the_last_active_admin_cannot_be_removed(api: Client, patch: dict[str, Any] | None) -> None:
     ada = await added(api, role="admin")
     await added(api, username="ann", email="ann@example.org", role="admin")
     ann = (await api.get(f"{PATH}?q=ann")).json()["users"][0]
@@ -163,7 +163,7 @@ async def test_the_last_admin_who_may_sign_in_stays(api: Client, patch: dict[str
     assert (await (api.delete(at) if patch is None else api.patch(at, json=patch))).status_code in {200, 204}
 
 
-async def test_of_admins_who_demote_each_other_at_once_one_stays(api: Client) -> None:
+async def test_admins_demoting_each_other_concurrently_leave_one(api: Client) -> None:
     people = [await added(api, username=f"user{no}", email=f"user{no}@x.org", role="admin") for no in range(4)]
     verbs = [
         api.patch(f"{PATH}/{people[0]['id']}", json={"role": "viewer"}),
@@ -176,7 +176,7 @@ async def test_of_admins_who_demote_each_other_at_once_one_stays(api: Client) ->
     assert (await api.get(f"{PATH}?role=admin&active=true")).json()["total"] == 1
 
 
-async def test_without_a_password_somebody_is_invited(api: Client) -> None:
+async def test_a_user_without_a_password_is_invited(api: Client) -> None:
     response = await api.post(PATH, json={"email": "bob@example.org", "role": "operator"})
     assert response.status_code == 201
     assert (response.json()["status"], response.json()["role"]) == ("open", "operator")
@@ -184,14 +184,14 @@ async def test_without_a_password_somebody_is_invited(api: Client) -> None:
     assert (await api.get(PATH)).json()["total"] == 0
 
 
-async def test_registering_is_refused_with_a_password_everybody_tries(client: Client) -> None:
+async def test_registering_with_a_common_password_is_refused(client: Client) -> None:
     response = await client.post("/api/v1/auth/register", json={**ADA, **SETUP, "password": "password1234"})
     assert response.json()["error"]["details"]["fields"][0]["field"] == "password"
     assert "three or four unrelated words" in response.json()["error"]["details"]["fields"][0]["message"]
 
 
 async def keyed(api: Client) -> tuple[str, Headers]:
-    """Bob with an API key of his own: his id, and how the key is shown."""
+    """Bob with an API key of his own: his id, and the headers with the key."""
     bob = await added(api)
     headers = bearer(await signed_in(api))
     made = (await api.post("/api/v1/api-keys", json={"name": "robot", "role": "operator"}, headers=headers)).json()

@@ -55,7 +55,7 @@ async def test_an_escalation_is_added_read_changed_and_removed(api):
         ({"steps": [{"after": 60, "channel_ids": [UNKNOWN_ID]}]}, "steps.0.channel_ids.0"),
     ],
 )
-async def test_what_does_not_fit_is_named(api, changes, field):
+async def test_invalid_fields_are_named(api, changes, field):
     assert fields_of(await api.post(PATH, json=await draft(api, **changes))) == [field]
 
 

@@ -72,7 +72,7 @@ async def test_an_outage_is_acknowledged_once_and_ends_with_its_monitor(api):
     assert (await api.delete(at)).status_code == 409
 
 
-async def test_what_does_not_fit_is_named(api):
+async def test_invalid_fields_are_named(api):
     assert fields_of(await api.post(PATH, json={"title": "", "colour": "red"})) == ["title", "colour"]
     assert fields_of(await api.post(PATH, json={**OUT, "monitor_id": UNKNOWN_ID})) == ["monitor_id"]
     assert fields_of(await api.post(PATH, json={**OUT, "started_at": "2099-01-01T00:00:00Z"})) == ["started_at"]

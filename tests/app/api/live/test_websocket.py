@@ -92,9 +92,9 @@ async def pinged(caller: Subscription, socket: Socket) -> WSMessage:
 
 
 async def ended(socket: Socket) -> tuple[str, int | None]:
-    """(code of the error that was said, code of the close)."""
+    """(code of the error message, code of the close)."""
     error = await receive(socket)
-    close = await socket.receive(timeout=10)  # `socket.close_code` is also 1006 when our answer finds nobody any more
+    close = await socket.receive(timeout=10)  # `socket.close_code` is also 1006 when our close frame arrives too late
     assert close.type == WSMsgType.CLOSE
     return error["error"]["code"], close.data
 
@@ -361,7 +361,7 @@ async def test_a_socket_follows_a_hundred_channels_and_no_more(site: Site) -> No
     assert (await request(socket, type="subscribe", channels=["events"]))["type"] == "subscribed"
 
 
-async def test_who_leaves_is_forgotten(site: Site, application: Litestar) -> None:
+async def test_a_closed_connection_is_forgotten(site: Site, application: Litestar) -> None:
     socket = await site.connect()
     await request(socket, type="subscribe", channels=["events"])
     await socket.close()

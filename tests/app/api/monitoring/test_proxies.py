@@ -47,7 +47,7 @@ async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
 @pytest.mark.parametrize(
     "changes", [{"protocol": "ftp"}, {"port": 0}, {"host": "a b"}, {"name": ""}, {"colour": "red"}]
 )
-async def test_what_does_not_fit_is_named(api, changes):
+async def test_invalid_fields_are_named(api, changes):
     response = await api.post(PATH, json={**OFFICE, **changes})
     assert response.status_code == 422
     assert [one["field"] for one in response.json()["error"]["details"]["fields"]] == list(changes)

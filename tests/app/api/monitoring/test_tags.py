@@ -52,7 +52,7 @@ async def test_a_name_that_is_taken_is_a_conflict_in_whatever_case(api):
     "changes",
     [{"name": ""}, {"name": " web"}, {"name": "x" * 101}, {"color": "red"}, {"color": "#12345"}, {"shape": "round"}],
 )
-async def test_what_does_not_fit_is_named(api, changes):
+async def test_invalid_fields_are_named(api, changes):
     assert fields_of(await api.post(PATH, json={**WEB, **changes})) == list(changes)
 
 
@@ -102,7 +102,7 @@ async def test_an_admin_sets_the_tags_of_a_viewer(client, viewer):
     assert (await client.get(f"/api/v1/users/{uuid4()}/visible-tags")).json()["error"]["details"]["resource"] == "user"
 
 
-async def test_who_is_no_viewer_can_not_be_narrowed(client, admin):
+async def test_only_viewers_can_be_limited_to_tags(client, admin):
     me = (await client.get("/api/v1/auth/me", headers=admin)).json()["id"]
     client.headers.update(ADMIN_HEADERS)
     tag = await added(client)

@@ -46,7 +46,7 @@ async def test_a_setting_is_changed_read_and_reset(api):
         ({}, "value"),
     ],
 )
-async def test_what_does_not_fit_is_named(api, body, field):
+async def test_invalid_fields_are_named(api, body, field):
     response = await api.put(KEY, json=body)
     assert response.status_code == 422
     assert field in [one["field"] for one in response.json()["error"]["details"]["fields"]]

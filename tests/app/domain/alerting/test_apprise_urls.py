@@ -105,7 +105,7 @@ def test_no_value_leaves_its_place(token: str) -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_named(config: dict[str, Any], field: str, message: str) -> None:
+def test_invalid_fields_are_named(config: dict[str, Any], field: str, message: str) -> None:
     assert (field, message) in faults(**config)
 
 

@@ -78,7 +78,7 @@ def test_a_probe_that_fails_after_such_a_rest_leads_to_another():
         ([BARRED, BARRED, TAKEN, BARRED], False),
         ([BARRED, BARRED, REFUSED, BARRED], False),
         ([GONE], True),
-        ([REFUSED] * 50, False),  # messages nobody wants say nothing of the channel
+        ([REFUSED] * 50, False),  # rejected messages do not count against the channel
     ],
 )
 def test_a_channel_is_paused_when_it_refuses_whatever_is_sent(answers, paused):

@@ -59,7 +59,7 @@ def test_a_pattern_that_means_no_event_there_is_has_its_place_named():
 @pytest.mark.parametrize(
     ("one", "tied", "is_told"),
     [
-        (listener(), {"ops"}, True),  # linked, by a tag, or told of the incident before
+        (listener(), {"ops"}, True),  # linked, by a tag, or notified of the incident before
         (listener(), {"dev"}, False),
         (listener(all_monitors=True), set(), True),
         (listener("ops", "monitor.up"), {"ops"}, False),
@@ -85,7 +85,7 @@ def test_a_test_event_goes_to_its_channel_only():
         ([listener("a"), listener("b", "system.*")], ["b"]),
         ([listener("a"), listener("b", is_default=True)], ["b"]),
         ([listener("a"), listener("b")], ["a", "b"]),
-        ([listener("a"), listener("hook", "*", is_webhook=True)], ["hook", "a"]),  # a program is nobody's pager
+        ([listener("a"), listener("hook", "*", is_webhook=True)], ["hook", "a"]),  # webhooks come first
         ([listener("hook", "monitor.*", is_webhook=True)], []),
         ([listener("a", "*"), listener("hook", "*", is_webhook=True)], ["a", "hook"]),
     ],

@@ -40,7 +40,7 @@ def test_in_quiet_hours_everything_waits_until_they_end(kind):
     assert decision(kind, quiet_hours=ALWAYS) == Decision("wait", NIGHT_ENDS, Reason(ReasonCode.QUIET_HOURS))
 
 
-def test_a_test_is_somebody_waiting_for_it():
+def test_a_test_event_is_never_delayed():
     assert decision(EventKind.TEST, quiet_hours=ALWAYS) == SEND
 
 
@@ -113,7 +113,7 @@ def test_a_reminder_and_an_escalation_do_not_wait_for_checks():
     assert decision(EventKind.INCIDENT_ESCALATED, parents_awaited_until_ms=NOW + SECOND) == SEND
 
 
-def test_of_several_waits_the_longest_counts():
+def test_the_longest_of_several_delays_applies():
     assert decision(min_outage=60, parents_awaited_until_ms=NOW + SECOND).until_ms == NOW + 60 * SECOND
     assert decision(min_outage=60, quiet_hours=ALWAYS).until_ms == NIGHT_ENDS
 
@@ -140,8 +140,8 @@ def test_a_held_event_is_sent_when_it_lasts_and_suppressed_when_it_ended_meanwhi
     assert why(released_ms=NOW, recovered_ms=NOW + SECOND) == ReasonCode.RECOVERED_WITH_PARENT
     assert (
         decision(released_ms=NOW, recovered_ms=NOW + suppression.RELEASE_WINDOW_MS + 1) == SEND
-    )  # an outage of its own, told late
-    assert decision(recovered_ms=NOW + SECOND) == SEND  # nobody held it back: it is late, and still true
+    )  # an outage of its own, alerted late
+    assert decision(recovered_ms=NOW + SECOND) == SEND  # it was not suppressed: late, and still true
 
 
 @pytest.mark.parametrize(

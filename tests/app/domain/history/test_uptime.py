@@ -70,7 +70,7 @@ def test_an_early_heartbeat_splits_the_time():
     [
         ([Status.UP], 1),
         ([Status.DOWN], 0),
-        ([Status.UP, Status.PENDING, Status.DEGRADED, Status.DOWN], 0.75),  # as up: nobody was told
+        ([Status.UP, Status.PENDING, Status.DEGRADED, Status.DOWN], 0.75),  # as up: no alert was sent
         ([Status.UP, Status.MAINTENANCE, Status.UNKNOWN], 1),  # excluded
         ([Status.MAINTENANCE, Status.UNKNOWN], None),
         ([], None),

@@ -95,7 +95,7 @@ def test_what_a_check_never_reads_can_not_be_asserted(kind, fields, assertion, m
 
 @pytest.mark.parametrize("kind", [one for one in TARGETS.values() if "assertions" in one.__struct_fields__])
 def test_every_type_declares_whether_it_has_certificates(kind):
-    """A probe that reads no certificate is in the table, so that nobody can wait for one."""
+    """A probe that reads no certificate is in the table, so that it cannot be asserted."""
     source = inspect.getsource(import_module(f"actors.probes.types.{PROBES[kind]}"))
     is_there = "certificate_days" in source or kind is Ssl
     never = assertable_fields.CERTIFICATE_REQUIREMENTS.get(kind) is assertable_fields._no_certificate

@@ -70,7 +70,7 @@ def signs_of(evaluations: Sequence[Evaluation]) -> str:
         ("+~+", 0, "UGU", "..."),
         ("~-", 0, "GD", ".v"),
         ("+?+", 0, "U?U", "..."),
-        ("-?-", 0, "D?D", "v.."),  # one outage, told once
+        ("-?-", 0, "D?D", "v.."),  # one outage, one alert
         ("-?+", 0, "D?U", "v.^"),
         ("-?-", 1, "P?D", "..v"),  # unknown neither forgives nor counts
         ("-???", 1, "P???", "...."),
@@ -78,8 +78,8 @@ def signs_of(evaluations: Sequence[Evaluation]) -> str:
         ("???", 0, "???", "..."),
         ("+[--]-", 0, "UMMD", "...v"),  # still down when the window ends
         ("+[--]+", 0, "UMMU", "...."),
-        ("-[-+]+", 0, "DMMU", "v..^"),  # the recovery is told after the window
-        ("-[+]-", 0, "DMD", "v.."),  # people never heard that it was up
+        ("-[-+]+", 0, "DMMU", "v..^"),  # the recovery is alerted after the window
+        ("-[+]-", 0, "DMD", "v.."),  # the recovery was never alerted
         ("-[-]-", 0, "DMD", "v.."),
         ("[-]-", 1, "MD", ".v"),  # failing checks of the window count
         ("[-]-", 2, "MP", ".."),
@@ -160,7 +160,7 @@ def test_retries_hold_since_the_first_of_them_and_are_counted():
         ("+??-", [None, EventKind.MONITOR_UNKNOWN, None, None]),
         ("?", [None]),  # nothing was known before either
         ("~", [EventKind.MONITOR_DEGRADED]),
-        ("-~", [None, None]),  # a recovery is told as one
+        ("-~", [None, None]),  # it is alerted as a recovery
     ],
 )
 def test_becoming_degraded_or_unknown_is_noted_once(course, noted):

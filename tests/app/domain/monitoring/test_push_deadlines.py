@@ -69,7 +69,7 @@ def test_summer_time_makes_a_day_of_twenty_three_hours():
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        (ReceivedReports(-(NOW - 1)), DOWN),  # bad news stays
+        (ReceivedReports(-(NOW - 1)), DOWN),  # a failure stays
         (ReceivedReports(-(NOW - 10), NOW - 5), DOWN),  # a new start does not forgive it
         (ReceivedReports(since_ms=NOW - MINUTE), UNKNOWN),
         (ReceivedReports(since_ms=NOW - DAY - 30 * MINUTE), PENDING),
@@ -125,8 +125,8 @@ def test_a_monitor_without_schedule_and_reports_is_never_late():
 @pytest.mark.parametrize(
     ("away", "after_s", "status"),
     [
-        ((), 200, Status.DOWN),  # nobody was away: silence is silence
-        (((50, 190),), 200, Status.UNKNOWN),  # the report was due while nobody could report
+        ((), 200, Status.DOWN),  # no blind period: the report is missing
+        (((50, 190),), 200, Status.UNKNOWN),  # the report was due in a blind period
         (((50, 190),), 190 + 67, Status.DOWN),  # and the next one did not come either
         (((10, 20),), 200, Status.DOWN),  # over before a report was expected
         (((5, 3_605),), 3_606, Status.UNKNOWN),  # the clock jumped over an hour

@@ -39,7 +39,7 @@ NO_PLACES = {
 
 def with_secrets() -> list[type[Struct]]:
     kinds = [*TARGETS.values(), *PROVIDERS.values(), OAuth2, ProxyDraft]
-    kinds.remove(Push)  # its token is sent to us, and to nobody else
+    kinds.remove(Push)  # its token is sent to us only
     return [kind for kind in kinds if any(sealing.is_secret(one.type) for one in msgspec.structs.fields(kind))]
 
 
@@ -193,5 +193,5 @@ def oauth(token_url: str) -> OAuth2:
         (WebSocket(url="wss://a.example/"), False),
     ],
 )
-def test_who_stands_on_the_way_reads_what_is_not_encrypted_to_the_host(target: Struct, is_readable: bool) -> None:  # noqa: FBT001  # a row of the table
+def test_unencrypted_secrets_are_readable_on_the_way(target: Struct, is_readable: bool) -> None:  # noqa: FBT001  # a row of the table
     assert secret_destinations.is_readable_by_proxy(target) is is_readable

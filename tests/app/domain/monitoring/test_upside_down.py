@@ -55,6 +55,6 @@ def test_the_message_is_inverted_exactly_when_the_status_is(status, message, cod
 
 
 def test_every_type_can_be_turned_round():
-    """It is decided of statuses, and no type has a say in it."""
+    """The decision depends on statuses, and on no type."""
     assert TARGETS
     assert "upside_down" not in {field for one in TARGETS.values() for field in one.__struct_fields__}

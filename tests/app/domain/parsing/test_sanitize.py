@@ -93,7 +93,7 @@ class Colour(Enum):
         (Colour.RED, "Colour.RED"),
     ],
 )
-def test_a_fact_is_written_so_that_everybody_can_read_it(value, expected):
+def test_any_detail_value_becomes_text(value, expected):
     assert sanitize.bounded_detail({"fact": value}) == {"fact": expected}
 
 

@@ -56,7 +56,7 @@ def test_each_monitor_has_its_line_and_the_worst_come_first() -> None:
     assert text.severity is Severity.CRITICAL
 
 
-def test_of_a_monitor_that_went_down_and_came_back_only_the_end_is_sent() -> None:
+def test_a_recovered_monitor_is_listed_with_its_recovery_only() -> None:
     later = given.AT + timedelta(seconds=20)
     text = compose_text(together(of("Shop"), of("Blog"), of("Shop", UP, at=later)))
     assert text.title == "1 is down, 1 is up"

@@ -64,11 +64,11 @@ def test_a_title_stays_one_line() -> None:
     assert message.text == ""
 
 
-def test_who_has_no_templates_gets_the_message_as_it_was() -> None:
+def test_without_templates_the_message_is_unchanged() -> None:
     assert templates.render(Templates(), given.message()).message == given.message()
 
 
-def test_who_has_no_templates_does_not_load_their_reader() -> None:
+def test_without_templates_the_template_library_is_not_loaded() -> None:
     code = (
         "import sys; from app.api.alerting import template_preview;"
         "from app.store.alerting import channels;"

@@ -34,7 +34,7 @@ def rules(store: Settings) -> None:
 
 
 async def guess(address: str, account: str = ADA, proof: CredentialKind = CredentialKind.PASSWORD) -> None:
-    """Somebody tries something wrong, and is told so or has to wait."""
+    """A wrong attempt: rejected, or locked out."""
     await brute_force.refuse_if_locked(proof, address, account)
     await brute_force.record_failure(proof, address, account)
 
@@ -48,7 +48,7 @@ async def result_of(tries: Awaitable[None]) -> str:
     return "wrong"
 
 
-async def test_who_fails_as_often_as_allowed_waits_for_the_lockout(clock: time_machine.Traveller) -> None:
+async def test_repeated_failures_cause_a_lockout(clock: time_machine.Traveller) -> None:
     assert [await result_of(guess(HOME)) for _ in range(MOST + 1)] == ["wrong"] * MOST + [str(LOCKOUT_S)]
     clock.shift(LOCKOUT_S - 1)
     assert await result_of(guess(HOME)) == "1"
@@ -85,7 +85,7 @@ async def test_whatever_the_case_it_is_the_same_account(clock: time_machine.Trav
     assert await result_of(guess(HOME)) != "wrong"
 
 
-async def test_of_forty_guesses_at_once_no_more_are_answered_than_allowed() -> None:
+async def test_concurrent_guesses_stay_within_the_limit() -> None:
     answers = await asyncio.gather(*(result_of(guess(HOME)) for _ in range(40)))
     assert answers.count("wrong") <= MOST
 

@@ -14,7 +14,7 @@ from app.settings import Settings
 
 
 class Counting:
-    """Redis, and how often it was asked."""
+    """Redis, with a count of its calls."""
 
     def __init__(self) -> None:
         self.n_calls = 0
@@ -36,7 +36,7 @@ class Hanging:
 
 
 class Gone:
-    """A Redis nobody can reach, until it is back."""
+    """A Redis that is unreachable until it is back."""
 
     def __init__(self) -> None:
         self.is_back = False

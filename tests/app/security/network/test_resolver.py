@@ -17,7 +17,7 @@ from app.security.network.resolver import (
 
 
 class Counting:
-    """A resolver that says how often it was asked, and waits until it may answer."""
+    """A resolver that records its lookups, and waits until it may answer."""
 
     def __init__(self, *, failing=False):
         self.hosts, self.may_answer, self._failing = [], threading.Event(), failing
@@ -99,7 +99,7 @@ async def test_no_more_names_are_kept_than_were_allowed_and_the_oldest_goes_firs
     assert lookup.hosts == ["a", "b", "c", "a"]
 
 
-async def test_one_who_gives_up_leaves_the_answer_to_the_others(open_names):
+async def test_a_cancelled_lookup_does_not_cancel_the_others(open_names):
     lookup = Counting()
     lookup.may_answer.clear()
     names = open_names(lookup)

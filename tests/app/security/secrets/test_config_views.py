@@ -19,7 +19,7 @@ from schema.targets.dns import DnsTransport
 from schema.targets.http import OAuth2
 from tests import make
 
-# Texts of configs that every reader is shown, by the reason why they open nothing.
+# Texts of configs that every reader may see, by the reason why they give no access.
 PUBLIC_TEXTS = {
     "where it is": """
         host daemon brokers resolver_server resolvers resolver_name rdap_url whois_server server_name domain

@@ -38,7 +38,7 @@ def sealed(store) -> None:
 
 
 def fixed_decisions(**decisions: Decision):
-    """Gates that say this of an event kind's last word, and let the others through."""
+    """Decisions by the last part of the event kind; others are sent."""
 
     async def of(candidates: list[Candidate], _: int) -> dict[str, Decision]:
         kinds = {one.id: one.kind.rpartition(".")[2] for one in candidates}
@@ -81,7 +81,7 @@ async def test_a_down_of_a_killed_worker_is_sent_with_its_recovery_after_the_lea
     assert (await state(down))[0] == "suppressed"
 
 
-async def test_of_downs_that_wait_only_the_newest_goes():
+async def test_only_the_newest_of_waiting_downs_is_sent():
     setup = await channel_setup(reminders=1)
     first = await setup.down()
     second = await setup.down(at_ms=NOW)

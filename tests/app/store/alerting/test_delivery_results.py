@@ -142,7 +142,7 @@ async def tried_out(setup: ChannelSetup) -> None:
 
 
 @pytest.mark.parametrize("mended", [resumed, reconfigured, tried_out])
-async def test_a_paused_channel_is_used_again_once_somebody_mended_it(mended):
+async def test_a_paused_channel_is_used_again_after_its_config_changes(mended):
     setup, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED)
     await mended(setup)
     assert (await channels.get(setup.channel_id)).health.state == "ok"

@@ -41,7 +41,7 @@ async def known():
 
 
 async def notified_days(known, *left_days: float, ends: ExpiringItem = LEAF, no: int | None = None, **changes):
-    """Check when so many days are left, one check after the other: the days that were told."""
+    """Check when so many days are left, one check after the other: the days that were notified."""
     notified = []
     for days in left_days:
         at_ms = ENDS_MS - round(days * DAY_MS)

@@ -122,14 +122,14 @@ async def test_entries_from_before_keys_were_noted_are_whole(log) -> None:
     assert (await chain.verify()).error == "an entry was changed"
 
 
-async def test_who_cuts_the_end_and_moves_the_head_is_found(log) -> None:
+async def test_a_truncated_log_with_a_moved_head_is_detected(log) -> None:
     await write(*"abcde")
     await unguarded("DELETE FROM audit WHERE seq > 3")
     await db.rows("UPDATE audit_chain SET seq = 3, hash = (SELECT hash FROM audit WHERE seq = 3) WHERE name = 'head'")
     assert (await chain.verify()).error == "the mark 'head' was not set by Watchkeeper"
 
 
-async def test_who_forges_an_anchor_is_found(log) -> None:
+async def test_a_forged_anchor_is_detected(log) -> None:
     await write(*"abc")
     await db.rows("INSERT INTO audit_chain (name, seq, hash, seal) VALUES ('anchor', 2, 'f', 'f')")
     await db.rows("DELETE FROM audit WHERE seq <= 2")

@@ -34,7 +34,7 @@ async def role(user_id: str) -> Role:
     return (await users.get(user_id)).role
 
 
-async def test_of_many_who_come_at_once_as_one_person_one_is_added() -> None:
+async def test_concurrent_sign_ins_of_one_person_create_one_user() -> None:
     assert len(set(await asyncio.gather(*(admit(oidc_user()) for _ in range(6))))) == 1
     assert len(await db.rows("SELECT id FROM users")) == 1
 

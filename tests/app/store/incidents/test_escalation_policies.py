@@ -60,7 +60,7 @@ async def the_incident() -> Incident:
 
 
 async def notified_at(now_ms: int) -> list[str]:
-    """The names of channels that are told at that time, one for each delivery."""
+    """The names of channels that are notified at that time, one for each delivery."""
     ids = (await escalations.run_due_steps(now_ms)).deliveries
     rows = {row["id"]: row["name"] for row in await db.rows("SELECT id, name FROM channels")}
     return sorted(rows[id_] for id_, deliveries in ids.items() for _ in deliveries)

@@ -197,7 +197,7 @@ async def test_an_outage_from_before_there_were_incidents_gets_one_from_its_begi
     assert (await the_one()).started_at == at(0)
     assert [one.event for events in batches for one in events] == [
         EventKind.INCIDENT_OPENED
-    ]  # an upgrade alarms nobody
+    ]  # an upgrade alerts no channel
 
 
 async def test_the_timeline_lists_who_was_notified_and_who_was_not_and_why():
@@ -292,7 +292,7 @@ async def test_figures_are_means_and_medians_of_what_was_answered_and_of_what_en
     assert (two.count, two.mtta_median, two.longest) == (1, 9, 540)
 
 
-async def test_a_viewer_sees_the_incidents_of_monitors_they_see_and_those_of_none():
+async def test_a_viewer_sees_incidents_of_visible_monitors_and_of_no_monitor():
     await written()
     await down(await watched())
     assert [one.title for one in await all_of(visible_to=frozenset({"x"}))] == ["Provider is out"]

@@ -77,7 +77,7 @@ async def test_the_same_parent_twice_is_the_same_as_once():
     assert await hang(await monitor(), router, router) == [router]
 
 
-async def test_who_is_deleted_is_nobodys_parent():
+async def test_a_deleted_monitor_is_no_parent():
     router = await monitor("Router")
     one = await monitor("web", router)
     await monitors.delete(router)
@@ -92,7 +92,7 @@ async def test_only_visible_parents_are_listed():
     assert sorted((await monitors.get(one)).parent_ids) == sorted([visible, hidden])
 
 
-async def test_what_failing_monitors_have_in_common_is_called_by_its_name():
+async def test_the_common_parent_of_failing_monitors_is_named():
     router = await monitor("Router")
     ids = [await monitor("web", router), await monitor("mail", await monitor("Switch", router))]
     assert await dependencies.common_parent(ids) == "Router"
@@ -157,7 +157,7 @@ async def test_only_what_is_still_down_is_called_for_when_the_parent_is_back():
     assert set(await settled(due)) == expected
 
 
-async def test_what_waits_for_two_is_held_back_by_the_other_again():
+async def test_a_delivery_released_by_one_parent_is_suppressed_by_the_other():
     await channel()
     one_way, other_way = await monitor("One"), await monitor("Other")
     web = await monitor("web", one_way, other_way)
@@ -182,7 +182,7 @@ async def test_a_rare_child_is_checked_soon_after_its_parent_is_back():
 
 
 @pytest.mark.parametrize("released", ["paused", "deleted", "untied"])
-async def test_what_is_held_back_is_called_for_when_it_hangs_on_nothing_any_more(released):
+async def test_a_suppressed_delivery_is_released_when_its_parents_are_removed(released):
     await channel()
     router = await monitor("Router")
     one = await monitor("web", router)

@@ -21,7 +21,7 @@ REFUSED = [{"field": "type", "message": "needs a library that is not installed; 
 
 @pytest.fixture
 def require_missing_library(monkeypatch):
-    """Makes http a type with a library that nobody has."""
+    """Makes http a type with a library that is not installed."""
     return lambda: monkeypatch.setitem(EXTRAS, "http", ("no_such_library", "wings"))
 
 

@@ -70,7 +70,7 @@ async def test_two_tags_can_not_have_one_name_in_whatever_case(name, same):
     assert (await tags.list_page(TagQuery()))[1] == 2
 
 
-async def test_of_two_who_add_one_name_at_once_one_wins():
+async def test_concurrent_creation_of_one_name_succeeds_once():
     done = await asyncio.gather(tag("web"), tag("Web"), tag("WEB"), return_exceptions=True)
     assert sorted(type(one).__name__ for one in done) == ["Conflict", "Conflict", "Tag"]
 
@@ -134,7 +134,7 @@ async def test_a_list_queries_as_often_for_many_monitors_as_for_one(monkeypatch)
     assert len(queries) == few
 
 
-async def test_who_sees_by_a_tag_sees_what_bears_it_and_who_sees_by_none_of_them_nothing():
+async def test_a_viewer_of_tags_sees_monitors_with_one_of_them():
     web, mail = await tag("web"), await tag("mail")
     one, both, _ = (
         await monitor_with_tags("one", web),

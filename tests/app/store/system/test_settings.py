@@ -57,7 +57,7 @@ async def test_a_key_of_another_version_is_left_alone(store):
         (7, "value"),
     ],
 )
-async def test_what_does_not_fit_is_named(store, value, field):
+async def test_invalid_fields_are_named(store, value, field):
     with pytest.raises(Invalid) as raised:
         await settings.update(KEY, SettingPatch(value=value))
     assert [one.field for one in raised.value.fields] == [field]
