@@ -81,12 +81,12 @@ def data_dir(tmp_path: Path, listen: Path) -> Path:
     return directory
 
 
-def start_and_end(mender: embedded_valkey.DataRecovery, directory: Path, listen: Path) -> Path | None:
+def start_and_end(recovery: embedded_valkey.DataRecovery, directory: Path, listen: Path) -> Path | None:
     """One start that fails; what was set aside for it."""
-    mender.on_start()
+    recovery.on_start()
     code = subprocess.run(embedded_valkey.build_command(directory, listen), timeout=20, check=False).returncode
-    mender.check_running()
-    return mender.on_exit(code)
+    recovery.check_running()
+    return recovery.on_exit(code)
 
 
 def file_of(directory: Path, pattern: str) -> Path:
@@ -142,10 +142,10 @@ DAMAGES = [
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
 def test_data_that_can_not_be_read_is_set_aside(data_dir: Path, listen: Path, damage: Callable[[Path], None]) -> None:
     damage(data_dir)
-    mender = embedded_valkey.DataRecovery(data_dir, listen)
-    asides = [start_and_end(mender, data_dir, listen)]
+    recovery = embedded_valkey.DataRecovery(data_dir, listen)
+    asides = [start_and_end(recovery, data_dir, listen)]
     if asides == [None]:
-        asides.append(start_and_end(mender, data_dir, listen))
+        asides.append(start_and_end(recovery, data_dir, listen))
     assert asides[-1]
     assert (asides[-1] / "appendonlydir").exists()
     with running(data_dir, listen), redis.Redis(unix_socket_path=str(listen)) as client:
@@ -153,45 +153,45 @@ def test_data_that_can_not_be_read_is_set_aside(data_dir: Path, listen: Path, da
 
 
 def test_data_of_a_server_that_answered_or_was_killed_stay(data_dir: Path, listen: Path) -> None:
-    mender = embedded_valkey.DataRecovery(data_dir, listen)
+    recovery = embedded_valkey.DataRecovery(data_dir, listen)
     for _ in range(3):
-        mender.on_start()
+        recovery.on_start()
         with running(data_dir, listen):
-            mender.check_running()
-        assert mender.on_exit(1) is None
+            recovery.check_running()
+        assert recovery.on_exit(1) is None
     for code in (-signal.SIGKILL, -signal.SIGTERM, 0) * 2:
-        mender.on_start()
-        assert mender.on_exit(code) is None
+        recovery.on_start()
+        assert recovery.on_exit(code) is None
     with running(data_dir, listen), redis.Redis(unix_socket_path=str(listen)) as client:
         assert (client.get("kept"), client.get("newest")) == (b"yes", b"yes")
 
 
 @pytest.mark.parametrize("message", embedded_valkey.EXTERNAL_CAUSES, ids=bytes.decode)
 def test_data_stay_when_something_else_is_in_the_way(data_dir: Path, listen: Path, message: bytes) -> None:
-    mender = embedded_valkey.DataRecovery(data_dir, listen)
+    recovery = embedded_valkey.DataRecovery(data_dir, listen)
     for _ in range(4):
-        mender.on_start()
+        recovery.on_start()
         with (data_dir / "valkey.log").open("ab") as log:
             log.write(b"1:M # Can't start: " + message.title() + b"\n")
-        assert mender.on_exit(1) is None
+        assert recovery.on_exit(1) is None
 
 
 def test_an_old_outage_message_does_not_protect_damaged_data(data_dir: Path, listen: Path) -> None:
     (data_dir / "valkey.log").write_bytes(b"No space left on device\n" * 20)
     empty_the_manifest(data_dir)
-    mender = embedded_valkey.DataRecovery(data_dir, listen)
-    assert start_and_end(mender, data_dir, listen) is None
-    assert start_and_end(mender, data_dir, listen)
+    recovery = embedded_valkey.DataRecovery(data_dir, listen)
+    assert start_and_end(recovery, data_dir, listen) is None
+    assert start_and_end(recovery, data_dir, listen)
 
 
 def test_a_server_that_never_starts_does_not_have_its_new_data_set_aside_again(data_dir: Path, listen: Path) -> None:
     empty_the_manifest(data_dir)
-    mender = embedded_valkey.DataRecovery(data_dir, listen)
-    start_and_end(mender, data_dir, listen)
-    assert start_and_end(mender, data_dir, listen)
+    recovery = embedded_valkey.DataRecovery(data_dir, listen)
+    start_and_end(recovery, data_dir, listen)
+    assert start_and_end(recovery, data_dir, listen)
     for _ in range(6):
-        mender.on_start()
-        assert mender.on_exit(1) is None
+        recovery.on_start()
+        assert recovery.on_exit(1) is None
 
 
 def test_a_file_in_place_of_its_directory_is_set_aside(tmp_path: Path, listen: Path) -> None:

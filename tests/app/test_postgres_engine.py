@@ -34,12 +34,12 @@ async def opened(cluster: Cluster) -> AsyncIterator[Cluster]:
 
 async def all_usable() -> None:
     """As many transactions as there are connections stand open at the same time, and are stored."""
-    gate = asyncio.Barrier(CONNECTIONS)
+    barrier = asyncio.Barrier(CONNECTIONS)
 
     async def one() -> None:
         async with db.transaction():
             await db.rows("SELECT 1")
-            await gate.wait()
+            await barrier.wait()
 
     async with asyncio.timeout(20):
         await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
@@ -151,17 +151,17 @@ async def store(number: int, pause_s: float) -> None:
 
 
 async def test_waiting_for_a_connection_times_out(opened: Cluster) -> None:
-    gate, ready = asyncio.Event(), asyncio.Barrier(CONNECTIONS + 1)
+    released, ready = asyncio.Event(), asyncio.Barrier(CONNECTIONS + 1)
 
     async def hold() -> None:
         async with db.transaction():
             await ready.wait()
-            await gate.wait()
+            await released.wait()
 
     holders = [asyncio.create_task(hold()) for _ in range(CONNECTIONS)]
     await ready.wait()
     found = await asyncio.gather(db.rows("SELECT 1"), Migration.count(), hold(), db.ping(), return_exceptions=True)
-    gate.set()
+    released.set()
     await asyncio.gather(*holders)
     assert [isinstance(one, (*db.TRANSIENT_ERRORS, Unavailable)) for one in found] == [True] * 4, found
     await all_usable()

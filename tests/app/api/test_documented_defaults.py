@@ -36,7 +36,7 @@ async def test_a_default_is_accepted_when_it_is_sent(application: Litestar, clie
     push_ingest.clear_endpoints()
     found = defaults(application)
     assert len(found) > 10
-    for path, given in found.items():
+    for path, sent_defaults in found.items():
         here = re.sub(r"{\w+}", SOMETHING, path.replace("{token}", TOKEN).replace("{signal}", "start"))
-        response = await client.get(here, params=given, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
+        response = await client.get(here, params=sent_defaults, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
         assert response.status_code in {200, 404}, (path, response.text)

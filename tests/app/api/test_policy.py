@@ -1,6 +1,6 @@
 """Authorization: every caller tries every route and channel, and exactly the declared ones pass.
 
-Each request carries a query parameter that no handler knows, so that an authorized caller gets a 422 and nothing happens.
+Each request has a query parameter that no handler knows, so an authorized caller gets a 422 and nothing happens.
 """
 
 from dataclasses import replace

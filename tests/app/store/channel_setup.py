@@ -26,13 +26,13 @@ class ChannelSetup:
 
     async def down(self, monitor: int = 0, at_ms: int = NOW - STEP, now_ms: int | None = None) -> str:
         """It fails; returns the delivery's id."""
-        return await self._absorb(make.down(series=self.numbers[monitor], at_ms=at_ms), now_ms)
+        return await self._store(make.down(series=self.numbers[monitor], at_ms=at_ms), now_ms)
 
     async def up(self, monitor: int = 0, at_ms: int = NOW, now_ms: int | None = None) -> str:
         """It is well again."""
-        return await self._absorb(make.outcome(series=self.numbers[monitor], at_ms=at_ms), now_ms)
+        return await self._store(make.outcome(series=self.numbers[monitor], at_ms=at_ms), now_ms)
 
-    async def _absorb(self, outcome: CheckOutcome, now_ms: int | None) -> str:
+    async def _store(self, outcome: CheckOutcome, now_ms: int | None) -> str:
         stored = await results.store_results(make.results(outcome), self.known, now_ms or outcome.at_ms)
         (id_,) = stored.deliveries[self.channel_id]
         return id_

@@ -100,8 +100,8 @@ async def test_people_have_their_own_keys_and_admins_see_all(client: Client, ada
     assert [one["name"] for one in (await client.get(f"{PATH}?limit=5", headers=bob)).json()["data"]] == ["his"]
     assert (await client.get(f"{PATH}?user_id={hers['user_id']}", headers=bob)).json()["total"] == 0
     assert (await client.get(f"{PATH}?user_id={his['user_id']}&q=HI", headers=ada)).json()["total"] == 1
-    for refused in (client.get, client.delete):
-        assert (await refused(f"{PATH}/{hers['id']}", headers=bob)).status_code == 404
+    for method in (client.get, client.delete):
+        assert (await method(f"{PATH}/{hers['id']}", headers=bob)).status_code == 404
     assert (await client.delete(f"{PATH}/{his['id']}", headers=ada)).status_code == 204
 
 

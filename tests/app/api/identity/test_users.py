@@ -195,9 +195,9 @@ async def keyed(api: Client) -> tuple[str, Headers]:
     bob = await added(api)
     headers = bearer(await signed_in(api))
     made = (await api.post("/api/v1/api-keys", json={"name": "robot", "role": "operator"}, headers=headers)).json()
-    shown = {"Authorization": f"Bearer {made['key']}"}
-    assert (await api.get(ME, headers=shown)).status_code == 200
-    return bob["id"], shown
+    key_headers = {"Authorization": f"Bearer {made['key']}"}
+    assert (await api.get(ME, headers=key_headers)).status_code == 200
+    return bob["id"], key_headers
 
 
 @pytest.mark.parametrize(

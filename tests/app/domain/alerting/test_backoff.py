@@ -25,9 +25,9 @@ def test_a_backoff_is_never_longer_than_the_limit_unless_requested(attempts, dic
     assert 0 < retry_delay_s(attempts, None, dice) <= MAX_DELAY_S
 
 
-@given(attempts=st.integers(1, 100), asked=st.floats(0, MAX_RETRY_AFTER_S), dice=DICE)
-def test_a_channel_s_retry_after_is_respected(attempts, asked, dice):
-    assert retry_delay_s(attempts, asked, dice) >= asked
+@given(attempts=st.integers(1, 100), retry_after_s=st.floats(0, MAX_RETRY_AFTER_S), dice=DICE)
+def test_a_channel_s_retry_after_is_respected(attempts, retry_after_s, dice):
+    assert retry_delay_s(attempts, retry_after_s, dice) >= retry_after_s
 
 
 def test_a_channel_can_not_set_an_endless_backoff():

@@ -82,5 +82,5 @@ def test_a_recovery_after_a_pause_names_the_incident_that_the_pause_resolved() -
 
 
 def test_other_monitors_and_other_events_are_left_alone() -> None:
-    given = [event(EventKind.MONITOR_DEGRADED, 1), event(UP, 2, monitor_id="2"), event(EventKind.SCHEDULE_LAG, 3)]
-    assert changes_from(given, [outage()]).events == given
+    unrelated = [event(EventKind.MONITOR_DEGRADED, 1), event(UP, 2, monitor_id="2"), event(EventKind.SCHEDULE_LAG, 3)]
+    assert changes_from(unrelated, [outage()]).events == unrelated

@@ -69,9 +69,9 @@ def test_a_reminder_has_the_length_of_the_outage() -> None:
 )
 def test_every_event_of_a_monitor_names_it(event: EventKind, title: str, text: str) -> None:
     shop = given.MessageMonitor(id="1", name="Shop", type="http")
-    words = compose_text(given.message(event=event, monitor=shop, msg="slow", started_at=None))
-    assert words.title == title
-    assert words.text.startswith(text)
+    rendered = compose_text(given.message(event=event, monitor=shop, msg="slow", started_at=None))
+    assert rendered.title == title
+    assert rendered.text.startswith(text)
 
 
 def test_an_event_without_a_monitor_has_a_title_of_its_own() -> None:
@@ -171,9 +171,9 @@ EXPECTED = {
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_every_event_has_a_text(kind: EventKind) -> None:
     title, mood, text = EXPECTED[kind]
-    words = compose_text(example(kind))
-    assert (words.title, words.severity) == (title, mood)
-    assert words.text.startswith(text)
+    rendered = compose_text(example(kind))
+    assert (rendered.title, rendered.severity) == (title, mood)
+    assert rendered.text.startswith(text)
 
 
 @pytest.mark.parametrize("kind", list(EventKind))

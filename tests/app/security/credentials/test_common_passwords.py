@@ -7,9 +7,9 @@ from app.security.credentials import common_passwords
 
 
 def test_the_list_is_long_and_lower_case() -> None:
-    words = common_passwords._common_passwords()
-    assert len(words) > 10_000
-    assert all(word == word.lower() for word in words)
+    passwords = common_passwords._common_passwords()
+    assert len(passwords) > 10_000
+    assert all(word == word.lower() for word in passwords)
 
 
 @pytest.mark.parametrize("password", ["1q2w3e4r5t6y", "Manchester", "qwerty123456"])

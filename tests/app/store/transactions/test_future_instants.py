@@ -83,14 +83,14 @@ async def test_a_second_jump_holds_nothing_back_while_heartbeats_of_the_first_li
 async def test_gaps_of_the_wrong_clock_end_now_and_those_that_have_not_begun_are_none(known):
     hour = 60 * STEP
     gaps = [make.gap(from_ms=NOW - STEP, to_ms=NOW + hour), make.gap(from_ms=NOW + hour, to_ms=NOW + 2 * hour)]
-    await absorb_gaps(gaps, NOW + hour)
+    await store_gaps(gaps, NOW + hour)
     await future_instants.repair(NOW)
     found = await db.rows("SELECT from_ms, to_ms FROM gaps")
     assert [(row["from_ms"], row["to_ms"]) for row in found] == [(NOW - STEP, NOW)]
     assert await future_instants.repair(NOW) == 0
 
 
-async def absorb_gaps(gaps: list[ScheduleGap], now_ms: int) -> None:
+async def store_gaps(gaps: list[ScheduleGap], now_ms: int) -> None:
     """Store gaps as of an instant."""
     await results.store_results(make.results(gaps=gaps), {}, now_ms)
 

@@ -1,4 +1,4 @@
-"""Outcomes are absorbed once, in one transaction, and lead to events and deliveries."""
+"""Results are stored once, in one transaction, and lead to events and deliveries."""
 
 import asyncio
 
