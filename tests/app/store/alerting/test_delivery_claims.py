@@ -310,8 +310,8 @@ async def test_a_resent_delivery_is_not_collapsed_and_blocks_no_other():
 if ON_POSTGRES:  # SQLite's planner keeps no statistics unless it is asked to
 
     async def test_an_older_plan_does_not_decide_what_is_open_now():
-        owed = await channel_setup()
-        await settled(AttemptResult(await owed.down(), 1, "sent"))
+        setup = await channel_setup()
+        await settled(AttemptResult(await setup.down(), 1, "sent"))
         await db.rows("ANALYZE deliveries")
         known = {row["attname"] for row in await db.rows("SELECT attname FROM pg_stats WHERE tablename = 'deliveries'")}
         assert "channel_id" in known
