@@ -12,8 +12,8 @@ from app.store.identity import login_failures
 from app.store.system import checkpoints
 from app.store.tables.rollups import HOURLY, rollup_key
 from schema.login_attempts import CredentialKind, LoginAttempt
-from tests.app.store import past
-from tests.app.store.past import DAY, HOUR, START
+from tests.app.store import history_rows
+from tests.app.store.history_rows import DAY, HOUR, START
 
 
 async def test_the_office_is_held_by_one_and_prolonged_by_it(queue):
@@ -31,8 +31,8 @@ async def test_the_office_falls_to_another_when_its_term_has_ended(queue):
 
 async def test_a_round_rolls_prunes_and_forgets(store):
     for no in (1, 2):
-        await past.series(no)
-        await past.beats(no, past.slots(no, START, START + 3 * HOUR))
+        await history_rows.series(no)
+        await history_rows.beats(no, history_rows.slots(no, START, START + 3 * HOUR))
     await db.rows("UPDATE series SET deleted_ms = ?1 WHERE no = 2", START)
     with capture_logs() as logs:
         await housekeeping.run_once(START + 20 * HOUR, RetentionPeriods(heartbeat_days=0))
@@ -48,7 +48,7 @@ async def test_a_round_without_work_logs_nothing(store):
 
 
 async def test_it_works_until_it_is_cancelled_and_then_gives_the_office_back(store, queue):
-    await past.series(1, (START, DAY))
+    await history_rows.series(1, (START, DAY))
     work = asyncio.create_task(housekeeping.run_housekeeping(store))
     async with asyncio.timeout(30):
         while not await checkpoints.get(checkpoints.ROLLED):
@@ -58,7 +58,7 @@ async def test_it_works_until_it_is_cancelled_and_then_gives_the_office_back(sto
 
 
 async def test_who_does_not_lead_does_nothing(store, queue):
-    await past.series(1, (START, DAY))
+    await history_rows.series(1, (START, DAY))
     await housekeeping.hold_leadership("somebody else")
     await housekeeping._run_round("me")
     assert await checkpoints.get(checkpoints.ROLLED) == 0
@@ -74,7 +74,7 @@ async def test_what_redis_refuses_is_put_off_until_the_next_round(store, setting
 
 
 async def test_a_bug_of_ours_is_logged_with_its_traceback_and_stops_nothing(store, queue):
-    await past.series(1, (START, DAY))
+    await history_rows.series(1, (START, DAY))
     await checkpoints.save(checkpoints.ROLLED, START + HOUR)
     unreadable = b"\x01"
     await db.rows("INSERT INTO rollups (id, data) VALUES (?1, ?2)", rollup_key(1, HOURLY, START), unreadable)

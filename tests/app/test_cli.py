@@ -1,4 +1,4 @@
-"""The commands: what is wrong is said in one line each, and the exit code says which kind of wrong."""
+"""The commands: each error is one line, and the exit code states its kind."""
 
 import os
 import socket
@@ -139,7 +139,7 @@ def test_a_command_that_is_nearly_one_is_named(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["check", "http", "--json", "url=http://a", "--url", "http://b"],
         ["--json", "--url", "http://b", "check", "http", "url=http://a"],
@@ -147,8 +147,8 @@ def test_a_command_that_is_nearly_one_is_named(capsys: pytest.CaptureFixture[str
         ["check", "--url", "http://b", "http", "url=http://a", "--json"],
     ],
 )
-def test_options_may_stand_anywhere(words: list[str]) -> None:
-    chosen = cli.parse_arguments(words)
+def test_options_may_stand_anywhere(arguments: list[str]) -> None:
+    chosen = cli.parse_arguments(arguments)
     assert (chosen.type, chosen.config, chosen.url, chosen.json) == ("http", ["url=http://a"], "http://b", True)
 
 

@@ -1,4 +1,4 @@
-"""What a database can not do just now is trouble, on both engines; what we did wrong is not. Connections come back."""
+"""Temporary database errors are retryable on both engines, our own are not, and connections return to the pool."""
 
 import asyncio
 import sqlite3
@@ -138,7 +138,7 @@ async def test_a_damaged_file_is_trouble(settings: Settings, tmp_path: Path) -> 
         await db.start(replace(settings, db_type="sqlite", db_path=str(path)))
 
 
-async def test_who_is_cancelled_before_the_lock_is_free_takes_no_lock_along(file: Path) -> None:
+async def test_a_cancelled_waiter_keeps_no_lock(file: Path) -> None:
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     waiting = asyncio.create_task(write())
@@ -179,7 +179,7 @@ async def test_a_task_that_outlives_its_transaction_writes_into_no_other(file: P
     assert await db.rows("SELECT * FROM notes") == []
 
 
-async def test_who_finds_no_free_connection_is_refused_in_time(file: Path) -> None:
+async def test_waiting_for_a_connection_times_out(file: Path) -> None:
     held = [await db.engine().get_connection() for _ in range(CONNECTIONS)]
     with pytest.raises(db.TRANSIENT_ERRORS):
         await db.rows("SELECT 1")

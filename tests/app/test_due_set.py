@@ -79,12 +79,12 @@ async def test_a_gap_is_kept_until_it_is_stored():
 async def test_a_slot_past_its_deadline_is_queued_once_more_and_then_lost():
     await scheduled(plan(), first_at_ms=clock.now_ms())
     await due_set.claim_due(10)
-    seen = []
+    slots_seen = []
     for _ in range(3):
         await expire(1)
         late = await due_set.claim_overdue(10)
-        seen.append((len(late.requeue), len(late.lost)))
-    assert seen == [(1, 0), (0, 1), (0, 1)]
+        slots_seen.append((len(late.requeue), len(late.lost)))
+    assert slots_seen == [(1, 0), (0, 1), (0, 1)]
     assert (await due_set.claim_overdue(10)).lost == []
 
 
@@ -172,11 +172,11 @@ async def test_a_series_that_fell_out_is_noticed():
 
 async def test_check_now_waits_for_the_landing():
     await scheduled(plan(interval_ms=3_600_000))
-    asked = asyncio.create_task(due_set.check_now(1, 1, 5))
+    check_now = asyncio.create_task(due_set.check_now(1, 1, 5))
     while not (slots_ := (await due_set.claim_due(10)).slots):
         await asyncio.sleep(0.01)
     await due_set.mark_stored([StoredSlot(1, slots_[0].at_ms)])
-    assert await asked == slots_[0].at_ms
+    assert await check_now == slots_[0].at_ms
 
 
 async def test_check_now_of_a_paused_series_goes_straight_to_the_workers():
@@ -194,8 +194,8 @@ def cron_plan(series: int = 1, *, cron: str = MINUTELY, version: int = 1) -> Mon
 
 
 async def known_ahead(series: int = 1) -> list[int]:
-    kept = await queue.client().hget("wk:ahead", str(series))
-    return [int(word) for word in kept.split(b",")] if kept else []
+    stored = await queue.client().hget("wk:ahead", str(series))
+    return [int(word) for word in stored.split(b",")] if stored else []
 
 
 async def make_due(series: int, at_ms: int) -> None:

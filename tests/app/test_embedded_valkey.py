@@ -1,4 +1,4 @@
-"""The bundled Valkey listens on a socket of ours alone and keeps what it was told."""
+"""The bundled Valkey listens on a private socket and keeps what it acknowledged."""
 
 import os
 import shutil
@@ -37,7 +37,7 @@ def listen(redis_url: str, tmp_path: Path) -> Iterator[Path]:
     path.unlink(missing_ok=True)
 
 
-def test_what_was_answered_survives_a_kill(tmp_path: Path, listen: Path) -> None:
+def test_acknowledged_data_survives_a_kill(tmp_path: Path, listen: Path) -> None:
     embedded_valkey.prepare_directories(tmp_path / "valkey", listen)
     with running(tmp_path / "valkey", listen) as server, redis.Redis(unix_socket_path=str(listen)) as client:
         client.set("kept", "yes")
@@ -54,7 +54,7 @@ def test_it_never_drops_a_key_and_has_no_port(tmp_path: Path, listen: Path) -> N
         assert stat.S_IMODE(listen.stat().st_mode) == 0o700
 
 
-def test_nobody_answers_where_nobody_listens(listen: Path) -> None:
+def test_a_missing_server_is_not_ready(listen: Path) -> None:
     assert not embedded_valkey.is_ready(listen)
 
 
@@ -66,7 +66,7 @@ def test_a_socket_directory_that_is_a_link_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def kept(tmp_path: Path, listen: Path) -> Path:
+def data_dir(tmp_path: Path, listen: Path) -> Path:
     """A directory with a key in its base and one in the newest part, after a crash."""
     directory = tmp_path / "valkey"
     embedded_valkey.prepare_directories(directory, listen)
@@ -81,12 +81,12 @@ def kept(tmp_path: Path, listen: Path) -> Path:
     return directory
 
 
-def start_and_end(mender: embedded_valkey.DataRecovery, directory: Path, listen: Path) -> Path | None:
+def start_and_end(recovery: embedded_valkey.DataRecovery, directory: Path, listen: Path) -> Path | None:
     """One start that fails; what was set aside for it."""
-    mender.on_start()
+    recovery.on_start()
     code = subprocess.run(embedded_valkey.build_command(directory, listen), timeout=20, check=False).returncode
-    mender.check_running()
-    return mender.on_exit(code)
+    recovery.check_running()
+    return recovery.on_exit(code)
 
 
 def file_of(directory: Path, pattern: str) -> Path:
@@ -140,58 +140,58 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
-def test_data_that_can_not_be_read_is_set_aside(kept: Path, listen: Path, damage: Callable[[Path], None]) -> None:
-    damage(kept)
-    mender = embedded_valkey.DataRecovery(kept, listen)
-    asides = [start_and_end(mender, kept, listen)]
+def test_data_that_can_not_be_read_is_set_aside(data_dir: Path, listen: Path, damage: Callable[[Path], None]) -> None:
+    damage(data_dir)
+    recovery = embedded_valkey.DataRecovery(data_dir, listen)
+    asides = [start_and_end(recovery, data_dir, listen)]
     if asides == [None]:
-        asides.append(start_and_end(mender, kept, listen))
+        asides.append(start_and_end(recovery, data_dir, listen))
     assert asides[-1]
     assert (asides[-1] / "appendonlydir").exists()
-    with running(kept, listen), redis.Redis(unix_socket_path=str(listen)) as client:
+    with running(data_dir, listen), redis.Redis(unix_socket_path=str(listen)) as client:
         assert client.get("kept") is None
 
 
-def test_data_of_a_server_that_answered_or_was_killed_stay(kept: Path, listen: Path) -> None:
-    mender = embedded_valkey.DataRecovery(kept, listen)
+def test_data_of_a_server_that_answered_or_was_killed_stay(data_dir: Path, listen: Path) -> None:
+    recovery = embedded_valkey.DataRecovery(data_dir, listen)
     for _ in range(3):
-        mender.on_start()
-        with running(kept, listen):
-            mender.check_running()
-        assert mender.on_exit(1) is None
+        recovery.on_start()
+        with running(data_dir, listen):
+            recovery.check_running()
+        assert recovery.on_exit(1) is None
     for code in (-signal.SIGKILL, -signal.SIGTERM, 0) * 2:
-        mender.on_start()
-        assert mender.on_exit(code) is None
-    with running(kept, listen), redis.Redis(unix_socket_path=str(listen)) as client:
+        recovery.on_start()
+        assert recovery.on_exit(code) is None
+    with running(data_dir, listen), redis.Redis(unix_socket_path=str(listen)) as client:
         assert (client.get("kept"), client.get("newest")) == (b"yes", b"yes")
 
 
-@pytest.mark.parametrize("words", embedded_valkey.EXTERNAL_CAUSES, ids=bytes.decode)
-def test_data_stay_when_something_else_is_in_the_way(kept: Path, listen: Path, words: bytes) -> None:
-    mender = embedded_valkey.DataRecovery(kept, listen)
+@pytest.mark.parametrize("message", embedded_valkey.EXTERNAL_CAUSES, ids=bytes.decode)
+def test_data_stay_when_something_else_is_in_the_way(data_dir: Path, listen: Path, message: bytes) -> None:
+    recovery = embedded_valkey.DataRecovery(data_dir, listen)
     for _ in range(4):
-        mender.on_start()
-        with (kept / "valkey.log").open("ab") as log:
-            log.write(b"1:M # Can't start: " + words.title() + b"\n")
-        assert mender.on_exit(1) is None
+        recovery.on_start()
+        with (data_dir / "valkey.log").open("ab") as log:
+            log.write(b"1:M # Can't start: " + message.title() + b"\n")
+        assert recovery.on_exit(1) is None
 
 
-def test_words_of_an_outage_that_is_over_protect_no_damaged_data(kept: Path, listen: Path) -> None:
-    (kept / "valkey.log").write_bytes(b"No space left on device\n" * 20)
-    empty_the_manifest(kept)
-    mender = embedded_valkey.DataRecovery(kept, listen)
-    assert start_and_end(mender, kept, listen) is None
-    assert start_and_end(mender, kept, listen)
+def test_an_old_outage_message_does_not_protect_damaged_data(data_dir: Path, listen: Path) -> None:
+    (data_dir / "valkey.log").write_bytes(b"No space left on device\n" * 20)
+    empty_the_manifest(data_dir)
+    recovery = embedded_valkey.DataRecovery(data_dir, listen)
+    assert start_and_end(recovery, data_dir, listen) is None
+    assert start_and_end(recovery, data_dir, listen)
 
 
-def test_a_server_that_never_starts_does_not_have_its_new_data_set_aside_again(kept: Path, listen: Path) -> None:
-    empty_the_manifest(kept)
-    mender = embedded_valkey.DataRecovery(kept, listen)
-    start_and_end(mender, kept, listen)
-    assert start_and_end(mender, kept, listen)
+def test_a_server_that_never_starts_does_not_have_its_new_data_set_aside_again(data_dir: Path, listen: Path) -> None:
+    empty_the_manifest(data_dir)
+    recovery = embedded_valkey.DataRecovery(data_dir, listen)
+    start_and_end(recovery, data_dir, listen)
+    assert start_and_end(recovery, data_dir, listen)
     for _ in range(6):
-        mender.on_start()
-        assert mender.on_exit(1) is None
+        recovery.on_start()
+        assert recovery.on_exit(1) is None
 
 
 def test_a_file_in_place_of_its_directory_is_set_aside(tmp_path: Path, listen: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_file_in_place_of_its_directory_is_set_aside(tmp_path: Path, listen: P
     assert [one.read_text() for one in tmp_path.glob("valkey.unreadable-*")] == ["in the way"]
 
 
-def test_of_what_was_set_aside_the_newest_few_are_kept(tmp_path: Path) -> None:
+def test_only_the_newest_backups_are_kept(tmp_path: Path) -> None:
     directory = tmp_path / "valkey"
     directory.mkdir()
     asides = []

@@ -1,4 +1,4 @@
-"""Files that others on this machine can get at are named; what is ours alone is not."""
+"""Files that other users of the machine can read are reported; private ones are not."""
 
 from dataclasses import replace
 from pathlib import Path

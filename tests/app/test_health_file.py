@@ -1,4 +1,4 @@
-"""What has no port touches a file while it runs, and `watchkeeper-health` looks at it, or asks the API."""
+"""Processes without a port touch a file while they run; `watchkeeper-health` checks it, or asks the API."""
 
 import asyncio
 import os
@@ -41,10 +41,10 @@ def test_a_process_without_a_port_touches_its_file_though_redis_is_away(
 
 async def test_a_file_that_cannot_be_touched_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health_file, "TOUCH_S", 0.0)
-    with capture_logs() as said, suppress(TimeoutError):
+    with capture_logs() as logs, suppress(TimeoutError):
         async with asyncio.timeout(0.2):
             await health_file.touch_forever(tmp_path / "missing" / "alive")
-    assert [(line["event"], line["log_level"]) for line in said] == [("health_file.write_failed", "warning")]
+    assert [(line["event"], line["log_level"]) for line in logs] == [("health_file.write_failed", "warning")]
 
 
 @pytest.mark.parametrize(("age_s", "fresh"), [(0, True), (25, True), (35, False), (-25, True), (-35, False)])
@@ -64,19 +64,19 @@ Serve = Callable[[bytes], None]
 
 @pytest.fixture
 def serve(free_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Answers one request with some bytes where `watchkeeper-health` asks; with none, it hangs up."""
+    """Answers one request with some bytes where `watchkeeper-health` connects; with none, it hangs up."""
     monkeypatch.setenv("SERVER_PORT", str(free_port))
     monkeypatch.setenv("SERVER_HOST", "0.0.0.0")
     threads = []
 
-    def answer(listener: socket.socket, reply: bytes) -> None:
+    def answer(listener: socket.socket, response: bytes) -> None:
         with listener, listener.accept()[0] as connection:
             assert connection.recv(1024).startswith(b"GET /api/v1/ready HTTP/1.1\r\n")
-            connection.sendall(reply)
+            connection.sendall(response)
 
-    def start(reply: bytes) -> None:
+    def start(response: bytes) -> None:
         listener = socket.create_server(("127.0.0.1", free_port))
-        threads.append(threading.Thread(target=answer, args=(listener, reply)))
+        threads.append(threading.Thread(target=answer, args=(listener, response)))
         threads[-1].start()
 
     yield start
@@ -85,18 +85,18 @@ def serve(free_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
 
 @pytest.mark.parametrize(
-    ("reply", "code"), [(READY, 0), (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", 1), (b"?", 1), (b"", 1)]
+    ("response", "code"), [(READY, 0), (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", 1), (b"?", 1), (b"", 1)]
 )
 def test_the_api_is_healthy_when_it_reports_ready(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch, reply: bytes, code: int
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, response: bytes, code: int
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["watchkeeper-health"])
-    serve(reply)
+    serve(response)
     assert health.main() == code
 
 
 def test_an_api_that_is_not_there_is_not_well(serve: Serve) -> None:
-    del serve  # its port, with nobody behind it
+    del serve  # its port, without a server
     assert not health.is_ready()
 
 

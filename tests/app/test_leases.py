@@ -18,7 +18,7 @@ async def test_a_lease_has_one_holder_who_extends_it(queue):
 
 
 @pytest.mark.parametrize("expiry", [{}, {"px": 10 * LEASE_MS}], ids=["never expires", "set by a fast clock"])
-async def test_of_many_who_take_over_at_once_one_holds_it(queue, expiry):
+async def test_concurrent_takeovers_leave_one_holder(queue, expiry):
     await queues.client().set(KEY, "gone", **expiry)
     await asyncio.gather(*(queues.client().ping() for _ in range(20)))  # opens a connection for each: none is ahead
     held = await asyncio.gather(*(leases.acquire(KEY, f"worker {n}", LEASE_MS) for n in range(20)))

@@ -1,4 +1,4 @@
-"""Whatever happens to the place where lines go, or to what is in them: nobody who logs notices."""
+"""Failures of the log's destination, or odd values in a line, never disturb the code that logs."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ from app.settings import Settings
 
 
 class Wordless:
-    """A value that can't be shown."""
+    """A value without a representation."""
 
     def __str__(self) -> str:
         raise LookupError("no words")
@@ -30,7 +30,7 @@ class Wordless:
 
 
 class BrokenError(Exception):
-    """An exception whose words fail."""
+    """An exception whose text raises."""
 
     def __str__(self) -> str:
         raise LookupError("no words")
@@ -103,8 +103,8 @@ def test_an_outage_is_counted_logged_once_with_its_cause_and_ends_with_it(
         ours.info("during.it")
         logging.getLogger("some.library").warning("during it")
     assert lost() - before == 10
-    said = f"watchkeeper: the log can't be written to; lines are lost until it can: {cause}\n"
-    assert capfd.readouterr().err == said
+    message = f"watchkeeper: the log can't be written to; lines are lost until it can: {cause}\n"
+    assert capfd.readouterr().err == message
     remove(written) if written.parent.is_dir() else written.parent.unlink()
     ours.info("after.it")
     assert "after.it" in written.read_text()
@@ -158,7 +158,7 @@ def test_without_descriptors_lines_are_lost_and_nothing_else(written: Path) -> N
     ],
     ids=lambda one: type(one).__name__,
 )
-def test_whatever_a_field_is_whoever_logs_it_goes_on(written: Path, value: object) -> None:
+def test_logging_any_field_raises_nothing(written: Path, value: object) -> None:
     let_nobody_else_listen()
     ours, before = structlog.get_logger(), lost()
     ours.info("odd.value", value=value)
@@ -200,7 +200,7 @@ Path(sys.argv[1], "done").touch()
 """
 
 
-def test_a_reader_who_goes_away_stops_nobody(tmp_path: Path) -> None:
+def test_a_closed_pipe_stops_no_process(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", SPEAKS, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -215,7 +215,7 @@ def test_a_reader_who_goes_away_stops_nobody(tmp_path: Path) -> None:
     process.stdout.close()
     process.stdin.write(b"\n")
     process.stdin.close()
-    said = process.stderr.read().decode()
+    output = process.stderr.read().decode()
     process.stderr.close()
-    assert (process.wait(), (tmp_path / "done").exists()) == (0, True), said
-    assert said.count("the log can't be written to") == 1
+    assert (process.wait(), (tmp_path / "done").exists()) == (0, True), output
+    assert output.count("the log can't be written to") == 1

@@ -15,7 +15,7 @@ from app import db, log, queue
 from app.settings import Settings
 from schema.channels import PROVIDERS
 from tests.app.api.conftest import application, client
-from tests.app.api.people import ADMIN_TOKEN, Client
+from tests.app.api.running_app import ADMIN_TOKEN, Client
 from tests.planted import AT, Planted, fresh, places, planted
 
 __all__ = ["application", "client"]
@@ -64,20 +64,20 @@ def draft_of(one: Planted) -> dict[str, Any]:
 
 
 async def settled(api: Client, everything: list[Planted]) -> list[str]:
-    """Everything added; returns what the API said, and says again when it is asked.
+    """Everything added; returns the API's responses to creating and reading it.
 
     A push token is made for whoever adds the monitor: that one reply shows it.
     """
-    said, proxy = [], PROXY | {"password": fresh()}
+    bodies, proxy = [], PROXY | {"password": fresh()}
     added = [(path_of(one), draft_of(one)) for one in everything] + [(f"{API}/proxies", proxy)]
     for path, draft in added:
-        reply = await api.post(path, json=draft)
-        assert reply.status_code == 201, (draft["config"].keys(), reply.text)
-        again = [f"{path}/{reply.json()['id']}", *views_of(path, reply.json()["id"])]
-        made = reply.text if draft.get("type") != "push" else reply.text.replace(draft["config"]["token"], "", 1)
-        said += [made, *[(await api.get(one)).text for one in again]]
-    said += [(await api.get(f"{API}/{name}")).text for name in LISTS]
-    return said + [(await api.get(page)).text for page in PAGES]
+        response = await api.post(path, json=draft)
+        assert response.status_code == 201, (draft["config"].keys(), response.text)
+        again = [f"{path}/{response.json()['id']}", *views_of(path, response.json()["id"])]
+        made = response.text if draft.get("type") != "push" else response.text.replace(draft["config"]["token"], "", 1)
+        bodies += [made, *[(await api.get(one)).text for one in again]]
+    bodies += [(await api.get(f"{API}/{name}")).text for name in LISTS]
+    return bodies + [(await api.get(page)).text for page in PAGES]
 
 
 def views_of(path: str, id_: str) -> list[str]:
@@ -111,11 +111,11 @@ def test_every_type_with_a_secret_is_planted(everything: list[Planted]) -> None:
     assert all(one.secret in json.dumps(one.config).replace("\\n", "\n") for one in everything)
 
 
-async def test_planted_secrets_are_shown_nowhere(api: Client, everything: list[Planted], log_file: Path) -> None:
-    said = "\n".join(await settled(api, everything))
-    assert "planted" not in said
-    assert leaked(everything, said) == []
-    assert said.count("********") > len(everything)
+async def test_planted_secrets_appear_nowhere(api: Client, everything: list[Planted], log_file: Path) -> None:
+    text = "\n".join(await settled(api, everything))
+    assert "planted" not in text
+    assert leaked(everything, text) == []
+    assert text.count("********") > len(everything)
     for where in (await in_redis(), await in_the_database(), logged(log_file)):
         assert "planted" not in where
         assert leaked(everything, where) == []
@@ -123,15 +123,15 @@ async def test_planted_secrets_are_shown_nowhere(api: Client, everything: list[P
 
 
 async def test_a_refusal_does_not_repeat_a_secret(api: Client, everything: list[Planted], log_file: Path) -> None:
-    said = []
+    bodies = []
     for one in everything:
         for wrong in spoilt(one):
-            reply = await api.post(path_of(one), json=wrong)
-            assert reply.status_code == 422, (one.type, reply.text)
-            said.append(reply.text)
+            response = await api.post(path_of(one), json=wrong)
+            assert response.status_code == 422, (one.type, response.text)
+            bodies.append(response.text)
         broken = await api.post(path_of(one), content=json.dumps(draft_of(one))[:-1])
-        said.append(broken.text)
-    text = "\n".join(said) + logged(log_file)
+        bodies.append(broken.text)
+    text = "\n".join(bodies) + logged(log_file)
     assert "planted" not in text
     assert leaked(everything, text) == []
 
@@ -150,6 +150,8 @@ def spoilt(one: Planted) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("url", ["http://ann:{}@127.0.0.1:9/", "http://127.0.0.1:9/ {}", "ftp://{}@host/"])
 async def test_credentials_in_an_address_are_refused_and_not_repeated(api: Client, log_file: Path, url: str) -> None:
     secret = fresh()
-    reply = await api.post(f"{API}/monitors", json={"name": "m", "type": "http", "config": {"url": url.format(secret)}})
-    assert reply.status_code == 422
-    assert secret not in reply.text + logged(log_file)
+    response = await api.post(
+        f"{API}/monitors", json={"name": "m", "type": "http", "config": {"url": url.format(secret)}}
+    )
+    assert response.status_code == 422
+    assert secret not in response.text + logged(log_file)

@@ -34,12 +34,12 @@ async def opened(cluster: Cluster) -> AsyncIterator[Cluster]:
 
 async def all_usable() -> None:
     """As many transactions as there are connections stand open at the same time, and are stored."""
-    gate = asyncio.Barrier(CONNECTIONS)
+    barrier = asyncio.Barrier(CONNECTIONS)
 
     async def one() -> None:
         async with db.transaction():
             await db.rows("SELECT 1")
-            await gate.wait()
+            await barrier.wait()
 
     async with asyncio.timeout(20):
         await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
@@ -150,18 +150,18 @@ async def store(number: int, pause_s: float) -> None:
         await asyncio.sleep(pause_s)
 
 
-async def test_who_finds_no_free_connection_is_refused_in_time(opened: Cluster) -> None:
-    gate, ready = asyncio.Event(), asyncio.Barrier(CONNECTIONS + 1)
+async def test_waiting_for_a_connection_times_out(opened: Cluster) -> None:
+    released, ready = asyncio.Event(), asyncio.Barrier(CONNECTIONS + 1)
 
     async def hold() -> None:
         async with db.transaction():
             await ready.wait()
-            await gate.wait()
+            await released.wait()
 
     holders = [asyncio.create_task(hold()) for _ in range(CONNECTIONS)]
     await ready.wait()
     found = await asyncio.gather(db.rows("SELECT 1"), Migration.count(), hold(), db.ping(), return_exceptions=True)
-    gate.set()
+    released.set()
     await asyncio.gather(*holders)
     assert [isinstance(one, (*db.TRANSIENT_ERRORS, Unavailable)) for one in found] == [True] * 4, found
     await all_usable()
@@ -177,12 +177,12 @@ async def test_closing_does_not_wait_for_what_never_ends(cluster: Cluster) -> No
         await endless
 
 
-async def test_nobody_goes_around_a_pool_that_is_closed(cluster: Cluster) -> None:
+async def test_a_closed_pool_opens_no_connection(cluster: Cluster) -> None:
     await db.start(cluster.settings, connections=CONNECTIONS)
     await db.stop()
-    for asked in (db.rows("SELECT 1"), Migration.count().run()):
+    for queries in (db.rows("SELECT 1"), Migration.count().run()):
         with pytest.raises(db.TRANSIENT_ERRORS):
-            await asked
+            await queries
 
 
 async def test_a_swallowed_failure_is_no_success(opened: Cluster) -> None:

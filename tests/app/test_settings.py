@@ -106,10 +106,10 @@ GOOD = {"DEAD_MANS_SWITCH_URL": "https://example.org/hunter2"}
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_may_be_in_a_file_of_its_own(tmp_path: Path, name: str) -> None:
     (tmp_path / "hidden").write_text(f"{GOOD.get(name, SECRET)}\n")
-    told = {"REDIS_HOST": "h"} if name == "REDIS_PASSWORD" else {}
-    by_file = settings.read_settings({f"{name}_FILE": "hidden", **told}, tmp_path)
-    assert by_file == settings.read_settings({name: GOOD.get(name, SECRET), **told}, tmp_path)
-    assert by_file != settings.read_settings(told, tmp_path)
+    companions = {"REDIS_HOST": "h"} if name == "REDIS_PASSWORD" else {}
+    by_file = settings.read_settings({f"{name}_FILE": "hidden", **companions}, tmp_path)
+    assert by_file == settings.read_settings({name: GOOD.get(name, SECRET), **companions}, tmp_path)
+    assert by_file != settings.read_settings(companions, tmp_path)
 
 
 def test_only_line_ends_are_no_part_of_a_secret_in_a_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the schedule claims is what the history counts, whenever a monitor is made, changed, paused and resumed."""
+"""The schedule claims the slots that the history counts, whenever a monitor is created, changed, paused or resumed."""
 
 import random
 
@@ -30,16 +30,16 @@ class Life:
         self.flying: tuple[int, int] | None = None  # the slot in flight, and when it lands
 
     async def be_changed(self, *, active: bool, anew: bool) -> None:
-        """As the API does it: the change is stored, and the due set is told some seconds later."""
+        """As the API does it: the change is stored, and the due set is updated some seconds later."""
         since_ms, interval_ms, cron = self.now_ms, 0, ""
         self.version += 1
         if active:
             old = (self.plan.interval_ms, self.plan.cron) if self.plan and not anew else None
             interval_ms, cron = old or self.dice.choice(RHYTHMS)
             self.plan = MonitorSchedule(self.series, interval_ms, 4_000, self.version, cron, "Europe/Berlin")
-        era = SchedulePeriod(since_ms, interval_ms, cron, "Europe/Berlin" if cron else "UTC")
-        if not self.eras or self.eras[-1][1:] != era[1:]:
-            self.eras.append(era)
+        period = SchedulePeriod(since_ms, interval_ms, cron, "Europe/Berlin" if cron else "UTC")
+        if not self.eras or self.eras[-1][1:] != period[1:]:
+            self.eras.append(period)
         for _ in range(self.dice.randrange(4)):
             await self.pass_time(2_500)
         if not active or self.plan is None:
@@ -59,13 +59,13 @@ class Life:
             self.flying = slot.at_ms, self.now_ms + self.dice.choice((50, 2_000, 9_000))
 
     async def land(self, at_ms: int) -> None:
-        """The check's heartbeat is stored; now and then it asks for another look."""
+        """The check's heartbeat is stored; now and then it requests another check."""
         early_ms = self.now_ms + 700 if self.dice.random() < 0.2 else 0
         self.flying = None
         await due_set.mark_stored([StoredSlot(self.series, at_ms, early_ms)])
 
     async def flaws(self) -> list[object]:
-        """What the history says is missing or doubled."""
+        """The missing and duplicate slots of the history."""
         gaps = [Gap(one.from_ms, one.to_ms) for one in await due_set.list_gaps()]
         window = range(START - 60_000, self.now_ms - SETTLE_MS)
         beats = [one for one in self.beats if one.at_ms in window]

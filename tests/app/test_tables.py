@@ -53,7 +53,7 @@ CHECKED = {  # what a CHECK allows, and the code
 
 
 class ColumnShape(NamedTuple):
-    """What both sides must say alike of a column; `default` as text, None: it has none."""
+    """The properties of a column that must match on both sides; `default` as text, None: it has none."""
 
     affinity: str
     nullable: bool

@@ -31,7 +31,7 @@ async def test_a_task_that_swallowed_its_cancellation_ends_all_the_same() -> Non
     assert task.done()
 
 
-async def test_what_a_task_raised_at_its_end_is_nobodys_any_more() -> None:
+async def test_cancelling_ignores_an_error_of_the_task() -> None:
     task = asyncio.create_task(broken())
     await asyncio.sleep(0)
     await tasks.cancel(task)

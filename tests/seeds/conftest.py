@@ -8,7 +8,7 @@ from schema.monitors import MonitorPatch
 from schema.status import Status
 from tests import make
 from tests.app.api.conftest import admin, application, client, database, signed_up
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 from tests.pipeline.conftest import spawn
 from tests.seeds.example import added, example
 from tests.seeds.site import standing_in
@@ -42,14 +42,14 @@ async def history(api):
     """A check with one result of each kind in the last minutes; returns the check."""
     check = await added(api)
     plan = (await monitors.update(check["id"], MonitorPatch(max_retries=0))).schedules[0]
-    known = {one.series: one for one in await monitors.list_snapshots([plan.series])}
+    snapshots = {one.series: one for one in await monitors.list_snapshots([plan.series])}
     at_ms = clock.now_ms()
     facts = example("results_reply")["results"][0]["raw_data"]
-    seen = [
+    outcome = [
         make.outcome(series=plan.series, at_ms=at_ms - 120_000, early=True, message="fine", detail=facts),
         make.outcome(series=plan.series, at_ms=at_ms - 60_000, status=Status.DEGRADED),
         make.down(series=plan.series, at_ms=at_ms),
     ]
-    await results.store_results(make.results(*seen), known, at_ms)
+    await results.store_results(make.results(*outcome), snapshots, at_ms)
     await response_cache.invalidate()
     return check

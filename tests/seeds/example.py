@@ -15,35 +15,35 @@ WITHIN_S = 60
 
 
 def example(name: str) -> Any:
-    """What the document says."""
+    """The document's example."""
     return json.loads((EXAMPLES / f"{name}.json").read_text())
 
 
-def covers(told: Any, wanted: Any, at: str = "") -> None:
+def covers(actual: Any, wanted: Any, at: str = "") -> None:
     """Whatever the document's example has, the reply has: the same names, the same kinds of values."""
     if isinstance(wanted, dict):
-        assert isinstance(told, dict), at
-        assert wanted.keys() <= told.keys(), at
+        assert isinstance(actual, dict), at
+        assert wanted.keys() <= actual.keys(), at
         for name, value in wanted.items():
-            covers(told[name], value, f"{at}.{name}")
+            covers(actual[name], value, f"{at}.{name}")
     elif isinstance(wanted, list):
-        assert isinstance(told, list), at
-        for number, value in enumerate(wanted[: len(told)]):
-            covers(told[number], value, f"{at}.{number}")
+        assert isinstance(actual, list), at
+        for number, value in enumerate(wanted[: len(actual)]):
+            covers(actual[number], value, f"{at}.{number}")
     else:
-        assert isinstance(told, (int, float) if isinstance(wanted, (int, float)) else type(wanted)), (at, told)
+        assert isinstance(actual, (int, float) if isinstance(wanted, (int, float)) else type(wanted)), (at, actual)
 
 
 def instant(text: str) -> datetime:
-    """A time that says its zone."""
+    """A time with its zone."""
     assert text.endswith("Z"), text
     return datetime.fromisoformat(text)
 
 
 async def added(api, **changes) -> dict[str, Any]:
-    reply = await api.post(f"{API}/checks", json={**example("check_draft"), **changes})
-    assert reply.status_code == 201, reply.text
-    return reply.json()
+    response = await api.post(f"{API}/checks", json={**example("check_draft"), **changes})
+    assert response.status_code == 201, response.text
+    return response.json()
 
 
 def of(site) -> dict[str, Any]:

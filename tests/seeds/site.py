@@ -1,4 +1,4 @@
-"""What stands in for https://example.com: a page, or nothing at all while it hangs."""
+"""A stand-in for https://example.com: a page, or no response while it hangs."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -13,11 +13,11 @@ pytestmark = [pytest.mark.timeout(120)]
 
 async def test_a_batch_answers_for_each_check_in_order(api, site, working):
     first, second = [await added(api, name=name, config=of(site), schedule=None) for name in ("one", "two")]
-    asked = {**example("batch_request"), "checks": [second["id"], "check_id_3", first["id"]]}
-    reply = await api.post(f"{API}/batch/run", json=asked)
-    assert reply.status_code == 200, reply.text
-    ok, unknown, also_ok = reply.json()["results"]
-    assert [one["check_id"] for one in (ok, unknown, also_ok)] == asked["checks"]
+    request = {**example("batch_request"), "checks": [second["id"], "check_id_3", first["id"]]}
+    response = await api.post(f"{API}/batch/run", json=request)
+    assert response.status_code == 200, response.text
+    ok, unknown, also_ok = response.json()["results"]
+    assert [one["check_id"] for one in (ok, unknown, also_ok)] == request["checks"]
     for one in (ok, also_ok):
         covers(one, example("batch_reply")["results"][0])
         assert "error" not in one
@@ -26,29 +26,29 @@ async def test_a_batch_answers_for_each_check_in_order(api, site, working):
 
 
 async def test_a_batch_of_the_documents_ids_reports_each_as_missing(api):
-    reply = await api.post(f"{API}/batch/run", json=example("batch_request"))
-    assert reply.status_code == 200
-    assert [one["check_id"] for one in reply.json()["results"]] == example("batch_request")["checks"]
-    assert all(one["error"].startswith("There is no check") for one in reply.json()["results"])
+    response = await api.post(f"{API}/batch/run", json=example("batch_request"))
+    assert response.status_code == 200
+    assert [one["check_id"] for one in response.json()["results"]] == example("batch_request")["checks"]
+    assert all(one["error"].startswith("There is no check") for one in response.json()["results"])
 
 
 def saying_where_example_is(query: Message) -> Message:
     """A name server that knows one name."""
-    reply = make_response(query)
-    reply.answer.append(from_text("example.com.", 60, "IN", "A", "192.0.2.7"))
-    return reply
+    response = make_response(query)
+    response.answer.append(from_text("example.com.", 60, "IN", "A", "192.0.2.7"))
+    return response
 
 
 async def test_an_ad_hoc_batch_answers_for_each_config_in_order(api, site, working):
-    asked = example("ad_hoc_batch")
-    website, dns = asked["checks"]
+    request = example("ad_hoc_batch")
+    website, dns = request["checks"]
     async with naming(saying_where_example_is) as port:
         dns["config"] |= {"nameserver": "127.0.0.1", "port": port}
         website["config"]["url"] = site.url
-        reply = await api.post(f"{API}/batch/run-ad-hoc", json=asked)
-    assert reply.status_code == 200, reply.text
-    seen, resolved = reply.json()["results"]
-    for one, wanted in ((seen, website), (resolved, dns)):
+        response = await api.post(f"{API}/batch/run-ad-hoc", json=request)
+    assert response.status_code == 200, response.text
+    result, resolved = response.json()["results"]
+    for one, wanted in ((result, website), (resolved, dns)):
         covers(one["result"], example("batch_reply")["results"][0]["result"] | {"raw_data": {}})
         assert one["plugin_type"] == wanted["plugin_type"]
         assert wanted["config"].items() <= one["config"].items()
@@ -60,31 +60,31 @@ async def test_an_ad_hoc_batch_answers_for_each_config_in_order(api, site, worki
 async def test_a_batch_that_runs_out_of_time_keeps_what_has_finished(api, site, working):
     async with standing_in() as slow:
         slow.hangs = True
-        asked = [{"plugin_type": "website", "config": of(one)} for one in (slow, site, slow)]
-        await api.post(f"{API}/batch/run-ad-hoc", json={"checks": asked[1:2], "timeout": 30})  # the worker is there
-        body = {"checks": asked, "max_workers": 10_000, "timeout": 4}
-        reply = await api.post(f"{API}/batch/run-ad-hoc", json=body)
-    first, second, third = reply.json()["results"]
+        request = [{"plugin_type": "website", "config": of(one)} for one in (slow, site, slow)]
+        await api.post(f"{API}/batch/run-ad-hoc", json={"checks": request[1:2], "timeout": 30})  # the worker is there
+        body = {"checks": request, "max_workers": 10_000, "timeout": 4}
+        response = await api.post(f"{API}/batch/run-ad-hoc", json=body)
+    first, second, third = response.json()["results"]
     assert second["result"]["status"] == "success"
     assert (first["error"], third["error"]) == ("timed out", "timed out")
 
 
 async def test_a_batch_has_at_most_a_hundred_checks(api):
-    reply = await api.post(f"{API}/batch/run", json={"checks": ["x"] * 101})
-    assert reply.status_code == 422
-    assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == ["checks"]
+    response = await api.post(f"{API}/batch/run", json={"checks": ["x"] * 101})
+    assert response.status_code == 422
+    assert [one["field"] for one in response.json()["error"]["details"]["fields"]] == ["checks"]
 
 
 async def test_a_batch_with_no_workers_at_all_has_one(api):
-    reply = await api.post(f"{API}/batch/run", json={"checks": ["x"], "max_workers": -3})
-    assert reply.json()["results"][0]["error"].startswith("There is no check")
+    response = await api.post(f"{API}/batch/run", json={"checks": ["x"], "max_workers": -3})
+    assert response.json()["results"][0]["error"].startswith("There is no check")
 
 
 async def test_a_wrong_config_in_a_batch_spoils_only_its_own_item(api):
-    asked = [{"plugin_type": "website", "config": {}}, {"plugin_type": "telepathy", "config": {"password": "sesame"}}]
-    reply = await api.post(f"{API}/batch/run-ad-hoc", json={"checks": asked})
-    assert reply.status_code == 200
-    first, second = reply.json()["results"]
+    request = [{"plugin_type": "website", "config": {}}, {"plugin_type": "telepathy", "config": {"password": "sesame"}}]
+    response = await api.post(f"{API}/batch/run-ad-hoc", json={"checks": request})
+    assert response.status_code == 200
+    first, second = response.json()["results"]
     assert first["error"].startswith("config.url is required")
     assert second["error"].startswith("plugin_type must be one of")
-    assert "sesame" not in reply.text
+    assert "sesame" not in response.text

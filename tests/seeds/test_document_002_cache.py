@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from app import queue, response_cache
 from app.main import create_app
-from tests.app.api.people import ADMIN_TOKEN, calling
+from tests.app.api.running_app import ADMIN_TOKEN, calling
 from tests.seeds.example import API, added
 
 
 async def test_health_reports_redis_and_the_cache(api):
-    told = (await api.get(f"{API}/health")).json()
-    assert (told["status"], told["redis_available"], told["cache_enabled"]) == ("ok", True, True)
+    body = (await api.get(f"{API}/health")).json()
+    assert (body["status"], body["redis_available"], body["cache_enabled"]) == ("ok", True, True)
 
 
 async def test_health_is_never_old(client):
@@ -25,12 +25,12 @@ async def test_without_redis_everything_is_read_from_the_database(database, free
         check = await added(client)
         for path in ("/checks", f"/checks/{check['id']}", "/results", "/results/summary", "/plugins"):
             assert (await client.get(API + path)).status_code == 200, path
-        told = (await client.get(f"{API}/health")).json()
-        assert (told["redis_available"], told["cache_enabled"]) == (False, False)
+        body = (await client.get(f"{API}/health")).json()
+        assert (body["redis_available"], body["cache_enabled"]) == (False, False)
     response_cache.retry_now()
 
 
-async def test_a_change_is_seen_at_once_in_spite_of_the_cache(api):
+async def test_a_change_is_visible_at_once_despite_the_cache(api):
     check = await added(api)
     for name in ("one", "two"):
         await api.put(f"{API}/checks/{check['id']}", json={"name": name})

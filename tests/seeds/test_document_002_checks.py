@@ -23,9 +23,11 @@ async def test_a_check_is_created_as_the_document_does(api):
 
 async def test_checks_are_listed_as_the_document_shows_them(api):
     check = await added(api)
-    reply = (await api.get(f"{API}/checks?page=1&per_page=20&enabled=true&plugin_type=website")).json()
-    covers({**reply, "checks": [{**reply["checks"][0], "last_run": check["created_at"]}]}, example("checks_reply"))
-    assert reply == {"checks": [check], "page": 1, "per_page": 20, "total": 1, "pages": 1}
+    response = (await api.get(f"{API}/checks?page=1&per_page=20&enabled=true&plugin_type=website")).json()
+    covers(
+        {**response, "checks": [{**response["checks"][0], "last_run": check["created_at"]}]}, example("checks_reply")
+    )
+    assert response == {"checks": [check], "page": 1, "per_page": 20, "total": 1, "pages": 1}
     assert (await api.get(f"{API}/checks?enabled=false")).json()["checks"] == []
 
 
@@ -43,18 +45,18 @@ async def test_a_check_is_updated_as_the_document_does(api):
     assert (changed["enabled"], changed["schedule"]) == (check["enabled"], check["schedule"])
 
 
-async def test_a_check_is_deleted_without_a_word(api):
+async def test_deleting_a_check_returns_no_content(api):
     check = await added(api)
-    reply = await api.delete(f"{API}/checks/{check['id']}")
-    assert (reply.status_code, reply.content) == (204, b"")
+    response = await api.delete(f"{API}/checks/{check['id']}")
+    assert (response.status_code, response.content) == (204, b"")
     assert (await api.get(f"{API}/checks")).json()["total"] == 0
 
 
 async def test_a_check_is_run_at_once_and_its_result_stored(api, site, working):
     check = await added(api, config=of(site), schedule=None)
-    reply = await api.post(f"{API}/checks/{check['id']}/run")
-    assert reply.status_code == 200, reply.text
-    result = reply.json()
+    response = await api.post(f"{API}/checks/{check['id']}/run")
+    assert response.status_code == 200, response.text
+    result = response.json()
     covers(result, example("results_reply")["results"][0])
     assert (result["check_id"], result["status"]) == (check["id"], "success")
     assert 0 < result["response_time"] < WITHIN_S
@@ -65,9 +67,9 @@ async def test_a_check_is_run_at_once_and_its_result_stored(api, site, working):
 
 
 async def test_an_ad_hoc_check_runs_and_is_kept_nowhere(api, site, working):
-    reply = await api.post(f"{API}/checks/run", json={**example("ad_hoc_check"), "config": of(site)})
-    assert reply.status_code == 200, reply.text
-    result = reply.json()
+    response = await api.post(f"{API}/checks/run", json={**example("ad_hoc_check"), "config": of(site)})
+    assert response.status_code == 200, response.text
+    result = response.json()
     covers({**result, "id": "x", "check_id": "x"}, example("results_reply")["results"][0])
     assert (result["id"], result["check_id"], result["status"]) == (None, None, "success")
     assert (await api.get(f"{API}/results")).json()["total"] == 0
@@ -75,12 +77,12 @@ async def test_an_ad_hoc_check_runs_and_is_kept_nowhere(api, site, working):
 
 
 async def test_ad_hoc_checks_are_for_operators_and_go_no_further_than_checks_may(api, client, working):
-    asked = {"plugin_type": "http", "config": {"url": "http://169.254.169.254/latest/meta-data/"}}
-    result = (await api.post(f"{API}/checks/run", json=asked)).json()
+    request = {"plugin_type": "http", "config": {"url": "http://169.254.169.254/latest/meta-data/"}}
+    result = (await api.post(f"{API}/checks/run", json=request)).json()
     assert (result["status"], result["raw_data"]) == ("warning", {})
     (entry,) = (await api.get(f"{API}/audit?action=check.run")).json()["entries"]
     assert entry["change"]["destinations"] == ["http 169.254.169.254:80"]
-    assert (await client.post(f"{API}/checks/run", json=asked, headers={"Authorization": ""})).status_code == 401
+    assert (await client.post(f"{API}/checks/run", json=request, headers={"Authorization": ""})).status_code == 401
 
 
 async def test_last_run_is_set(api, history):
@@ -88,7 +90,7 @@ async def test_last_run_is_set(api, history):
     assert check["last_run"] == (await api.get(f"{API}/results")).json()["results"][0]["executed_at"]
 
 
-async def test_secrets_of_a_config_are_returned_to_nobody(api):
+async def test_secrets_of_a_config_are_never_returned(api):
     config = {**example("check_draft")["config"], "auth_username": "me", "auth_password": "sesame"}
     check = await added(api, config=config)
     for path in ("/checks", f"/checks/{check['id']}", f"/monitors/{check['id']}", "/monitors"):

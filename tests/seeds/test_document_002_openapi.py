@@ -11,8 +11,8 @@ pytestmark = pytest.mark.either_engine
 
 @pytest.mark.parametrize("path", ["docs", "redoc"])
 async def test_the_explorers_are_where_the_document_has_them(client, path):
-    reply = await client.get(f"{API}/{path}")
-    assert (reply.status_code, reply.headers["Content-Type"].partition(";")[0]) == (200, "text/html")
+    response = await client.get(f"{API}/{path}")
+    assert (response.status_code, response.headers["Content-Type"].partition(";")[0]) == (200, "text/html")
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from tests.seeds.example import API, covers, example, instant
 
 
 async def test_results_are_listed_as_the_document_shows_them(api, history):
-    reply = (await api.get(f"{API}/results?page=1&per_page=20&check_id={history['id']}&status=success")).json()
-    covers(reply, example("results_reply"))
-    assert (reply["page"], reply["per_page"], reply["total"], reply["pages"]) == (1, 20, 1, 1)
-    instant(reply["results"][0]["executed_at"])
+    response = (await api.get(f"{API}/results?page=1&per_page=20&check_id={history['id']}&status=success")).json()
+    covers(response, example("results_reply"))
+    assert (response["page"], response["per_page"], response["total"], response["pages"]) == (1, 20, 1, 1)
+    instant(response["results"][0]["executed_at"])
 
 
 @pytest.mark.parametrize("status", ["success", "warning", "error"])
@@ -31,28 +31,32 @@ async def test_one_result_is_read(api, history):
 
 
 async def test_the_results_of_a_check_are_listed(api, history):
-    reply = (await api.get(f"{API}/results/check/{history['id']}")).json()
-    assert reply == (await api.get(f"{API}/results?check_id={history['id']}")).json()
-    assert reply["total"] == 3
+    response = (await api.get(f"{API}/results/check/{history['id']}")).json()
+    assert response == (await api.get(f"{API}/results?check_id={history['id']}")).json()
+    assert response["total"] == 3
 
 
 @pytest.mark.parametrize("period", ["day", "week", "month"])
 async def test_results_are_summed_up(api, history, period):
-    reply = (await api.get(f"{API}/results/summary?period={period}")).json()
-    covers(reply, example("summary_reply"))
-    assert (reply["period"], reply["total_checks"]) == (period, 3)
-    assert {name: one["count"] for name, one in reply["statuses"].items()} == {"success": 1, "warning": 1, "error": 1}
-    assert instant(reply["from_date"]) < instant(reply["to_date"])
+    response = (await api.get(f"{API}/results/summary?period={period}")).json()
+    covers(response, example("summary_reply"))
+    assert (response["period"], response["total_checks"]) == (period, 3)
+    assert {name: one["count"] for name, one in response["statuses"].items()} == {
+        "success": 1,
+        "warning": 1,
+        "error": 1,
+    }
+    assert instant(response["from_date"]) < instant(response["to_date"])
 
 
 async def test_the_summary_is_not_taken_for_a_results_id(api):
     assert (await api.get(f"{API}/results/summary")).status_code == 200
 
 
-@pytest.mark.parametrize("asked", ["status=success&from_date=soon", "to_date=later&status=error"])
-async def test_a_bad_date_beside_a_status_is_the_callers_mistake(api, asked):
-    reply = await api.get(f"{API}/results?{asked}")
-    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "VALIDATION_ERROR")
+@pytest.mark.parametrize("query", ["status=success&from_date=soon", "to_date=later&status=error"])
+async def test_a_bad_date_beside_a_status_is_the_callers_mistake(api, query):
+    response = await api.get(f"{API}/results?{query}")
+    assert (response.status_code, response.json()["error"]["code"]) == (422, "VALIDATION_ERROR")
 
 
 async def test_config_and_raw_data_are_objects_in_lists_too(api, history):

@@ -33,21 +33,21 @@ def signed(raw: bytes) -> str:
 async def arrived(api, kind: EventKind, data: dict[str, Any]):
     """The example's registration with somewhere to send to; the event; the request that came of it."""
     async with receiving() as receiver, notifying():
-        reply = await api.post(HOOKS, json=json.loads(REGISTER.read_text()) | {"url": f"{receiver.url}/webhook"})
-        assert reply.status_code == 201, reply.text
+        response = await api.post(HOOKS, json=json.loads(REGISTER.read_text()) | {"url": f"{receiver.url}/webhook"})
+        assert response.status_code == 201, response.text
         event = Event(id=str(uuid4()), event=kind, at=AT, data=data)
         async with db.transaction():
-            owed = await outbox.record_events([event], clock.now_ms())
-        await queue.put(*queue.notify_jobs(owed))
+            deliveries = await outbox.record_events([event], clock.now_ms())
+        await queue.put(*queue.notify_jobs(deliveries))
         (arrival,) = await receiver.arrived()
     return arrival
 
 
 async def test_a_webhook_is_registered_as_it_stands(api):
-    reply = await api.post(HOOKS, content=REGISTER.read_bytes(), headers={"Content-Type": "application/json"})
-    assert reply.status_code == 201, reply.text
-    sent, told = json.loads(REGISTER.read_text()), reply.json()
-    assert (told["url"], told["events"], told["secret"]) == (sent["url"], sent["events"], "********")
+    response = await api.post(HOOKS, content=REGISTER.read_bytes(), headers={"Content-Type": "application/json"})
+    assert response.status_code == 201, response.text
+    sent, body = json.loads(REGISTER.read_text()), response.json()
+    assert (body["url"], body["events"], body["secret"]) == (sent["url"], sent["events"], "********")
 
 
 def test_our_openapi_document_has_the_documents_example(application):

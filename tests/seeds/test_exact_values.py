@@ -37,18 +37,18 @@ async def test_a_value_arrives_with_all_its_digits(api, working):
             at_once = await api.post(f"{API}/checks/run", json={"plugin_type": "http", "config": config})
             check = await added(api, config=config, schedule=None, plugin_type="http")
             stored = (await api.post(f"{API}/checks/{check['id']}/run")).json()
-            kept = await api.get(f"{API}/results/{stored['id']}")
-            for reply in (at_once, kept):
-                assert reply.status_code == 200, (name, reply.text)
-                assert f'"value":{written}' in reply.text, name
+            saved = await api.get(f"{API}/results/{stored['id']}")
+            for response in (at_once, saved):
+                assert response.status_code == 200, (name, response.text)
+                assert f'"value":{written}' in response.text, name
 
 
 async def test_a_value_compares_with_all_its_digits(api, working):
     async with serving(answering(BODY)) as target:
         for name, assertion, status in COMPARED:
             config = {"url": target.url(), "json_query": f"$.{name}", "assertions": [{"type": "value", **assertion}]}
-            reply = await api.post(f"{API}/checks/run", json={"plugin_type": "http", "config": config})
-            assert (reply.status_code, reply.json()["status"]) == (200, status), (name, assertion)
+            response = await api.post(f"{API}/checks/run", json={"plugin_type": "http", "config": config})
+            assert (response.status_code, response.json()["status"]) == (200, status), (name, assertion)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,6 @@ async def test_a_value_compares_with_all_its_digits(api, working):
 async def test_what_can_never_hold_is_refused(api, config, field):
     body = {"name": "a", "type": "http", "config": {"url": "http://127.0.0.1:1/", **config}}
     for path, wanted in (("/monitors", body), ("/checks/run", {"plugin_type": "http", "config": body["config"]})):
-        reply = await api.post(API + path, json=wanted)
-        assert reply.status_code == 422
-        assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == [field]
+        response = await api.post(API + path, json=wanted)
+        assert response.status_code == 422
+        assert [one["field"] for one in response.json()["error"]["details"]["fields"]] == [field]

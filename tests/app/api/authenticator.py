@@ -76,8 +76,8 @@ class Authenticator:
         return sha256(rp_id.encode()).digest() + bytes([flags]) + self.count.to_bytes(4, "big")
 
     def _client(self, type_: str, challenge: str) -> bytes:
-        told = {"type": type_, "challenge": challenge, "origin": self.origin, "crossOrigin": False}
-        return json.dumps(told).encode()
+        payload = {"type": type_, "challenge": challenge, "origin": self.origin, "crossOrigin": False}
+        return json.dumps(payload).encode()
 
     def _cose(self) -> dict[int, Any]:
         numbers = self.key.public_key().public_numbers()

@@ -1,4 +1,4 @@
-"""The application as its clients see it, on a real store; and people who are signed in."""
+"""The application as its clients see it, on a real store, with signed-in users."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from litestar import Litestar
 
 from app.settings import Settings
 from app.store.identity import credential_caches
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served, set_up
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served, set_up
 
 
 @pytest.fixture
@@ -41,11 +41,11 @@ def signed_up(client: Client) -> Callable[..., Awaitable[dict[str, Any]]]:
 
     async def sign_up(**changes: Any) -> dict[str, Any]:
         await client.post("/api/v1/auth/register", json={**ADA, **SETUP, **changes})
-        reply = await client.post("/api/v1/auth/login", json={**ADA, **changes})
-        assert reply.status_code == 200, reply.text
+        response = await client.post("/api/v1/auth/login", json={**ADA, **changes})
+        assert response.status_code == 200, response.text
         client.cookies.clear()
-        told: dict[str, Any] = reply.json()
-        return told
+        body: dict[str, Any] = response.json()
+        return body
 
     return sign_up
 

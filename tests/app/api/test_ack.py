@@ -1,4 +1,4 @@
-"""The page behind the link of a message: looking changes nothing, the button acknowledges, and it says where it is."""
+"""The acknowledgement page of a message: GET changes nothing, the button acknowledges, every state has a page."""
 
 import re
 from base64 import b64encode
@@ -23,11 +23,11 @@ from app.store.transactions import monitors, results
 from schema.incidents import EntryKind, IncidentDetail, IncidentStatus
 from schema.monitors import Snapshot
 from tests import make
-from tests.app.api.people import calling, served
+from tests.app.api.running_app import calling, served
 
 NOW, STEP = make.NOW_MS, make.MINUTE_MS
 FOREVER = 2**50
-NOBODY = "00000000-0000-4000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 class Outage:
@@ -98,14 +98,14 @@ async def test_it_is_audited_by_incident_and_channel_and_the_link_is_nowhere(cli
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_useless_link_explains_why(client, outage, method):
-    told = {
+    expected = {
         "/ack/made-up": (404, "This link is not complete"),
         outage.path()[:-2]: (404, "This link is not complete"),
         outage.path(expires_ms=1): (410, "This link has expired"),
-        outage.path(incident_id=NOBODY): (410, "This incident is no longer here"),
-        outage.path(channel_id=NOBODY): (410, "This incident is no longer here"),
+        outage.path(incident_id=UNKNOWN_ID): (410, "This incident is no longer here"),
+        outage.path(channel_id=UNKNOWN_ID): (410, "This incident is no longer here"),
     }
-    for path, (status, title) in told.items():
+    for path, (status, title) in expected.items():
         page = await client.request(method, path)
         assert (page.status_code, f"<h1>{title}</h1>" in page.text, "<form" in page.text) == (status, True, False), path
     await outage.end()
@@ -136,15 +136,15 @@ async def test_parameters_that_a_mail_program_adds_do_no_harm(client, outage):
 async def test_links_are_tried_no_faster_than_sign_ins(database):
     app = served(replace(database, rate_limit_auth=Rate(3, 3_600)))
     async with calling(app) as client:
-        replies = [await client.get("/ack/made-up") for _ in range(5)]
-    assert [reply.status_code for reply in replies] == [404, 404, 404, 429, 429]
-    wait_s = replies[-1].headers["Retry-After"]
-    assert f"Try again in {wait_s} seconds." in replies[-1].text
-    assert replies[-1].headers["Content-Type"].startswith("text/html")
-    assert replies[-1].headers["Cache-Control"] == "no-store"
+        responses = [await client.get("/ack/made-up") for _ in range(5)]
+    assert [response.status_code for response in responses] == [404, 404, 404, 429, 429]
+    wait_s = responses[-1].headers["Retry-After"]
+    assert f"Try again in {wait_s} seconds." in responses[-1].text
+    assert responses[-1].headers["Content-Type"].startswith("text/html")
+    assert responses[-1].headers["Cache-Control"] == "no-store"
 
 
-async def test_a_database_that_is_away_is_shown_as_a_page(client, outage, monkeypatch):
+async def test_an_unavailable_database_is_reported_as_a_page(client, outage, monkeypatch):
     async def away(*_: object) -> None:
         raise TimeoutError("locked")
 

@@ -1,4 +1,4 @@
-"""Ad-hoc checks: who may choose where we connect, and what the audit log knows of it afterwards."""
+"""Ad-hoc checks: who may choose the destination, and what the audit log records."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import pytest
 from app.store.system import settings
 from schema.settings import SettingPatch
 from schema.status import Role
-from tests.app.api.cast import signed_in
-from tests.app.api.people import ADMIN_TOKEN, Client
+from tests.app.api.credentials import signed_in
+from tests.app.api.running_app import ADMIN_TOKEN, Client
 
 API = "/api/v1"
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -29,7 +29,7 @@ async def entry_of(client: Client, action: str) -> dict[str, Any]:
 
 
 async def test_a_batch_leaves_an_entry_that_names_its_destinations(client: Client) -> None:
-    body = {"checks": CHECKS, "timeout": 1}  # nobody runs them: what is asked is what counts
+    body = {"checks": CHECKS, "timeout": 1}  # no worker runs them: the request alone counts
     assert (await client.post(f"{API}/batch/run-ad-hoc", json=body, headers=ADMIN)).status_code == 200
     change = (await entry_of(client, "batch.run"))["change"]
     assert sorted(change["destinations"]) == ["http 127.0.0.1:9", "mysql 127.0.0.1:9", "tcp 127.0.0.1:9"]
@@ -78,5 +78,5 @@ async def test_the_setting_decides_who_may_run_what_is_not_stored(
 
 @pytest.mark.parametrize("value", ["viewer", "", 1, None, ["admin"]])
 async def test_no_other_role_can_be_set(client: Client, value: object) -> None:
-    reply = await client.put(f"{API}/settings/key/checks.ad_hoc_role", json={"value": value}, headers=ADMIN)
-    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, "value")
+    response = await client.put(f"{API}/settings/key/checks.ad_hoc_role", json={"value": value}, headers=ADMIN)
+    assert (response.status_code, response.json()["error"]["details"]["fields"][0]["field"]) == (422, "value")

@@ -6,7 +6,7 @@ import pytest
 
 from app import db
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 pytestmark = pytest.mark.either_engine
 
@@ -24,20 +24,20 @@ async def api(client):
         assert await db.rows(f"SELECT * FROM {table}") == [], table
 
 
-def error_of(reply) -> dict[str, Any]:
+def error_of(response) -> dict[str, Any]:
     """The error, after looking at its shape."""
-    error: dict[str, Any] = reply.json()["error"]
+    error: dict[str, Any] = response.json()["error"]
     assert set(error) == {"code", "message", "details", "timestamp", "request_id"}
-    assert error["request_id"] == reply.headers["X-Request-ID"]
+    assert error["request_id"] == response.headers["X-Request-ID"]
     return error
 
 
-def fields_of(reply) -> set[str]:
+def fields_of(response) -> set[str]:
     """The fields a 422 names, each with a sentence."""
-    assert reply.status_code == 422, reply.text
-    told = error_of(reply)["details"]["fields"]
-    assert all(one["message"] for one in told)
-    return {one["field"] for one in told}
+    assert response.status_code == 422, response.text
+    fields = error_of(response)["details"]["fields"]
+    assert all(one["message"] for one in fields)
+    return {one["field"] for one in fields}
 
 
 @pytest.mark.parametrize(
@@ -116,26 +116,26 @@ async def test_missing_fields_are_required(api, path):
     ],
 )
 async def test_a_body_that_can_not_be_read_is_refused(api, path, content, status, code):
-    reply = await api.post(path, content=content, headers=JSON)
-    assert (reply.status_code, error_of(reply)["code"]) == (status, code)
+    response = await api.post(path, content=content, headers=JSON)
+    assert (response.status_code, error_of(response)["code"]) == (status, code)
 
 
 @BOTH
 async def test_a_body_of_another_kind_is_refused(api, path):
-    reply = await api.post(path, data={"name": "web"})
-    assert (reply.status_code, error_of(reply)["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    response = await api.post(path, data={"name": "web"})
+    assert (response.status_code, error_of(response)["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
 
 @pytest.mark.parametrize("id_", ["7", "not-a-uuid", "00000000-0000-0000-0000-00000000000g"])
 @pytest.mark.parametrize(("path", "field"), [(MONITORS, "monitor_id"), (CHANNELS, "channel_id")])
 async def test_an_id_that_is_no_uuid_is_refused_by_its_name(api, path, field, id_):
-    replies = [await api.get(f"{path}/{id_}"), await api.delete(f"{path}/{id_}")]
-    replies.append(await api.patch(f"{path}/{id_}", json={"name": "x"}))
-    assert [fields_of(reply) for reply in replies] == [{field}] * 3
+    responses = [await api.get(f"{path}/{id_}"), await api.delete(f"{path}/{id_}")]
+    responses.append(await api.patch(f"{path}/{id_}", json={"name": "x"}))
+    assert [fields_of(response) for response in responses] == [{field}] * 3
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("query", "field"),
     [
         ("page=0", "page"),
         ("page=-1", "page"),
@@ -152,8 +152,8 @@ async def test_an_id_that_is_no_uuid_is_refused_by_its_name(api, path, field, id
     ],
 )
 @BOTH
-async def test_a_question_that_makes_no_sense_is_refused_by_its_name(api, path, asked, field):
-    assert fields_of(await api.get(f"{path}?{asked}")) == {field}
+async def test_a_question_that_makes_no_sense_is_refused_by_its_name(api, path, query, field):
+    assert fields_of(await api.get(f"{path}?{query}")) == {field}
 
 
 async def test_several_wrong_questions_are_named_together(api):
@@ -162,5 +162,5 @@ async def test_several_wrong_questions_are_named_together(api):
 
 
 async def test_the_message_names_what_is_valid(api):
-    told = error_of(await api.get(f"{MONITORS}?sort=colour"))["details"]["fields"]
-    assert told == [{"field": "sort", "message": "must be one of created_at, name, status, updated_at"}]
+    fields = error_of(await api.get(f"{MONITORS}?sort=colour"))["details"]["fields"]
+    assert fields == [{"field": "sort", "message": "must be one of created_at, name, status, updated_at"}]

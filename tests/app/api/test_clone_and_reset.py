@@ -15,10 +15,10 @@ from schema.incidents import IncidentKind
 from schema.status import Status
 from schema.targets import Push
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/monitors"
-NOBODY = f"{PATH}/00000000-0000-0000-0000-000000000000"
+UNKNOWN_ID = f"{PATH}/00000000-0000-0000-0000-000000000000"
 SECRET = {"url": "http://127.0.0.1:9/", "auth": {"method": "bearer", "token": "sesame"}}
 
 
@@ -29,22 +29,22 @@ def api(client: Any) -> Any:
 
 
 async def added(api: Any, path: str = PATH, **body: Any) -> dict[str, Any]:
-    reply = await api.post(path, json=body or make.monitor_json())
-    assert reply.status_code == 201, reply.text
-    thing: dict[str, Any] = reply.json()
+    response = await api.post(path, json=body or make.monitor_json())
+    assert response.status_code == 201, response.text
+    thing: dict[str, Any] = response.json()
     return thing
 
 
-async def stored(monitor_id: str, *seen: Status) -> None:
+async def stored(monitor_id: str, *status: Status) -> None:
     """Results of a monitor's checks, a second apart, as the worker hands them on."""
-    known = {one.series: one for one in await monitors.list_snapshots(range(1, 9)) if one.monitor_id == monitor_id}
-    ((number, snapshot),) = known.items()
+    snapshots = {one.series: one for one in await monitors.list_snapshots(range(1, 9)) if one.monitor_id == monitor_id}
+    ((number, snapshot),) = snapshots.items()
     start = clock.now_ms()
     outcomes = [
         make.outcome(series=number, version=snapshot.version, at_ms=start + n * 1000, status=one)
-        for n, one in enumerate(seen)
+        for n, one in enumerate(status)
     ]
-    await results.store_results(make.results(*outcomes), known, start)
+    await results.store_results(make.results(*outcomes), snapshots, start)
 
 
 async def test_a_copy_has_all_that_its_original_has(api: Any) -> None:
@@ -67,9 +67,9 @@ async def test_a_copy_has_all_that_its_original_has(api: Any) -> None:
 
 async def test_the_secret_of_a_copy_is_the_originals(api: Any) -> None:
     original = await added(api, **make.monitor_json("http", SECRET))
-    reply = await api.post(f"{PATH}/{original['id']}/clone")
-    assert reply.status_code == 201
-    assert (reply.json()["name"], reply.headers["ETag"]) == (f"{original['name']} (copy)", '"1"')
+    response = await api.post(f"{PATH}/{original['id']}/clone")
+    assert response.status_code == 201
+    assert (response.json()["name"], response.headers["ETag"]) == (f"{original['name']} (copy)", '"1"')
     targets = [one.target for one in await monitors.list_snapshots([1, 2])]
     assert targets[0] == targets[1]
     assert "sesame" in str(targets[1])
@@ -99,7 +99,7 @@ async def test_a_copy_is_named_and_nothing_else(api: Any, body: dict[str, Any], 
 
 @pytest.mark.parametrize("action", ["clone", "reset"])
 async def test_a_monitor_there_is_not_is_neither_copied_nor_reset(api: Any, action: str) -> None:
-    assert (await api.post(f"{NOBODY}/{action}")).status_code == 404
+    assert (await api.post(f"{UNKNOWN_ID}/{action}")).status_code == 404
 
 
 async def test_a_reset_begins_the_history_anew_and_the_checks_go_on(api: Any) -> None:
@@ -108,9 +108,13 @@ async def test_a_reset_begins_the_history_anew_and_the_checks_go_on(api: Any) ->
     at = f"{PATH}/{monitor['id']}"
     assert (await api.get(f"{at}/heartbeats")).json()["total"] == 2
     before = (await api.get(at)).json()
-    reply = await api.post(f"{at}/reset", headers={"If-Match": '"1"'})
-    assert (reply.status_code, reply.headers["ETag"]) == (200, '"2"')
-    assert (before["status"], reply.json()["status"], reply.json()["status_since"]) == (Status.UP, Status.UNKNOWN, None)
+    response = await api.post(f"{at}/reset", headers={"If-Match": '"1"'})
+    assert (response.status_code, response.headers["ETag"]) == (200, '"2"')
+    assert (before["status"], response.json()["status"], response.json()["status_since"]) == (
+        Status.UP,
+        Status.UNKNOWN,
+        None,
+    )
     assert (await api.get(f"{at}/heartbeats")).json()["total"] == 0
     assert (await heartbeats.list_page(HeartbeatQuery()))[0] == []
     await stored(monitor["id"], Status.UP)
@@ -124,9 +128,9 @@ async def test_what_the_reset_monitor_was_checked_for_before_is_not_stored(api: 
     (old,) = await monitors.list_snapshots([1])
     await api.post(f"{PATH}/{monitor['id']}/reset")
     late = make.results(make.outcome(series=old.series, at_ms=clock.now_ms(), status=Status.DOWN))
-    known = {one.series: one for one in await monitors.list_snapshots([old.series])}
-    assert known == {}
-    await results.store_results(late, known, clock.now_ms())
+    snapshots = {one.series: one for one in await monitors.list_snapshots([old.series])}
+    assert snapshots == {}
+    await results.store_results(late, snapshots, clock.now_ms())
     assert (await api.get(f"{PATH}/{monitor['id']}")).json()["status"] == Status.UNKNOWN
 
 

@@ -1,14 +1,22 @@
-"""Pages of CLIENT_URL may call us from a browser; those of nobody else may."""
+"""Pages of CLIENT_URL may read responses in a browser; other origins may not."""
 
 import pytest
 
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 pytestmark = pytest.mark.either_engine
 
 PATH = "/api/v1/proxies"
 OURS, THEIRS = "http://localhost:3000", "https://evil.example"
-ASKED = ("authorization", "content-type", "idempotency-key", "if-match", "x-api-key", "x-csrf-token", "x-request-id")
+REQUEST_HEADERS = (
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "x-api-key",
+    "x-csrf-token",
+    "x-request-id",
+)
 
 
 def preflight(origin, method="PATCH", headers="x-api-key"):
@@ -21,34 +29,34 @@ def preflight(origin, method="PATCH", headers="x-api-key"):
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 async def test_a_preflight_from_the_front_end_is_let_through(client, method):
-    reply = await client.options(PATH, headers=preflight(OURS, method, ", ".join(ASKED)))
-    assert reply.status_code == 204
-    assert reply.headers["Access-Control-Allow-Origin"] == OURS
-    assert reply.headers["Access-Control-Allow-Credentials"] == "true"
-    assert method in reply.headers["Access-Control-Allow-Methods"]
-    allowed = reply.headers["Access-Control-Allow-Headers"].lower()
-    assert all(name in allowed for name in ASKED)
+    response = await client.options(PATH, headers=preflight(OURS, method, ", ".join(REQUEST_HEADERS)))
+    assert response.status_code == 204
+    assert response.headers["Access-Control-Allow-Origin"] == OURS
+    assert response.headers["Access-Control-Allow-Credentials"] == "true"
+    assert method in response.headers["Access-Control-Allow-Methods"]
+    allowed = response.headers["Access-Control-Allow-Headers"].lower()
+    assert all(name in allowed for name in REQUEST_HEADERS)
 
 
 async def test_a_preflight_from_elsewhere_is_not(client):
-    reply = await client.options(PATH, headers=preflight(THEIRS))
-    assert reply.status_code == 400
-    assert "Access-Control-Allow-Origin" not in reply.headers
+    response = await client.options(PATH, headers=preflight(THEIRS))
+    assert response.status_code == 400
+    assert "Access-Control-Allow-Origin" not in response.headers
 
 
 async def test_the_front_end_may_read_answers_and_their_headers_by_api_key(client):
-    reply = await client.get(PATH, headers={"Origin": OURS, "X-API-Key": ADMIN_TOKEN})
-    assert (reply.status_code, reply.headers["Access-Control-Allow-Origin"]) == (200, OURS)
-    exposed = reply.headers["Access-Control-Expose-Headers"]
+    response = await client.get(PATH, headers={"Origin": OURS, "X-API-Key": ADMIN_TOKEN})
+    assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (200, OURS)
+    exposed = response.headers["Access-Control-Expose-Headers"]
     assert all(name in exposed for name in ("ETag", "X-Request-ID", "Idempotency-Replayed", "Retry-After"))
 
 
 @pytest.mark.parametrize("origin", [THEIRS, "null", "http://localhost:3000.evil.example", "http://localhost:30001"])
-async def test_nobody_elses_page_may_read_an_answer(client, origin):
-    reply = await client.get(PATH, headers={"Origin": origin, "X-API-Key": ADMIN_TOKEN})
-    assert "Access-Control-Allow-Origin" not in reply.headers
+async def test_another_origin_cannot_read_a_response(client, origin):
+    response = await client.get(PATH, headers={"Origin": origin, "X-API-Key": ADMIN_TOKEN})
+    assert "Access-Control-Allow-Origin" not in response.headers
 
 
 async def test_a_refusal_can_be_read_by_the_front_end_too(client):
-    reply = await client.get(PATH, headers={"Origin": OURS})
-    assert (reply.status_code, reply.headers["Access-Control-Allow-Origin"]) == (401, OURS)
+    response = await client.get(PATH, headers={"Origin": OURS})
+    assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (401, OURS)

@@ -1,37 +1,37 @@
-"""What a monitor hangs on, over HTTP."""
+"""Parents of a monitor, over HTTP."""
 
 from typing import Any
 
 import pytest
 
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/monitors"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-NOBODY = "00000000-0000-0000-0000-000000000000"
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 
 
 @pytest.fixture
 def api(client):
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     return client
 
 
 async def added(api, name: str, *parents: str) -> str:
-    reply = await api.post(PATH, json=make.monitor_json(name=name, parent_ids=list(parents)))
-    assert reply.status_code == 201, reply.text
-    assert reply.json()["parent_ids"] == list(parents)
-    return str(reply.json()["id"])
+    response = await api.post(PATH, json=make.monitor_json(name=name, parent_ids=list(parents)))
+    assert response.status_code == 201, response.text
+    assert response.json()["parent_ids"] == list(parents)
+    return str(response.json()["id"])
 
 
-def wrong(reply) -> list[dict[str, Any]]:
-    assert reply.status_code == 422, reply.text
-    found: list[dict[str, Any]] = reply.json()["error"]["details"]["fields"]
+def wrong(response) -> list[dict[str, Any]]:
+    assert response.status_code == 422, response.text
+    found: list[dict[str, Any]] = response.json()["error"]["details"]["fields"]
     return found
 
 
-async def test_parents_are_given_kept_and_taken_away(api):
+async def test_parents_are_set_kept_and_removed(api):
     router = await added(api, "Router")
     at = f"{PATH}/{await added(api, 'web', router)}"
     assert (await api.patch(at, json={"name": "shop"})).json()["parent_ids"] == [router]
@@ -44,22 +44,22 @@ async def test_parents_are_given_kept_and_taken_away(api):
 async def test_a_circle_is_refused_by_its_way(api):
     router = await added(api, "Router")
     web = await added(api, "web", router)
-    refused = wrong(await api.patch(f"{PATH}/{router}", json={"parent_ids": [web]}))
+    errors = wrong(await api.patch(f"{PATH}/{router}", json={"parent_ids": [web]}))
     way = "would make the monitor depend on itself: Router → web → Router"
-    assert refused == [{"field": "parent_ids", "message": way}]
+    assert errors == [{"field": "parent_ids", "message": way}]
     assert (await api.get(f"{PATH}/{router}")).json()["version"] == 1
 
 
 async def test_a_parent_that_does_not_exist_is_refused_by_its_place(api):
     router = await added(api, "Router")
-    refused = wrong(await api.post(PATH, json=make.monitor_json(parent_ids=[router, NOBODY])))
-    assert [one["field"] for one in refused] == ["parent_ids.1"]
+    errors = wrong(await api.post(PATH, json=make.monitor_json(parent_ids=[router, UNKNOWN_ID])))
+    assert [one["field"] for one in errors] == ["parent_ids.1"]
     assert (await api.get(PATH)).json()["total"] == 1
 
 
 async def test_more_than_a_hundred_parents_are_refused(api):
-    refused = wrong(await api.post(PATH, json=make.monitor_json(parent_ids=[NOBODY] * 101)))
-    assert [one["field"] for one in refused] == ["parent_ids"]
+    errors = wrong(await api.post(PATH, json=make.monitor_json(parent_ids=[UNKNOWN_ID] * 101)))
+    assert [one["field"] for one in errors] == ["parent_ids"]
 
 
 async def test_a_group_decides_who_alerts(api):

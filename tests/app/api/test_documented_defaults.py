@@ -1,4 +1,4 @@
-"""What the document has as the default of a parameter may be sent: generated clients send it with every request."""
+"""Documented defaults of parameters are accepted: generated clients send them with every request."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ from app.api.openapi import document
 from app.store.transactions import monitors
 from schema.targets import Push
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN, Client
+from tests.app.api.running_app import ADMIN_TOKEN, Client
 
 pytestmark = pytest.mark.either_engine
 
@@ -24,7 +24,7 @@ def defaults(application: Litestar) -> dict[str, dict[str, str]]:
     """Every path that is read with GET and has defaults, and those."""
     paths: dict[str, Any] = msgspec.json.decode(document.build_document(application))["paths"]
     named = {path: _given(item["get"].get("parameters", ())) for path, item in paths.items() if "get" in item}
-    return {path: given for path, given in named.items() if given}
+    return {path: defaults for path, defaults in named.items() if defaults}
 
 
 def _given(parameters: Any) -> dict[str, str]:
@@ -36,7 +36,7 @@ async def test_a_default_is_accepted_when_it_is_sent(application: Litestar, clie
     push_ingest.clear_endpoints()
     found = defaults(application)
     assert len(found) > 10
-    for path, given in found.items():
+    for path, sent_defaults in found.items():
         here = re.sub(r"{\w+}", SOMETHING, path.replace("{token}", TOKEN).replace("{signal}", "start"))
-        reply = await client.get(here, params=given, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
-        assert reply.status_code in {200, 404}, (path, reply.text)
+        response = await client.get(here, params=sent_defaults, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
+        assert response.status_code in {200, 404}, (path, response.text)

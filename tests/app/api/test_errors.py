@@ -13,7 +13,7 @@ from app.errors import Conflict, NoSuch, Stale, TooMany, Unavailable, Upstream
 from app.main import create_app
 from app.security.auth.policy import ANYONE
 from app.settings import Settings
-from tests.app.api.people import Client, Headers, calling
+from tests.app.api.running_app import Client, Headers, calling
 
 REGISTER = "/api/v1/auth/register"
 JSON = {"Content-Type": "application/json"}
@@ -36,11 +36,11 @@ async def raises(what: FromPath[str]) -> None:
     raise RAISED[what]
 
 
-def body_of(reply: Any) -> dict[str, Any]:
+def body_of(response: Any) -> dict[str, Any]:
     """The error, after looking at its shape."""
-    error: dict[str, Any] = reply.json()["error"]
+    error: dict[str, Any] = response.json()["error"]
     assert set(error) - {"retry_after"} == {"code", "message", "details", "timestamp", "request_id"}
-    assert error["request_id"] == reply.headers["X-Request-ID"]
+    assert error["request_id"] == response.headers["X-Request-ID"]
     assert error["timestamp"].endswith("Z")
     assert datetime.fromisoformat(error["timestamp"]).tzinfo is not None
     assert error["message"]
@@ -67,8 +67,8 @@ def body_of(reply: Any) -> dict[str, Any]:
 async def test_every_error_path_answers_in_the_one_shape(
     client: Client, method: str, path: str, sent: dict[str, Any], status: int, code: str
 ) -> None:
-    reply = await client.request(method, path, **sent)
-    assert (reply.status_code, body_of(reply)["code"]) == (status, code), reply.text
+    response = await client.request(method, path, **sent)
+    assert (response.status_code, body_of(response)["code"]) == (status, code), response.text
 
 
 @pytest.mark.parametrize(
@@ -89,23 +89,23 @@ async def test_every_exception_of_a_handler_has_one_shape(
     database: Settings, what: str, status: int, code: str
 ) -> None:
     async with calling(create_app(database, extra=[raises])) as client:
-        reply = await client.get(f"/raise/{what}")
-    assert (reply.status_code, body_of(reply)["code"]) == (status, code)
-    assert "secret detail" not in reply.text
+        response = await client.get(f"/raise/{what}")
+    assert (response.status_code, body_of(response)["code"]) == (status, code)
+    assert "secret detail" not in response.text
 
 
 async def test_whatever_the_database_can_not_do_just_now_is_no_bug(database: Settings) -> None:
     async with calling(create_app(database, extra=[raises])) as client:
-        replies = {kind.__name__: await client.get(f"/raise/{kind.__name__}") for kind in db.TRANSIENT_ERRORS}
-    assert {reply.status_code for reply in replies.values()} == {503}
-    assert {body_of(reply)["code"] for reply in replies.values()} == {"SERVICE_UNAVAILABLE"}
-    assert {reply.headers["Retry-After"] for reply in replies.values()} == {"5"}
+        responses = {kind.__name__: await client.get(f"/raise/{kind.__name__}") for kind in db.TRANSIENT_ERRORS}
+    assert {response.status_code for response in responses.values()} == {503}
+    assert {body_of(response)["code"] for response in responses.values()} == {"SERVICE_UNAVAILABLE"}
+    assert {response.headers["Retry-After"] for response in responses.values()} == {"5"}
 
 
 async def test_a_retry_reply_has_the_wait(database: Settings) -> None:
     async with calling(create_app(database, extra=[raises])) as client:
-        reply = await client.get("/raise/later")
-    assert (reply.headers["Retry-After"], body_of(reply)["retry_after"]) == ("60", 60)
+        response = await client.get("/raise/later")
+    assert (response.headers["Retry-After"], body_of(response)["retry_after"]) == ("60", 60)
 
 
 async def test_a_missing_thing_names_itself(database: Settings) -> None:
@@ -115,9 +115,9 @@ async def test_a_missing_thing_names_itself(database: Settings) -> None:
 
 @pytest.mark.parametrize(("sent", "n_kept"), [("req-123", 1), ("a" * 64, 1), ("a" * 65, 0), ("a b", 0), ("a\u00e4", 0)])
 async def test_a_sane_request_id_is_taken_over_and_another_replaced(client: Client, sent: str, n_kept: int) -> None:
-    reply = await client.get("/api/v1/version", headers=[(b"X-Request-ID", sent.encode())])
-    assert [reply.headers["X-Request-ID"]].count(sent) == n_kept
-    assert reply.headers["X-Request-ID"]
+    response = await client.get("/api/v1/version", headers=[(b"X-Request-ID", sent.encode())])
+    assert [response.headers["X-Request-ID"]].count(sent) == n_kept
+    assert response.headers["X-Request-ID"]
 
 
 async def test_a_refused_method_lists_those_allowed(client: Client) -> None:
@@ -125,8 +125,8 @@ async def test_a_refused_method_lists_those_allowed(client: Client) -> None:
 
 
 async def test_without_the_role_a_route_is_forbidden(client: Client, viewer: Headers, application: Litestar) -> None:
-    reply = await client.request("POST", "/api/v1/monitors", json={}, headers=viewer)
-    assert (reply.status_code, body_of(reply)["code"]) == (403, "FORBIDDEN")
+    response = await client.request("POST", "/api/v1/monitors", json={}, headers=viewer)
+    assert (response.status_code, body_of(response)["code"]) == (403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize("path", ["/health", "/api/v1/version", "/api/v1/nothing"])

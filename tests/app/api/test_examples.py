@@ -13,7 +13,7 @@ from app.api.openapi.examples import bodies, channels, ids, monitors
 from schema.channels import PROVIDERS
 from schema.targets import TARGETS
 from tests.app.api.authenticator import Authenticator
-from tests.app.api.people import HOME, SETUP, Client, Headers, bearer, built
+from tests.app.api.running_app import HOME, SETUP, Client, Headers, bearer, built
 
 pytestmark = pytest.mark.either_engine
 
@@ -33,8 +33,8 @@ MADE = {  # what stands in a path, by the operation whose example makes it
     "tag_id": "CreateTag",
     "webhook_id": "CreateWebhook",
 }
-GIVEN = {"key": "delivery.give_up_after_hours"}
-TOLD = {"etag", "x-request-id", "retry-after", "idempotency-replayed", "location", "link"}
+FIXED_PARAMETERS = {"key": "delivery.give_up_after_hours"}
+RESPONSE_HEADERS = {"etag", "x-request-id", "retry-after", "idempotency-replayed", "location", "link"}
 ID_OF = {ids.MONITOR_ID: "CreateMonitor", ids.CHANNEL_ID: "CreateChannel", ids.TAG_ID: "CreateTag"}
 
 
@@ -68,14 +68,14 @@ def test_every_body_has_an_example(spec: dict[str, Any]) -> None:
 
 
 def test_every_example_fits_its_schema(spec: dict[str, Any]) -> None:
-    seen = 0
+    n_examples = 0
     for name, (_, _, one) in operations(spec).items():
         for content in contents(one):
             validator = Draft202012Validator({**content["schema"], "components": spec["components"]})
             for value in values(content):
                 assert not [error.message for error in validator.iter_errors(value)], (name, value)
-                seen += 1
-    assert seen > len(TARGETS) + 2 * len(PROVIDERS) + len(bodies.REQUESTS)
+                n_examples += 1
+    assert n_examples > len(TARGETS) + 2 * len(PROVIDERS) + len(bodies.REQUESTS)
 
 
 def test_no_example_is_of_an_operation_that_is_not_there(spec: dict[str, Any]) -> None:
@@ -104,10 +104,10 @@ class Caller:
         return self
 
     async def sign_in(self) -> dict[str, Any]:
-        """What Login says: tokens, or the refusal that wants a second factor."""
-        told: dict[str, Any] = (await self.send("Login")).json()
+        """The response of Login: tokens, or the refusal that wants a second factor."""
+        body: dict[str, Any] = (await self.send("Login")).json()
         self.client.cookies.clear()
-        return told
+        return body
 
     async def mfa_token(self) -> dict[str, str]:
         return {"mfa_token": (await self.sign_in())["error"]["details"]["mfa_token"]}
@@ -135,8 +135,8 @@ class Caller:
         return msgspec.json.decode(text)
 
     async def id_for(self, parameter: str, operation: str) -> str:
-        if parameter in GIVEN:
-            return GIVEN[parameter]
+        if parameter in FIXED_PARAMETERS:
+            return FIXED_PARAMETERS[parameter]
         if parameter == "user_id":
             email = f"{operation.lower()}@example.org"
             return str((await self.send("CreateUser", email=email, password=bodies.PASSWORD)).json()["id"])
@@ -147,9 +147,9 @@ class Caller:
     async def id_of(self, name: str) -> str:
         """The id of what an operation's example makes; made once."""
         if name not in self.made:
-            reply = await self.send(name)
-            assert reply.status_code == 201, reply.text
-            self.made[name] = reply.json()["id"]
+            response = await self.send(name)
+            assert response.status_code == 201, response.text
+            self.made[name] = response.json()["id"]
         return self.made[name]
 
 
@@ -160,8 +160,8 @@ async def caller(client: Client, spec: dict[str, Any]) -> Caller:
 
 @pytest.mark.parametrize("name", ["CreateMonitor", "CreateChannel"])
 async def test_an_example_of_every_type_is_taken(caller: Caller, name: str) -> None:
-    replies = {type_: await caller.send(name, one) for type_, one in examples.BY_TYPE[name].items()}
-    assert {type_: one.text for type_, one in replies.items() if one.status_code != 201} == {}
+    responses = {type_: await caller.send(name, one) for type_, one in examples.BY_TYPE[name].items()}
+    assert {type_: one.text for type_, one in responses.items() if one.status_code != 201} == {}
 
 
 async def test_a_channel_is_tried_with_what_it_is_made_of() -> None:
@@ -170,8 +170,8 @@ async def test_a_channel_is_tried_with_what_it_is_made_of() -> None:
 
 async def test_the_example_of_every_other_operation_is_taken(caller: Caller) -> None:
     names = [one for one in examples.REQUEST_BODIES if one not in IDENTITY and one not in WAITING and one != "Register"]
-    replies = {name: await caller.send(name) for name in names if name not in caller.made}
-    assert {name: one.text for name, one in replies.items() if one.status_code not in {200, 201}} == {}
+    responses = {name: await caller.send(name) for name in names if name not in caller.made}
+    assert {name: one.text for name, one in responses.items() if one.status_code not in {200, 201}} == {}
 
 
 async def test_replies_have_the_headers_that_are_declared(caller: Caller) -> None:
@@ -179,10 +179,10 @@ async def test_replies_have_the_headers_that_are_declared(caller: Caller) -> Non
         await caller.id_of(made)
     for name in (*(f"Update{noun}" for noun in bodies.PATCHES), "UpdateCheck", "UpdateSetting"):
         await caller.send(name)
-    for name, reply in caller.replies.items():
+    for name, response in caller.replies.items():
         responses = caller.operations[name][2]["responses"]
-        declared = {one.lower() for one in responses[str(reply.status_code)]["headers"]}
-        there = {one for one in reply.headers if one in TOLD or one.startswith("x-ratelimit-")}
+        declared = {one.lower() for one in responses[str(response.status_code)]["headers"]}
+        there = {one for one in response.headers if one in RESPONSE_HEADERS or one.startswith("x-ratelimit-")}
         assert there == declared - {"idempotency-replayed"}, name
 
 
@@ -197,8 +197,8 @@ async def test_a_reply_that_is_repeated_has_the_header_that_is_declared(caller: 
 
 async def test_the_examples_of_checks_that_are_kept_nowhere_are_taken(caller: Caller) -> None:
     batch = {"checks": [examples.REQUEST_BODIES["RunAdHocCheck"], *examples.REQUEST_BODIES["RunAdHocBatch"]["checks"]]}
-    reply = await caller.send("RunAdHocBatch", {**examples.REQUEST_BODIES["RunAdHocBatch"], **batch}, timeout=1)
-    assert [one["error"] for one in reply.json()["results"]] == ["timed out"] * 3  # nobody is there to run them
+    response = await caller.send("RunAdHocBatch", {**examples.REQUEST_BODIES["RunAdHocBatch"], **batch}, timeout=1)
+    assert [one["error"] for one in response.json()["results"]] == ["timed out"] * 3  # no worker runs them
 
 
 async def refreshed(caller: Caller) -> Any:
@@ -288,5 +288,5 @@ IDENTITY: dict[str, Callable[[Caller], Awaitable[Any]]] = {
 
 @pytest.mark.parametrize("name", IDENTITY)
 async def test_the_examples_of_signing_in_are_taken(caller: Caller, name: str) -> None:
-    reply = await IDENTITY[name](caller)
-    assert reply.status_code in {200, 201, 204}, reply.text
+    response = await IDENTITY[name](caller)
+    assert response.status_code in {200, 201, 204}, response.text

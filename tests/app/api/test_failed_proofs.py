@@ -1,4 +1,4 @@
-"""Whatever is tried and wrong is in the audit log, with address and account, and nobody fills the log with it."""
+"""Failed credentials are in the audit log with address and account, and the log cannot be flooded with them."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,11 +15,11 @@ from app.store.audit import failed_logins as written, log
 from app.store.audit.log import AuditQuery
 from schema.audit import AuditEntry, AuditOutcome
 from schema.login_attempts import AuthMethod
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, bearer, calling, served
-from tests.app.api.sockets import talking
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, bearer, calling, served
+from tests.app.api.sockets import connect_socket
 
 ME, AUTH = "/api/v1/auth/me", "/api/v1/auth"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 MOST = 3  # wrong passwords before a lock-out
 WRONG = {**ADA, "password": "a guess"}
 
@@ -46,9 +46,9 @@ async def guarded(database: Settings) -> AsyncIterator[Client]:
 async def ada(client: Client) -> dict[str, str]:
     """The first user, signed in."""
     await client.post(f"{AUTH}/register", json={**ADA, **SETUP})
-    told = (await client.post(f"{AUTH}/login", json=ADA)).json()
+    login = (await client.post(f"{AUTH}/login", json=ADA)).json()
     client.cookies.clear()
-    return bearer(told)
+    return bearer(login)
 
 
 async def by_code(client: Client) -> None:
@@ -59,9 +59,9 @@ async def by_code(client: Client) -> None:
 
 
 async def by_own_password(client: Client) -> None:
-    headers, told = await ada(client), {"old_password": "a guess", "new_password": "seven green boats"}
+    headers, payload = await ada(client), {"old_password": "a guess", "new_password": "seven green boats"}
     for _ in range(2):
-        await client.put(f"{AUTH}/password", json=told, headers=headers)
+        await client.put(f"{AUTH}/password", json=payload, headers=headers)
 
 
 async def at_setup(client: Client) -> None:
@@ -127,10 +127,10 @@ async def test_what_is_wrong_on_the_websocket_is_recorded(
 ) -> None:
     del client  # which has the application run
     failed_logins.clear_counts()
-    async with talking(application, basic("nobody") if message is None else {}) as talk:
+    async with connect_socket(application, basic("nobody") if message is None else {}) as socket:
         if message:
-            talk.say(**message)
-        while "closed" not in await talk.heard():
+            socket.send_message(**message)
+        while "closed" not in await socket.message():
             pass
     (entry,) = await entries()
     assert (entry.ip, entry.change["count"]) == ("127.0.0.1", 1)
@@ -148,18 +148,18 @@ async def test_a_lock_out_is_recorded_too(guarded: Client) -> None:
     await ada(guarded)
     codes = [(await guarded.get(ME, headers=basic("eve"))).status_code for _ in range(MOST + 2)]
     assert codes == [401] * MOST + [429] * 2
-    told = {one.code: one.change for one in await entries()}
-    assert told["UNAUTHORIZED"] == {"way": "basic", "count": MOST, "locked": False}
-    assert told["RATE_LIMITED"] == {"way": "basic", "count": 2, "locked": True}
+    changes = {one.code: one.change for one in await entries()}
+    assert changes["UNAUTHORIZED"] == {"way": "basic", "count": MOST, "locked": False}
+    assert changes["RATE_LIMITED"] == {"way": "basic", "count": 2, "locked": True}
 
 
-async def test_what_was_typed_is_shown_nowhere(guarded: Client, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_typed_credentials_are_logged_nowhere(guarded: Client, capsys: pytest.CaptureFixture[str]) -> None:
     await ada(guarded)
     await guarded.get(ME, headers=basic("hunter2"))
     (entry,) = await entries()
-    shown = capsys.readouterr().out
-    assert "hunter2" not in f"{entry}{shown}"
-    (line,) = [one for one in shown.splitlines() if "auth.login_failed" in one]
+    printed = capsys.readouterr().out
+    assert "hunter2" not in f"{entry}{printed}"
+    (line,) = [one for one in printed.splitlines() if "auth.login_failed" in one]
     assert "ip=127.0.0.1" in line
 
 
@@ -178,9 +178,9 @@ async def test_a_thousand_addresses_leave_no_more_than_a_minutes_worth(store: Se
         failed_logins.record_failed_login(AuthMethod.LOGIN, f"2001:db8:0:{number:x}::1", f"user{number}")
     found = failed_logins.due_entries(0.0)
     assert len(found) <= failed_logins.MAX_KINDS + len(AuthMethod)
-    told = await entries()
-    assert len(told) <= failed_logins.MAX_KINDS + len(AuthMethod)
-    assert sum(one.change["count"] for one in told) > 1_900  # single ones by login leave entries of their own
+    recorded = await entries()
+    assert len(recorded) <= failed_logins.MAX_KINDS + len(AuthMethod)
+    assert sum(one.change["count"] for one in recorded) > 1_900  # single ones by login leave entries of their own
 
 
 def test_the_first_is_due_at_once_and_the_rest_of_its_minute_together() -> None:

@@ -1,4 +1,4 @@
-"""The first user: whoever shows the set-up token, wherever the request seems to come from."""
+"""The first user needs the set-up token, wherever the request seems to come from."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,10 +8,10 @@ import pytest
 
 from app import setup_token
 from app.settings import Settings
-from tests.app.api.people import ADA, Client, Headers, calling, served
+from tests.app.api.running_app import ADA, Client, Headers, calling, served
 
 PATH = "/api/v1/auth/register"
-SEEN = [  # what a request may look like that was made on this machine, and one that a proxy passed on
+REQUEST_HEADERS = [  # what a request may look like that was made on this machine, and one that a proxy passed on
     {},
     {"Host": "127.0.0.1:8034"},
     {"Host": "localhost"},
@@ -42,33 +42,33 @@ async def test_the_first_user_needs_the_token_and_it_goes_with_them(client: Clie
     path = fresh.data_dir / setup_token.FILE_NAME
     assert path.stat().st_mode & 0o777 == 0o600
     for wrong in ({}, {"setup_token": ""}, {"setup_token": "guess"}, {"setup_token": None}, {"setup_token": "é"}):
-        reply = await client.post(PATH, json={**ADA, **wrong})
-        assert (reply.status_code, reply.json()["error"]["code"]) == (403, "FORBIDDEN")
-        assert setup_token.FILE_NAME in reply.json()["error"]["message"]
-    reply = await client.post(PATH, json={**ADA, "setup_token": setup_token.get_token(fresh)})
-    assert (reply.status_code, reply.json()["role"]) == (201, "admin")
+        response = await client.post(PATH, json={**ADA, **wrong})
+        assert (response.status_code, response.json()["error"]["code"]) == (403, "FORBIDDEN")
+        assert setup_token.FILE_NAME in response.json()["error"]["message"]
+    response = await client.post(PATH, json={**ADA, "setup_token": setup_token.get_token(fresh)})
+    assert (response.status_code, response.json()["role"]) == (201, "admin")
     assert not path.exists()
 
 
-@pytest.mark.parametrize("headers", SEEN, ids=str)
+@pytest.mark.parametrize("headers", REQUEST_HEADERS, ids=str)
 async def test_nothing_in_a_request_stands_for_the_token(client: Client, fresh: Settings, headers: Headers) -> None:
     assert (await client.post(PATH, json=ADA, headers=headers)).status_code == 403
-    shown = {"setup_token": setup_token.get_token(fresh)}
-    assert (await client.post(PATH, json={**ADA, **shown}, headers=headers)).status_code == 201
+    proof = {"setup_token": setup_token.get_token(fresh)}
+    assert (await client.post(PATH, json={**ADA, **proof}, headers=headers)).status_code == 201
 
 
-async def test_of_many_with_the_token_one_becomes_the_first_user(client: Client, fresh: Settings) -> None:
-    shown = {"setup_token": setup_token.get_token(fresh)}
-    drafts = [{**ADA, **shown, "email": f"user{no}@example.org"} for no in range(5)]
-    replies = await asyncio.gather(*(client.post(PATH, json=draft) for draft in drafts))
-    assert sorted(reply.status_code for reply in replies) == [201, 403, 403, 403, 403]
+async def test_concurrent_uses_of_the_token_create_one_first_user(client: Client, fresh: Settings) -> None:
+    proof = {"setup_token": setup_token.get_token(fresh)}
+    drafts = [{**ADA, **proof, "email": f"user{no}@example.org"} for no in range(5)]
+    responses = await asyncio.gather(*(client.post(PATH, json=draft) for draft in drafts))
+    assert sorted(response.status_code for response in responses) == [201, 403, 403, 403, 403]
 
 
 async def test_the_terminal_shows_once_what_to_do(fresh: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     async with calling(served(fresh)) as client:
-        shown = capsys.readouterr().err
-        assert f'"setup_token": "{setup_token.get_token(fresh)}"' in shown
-        assert shown.count("setup_token") == 1
+        printed = capsys.readouterr().err
+        assert f'"setup_token": "{setup_token.get_token(fresh)}"' in printed
+        assert printed.count("setup_token") == 1
         await client.post(PATH, json={**ADA, "setup_token": setup_token.get_token(fresh)})
     async with calling(served(fresh)):
         assert "setup" not in capsys.readouterr().err
@@ -84,5 +84,5 @@ async def test_a_token_that_was_deleted_is_made_anew(client: Client, fresh: Sett
 async def test_later_users_need_no_token(fresh: Settings) -> None:
     async with calling(served(replace(fresh, registration_open=True))) as client:
         await client.post(PATH, json={**ADA, "setup_token": setup_token.get_token(fresh)})
-        reply = await client.post(PATH, json={**ADA, "email": "bob@example.org"})
-        assert (reply.status_code, reply.json()["role"]) == (201, "viewer")
+        response = await client.post(PATH, json={**ADA, "email": "bob@example.org"})
+        assert (response.status_code, response.json()["role"]) == (201, "viewer")

@@ -13,7 +13,7 @@ from litestar import Litestar
 
 from app.security.limits.brute_force import WIDE_FACTOR
 from app.settings import Settings
-from tests.app.api.people import ADA, Client, Headers, bearer, calling, served
+from tests.app.api.running_app import ADA, Client, Headers, bearer, calling, served
 
 pytestmark = pytest.mark.either_engine
 
@@ -26,7 +26,7 @@ WRONG = {**ADA, "password": "a guess"}
 
 @pytest.fixture
 def application(database: Settings) -> Litestar:
-    """The application behind a proxy that it trusts, with a short patience."""
+    """The application behind a proxy that it trusts, with a short lockout."""
     proxies = (ip_network("127.0.0.1"),)  # where httpx says that it comes from
     return served(replace(database, registration_open=True, bruteforce_max_attempts=MOST, trusted_proxies=proxies))
 
@@ -45,12 +45,12 @@ async def from_address(client: Client, address: str, login: dict[str, str]) -> h
 
 async def test_too_many_wrong_passwords_are_answered_with_a_time_to_wait(client: Client, signed_up: SignUp) -> None:
     await signed_up()
-    replies = [await client.post(LOGIN, json=WRONG) for _ in range(MOST + 1)]
-    assert [reply.status_code for reply in replies] == [401] * MOST + [429]
-    error = replies[-1].json()["error"]
+    responses = [await client.post(LOGIN, json=WRONG) for _ in range(MOST + 1)]
+    assert [response.status_code for response in responses] == [401] * MOST + [429]
+    error = responses[-1].json()["error"]
     assert error["code"] == "RATE_LIMITED"
     assert 1 <= error["retry_after"] <= 60
-    assert replies[-1].headers["Retry-After"] == str(error["retry_after"])
+    assert responses[-1].headers["Retry-After"] == str(error["retry_after"])
 
 
 async def test_not_even_the_right_password_is_taken_meanwhile(client: Client, signed_up: SignUp) -> None:
@@ -67,24 +67,22 @@ async def test_a_form_counts_with_json(client: Client, signed_up: SignUp) -> Non
     assert [*codes, (await client.post(LOGIN, json=WRONG)).status_code] == [401] * MOST + [429]
 
 
-async def test_known_and_unknown_users_are_refused_in_the_same_words_after_as_many_tries(
-    client: Client, signed_up: SignUp
-) -> None:
+async def test_known_and_unknown_users_are_refused_alike(client: Client, signed_up: SignUp) -> None:
     await signed_up()
-    told = []
+    answers = []
     for number, email in enumerate((ADA["email"], "nobody@example.org")):
-        replies = [
+        responses = [
             await from_address(client, f"192.0.2.{number}", {"email": email, "password": "x"}) for _ in range(MOST + 1)
         ]
-        told.append([(reply.status_code, reply.json()["error"]["message"]) for reply in replies])
-    assert told[0] == told[1]
+        answers.append([(response.status_code, response.json()["error"]["message"]) for response in responses])
+    assert answers[0] == answers[1]
 
 
 @pytest.mark.usefixtures("real_passwords")
-async def test_of_forty_passwords_at_once_no_more_are_answered_than_allowed(client: Client, signed_up: SignUp) -> None:
+async def test_concurrent_passwords_stay_within_the_limit(client: Client, signed_up: SignUp) -> None:
     await signed_up()
-    replies = await asyncio.gather(*(client.post(LOGIN, json=WRONG) for _ in range(40)))
-    codes = [reply.status_code for reply in replies]
+    responses = await asyncio.gather(*(client.post(LOGIN, json=WRONG) for _ in range(40)))
+    codes = [response.status_code for response in responses]
     assert set(codes) <= {401, 429}
     assert codes.count(401) <= MOST
 
@@ -127,9 +125,9 @@ async def test_guessing_gets_slow_without_redis_too(database: Settings) -> None:
 
 
 async def set_up(client: Client, headers: Headers) -> str:
-    """The secret of Ada's app, which no code was shown of yet."""
-    told = await client.post(f"{AUTH}/2fa/setup", json={"password": ADA["password"]}, headers=headers)
-    return str(told.json()["secret"])
+    """The secret of Ada's app, before any code was entered."""
+    response = await client.post(f"{AUTH}/2fa/setup", json={"password": ADA["password"]}, headers=headers)
+    return str(response.json()["secret"])
 
 
 async def test_codes_are_guessed_slowly_while_an_app_is_set_up(client: Client, signed_up: SignUp) -> None:
@@ -151,8 +149,8 @@ async def test_the_second_step_resets_wrong_passwords_and_makes_the_address_fami
     for spare in on.json()["recovery_codes"][:2]:
         codes = [(await from_address(client, "198.51.100.7", WRONG)).status_code for _ in range(MOST - 1)]
         mfa_token = (await from_address(client, "198.51.100.7", ADA)).json()["error"]["details"]["mfa_token"]
-        told = {"mfa_token": mfa_token, "token": spare}
-        done = await client.post(f"{AUTH}/2fa/login", json=told, headers={"X-Forwarded-For": "198.51.100.7"})
+        payload = {"mfa_token": mfa_token, "token": spare}
+        done = await client.post(f"{AUTH}/2fa/login", json=payload, headers={"X-Forwarded-For": "198.51.100.7"})
         assert [*codes, done.status_code] == [401] * (MOST - 1) + [200]
     for number in range(MOST * WIDE_FACTOR):
         await from_address(client, f"192.0.2.{number}", WRONG)

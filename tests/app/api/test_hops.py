@@ -30,7 +30,7 @@ from app.store.alerting import channels
 from app.store.transactions import monitors
 from schema.jobs import CheckBatch, NotifyBatch, ResultBatch
 from tests import make
-from tests.app.api.people import Client, Headers
+from tests.app.api.running_app import Client, Headers
 from tests.receiver import receiving
 
 ROOT = Path(__file__).parents[3]
@@ -158,6 +158,6 @@ async def test_a_patch(client: Client, admin: Headers) -> None:
     walk = Walk()
     for name in ("warm", "counted"):
         with walk.watching() if name == "counted" else nullcontext():
-            reply = await client.patch(f"/api/v1/monitors/{monitor['id']}", json={"name": name}, headers=admin)
-        assert reply.status_code == 200
+            response = await client.patch(f"/api/v1/monitors/{monitor['id']}", json={"name": name}, headers=admin)
+        assert response.status_code == 200
     assert walk.is_within(49, 172), walk.report()

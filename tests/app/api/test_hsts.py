@@ -1,4 +1,4 @@
-"""Over TLS, ours or a trusted proxy's, browsers are told to stay there, and cookies travel by nothing else."""
+"""Over TLS, direct or through a trusted proxy, HSTS is sent and cookies are secure."""
 
 from dataclasses import replace
 from ipaddress import ip_network
@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import pytest
 
 from app.store.identity import sessions
-from tests.app.api.people import ADA, SETUP, calling, served
+from tests.app.api.running_app import ADA, SETUP, calling, served
 
 pytestmark = pytest.mark.either_engine
 
@@ -25,11 +25,11 @@ async def behind_proxy(database):
 
 async def test_our_own_tls_is_announced(client):
     assert HSTS not in (await client.get("/api/v1/version")).headers
-    reply = await client.get("https://watchkeeper.test/api/v1/version")
-    assert reply.headers[HSTS] == "max-age=31536000"
+    response = await client.get("https://watchkeeper.test/api/v1/version")
+    assert response.headers[HSTS] == "max-age=31536000"
 
 
-async def test_who_is_no_proxy_of_ours_is_not_believed(client):
+async def test_an_untrusted_proxy_is_ignored(client):
     assert HSTS not in (await client.get("/api/v1/version", headers=BY_TLS)).headers
 
 
@@ -46,8 +46,8 @@ async def test_errors_and_pages_announce_it_too(client):
 @pytest.mark.parametrize(("headers", "secure"), [(BY_TLS, True), ({}, False)])
 async def test_cookies_travel_by_tls_only_when_there_is_tls(behind_proxy, headers, secure):
     await behind_proxy.post("/api/v1/auth/register", json={**ADA, **SETUP})
-    reply = await behind_proxy.post("/api/v1/auth/login", json=ADA, headers=headers)
-    cookies = reply.headers.get_list("Set-Cookie")
+    response = await behind_proxy.post("/api/v1/auth/login", json=ADA, headers=headers)
+    cookies = response.headers.get_list("Set-Cookie")
     assert len(cookies) == 2
     assert all(("Secure" in one, "SameSite=lax" in one) == (secure, True) for one in cookies)
     prefix = "__Host-" if secure else ""
@@ -60,9 +60,9 @@ async def cookie_of(client, name, headers):
     """The session cookie of somebody who signs in over this connection, as `name=value`."""
     who = {"email": f"{name}@example.org", "password": ADA["password"]}
     await client.post("/api/v1/auth/register", json={**who, **SETUP})
-    reply = await client.post("/api/v1/auth/login", json=who, headers=headers)
+    response = await client.post("/api/v1/auth/login", json=who, headers=headers)
     client.cookies.clear()
-    return reply.headers.get_list("Set-Cookie")[0].partition(";")[0]
+    return response.headers.get_list("Set-Cookie")[0].partition(";")[0]
 
 
 async def test_over_tls_a_cookie_that_a_sibling_domain_planted_counts_for_nothing(behind_proxy):
@@ -70,8 +70,8 @@ async def test_over_tls_a_cookie_that_a_sibling_domain_planted_counts_for_nothin
     planted = await cookie_of(behind_proxy, "eve", {})
     assert (mine.partition("=")[0], planted.partition("=")[0]) == ("__Host-session_id", "session_id")
     for both in (f"{planted}; {mine}", f"{mine}; {planted}"):
-        reply = await behind_proxy.get("/api/v1/auth/me", headers={**BY_TLS, "Cookie": both})
-        assert reply.json()["username"] == "ada"
+        response = await behind_proxy.get("/api/v1/auth/me", headers={**BY_TLS, "Cookie": both})
+        assert response.json()["username"] == "ada"
     alone = [(BY_TLS, planted, 401), ({}, mine, 401), (BY_TLS, mine, 200), ({}, planted, 200)]
     for headers, cookie, status in alone:
         assert (await behind_proxy.get("/api/v1/auth/me", headers={**headers, "Cookie": cookie})).status_code == status

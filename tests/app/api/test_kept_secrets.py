@@ -1,8 +1,8 @@
-"""A secret kept by its mask stays with the place it was given for: moved elsewhere, it must be sent again."""
+"""A masked secret is kept for its destination only: a new destination needs the secret again."""
 
 import pytest
 
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 pytestmark = pytest.mark.either_engine
 
@@ -38,9 +38,9 @@ def api(client):
 async def changed(api, path: str, type_: str, config: dict, change: dict):
     made = await api.post(path, json={"name": "one", "type": type_, "config": config})
     assert made.status_code == 201, made.text
-    shown = made.json()["config"]
-    auth = {"auth": shown["auth"] | change["auth"]} if "auth" in change else {}
-    return await api.patch(f"{path}/{made.json()['id']}", json={"config": shown | change | auth})
+    printed = made.json()["config"]
+    auth = {"auth": printed["auth"] | change["auth"]} if "auth" in change else {}
+    return await api.patch(f"{path}/{made.json()['id']}", json={"config": printed | change | auth})
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ async def changed(api, path: str, type_: str, config: dict, change: dict):
     ],
 )
 async def test_a_secret_is_required_again_for_another_destination(api, path, type_, config, change, field):
-    reply = await changed(api, path, type_, config, change)
-    assert reply.status_code == 422
-    (fault,) = reply.json()["error"]["details"]["fields"]
+    response = await changed(api, path, type_, config, change)
+    assert response.status_code == 422
+    (fault,) = response.json()["error"]["details"]["fields"]
     assert fault["field"] == field
     assert "must be sent again" in fault["message"]
 
@@ -93,15 +93,15 @@ async def test_at_its_place_or_sent_anew_it_is_taken(api, path, type_, config, c
 PROXY = {"name": "office", "protocol": "socks5", "host": "127.0.0.1", "port": 9, "password": "sesame"}
 
 
-@pytest.mark.parametrize("kept", [{}, {"password": MASK}])
+@pytest.mark.parametrize("expected", [{}, {"password": MASK}])
 @pytest.mark.parametrize("change", [{"host": "evil.example"}, {"port": 10}, {"protocol": "http"}])
-async def test_a_proxys_password_does_not_move_with_it(api, change, kept):
+async def test_a_proxys_password_does_not_move_with_it(api, change, expected):
     at = f"/api/v1/proxies/{(await api.post('/api/v1/proxies', json=PROXY)).json()['id']}"
-    reply = await api.patch(at, json=change | kept)
-    assert reply.status_code == 422
-    assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == ["password"]
+    response = await api.patch(at, json=change | expected)
+    assert response.status_code == 422
+    assert [one["field"] for one in response.json()["error"]["details"]["fields"]] == ["password"]
     assert (await api.patch(at, json=change | {"password": "another"})).status_code == 200
-    assert (await api.patch(at, json={"name": "home"} | kept)).status_code == 200
+    assert (await api.patch(at, json={"name": "home"} | expected)).status_code == 200
 
 
 async def going_through(api, proxy: str, name: str, config: dict) -> str:
@@ -133,9 +133,12 @@ async def test_a_proxy_that_reads_secrets_of_monitors_stays_where_it_is(api, con
     trusting = await going_through(api, proxy, "Shop", config)
     await going_through(api, proxy, "Blog", {"url": "https://127.0.0.1:9/", **KEY})
     await going_through(api, proxy, "Plain", {"url": "http://127.0.0.1:9/"})
-    reply = await api.patch(f"/api/v1/proxies/{proxy}", json=change | anew)
-    assert (reply.status_code, reply.json()["error"]["details"]) == (409, {"monitors": 1, "monitor_ids": [trusting]})
-    assert "Shop" in reply.json()["error"]["message"]
+    response = await api.patch(f"/api/v1/proxies/{proxy}", json=change | anew)
+    assert (response.status_code, response.json()["error"]["details"]) == (
+        409,
+        {"monitors": 1, "monitor_ids": [trusting]},
+    )
+    assert "Shop" in response.json()["error"]["message"]
     assert (await api.get(f"/api/v1/proxies/{proxy}")).json()["host"] == PROXY["host"]
     assert (await api.patch(f"/api/v1/proxies/{proxy}", json={"name": "home", **anew})).status_code == 200
     assert (await api.delete(f"{MONITOR}/{trusting}")).status_code == 204

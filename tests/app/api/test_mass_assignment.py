@@ -1,4 +1,4 @@
-"""Nobody sets what is not theirs to set: every body of every route takes the fields it declares, and no others."""
+"""Every body of every route accepts the fields it declares, and no others."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.api.http import bodies
 from tests import make
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, Client
 from tests.app.api.test_policy import routes_of
 
 pytestmark = pytest.mark.either_engine
 
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-NOBODY_ID = "00000000-0000-4000-8000-000000000000"
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 FORBIDDEN = (
     "id", "role", "is_admin", "user_id", "owner_id", "created_at", "updated_at", "version", "password_hash", "active",
     "push_token", "status", "seq", "__class__", "colour_nobody_knows",
@@ -40,7 +40,7 @@ def structs_of(annotation: Any) -> list[type[msgspec.Struct]]:
 
 
 def filled(path: str) -> str:
-    return "/".join(NOBODY_ID if part.startswith("{") else part for part in path.split("/"))
+    return "/".join(UNKNOWN_ID if part.startswith("{") else part for part in path.split("/"))
 
 
 def test_every_body_is_one_that_refuses_unknown_fields(application: Litestar) -> None:
@@ -57,14 +57,14 @@ async def test_a_field_that_is_not_declared_is_refused_by_its_name(
 ) -> None:
     tried = 0
     for method, path, operation, structs in bodies_of(application):
-        told = {one.encode_name for struct in structs for one in msgspec.structs.fields(struct)}
+        names = {one.encode_name for struct in structs for one in msgspec.structs.fields(struct)}
         tag = structs[0].__struct_config__
-        if name in told or name in DOCUMENTED.get(operation, ()):
+        if name in names or name in DOCUMENTED.get(operation, ()):
             continue
         sent = {name: True, **({tag.tag_field: tag.tag} if tag.tag_field else {})}
-        reply = await client.request(method, filled(path), json=sent, headers=CARRIER)
-        assert reply.status_code == 422, (method, path, reply.text)
-        fields = {one["field"] for one in reply.json()["error"]["details"]["fields"]}
+        response = await client.request(method, filled(path), json=sent, headers=ADMIN_HEADERS)
+        assert response.status_code == 422, (method, path, response.text)
+        fields = {one["field"] for one in response.json()["error"]["details"]["fields"]}
         assert name in fields, (method, path, fields)
         tried += 1
     assert tried > 0
@@ -82,14 +82,14 @@ async def test_a_field_that_is_not_declared_is_refused_by_its_name(
 )
 async def test_a_good_body_with_one_forbidden_field_makes_nothing(client: Client, path: str, good: dict) -> None:
     for name in ("id", "user_id", "created_at", "version"):
-        reply = await client.post(path, json={**good, name: NOBODY_ID}, headers=CARRIER)
-        assert reply.status_code == 422, (name, reply.text)
-    assert (await client.get(path, headers=CARRIER)).json()["total"] == 0
-    assert (await client.post(path, json=good, headers=CARRIER)).status_code == 201
+        response = await client.post(path, json={**good, name: UNKNOWN_ID}, headers=ADMIN_HEADERS)
+        assert response.status_code == 422, (name, response.text)
+    assert (await client.get(path, headers=ADMIN_HEADERS)).json()["total"] == 0
+    assert (await client.post(path, json=good, headers=ADMIN_HEADERS)).status_code == 201
 
 
-@pytest.mark.parametrize("forbidden", [{"role": "admin"}, {"is_admin": True}, {"id": NOBODY_ID}, {"active": False}])
-async def test_nobody_signs_up_or_makes_himself_what_he_likes(client: Client, viewer, forbidden: dict) -> None:
+@pytest.mark.parametrize("forbidden", [{"role": "admin"}, {"is_admin": True}, {"id": UNKNOWN_ID}, {"active": False}])
+async def test_signing_up_cannot_set_privileged_fields(client: Client, viewer, forbidden: dict) -> None:
     newcomer = {**ADA, "email": "eve@example.org", **forbidden}
     assert (await client.post("/api/v1/auth/register", json=newcomer)).status_code == 422
     assert (await client.patch("/api/v1/auth/me", json=forbidden, headers=viewer)).status_code == 422
@@ -99,5 +99,5 @@ async def test_nobody_signs_up_or_makes_himself_what_he_likes(client: Client, vi
 
 async def test_a_form_takes_no_more_than_the_fields_of_a_sign_in(client: Client, admin) -> None:
     form = {"username": ADA["email"], "password": ADA["password"], "grant_type": "password", "role": "viewer"}
-    reply = await client.post("/api/v1/auth/token", data=form)
-    assert (reply.status_code, reply.json()["user"]["role"]) == (200, "admin")
+    response = await client.post("/api/v1/auth/token", data=form)
+    assert (response.status_code, response.json()["user"]["role"]) == (200, "admin")

@@ -1,4 +1,4 @@
-"""A provider that is absent, elsewhere or a liar is told as such, and nobody gets in."""
+"""A provider that is down, misconfigured or dishonest is reported as such and signs nobody in."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from app.env_vars import Rate
 from app.settings import Settings
-from tests.app.api.people import Client, calling, served
+from tests.app.api.running_app import Client, calling, served
 
 pytestmark = pytest.mark.either_engine
 
@@ -48,12 +48,12 @@ async def test_a_provider_that_does_not_answer_is_a_bad_gateway(database: Settin
 
 async def test_a_provider_at_a_metadata_address_is_never_reached(database: Settings) -> None:
     async with knowing(database, "http://169.254.169.254") as client:
-        status, words = await refusal(client)
-    assert (status, "does not allow a connection" in words) == (502, True)
+        status, message = await refusal(client)
+    assert (status, "does not allow a connection" in message) == (502, True)
 
 
 @pytest.mark.parametrize(
-    ("document", "words"),
+    ("document", "message"),
     [
         ({"issuer": "http://another.example"}, "issuer is not OIDC_ISSUER"),
         ({}, "issuer is not OIDC_ISSUER"),
@@ -63,22 +63,22 @@ async def test_a_provider_at_a_metadata_address_is_never_reached(database: Setti
     ],
     ids=["another", "nameless", "page", "list", "endless"],
 )
-async def test_an_invalid_provider_is_not_followed(database: Settings, document: Any, words: str) -> None:
+async def test_an_invalid_provider_is_not_followed(database: Settings, document: Any, message: str) -> None:
     server = await serving(document)
     try:
         async with knowing(database, str(server.make_url("")).rstrip("/")) as client:
-            status, told = await refusal(client)
+            status, error = await refusal(client)
     finally:
         await server.close()
-    assert (status, words in told) == (502, True)
+    assert (status, message in error) == (502, True)
 
 
 @pytest.mark.parametrize("query", ["", "?code=x&state=y", "?error=access_denied&state=y"])
-async def test_who_was_not_sent_away_by_us_does_not_come_back(database: Settings, query: str) -> None:
+async def test_a_callback_without_our_redirect_is_refused(database: Settings, query: str) -> None:
     async with knowing(database, "http://127.0.0.1:9") as client:
         for cookie in ({}, {"Cookie": "oidc_sign_in=forged"}):
-            reply = await client.get(f"/api/v1/auth/oidc/callback{query}", headers=cookie)
-            assert reply.status_code == 401
+            response = await client.get(f"/api/v1/auth/oidc/callback{query}", headers=cookie)
+            assert response.status_code == 401
 
 
 async def test_both_ways_count_as_signing_in(database: Settings) -> None:

@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 from app.api.openapi import document, parameters
 from schema.channels import PROVIDERS
 from schema.targets import TARGETS
-from tests.app.api.people import ADA, Client, Headers, built
+from tests.app.api.running_app import ADA, Client, Headers, built
 
 pytestmark = pytest.mark.either_engine
 
@@ -51,7 +51,7 @@ def test_every_operation_has_an_id_a_tag_a_description_and_its_own_name(spec: di
 def test_every_subject_is_declared_with_a_description(spec: dict[str, Any]) -> None:
     declared = {one["name"]: one["description"] for one in spec["tags"]}
     assert set(declared) == {tag for _, _, one in operations(spec) for tag in one["tags"]}
-    assert all(said.endswith(".") for said in declared.values())
+    assert all(text.endswith(".") for text in declared.values())
 
 
 def test_an_operation_is_called_by_what_it_does(spec: dict[str, Any]) -> None:
@@ -88,28 +88,28 @@ async def test_a_client_that_sets_its_one_token_everywhere_is_let_in(client: Cli
 def test_every_operation_declares_its_refusals_in_the_one_shape(spec: dict[str, Any]) -> None:
     shapes = spec["components"]["responses"]
     for path, method, one in operations(spec):
-        refusals = {status: told for status, told in one["responses"].items() if int(status) >= 400}
+        refusals = {status: refusal for status, refusal in one["responses"].items() if int(status) >= 400}
         assert {"422", "500", "503"} <= set(refusals), (path, method)
-        for told in refusals.values():
-            shape = shapes[told["$ref"].rpartition("/")[2]]
+        for refusal in refusals.values():
+            shape = shapes[refusal["$ref"].rpartition("/")[2]]
             assert shape["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorReply"}
 
 
 def test_every_parameter_and_every_reply_has_a_description(spec: dict[str, Any]) -> None:
     for path, method, one in operations(spec):
         assert all(parameter["description"] for parameter in one.get("parameters", [])), (path, method)
-        words = {resolved_reply(spec, reply)["description"] for reply in one["responses"].values()}
-        assert all(said.endswith(".") and "document follows" not in said for said in words), (path, method)
+        descriptions = {resolved_reply(spec, response)["description"] for response in one["responses"].values()}
+        assert all(text.endswith(".") and "document follows" not in text for text in descriptions), (path, method)
 
 
-def resolved_reply(spec: dict[str, Any], reply: dict[str, Any]) -> dict[str, Any]:
+def resolved_reply(spec: dict[str, Any], response: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = (
-        spec["components"]["responses"][reply["$ref"].rpartition("/")[2]] if "$ref" in reply else reply
+        spec["components"]["responses"][response["$ref"].rpartition("/")[2]] if "$ref" in response else response
     )
     return found
 
 
-def test_no_table_of_words_for_parameters_has_a_row_too_many(spec: dict[str, Any]) -> None:
+def test_parameter_description_tables_have_no_unused_rows(spec: dict[str, Any]) -> None:
     used = {parameter["name"] for _, _, one in operations(spec) for parameter in one.get("parameters", [])}
     assert set(parameters.DESCRIPTIONS) <= used
 
@@ -130,7 +130,7 @@ def test_a_push_by_head_is_declared(spec: dict[str, Any]) -> None:
     assert not any("content" in resolved_reply(spec, one) for one in item["head"]["responses"].values())
 
 
-def test_an_id_is_a_uuid_unless_it_is_somebody_elses_or_opaque(spec: dict[str, Any]) -> None:
+def test_an_id_is_a_uuid_unless_it_is_external_or_opaque(spec: dict[str, Any]) -> None:
     schemas = spec["components"]["schemas"]
     ids = {name: one["properties"]["id"] for name, one in schemas.items() if "id" in one.get("properties", {})}
     users = {
@@ -186,7 +186,7 @@ def test_responses_require_all_fields_and_requests_those_without_a_default(spec:
     schemas = spec["components"]["schemas"]
     assert set(schemas["HttpConfig"]["required"]) == set(schemas["HttpConfig"]["properties"])
     assert schemas["HttpConfigDraft"]["required"] == ["url"]
-    assert schemas["HttpBasicAuthDraft"]["required"] == ["method", "username"]  # one of several, told apart by it
+    assert schemas["HttpBasicAuthDraft"]["required"] == ["method", "username"]  # the discriminator of a union
     assert "default" not in schemas["HttpConfig"]["properties"]["max_redirects"]
     assert schemas["HttpConfigDraft"]["properties"]["max_redirects"]["default"] == 10
 
@@ -239,8 +239,8 @@ async def test_scripts_and_styles_of_the_explorers_come_from_files_of_ours(clien
 
 
 async def test_the_document_is_served_to_anybody(client: Client) -> None:
-    reply = await client.get("/api/v1/openapi.json")
-    assert reply.json()["openapi"].startswith("3.1")
+    response = await client.get("/api/v1/openapi.json")
+    assert response.json()["openapi"].startswith("3.1")
 
 
 def _is_tagged(spec: dict[str, Any], choice: dict[str, Any]) -> bool:

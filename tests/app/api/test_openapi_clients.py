@@ -16,7 +16,7 @@ import pytest
 import re2
 
 from app.api.openapi import document
-from tests.app.api.people import built
+from tests.app.api.running_app import built
 
 Node = dict[str, Any]
 ROOT = Path(__file__).parents[3]
@@ -32,7 +32,7 @@ import sys
 from pathlib import Path
 from app import settings
 from app.api.openapi import document
-from tests.app.api.people import built
+from tests.app.api.running_app import built
 from app.main import create_app
 place = Path(sys.argv[1])
 sys.stdout.buffer.write(document.build_document(create_app(settings.read_settings({"DATA_DIR": str(place)}, place))))

@@ -1,6 +1,6 @@
-"""Who may do what: every route and channel there is, tried by everybody there is. Exactly the declared ones pass.
+"""Authorization: every caller tries every route and channel, and exactly the declared ones pass.
 
-Each request carries a query parameter that no handler knows, so that whoever is let in is told 422 and nothing happens.
+Each request has a query parameter that no handler knows, so an authorized caller gets a 422 and nothing happens.
 """
 
 from dataclasses import replace
@@ -19,9 +19,9 @@ from app.security.auth import policy
 from app.security.auth.policy import RequiredRole
 from app.settings import Settings
 from schema.status import Role
-from tests.app.api.cast import EVERYBODY, Person
-from tests.app.api.people import ADMIN_TOKEN, Client, calling
-from tests.app.api.sockets import talking
+from tests.app.api.credentials import CALLERS, Person
+from tests.app.api.running_app import ADMIN_TOKEN, Client, calling
+from tests.app.api.sockets import connect_socket
 
 pytestmark = pytest.mark.either_engine
 
@@ -77,8 +77,8 @@ def routes_of(app: Litestar) -> Routes:
     found: Routes = []
     for route in app.routes:
         if isinstance(route, HTTPRoute):
-            told = [(route.path, method, one) for method, (one, _) in route.route_handler_map.items()]
-            found += [row for row in told if row[1] != "OPTIONS"]
+            handlers = [(route.path, method, one) for method, (one, _) in route.route_handler_map.items()]
+            found += [row for row in handlers if row[1] != "OPTIONS"]
         elif isinstance(route, WebSocketRoute | ASGIRoute):
             found.append((route.path, "WS", route.route_handler))
     return found
@@ -89,8 +89,8 @@ def noun_of(path: str) -> str:
     return NOUNS.get(first, first)
 
 
-def verdict(who: Person, path: str, method: str, least: Role | None) -> str | int:
-    """What the table says: let in, or the status of the refusal."""
+def expected_status(who: Person, path: str, method: str, least: Role | None) -> str | int:
+    """The expected result: let in, or the status of the refusal."""
     if least is None:
         return LET_IN
     if who.role is None:
@@ -112,37 +112,37 @@ def at(path: str) -> str:
     return "/".join(SOMETHING if part.startswith("{") else part for part in path.split("/"))
 
 
-@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("name", CALLERS)
 async def test_every_route_lets_in_exactly_whom_it_declares(client: Client, application: Litestar, name: str) -> None:
-    who, seen, expected = EVERYBODY[name], {}, {}
-    headers = await who.knock(client)
+    who, actual, expected = CALLERS[name], {}, {}
+    headers = await who.authenticate(client)
     for path, method, handler in routes_of(application):
         if method == "WS":
             continue
         needs = policy.required_role(handler)
-        reply = await client.request(method, at(path), params=STRANGE, headers=headers)
-        seen[method, path] = reply.status_code if reply.status_code in {401, 403} else LET_IN
-        expected[method, path] = verdict(who, path, method, needs.min_role if needs else Role.ADMIN)
-    assert seen == expected
+        response = await client.request(method, at(path), params=STRANGE, headers=headers)
+        actual[method, path] = response.status_code if response.status_code in {401, 403} else LET_IN
+        expected[method, path] = expected_status(who, path, method, needs.min_role if needs else Role.ADMIN)
+    assert actual == expected
 
 
-@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("name", CALLERS)
 async def test_every_channel_lets_in_exactly_whom_it_declares(client: Client, application: Litestar, name: str) -> None:
-    who = EVERYBODY[name]
-    async with talking(application, await who.knock(client)) as talk:
+    who = CALLERS[name]
+    async with connect_socket(application, await who.authenticate(client)) as socket:
         for feed in CHANNEL_KINDS:
-            talk.say(type="subscribe", channels=[feed.label.replace("<id>", SOMETHING)])
-            heard = await talk.heard()
+            socket.send_message(type="subscribe", channels=[feed.label.replace("<id>", SOMETHING)])
+            received = await socket.message()
             if who.role is None:
-                assert heard["error"]["code"] == ("FORBIDDEN" if who.refusal == 403 else "UNAUTHORIZED")
-                assert await talk.heard() == {"closed": 4401}
+                assert received["error"]["code"] == ("FORBIDDEN" if who.refusal == 403 else "UNAUTHORIZED")
+                assert await socket.message() == {"closed": 4401}
                 return
             is_enough = who.role.covers(feed.min_role) and (who.scopes is None or bool(who.scopes & {*feed.scopes}))
-            assert heard["type"] == ("subscribed" if is_enough else "error"), heard
+            assert received["type"] == ("subscribed" if is_enough else "error"), received
 
 
 async def test_a_refusal_names_the_role_or_the_scope_that_is_missing(client: Client) -> None:
-    narrowed = await EVERYBODY["key to read monitors"].knock(client)
+    narrowed = await CALLERS["key to read monitors"].authenticate(client)
     refusals = {
         (await client.get("/api/v1/proxies", headers=narrowed)).json()["error"]["details"]["needs"],
         (await client.post("/api/v1/checks/run", json={}, headers=narrowed)).json()["error"]["details"]["needs"],
@@ -164,9 +164,7 @@ def test_an_application_with_an_undeclared_route_does_not_start(settings: Settin
         create_app(settings, extra=[bare])
 
 
-async def test_a_route_that_is_added_later_without_a_rule_reaches_nobody(
-    database: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_route_without_a_policy_is_closed(database: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     @get("/added-later")
     async def bare() -> None:
         return None
@@ -174,8 +172,8 @@ async def test_a_route_that_is_added_later_without_a_rule_reaches_nobody(
     application = create_app(replace(database, api_admin_token=ADMIN_TOKEN))
     application.register(bare)
     async with calling(application) as client:
-        reply = await client.get("/added-later", headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
-    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "INTERNAL_ERROR")
+        response = await client.get("/added-later", headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "INTERNAL_ERROR")
     assert "UnguardedRoute: GET /added-later has no access rule" in capsys.readouterr().out
 
 
@@ -188,7 +186,7 @@ def test_what_anybody_may_reach_is_this_and_no_more(application: Litestar) -> No
     assert free <= PUBLIC
 
 
-def test_who_may_only_look_changes_nothing_but_their_own(application: Litestar) -> None:
+def test_viewers_can_change_only_their_own_account(application: Litestar) -> None:
     changing = {
         noun_of(path)
         for path, method, handler in routes_of(application)

@@ -1,4 +1,4 @@
-"""A push token is shown to who makes it, and to admins who ask for it on the record; to nobody anywhere else."""
+"""A push token is returned when it is created, and to admins who request it on the record; nowhere else."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from litestar import Litestar
 from app.api.monitoring import push_ingest
 from schema.field_types import MASK
 from schema.status import Role
-from tests.app.api.cast import signed_in, with_key
-from tests.app.api.people import ADMIN_TOKEN, Client
+from tests.app.api.credentials import signed_in, with_key
+from tests.app.api.running_app import ADMIN_TOKEN, Client
 from tests.app.api.test_visibility import addresses
 
 API = "/api/v1"
@@ -22,10 +22,10 @@ async def added(client: Client, view: str = "monitors", **changes: Any) -> dict[
     draft = {"name": "Backup", "type": "push", "config": CONFIG, "interval": 60}
     if view == "checks":
         draft = {"name": "Backup", "plugin_type": "push", "config": CONFIG, "schedule": "every 1 minute"}
-    reply = await client.post(f"{API}/{view}", json=draft | changes, headers=ADMIN)
-    assert reply.status_code == 201, reply.text
-    told: dict[str, Any] = reply.json()
-    return told
+    response = await client.post(f"{API}/{view}", json=draft | changes, headers=ADMIN)
+    assert response.status_code == 201, response.text
+    body: dict[str, Any] = response.json()
+    return body
 
 
 async def takes(client: Client, token: str) -> int:
@@ -35,7 +35,7 @@ async def takes(client: Client, token: str) -> int:
 
 
 @pytest.mark.parametrize("view", ["monitors", "checks"])
-async def test_who_adds_the_monitor_is_shown_its_token_once(client: Client, view: str) -> None:
+async def test_adding_a_monitor_returns_its_token_once(client: Client, view: str) -> None:
     made = await added(client, view)
     assert await takes(client, made["config"]["token"]) == 200
     for path in (f"monitors/{made['id']}", f"checks/{made['id']}"):
@@ -47,9 +47,9 @@ async def test_who_adds_the_monitor_is_shown_its_token_once(client: Client, view
 async def test_no_route_shows_it_to_anybody(client: Client, application: Litestar, role: Role) -> None:
     made = await added(client)
     headers = await signed_in(client, role)
-    replies = [await client.get(one, headers=headers) for one in addresses(application, [made["id"]])]
-    assert sum(made["id"] in one.text and one.is_success for one in replies) >= 4
-    assert [str(one.url) for one in replies if made["config"]["token"] in one.text + str(one.headers)] == []
+    responses = [await client.get(one, headers=headers) for one in addresses(application, [made["id"]])]
+    assert sum(made["id"] in one.text and one.is_success for one in responses) >= 4
+    assert [str(one.url) for one in responses if made["config"]["token"] in one.text + str(one.headers)] == []
 
 
 @pytest.mark.parametrize(
@@ -68,33 +68,35 @@ async def test_a_change_keeps_the_token_and_does_not_show_it(
     client: Client, method: str, path: str, body: dict[str, Any] | None
 ) -> None:
     made = await added(client)
-    reply = await client.request(method, f"{API}/{path.format(made['id'])}", json=body, headers=ADMIN)
-    assert (reply.status_code, reply.json()["config"]["token"]) == (200, MASK), reply.text
+    response = await client.request(method, f"{API}/{path.format(made['id'])}", json=body, headers=ADMIN)
+    assert (response.status_code, response.json()["config"]["token"]) == (200, MASK), response.text
     await client.post(f"{API}/monitors/{made['id']}/resume", headers=ADMIN)
     assert await takes(client, made["config"]["token"]) == 200
 
 
 async def test_a_new_monitor_has_no_token_that_a_mask_could_stand_for(client: Client) -> None:
     draft = {"name": "Backup", "type": "push", "config": {"token": MASK}}
-    reply = await client.post(f"{API}/monitors", json=draft, headers=ADMIN)
-    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, "config.token")
+    response = await client.post(f"{API}/monitors", json=draft, headers=ADMIN)
+    assert (response.status_code, response.json()["error"]["details"]["fields"][0]["field"]) == (422, "config.token")
 
 
 async def test_admins_get_it_on_request_and_that_is_recorded(client: Client) -> None:
     made = await added(client)
     token = made["config"]["token"]
-    reply = await client.post(f"{API}/monitors/{made['id']}/show-token", headers=ADMIN)
-    assert reply.json() == {"id": made["id"], "token": token, "path": f"{API}/push/{token}"}
+    response = await client.post(f"{API}/monitors/{made['id']}/show-token", headers=ADMIN)
+    assert response.json() == {"id": made["id"], "token": token, "path": f"{API}/push/{token}"}
     (entry,) = (await client.get(f"{API}/audit?action=monitor.token_shown", headers=ADMIN)).json()["entries"]
     assert (entry["actor"], entry["resource"], entry["resource_id"]) == ("api-admin", "monitor", made["id"])
     assert token not in (await client.get(f"{API}/audit", headers=ADMIN)).text
 
 
-@pytest.mark.parametrize("terms", [{"role": "operator"}, {"scopes": ["monitors:read"]}], ids=str)
+@pytest.mark.parametrize("limits", [{"role": "operator"}, {"scopes": ["monitors:read"]}], ids=str)
 @pytest.mark.parametrize("verb", ["show-token", "rotate-token"])
-async def test_who_may_not_change_monitors_is_not_shown_it(client: Client, verb: str, terms: dict[str, Any]) -> None:
+async def test_the_token_is_hidden_from_callers_who_may_not_change_monitors(
+    client: Client, verb: str, limits: dict[str, Any]
+) -> None:
     made = await added(client)
-    headers = await with_key(**terms)(client)
+    headers = await with_key(**limits)(client)
     assert (await client.post(f"{API}/monitors/{made['id']}/{verb}", headers=headers)).status_code == 403
 
 

@@ -1,4 +1,4 @@
-"""What may let its reader act is shown to operators and admins; no route shows it to viewers."""
+"""Values that would let their reader act are returned to operators and admins, never to viewers."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from schema.channels import PROVIDERS
 from schema.field_types import MASK
 from schema.status import Role
 from schema.targets import TARGETS
-from tests.app.api.cast import signed_in
-from tests.app.api.people import ADMIN_TOKEN, Client
+from tests.app.api.credentials import signed_in
+from tests.app.api.running_app import ADMIN_TOKEN, Client
 from tests.app.api.test_visibility import addresses
 
 API = "/api/v1"
@@ -51,9 +51,11 @@ async def added(client: Client) -> dict[str, str]:
     """One of each; ids by type."""
     ids = {}
     for type_, config in CONFIGS.items():
-        reply = await client.post(path_of(type_), json={"name": type_, "type": type_, "config": config}, headers=ADMIN)
-        assert reply.status_code == 201, reply.text
-        ids[type_] = reply.json()["id"]
+        response = await client.post(
+            path_of(type_), json={"name": type_, "type": type_, "config": config}, headers=ADMIN
+        )
+        assert response.status_code == 201, response.text
+        ids[type_] = response.json()["id"]
     return ids
 
 
@@ -74,17 +76,17 @@ def test_every_restricted_field_of_a_type_is_tried() -> None:
 async def test_no_route_shows_it_to_viewers(client: Client, application: Litestar) -> None:
     ids = await added(client)
     headers = await signed_in(client, Role.VIEWER)
-    replies = [await client.get(one, headers=headers) for one in addresses(application, [*ids.values()])]
-    assert sum(MASK in one.text for one in replies) >= 2 * len(CONFIGS)
-    assert [str(one.url) for one in replies if HIDDEN in one.text] == []
+    responses = [await client.get(one, headers=headers) for one in addresses(application, [*ids.values()])]
+    assert sum(MASK in one.text for one in responses) >= 2 * len(CONFIGS)
+    assert [str(one.url) for one in responses if HIDDEN in one.text] == []
 
 
-async def test_a_list_that_was_kept_for_an_operator_is_not_shown_to_a_viewer(client: Client) -> None:
+async def test_a_list_cached_for_an_operator_is_not_sent_to_a_viewer(client: Client) -> None:
     await added(client)
     viewer = await signed_in(client, Role.VIEWER)
     for headers, is_shown in ((ADMIN, True), (viewer, False), (ADMIN, True)):
-        reply = await client.get(f"{API}/checks?per_page=100", headers=headers)
-        assert (reply.status_code, HIDDEN in reply.text) == (200, is_shown)
+        response = await client.get(f"{API}/checks?per_page=100", headers=headers)
+        assert (response.status_code, HIDDEN in response.text) == (200, is_shown)
 
 
 @pytest.mark.parametrize("type_", CONFIGS)
@@ -92,7 +94,7 @@ async def test_operators_see_it_whole(client: Client, type_: str) -> None:
     ids = await added(client)
     headers = await signed_in(client, Role.OPERATOR)
     for view in ["checks", "monitors"] if type_ in TARGETS else ["notification-channels"]:
-        shown = (await client.get(f"{API}/{view}/{ids[type_]}", headers=headers)).json()["config"]
+        printed = (await client.get(f"{API}/{view}/{ids[type_]}", headers=headers)).json()["config"]
         listed = (await client.get(f"{API}/{view}", headers=headers)).text
-        assert str(shown).count(HIDDEN) == str(CONFIGS[type_]).count(HIDDEN)
+        assert str(printed).count(HIDDEN) == str(CONFIGS[type_]).count(HIDDEN)
         assert listed.count(HIDDEN) >= str(CONFIGS[type_]).count(HIDDEN)

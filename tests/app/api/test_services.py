@@ -45,7 +45,7 @@ async def test_a_channel_made_from_fields_shows_them_without_its_secrets(api):
     assert "sesame" not in (await api.get(f"{PATH}/{made['id']}")).text
 
 
-async def test_of_a_channel_made_from_an_address_nothing_is_shown(api):
+async def test_a_channel_made_from_an_address_is_masked(api):
     made = await added(api, BY_URL)
     assert made["config"]["url"] == MASK
     assert "push.example" not in (await api.get(f"{PATH}/{made['id']}")).text
@@ -68,9 +68,9 @@ async def test_of_a_channel_made_from_an_address_nothing_is_shown(api):
     ],
 )
 async def test_what_fits_no_service_is_refused_by_its_field(api, config: dict[str, Any], field: str):
-    reply = await api.post(PATH, json={"name": "phones", "type": "apprise", "config": config})
-    assert reply.status_code == 422
-    assert field in [one["field"] for one in reply.json()["error"]["details"]["fields"]]
+    response = await api.post(PATH, json={"name": "phones", "type": "apprise", "config": config})
+    assert response.status_code == 422
+    assert field in [one["field"] for one in response.json()["error"]["details"]["fields"]]
 
 
 async def test_the_mask_keeps_a_secret_where_it_is(api):
@@ -90,17 +90,17 @@ async def test_the_mask_keeps_a_secret_where_it_is(api):
 )
 async def test_a_secret_kept_by_its_mask_goes_nowhere_else(api, config: dict[str, Any]):
     at = f"{PATH}/{(await added(api, GOTIFY))['id']}"
-    reply = await api.patch(at, json={"config": config})
-    assert reply.status_code == 422
-    assert "must be sent again" in reply.text
+    response = await api.patch(at, json={"config": config})
+    assert response.status_code == 422
+    assert "must be sent again" in response.text
 
 
 async def test_a_test_goes_through_the_sandbox_and_arrives(api):
     async with receiving() as receiver, notifying():
         host, _, port = receiver.url.removeprefix("http://").partition(":")
         sent = gotify(schema="gotify", host=host, port=int(port))
-        reply = await api.post(f"{PATH}/test", json=sent)
-        assert reply.json() == {"ok": True, "message": "The test was delivered."}
+        response = await api.post(f"{PATH}/test", json=sent)
+        assert response.json() == {"ok": True, "message": "The test was delivered."}
         (arrival,) = receiver.arrivals
     assert (arrival.path, arrival.headers["X-Gotify-Key"]) == ("/message", "sesame")
     assert b"Test message from Watchkeeper" in arrival.body

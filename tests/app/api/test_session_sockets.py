@@ -1,4 +1,4 @@
-"""What ends a session closes its WebSockets: another role, another password, being switched off, and being ended."""
+"""Whatever ends a session closes its WebSockets: a role or password change, disabling the user, ending the session."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,9 +11,9 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from litestar import Litestar
 
-from tests.app.api.people import ADA, ADMIN_TOKEN, Headers, bearer
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, Headers, bearer
 
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 BOB = {"email": "bob@example.org", "username": "bob", "role": "operator", "password": "seven green boats"}
 NEW = {"old_password": BOB["password"], "new_password": "eleven red boats"}
 
@@ -27,18 +27,18 @@ class Site:
 
     async def ask(self, method: str, path: str, headers: Headers, body: Any = None) -> Any:
         """The decoded answer of a request that succeeds."""
-        async with self._session.request(method, f"{self.url}{path}", json=body, headers=headers) as reply:
-            assert reply.status < 300, await reply.text()
-            return await reply.json(content_type=None)
+        async with self._session.request(method, f"{self.url}{path}", json=body, headers=headers) as response:
+            assert response.status < 300, await response.text()
+            return await response.json(content_type=None)
 
     async def sign_in(self, **login: str) -> dict[str, Any]:
         """What login answers."""
-        told: dict[str, Any] = await self.ask("POST", "/auth/login", {}, login)
-        return told
+        tokens: dict[str, Any] = await self.ask("POST", "/auth/login", {}, login)
+        return tokens
 
-    async def listen(self, told: dict[str, Any]) -> Socket:
+    async def listen(self, login: dict[str, Any]) -> Socket:
         """A socket of a session that has answered."""
-        socket = await self._session.ws_connect(f"{self.url}/ws", headers=bearer(told))
+        socket = await self._session.ws_connect(f"{self.url}/ws", headers=bearer(login))
         await socket.send_json({"type": "ping"})
         assert (await socket.receive_json(timeout=10))["type"] == "pong"
         return socket
@@ -51,8 +51,8 @@ async def site(application: Litestar, free_port: int) -> AsyncIterator[Site]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         one = Site(f"http://127.0.0.1:{free_port}/api/v1", session)
         await _until_it_serves(session, f"{one.url}/health")
-        await one.ask("POST", "/users", CARRIER, {**BOB, **ADA, "username": "ada", "role": "admin"})
-        await one.ask("POST", "/users", CARRIER, BOB)
+        await one.ask("POST", "/users", ADMIN_HEADERS, {**BOB, **ADA, "username": "ada", "role": "admin"})
+        await one.ask("POST", "/users", ADMIN_HEADERS, BOB)
         yield one
     server.stop()
     await serving
@@ -69,7 +69,7 @@ async def _until_it_serves(session: aiohttp.ClientSession, url: str) -> None:
 
 
 async def closed_with(socket: Socket) -> int:
-    """The code a socket is closed with, after the error it is told."""
+    """The code a socket is closed with, after the error message."""
     assert (await socket.receive_json(timeout=10))["error"]["code"] == "UNAUTHORIZED"
     close = await socket.receive(timeout=10)
     assert close.type == WSMsgType.CLOSE
@@ -94,7 +94,7 @@ async def test_what_an_admin_does_to_a_session_closes_its_sockets_and_no_others(
     others, his = await site.listen(ada), await site.listen(bob)
     (session,) = (await site.ask("GET", "/sessions", bearer(bob)))["sessions"]
     there = path.format(user=bob["user"]["id"], session=session["id"])
-    await site.ask(method, there, CARRIER, body)
+    await site.ask(method, there, ADMIN_HEADERS, body)
     assert await closed_with(his) == 4401
     await others.send_json({"type": "ping"})
     assert (await others.receive_json(timeout=10))["type"] == "pong"
@@ -102,17 +102,17 @@ async def test_what_an_admin_does_to_a_session_closes_its_sockets_and_no_others(
 
 async def test_a_changed_password_closes_the_sockets_of_other_sessions_only(site: Site) -> None:
     mine, other = [await site.sign_in(username="bob", password=BOB["password"]) for _ in range(2)]
-    kept, gone = await site.listen(mine), await site.listen(other)
+    open_socket, closed_socket = await site.listen(mine), await site.listen(other)
     await site.ask("PUT", "/auth/password", bearer(mine), NEW)
-    assert await closed_with(gone) == 4401
-    await kept.send_json({"type": "ping"})
-    assert (await kept.receive_json(timeout=10))["type"] == "pong"
+    assert await closed_with(closed_socket) == 4401
+    await open_socket.send_json({"type": "ping"})
+    assert (await open_socket.receive_json(timeout=10))["type"] == "pong"
 
 
 async def test_a_refresh_token_that_is_used_twice_closes_the_sockets_of_its_session(site: Site) -> None:
-    told = await site.sign_in(username="bob", password=BOB["password"])
-    socket, shown = await site.listen(told), {"refresh_token": told["refresh_token"]}
-    await site.ask("POST", "/auth/refresh", {}, shown)
+    login = await site.sign_in(username="bob", password=BOB["password"])
+    socket, proof = await site.listen(login), {"refresh_token": login["refresh_token"]}
+    await site.ask("POST", "/auth/refresh", {}, proof)
     with pytest.raises(AssertionError, match="already used"):
-        await site.ask("POST", "/auth/refresh", {}, shown)
+        await site.ask("POST", "/auth/refresh", {}, proof)
     assert await closed_with(socket) == 4401

@@ -9,7 +9,7 @@ import pytest
 from app.errors import Unavailable
 from app.pages import explorer_bundle, explorer_files
 from app.pages.explorer_files import ExplorerFiles
-from tests.app.api.people import Client
+from tests.app.api.running_app import Client
 
 pytestmark = pytest.mark.either_engine
 
@@ -19,7 +19,7 @@ PLAIN = {"Accept-Encoding": "identity"}
 
 
 @pytest.mark.parametrize("path", [SPEC, SCRIPT, "/explorer/swagger-ui.css", "/explorer/redoc.standalone.js"])
-async def test_a_file_is_packed_for_whoever_takes_that(client: Client, path: str) -> None:
+async def test_a_file_is_compressed_when_the_client_accepts_it(client: Client, path: str) -> None:
     packed = await client.get(path, headers={"Accept-Encoding": "br, gzip;q=0.5"})
     plain = await client.get(path, headers=PLAIN)
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -32,7 +32,7 @@ async def test_a_file_is_packed_for_whoever_takes_that(client: Client, path: str
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
 @pytest.mark.parametrize("path", [SPEC, SCRIPT])
-async def test_whoever_has_it_is_sent_nothing(client: Client, path: str, encoding: str) -> None:
+async def test_a_cached_file_is_not_sent_again(client: Client, path: str, encoding: str) -> None:
     first = await client.get(path, headers={"Accept-Encoding": encoding})
     for tag in (first.headers["ETag"], f"W/{first.headers['ETag']}", f'"another", {first.headers["ETag"]}'):
         again = await client.get(path, headers={"Accept-Encoding": encoding, "If-None-Match": tag})
@@ -64,7 +64,7 @@ async def test_a_head_has_the_length(client: Client) -> None:
         ("identity", False),
     ],
 )
-def test_who_takes_gzip(accept: str, *, takes: bool) -> None:
+def test_accepting_gzip(accept: str, *, takes: bool) -> None:
     assert explorer_files.accepts_gzip(accept) is takes
 
 

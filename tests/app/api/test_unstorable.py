@@ -1,4 +1,4 @@
-"""Texts that no database keeps (U+0000, half a surrogate pair) are refused at every entrance, and never a fault."""
+"""Texts that no database stores (U+0000, half a surrogate pair) are refused on every route, never a 500."""
 
 import re
 from base64 import b64encode
@@ -10,7 +10,7 @@ import pytest
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, Client, Headers
 
 APP = Path(__file__).parents[3] / "app"
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -52,16 +52,20 @@ def addresses(app: Litestar) -> Iterator[tuple[str, str]]:
                     yield method, route.path_format.format(**parts)
 
 
-def faults(replies: dict[str, httpx.Response]) -> list[str]:
-    return [f"{what}: {reply.status_code}" for what, reply in replies.items() if reply.status_code >= 500]
+def faults(responses: dict[str, httpx.Response]) -> list[str]:
+    return [f"{what}: {response.status_code}" for what, response in responses.items() if response.status_code >= 500]
 
 
 async def test_no_path_is_a_fault(application: Litestar, client: Client, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = list(addresses(application))
-    assert len(asked) > 100
-    replies = {f"{method} {path}": await client.request(method, path, headers=ADMIN) for method, path in asked}
-    assert faults(replies) == []
-    held = {what: reply.status_code for what, reply in replies.items() if "%00" in what and reply.status_code != 404}
+    requests = list(addresses(application))
+    assert len(requests) > 100
+    responses = {f"{method} {path}": await client.request(method, path, headers=ADMIN) for method, path in requests}
+    assert faults(responses) == []
+    held = {
+        what: response.status_code
+        for what, response in responses.items()
+        if "%00" in what and response.status_code != 404
+    }
     assert held == {}
     assert not {"audit.crashed", "http.crashed"} & set(re.findall(r"\w+\.crashed", capsys.readouterr().out))
 
@@ -83,7 +87,7 @@ async def test_no_header_is_a_fault(client: Client, name: str) -> None:
         b"session_id=a%00b.c%ED%A0%80",
     ]:
         held = [(b"Authorization", ADMIN["Authorization"].encode())] if name not in {"Authorization", "Cookie"} else []
-        replies = {
+        responses = {
             "GET": await client.get(ME, headers=[*held, (name.encode(), text)]),
             "POST": await client.post("/api/v1/tags", json={"name": "a"}, headers=[*held, (name.encode(), text)]),
             "login": await client.post(LOGIN, json=ADA, headers=[(name.encode(), text)]),
@@ -91,7 +95,7 @@ async def test_no_header_is_a_fault(client: Client, name: str) -> None:
                 "/api/v1/auth/passkeys/login/options", json={"mfa_token": "a"}, headers=[(name.encode(), text)]
             ),
         }
-        assert faults(replies) == [], text
+        assert faults(responses) == [], text
 
 
 def test_every_header_that_is_read_is_in_the_table() -> None:

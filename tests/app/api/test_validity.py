@@ -1,4 +1,4 @@
-"""A config that nothing can be asked with is a 422 on every way in; one that an older version stored stays readable."""
+"""An unusable config is a 422 on every route; one stored by an older version stays readable."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from app.domain.compat import field_names
 from app.store.monitoring import series
 from schema.monitors import UnreadableTarget
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 pytestmark = pytest.mark.either_engine
 
 API = "/api/v1"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 USABLE: dict[str, dict[str, Any]] = {
     "http": {"url": "http://127.0.0.1:9/"},
     "website": {"url": "http://127.0.0.1:9/"},
@@ -34,7 +34,7 @@ USABLE: dict[str, dict[str, Any]] = {
     "redis": {"host": "127.0.0.1"},
     "sqlserver": {"host": "127.0.0.1"},
 }
-WRONG = [  # type, what is wrong in its config, the field that is named, words of the reason
+WRONG = [  # type, what is wrong in its config, the field in the error, part of its message
     ("http", {"url": "http://127.0.0.1:99999/"}, "url", "port from 1 to 65535"),
     ("http", {"url": "http://["}, "url", "host or port"),
     ("http", {"url": "http://:80/"}, "url", "with a host in it"),
@@ -99,7 +99,7 @@ AS_WRITTEN = [
 
 @pytest.fixture
 def api(client):
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     return client
 
 
@@ -108,37 +108,39 @@ def config_of(type_, changes):
     return {name: value for name, value in usable.items() if name != "host" or "connection_string" not in changes}
 
 
-def error_of(reply, field, words):
-    assert reply.status_code == 422, reply.text
-    found = {one["field"]: one["message"] for one in reply.json()["error"]["details"]["fields"]}
-    assert words in found[field]
+def error_of(response, field, message):
+    assert response.status_code == 422, response.text
+    found = {one["field"]: one["message"] for one in response.json()["error"]["details"]["fields"]}
+    assert message in found[field]
 
 
-@pytest.mark.parametrize(("type_", "changes", "field", "words"), WRONG)
-async def test_an_unusable_config_is_refused_on_every_route(api, type_, changes, field, words):
+@pytest.mark.parametrize(("type_", "changes", "field", "message"), WRONG)
+async def test_an_unusable_config_is_refused_on_every_route(api, type_, changes, field, message):
     config = config_of(type_, changes)
-    error_of(await api.post(f"{API}/monitors", json=make.monitor_json(type_, config)), f"config.{field}", words)
+    error_of(await api.post(f"{API}/monitors", json=make.monitor_json(type_, config)), f"config.{field}", message)
     monitor = (await api.post(f"{API}/monitors", json=make.monitor_json(type_, USABLE[type_]))).json()
     for way in (api.patch, api.put):
-        error_of(await way(f"{API}/monitors/{monitor['id']}", json={"config": config}), f"config.{field}", words)
+        error_of(await way(f"{API}/monitors/{monitor['id']}", json={"config": config}), f"config.{field}", message)
     in_its_words = field_names.NAMES_BY_TYPE.get(type_, {}).get(field.partition(".")[0])
     if not in_its_words:
         error_of(
-            await api.post(f"{API}/checks/run", json={"plugin_type": type_, "config": config}), f"config.{field}", words
+            await api.post(f"{API}/checks/run", json={"plugin_type": type_, "config": config}),
+            f"config.{field}",
+            message,
         )
 
 
 @pytest.mark.parametrize(("type_", "text"), TAKEN)
 async def test_what_a_client_of_the_database_takes_is_taken(api, type_, text):
-    reply = await api.post(f"{API}/monitors", json=make.monitor_json(type_, {"connection_string": text}))
-    assert reply.status_code == 201, reply.text
+    response = await api.post(f"{API}/monitors", json=make.monitor_json(type_, {"connection_string": text}))
+    assert response.status_code == 201, response.text
 
 
 @pytest.mark.parametrize(("type_", "config"), AS_WRITTEN)
-async def test_a_host_is_taken_and_shown_as_it_was_written(api, type_, config):
-    reply = await api.post(f"{API}/monitors", json=make.monitor_json(type_, config))
-    assert reply.status_code == 201, reply.text
-    assert {name: reply.json()["config"][name] for name in config} == config
+async def test_a_host_is_returned_as_it_was_written(api, type_, config):
+    response = await api.post(f"{API}/monitors", json=make.monitor_json(type_, config))
+    assert response.status_code == 201, response.text
+    assert {name: response.json()["config"][name] for name in config} == config
 
 
 @pytest.mark.parametrize(
@@ -180,12 +182,12 @@ async def test_a_proxy_that_can_not_carry_the_protocol_is_refused(api):
     ],
 )
 async def test_a_channel_that_can_not_be_reached_is_named(api, type_, config, field):
-    reply = await api.post(f"{API}/notification-channels", json=make.channel_json(type=type_, config=config))
-    error_of(reply, f"config.{field}", "")
+    response = await api.post(f"{API}/notification-channels", json=make.channel_json(type=type_, config=config))
+    error_of(response, f"config.{field}", "")
 
 
-async def test_a_config_of_long_ago_is_shown_listed_and_renamed(api):
-    """It was stored when nobody looked; it may not be changed into another one like it, and harms nothing else."""
+async def test_an_old_config_can_be_read_listed_and_renamed(api):
+    """It was stored without validation; it cannot be changed into another invalid one, and breaks nothing else."""
     made = (await api.post(f"{API}/monitors", json=make.monitor_json())).json()
     other = (await api.post(f"{API}/monitors", json=make.monitor_json(name="other"))).json()
     old = {"type": "http", "url": "http://127.0.0.1:99999/", "headers": {"X A": "b"}, "regex": "("}
@@ -199,6 +201,6 @@ async def test_a_config_of_long_ago_is_shown_listed_and_renamed(api):
     error_of_config = await api.patch(at, json={"config": {"url": "http://127.0.0.1:99999/"}})
     error_of(error_of_config, "config.url", "port from 1 to 65535")
     numbers = await db.rows("SELECT no FROM series")
-    known = await series.list_snapshots([row["no"] for row in numbers])
-    assert len(known) == 2
-    assert not any(isinstance(one.target, UnreadableTarget) for one in known)
+    snapshots = await series.list_snapshots([row["no"] for row in numbers])
+    assert len(snapshots) == 2
+    assert not any(isinstance(one.target, UnreadableTarget) for one in snapshots)

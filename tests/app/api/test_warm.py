@@ -1,4 +1,4 @@
-"""A warm path does no SQL and no argon2; and what was right a moment ago is forgotten when it changes."""
+"""A warm request runs no SQL and no argon2, and cached credentials are dropped when they change."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from litestar import Litestar
 from app.security.auth import basic
 from app.security.credentials import passwords
 from schema.status import Role
-from tests.app.api.cast import (
+from tests.app.api.credentials import (
     PASSWORD,
     basic as by_password,
     by_basic,
@@ -18,17 +18,17 @@ from tests.app.api.cast import (
     with_key,
     with_role,
 )
-from tests.app.api.people import Client
-from tests.app.api.sockets import talking
+from tests.app.api.running_app import Client
+from tests.app.api.sockets import connect_socket
 
 PLUGINS = "/api/v1/plugins"
 
 
 @pytest.mark.parametrize(
-    "knock", [with_role(Role.VIEWER), by_cookie, with_key(), by_basic], ids=["token", "cookie", "key", "Basic"]
+    "authenticate", [with_role(Role.VIEWER), by_cookie, with_key(), by_basic], ids=["token", "cookie", "key", "Basic"]
 )
-async def test_a_warm_request_queries_no_database(client: Client, statements: list[str], knock: Any) -> None:
-    headers = await knock(client)
+async def test_a_warm_request_queries_no_database(client: Client, statements: list[str], authenticate: Any) -> None:
+    headers = await authenticate(client)
     assert (await client.get(PLUGINS, headers=headers)).status_code == 200
     assert statements
     statements.clear()
@@ -62,7 +62,7 @@ async def test_an_old_password_is_refused_as_soon_as_there_is_a_new_one(client: 
     assert (await client.get(PLUGINS, headers=by_password("ADA@example.org", "a new password"))).status_code == 200
 
 
-async def test_somebody_who_is_switched_off_is_refused_though_the_password_was_right(client: Client) -> None:
+async def test_a_disabled_user_with_the_right_password_is_refused(client: Client) -> None:
     headers = await by_basic(client)
     assert (await client.get(PLUGINS, headers=headers)).status_code == 200
     await set_user("ada", "active", value=False)
@@ -70,10 +70,10 @@ async def test_somebody_who_is_switched_off_is_refused_though_the_password_was_r
 
 
 @pytest.mark.parametrize("value", ["", "AAAA", "not base64", "Ym9i", "/////w=="])
-async def test_what_is_no_user_and_password_is_refused_with_words(client: Client, value: str) -> None:
-    reply = await client.get(PLUGINS, headers={"Authorization": f"Basic {value}"})
-    assert reply.status_code == 401
-    assert reply.json()["error"]["message"] == basic.MALFORMED
+async def test_malformed_basic_credentials_are_refused_with_a_message(client: Client, value: str) -> None:
+    response = await client.get(PLUGINS, headers={"Authorization": f"Basic {value}"})
+    assert response.status_code == 401
+    assert response.json()["error"]["message"] == basic.MALFORMED
 
 
 async def test_a_password_may_have_colons(client: Client) -> None:
@@ -89,9 +89,9 @@ async def test_a_password_that_a_browser_repeats_for_another_site_is_refused(cli
 
 
 async def test_a_socket_by_password_ends_with_the_password(client: Client, application: Litestar) -> None:
-    async with talking(application, await by_basic(client)) as talk:
-        talk.say(type="ping", timestamp=1)
-        assert (await talk.heard())["type"] == "pong"
+    async with connect_socket(application, await by_basic(client)) as socket:
+        socket.send_message(type="ping", timestamp=1)
+        assert (await socket.message())["type"] == "pong"
         await set_user("ada", "password_hash", await passwords.hash_password("a new password"))
-        assert (await talk.heard())["error"]["code"] == "UNAUTHORIZED"
-        assert await talk.heard() == {"closed": 4401}
+        assert (await socket.message())["error"]["code"] == "UNAUTHORIZED"
+        assert await socket.message() == {"closed": 4401}

@@ -1,4 +1,4 @@
-"""The page about webhooks says what is true: its verifier verifies, its example is taken, its fields are all."""
+"""The webhook page is correct: its verifier verifies, its example is accepted, its fields are complete."""
 
 import json
 import re

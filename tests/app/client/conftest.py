@@ -1,4 +1,4 @@
-"""A real server on loopback, and the commands as people run them."""
+"""A real server on loopback, and the commands as users run them."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from msgspec import Struct
 from app import response_cache
 from app.processes import child
 from tests.app.api.conftest import application, database
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 from tests.pipeline.conftest import spawn
 
 __all__ = ["application", "database", "spawn"]

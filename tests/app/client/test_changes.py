@@ -1,4 +1,4 @@
-"""The commands that change something, and what a terminal and a shell are shown."""
+"""Commands that change something, and what they print for terminals and shells."""
 
 import json
 import shutil
@@ -97,21 +97,21 @@ class Terminal:
 
 
 @pytest.mark.parametrize(
-    ("environ", "shown"),
+    ("environ", "expected"),
     [
         ({}, "\x1b[31mdown\x1b[0m"),
         ({"NO_COLOR": "1"}, "down"),
         ({"TERM": "dumb"}, "down"),
     ],
 )
-def test_a_status_has_a_colour_on_a_terminal(monkeypatch: Any, environ: dict[str, str], shown: str) -> None:
+def test_a_status_has_a_colour_on_a_terminal(monkeypatch: Any, environ: dict[str, str], expected: str) -> None:
     for name in ("NO_COLOR", "TERM", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert screen.colorize("down") == "down"  # in a pipe
     monkeypatch.setattr("sys.stdout", Terminal())
-    assert screen.colorize("down") == shown
+    assert screen.colorize("down") == expected
     assert screen.colorize("shop") == "shop"
 
 
@@ -126,7 +126,7 @@ def test_a_table_is_cut_to_the_terminal_and_whole_in_a_pipe(monkeypatch: Any) ->
     assert "…" in lines[1]
 
 
-def test_an_instant_is_shown_by_the_clock_on_the_wall() -> None:
+def test_an_instant_is_printed_in_local_time() -> None:
     assert screen.local_time("2026-11-22T08:00:00Z") == screen.local_time("2026-11-22T09:00:00+01:00")
     assert set(screen.COLOURS) >= {one.name.lower() for one in Status}
 
@@ -141,11 +141,11 @@ COMPLETE = {
 
 @pytest.mark.parametrize("shell", ["bash", "fish"])
 @pytest.mark.parametrize(
-    ("words", "current", "found"),
+    ("message", "current", "found"),
     [("", "mon", "monitors"), ("check", "webs", "website"), ("status", "--js", "--json"), ("completion", "zs", "zsh")],
 )
 def test_a_shell_completes_commands_types_and_options(
-    shell: str, words: str, current: str, found: str, capsys: pytest.CaptureFixture[str]
+    shell: str, message: str, current: str, found: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program = shutil.which(shell)
     if program is None:
@@ -153,7 +153,7 @@ def test_a_shell_completes_commands_types_and_options(
     assert cli.main(["completion", shell]) == 0
     environ = {
         "SCRIPT": capsys.readouterr().out,
-        "WORDS": words,
+        "WORDS": message,
         "CURRENT": current,
         "PATH": "/usr/bin:/bin",
         "HOME": "/tmp",

@@ -19,10 +19,10 @@ async def added(*, down: bool = False, **changes) -> str:
     """A monitor that was checked once; its id."""
     changed = await monitors.create(make.monitor(**changes))
     series = changed.schedules[0].series
-    known = {one.series: one for one in await monitors.list_snapshots([series])}
-    seen = (make.down if down else make.outcome)(series=series, at_ms=clock.now_ms())
-    absorbed = await results.store_results(make.results(seen), known, clock.now_ms())
-    await live.publish(results.to_heartbeats(absorbed.heartbeats, known))
+    snapshots = {one.series: one for one in await monitors.list_snapshots([series])}
+    outcome = (make.down if down else make.outcome)(series=series, at_ms=clock.now_ms())
+    stored = await results.store_results(make.results(outcome), snapshots, clock.now_ms())
+    await live.publish(results.to_heartbeats(stored.heartbeats, snapshots))
     return changed.monitor.id
 
 
@@ -54,24 +54,24 @@ async def test_a_check_that_fails_exits_with_2_and_one_of_which_nothing_is_known
 async def test_a_batch_reports_each_and_exits_with_the_worst(watchkeeper, site, spawn):
     spawn("work")
     good = {"plugin_type": "http", "config": {"url": site.url}}
-    asked = [*[good] * 11, {"plugin_type": "http", "config": {}}]
-    done = await watchkeeper("check", "--file", "-", "--json", stdin=json.dumps(asked))
+    request = [*[good] * 11, {"plugin_type": "http", "config": {}}]
+    done = await watchkeeper("check", "--file", "-", "--json", stdin=json.dumps(request))
     items = json.loads(done.out)["results"]
     assert [one["result"]["status"] for one in items[:11]] == ["success"] * 11
     assert items[11]["error"].startswith("config.url is required")
     assert (done.code, done.err) == (2, "")
-    table = await watchkeeper("check", "--file", "-", stdin=json.dumps(asked[-2:]))
+    table = await watchkeeper("check", "--file", "-", stdin=json.dumps(request[-2:]))
     assert [line.split()[0] for line in table.out.splitlines()] == ["STATUS", "success", "error"]
 
 
 async def test_monitors_are_a_table_or_json(watchkeeper, url):
     one = await added(name="one \x1b[31m red")
     await added(name="two", down=True)
-    told = (await watchkeeper("monitors")).out.splitlines()
-    assert told[0].split() == ["NAME", "TYPE", "STATUS", "SINCE", "(UTC)", "SCHEDULE", "ID"]
-    assert told[1].startswith("one �[31m red")
-    assert told[1].endswith(one)
-    assert " down " in told[2]
+    lines = (await watchkeeper("monitors")).out.splitlines()
+    assert lines[0].split() == ["NAME", "TYPE", "STATUS", "SINCE", "(UTC)", "SCHEDULE", "ID"]
+    assert lines[1].startswith("one �[31m red")
+    assert lines[1].endswith(one)
+    assert " down " in lines[2]
     found = json.loads((await watchkeeper("monitors", "--json")).out)
     assert [monitor["name"] for monitor in found] == ["one \x1b[31m red", "two"]
 
@@ -93,8 +93,8 @@ async def test_status_counts_lists_what_is_not_well_and_exits_with_the_worst(wat
     ill = await watchkeeper("status")
     assert (ill.code, ill.out.splitlines()[0]) == (2, "3 monitors: 1 down, 1 up, 1 paused")
     assert [line.split()[0] for line in ill.out.splitlines()[1:]] == ["NAME", "ill"]
-    told = json.loads((await watchkeeper("status", "--json")).out)
-    assert (told["total"], told["statuses"]) == (3, {"down": 1, "up": 1, "paused": 1})
+    printed = json.loads((await watchkeeper("status", "--json")).out)
+    assert (printed["total"], printed["statuses"]) == (3, {"down": 1, "up": 1, "paused": 1})
 
 
 @pytest.mark.parametrize("monitor", ["one", ""])
@@ -107,11 +107,11 @@ async def test_tail_prints_heartbeats_as_they_come(environment, tmp_path, monito
     assert process.stdout is not None
     line = asyncio.create_task(process.stdout.readline())
     (one,), _ = await monitors.list_page(monitors.MonitorQuery())
-    known = {1: (await monitors.list_snapshots([1]))[0]}
+    snapshots = {1: (await monitors.list_snapshots([1]))[0]}
     while not line.done():
-        seen = make.down(series=1, at_ms=clock.now_ms())
-        absorbed = await results.store_results(make.results(seen), known, clock.now_ms())
-        await live.publish(results.to_heartbeats(absorbed.heartbeats, known))
+        outcome = make.down(series=1, at_ms=clock.now_ms())
+        stored = await results.store_results(make.results(outcome), snapshots, clock.now_ms())
+        await live.publish(results.to_heartbeats(stored.heartbeats, snapshots))
         await asyncio.wait([line], timeout=0.2)
     process.terminate()
     await process.communicate()
@@ -124,7 +124,7 @@ async def test_tail_of_what_is_not_there_is_one_line(watchkeeper, url):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["check", "telepathy"], "plugin_type must be one of"),
         (["check", "http", "colour=red"], "config.url is required"),
@@ -133,10 +133,10 @@ async def test_tail_of_what_is_not_there_is_one_line(watchkeeper, url):
         (["check", "--file", "-"], "- must hold a JSON list of checks"),
     ],
 )
-async def test_an_invalid_request_is_one_line_and_exits_with_3(watchkeeper, arguments, said):
+async def test_an_invalid_request_is_one_line_and_exits_with_3(watchkeeper, arguments, expected):
     done = await watchkeeper(*arguments)
     assert (done.code, done.out) == (3, "")
-    assert done.err.startswith(f"watchkeeper: {said}")
+    assert done.err.startswith(f"watchkeeper: {expected}")
     assert done.err.count("\n") == 1
 
 

@@ -15,15 +15,15 @@ def test_without_a_token_it_names_where_to_get_one(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert cli.main(["listen", "events"]) == 78
-    told = (
+    message = (
         "nobody is logged in at http://127.0.0.1:8034: run `watchkeeper login`, or set WATCHKEEPER_TOKEN to an API key"
     )
-    assert capsys.readouterr().err == f"watchkeeper: {told}\n"
+    assert capsys.readouterr().err == f"watchkeeper: {message}\n"
 
 
 async def test_a_server_that_is_not_there_is_one_line(free_port: int, capsys: pytest.CaptureFixture[str]) -> None:
     url = f"http://127.0.0.1:{free_port}"
     assert await listen.run(url, "x", ["events"]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith(f"watchkeeper: {url} can't be listened to: ")
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"watchkeeper: {url} can't be listened to: ")
+    assert printed.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Which server a command asks and who it is there; and that it runs whatever is in the directory."""
+"""Which server and which account a command uses, whatever the working directory contains."""
 
 import json
 import stat
@@ -13,7 +13,7 @@ from app.client import login, logins
 from app.client.logins import LoginFile, SavedLogin
 from app.client.server import CommandFailed, connect
 from app.settings import BadSettings
-from tests.app.api.people import SETUP
+from tests.app.api.running_app import SETUP
 
 pytestmark = pytest.mark.either_engine
 
@@ -21,28 +21,28 @@ PASSWORD = "correct horse"
 
 
 @pytest.mark.parametrize(
-    "given",
+    "values",
     [
         "http://host:8034", "http://host:8034/", "http://host:8034/api/v1", "http://host:8034/api/v1/",
         " http://host:8034/api ",
     ],
 )  # fmt: skip
-def test_an_address_may_be_the_apis(given: str) -> None:
-    assert logins.normalize_url(given) == "http://host:8034"
+def test_an_address_may_be_the_apis(values: str) -> None:
+    assert logins.normalize_url(values) == "http://host:8034"
 
 
 def test_an_address_may_have_a_path_of_its_own() -> None:
     assert logins.normalize_url("https://host/watch/api/v1") == "https://host/watch"
 
 
-@pytest.mark.parametrize("given", ["host:8034", "ftp://host", "http://", "host"])
-def test_what_is_no_address_is_refused(given: str) -> None:
+@pytest.mark.parametrize("values", ["host:8034", "ftp://host", "http://", "host"])
+def test_what_is_no_address_is_refused(values: str) -> None:
     with pytest.raises(BadSettings, match="must be an address"):
-        logins.normalize_url(given)
+        logins.normalize_url(values)
 
 
 @pytest.mark.parametrize(
-    ("given", "environ", "found"),
+    ("values", "environ", "found"),
     [
         (None, {}, ("http://kept", "kept")),
         ("http://other", {}, ("http://other", "others")),
@@ -52,12 +52,12 @@ def test_what_is_no_address_is_refused(given: str) -> None:
         ("http://strange", {logins.ADMIN_TOKEN_VARIABLE: "admin"}, ("http://strange", "admin")),
     ],
 )
-def test_who_one_is_and_where(tmp_path: Path, given: str | None, environ: dict[str, str], found: Any) -> None:
+def test_who_one_is_and_where(tmp_path: Path, values: str | None, environ: dict[str, str], found: Any) -> None:
     environ["XDG_CONFIG_HOME"] = str(tmp_path)
     logins.write_logins(
         LoginFile("http://kept", {"http://kept": SavedLogin("kept"), "http://other": SavedLogin("others")}), environ
     )
-    assert logins.server_and_token(given, environ) == found
+    assert logins.server_and_token(values, environ) == found
 
 
 def test_a_token_goes_to_no_server_but_its_own(tmp_path: Path) -> None:
@@ -79,12 +79,12 @@ def test_a_file_that_is_not_ours_is_one_line(tmp_path: Path, monkeypatch: Any, c
     monkeypatch.delenv(logins.URL_VARIABLE, raising=False)
     logins.write_logins(LoginFile(), {"XDG_CONFIG_HOME": str(tmp_path)}).write_text("[")
     assert cli.main(["status"]) == 78
-    told = capsys.readouterr().err
-    assert "logins.json: can't be read" in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "logins.json: can't be read" in printed
+    assert printed.count("\n") == 1
 
 
-async def test_commands_run_beside_an_env_file_of_somebody_else(watchkeeper: Any, tmp_path: Path) -> None:
+async def test_commands_ignore_an_unrelated_env_file(watchkeeper: Any, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         "DB_TYPE=mysql\nMODE=production\nLOG_LEVEL=WARNING\nSERVER_PORT=1\nAPI_ADMIN_TOKEN=x\n"
     )
@@ -99,12 +99,14 @@ async def registered(url: str, **more: str) -> None:
 
 async def logged_in(url: str, monkeypatch: Any, tmp_path: Path, *secrets: str) -> SavedLogin:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    asked = iter(secrets)
+    answers = iter(secrets)
     assert (
-        await login.run(url, email="ada@example.org", with_token=False, json=True, prompt_secret=lambda _: next(asked))
+        await login.run(
+            url, email="ada@example.org", with_token=False, json=True, prompt_secret=lambda _: next(answers)
+        )
         == 0
     )
-    assert next(asked, None) is None
+    assert next(answers, None) is None
     return logins.read_logins({"XDG_CONFIG_HOME": str(tmp_path)}).servers[url]
 
 
@@ -112,15 +114,15 @@ async def test_login_makes_a_key_that_logout_removes(
     url: str, watchkeeper: Any, monkeypatch: Any, tmp_path: Path
 ) -> None:
     await registered(url)
-    kept = await logged_in(url, monkeypatch, tmp_path, PASSWORD)
-    assert kept.username == "ada@example.org" or kept.username.startswith("ada")
+    login = await logged_in(url, monkeypatch, tmp_path, PASSWORD)
+    assert login.username == "ada@example.org" or login.username.startswith("ada")
     ours = {"WATCHKEEPER_TOKEN": "", "WATCHKEEPER_URL": "", "XDG_CONFIG_HOME": str(tmp_path)}
     assert (await watchkeeper("status", **ours)).out == "0 monitors\n"
     sessions = json.loads((await watchkeeper("request", "/sessions", "active=true", "-X", "GET", **ours)).out)
     assert sessions["total"] == 0  # the password's session is over
     assert (await watchkeeper("logout", **ours)).out == f"Logged out of {url}.\n"
     assert (await watchkeeper("status", **ours)).code == 78
-    gone = await watchkeeper("status", WATCHKEEPER_TOKEN=kept.token)
+    gone = await watchkeeper("status", WATCHKEEPER_TOKEN=login.token)
     assert (gone.code, gone.err.count("\n")) == (3, 1)
 
 
@@ -131,8 +133,8 @@ async def test_login_requires_a_code_when_one_is_set_up(url: str, monkeypatch: A
     async with connect(url, session["access_token"]) as server:
         setup = await server.post("/auth/2fa/setup", {"password": PASSWORD})
         done = await server.post("/auth/2fa/verify", {"token": pyotp.TOTP(setup["secret"]).now()})
-    kept = await logged_in(url, monkeypatch, tmp_path, PASSWORD, done["recovery_codes"][0])
-    assert kept.token.startswith("pk_")
+    login = await logged_in(url, monkeypatch, tmp_path, PASSWORD, done["recovery_codes"][0])
+    assert login.token.startswith("pk_")
 
 
 async def test_a_wrong_password_keeps_nothing(url: str, monkeypatch: Any, tmp_path: Path) -> None:

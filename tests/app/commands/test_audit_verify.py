@@ -1,4 +1,4 @@
-"""`watchkeeper audit-verify` says whether somebody changed the log, and its exit code says it, too."""
+"""`watchkeeper audit-verify` reports in text and exit code whether the log was changed."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Commands of who has the machine: a lost admin is let in again, and tokens get another key."""
+"""Commands for the operator of the machine: restore a lost admin, rotate the signing key."""
 
 import json
 import re
@@ -15,12 +15,17 @@ from app.store.identity import api_keys, sessions, users
 from schema.api_keys import ApiKeyDraft
 from schema.status import Role
 from schema.users import Principal
-from tests.app.api.people import ADA
+from tests.app.api.running_app import ADA
 
 
-def command(environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+def command(environ: dict[str, str], *message: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "app.cli", *words], env=environ, capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-m", "app.cli", *message],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
     )
 
 
@@ -52,15 +57,13 @@ async def test_a_lost_admin_is_let_in_with_a_new_password(lost: Settings, enviro
     assert await db.rows("SELECT 1 AS one FROM api_keys WHERE active") == []
 
 
-async def test_nobody_is_made_admin_for_a_name_that_is_not_there(lost: Settings, environ: dict[str, str]) -> None:
+async def test_an_unknown_name_creates_no_admin(lost: Settings, environ: dict[str, str]) -> None:
     done = command(environ, "recover-admin", "eve@example.org")
     assert (done.returncode, "There is no user" in done.stderr) == (1, True)
     assert [row["role"] for row in await db.rows("SELECT role FROM users")] == ["viewer"]
 
 
-async def test_another_signing_key_is_made_and_its_secret_is_not_shown(
-    store: Settings, environ: dict[str, str]
-) -> None:
+async def test_a_new_signing_key_is_created_and_not_printed(store: Settings, environ: dict[str, str]) -> None:
     done = command(environ, "rotate-signing-key")
     assert done.returncode == 0, done.stderr
     (row,) = await db.rows("SELECT id, secret FROM signing_keys")

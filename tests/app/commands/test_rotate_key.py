@@ -1,4 +1,4 @@
-"""Keys are rotated: what is stored is sealed anew, an interrupted rotation goes on, the old key is forgotten last."""
+"""Key rotation: stored values are encrypted again, an interrupted rotation resumes, the old key is dropped last."""
 
 import ast
 import asyncio

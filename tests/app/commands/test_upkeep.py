@@ -1,4 +1,4 @@
-"""Commands on an installation that is stopped, missing, broken or of another version: one line says what is wrong."""
+"""Commands on an installation that is stopped, missing, broken or of another version: one line names the error."""
 
 import shutil
 import sqlite3
@@ -131,16 +131,16 @@ def test_doctor_prints_in_one_line_that_a_stopped_system_does_not_run(
     stopped: Path, role: str, capsys: Captured
 ) -> None:
     at = stopped.with_name("valkey.sock")
-    told = f"not running: nothing answers at {at}; `watchkeeper up` starts everything\n"
-    assert ran(f"doctor{role}", capsys) == (1, told, "")
+    message = f"not running: nothing answers at {at}; `watchkeeper up` starts everything\n"
+    assert ran(f"doctor{role}", capsys) == (1, message, "")
 
 
 def test_doctor_prints_it_too_when_redis_runs_without_processes(
     stopped: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setenv("REDIS_URL", redis_url)
-    told = "not running: no process has given a sign; `watchkeeper up` starts everything\n"
-    assert ran("doctor", capsys) == (1, told, "")
+    message = "not running: no process has given a sign; `watchkeeper up` starts everything\n"
+    assert ran("doctor", capsys) == (1, message, "")
 
 
 @pytest.mark.parametrize("url", ["redis://localhost:{port}/0", "unix:///tmp/wk-nobody-listens-here.sock"])

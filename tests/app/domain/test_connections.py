@@ -1,4 +1,4 @@
-"""Connection strings are read as their databases' own clients read them; what they ask for is honoured or named."""
+"""Connection strings are parsed as the clients of their databases do; options are used or rejected by name."""
 
 from collections.abc import Callable
 
@@ -55,7 +55,7 @@ def test_an_address_of_a_database_is_read(text, login):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("h/d", "must look like postgresql://"),
         ("mysql://h/d", "must look like postgresql://"),
@@ -79,15 +79,15 @@ def test_an_address_of_a_database_is_read(text, login):
         ("postgres://h/db?ssl=perhaps", "true or false"),
     ],
 )
-def test_what_is_wrong_with_an_address_is_named(text, words):
+def test_what_is_wrong_with_an_address_is_named(text, message):
     target = Postgres(connection_string=text)
-    if not words:  # the host stands twice: the first counts, as for libpq
+    if not message:  # the host stands twice: the first counts, as for libpq
         assert postgres(text).host == "h"
         return
-    with pytest.raises(InvalidField) as refused:
+    with pytest.raises(InvalidField) as raised:
         postgres_ssl_mode(target, postgres_parameters(target))
-    assert refused.value.field == "connection_string"
-    assert words in refused.value.reason
+    assert raised.value.field == "connection_string"
+    assert message in raised.value.reason
 
 
 @pytest.mark.parametrize(
@@ -242,8 +242,8 @@ def field_named_by(read: Callable[[str], object], text: str) -> str:
     """The field that a refusal names; nothing when there is none."""
     try:
         read(text)
-    except InvalidField as refused:
-        return refused.field
+    except InvalidField as raised:
+        return raised.field
     return ""
 
 

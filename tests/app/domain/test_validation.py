@@ -1,4 +1,4 @@
-"""What must hold of a config beyond its types is said by the field's name."""
+"""Rules of a config beyond its types are reported by field name."""
 
 import string
 

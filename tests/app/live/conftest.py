@@ -1,4 +1,4 @@
-"""A hub on a real Valkey, ears that follow its channels, and a Valkey that can be stopped."""
+"""A hub on a real Valkey, listeners on its channels, and a Valkey that can be stopped."""
 
 import asyncio
 import tempfile
@@ -12,11 +12,11 @@ from app import queue
 from app.live import replay_buffer
 from app.live.hub import Hub
 from app.settings import Settings
-from tests.app.live.ears import Ear, Stoppable
+from tests.app.live.listeners import Listener, Stoppable
 
 
 @pytest.fixture(autouse=True)
-def nothing_untold() -> None:
+def nothing_unsent() -> None:
     """No test inherits another one's holes."""
     replay_buffer._unpublished.clear()
 
@@ -39,16 +39,16 @@ async def _listening() -> AsyncIterator[Hub]:
 
 
 @pytest.fixture
-def ear(hub: Hub) -> Iterator[Callable[..., Ear]]:
-    """Makes ears that follow channels."""
-    ears: list[Ear] = []
+def make_listener(hub: Hub) -> Iterator[Callable[..., Listener]]:
+    """Makes listeners that follow channels."""
+    listeners: list[Listener] = []
 
-    def make(*channels: str) -> Ear:
-        ears.append(Ear(hub).follow(*channels))
-        return ears[-1]
+    def make(*channels: str) -> Listener:
+        listeners.append(Listener(hub).follow(*channels))
+        return listeners[-1]
 
     yield make
-    for one in ears:
+    for one in listeners:
         one.close()
 
 

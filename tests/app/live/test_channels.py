@@ -6,7 +6,7 @@ from app.errors import Forbidden, Invalid
 from app.live import channels
 from schema.status import Role
 from tests import make
-from tests.app.live.ears import ONE
+from tests.app.live.listeners import ONE
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import msgspec
 
 from app.live.coalescing import MIN_PAUSE_S, PER_SUBSCRIBER_S, Coalescer, merge_frames
 from schema.ws_messages import HeartbeatFrame
-from tests.app.live.ears import AT, beat
+from tests.app.live.listeners import AT, beat
 
 MANY = int(2 * MIN_PAUSE_S / PER_SUBSCRIBER_S)
 
@@ -15,14 +15,14 @@ def text(seq: int) -> bytes:
 
 async def test_with_few_readers_a_message_leaves_at_once_and_unchanged() -> None:
     left: list[tuple[int, bytes]] = []
-    bundle = Coalescer(lambda seq, said: left.append((seq, said)), lambda: 1)
+    bundle = Coalescer(lambda seq, payload: left.append((seq, payload)), lambda: 1)
     bundle.add(7, text(7))
     assert left == [(7, text(7))]
 
 
 async def test_with_many_readers_messages_leave_together_under_the_last_number() -> None:
     left: list[tuple[int, bytes]] = []
-    bundle = Coalescer(lambda seq, said: left.append((seq, said)), lambda: MANY)
+    bundle = Coalescer(lambda seq, payload: left.append((seq, payload)), lambda: MANY)
     for seq in (7, 8):
         bundle.add(seq, text(seq))
     assert left == []

@@ -17,7 +17,7 @@ class Sleeper(LiveSubscriber):
 
 
 @pytest.mark.parametrize("count", [0, 1, BATCH_SIZE, BATCH_SIZE + 1, 3 * BATCH_SIZE])
-async def test_everybody_is_woken_a_few_in_each_round(count: int) -> None:
+async def test_all_waiters_are_woken_a_few_in_each_round(count: int) -> None:
     sleepers, rounds = [Sleeper() for _ in range(count)], 0
     FairWakeup().wake(sleepers)
     while not all(one.n_wakes for one in sleepers):
@@ -27,7 +27,7 @@ async def test_everybody_is_woken_a_few_in_each_round(count: int) -> None:
     assert [one.n_wakes for one in sleepers] == [1] * count
 
 
-async def test_who_is_woken_twice_is_woken_after_the_others() -> None:
+async def test_a_waiter_woken_twice_is_woken_after_the_others() -> None:
     waker, sleepers = FairWakeup(), [Sleeper() for _ in range(BATCH_SIZE + 1)]
     waker.wake(sleepers)
     waker.wake(sleepers[:1])

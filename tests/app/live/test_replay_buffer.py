@@ -6,7 +6,7 @@ from app import live, queue as queues
 from app.live import replay_buffer
 from app.live.channels import SOURCES
 from app.settings import Settings
-from tests.app.live.ears import beat, event
+from tests.app.live.listeners import beat, event
 
 
 async def test_nothing_to_publish_needs_no_redis() -> None:
@@ -51,8 +51,8 @@ async def test_unpublished_messages_leave_a_gap_in_the_numbers(queue: Settings) 
     assert not replay_buffer._unpublished
 
 
-@pytest.mark.parametrize("heard", [{}, {"events": 5}])
-async def test_counters_are_made_at_the_clock_and_then_left_alone(queue: Settings, heard: dict[str, int]) -> None:
-    newest = await replay_buffer.sync_counters(queues.client(), heard)
+@pytest.mark.parametrize("received", [{}, {"events": 5}])
+async def test_counters_are_made_at_the_clock_and_then_left_alone(queue: Settings, received: dict[str, int]) -> None:
+    newest = await replay_buffer.sync_counters(queues.client(), received)
     assert all(number > 1_600_000_000_000 for number in newest.values())
     assert await replay_buffer.sync_counters(queues.client(), newest) == newest

@@ -12,7 +12,7 @@ SENDS = st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(1, 3 * BACKL
 
 
 class Peer:
-    """The other end; takes texts while its gate is open."""
+    """The other end; accepts texts while it is open."""
 
     def __init__(self) -> None:
         self.got: list[Any] = []

@@ -1,4 +1,4 @@
-"""Before anything starts: what is in the way is said, a line each."""
+"""Before the start, every obstacle is reported on one line."""
 
 import os
 import socket

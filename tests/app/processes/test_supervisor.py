@@ -1,4 +1,4 @@
-"""`watchkeeper up`, whole: it starts, heals what is killed, and stops in order."""
+"""`watchkeeper up` as a whole: it starts, restarts what is killed, and stops in order."""
 
 import os
 import re
@@ -24,34 +24,36 @@ LINE = re.compile(r"^(valkey|api|scheduler|worker) +pid (\d+)$", re.MULTILINE)
 
 
 class Up:
-    """A running `up`, with what it has said."""
+    """A running `up`, with its output."""
 
     def __init__(self, directory: Path, environ: dict[str, str]) -> None:
-        self._said = directory / "said"
+        self._output_path = directory / "said"
         self.url = f"http://127.0.0.1:{environ['SERVER_PORT']}"
-        with self._said.open("w") as said:
+        with self._output_path.open("w") as output:
             ours = child.environment({"PATH": os.environ["PATH"], **environ})
-            self.process = subprocess.Popen(child.own_command("up"), cwd=directory, env=ours, stdout=said, stderr=said)
+            self.process = subprocess.Popen(
+                child.own_command("up"), cwd=directory, env=ours, stdout=output, stderr=output
+            )
 
-    def said(self) -> str:
-        return self._said.read_text()
+    def output(self) -> str:
+        return self._output_path.read_text()
 
     def pids(self) -> dict[str, int]:
         """The newest of each name."""
-        return {name: int(pid) for name, pid in LINE.findall(self.said())}
+        return {name: int(pid) for name, pid in LINE.findall(self.output())}
 
     def is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/ready", timeout=5) as reply:
-                return bool(reply.status == 200)
+            with urllib.request.urlopen(f"{self.url}/api/v1/ready", timeout=5) as response:
+                return bool(response.status == 200)
         except (urllib.error.URLError, OSError):
             return False
 
     def until(self, true: Callable[[], bool], within_s: float = 40) -> None:
         deadline = time.monotonic() + within_s
         while not true():
-            assert self.process.poll() is None, self.said()
-            assert time.monotonic() < deadline, self.said()
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() < deadline, self.output()
             time.sleep(0.05)
 
 
@@ -62,7 +64,7 @@ def up(tmp_path: Path, environ: dict[str, str]) -> Iterator[Up]:
         name: value for name, value in environ.items() if name in {"DATA_DIR", "SERVER_HOST", "SERVER_PORT", "MODE"}
     }
     one = Up(tmp_path, ours)
-    one.until(lambda: "\nready " in one.said())
+    one.until(lambda: "\nready " in one.output())
     yield one
     if one.process.poll() is None:
         one.process.kill()
@@ -83,14 +85,14 @@ def test_up_heals_whatever_is_killed_and_leaves_nothing_behind(up: Up, tmp_path:
     up.until(up.is_ready)
     up.process.send_signal(signal.SIGTERM)
     assert up.process.wait(timeout=45) == 0
-    assert up.said().rstrip().endswith("everything")
+    assert up.output().rstrip().endswith("everything")
     assert not any(runs(pid) for pid in up.pids().values())
     assert (tmp_path / "data" / "watchkeeper.sqlite3").exists()
 
 
-def test_the_set_up_token_is_shown_on_the_terminal_and_not_in_the_log(up: Up, tmp_path: Path) -> None:
+def test_the_set_up_token_is_printed_and_not_logged(up: Up, tmp_path: Path) -> None:
     token = (tmp_path / "data" / setup_token.FILE_NAME).read_text().strip()
-    assert up.said().count(f'"setup_token": "{token}"') == 1
+    assert up.output().count(f'"setup_token": "{token}"') == 1
     assert token not in (tmp_path / "data" / "logs" / "watchkeeper.log").read_text()
 
 
@@ -100,7 +102,7 @@ def test_whatever_it_makes_is_for_its_owner_only(up: Up, tmp_path: Path) -> None
     assert {"watchkeeper.sqlite3", "watchkeeper.sqlite3-wal", "watchkeeper.sqlite3-shm"} <= {one.name for one in made}
     assert {"watchkeeper.log", "watchkeeper.lock", "secret.key", "valkey.log"} <= {one.name for one in made}
     assert [one for one in made if one.lstat().st_mode & 0o077] == []
-    assert "open to others" not in up.said()
+    assert "open to others" not in up.output()
 
 
 def test_what_was_open_to_others_before_is_named(tmp_path: Path, environ: dict[str, str]) -> None:
@@ -108,15 +110,15 @@ def test_what_was_open_to_others_before_is_named(tmp_path: Path, environ: dict[s
     (tmp_path / "data").chmod(0o755)
     one = Up(tmp_path, {name: environ[name] for name in ("DATA_DIR", "SERVER_PORT", "MODE")})
     try:
-        one.until(lambda: f"warning    {tmp_path / 'data'} is open to others" in one.said())
-        one.until(lambda: "\nready " in one.said())
+        one.until(lambda: f"warning    {tmp_path / 'data'} is open to others" in one.output())
+        one.until(lambda: "\nready " in one.output())
         assert [file for file in (tmp_path / "data").rglob("*") if file.lstat().st_mode & 0o077] == []
     finally:
         one.process.send_signal(signal.SIGTERM)
         one.process.wait()
 
 
-def test_a_log_directory_that_goes_away_ends_nobody_and_is_made_again(up: Up, tmp_path: Path) -> None:
+def test_a_removed_log_directory_is_recreated_without_stopping_a_process(up: Up, tmp_path: Path) -> None:
     first, file = up.pids(), tmp_path / "data" / "logs" / "watchkeeper.log"
     shutil.rmtree(file.parent)
     os.kill(first["worker"], signal.SIGKILL)
@@ -127,7 +129,7 @@ def test_a_log_directory_that_goes_away_ends_nobody_and_is_made_again(up: Up, tm
     assert file.samefile(f"/proc/{again['worker']}/fd/1")  # what it prints besides is not lost, either
 
 
-def test_a_terminal_that_goes_away_ends_nobody() -> None:
+def test_a_closed_terminal_stops_no_process() -> None:
     script = (
         "import sys; from app.processes import supervisor as it; sys.stdin.read();"
         "it.print_line('a', 'b'); it.print_line('c', 'd')"
@@ -138,8 +140,8 @@ def test_a_terminal_that_goes_away_ends_nobody() -> None:
     assert process.stdout
     process.stdout.close()
     process.stdout = None
-    _, said = process.communicate(b"")
-    assert (process.returncode, said) == (0, b"")
+    _, output = process.communicate(b"")
+    assert (process.returncode, output) == (0, b"")
 
 
 def test_nothing_outlives_a_parent_that_was_killed(up: Up) -> None:
@@ -156,5 +158,5 @@ def test_nothing_outlives_a_parent_that_was_killed(up: Up) -> None:
     ("host", "url"),
     [("127.0.0.1", "http://127.0.0.1:80"), ("0.0.0.0", "http://127.0.0.1:80"), ("::1", "http://[::1]:80")],
 )
-def test_the_address_shown_is_one_a_browser_can_open(settings: Settings, host: str, url: str) -> None:
+def test_the_printed_address_can_be_opened_in_a_browser(settings: Settings, host: str, url: str) -> None:
     assert supervisor.local_url(replace(settings, server_host=host, server_port=80)) == url

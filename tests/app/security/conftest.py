@@ -1,4 +1,4 @@
-"""Keys for tests of the lock and what it locks."""
+"""Keys for the tests of encryption and credentials."""
 
 import pytest
 

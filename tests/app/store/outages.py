@@ -1,4 +1,4 @@
-"""Monitors that fail and recover, and what the gates make of the deliveries that this leads to."""
+"""Monitors that fail and recover, and the decisions on the deliveries that follow."""
 
 from typing import Any
 
@@ -23,45 +23,45 @@ _OPEN = (
 
 
 async def channel(**changes: Any) -> str:
-    """A channel that every monitor tells."""
+    """A channel that every monitor notifies."""
     return (await channels.create(make.channel(all_monitors=True, **changes))).id
 
 
 async def monitor(name: str = "web", *parents: str, **changes: Any) -> str:
-    """A monitor that hangs on these."""
+    """A monitor with these parents."""
     return (await monitors.create(make.monitor(name=name, parent_ids=list(parents), **changes))).monitor.id
 
 
-async def absorbed(monitor_id: str, outcome: CheckOutcome, now_ms: int = 0) -> StoredResults:
-    """An outcome of this monitor, stored when it was due, or later."""
+async def store_outcome(monitor_id: str, outcome: CheckOutcome, now_ms: int = 0) -> StoredResults:
+    """Store a result of this monitor when it was due, or later."""
     (no,) = await series.list_numbers(monitor_id)
-    known = {one.series: one for one in await series.list_snapshots([no])}
+    snapshots = {one.series: one for one in await series.list_snapshots([no])}
     mine = make.outcome(series=no, at_ms=outcome.at_ms, status=outcome.status)
-    return await results.store_results(make.results(mine), known, now_ms or outcome.at_ms)
+    return await results.store_results(make.results(mine), snapshots, now_ms or outcome.at_ms)
 
 
 async def fails(monitor_id: str, at_ms: int = NOW) -> StoredResults:
     """A check of it fails."""
-    return await absorbed(monitor_id, make.down(at_ms=at_ms))
+    return await store_outcome(monitor_id, make.down(at_ms=at_ms))
 
 
 async def passes(monitor_id: str, at_ms: int = NOW) -> StoredResults:
     """A check of it passes."""
-    return await absorbed(monitor_id, make.outcome(at_ms=at_ms))
+    return await store_outcome(monitor_id, make.outcome(at_ms=at_ms))
 
 
 async def escalated(monitor_id: str, ops: str, at_ms: int) -> None:
-    """The channel is told that nobody has acknowledged the outage of this monitor."""
+    """Record an escalation of this monitor's outage for the channel."""
     (row,) = await db.rows("SELECT id, monitor_id, title, started_ms, detected_ms FROM incidents")
     outage = OutageState(**dict(row))
     async with db.transaction():
-        told = lifecycle.incident_event(EventKind.INCIDENT_ESCALATED, outage, at_ms)
-        await escalations.record_for_channels([(told, [ops])], at_ms)
+        event = lifecycle.incident_event(EventKind.INCIDENT_ESCALATED, outage, at_ms)
+        await escalations.record_for_channels([(event, [ops])], at_ms)
     assert outage.monitor_id == monitor_id
 
 
-async def asked(now_ms: int = NOW) -> dict[tuple[str, str], Decision]:
-    """What the gates say of all that is due: (monitor, event) -> gate."""
+async def due_decisions(now_ms: int = NOW) -> dict[tuple[str, str], Decision]:
+    """The decisions on all due deliveries, by (monitor, event)."""
     rows = await db.rows(_OPEN, now_ms)
     candidates = [Candidate(**{**row, "kind": EventKind(row["kind"])}) for row in map(dict, rows)]
     async with db.transaction():
@@ -80,19 +80,19 @@ async def settled(now_ms: int = NOW) -> list[str]:
     return [f"{one.kind}: {_outcome(found[one.id])}" for one in candidates]
 
 
-def _outcome(gate: Decision) -> str:
-    return gate.action if gate.reason is None else gate.reason.code
+def _outcome(decision: Decision) -> str:
+    return decision.action if decision.reason is None else decision.reason.code
 
 
-async def _settle(id_: str, gate: Decision, now_ms: int) -> None:
-    if gate.action == "send":
+async def _settle(id_: str, decision: Decision, now_ms: int) -> None:
+    if decision.action == "send":
         await db.rows("UPDATE deliveries SET state = 'sent', sent_ms = ?2 WHERE id = ?1", id_, now_ms)
-    elif gate.reason and gate.action == "suppress":
+    elif decision.reason and decision.action == "suppress":
         await db.rows(
             "UPDATE deliveries SET state = 'suppressed', reason_code = ?2, error = ?3 WHERE id = ?1",
             id_,
-            gate.reason.code.value,
-            reasons.sentence(gate.reason),
+            decision.reason.code.value,
+            reasons.sentence(decision.reason),
         )
     else:
-        await db.rows("UPDATE deliveries SET next_attempt_ms = ?2 WHERE id = ?1", id_, gate.until_ms)
+        await db.rows("UPDATE deliveries SET next_attempt_ms = ?2 WHERE id = ?1", id_, decision.until_ms)

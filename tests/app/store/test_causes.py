@@ -1,4 +1,4 @@
-"""One cause, one message: what hangs on something that is down, and what groups tell, for each channel by itself."""
+"""One cause, one message: children of a failed parent and members of groups, for each channel separately."""
 
 import asyncio
 from contextvars import Context
@@ -17,7 +17,7 @@ from schema.monitors import MonitorPatch
 from schema.targets import Group
 from schema.targets.composed import GroupAlerts
 from tests import make
-from tests.app.store.outages import NOW, STEP, asked, channel, escalated, fails, monitor, passes, settled
+from tests.app.store.outages import NOW, STEP, channel, due_decisions, escalated, fails, monitor, passes, settled
 from tests.conftest import ON_POSTGRES
 
 SECOND = 1_000
@@ -51,8 +51,8 @@ async def test_the_nearest_that_is_down_is_named():
     for id_ in (uplink, router):
         await fails(id_)
     await fails(one)
-    assert (await asked())[one, "monitor.down"].reason == Reason(ReasonCode.PARENT_DOWN, "Router")
-    assert (await asked())[router, "monitor.down"].reason == Reason(ReasonCode.PARENT_DOWN, "Uplink")
+    assert (await due_decisions())[one, "monitor.down"].reason == Reason(ReasonCode.PARENT_DOWN, "Router")
+    assert (await due_decisions())[router, "monitor.down"].reason == Reason(ReasonCode.PARENT_DOWN, "Uplink")
 
 
 async def test_a_paused_parent_holds_nothing_back():
@@ -62,7 +62,7 @@ async def test_a_paused_parent_holds_nothing_back():
     await fails(router)
     await monitors.update(router, MonitorPatch(active=False))
     await fails(one)
-    assert (await asked())[one, "monitor.down"] == Decision()
+    assert (await due_decisions())[one, "monitor.down"] == Decision()
 
 
 async def test_an_outage_waits_until_its_parent_was_checked():
@@ -71,12 +71,12 @@ async def test_an_outage_waits_until_its_parent_was_checked():
     one = await monitor("web", router)
     await passes(router, NOW - 30 * SECOND)
     await fails(one)
-    assert (await asked())[one, "monitor.down"].action == "wait"
+    assert (await due_decisions())[one, "monitor.down"].action == "wait"
     await passes(router, NOW + SECOND)
-    assert (await asked(NOW + SECOND))[one, "monitor.down"] == Decision()
+    assert (await due_decisions(NOW + SECOND))[one, "monitor.down"] == Decision()
 
 
-if ON_POSTGRES:  # SQLite has one writer: nobody stores a check meanwhile
+if ON_POSTGRES:  # SQLite has one writer: no check is stored meanwhile
 
     async def test_a_check_of_a_parent_that_is_just_being_stored_is_awaited_and_not_waited_for():
         await channel()
@@ -86,9 +86,9 @@ if ON_POSTGRES:  # SQLite has one writer: nobody stores a check meanwhile
         await fails(one)
         async with db.transaction():
             await db.rows("SELECT no FROM series WHERE monitor_id = ?1 FOR UPDATE", router)
-            found = await asyncio.create_task(asked(), context=Context())  # another one's transaction
+            found = await asyncio.create_task(due_decisions(), context=Context())  # another one's transaction
         assert found[one, "monitor.down"].action == "wait"
-        assert (await asked())[one, "monitor.down"] == Decision()
+        assert (await due_decisions())[one, "monitor.down"] == Decision()
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ async def test_it_waits_as_long_as_a_check_may_take_and_never_long(changes, held
     one = await monitor("web", await monitor("Router", **changes))
     await fails(one)
     if held_s:
-        assert (await asked(NOW + held_s * SECOND - 1))[one, "monitor.down"].action == "wait"
-    assert (await asked(NOW + held_s * SECOND))[one, "monitor.down"] == Decision()
+        assert (await due_decisions(NOW + held_s * SECOND - 1))[one, "monitor.down"].action == "wait"
+    assert (await due_decisions(NOW + held_s * SECOND))[one, "monitor.down"] == Decision()
 
 
 async def test_it_waits_while_the_parent_fails_with_retries_left():
@@ -109,7 +109,7 @@ async def test_it_waits_while_the_parent_fails_with_retries_left():
     one = await monitor("web", router)
     await fails(one)
     await fails(router, NOW + SECOND)
-    assert (await asked(NOW + SECOND))[one, "monitor.down"].action == "wait"
+    assert (await due_decisions(NOW + SECOND))[one, "monitor.down"].action == "wait"
     await fails(router, NOW + 2 * SECOND)
     assert await settled(NOW + 2 * SECOND) == [PARENT_DOWN, SENT_DOWN]
 
@@ -128,7 +128,7 @@ async def test_a_group_decides_who_alerts(alerts, group_reason, member_reason):
     group = await monitor("Shop", config=Group(members=[member], alerts=alerts))
     await fails(member)
     await fails(group)
-    found = await asked()
+    found = await due_decisions()
     assert found[group, "monitor.down"].reason == group_reason
     assert found[member, "monitor.down"].reason == member_reason
 
@@ -142,11 +142,11 @@ async def test_the_end_of_a_released_outage_is_held_while_that_waits():
     await settled()
     await passes(router, NOW + STEP)
     await passes(one, NOW + STEP + SECOND)
-    told = await settled(NOW + STEP + SECOND)
-    assert sorted(told) == sorted([SENT_UP, "monitor.up: not_alerted"])
+    outcomes = await settled(NOW + STEP + SECOND)
+    assert sorted(outcomes) == sorted([SENT_UP, "monitor.up: not_alerted"])
 
 
-async def told_after(reopened_ms: int) -> list[str]:
+async def outcomes_after(reopened_ms: int) -> list[str]:
     return await settled(reopened_ms + 76 * SECOND)  # an interval of 60 s and a timeout of 16 s
 
 
@@ -160,7 +160,7 @@ async def test_a_child_that_stays_down_is_alerted_after_its_parent_is_back():
     await passes(router, NOW + STEP)
     assert await settled(NOW + STEP) == [SENT_UP]
     await fails(one, NOW + 2 * STEP)
-    assert await told_after(NOW + STEP) == [SENT_DOWN]
+    assert await outcomes_after(NOW + STEP) == [SENT_DOWN]
     await passes(one, NOW + 9 * STEP)
     assert await settled(NOW + 9 * STEP) == [SENT_UP]
 
@@ -174,8 +174,8 @@ async def test_a_child_that_is_back_with_its_parent_stays_untold():
     await settled()
     await passes(router, NOW + STEP)
     await passes(one, NOW + STEP + SECOND)
-    told = await told_after(NOW + STEP)
-    assert sorted(told) == sorted(["monitor.down: recovered_with_parent", "monitor.up: not_alerted", SENT_UP])
+    outcomes = await outcomes_after(NOW + STEP)
+    assert sorted(outcomes) == sorted(["monitor.down: recovered_with_parent", "monitor.up: not_alerted", SENT_UP])
 
 
 async def test_a_channel_not_subscribed_to_the_parent_is_alerted_for_the_child():
@@ -186,8 +186,8 @@ async def test_a_channel_not_subscribed_to_the_parent_is_alerted_for_the_child()
     await fails(router)
     await fails(ids["web"], NOW + SECOND)
     assert sorted(await settled(NOW + SECOND)) == sorted([SENT_DOWN, PARENT_DOWN, SENT_DOWN])
-    told = await db.rows("SELECT monitor_id FROM deliveries WHERE channel_id = ?1 AND state = 'sent'", near)
-    assert [row["monitor_id"] for row in told] == [ids["web"]]
+    rows = await db.rows("SELECT monitor_id FROM deliveries WHERE channel_id = ?1 AND state = 'sent'", near)
+    assert [row["monitor_id"] for row in rows] == [ids["web"]]
 
 
 async def test_an_earlier_alert_of_the_parent_suppresses_no_later_one():
@@ -224,7 +224,7 @@ async def test_an_escalation_that_was_held_back_is_called_for_when_the_outage_la
     await escalated(one, ops, NOW + STEP)
     assert await settled(NOW + STEP) == [PARENT_DOWN, "incident.escalated: parent_down"]
     await passes(router, NOW + 2 * STEP)
-    assert await told_after(NOW + 2 * STEP) == [SENT_DOWN, "incident.escalated: send", SENT_UP]
+    assert await outcomes_after(NOW + 2 * STEP) == [SENT_DOWN, "incident.escalated: send", SENT_UP]
 
 
 async def test_a_released_outage_that_lasted_is_sent_though_quiet_hours_held_it():
@@ -236,5 +236,5 @@ async def test_a_released_outage_that_lasted_is_sent_though_quiet_hours_held_it(
     await settled()
     await passes(router, NOW + STEP)
     await passes(one, NOW + 60 * STEP)
-    found = await asked(NOW + 60 * STEP)
+    found = await due_decisions(NOW + 60 * STEP)
     assert found[one, "monitor.down"].action == found[one, "monitor.up"].action == "wait"

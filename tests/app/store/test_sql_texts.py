@@ -261,7 +261,7 @@ def test_plain_statements_on_purpose_exist() -> None:
     assert found == set(PLAIN_ON_PURPOSE)
 
 
-def test_a_module_of_the_store_says_what_it_writes_as_sql() -> None:
+def test_a_store_module_documents_its_sql() -> None:
     modules = {one.module for one in sql_texts() if one.module.startswith("store/")}
     assert [one for one in sorted(modules) if "SQL" not in (ast.get_docstring(texts_of(APP / one).tree) or "")] == []
 

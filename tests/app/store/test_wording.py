@@ -110,8 +110,8 @@ async def test_a_parent_that_is_not_visible_is_not_named():
     query = DeliveryQuery(monitor_id=web, state="suppressed")
     for visible_to, text in ((None, sentence), (frozenset([tag]), unnamed)):
         (found,) = await delivery_queries.list_page(query)
-        shown = (await delivery_queries.get(found.id, visible_to)).delivery
-        assert (shown.reason_code, shown.error) == ("parent_down", text)
+        delivery = (await delivery_queries.get(found.id, visible_to)).delivery
+        assert (delivery.reason_code, delivery.error) == ("parent_down", text)
         entries = await timeline.list_entries(found.incident_id or "", visible_to)
         assert [one.text for one in entries if one.channel_id] == [text]
 

@@ -9,25 +9,25 @@ from app import db
 from schema.channels import PROVIDERS
 from tests import make
 from tests.app.api.notifying import notifying
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 from tests.receiver import Order, receiving
 
 PATH = "/api/v1/notification-channels"
-NOBODY = f"{PATH}/00000000-0000-0000-0000-000000000000"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+UNKNOWN_ID = f"{PATH}/00000000-0000-0000-0000-000000000000"
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 TELEGRAM = {"name": "bot", "type": "telegram", "config": {"bot_token": "sesame", "chat_id": "7"}}
 
 
 @pytest.fixture
 def api(client):
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     return client
 
 
 async def added(api, sent) -> dict[str, Any]:
-    reply = await api.post(PATH, json=sent)
-    assert reply.status_code == 201, reply.text
-    thing: dict[str, Any] = reply.json()
+    response = await api.post(PATH, json=sent)
+    assert response.status_code == 201, response.text
+    thing: dict[str, Any] = response.json()
     return thing
 
 
@@ -45,9 +45,13 @@ async def test_no_reply_shows_a_secret_and_the_mask_keeps_it(api):
     at = f"{PATH}/{(await added(api, TELEGRAM))['id']}"
     read = (await api.get(at)).json()
     assert read["config"]["bot_token"] == "********"
-    replies = [await api.put(at, json={"config": read["config"]}), await api.get(PATH), await api.get(f"{PATH}?page=1")]
-    assert [reply.status_code for reply in replies] == [200, 200, 200]
-    assert all("sesame" not in reply.text for reply in replies)
+    responses = [
+        await api.put(at, json={"config": read["config"]}),
+        await api.get(PATH),
+        await api.get(f"{PATH}?page=1"),
+    ]
+    assert [response.status_code for response in responses] == [200, 200, 200]
+    assert all("sesame" not in response.text for response in responses)
 
 
 async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
@@ -72,9 +76,9 @@ async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
 )
 async def test_rules_that_could_never_hold_are_refused(api, rules, field):
     at = f"{PATH}/{(await added(api, make.channel_json()))['id']}"
-    for reply in (await api.post(PATH, json=make.channel_json(**rules)), await api.patch(at, json=rules)):
-        assert reply.status_code == 422
-        assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == [field]
+    for response in (await api.post(PATH, json=make.channel_json(**rules)), await api.patch(at, json=rules)):
+        assert response.status_code == 422
+        assert [one["field"] for one in response.json()["error"]["details"]["fields"]] == [field]
 
 
 async def test_a_copy_that_is_too_old_does_not_overwrite(api):
@@ -102,8 +106,8 @@ async def test_a_test_arrives_and_is_confirmed(api):
     async with receiving() as receiver, notifying():
         sent = make.channel_json(config={"url": receiver.url}, active=False)
         at = f"{PATH}/{(await added(api, sent))['id']}"
-        reply = await api.post(f"{at}/test")
-    assert (reply.status_code, reply.json()["ok"]) == (200, True)
+        response = await api.post(f"{at}/test")
+    assert (response.status_code, response.json()["ok"]) == (200, True)
     assert msgspec.json.decode(receiver.arrivals[0].body)["event"] == "channel.test"
 
 
@@ -111,9 +115,9 @@ async def test_a_refused_test_reports_why_and_is_not_retried(api):
     async with receiving() as receiver, notifying():
         receiver.answer(Order(status=500))
         at = f"{PATH}/{(await added(api, make.channel_json(config={'url': receiver.url})))['id']}"
-        reply = await api.post(f"{at}/test")
-    assert (reply.status_code, reply.json()["error"]["code"]) == (502, "BAD_GATEWAY")
-    assert "500" in reply.json()["error"]["message"]
+        response = await api.post(f"{at}/test")
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "BAD_GATEWAY")
+    assert "500" in response.json()["error"]["message"]
     assert (await db.rows("SELECT state FROM deliveries"))[0]["state"] == "dead"
 
 
@@ -121,31 +125,33 @@ async def test_a_refused_test_reports_why_and_is_not_retried(api):
 async def test_a_config_is_tested_without_being_kept(api, answer, status):
     async with receiving() as receiver, notifying():
         receiver.answer(Order(status=answer))
-        reply = await api.post(f"{PATH}/test", json=make.channel_json(config={"url": receiver.url, "secret": "sesame"}))
-    assert (reply.status_code, len(receiver.arrivals)) == (status, 1)
+        response = await api.post(
+            f"{PATH}/test", json=make.channel_json(config={"url": receiver.url, "secret": "sesame"})
+        )
+    assert (response.status_code, len(receiver.arrivals)) == (status, 1)
     assert await db.rows("SELECT id FROM channels") == []
     assert await db.rows("SELECT id FROM deliveries") == []
 
 
-async def test_a_test_nobody_sends_is_given_up(api, monkeypatch):
+async def test_a_test_without_a_worker_times_out(api, monkeypatch):
     monkeypatch.setattr("app.api.alerting.channel_tests.WAIT_S", 0.2)
     at = f"{PATH}/{(await added(api, make.channel_json()))['id']}"
-    reply = await api.post(f"{at}/test")
-    assert (reply.status_code, reply.headers["Retry-After"]) == (503, "2")
+    response = await api.post(f"{at}/test")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
     assert (await db.rows("SELECT state FROM deliveries"))[0]["state"] == "dead"
 
 
 @pytest.mark.parametrize(("method", "act"), [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/test")])
 async def test_what_does_not_exist_is_refused_by_its_name(api, method, act):
-    reply = await api.request(method, NOBODY + act, **({"json": {}} if method == "PATCH" else {}))
-    assert reply.status_code == 404
-    assert reply.json()["error"]["details"]["resource"] == "notification-channel"
+    response = await api.request(method, UNKNOWN_ID + act, **({"json": {}} if method == "PATCH" else {}))
+    assert response.status_code == 404
+    assert response.json()["error"]["details"]["resource"] == "notification-channel"
 
 
 async def test_a_viewer_looks_and_touches_nothing(client, viewer):
-    at = f"{PATH}/{(await client.post(PATH, json=TELEGRAM, headers=CARRIER)).json()['id']}"
+    at = f"{PATH}/{(await client.post(PATH, json=TELEGRAM, headers=ADMIN_HEADERS)).json()['id']}"
     client.headers.update(viewer)
     assert [(await client.get(path)).status_code for path in (PATH, at, f"{PATH}/providers")] == [200, 200, 200]
-    replies = [await client.post(path, json=TELEGRAM) for path in (PATH, f"{PATH}/test")]
-    replies += [await client.post(f"{at}/test"), await client.delete(at), await client.patch(at, json={})]
-    assert {reply.status_code for reply in replies} == {403}
+    responses = [await client.post(path, json=TELEGRAM) for path in (PATH, f"{PATH}/test")]
+    responses += [await client.post(f"{at}/test"), await client.delete(at), await client.patch(at, json={})]
+    assert {response.status_code for response in responses} == {403}

@@ -12,10 +12,10 @@ from app.store.alerting import outbox, webhooks
 from schema.events import EventKind
 from tests import make
 from tests.app.api.notifying import notifying
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 from tests.receiver import Order, receiving
 
-PATH, NOBODY = "/api/v1/webhooks", "00000000-0000-0000-0000-000000000000"
+PATH, UNKNOWN_ID = "/api/v1/webhooks", "00000000-0000-0000-0000-000000000000"
 DAY_MS = 86_400_000
 HOOK = {"url": "http://127.0.0.1:9/hook", "events": ["backend.*"]}
 
@@ -27,14 +27,14 @@ def api(client):
 
 
 async def added(api, **changes) -> dict[str, Any]:
-    reply = await api.post(PATH, json=HOOK | changes)
-    assert reply.status_code == 201, reply.text
-    thing: dict[str, Any] = reply.json()
+    response = await api.post(PATH, json=HOOK | changes)
+    assert response.status_code == 201, response.text
+    thing: dict[str, Any] = response.json()
     return thing
 
 
 async def happens(kind: EventKind = EventKind.BACKEND_DOWN, after_ms: int = 0) -> None:
-    """An event, told to whoever subscribed."""
+    """An event, sent to its subscribers."""
     async with db.transaction():
         _, deliveries = await outbox.record_event(kind, {"backend": "app-1"}, clock.now_ms() + after_ms)
     await queue.put(*queue.notify_jobs(deliveries))
@@ -44,9 +44,9 @@ def signed(secret: str, raw: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
 
 
-def faults(reply) -> dict[str, str]:
-    assert reply.status_code == 422, reply.text
-    return {one["field"]: one["message"] for one in reply.json()["error"]["details"]["fields"]}
+def faults(response) -> dict[str, str]:
+    assert response.status_code == 422, response.text
+    return {one["field"]: one["message"] for one in response.json()["error"]["details"]["fields"]}
 
 
 async def test_a_webhook_is_added_read_changed_and_removed(api):
@@ -60,17 +60,17 @@ async def test_a_webhook_is_added_read_changed_and_removed(api):
     assert (await api.get(at)).status_code == 404
 
 
-async def test_a_secret_that_is_made_here_is_shown_once(api):
+async def test_a_generated_secret_is_returned_once(api):
     hook = await added(api)
     assert hook["secret"].startswith("whsec_")
-    shown = [await api.get(f"{PATH}/{hook['id']}"), await api.get(PATH), await api.get(f"{PATH}?page=1")]
-    assert all(hook["secret"] not in reply.text for reply in shown)
-    assert shown[0].json()["secret"] == "********"
+    responses = [await api.get(f"{PATH}/{hook['id']}"), await api.get(PATH), await api.get(f"{PATH}?page=1")]
+    assert all(hook["secret"] not in response.text for response in responses)
+    assert responses[0].json()["secret"] == "********"
     (stored,) = await db.rows("SELECT config FROM channels")
     assert hook["secret"] not in stored["config"]
 
 
-async def test_one_that_was_sent_is_never_shown(api):
+async def test_a_secret_sent_by_the_client_is_never_returned(api):
     hook = await added(api, secret="sesame", headers={"X-Key": "sesame"})
     assert (hook["secret"], hook["headers"]) == ("********", {"X-Key": "********"})
 
@@ -98,7 +98,7 @@ async def test_a_header_is_one_line(api, value):
     assert set(faults(found)) == {"config.headers.X-Key"}
 
 
-async def test_secrets_stay_with_the_host_they_were_given_for(api):
+async def test_secrets_stay_with_the_host_they_were_set_for(api):
     at = f"{PATH}/{(await added(api, secret='sesame', headers={'X-Key': 'a'}))['id']}"
     assert (await api.patch(at, json={"url": "http://127.0.0.1:9/other"})).status_code == 200
     elsewhere = {"url": "http://evil.example/hook"}
@@ -130,8 +130,8 @@ async def test_no_channel_route_and_no_monitor_knows_a_webhook(api):
 async def test_an_example_of_any_event_is_sent_and_marked(api):
     async with receiving() as receiver, notifying():
         at = f"{PATH}/{(await added(api, url=receiver.url, active=False))['id']}/test"
-        replies = [await api.post(at), await api.post(at, json={"event": "backend.down"})]
-    assert [reply.status_code for reply in replies] == [200, 200]
+        responses = [await api.post(at), await api.post(at, json={"event": "backend.down"})]
+    assert [response.status_code for response in responses] == [200, 200]
     bodies = [json.loads(one.body) for one in receiver.arrivals]
     assert [one["event"] for one in bodies] == ["channel.test", "backend.down"]
     assert all(one["data"]["test"] is True for one in bodies)
@@ -142,8 +142,8 @@ async def test_a_refused_example_reports_why_and_is_not_retried(api):
     async with receiving() as receiver, notifying():
         receiver.answer(Order(status=500))
         at = f"{PATH}/{(await added(api, url=receiver.url))['id']}"
-        reply = await api.post(f"{at}/test", json={"event": "backend.down"})
-    assert (reply.status_code, len(receiver.arrivals)) == (502, 1)
+        response = await api.post(f"{at}/test", json={"event": "backend.down"})
+    assert (response.status_code, len(receiver.arrivals)) == (502, 1)
     (delivery,) = (await api.get(f"{at}/deliveries")).json()["deliveries"]
     assert (delivery["state"], delivery["error"]) == ("dead", "answered 500 Internal Server Error")
 
@@ -209,11 +209,11 @@ async def test_deliveries_are_listed_newest_first_and_sent_again_to_the_byte(api
 async def settled(api, at: str, wanted: int) -> list[dict[str, Any]]:
     """The deliveries at that address, as soon as there are so many."""
     for _ in range(200):
-        told = (await api.get(at)).json()
-        found: list[dict[str, Any]] = told.get("deliveries", told.get("data"))
+        body = (await api.get(at)).json()
+        found: list[dict[str, Any]] = body.get("deliveries", body.get("data"))
         if len(found) == wanted:
             return found
-    raise AssertionError(told)
+    raise AssertionError(body)
 
 
 async def test_what_is_on_its_way_or_another_webhooks_is_not_sent_again(api):
@@ -224,7 +224,7 @@ async def test_what_is_on_its_way_or_another_webhooks_is_not_sent_again(api):
     assert one["state"] == "pending"
     assert (await api.post(f"{at}/{one['id']}/redeliver")).status_code == 409
     assert (await api.post(f"{other}/{one['id']}/redeliver")).status_code == 404
-    assert (await api.post(f"{at}/{NOBODY}/redeliver")).status_code == 404
+    assert (await api.post(f"{at}/{UNKNOWN_ID}/redeliver")).status_code == 404
 
 
 async def test_a_change_lets_a_paused_one_try_again(api):
@@ -257,8 +257,8 @@ async def test_a_monitor_sends_every_event_up_to_its_deletion(api):
         await api.post(f"{at}/pause")
         await api.post(f"{at}/resume")
         await api.delete(at)
-        told = [json.loads(one.body) for one in await receiver.arrived(5)]
+        payloads = [json.loads(one.body) for one in await receiver.arrived(5)]
     kinds = ["created", "updated", "paused", "resumed", "deleted"]
-    assert [one["event"] for one in told] == [f"monitor.{kind}" for kind in kinds]
-    assert {one["data"]["monitor"]["id"] for one in told} == {monitor["id"]}
-    assert told[-1]["data"]["monitor"]["name"] == "store"
+    assert [one["event"] for one in payloads] == [f"monitor.{kind}" for kind in kinds]
+    assert {one["data"]["monitor"]["id"] for one in payloads} == {monitor["id"]}
+    assert payloads[-1]["data"]["monitor"]["name"] == "store"

@@ -1,4 +1,4 @@
-"""Checks over HTTP: monitors in document 002's words, and nothing of their own."""
+"""Checks over HTTP: monitors in the format of document 002, with nothing stored of their own."""
 
 import asyncio
 from typing import Any
@@ -13,10 +13,10 @@ from schema.jobs import AdHocProbe, reply_key
 from schema.proxies import ProxyConfig
 from schema.targets import Http, HttpBearerAuth
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/checks"
-NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 DRAFT: dict[str, Any] = {
     "name": "home",
     "plugin_type": "http",
@@ -32,14 +32,14 @@ def api(client):
 
 
 async def added(api, **changes) -> dict:
-    reply = await api.post(PATH, json={**DRAFT, **changes})
-    assert reply.status_code == 201, reply.text
-    return reply.json()
+    response = await api.post(PATH, json={**DRAFT, **changes})
+    assert response.status_code == 201, response.text
+    return response.json()
 
 
-def wrong(reply) -> list[str]:
-    assert reply.status_code == 422, reply.text
-    return [one["field"] for one in reply.json()["error"]["details"]["fields"]]
+def wrong(response) -> list[str]:
+    assert response.status_code == 422, response.text
+    return [one["field"] for one in response.json()["error"]["details"]["fields"]]
 
 
 async def test_a_check_is_added_read_changed_and_removed(api):
@@ -58,9 +58,9 @@ async def test_a_check_is_a_monitor_and_a_monitor_is_a_check(api):
     monitor = (await api.get(f"/api/v1/monitors/{check['id']}")).json()
     assert (monitor["name"], monitor["type"], monitor["interval"]) == ("home", "http", 300)
     other = (await api.post("/api/v1/monitors", json=make.monitor_json(interval=90))).json()
-    seen = (await api.get(f"{PATH}/{other['id']}")).json()
-    assert (seen["name"], seen["plugin_type"], seen["schedule"]) == (other["name"], "http", "every 90 seconds")
-    assert seen["config"]["url"] == other["config"]["url"]
+    read = (await api.get(f"{PATH}/{other['id']}")).json()
+    assert (read["name"], read["plugin_type"], read["schedule"]) == (other["name"], "http", "every 90 seconds")
+    assert read["config"]["url"] == other["config"]["url"]
 
 
 @pytest.mark.parametrize(
@@ -169,16 +169,16 @@ async def test_lists_are_flat_and_filtered(api):
     assert [one["name"] for one in last["checks"]] == ["name"]
 
 
-@pytest.mark.parametrize("asked", ["per_page=101", "page=0", "enabled=perhaps", "plugin_type=x", "limit=5", "sort=id"])
-async def test_a_question_that_makes_no_sense_is_refused_by_its_name(api, asked):
-    assert wrong(await api.get(f"{PATH}?{asked}")) == [asked.partition("=")[0]]
+@pytest.mark.parametrize("query", ["per_page=101", "page=0", "enabled=perhaps", "plugin_type=x", "limit=5", "sort=id"])
+async def test_a_question_that_makes_no_sense_is_refused_by_its_name(api, query):
+    assert wrong(await api.get(f"{PATH}?{query}")) == [query.partition("=")[0]]
 
 
 async def test_a_viewer_reads_and_does_nothing_else(client, admin, viewer):
-    reply = await client.post(PATH, json=DRAFT, headers=admin)
-    at = f"{PATH}/{reply.json()['id']}"
+    response = await client.post(PATH, json=DRAFT, headers=admin)
+    at = f"{PATH}/{response.json()['id']}"
     assert (await client.get(at, headers=viewer)).status_code == 200
-    refused = [
+    rejected = [
         await client.post(PATH, json=DRAFT, headers=viewer),
         await client.put(at, json={"name": "x"}, headers=viewer),
         await client.delete(at, headers=viewer),
@@ -187,7 +187,7 @@ async def test_a_viewer_reads_and_does_nothing_else(client, admin, viewer):
         await client.post("/api/v1/batch/run", json={"checks": ["x"]}, headers=viewer),
         await client.post("/api/v1/batch/run-ad-hoc", json={"checks": []}, headers=viewer),
     ]
-    assert [one.status_code for one in refused] == [403] * 7
+    assert [one.status_code for one in rejected] == [403] * 7
 
 
 async def job(api, config: dict) -> tuple[bytes, AdHocProbe, asyncio.Task]:
@@ -203,14 +203,14 @@ async def job(api, config: dict) -> tuple[bytes, AdHocProbe, asyncio.Task]:
 
 
 async def test_an_ad_hoc_check_is_a_workers_work_with_its_secrets_sealed(api):
-    body, asked, asking = await job(api, {**DRAFT["config"], "timeout": 2})
+    body, queued, request = await job(api, {**DRAFT["config"], "timeout": 2})
     assert b"sesame" not in body
-    assert sealing.decrypt_secrets(asked.encrypted_target, Http).auth.token == "sesame"
-    assert asked.timeout_ms == 2_000
-    seen = make.down(series=0, message="connection refused", detail={"why": "nobody"}, took_us=1_500)
-    await queue.client().rpush(reply_key(asked.token), msgspec.json.encode(seen))
-    told = (await asking).json()
-    assert {name: told[name] for name in ("id", "check_id", "status", "message", "response_time", "raw_data")} == {
+    assert sealing.decrypt_secrets(queued.encrypted_target, Http).auth.token == "sesame"
+    assert queued.timeout_ms == 2_000
+    outcome = make.down(series=0, message="connection refused", detail={"why": "nobody"}, took_us=1_500)
+    await queue.client().rpush(reply_key(queued.token), msgspec.json.encode(outcome))
+    result = (await request).json()
+    assert {name: result[name] for name in ("id", "check_id", "status", "message", "response_time", "raw_data")} == {
         "id": None,
         "check_id": None,
         "status": "error",
@@ -224,12 +224,12 @@ async def test_an_ad_hoc_check_is_a_workers_work_with_its_secrets_sealed(api):
 async def test_the_proxy_of_an_ad_hoc_check_goes_along_with_its_password_sealed(api):
     office = {"name": "office", "protocol": "socks5h", "host": "proxy.lan", "port": 1080, "password": "open sesame"}
     proxy_id = (await api.post("/api/v1/proxies", json=office)).json()["id"]
-    body, asked, asking = await job(api, {"url": "http://127.0.0.1:9/", "proxy_id": proxy_id})
+    body, queued, request = await job(api, {"url": "http://127.0.0.1:9/", "proxy_id": proxy_id})
     assert b"open sesame" not in body
-    known = sealing.decrypt_secrets(asked.proxy, ProxyConfig)
-    assert (known.protocol, known.host, known.port, known.password) == ("socks5h", "proxy.lan", 1080, "open sesame")
-    await queue.client().rpush(reply_key(asked.token), msgspec.json.encode(make.outcome(series=0)))
-    assert (await asking).json()["status"] == "success"
+    proxy = sealing.decrypt_secrets(queued.proxy, ProxyConfig)
+    assert (proxy.protocol, proxy.host, proxy.port, proxy.password) == ("socks5h", "proxy.lan", 1080, "open sesame")
+    await queue.client().rpush(reply_key(queued.token), msgspec.json.encode(make.outcome(series=0)))
+    assert (await request).json()["status"] == "success"
 
 
 async def test_an_answer_that_does_not_come_is_none(api):
@@ -237,7 +237,7 @@ async def test_an_answer_that_does_not_come_is_none(api):
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("query", "field"),
     [
         ({"plugin_type": "push", "config": {}}, "plugin_type"),
         ({"plugin_type": "http", "config": {}}, "config.url"),
@@ -245,10 +245,10 @@ async def test_an_answer_that_does_not_come_is_none(api):
         ({"plugin_type": "http", "config": {"url": "http://a.example/", "proxy_id": "gone"}}, "config.proxy_id"),
     ],
 )
-async def test_an_ad_hoc_check_that_can_not_run_is_refused_by_its_field(api, asked, field):
-    assert wrong(await api.post(f"{PATH}/run", json=asked)) == [field]
+async def test_an_ad_hoc_check_that_can_not_run_is_refused_by_its_field(api, query, field):
+    assert wrong(await api.post(f"{PATH}/run", json=query)) == [field]
 
 
 async def test_running_what_is_not_there_is_not_found(api):
-    reply = await api.post(f"{PATH}/{NOBODY}/run")
-    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "RESOURCE_NOT_FOUND")
+    response = await api.post(f"{PATH}/{UNKNOWN_ID}/run")
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "RESOURCE_NOT_FOUND")

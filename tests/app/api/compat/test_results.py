@@ -1,4 +1,4 @@
-"""Results over HTTP: heartbeats in document 002's words."""
+"""Results over HTTP: heartbeats in the format of document 002."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,7 @@ from app.store.transactions import monitors, results
 from schema.results import RESULT_STATUSES
 from schema.status import Status
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/results"
 HOUR_MS = 3_600_000
@@ -20,14 +20,14 @@ AGO_H = (0.01, 2, 30, 200)  # one result of each of two checks at these hours ag
 async def api(client):
     client.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
     added = [await monitors.create(make.monitor(name=name)) for name in ("one", "two")]
-    known = {one.series: one for one in await monitors.list_snapshots([one.schedules[0].series for one in added])}
+    snapshots = {one.series: one for one in await monitors.list_snapshots([one.schedules[0].series for one in added])}
     now = clock.now_ms()
-    seen = [
+    outcome = [
         (make.down if (one.name, ago) == ("one", 2) else make.outcome)(series=no, at_ms=now - int(ago * HOUR_MS))
-        for no, one in known.items()
+        for no, one in snapshots.items()
         for ago in AGO_H
     ]
-    await results.store_results(make.results(*seen), known, now)
+    await results.store_results(make.results(*outcome), snapshots, now)
     return client
 
 
@@ -39,13 +39,13 @@ def day(ago: int) -> str:
     return (datetime.now(UTC) - timedelta(days=ago)).isoformat()
 
 
-async def statuses(api, **asked) -> list[str]:
-    reply = await api.get(PATH, params=asked)
-    assert reply.status_code == 200, reply.text
-    return [one["status"] for one in reply.json()["results"]]
+async def statuses(api, **query) -> list[str]:
+    response = await api.get(PATH, params=query)
+    assert response.status_code == 200, response.text
+    return [one["status"] for one in response.json()["results"]]
 
 
-def test_every_status_has_a_verdict():
+def test_every_status_has_a_result_status():
     assert set(RESULT_STATUSES) == set(Status)
 
 
@@ -86,21 +86,21 @@ async def test_the_results_of_one_check_have_a_path_of_their_own(api):
 
 @pytest.mark.parametrize(("period", "total", "errors"), [("day", 4, 1), ("week", 6, 1), ("month", 8, 1)])
 async def test_a_summary_counts_what_a_period_came_to(api, period, total, errors):
-    told = (await api.get(f"{PATH}/summary?period={period}")).json()
-    assert (told["period"], told["total_checks"]) == (period, total)
-    assert told["statuses"] == {
+    body = (await api.get(f"{PATH}/summary?period={period}")).json()
+    assert (body["period"], body["total_checks"]) == (period, total)
+    assert body["statuses"] == {
         "success": {"count": total - errors, "percent": round(100 * (total - errors) / total, 1)},
         "warning": {"count": 0, "percent": 0.0},
         "error": {"count": errors, "percent": round(100 * errors / total, 1)},
     }
-    length = datetime.fromisoformat(told["to_date"]) - datetime.fromisoformat(told["from_date"])
+    length = datetime.fromisoformat(body["to_date"]) - datetime.fromisoformat(body["from_date"])
     assert length.days == {"day": 1, "week": 7, "month": 30}[period]
 
 
 async def test_a_summary_of_nothing_is_zeros(client):
-    told = (await client.get(f"{PATH}/summary", headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})).json()
-    assert (told["period"], told["total_checks"]) == ("day", 0)
-    assert set(map(str, told["statuses"].values())) == {"{'count': 0, 'percent': 0.0}"}
+    body = (await client.get(f"{PATH}/summary", headers={"Authorization": f"Bearer {ADMIN_TOKEN}"})).json()
+    assert (body["period"], body["total_checks"]) == ("day", 0)
+    assert set(map(str, body["statuses"].values())) == {"{'count': 0, 'percent': 0.0}"}
 
 
 async def test_the_newest_result_is_a_checks_last_run(api):
@@ -112,12 +112,12 @@ async def test_the_newest_result_is_a_checks_last_run(api):
     "id_", ["summary-not", "zebra", "-1", "0x1f", "ffffffffffffffff", "7fffffffffffffff", "00", "9" * 40]
 )
 async def test_a_result_that_is_not_there_is_not_found(api, id_):
-    reply = await api.get(f"{PATH}/{id_}")
-    assert (reply.status_code, reply.json()["error"]["details"]) == (404, {"resource": "result", "id": id_})
+    response = await api.get(f"{PATH}/{id_}")
+    assert (response.status_code, response.json()["error"]["details"]) == (404, {"resource": "result", "id": id_})
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("query", "field"),
     [
         ("from_date=yesterday", "from_date"),
         ("to_date=2026-13-01T00:00:00Z", "to_date"),
@@ -128,10 +128,10 @@ async def test_a_result_that_is_not_there_is_not_found(api, id_):
         ("limit=3", "limit"),
     ],
 )
-async def test_a_question_that_makes_no_sense_is_refused_by_its_name(api, asked, field):
-    reply = await api.get(f"{PATH}?{asked}")
-    assert reply.status_code == 422, reply.text
-    assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == [field]
+async def test_a_question_that_makes_no_sense_is_refused_by_its_name(api, query, field):
+    response = await api.get(f"{PATH}?{query}")
+    assert response.status_code == 422, response.text
+    assert [one["field"] for one in response.json()["error"]["details"]["fields"]] == [field]
 
 
 async def test_an_unknown_period_is_refused(api):

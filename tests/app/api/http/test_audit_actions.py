@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler
 from app.api.http import audit_actions
 from app.api.http.audit_actions import QUIET
 from app.security.auth import principals
-from tests.app.api.people import built
+from tests.app.api.running_app import built
 from tests.app.api.test_policy import routes_of
 
 ACTIONS = {

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.either_engine
 
 def wrong(sent: Any, type_: Any) -> dict[str, str]:
     """field → message of everything that is refused."""
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         bodies.decode_body(msgspec.json.encode(sent), type_)
-    return {one.field: one.message for one in refused.value.fields}
+    return {one.field: one.message for one in raised.value.fields}
 
 
 def test_a_draft_becomes_the_variant_of_its_type() -> None:
@@ -61,7 +61,7 @@ def test_a_missing_type_is_required() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "told"),
+    ("field", "value", "expected"),
     [
         ("interval", "60", "must be a whole number from 5 to 2678400"),
         ("interval", 60.5, "must be a whole number from 5 to 2678400"),
@@ -72,9 +72,9 @@ def test_a_missing_type_is_required() -> None:
         ("name", ["x"], "must be text of 1 to 150 characters"),
     ],
 )
-def test_nothing_is_converted_and_the_message_names_what_is_valid(field: str, value: Any, told: str) -> None:
+def test_nothing_is_converted_and_the_message_names_what_is_valid(field: str, value: Any, expected: str) -> None:
     message = wrong(make.monitor_json(**{field: value}), MonitorDraft)[field]
-    assert message.startswith(told)
+    assert message.startswith(expected)
 
 
 @pytest.mark.parametrize(

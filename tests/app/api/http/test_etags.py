@@ -8,9 +8,9 @@ from litestar import Litestar
 
 from app.api.openapi import document
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 METHODS = ("put", "patch", "delete")
 THINGS = [
     ("/api/v1/monitors", make.monitor_json()),
@@ -23,7 +23,7 @@ THINGS = [
 
 @pytest.fixture
 def api(client):
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     return client
 
 
@@ -40,7 +40,7 @@ def versioned(spec: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
     for path, item in spec["paths"].items():
         read = item.get("get", {}).get("responses", {}).get("200", {}).get("content", {}).get("application/json", {})
         name = str(read.get("schema", {}).get("$ref", "")).rpartition("/")[2]
-        if name in named or path == "/api/v1/checks/{check_id}":  # a monitor in other words
+        if name in named or path == "/api/v1/checks/{check_id}":  # a monitor in another format
             found += [(path, method, item[method]) for method in METHODS if method in item]
     return found
 
@@ -62,8 +62,8 @@ async def test_an_old_copy_changes_nothing(api, spec, path, good, known):
     assert set(methods) >= {"put", "delete"}
     for method in methods:
         sent = {} if method == "delete" else {"json": {"name": "changed"}}
-        reply = await api.request(method, at, headers={"If-Match": known}, **sent)
-        assert (reply.status_code, reply.json()["error"]["code"]) == (412, "PRECONDITION_FAILED"), method
+        response = await api.request(method, at, headers={"If-Match": known}, **sent)
+        assert (response.status_code, response.json()["error"]["code"]) == (412, "PRECONDITION_FAILED"), method
     after = await api.get(at)
     assert (after.json(), after.headers["ETag"]) == (before.json(), before.headers["ETag"])
 

@@ -19,24 +19,24 @@ from app.store.audit.log import AuditQuery
 from app.store.identity import sessions
 from app.store.system import idempotency
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN, Client, Headers, calling
+from tests.app.api.running_app import ADMIN_TOKEN, Client, Headers, calling
 
 PATH = "/api/v1/proxies"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 PROXY = {"name": "office", "protocol": "socks5h", "host": "proxy.lan", "port": 1080, "password": "sesame"}
 SHOWN_ONCE = "pk_shown-once"
 
 
 def keyed(key: str = "order-7", **more: str) -> Headers:
-    return {**CARRIER, "Idempotency-Key": key, **more}
+    return {**ADMIN_HEADERS, "Idempotency-Key": key, **more}
 
 
 class Wish(msgspec.Struct):
     wanted: str = "nothing"
 
 
-class Gate:
-    """A route that does as it is told, and counts."""
+class CountingEndpoint:
+    """A route that behaves as requested, and counts its calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -59,25 +59,25 @@ class Gate:
 
 
 @pytest.fixture
-def gate() -> Gate:
-    return Gate()
+def endpoint() -> CountingEndpoint:
+    return CountingEndpoint()
 
 
 @pytest.fixture
-def application(database, gate: Gate) -> Litestar:
+def application(database, endpoint: CountingEndpoint) -> Litestar:
     sessions.clear_cache()
 
     @post("/api/v1/gate", guards=[ADMIN], operation_id="OpenGate")
     async def handler(data: JSONBody[Wish]) -> dict[str, Any]:
-        return await gate.answer(data.wanted)
+        return await endpoint.answer(data.wanted)
 
     @post("/api/v1/auth/gate", guards=[ADMIN], operation_id="OpenOther")
     async def apart() -> dict[str, Any]:
-        return await gate.answer("")
+        return await endpoint.answer("")
 
     @post("/api/v1/open", guards=[ANYONE], operation_id="OpenDoor")
     async def opened() -> dict[str, Any]:
-        return await gate.answer("")
+        return await endpoint.answer("")
 
     settings = replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN)
     return create_app(settings, extra=[handler, apart, opened])
@@ -93,39 +93,41 @@ async def test_the_second_of_two_equal_requests_gets_the_first_ones_reply(client
         first.headers["Content-Type"],
     )
     assert second.headers["X-Request-ID"] != first.headers["X-Request-ID"]
-    assert (await client.get(PATH, headers=CARRIER)).json()["total"] == 1
+    assert (await client.get(PATH, headers=ADMIN_HEADERS)).json()["total"] == 1
     assert await log.count(AuditQuery()) == 1
 
 
 async def test_the_same_key_with_another_body_is_refused_by_its_name(client: Client) -> None:
     await client.post(PATH, json=PROXY, headers=keyed())
-    reply = await client.post(PATH, json={**PROXY, "port": 1}, headers=keyed())
-    assert (reply.status_code, reply.json()["error"]["details"]["key"]) == (409, "order-7")
+    response = await client.post(PATH, json={**PROXY, "port": 1}, headers=keyed())
+    assert (response.status_code, response.json()["error"]["details"]["key"]) == (409, "order-7")
 
 
-async def test_keys_are_apart_by_caller_and_by_address(client: Client, gate: Gate, admin: Headers) -> None:
+async def test_keys_are_apart_by_caller_and_by_address(
+    client: Client, endpoint: CountingEndpoint, admin: Headers
+) -> None:
     for headers in (keyed(), {**keyed(), **admin}):
         assert REPLAYED_HEADER not in (await client.post("/api/v1/gate", json={}, headers=headers)).headers
     await client.post("/api/v1/gate", json={}, headers=keyed("another"))
-    assert gate.calls == 3
+    assert endpoint.calls == 3
     assert (await client.post(PATH, json=PROXY, headers=keyed())).status_code == 201
 
 
-async def test_a_request_that_still_runs_is_not_started_again(client: Client, gate: Gate) -> None:
+async def test_a_request_that_still_runs_is_not_started_again(client: Client, endpoint: CountingEndpoint) -> None:
     first = asyncio.create_task(client.post("/api/v1/gate", json={"wanted": "wait"}, headers=keyed()))
-    await gate.entered.wait()
+    await endpoint.entered.wait()
     second = await client.post("/api/v1/gate", json={"wanted": "wait"}, headers=keyed())
     assert (second.status_code, second.headers["Retry-After"]) == (409, "2")
-    gate.opened.set()
-    assert ((await first).status_code, gate.calls) == (201, 1)
+    endpoint.opened.set()
+    assert ((await first).status_code, endpoint.calls) == (201, 1)
 
 
 @pytest.mark.parametrize("wanted", ["fail", "flood"])
-async def test_what_came_to_nothing_is_tried_again(client: Client, gate: Gate, wanted: str) -> None:
+async def test_what_came_to_nothing_is_tried_again(client: Client, endpoint: CountingEndpoint, wanted: str) -> None:
     for _ in range(2):
-        reply = await client.post("/api/v1/gate", json={"wanted": wanted}, headers=keyed())
-        assert REPLAYED_HEADER not in reply.headers
-    assert gate.calls == 2
+        response = await client.post("/api/v1/gate", json={"wanted": wanted}, headers=keyed())
+        assert REPLAYED_HEADER not in response.headers
+    assert endpoint.calls == 2
 
 
 async def test_a_refusal_is_repeated(client: Client) -> None:
@@ -134,42 +136,46 @@ async def test_a_refusal_is_repeated(client: Client) -> None:
     assert second.headers[REPLAYED_HEADER] == "true"
 
 
-async def test_a_reply_that_is_too_large_is_not_kept_and_nothing_is_done_twice(client: Client, gate: Gate) -> None:
+async def test_a_reply_that_is_too_large_is_not_kept_and_nothing_is_done_twice(
+    client: Client, endpoint: CountingEndpoint
+) -> None:
     first, second = [await client.post("/api/v1/gate", json={"wanted": "much"}, headers=keyed()) for _ in range(2)]
-    assert (first.status_code, second.status_code, gate.calls) == (201, 409, 1)
+    assert (first.status_code, second.status_code, endpoint.calls) == (201, 409, 1)
     assert "not stored" in second.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é".encode("latin-1"), "k" * 256])
-async def test_a_key_that_is_none_is_refused_in_clear_words(client: Client, key: Any) -> None:
-    reply = await client.post(PATH, json=PROXY, headers={**CARRIER, "Idempotency-Key": key})
-    (field,) = reply.json()["error"]["details"]["fields"]
-    assert (reply.status_code, field["field"]) == (422, "Idempotency-Key")
+async def test_an_invalid_key_is_refused_with_a_clear_message(client: Client, key: Any) -> None:
+    response = await client.post(PATH, json=PROXY, headers={**ADMIN_HEADERS, "Idempotency-Key": key})
+    (field,) = response.json()["error"]["details"]["fields"]
+    assert (response.status_code, field["field"]) == (422, "Idempotency-Key")
     assert "visible ASCII" in field["message"]
 
 
-async def test_signing_in_and_pushing_know_no_keys(client: Client, gate: Gate) -> None:
+async def test_signing_in_and_pushing_know_no_keys(client: Client, endpoint: CountingEndpoint) -> None:
     for _ in range(2):
         await client.post("/api/v1/auth/gate", headers=keyed())
-    assert gate.calls == 2
+    assert endpoint.calls == 2
 
 
-async def test_what_needs_nobody_knows_no_keys_whoever_sends_it(client: Client, gate: Gate) -> None:
+async def test_public_routes_ignore_idempotency_keys(client: Client, endpoint: CountingEndpoint) -> None:
     for _ in range(2):
         assert REPLAYED_HEADER not in (await client.post("/api/v1/open", headers=keyed())).headers
-    assert gate.calls == 2
+    assert endpoint.calls == 2
 
 
 @pytest.mark.parametrize(("wanted", "status"), [("break", 502), ("crash", 500)])
-async def test_what_failed_halfway_is_not_done_twice(client: Client, gate: Gate, wanted: str, status: int) -> None:
+async def test_what_failed_halfway_is_not_done_twice(
+    client: Client, endpoint: CountingEndpoint, wanted: str, status: int
+) -> None:
     first, second = [await client.post("/api/v1/gate", json={"wanted": wanted}, headers=keyed()) for _ in range(2)]
     assert (first.status_code, second.status_code, second.content) == (status, status, first.content)
-    assert (gate.calls, second.headers[REPLAYED_HEADER]) == (1, "true")
+    assert (endpoint.calls, second.headers[REPLAYED_HEADER]) == (1, "true")
 
 
-async def test_what_is_shown_once_does_not_lie_in_the_database(client: Client) -> None:
-    reply = await client.post("/api/v1/gate", json={}, headers=keyed())
-    assert SHOWN_ONCE in reply.text
+async def test_a_secret_returned_once_is_not_stored_in_clear_text(client: Client) -> None:
+    response = await client.post("/api/v1/gate", json={}, headers=keyed())
+    assert SHOWN_ONCE in response.text
     (row,) = await db.rows("SELECT * FROM idempotency")
     assert SHOWN_ONCE not in str(dict(row))
     assert row["reply"].startswith("sealed:")
@@ -184,14 +190,16 @@ async def test_a_key_is_free_again_after_a_day_or_a_crash(store) -> None:
     assert list(await db.rows("SELECT id FROM idempotency")) == []
 
 
-async def test_of_many_at_once_one_is_carried_out(client: Client) -> None:
+async def test_concurrent_requests_with_one_key_run_once(client: Client) -> None:
     monitor = make.monitor_json()
-    replies = await asyncio.gather(*(client.post("/api/v1/monitors", json=monitor, headers=keyed()) for _ in range(8)))
-    assert {reply.status_code for reply in replies} <= {201, 409}
-    assert (await client.get("/api/v1/monitors", headers=CARRIER)).json()["total"] == 1
+    responses = await asyncio.gather(
+        *(client.post("/api/v1/monitors", json=monitor, headers=keyed()) for _ in range(8))
+    )
+    assert {response.status_code for response in responses} <= {201, 409}
+    assert (await client.get("/api/v1/monitors", headers=ADMIN_HEADERS)).json()["total"] == 1
 
 
-async def test_without_redis_keys_work_all_the_same(database, gate: Gate) -> None:
+async def test_without_redis_keys_work_all_the_same(database, endpoint: CountingEndpoint) -> None:
     app = create_app(replace(database, api_admin_token=ADMIN_TOKEN, redis_url="unix:///nowhere/valkey.sock"))
     async with calling(app) as client:
         first, second = [await client.post(PATH, json=PROXY, headers=keyed()) for _ in range(2)]

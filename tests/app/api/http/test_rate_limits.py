@@ -1,4 +1,4 @@
-"""Rate limits through the front door: whose they are, what they say, and what they leave alone."""
+"""Rate limits over HTTP: whom they count, what their headers say, and which routes are exempt."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -10,14 +10,14 @@ from litestar import Litestar
 
 from app.env_vars import Rate
 from app.settings import Settings
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling, served
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, Client, Headers, bearer, calling, served
 
 pytestmark = pytest.mark.either_engine
 
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
 ME, LOGIN, MONITORS = "/api/v1/auth/me", "/api/v1/auth/login", "/api/v1/monitors"
 READ, WRITE, AUTH = 5, 2, 8
-TOLD = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+LIMIT_HEADERS = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 @pytest.fixture
@@ -39,20 +39,20 @@ async def codes(client: Client, times: int, path: str = ME, headers: Headers | N
 
 
 async def test_every_reply_has_the_remaining_requests_and_the_reset(client: Client, admin: Headers) -> None:
-    replies = [await client.get(ME, headers=admin) for _ in range(2)]
-    assert [reply.headers["X-RateLimit-Limit"] for reply in replies] == [str(READ)] * 2
-    assert [reply.headers["X-RateLimit-Remaining"] for reply in replies] == [str(READ - 1), str(READ - 2)]
-    assert time() - 1 < int(replies[-1].headers["X-RateLimit-Reset"]) < time() + 3_600
+    responses = [await client.get(ME, headers=admin) for _ in range(2)]
+    assert [response.headers["X-RateLimit-Limit"] for response in responses] == [str(READ)] * 2
+    assert [response.headers["X-RateLimit-Remaining"] for response in responses] == [str(READ - 1), str(READ - 2)]
+    assert time() - 1 < int(responses[-1].headers["X-RateLimit-Reset"]) < time() + 3_600
 
 
 async def test_beyond_the_limit_a_reply_has_the_wait(client: Client, admin: Headers) -> None:
     assert await codes(client, READ + 1, headers=admin) == [200] * READ + [429]
-    reply = await client.get(ME, headers=admin)
-    error = reply.json()["error"]
+    response = await client.get(ME, headers=admin)
+    error = response.json()["error"]
     assert (error["code"], error["message"]) == ("RATE_LIMITED", "API rate limit exceeded")
-    assert reply.headers["Retry-After"] == str(error["retry_after"])
+    assert response.headers["Retry-After"] == str(error["retry_after"])
     assert 1 <= error["retry_after"] <= 3_600 // READ
-    assert reply.headers["X-RateLimit-Remaining"] == "0"
+    assert response.headers["X-RateLimit-Remaining"] == "0"
 
 
 async def test_principals_do_not_use_up_each_others_limits(client: Client, admin: Headers, viewer: Headers) -> None:
@@ -68,11 +68,11 @@ async def test_sessions_of_one_person_share_a_limit(client: Client, signed_up: S
 
 async def test_reading_and_changing_are_counted_apart(client: Client, admin: Headers) -> None:
     changes = [await client.patch(ME, json={"username": "lovelace"}, headers=admin) for _ in range(WRITE + 1)]
-    assert [reply.status_code for reply in changes] == [200] * WRITE + [429]
+    assert [response.status_code for response in changes] == [200] * WRITE + [429]
     assert await codes(client, 1, headers=admin) == [200]
 
 
-async def test_nobody_is_counted_by_address(client: Client) -> None:
+async def test_requests_without_credentials_are_counted_by_address(client: Client) -> None:
     assert await codes(client, READ + 1) == [401] * READ + [429]
     assert await codes(client, 1, headers={"X-API-Key": ADMIN_TOKEN}) == [200]
 
@@ -85,23 +85,23 @@ async def test_bad_credentials_are_counted_by_address(client: Client) -> None:
 async def test_signing_in_has_a_limit_of_its_own_whatever_credential_comes_with_it(client: Client) -> None:
     for number in range(AUTH + 1):
         headers = {"Authorization": f"Bearer old{number}"}
-        reply = await client.post(LOGIN, json={**ADA, "email": f"user{number}@example.org"}, headers=headers)
-    assert reply.status_code == 429
-    assert reply.json()["error"]["details"] == {"limit": AUTH}
+        response = await client.post(LOGIN, json={**ADA, "email": f"user{number}@example.org"}, headers=headers)
+    assert response.status_code == 429
+    assert response.json()["error"]["details"] == {"limit": AUTH}
     assert await codes(client, 1) == [401]
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/api/v1/health", "/api/v1/ready", "/api/v1/push/x"])
 async def test_requests_of_machines_have_no_limit(client: Client, path: str) -> None:
-    replies = [await client.get(path) for _ in range(READ + 2)]
-    assert {reply.status_code for reply in replies} <= {200, 404, 503}
-    assert not [name for reply in replies for name in TOLD if name in reply.headers]
+    responses = [await client.get(path) for _ in range(READ + 2)]
+    assert {response.status_code for response in responses} <= {200, 404, 503}
+    assert not [name for response in responses for name in LIMIT_HEADERS if name in response.headers]
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/api/v1/nothing"), ("DELETE", ME), ("GET", "/api/v1/version")])
 async def test_replies_that_no_handler_gave_have_the_headers_too(client: Client, method: str, path: str) -> None:
-    reply = await client.request(method, path)
-    assert set(TOLD) <= {name.title().replace("Ratelimit", "RateLimit") for name in reply.headers}
+    response = await client.request(method, path)
+    assert set(LIMIT_HEADERS) <= {name.title().replace("Ratelimit", "RateLimit") for name in response.headers}
 
 
 async def test_limits_hold_without_redis(database: Settings) -> None:
@@ -112,8 +112,8 @@ async def test_limits_hold_without_redis(database: Settings) -> None:
 
 async def test_a_limit_can_be_switched_off(database: Settings) -> None:
     async with calling(served(replace(database, rate_limit_read=None))) as client:
-        reply = await client.get(ME)
-    assert not [name for name in TOLD if name in reply.headers]
+        response = await client.get(ME)
+    assert not [name for name in LIMIT_HEADERS if name in response.headers]
 
 
 def test_limits_are_on_when_nothing_is_set(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, Headers
 
 
 async def test_a_request_is_one_line_with_its_id_path_status_and_caller(client: Client) -> None:
@@ -11,8 +11,8 @@ async def test_a_request_is_one_line_with_its_id_path_status_and_caller(client: 
     done = [line for line in lines if line["event"] == "http.request"]
     assert len(done) == 1
     assert done[0]["took_ms"] >= 0
-    told = {name: done[0][name] for name in ("method", "path", "status", "principal", "log_level")}
-    assert told == {
+    logged = {name: done[0][name] for name in ("method", "path", "status", "principal", "log_level")}
+    assert logged == {
         "method": "GET",
         "path": "/api/v1/auth/me",
         "status": 200,
@@ -41,5 +41,5 @@ async def test_replies_carry_the_headers_that_keep_browsers_strict(client: Clien
 
 
 async def test_options_names_every_method_of_a_path(client: Client, admin: Headers) -> None:
-    reply = await client.options("/api/v1/auth/me", headers=admin)
-    assert (reply.status_code, reply.headers["Allow"]) == (204, "GET, OPTIONS, PATCH")
+    response = await client.options("/api/v1/auth/me", headers=admin)
+    assert (response.status_code, response.headers["Allow"]) == (204, "GET, OPTIONS, PATCH")

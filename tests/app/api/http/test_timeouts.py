@@ -1,4 +1,4 @@
-"""What takes too long ends with a word, and holds nobody else up."""
+"""A request that takes too long ends with an error and delays no other request."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from app.settings import Settings
 from app.store.audit import chain, log
 from app.store.audit.log import AuditQuery
 from schema.users import RefreshRequest
-from tests.app.api.people import Client, calling
+from tests.app.api.running_app import Client, calling
 
 pytestmark = pytest.mark.either_engine
 
@@ -44,7 +44,7 @@ async def runs() -> str:
 
 @get("/api/v1/streams", guards=[ANYONE], opt={NO_TIMEOUT: True})
 async def streams() -> str:
-    """The same, by its own word."""
+    """The same, by its Content-Length header."""
     await asyncio.sleep(2.5)
     return "done"
 
@@ -77,15 +77,15 @@ async def slow(*parts: bytes) -> AsyncIterator[bytes]:
     await asyncio.Event().wait()
 
 
-async def test_a_handler_that_hangs_is_given_up_with_a_word(hasty: Client) -> None:
-    reply = await hasty.get("/api/v1/hangs", headers={"X-Request-ID": "req-9"})
-    error: dict[str, Any] = reply.json()["error"]
-    assert (reply.status_code, error["code"], error["request_id"]) == (504, "GATEWAY_TIMEOUT", "req-9")
-    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+async def test_a_handler_that_hangs_times_out_with_an_error(hasty: Client) -> None:
+    response = await hasty.get("/api/v1/hangs", headers={"X-Request-ID": "req-9"})
+    error: dict[str, Any] = response.json()["error"]
+    assert (response.status_code, error["code"], error["request_id"]) == (504, "GATEWAY_TIMEOUT", "req-9")
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert ended == ["hangs"]
 
 
-async def test_what_was_given_up_left_no_transaction_open(hasty: Client) -> None:
+async def test_a_timed_out_request_leaves_no_transaction_open(hasty: Client) -> None:
     await hasty.get("/api/v1/hangs")
     async with db.transaction():
         assert len(await db.rows("SELECT 1 AS one")) == 1
@@ -93,11 +93,11 @@ async def test_what_was_given_up_left_no_transaction_open(hasty: Client) -> None
 
 @pytest.mark.parametrize("path", ["/api/v1/runs", "/api/v1/streams"])
 async def test_runs_and_streams_have_the_time_they_need(hasty: Client, path: str) -> None:
-    reply = await hasty.get(path)
-    assert (reply.status_code, reply.text) == (200, "done")
+    response = await hasty.get(path)
+    assert (response.status_code, response.text) == (200, "done")
 
 
-async def test_a_record_that_is_stored_slowly_keeps_nobody_from_the_answer(hasty: Client) -> None:
+async def test_a_slow_audit_record_does_not_delay_the_response(hasty: Client) -> None:
     async def held(taken: asyncio.Event) -> None:
         async with db.transaction():
             await chain.lock()
@@ -107,21 +107,21 @@ async def test_a_record_that_is_stored_slowly_keeps_nobody_from_the_answer(hasty
     taken = asyncio.Event()
     other = asyncio.create_task(held(taken))
     await taken.wait()
-    reply = await hasty.post("/api/v1/writes")
+    response = await hasty.post("/api/v1/writes")
     await other
-    assert (reply.status_code, reply.text) == (201, "written")
+    assert (response.status_code, response.text) == (201, "written")
     assert await log.count(AuditQuery()) == 1
 
 
-async def test_what_was_given_up_is_recorded_too(hasty: Client) -> None:
+async def test_a_timed_out_request_is_recorded(hasty: Client) -> None:
     assert (await hasty.post("/api/v1/hangs")).status_code == 504
     assert [entry.code for entry in (await log.list_page(AuditQuery()))[0]] == ["GATEWAY_TIMEOUT"]
 
 
 async def test_a_body_that_does_not_arrive_is_not_waited_for(hasty: Client) -> None:
     headers = {"Content-Type": "application/json"}
-    reply = await hasty.post("/api/v1/reads", content=slow(b'{"refresh'), headers=headers)
-    assert (reply.status_code, reply.json()["error"]["code"]) == (408, "REQUEST_TIMEOUT")
+    response = await hasty.post("/api/v1/reads", content=slow(b'{"refresh'), headers=headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (408, "REQUEST_TIMEOUT")
 
 
 async def test_a_body_that_drips_is_not_waited_for_either(hasty: Client) -> None:
@@ -130,16 +130,16 @@ async def test_a_body_that_drips_is_not_waited_for_either(hasty: Client) -> None
             yield b" "
             await asyncio.sleep(0.1)
 
-    reply = await hasty.post("/api/v1/reads", content=dripping(), headers={"Content-Type": "application/json"})
-    assert reply.status_code == 408
+    response = await hasty.post("/api/v1/reads", content=dripping(), headers={"Content-Type": "application/json"})
+    assert response.status_code == 408
 
 
-async def test_slow_bodies_hold_nobody_else_up(hasty: Client) -> None:
+async def test_slow_bodies_do_not_delay_other_requests(hasty: Client) -> None:
     headers = {"Content-Type": "application/json"}
     bodies = [asyncio.create_task(hasty.post("/api/v1/reads", content=slow(b"{"), headers=headers)) for _ in range(50)]
     assert (await hasty.get("/api/v1/version")).status_code == 200
     assert not any(one.done() for one in bodies)
-    assert {reply.status_code for reply in await asyncio.gather(*bodies)} == {408}
+    assert {response.status_code for response in await asyncio.gather(*bodies)} == {408}
 
 
 async def test_refusals_are_counted_by_reason(hasty: Client) -> None:

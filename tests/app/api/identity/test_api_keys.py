@@ -1,4 +1,4 @@
-"""API keys over HTTP: shown once, never further than their owner, gone at once when they are revoked."""
+"""API keys over HTTP: returned once, never stronger than their owner, invalid at once when revoked."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -10,9 +10,9 @@ from litestar import Litestar
 from app import db, tasks
 from app.store.identity import api_key_auth
 from schema.status import Role
-from tests.app.api.cast import EVERYBODY, key_of, set_user, signed_in
-from tests.app.api.people import ADMIN_TOKEN, Client, Headers
-from tests.app.api.sockets import talking
+from tests.app.api.credentials import CALLERS, key_of, set_user, signed_in
+from tests.app.api.running_app import ADMIN_TOKEN, Client, Headers
+from tests.app.api.sockets import connect_socket
 
 PATH = "/api/v1/api-keys"
 ME, PLUGINS = "/api/v1/auth/me", "/api/v1/plugins"
@@ -32,21 +32,21 @@ async def bob(client: Client, ada: Headers) -> Headers:
     return await signed_in(client, Role.OPERATOR, "bob")
 
 
-async def made(client: Client, owner: Headers, **terms: Any) -> dict[str, Any]:
-    reply = await client.post(PATH, json={"name": "robot", **terms}, headers=owner)
-    assert reply.status_code == 201, reply.text
-    return dict(reply.json())
+async def made(client: Client, owner: Headers, **limits: Any) -> dict[str, Any]:
+    response = await client.post(PATH, json={"name": "robot", **limits}, headers=owner)
+    assert response.status_code == 201, response.text
+    return dict(response.json())
 
 
-def wrong_fields(reply: Any) -> list[str]:
-    assert reply.status_code == 422, reply.text
-    return [one["field"] for one in reply.json()["error"]["details"]["fields"]]
+def wrong_fields(response: Any) -> list[str]:
+    assert response.status_code == 422, response.text
+    return [one["field"] for one in response.json()["error"]["details"]["fields"]]
 
 
 CHANGES = {"switched off": {"active": False}, "narrowed": {"scopes": []}, "sent elsewhere": {"networks": ["10.0.0.1"]}}
 
 
-async def test_a_key_is_shown_once_and_kept_as_a_hash(client: Client, ada: Headers) -> None:
+async def test_a_key_is_returned_once_and_stored_as_a_hash(client: Client, ada: Headers) -> None:
     key = await made(client, ada)
     secret = key.pop("key")
     assert len(secret) == 46
@@ -61,8 +61,8 @@ async def test_a_key_is_shown_once_and_kept_as_a_hash(client: Client, ada: Heade
 @pytest.mark.parametrize("header", ["Authorization", "X-API-Key"])
 async def test_a_key_signs_in_by_either_header(client: Client, ada: Headers, header: str) -> None:
     secret = await key_of(client, ada, role="operator")
-    reply = await client.get(ME, headers={header: f"Bearer {secret}" if header == "Authorization" else secret})
-    assert reply.json()["username"] == "ada"
+    response = await client.get(ME, headers={header: f"Bearer {secret}" if header == "Authorization" else secret})
+    assert response.json()["username"] == "ada"
 
 
 async def test_a_key_is_read_changed_and_removed(client: Client, ada: Headers) -> None:
@@ -90,7 +90,7 @@ async def test_a_key_is_read_changed_and_removed(client: Client, ada: Headers) -
         ({"user_id": "somebody"}, "user_id"),
     ],
 )
-async def test_what_does_not_fit_is_named(client: Client, ada: Headers, change: dict[str, Any], field: str) -> None:
+async def test_invalid_fields_are_named(client: Client, ada: Headers, change: dict[str, Any], field: str) -> None:
     assert wrong_fields(await client.post(PATH, json={"name": "robot", **change}, headers=ada)) == [field]
 
 
@@ -100,8 +100,8 @@ async def test_people_have_their_own_keys_and_admins_see_all(client: Client, ada
     assert [one["name"] for one in (await client.get(f"{PATH}?limit=5", headers=bob)).json()["data"]] == ["his"]
     assert (await client.get(f"{PATH}?user_id={hers['user_id']}", headers=bob)).json()["total"] == 0
     assert (await client.get(f"{PATH}?user_id={his['user_id']}&q=HI", headers=ada)).json()["total"] == 1
-    for refused in (client.get, client.delete):
-        assert (await refused(f"{PATH}/{hers['id']}", headers=bob)).status_code == 404
+    for method in (client.get, client.delete):
+        assert (await method(f"{PATH}/{hers['id']}", headers=bob)).status_code == 404
     assert (await client.delete(f"{PATH}/{his['id']}", headers=ada)).status_code == 204
 
 
@@ -127,22 +127,22 @@ async def test_a_request_with_a_key_shows_the_key_s_permissions(client: Client, 
     }
 
 
-@pytest.mark.parametrize("knock", ["operator by Basic", "viewer by cookie", "the installation's token", "admin"])
-async def test_a_request_shows_how_its_caller_is_signed_in(client: Client, knock: str) -> None:
+@pytest.mark.parametrize("caller_name", ["operator by Basic", "viewer by cookie", "the installation's token", "admin"])
+async def test_a_request_shows_how_its_caller_is_signed_in(client: Client, caller_name: str) -> None:
     ways = {"operator by Basic": "basic", "viewer by cookie": "cookie", "the installation's token": "token"}
-    person = EVERYBODY[knock]
-    me = (await client.get(ME, headers=await person.knock(client))).json()
+    person = CALLERS[caller_name]
+    me = (await client.get(ME, headers=await person.authenticate(client))).json()
     role = None if person.role is None else person.role.value
-    assert me["credential"] == {"via": ways.get(knock, "jwt"), "role": role, "scopes": None, "key_id": None}
+    assert me["credential"] == {"via": ways.get(caller_name, "jwt"), "role": role, "scopes": None, "key_id": None}
 
 
-async def test_a_key_gives_nobody_more_than_it_has(client: Client, ada: Headers) -> None:
+async def test_a_key_cannot_grant_more_than_it_has(client: Client, ada: Headers) -> None:
     here = ["127.0.0.0/8"]
     own = {"scopes": ["api-keys:write", "monitors:read"], "networks": here, "expires_at": SOON, "role": "operator"}
     asking = {"X-API-Key": await key_of(client, ada, **own)}
     greedy = {"role": "admin", "scopes": ["proxies:read"], "expires_at": LATER, "networks": ["0.0.0.0/0"]}
-    reply = await client.post(PATH, json={"name": "child", **greedy}, headers=asking)
-    assert wrong_fields(reply) == ["role", "scopes", "expires_at", "networks"]
+    response = await client.post(PATH, json={"name": "child", **greedy}, headers=asking)
+    assert wrong_fields(response) == ["role", "scopes", "expires_at", "networks"]
     unbounded = await client.post(PATH, json={"name": "child"}, headers=asking)
     assert wrong_fields(unbounded) == ["scopes", "expires_at", "networks"]
     child = await made(client, asking, scopes=["monitors:read"], networks=["127.0.0.1"], expires_at=SOON)
@@ -161,18 +161,18 @@ async def test_a_key_wakes_none_that_goes_further_than_itself(client: Client, ad
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/api/v1/auth/logout"), ("PATCH", ME)])
 async def test_a_key_changes_nothing_about_people(client: Client, ada: Headers, method: str, path: str) -> None:
-    reply = await client.request(method, path, json={}, headers={"X-API-Key": await key_of(client, ada)})
-    assert reply.status_code == 403
-    assert "Sign in as a user" in reply.json()["error"]["message"]
+    response = await client.request(method, path, json={}, headers={"X-API-Key": await key_of(client, ada)})
+    assert response.status_code == 403
+    assert "Sign in as a user" in response.json()["error"]["message"]
 
 
-async def test_a_token_of_nobody_has_no_keys(client: Client) -> None:
-    reply = await client.post(PATH, json={"name": "x"}, headers={"X-API-Key": ADMIN_TOKEN})
-    assert reply.status_code == 403
+async def test_a_token_without_a_user_has_no_keys(client: Client) -> None:
+    response = await client.post(PATH, json={"name": "x"}, headers={"X-API-Key": ADMIN_TOKEN})
+    assert response.status_code == 403
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "message"),
     [
         ("expired key", "has expired"),
         ("key switched off", "is disabled"),
@@ -182,10 +182,10 @@ async def test_a_token_of_nobody_has_no_keys(client: Client) -> None:
         ("wrong password by Basic", "password is wrong"),
     ],
 )
-async def test_a_refusal_names_what_is_wrong_with_the_credential(client: Client, name: str, words: str) -> None:
-    reply = await client.get(PLUGINS, headers=await EVERYBODY[name].knock(client))
-    assert reply.status_code == EVERYBODY[name].refusal
-    assert words in reply.json()["error"]["message"]
+async def test_a_refusal_names_what_is_wrong_with_the_credential(client: Client, name: str, message: str) -> None:
+    response = await client.get(PLUGINS, headers=await CALLERS[name].authenticate(client))
+    assert response.status_code == CALLERS[name].refusal
+    assert message in response.json()["error"]["message"]
 
 
 async def test_the_last_use_is_kept_without_a_write_per_request(client: Client, ada: Headers) -> None:
@@ -194,9 +194,9 @@ async def test_the_last_use_is_kept_without_a_write_per_request(client: Client, 
         await client.get(PLUGINS, headers={"X-API-Key": key["key"]})
     assert (await client.get(f"{PATH}/{key['id']}", headers=ada)).json()["last_used_at"] is None
     await api_key_auth.save_uses()
-    kept = (await client.get(f"{PATH}/{key['id']}", headers=ada)).json()
-    assert kept["last_used_at"] > kept["created_at"][:19]
-    assert (kept["last_used_ip"], kept["version"]) == ("127.0.0.1", 1)
+    saved = (await client.get(f"{PATH}/{key['id']}", headers=ada)).json()
+    assert saved["last_used_at"] > saved["created_at"][:19]
+    assert (saved["last_used_ip"], saved["version"]) == ("127.0.0.1", 1)
 
 
 async def test_a_process_that_stops_keeps_the_last_uses(client: Client, ada: Headers) -> None:
@@ -214,17 +214,17 @@ async def test_a_key_that_is_revoked_is_refused_and_its_socket_closed(
 ) -> None:
     key = await made(client, ada)
     mine, at = {"X-API-Key": key["key"]}, f"{PATH}/{key['id']}"
-    async with talking(application, {}) as talk:
-        talk.say(type="auth", token=key["key"])
-        assert (await talk.heard())["type"] == "authenticated"
+    async with connect_socket(application, {}) as socket:
+        socket.send_message(type="auth", token=key["key"])
+        assert (await socket.message())["type"] == "authenticated"
         if how == "removed":
             await client.delete(at, headers=ada)
         else:
             await client.patch(at, json=CHANGES[how], headers=ada)
         refusal = 403 if how in {"narrowed", "sent elsewhere"} else 401
         assert (await client.get(PLUGINS, headers=mine)).status_code == refusal
-        assert "no longer valid" in (await talk.heard())["error"]["message"]
-        assert await talk.heard() == {"closed": 4401}
+        assert "no longer valid" in (await socket.message())["error"]["message"]
+        assert await socket.message() == {"closed": 4401}
 
 
 async def test_what_another_process_revokes_ends_here_within_a_second(client: Client, ada: Headers) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from app.settings import Settings
 from app.store.identity import api_key_auth
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served
 
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
 LOGIN, ME = "/api/v1/auth/login", "/api/v1/auth/me"
@@ -22,11 +22,11 @@ async def test_the_first_user_is_admin_and_later_ones_are_viewers(signed_up: Sig
     assert (second["user"]["role"], second["user"]["is_admin"]) == ("viewer", False)
 
 
-async def test_of_many_who_register_at_once_exactly_one_is_admin(client: Client) -> None:
+async def test_concurrent_registrations_create_one_admin(client: Client) -> None:
     drafts = [{**ADA, **SETUP, "email": f"user{number}@example.org"} for number in range(6)]
-    replies = await asyncio.gather(*(client.post("/api/v1/auth/register", json=draft) for draft in drafts))
-    assert {reply.status_code for reply in replies} == {201}
-    assert sorted(reply.json()["role"] for reply in replies) == ["admin", *["viewer"] * 5]
+    responses = await asyncio.gather(*(client.post("/api/v1/auth/register", json=draft) for draft in drafts))
+    assert {response.status_code for response in responses} == {201}
+    assert sorted(response.json()["role"] for response in responses) == ["admin", *["viewer"] * 5]
 
 
 async def test_registration_closes_behind_the_first_user(database: Settings) -> None:
@@ -41,32 +41,32 @@ async def test_registration_closes_behind_the_first_user(database: Settings) -> 
 )
 async def test_a_name_or_address_is_taken_whatever_its_case(client: Client, signed_up: SignUp, again: Headers) -> None:
     await signed_up()
-    reply = await client.post("/api/v1/auth/register", json={"password": "correct horse", **again})
-    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+    response = await client.post("/api/v1/auth/register", json={"password": "correct horse", **again})
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "CONFLICT")
 
 
 @pytest.mark.parametrize("login", [{"email": "ada@EXAMPLE.org"}, {"username": "Ada"}, {"username": "ada@example.org"}])
-async def test_one_signs_in_by_address_or_by_name(client: Client, signed_up: SignUp, login: Headers) -> None:
+async def test_users_sign_in_by_address_or_by_name(client: Client, signed_up: SignUp, login: Headers) -> None:
     await signed_up()
-    reply = await client.post(LOGIN, json={**login, "password": ADA["password"]})
-    assert reply.status_code == 200
-    assert reply.json()["token_type"] == "bearer"
+    response = await client.post(LOGIN, json={**login, "password": ADA["password"]})
+    assert response.status_code == 200
+    assert response.json()["token_type"] == "bearer"
 
 
 async def test_the_token_path_takes_the_form_oauth2_clients_send(client: Client, signed_up: SignUp) -> None:
     await signed_up()
     form = {"grant_type": "password", "username": "ada@example.org", "password": ADA["password"], "scope": ""}
-    reply = await client.post("/api/v1/auth/token", data=form)
-    assert set(reply.json()) >= {"access_token", "token_type", "user", "refresh_token", "expires_in"}
+    response = await client.post("/api/v1/auth/token", data=form)
+    assert set(response.json()) >= {"access_token", "token_type", "user", "refresh_token", "expires_in"}
 
 
 async def test_an_unknown_user_and_a_wrong_password_get_the_same_reply(client: Client, signed_up: SignUp) -> None:
     await signed_up()
-    replies = [
+    responses = [
         await client.post(LOGIN, json={"email": email, "password": "wrong"}) for email in (ADA["email"], "nobody@x.org")
     ]
-    assert {reply.status_code for reply in replies} == {401}
-    assert len({reply.json()["error"]["message"] for reply in replies}) == 1
+    assert {response.status_code for response in responses} == {401}
+    assert len({response.json()["error"]["message"] for response in responses}) == 1
 
 
 async def test_a_refresh_token_is_traded_for_a_working_pair(client: Client, signed_up: SignUp) -> None:
@@ -79,10 +79,10 @@ async def test_a_refresh_token_is_traded_for_a_working_pair(client: Client, sign
 
 async def test_a_reused_refresh_token_ends_the_whole_session(client: Client, signed_up: SignUp) -> None:
     first = await signed_up()
-    told = {"refresh_token": first["refresh_token"]}
-    second = (await client.post("/api/v1/auth/refresh", json=told)).json()
+    payload = {"refresh_token": first["refresh_token"]}
+    second = (await client.post("/api/v1/auth/refresh", json=payload)).json()
     client.cookies.clear()
-    assert (await client.post("/api/v1/auth/refresh", json=told)).status_code == 401
+    assert (await client.post("/api/v1/auth/refresh", json=payload)).status_code == 401
     assert (await client.get(ME, headers=bearer(second))).status_code == 401
     again = await client.post("/api/v1/auth/refresh", json={"refresh_token": second["refresh_token"]})
     assert again.status_code == 401
@@ -94,14 +94,14 @@ async def test_signing_out_ends_token_refresh_token_and_cookie(client: Client, s
     assert (await client.post("/api/v1/auth/logout", headers=bearer(mine))).status_code == 204
     client.cookies.clear()
     assert (await client.get(ME, headers=bearer(mine))).status_code == 401
-    reply = await client.post("/api/v1/auth/refresh", json={"refresh_token": mine["refresh_token"]})
-    assert reply.status_code == 401
+    response = await client.post("/api/v1/auth/refresh", json={"refresh_token": mine["refresh_token"]})
+    assert response.status_code == 401
 
 
 async def test_the_cookie_signs_in_and_cannot_be_read_by_scripts(client: Client, signed_up: SignUp) -> None:
     await signed_up()
-    reply = await client.post(LOGIN, json=ADA)
-    session = next(one for one in reply.headers.get_list("set-cookie") if one.startswith("session_id="))
+    response = await client.post(LOGIN, json=ADA)
+    session = next(one for one in response.headers.get_list("set-cookie") if one.startswith("session_id="))
     assert "HttpOnly" in session
     assert "SameSite=lax" in session
     assert (await client.get(ME)).json()["email"] == "ada@example.org"
@@ -122,8 +122,8 @@ async def test_a_change_by_cookie_needs_our_origin(
 ) -> None:
     await signed_up()
     await client.post(LOGIN, json=ADA)
-    reply = await client.patch(ME, json={"username": "lovelace"}, headers=headers)
-    assert reply.status_code == status, reply.text
+    response = await client.patch(ME, json={"username": "lovelace"}, headers=headers)
+    assert response.status_code == status, response.text
 
 
 async def test_a_change_by_cookie_may_repeat_the_csrf_token_instead(client: Client, signed_up: SignUp) -> None:
@@ -163,8 +163,8 @@ async def test_a_refusal_of_the_form_names_both_ways_to_sign_in(client: Client) 
 
 
 async def test_the_installations_own_token_has_no_profile_to_change(client: Client) -> None:
-    reply = await client.patch("/api/v1/auth/me", json={"username": "me"}, headers={"X-API-Key": ADMIN_TOKEN})
-    assert (reply.status_code, reply.json()["error"]["code"]) == (403, "FORBIDDEN")
+    response = await client.patch("/api/v1/auth/me", json={"username": "me"}, headers={"X-API-Key": ADMIN_TOKEN})
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "FORBIDDEN")
 
 
 @pytest.mark.parametrize(
@@ -173,15 +173,15 @@ async def test_the_installations_own_token_has_no_profile_to_change(client: Clie
 async def test_another_address_wants_the_password_again(
     client: Client, admin: Headers, proof: Headers, status: int
 ) -> None:
-    reply = await client.patch(ME, json={"email": "eve@example.org", **proof}, headers=admin)
-    assert reply.status_code == status, reply.text
+    response = await client.patch(ME, json={"email": "eve@example.org", **proof}, headers=admin)
+    assert response.status_code == status, response.text
     is_changed = (await client.get(ME, headers=admin)).json()["email"] == "eve@example.org"
     assert is_changed is (status == 200)
 
 
 async def test_the_address_one_has_wants_no_password(client: Client, admin: Headers) -> None:
-    told = {"email": ADA["email"], "username": "lovelace"}
-    assert (await client.patch(ME, json=told, headers=admin)).json()["username"] == "lovelace"
+    payload = {"email": ADA["email"], "username": "lovelace"}
+    assert (await client.patch(ME, json=payload, headers=admin)).json()["username"] == "lovelace"
 
 
 async def test_another_name_is_at_once_that_of_ones_keys(client: Client, admin: Headers) -> None:
@@ -195,8 +195,8 @@ async def test_another_name_is_at_once_that_of_ones_keys(client: Client, admin: 
 
 async def test_an_api_key_changes_nobodys_address(client: Client, admin: Headers) -> None:
     key = (await client.post("/api/v1/api-keys", json={"name": "k", "role": "admin"}, headers=admin)).json()["key"]
-    told = {"email": "eve@example.org", "password": ADA["password"]}
-    assert (await client.patch(ME, json=told, headers={"X-API-Key": key})).status_code == 403
+    payload = {"email": "eve@example.org", "password": ADA["password"]}
+    assert (await client.patch(ME, json=payload, headers={"X-API-Key": key})).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -204,11 +204,11 @@ async def test_an_api_key_changes_nobodys_address(client: Client, admin: Headers
     [("https://evil.example", 403), ("null", 403), ("http://watchkeeper.test", 200), ("http://localhost:3000", 200)],
 )
 @pytest.mark.parametrize("path", ["login", "token"])
-async def test_no_page_of_somebody_elses_signs_a_visitor_in(
+async def test_another_origin_cannot_sign_a_visitor_in(
     client: Client, signed_up: SignUp, path: str, origin: str, status: int
 ) -> None:
     await signed_up()
     form = {"username": ADA["email"], "password": ADA["password"]}
-    reply = await client.post(f"/api/v1/auth/{path}", data=form, headers={"Origin": origin})
-    assert reply.status_code == status, reply.text
+    response = await client.post(f"/api/v1/auth/{path}", data=form, headers={"Origin": origin})
+    assert response.status_code == status, response.text
     assert ("session_id" in client.cookies) is (status == 200)

@@ -19,7 +19,7 @@ import pytest
 from app import db
 from app.settings import Settings
 from app.store.identity import sessions
-from tests.app.api.people import ADA, HOME, SETUP, Client, bearer, calling, served
+from tests.app.api.running_app import ADA, HOME, SETUP, Client, bearer, calling, served
 
 ROOT = Path(__file__).parents[4]
 DIRECTORY = Path(os.environ.get("OIDC_PROVIDER", ROOT / ".venv" / "oidc-provider"))
@@ -52,7 +52,7 @@ def issuer() -> Iterator[str]:
 
 
 @pytest.fixture
-def knows(database: Settings, issuer: str) -> Settings:
+def provider_settings(database: Settings, issuer: str) -> Settings:
     """Settings that name the provider."""
     sessions.clear_cache()
     return replace(
@@ -69,16 +69,16 @@ def knows(database: Settings, issuer: str) -> Settings:
 
 
 @pytest.fixture
-async def client(knows: Settings) -> AsyncIterator[Client]:
-    async with calling(served(knows)) as one:
+async def client(provider_settings: Settings) -> AsyncIterator[Client]:
+    async with calling(served(provider_settings)) as one:
         yield one
 
 
 async def go(client: Client, name: str) -> str:
     """Leave for the provider, sign in there as somebody and agree; the address one is sent back to."""
-    reply = await client.get(f"{AUTH}/oidc/start")
-    assert reply.status_code == 302, reply.text
-    url = reply.headers["Location"]
+    response = await client.get(f"{AUTH}/oidc/start")
+    assert response.status_code == 302, response.text
+    url = response.headers["Location"]
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
         while not url.startswith(HOME):
             url = await _stepped(browser, url, name)
@@ -86,7 +86,7 @@ async def go(client: Client, name: str) -> str:
 
 
 async def _stepped(browser: aiohttp.ClientSession, url: str, name: str) -> str:
-    """Follow one redirect, or fill in the form that is shown."""
+    """Follow one redirect, or fill in the form that is sent."""
     answer = await browser.get(url, allow_redirects=False)
     if answer.status == 200:
         page = await answer.text()
@@ -103,30 +103,30 @@ async def _stepped(browser: aiohttp.ClientSession, url: str, name: str) -> str:
 
 
 async def sign_in(client: Client, name: str) -> httpx.Response:
-    reply = await client.get(await go(client, name), headers=WANTS_JSON)
+    response = await client.get(await go(client, name), headers=WANTS_JSON)
     client.cookies.clear()
-    return reply
+    return response
 
 
 async def local(client: Client, **changes: Any) -> dict[str, Any]:
     """Somebody with a password here, signed in."""
     await client.post(f"{AUTH}/register", json={**ADA, **SETUP, **changes})
-    told: dict[str, Any] = (await client.post(f"{AUTH}/login", json={**ADA, **changes})).json()
+    login: dict[str, Any] = (await client.post(f"{AUTH}/login", json={**ADA, **changes})).json()
     client.cookies.clear()
-    return told
+    return login
 
 
-async def test_somebody_new_gets_an_account_a_role_and_a_cookie(client: Client) -> None:
-    reply = await client.get(await go(client, "ada"))
-    assert (reply.status_code, reply.headers["Location"]) == (302, "http://localhost:3000")
+async def test_a_new_user_gets_an_account_a_role_and_a_cookie(client: Client) -> None:
+    response = await client.get(await go(client, "ada"))
+    assert (response.status_code, response.headers["Location"]) == (302, "http://localhost:3000")
     assert "oidc_sign_in" not in client.cookies
     me = (await client.get(f"{AUTH}/me")).json()
     assert (me["username"], me["email"], me["role"]) == ("ada_l", "ada@example.org", "admin")
 
 
 async def test_callers_that_want_json_get_tokens(client: Client) -> None:
-    told = (await sign_in(client, "ada")).json()
-    assert (await client.get(f"{AUTH}/me", headers=bearer(told))).json()["id"] == told["user"]["id"]
+    login = (await sign_in(client, "ada")).json()
+    assert (await client.get(f"{AUTH}/me", headers=bearer(login))).json()["id"] == login["user"]["id"]
 
 
 async def test_the_same_person_is_the_same_user_the_next_time(client: Client) -> None:
@@ -152,23 +152,23 @@ async def test_the_role_is_set_at_each_sign_in_and_ends_older_sessions(client: C
 
 async def test_a_verified_address_leads_to_the_account_that_has_it_and_ends_its_password(client: Client) -> None:
     before = await local(client)
-    told = (await sign_in(client, "ada")).json()
-    assert told["user"]["id"] == before["user"]["id"]
+    login = (await sign_in(client, "ada")).json()
+    assert login["user"]["id"] == before["user"]["id"]
     assert (await client.get(f"{AUTH}/me", headers=bearer(before))).status_code == 401
     assert (await client.post(f"{AUTH}/login", json=ADA)).status_code == 401
 
 
-async def test_an_address_that_nobody_verified_leads_nowhere(client: Client) -> None:
+async def test_an_unverified_address_is_not_linked_to_a_user(client: Client) -> None:
     await local(client)
-    reply = await sign_in(client, "mallory")
-    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+    response = await sign_in(client, "mallory")
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "CONFLICT")
     assert (await client.post(f"{AUTH}/login", json=ADA)).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["carl", "bob", "nobody"])
-async def test_the_first_user_is_an_admin_with_an_address_or_nobody(client: Client, name: str) -> None:
-    reply = await sign_in(client, name)
-    assert (reply.status_code, reply.json()["error"]["code"]) == (403, "FORBIDDEN")
+async def test_the_first_user_becomes_an_admin_only_with_a_verified_address(client: Client, name: str) -> None:
+    response = await sign_in(client, name)
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "FORBIDDEN")
 
 
 async def test_a_switched_off_account_stays_outside(client: Client) -> None:
@@ -177,8 +177,8 @@ async def test_a_switched_off_account_stays_outside(client: Client) -> None:
     assert (await sign_in(client, "ada")).status_code == 403
 
 
-async def test_strangers_get_no_account_unless_configured(knows: Settings) -> None:
-    async with calling(served(replace(knows, oidc_auto_create=False))) as client:
+async def test_strangers_get_no_account_unless_configured(provider_settings: Settings) -> None:
+    async with calling(served(replace(provider_settings, oidc_auto_create=False))) as client:
         await local(client, email="boss@example.org")
         assert (await sign_in(client, "ada")).status_code == 403
 
@@ -198,27 +198,27 @@ async def test_a_response_is_valid_once_and_only_for_its_browser(client: Client)
     assert (await client.get(back)).status_code == 401  # the provider takes a code once
 
 
-async def test_a_refusal_at_the_provider_is_shown(client: Client, issuer: str) -> None:
+async def test_a_refusal_by_the_provider_is_reported(client: Client, issuer: str) -> None:
     away = dict(parse_qsl(urlsplit((await client.get(f"{AUTH}/oidc/start")).headers["Location"]).query))
-    told = {"state": away["state"], "iss": issuer, "error": "access_denied"}
-    reply = await client.get(f"{AUTH}/oidc/callback", params=told)
-    assert reply.status_code == 401
-    assert reply.json()["error"]["message"].endswith("access_denied.")
+    payload = {"state": away["state"], "iss": issuer, "error": "access_denied"}
+    response = await client.get(f"{AUTH}/oidc/callback", params=payload)
+    assert response.status_code == 401
+    assert response.json()["error"]["message"].endswith("access_denied.")
 
 
 async def test_the_provider_is_called_with_state_nonce_and_a_hashed_verifier(client: Client) -> None:
-    replies = [await client.get(f"{AUTH}/oidc/start") for _ in range(2)]
-    first, second = (dict(parse_qsl(urlsplit(one.headers["Location"]).query)) for one in replies)
+    responses = [await client.get(f"{AUTH}/oidc/start") for _ in range(2)]
+    first, second = (dict(parse_qsl(urlsplit(one.headers["Location"]).query)) for one in responses)
     assert first["code_challenge_method"] == "S256"
     assert not {first[name] for name in ("state", "nonce", "code_challenge")} & set(second.values())
-    assert "HttpOnly" in replies[0].headers["Set-Cookie"]
+    assert "HttpOnly" in responses[0].headers["Set-Cookie"]
 
 
-async def test_two_who_come_as_the_same_new_person_are_one_user(client: Client) -> None:
-    asked = []
+async def test_concurrent_first_sign_ins_create_one_user(client: Client) -> None:
+    requests = []
     for _ in range(2):
         back = await go(client, "ada")
-        asked.append((back, {**WANTS_JSON, "Cookie": f"oidc_sign_in={client.cookies['oidc_sign_in']}"}))
+        requests.append((back, {**WANTS_JSON, "Cookie": f"oidc_sign_in={client.cookies['oidc_sign_in']}"}))
         client.cookies.clear()
-    replies = await asyncio.gather(*(client.get(back, headers=headers) for back, headers in asked))
-    assert len({reply.json()["user"]["id"] for reply in replies}) == 1
+    responses = await asyncio.gather(*(client.get(back, headers=headers) for back, headers in requests))
+    assert len({response.json()["user"]["id"] for response in responses}) == 1

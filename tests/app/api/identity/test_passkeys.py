@@ -11,7 +11,7 @@ from app import db
 from app.security.limits import failed_logins
 from schema.login_attempts import AuthMethod, FailedLoginKey
 from tests.app.api.authenticator import PRESENT, Authenticator, text_of
-from tests.app.api.people import ADA, HOME, Client, Headers, bearer
+from tests.app.api.running_app import ADA, HOME, Client, Headers, bearer
 
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
 AUTH = "/api/v1/auth"
@@ -21,40 +21,40 @@ PAGE = {"Origin": HOME}
 
 
 async def prepared(client: Client, headers: Headers) -> dict[str, Any]:
-    reply = await client.post(f"{PASSKEYS}/options", json=PASSWORD, headers={**headers, **PAGE})
-    assert reply.status_code == 200, reply.text
-    options: dict[str, Any] = reply.json()["public_key"]
+    response = await client.post(f"{PASSKEYS}/options", json=PASSWORD, headers={**headers, **PAGE})
+    assert response.status_code == 200, response.text
+    options: dict[str, Any] = response.json()["public_key"]
     return options
 
 
 async def register(client: Client, headers: Headers, device: Authenticator, name: str = "Key") -> dict[str, Any]:
-    told = {"name": name, "credential": device.create(await prepared(client, headers))}
-    reply = await client.post(PASSKEYS, json=told, headers={**headers, **PAGE})
-    assert reply.status_code == 201, reply.text
-    added: dict[str, Any] = reply.json()
+    payload = {"name": name, "credential": device.create(await prepared(client, headers))}
+    response = await client.post(PASSKEYS, json=payload, headers={**headers, **PAGE})
+    assert response.status_code == 201, response.text
+    added: dict[str, Any] = response.json()
     return added
 
 
 async def mfa_token(client: Client) -> str:
-    reply = await client.post(f"{AUTH}/login", json=ADA)
-    assert reply.json()["error"]["code"] == "TWO_FACTOR_REQUIRED", reply.text
-    found: str = reply.json()["error"]["details"]["mfa_token"]
+    response = await client.post(f"{AUTH}/login", json=ADA)
+    assert response.json()["error"]["code"] == "TWO_FACTOR_REQUIRED", response.text
+    found: str = response.json()["error"]["details"]["mfa_token"]
     return found
 
 
 async def challenged(client: Client) -> tuple[str, dict[str, Any]]:
     """An MFA token, and the options for its second step."""
     mine = await mfa_token(client)
-    reply = await client.post(f"{PASSKEYS}/login/options", json={"mfa_token": mine}, headers=PAGE)
-    assert reply.status_code == 200, reply.text
-    return mine, reply.json()["public_key"]
+    response = await client.post(f"{PASSKEYS}/login/options", json={"mfa_token": mine}, headers=PAGE)
+    assert response.status_code == 200, response.text
+    return mine, response.json()["public_key"]
 
 
 async def sign_in(client: Client, mine: str, credential: dict[str, Any], origin: str = HOME) -> tuple[int, Any]:
-    told = {"mfa_token": mine, "credential": credential}
-    reply = await client.post(f"{PASSKEYS}/login", json=told, headers={"Origin": origin})
+    payload = {"mfa_token": mine, "credential": credential}
+    response = await client.post(f"{PASSKEYS}/login", json=payload, headers={"Origin": origin})
     client.cookies.clear()
-    return reply.status_code, reply.json()
+    return response.status_code, response.json()
 
 
 @pytest.fixture
@@ -62,15 +62,15 @@ def device() -> Authenticator:
     return Authenticator(HOME)
 
 
-async def test_who_has_a_passkey_signs_in_with_password_and_passkey(
+async def test_a_user_with_a_passkey_needs_password_and_passkey(
     client: Client, admin: Headers, device: Authenticator
 ) -> None:
     added = await register(client, admin, device)
     assert (added["passkey"]["site"], added["passkey"]["transports"]) == ("watchkeeper.test", ["internal"])
     mine, options = await challenged(client)
-    status, told = await sign_in(client, mine, device.get(options))
-    assert status == 200, told
-    me = (await client.get(f"{AUTH}/me", headers=bearer(told))).json()
+    status, login = await sign_in(client, mine, device.get(options))
+    assert status == 200, login
+    me = (await client.get(f"{AUTH}/me", headers=bearer(login))).json()
     assert me["two_factor"] == {"enabled": True, "totp": False, "passkeys": 1, "recovery_codes": 10}
 
 
@@ -79,8 +79,8 @@ async def test_the_first_one_comes_with_recovery_codes_the_second_without(
 ) -> None:
     codes = (await register(client, admin, device))["recovery_codes"]
     assert (await register(client, admin, Authenticator(HOME), "Second"))["recovery_codes"] is None
-    reply = await client.post(f"{AUTH}/login", json={**ADA, "token": codes[0]})
-    assert reply.status_code == 200
+    response = await client.post(f"{AUTH}/login", json={**ADA, "token": codes[0]})
+    assert response.status_code == 200
 
 
 async def test_registering_ends_the_other_sessions(
@@ -139,8 +139,8 @@ async def test_a_challenge_is_answered_once(client: Client, admin: Headers, devi
     await register(client, admin, device)
     mine, options = await challenged(client)
     signed = device.get(options)
-    replies = await asyncio.gather(*(sign_in(client, mine, signed) for _ in range(4)))
-    assert sorted(status for status, _ in replies) == [200, 401, 401, 401]
+    responses = await asyncio.gather(*(sign_in(client, mine, signed) for _ in range(4)))
+    assert sorted(status for status, _ in responses) == [200, 401, 401, 401]
 
 
 async def test_a_challenge_ends_after_five_minutes(client: Client, admin: Headers, device: Authenticator) -> None:
@@ -163,13 +163,13 @@ async def test_a_passkey_of_another_site_is_not_requested(
 ) -> None:
     await register(client, admin, device)
     await db.rows("UPDATE passkeys SET rp_id = 'elsewhere.test'")
-    reply = await client.post(f"{PASSKEYS}/login/options", json={"mfa_token": await mfa_token(client)}, headers=PAGE)
-    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+    response = await client.post(f"{PASSKEYS}/login/options", json={"mfa_token": await mfa_token(client)}, headers=PAGE)
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "CONFLICT")
 
 
 async def test_registration_wants_the_password_our_page_and_a_host_with_a_name(client: Client, admin: Headers) -> None:
-    async def status(told: Headers, headers: Headers) -> int:
-        return (await client.post(f"{PASSKEYS}/options", json=told, headers={**admin, **headers})).status_code
+    async def status(sent_headers: Headers, headers: Headers) -> int:
+        return (await client.post(f"{PASSKEYS}/options", json=sent_headers, headers={**admin, **headers})).status_code
 
     assert await status({"password": "wrong"}, PAGE) == 401
     assert await status(PASSWORD, {"Origin": "https://evil.example"}) == 403
@@ -179,11 +179,11 @@ async def test_registration_wants_the_password_our_page_and_a_host_with_a_name(c
 
 async def test_what_was_not_requested_is_not_registered(client: Client, admin: Headers, device: Authenticator) -> None:
     options = await prepared(client, admin)
-    told = {"name": "Key", "credential": device.create({**options, "challenge": text_of(b"x" * 32)})}
-    refused = await client.post(PASSKEYS, json=told, headers={**admin, **PAGE})
-    assert refused.json()["error"]["details"]["fields"][0]["field"] == "credential"
-    told["credential"] = device.create(options)
-    again = await client.post(PASSKEYS, json=told, headers={**admin, **PAGE})
+    payload = {"name": "Key", "credential": device.create({**options, "challenge": text_of(b"x" * 32)})}
+    rejected = await client.post(PASSKEYS, json=payload, headers={**admin, **PAGE})
+    assert rejected.json()["error"]["details"]["fields"][0]["field"] == "credential"
+    payload["credential"] = device.create(options)
+    again = await client.post(PASSKEYS, json=payload, headers={**admin, **PAGE})
     assert again.status_code == 401  # the challenge was for one try
 
 
@@ -193,8 +193,8 @@ async def test_one_device_is_registered_once_and_offered_as_known(
     await register(client, admin, device)
     options = await prepared(client, admin)
     assert [one["id"] for one in options["excludeCredentials"]] == [text_of(device.credential_id)]
-    told = {"name": "Again", "credential": device.create(options)}
-    assert (await client.post(PASSKEYS, json=told, headers={**admin, **PAGE})).status_code == 409
+    payload = {"name": "Again", "credential": device.create(options)}
+    assert (await client.post(PASSKEYS, json=payload, headers={**admin, **PAGE})).status_code == 409
 
 
 async def test_passkeys_are_listed_named_and_removed_but_for_the_last(
@@ -211,7 +211,7 @@ async def test_passkeys_are_listed_named_and_removed_but_for_the_last(
     assert (await client.delete(f"{PASSKEYS}/{second}", headers=admin)).status_code == 409
 
 
-async def test_nobody_touches_another_ones_passkeys(
+async def test_passkeys_of_another_user_cannot_be_changed(
     client: Client, admin: Headers, viewer: Headers, device: Authenticator
 ) -> None:
     id_ = (await register(client, admin, device))["passkey"]["id"]
@@ -224,7 +224,7 @@ async def test_passkeys_go_with_everything_when_the_second_factor_is_switched_of
     client: Client, admin: Headers, device: Authenticator
 ) -> None:
     codes = (await register(client, admin, device))["recovery_codes"]
-    told = {**PASSWORD, "token": codes[0]}
-    assert (await client.post(f"{AUTH}/2fa/disable", json=told, headers=admin)).status_code == 204
+    payload = {**PASSWORD, "token": codes[0]}
+    assert (await client.post(f"{AUTH}/2fa/disable", json=payload, headers=admin)).status_code == 204
     assert (await client.get(PASSKEYS, headers=admin)).json()["total"] == 0
     assert (await client.post(f"{AUTH}/login", json=ADA)).status_code == 200

@@ -1,4 +1,4 @@
-"""One's own password: changed by who knows it, and other sessions end with the old one."""
+"""Changing a password needs the old one and ends the other sessions."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from app import db
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, bearer
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, Client, bearer
 
 PATH, ME, LOGIN = "/api/v1/auth/password", "/api/v1/auth/me", "/api/v1/auth/login"
 NEW = "seven green boats"
@@ -15,8 +15,8 @@ NEW = "seven green boats"
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
 
 
-async def changed(client: Client, told: dict[str, Any], new: str = NEW, old: str = ADA["password"]) -> Any:
-    return await client.put(PATH, json={"old_password": old, "new_password": new}, headers=bearer(told))
+async def changed(client: Client, login: dict[str, Any], new: str = NEW, old: str = ADA["password"]) -> Any:
+    return await client.put(PATH, json={"old_password": old, "new_password": new}, headers=bearer(login))
 
 
 async def stored(client: Client) -> str:
@@ -40,10 +40,10 @@ async def test_a_changed_password_ends_every_other_session_and_keeps_ones_own(
     assert logins == [401, 200]
 
 
-async def test_who_does_not_know_the_password_changes_nothing(client: Client, signed_up: SignUp) -> None:
-    told, before = await signed_up(), await stored(client)
-    reply = await changed(client, told, old="a guess of mine")
-    assert reply.json()["error"]["details"]["fields"] == [
+async def test_a_wrong_password_changes_nothing(client: Client, signed_up: SignUp) -> None:
+    login, before = await signed_up(), await stored(client)
+    response = await changed(client, login, old="a guess of mine")
+    assert response.json()["error"]["details"]["fields"] == [
         {"field": "old_password", "message": "is not your current password"}
     ]
     assert await stored(client) == before
@@ -55,18 +55,18 @@ async def test_who_does_not_know_the_password_changes_nothing(client: Client, si
 async def test_a_weak_password_is_refused_with_what_would_be_right(
     client: Client, signed_up: SignUp, weak: str
 ) -> None:
-    told = await signed_up(username="ada.example")
-    fields = (await changed(client, told, weak)).json()["error"]["details"]["fields"]
+    login = await signed_up(username="ada.example")
+    fields = (await changed(client, login, weak)).json()["error"]["details"]["fields"]
     assert [one["field"] for one in fields] == ["new_password"]
 
 
 async def test_the_installations_own_token_has_no_password(client: Client) -> None:
-    reply = await client.put(
+    response = await client.put(
         PATH,
         json={"old_password": "x", "new_password": NEW},
         headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
     )
-    assert reply.status_code == 403
+    assert response.status_code == 403
 
 
 @pytest.mark.usefixtures("real_passwords")
@@ -87,8 +87,8 @@ async def test_a_hash_of_older_parameters_is_renewed_when_its_owner_signs_in(cli
 async def test_ones_own_keys_stay_unless_they_are_to_be_switched_off(
     client: Client, signed_up: SignUp, sent: dict[str, str], status: int
 ) -> None:
-    told = await signed_up()
-    made = (await client.post("/api/v1/api-keys", json={"name": "robot"}, headers=bearer(told))).json()
+    login = await signed_up()
+    made = (await client.post("/api/v1/api-keys", json={"name": "robot"}, headers=bearer(login))).json()
     body = {"old_password": ADA["password"], "new_password": NEW, **sent}
-    assert (await client.put(PATH, json=body, headers=bearer(told))).status_code == 204
+    assert (await client.put(PATH, json=body, headers=bearer(login))).status_code == 204
     assert (await client.get(ME, headers={"X-API-Key": made["key"]})).status_code == status

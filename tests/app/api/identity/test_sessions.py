@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from app.store.identity import sessions
-from tests.app.api.people import ADA, ADMIN_TOKEN, Client, bearer
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, Client, bearer
 
 PATH, ME, LOGIN = "/api/v1/sessions", "/api/v1/auth/me", "/api/v1/auth/login"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 BOB = {"email": "bob@example.org"}
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -18,29 +18,29 @@ SignUp = Callable[..., Awaitable[dict[str, Any]]]
 
 async def again(client: Client, agent: str = FIREFOX, **changes: str) -> dict[str, Any]:
     """Another sign-in of Ada."""
-    reply = await client.post(LOGIN, json={**ADA, **changes}, headers={"User-Agent": agent})
+    response = await client.post(LOGIN, json={**ADA, **changes}, headers={"User-Agent": agent})
     client.cookies.clear()
-    told: dict[str, Any] = reply.json()
-    return told
+    body: dict[str, Any] = response.json()
+    return body
 
 
-async def listed(client: Client, told: dict[str, Any], question: str = "") -> list[dict[str, Any]]:
-    reply = await client.get(f"{PATH}?{question}", headers=bearer(told))
-    found: list[dict[str, Any]] = reply.json()["sessions"]
-    assert reply.json()["total"] == len(found)
+async def listed(client: Client, login: dict[str, Any], question: str = "") -> list[dict[str, Any]]:
+    response = await client.get(f"{PATH}?{question}", headers=bearer(login))
+    found: list[dict[str, Any]] = response.json()["sessions"]
+    assert response.json()["total"] == len(found)
     return found
 
 
 async def test_the_shapes_are_those_of_document_003(client: Client, signed_up: SignUp) -> None:
-    told = await signed_up()
-    reply = (await client.get(f"{PATH}?active=true", headers=bearer(told))).json()
-    assert {"total", "sessions"} == set(reply)
-    assert {"id", "user_id", "created", "last_accessed"} <= set(reply["sessions"][0])
-    one = (await client.get(f"{PATH}/{reply['sessions'][0]['id']}", headers=bearer(told))).json()
+    login = await signed_up()
+    response = (await client.get(f"{PATH}?active=true", headers=bearer(login))).json()
+    assert {"total", "sessions"} == set(response)
+    assert {"id", "user_id", "created", "last_accessed"} <= set(response["sessions"][0])
+    one = (await client.get(f"{PATH}/{response['sessions'][0]['id']}", headers=bearer(login))).json()
     assert {"id", "created", "last_accessed", "expires", "data"} <= set(one)
     assert {"user_id", "ip"} <= set(one["data"])
-    assert one["data"]["user_id"] == told["user"]["id"]
-    page = (await client.get(f"{PATH}?page=1&limit=50&sort=created&order=desc", headers=bearer(told))).json()
+    assert one["data"]["user_id"] == login["user"]["id"]
+    page = (await client.get(f"{PATH}?page=1&limit=50&sort=created&order=desc", headers=bearer(login))).json()
     assert (page["data"], page["pagination"]["total"]) == ([one], 1)
 
 
@@ -64,16 +64,16 @@ async def test_others_see_their_own_sessions_and_admins_everybodys(client: Clien
     assert len(await listed(client, ada, f"user_id={bob['user']['id']}")) == 1
 
 
-async def test_somebody_elses_session_is_none_at_all_and_goes_on(client: Client, signed_up: SignUp) -> None:
+async def test_a_session_of_another_user_is_not_found_and_continues(client: Client, signed_up: SignUp) -> None:
     ada, bob = await signed_up(), await signed_up(**BOB)
     (session,) = await listed(client, ada, f"user_id={ada['user']['id']}")
     for verb in (client.get, client.delete):
-        reply = await verb(f"{PATH}/{session['id']}", headers=bearer(bob))
-        assert (reply.status_code, reply.json()["error"]["details"]["resource"]) == (404, "session")
+        response = await verb(f"{PATH}/{session['id']}", headers=bearer(bob))
+        assert (response.status_code, response.json()["error"]["details"]["resource"]) == (404, "session")
     assert (await client.get(ME, headers=bearer(ada))).status_code == 200
 
 
-async def test_a_session_that_is_ended_is_refused_and_shown_as_ended(client: Client, signed_up: SignUp) -> None:
+async def test_a_session_that_is_ended_is_refused_and_listed_as_ended(client: Client, signed_up: SignUp) -> None:
     ada, bob = await signed_up(), await signed_up(**BOB)
     (session,) = await listed(client, bob)
     assert (await client.delete(f"{PATH}/{session['id']}", headers=bearer(ada))).status_code == 204
@@ -103,8 +103,8 @@ async def test_an_admin_ends_everybodys_sessions(client: Client, signed_up: Sign
 
 async def test_an_admin_ends_all_sessions_of_one_user(client: Client, signed_up: SignUp) -> None:
     ada, bob, eve = await signed_up(), await signed_up(**BOB), await signed_up(email="eve@example.org")
-    reply = await client.delete(f"{PATH}?user_id={bob['user']['id']}", headers=CARRIER)
-    assert reply.status_code == 204
+    response = await client.delete(f"{PATH}?user_id={bob['user']['id']}", headers=ADMIN_HEADERS)
+    assert response.status_code == 204
     codes = [(await client.get(ME, headers=bearer(one))).status_code for one in (ada, bob, eve)]
     assert codes == [200, 401, 200]
 
@@ -112,17 +112,17 @@ async def test_an_admin_ends_all_sessions_of_one_user(client: Client, signed_up:
 async def test_a_session_ended_by_another_process_ends_here_too(
     client: Client, signed_up: SignUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = await signed_up()
-    (session,) = await listed(client, told)
+    login = await signed_up()
+    (session,) = await listed(client, login)
     remembered = dict(sessions._cache)
     await sessions.end(session["id"])
-    sessions._cache.update(remembered)  # as a process that has not heard of it
+    sessions._cache.update(remembered)  # as a process that missed the change
     monkeypatch.setattr(sessions, "CACHE_S", 0.0)  # and whose second has passed
-    assert (await client.get(ME, headers=bearer(told))).status_code == 401
+    assert (await client.get(ME, headers=bearer(login))).status_code == 401
 
 
 @pytest.mark.parametrize("question", ["active=maybe", "sort=colour", "order=up", "colour=red", "page=0", "limit=101"])
 async def test_a_question_that_makes_no_sense_is_refused_by_its_name(client: Client, question: str) -> None:
-    reply = await client.get(f"{PATH}?{question}", headers=CARRIER)
-    assert reply.status_code == 422
-    assert reply.json()["error"]["details"]["fields"][0]["field"] == question.partition("=")[0]
+    response = await client.get(f"{PATH}?{question}", headers=ADMIN_HEADERS)
+    assert response.status_code == 422
+    assert response.json()["error"]["details"]["fields"][0]["field"] == question.partition("=")[0]

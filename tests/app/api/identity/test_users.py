@@ -6,34 +6,34 @@ from typing import Any
 import pytest
 
 from app import db
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer
 
 PATH, ME, LOGIN = "/api/v1/users", "/api/v1/auth/me", "/api/v1/auth/login"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 BOB = {"email": "bob@example.org", "username": "bob", "role": "operator", "password": "seven green boats"}
 
 
 @pytest.fixture
 def api(client: Client) -> Client:
     """A client that may do everything."""
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     return client
 
 
 async def added(api: Client, **changes: Any) -> dict[str, Any]:
-    reply = await api.post(PATH, json={**BOB, **changes}, headers=CARRIER)
-    assert reply.status_code == 201, reply.text
-    assert "password" not in reply.text
-    member: dict[str, Any] = reply.json()
+    response = await api.post(PATH, json={**BOB, **changes}, headers=ADMIN_HEADERS)
+    assert response.status_code == 201, response.text
+    assert "password" not in response.text
+    member: dict[str, Any] = response.json()
     return member
 
 
 async def signed_in(api: Client, **login: str) -> dict[str, Any]:
-    reply = await api.post(LOGIN, json={"username": BOB["username"], "password": BOB["password"], **login})
-    assert reply.status_code == 200, reply.text
+    response = await api.post(LOGIN, json={"username": BOB["username"], "password": BOB["password"], **login})
+    assert response.status_code == 200, response.text
     api.cookies.clear()
-    told: dict[str, Any] = reply.json()
-    return told
+    body: dict[str, Any] = response.json()
+    return body
 
 
 async def test_a_user_is_added_read_changed_and_removed(api: Client) -> None:
@@ -49,7 +49,7 @@ async def test_a_user_is_added_read_changed_and_removed(api: Client) -> None:
     assert (await api.get(at)).json()["error"]["details"]["resource"] == "user"
 
 
-async def test_somebody_who_was_added_signs_in(api: Client) -> None:
+async def test_a_created_user_can_sign_in(api: Client) -> None:
     await added(api)
     assert (await signed_in(api))["user"]["role"] == "operator"
     assert (await api.get(f"{PATH}?q=bob")).json()["users"][0]["last_seen_at"] is not None
@@ -90,17 +90,17 @@ async def test_a_taken_name_or_address_is_a_conflict(api: Client, again: dict[st
         {"id": "x"},
     ],
 )
-async def test_what_does_not_fit_is_named(api: Client, changes: dict[str, Any]) -> None:
-    reply = await api.post(PATH, json={**BOB, **changes})
-    assert reply.status_code == 422
-    assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == list(changes)
+async def test_invalid_fields_are_named(api: Client, changes: dict[str, Any]) -> None:
+    response = await api.post(PATH, json={**BOB, **changes})
+    assert response.status_code == 422
+    assert [one["field"] for one in response.json()["error"]["details"]["fields"]] == list(changes)
 
 
 async def test_only_admins_see_or_change_users(client: Client, viewer: Headers) -> None:
     bob = await added(client, username="carl", email="carl@example.org")
     operator = bearer(await signed_in(client, username="carl"))
     for headers in (viewer, operator):
-        replies = [
+        responses = [
             await client.get(PATH, headers=headers),
             await client.post(PATH, json=BOB, headers=headers),
             await client.get(f"{PATH}/{bob['id']}", headers=headers),
@@ -108,7 +108,7 @@ async def test_only_admins_see_or_change_users(client: Client, viewer: Headers) 
             await client.post(f"{PATH}/{bob['id']}/reset-password", json={}, headers=headers),
             await client.delete(f"{PATH}/{bob['id']}", headers=headers),
         ]
-        assert [reply.status_code for reply in replies] == [403] * 6
+        assert [response.status_code for response in responses] == [403] * 6
 
 
 @pytest.mark.parametrize("patch", [{"role": "viewer"}, {"active": False}])
@@ -116,54 +116,54 @@ async def test_another_role_or_being_switched_off_ends_sessions_and_refresh_toke
     api: Client, patch: dict[str, Any]
 ) -> None:
     bob = await added(api)
-    told = await signed_in(api)
-    assert (await api.get(ME, headers=bearer(told))).status_code == 200
+    login = await signed_in(api)
+    assert (await api.get(ME, headers=bearer(login))).status_code == 200
     assert (await api.patch(f"{PATH}/{bob['id']}", json=patch)).status_code == 200
-    assert (await api.get(ME, headers=bearer(told))).status_code == 401
-    again = await api.post("/api/v1/auth/refresh", json={"refresh_token": told["refresh_token"]})
+    assert (await api.get(ME, headers=bearer(login))).status_code == 401
+    again = await api.post("/api/v1/auth/refresh", json={"refresh_token": login["refresh_token"]})
     assert again.status_code == 401
 
 
 async def test_another_name_ends_no_session(api: Client) -> None:
     bob = await added(api)
-    told = await signed_in(api)
+    login = await signed_in(api)
     await api.patch(f"{PATH}/{bob['id']}", json={"username": "robert", "role": "operator", "active": True})
-    assert (await api.get(ME, headers=bearer(told))).json()["username"] == "robert"
+    assert (await api.get(ME, headers=bearer(login))).json()["username"] == "robert"
 
 
-async def test_who_is_switched_off_can_not_sign_in(api: Client) -> None:
+async def test_a_disabled_user_cannot_sign_in(api: Client) -> None:
     bob = await added(api)
     await api.patch(f"{PATH}/{bob['id']}", json={"active": False})
-    reply = await api.post(LOGIN, json={"username": "bob", "password": BOB["password"]})
-    assert reply.status_code == 401
+    response = await api.post(LOGIN, json={"username": "bob", "password": BOB["password"]})
+    assert response.status_code == 401
 
 
 @pytest.mark.parametrize("sent", [{}, {"password": "eleven red boats"}])
 async def test_a_reset_password_works_the_old_one_does_not_and_sessions_end(api: Client, sent: dict[str, str]) -> None:
     bob = await added(api)
-    told = await signed_in(api)
+    login = await signed_in(api)
     made = (await api.post(f"{PATH}/{bob['id']}/reset-password", json=sent)).json()["password"]
     assert (made is None) is ("password" in sent)
-    assert (await api.get(ME, headers=bearer(told))).status_code == 401
+    assert (await api.get(ME, headers=bearer(login))).status_code == 401
     assert (await api.post(LOGIN, json={"username": "bob", "password": BOB["password"]})).status_code == 401
     await signed_in(api, password=made or sent["password"])
 
 
 @pytest.mark.parametrize("patch", [{"role": "operator"}, {"active": False}, None])
-async def test_the_last_admin_who_may_sign_in_stays(api: Client, patch: dict[str, Any] | None) -> None:
+async def test_the_last_active_admin_cannot_be_removed(api: Client, patch: dict[str, Any] | None) -> None:
     ada = await added(api, role="admin")
     await added(api, username="ann", email="ann@example.org", role="admin")
     ann = (await api.get(f"{PATH}?q=ann")).json()["users"][0]
     await api.patch(f"{PATH}/{ann['id']}", json={"active": False})
     at = f"{PATH}/{ada['id']}"
-    reply = await (api.delete(at) if patch is None else api.patch(at, json=patch))
-    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+    response = await (api.delete(at) if patch is None else api.patch(at, json=patch))
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "CONFLICT")
     assert (await api.get(at)).json() == ada
     await api.patch(f"{PATH}/{ann['id']}", json={"active": True})
     assert (await (api.delete(at) if patch is None else api.patch(at, json=patch))).status_code in {200, 204}
 
 
-async def test_of_admins_who_demote_each_other_at_once_one_stays(api: Client) -> None:
+async def test_admins_demoting_each_other_concurrently_leave_one(api: Client) -> None:
     people = [await added(api, username=f"user{no}", email=f"user{no}@x.org", role="admin") for no in range(4)]
     verbs = [
         api.patch(f"{PATH}/{people[0]['id']}", json={"role": "viewer"}),
@@ -171,33 +171,33 @@ async def test_of_admins_who_demote_each_other_at_once_one_stays(api: Client) ->
         api.put(f"{PATH}/{people[2]['id']}", json={"role": "operator"}),
         api.delete(f"{PATH}/{people[3]['id']}"),
     ]
-    codes = [reply.status_code for reply in await asyncio.gather(*verbs)]
+    codes = [response.status_code for response in await asyncio.gather(*verbs)]
     assert codes.count(409) == 1, codes
     assert (await api.get(f"{PATH}?role=admin&active=true")).json()["total"] == 1
 
 
-async def test_without_a_password_somebody_is_invited(api: Client) -> None:
-    reply = await api.post(PATH, json={"email": "bob@example.org", "role": "operator"})
-    assert reply.status_code == 201
-    assert (reply.json()["status"], reply.json()["role"]) == ("open", "operator")
-    assert reply.json()["link"].endswith(f"/invitation#{reply.json()['token']}")
+async def test_a_user_without_a_password_is_invited(api: Client) -> None:
+    response = await api.post(PATH, json={"email": "bob@example.org", "role": "operator"})
+    assert response.status_code == 201
+    assert (response.json()["status"], response.json()["role"]) == ("open", "operator")
+    assert response.json()["link"].endswith(f"/invitation#{response.json()['token']}")
     assert (await api.get(PATH)).json()["total"] == 0
 
 
-async def test_registering_is_refused_with_a_password_everybody_tries(client: Client) -> None:
-    reply = await client.post("/api/v1/auth/register", json={**ADA, **SETUP, "password": "password1234"})
-    assert reply.json()["error"]["details"]["fields"][0]["field"] == "password"
-    assert "three or four unrelated words" in reply.json()["error"]["details"]["fields"][0]["message"]
+async def test_registering_with_a_common_password_is_refused(client: Client) -> None:
+    response = await client.post("/api/v1/auth/register", json={**ADA, **SETUP, "password": "password1234"})
+    assert response.json()["error"]["details"]["fields"][0]["field"] == "password"
+    assert "three or four unrelated words" in response.json()["error"]["details"]["fields"][0]["message"]
 
 
 async def keyed(api: Client) -> tuple[str, Headers]:
-    """Bob with an API key of his own: his id, and how the key is shown."""
+    """Bob with an API key of his own: his id, and the headers with the key."""
     bob = await added(api)
     headers = bearer(await signed_in(api))
     made = (await api.post("/api/v1/api-keys", json={"name": "robot", "role": "operator"}, headers=headers)).json()
-    shown = {"Authorization": f"Bearer {made['key']}"}
-    assert (await api.get(ME, headers=shown)).status_code == 200
-    return bob["id"], shown
+    key_headers = {"Authorization": f"Bearer {made['key']}"}
+    assert (await api.get(ME, headers=key_headers)).status_code == 200
+    return bob["id"], key_headers
 
 
 @pytest.mark.parametrize(
@@ -217,11 +217,11 @@ async def keyed(api: Client) -> tuple[str, Headers]:
 async def test_keys_are_switched_off_with_what_their_owner_loses_unless_they_are_kept(
     api: Client, method: str, path: str, sent: dict[str, Any], revoked: int
 ) -> None:
-    user_id, shown = await keyed(api)
-    reply = await api.request(method, f"{PATH}/{user_id}{path}", json=sent)
-    assert (reply.status_code, reply.json()["api_keys_revoked"]) == (200, revoked), reply.text
+    user_id, headers = await keyed(api)
+    response = await api.request(method, f"{PATH}/{user_id}{path}", json=sent)
+    assert (response.status_code, response.json()["api_keys_revoked"]) == (200, revoked), response.text
     await api.patch(f"{PATH}/{user_id}", json={"active": True})  # what was switched off stays so
-    assert (await api.get(ME, headers=shown)).status_code == (401 if revoked else 200)
+    assert (await api.get(ME, headers=headers)).status_code == (401 if revoked else 200)
     entries = (await api.get("/api/v1/audit?limit=5")).json()["data"]
     counts = [one["change"].get("api_keys_revoked") for one in entries]
     assert [one for one in counts if one] == [1] * revoked
@@ -240,5 +240,5 @@ async def test_a_session_that_has_just_ended_leaves_no_key_behind(api: Client) -
     headers = bearer(await signed_in(api))
     assert (await api.get(ME, headers=headers)).status_code == 200  # and is remembered
     await db.rows("UPDATE sessions SET ended_ms = 1 WHERE user_id = ?1", bob["id"])  # as by another process
-    reply = await api.post("/api/v1/api-keys", json={"name": "robot", "role": "viewer"}, headers=headers)
-    assert reply.status_code == 401
+    response = await api.post("/api/v1/api-keys", json={"name": "robot", "role": "viewer"}, headers=headers)
+    assert response.status_code == 401

@@ -3,16 +3,16 @@
 import pytest
 
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH, MONITORS, CHANNELS = "/api/v1/escalations", "/api/v1/monitors", "/api/v1/notification-channels"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-NOBODY = "00000000-0000-4000-8000-000000000000"
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
 def api(client):
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     return client
 
 
@@ -22,14 +22,14 @@ async def draft(api, **changes) -> dict:
 
 
 async def added(api, **changes) -> dict:
-    reply = await api.post(PATH, json=await draft(api, **changes))
-    assert reply.status_code == 201, reply.text
-    return reply.json()
+    response = await api.post(PATH, json=await draft(api, **changes))
+    assert response.status_code == 201, response.text
+    return response.json()
 
 
-def fields_of(reply) -> list[str]:
-    assert reply.status_code == 422, reply.text
-    return [one["field"] for one in reply.json()["error"]["details"]["fields"]]
+def fields_of(response) -> list[str]:
+    assert response.status_code == 422, response.text
+    return [one["field"] for one in response.json()["error"]["details"]["fields"]]
 
 
 async def test_an_escalation_is_added_read_changed_and_removed(api):
@@ -52,10 +52,10 @@ async def test_an_escalation_is_added_read_changed_and_removed(api):
         ({"name": ""}, "name"),
         ({"steps": [{"after": 1, "channel_ids": ["x"]}]}, "steps.0.after"),
         ({"steps": [{"after": 60, "channel_ids": []}]}, "steps.0.channel_ids"),
-        ({"steps": [{"after": 60, "channel_ids": [NOBODY]}]}, "steps.0.channel_ids.0"),
+        ({"steps": [{"after": 60, "channel_ids": [UNKNOWN_ID]}]}, "steps.0.channel_ids.0"),
     ],
 )
-async def test_what_does_not_fit_is_named(api, changes, field):
+async def test_invalid_fields_are_named(api, changes, field):
     assert fields_of(await api.post(PATH, json=await draft(api, **changes))) == [field]
 
 
@@ -73,17 +73,17 @@ async def test_a_monitor_names_one_that_exists_and_falls_back_to_none(api):
     monitor = (await api.post(MONITORS, json=make.monitor_json(escalation_id=one["id"]))).json()
     at = f"{MONITORS}/{monitor['id']}"
     assert (monitor["escalation_id"], (await api.get(f"{PATH}/{one['id']}")).json()["monitors"]) == (one["id"], 1)
-    assert fields_of(await api.post(MONITORS, json=make.monitor_json(escalation_id=NOBODY))) == ["escalation_id"]
-    assert fields_of(await api.patch(at, json={"escalation_id": NOBODY})) == ["escalation_id"]
+    assert fields_of(await api.post(MONITORS, json=make.monitor_json(escalation_id=UNKNOWN_ID))) == ["escalation_id"]
+    assert fields_of(await api.patch(at, json={"escalation_id": UNKNOWN_ID})) == ["escalation_id"]
     assert (await api.patch(at, json={"name": "site"})).json()["escalation_id"] == one["id"]
     await api.delete(f"{PATH}/{one['id']}")
     assert (await api.get(at)).json()["escalation_id"] is None
 
 
 async def test_a_viewer_looks_and_touches_nothing(client, viewer):
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     at = f"{PATH}/{(await added(client))['id']}"
     client.headers.update(viewer)
     assert [(await client.get(path)).status_code for path in (PATH, at)] == [200, 200]
-    replies = [await client.post(PATH, json={}), await client.patch(at, json={}), await client.delete(at)]
-    assert {reply.status_code for reply in replies} == {403}
+    responses = [await client.post(PATH, json={}), await client.patch(at, json={}), await client.delete(at)]
+    assert {response.status_code for response in responses} == {403}

@@ -1,4 +1,4 @@
-"""Incidents over HTTP: operators write and acknowledge, admins delete, everybody who sees the monitor looks."""
+"""Incidents over HTTP: operators create and acknowledge, admins delete, viewers of the monitor read."""
 
 import pytest
 
@@ -7,26 +7,26 @@ from app.store.transactions import results
 from schema.events import EventKind
 from schema.status import Role
 from tests import make
-from tests.app.api.cast import signed_in
-from tests.app.api.people import ADMIN_TOKEN
-from tests.app.api.phone import Phone
+from tests.app.api.credentials import signed_in
+from tests.app.api.loop_socket import LoopSocket
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/incidents"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-NOBODY = "00000000-0000-4000-8000-000000000000"
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 OUT = {"title": "Provider is out", "text": "We are on it.", "is_public": True}
 
 
 @pytest.fixture
 def api(client):
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     return client
 
 
 async def written(api, **changes) -> dict:
-    reply = await api.post(PATH, json={**OUT, **changes})
-    assert reply.status_code == 201, reply.text
-    return reply.json()
+    response = await api.post(PATH, json={**OUT, **changes})
+    assert response.status_code == 201, response.text
+    return response.json()
 
 
 async def outage(api, **changes) -> dict:
@@ -39,9 +39,9 @@ async def outage(api, **changes) -> dict:
     return one
 
 
-def fields_of(reply) -> list[str]:
-    assert reply.status_code == 422, reply.text
-    return [one["field"] for one in reply.json()["error"]["details"]["fields"]]
+def fields_of(response) -> list[str]:
+    assert response.status_code == 422, response.text
+    return [one["field"] for one in response.json()["error"]["details"]["fields"]]
 
 
 async def test_an_incident_is_written_read_changed_annotated_resolved_and_removed(api):
@@ -72,9 +72,9 @@ async def test_an_outage_is_acknowledged_once_and_ends_with_its_monitor(api):
     assert (await api.delete(at)).status_code == 409
 
 
-async def test_what_does_not_fit_is_named(api):
+async def test_invalid_fields_are_named(api):
     assert fields_of(await api.post(PATH, json={"title": "", "colour": "red"})) == ["title", "colour"]
-    assert fields_of(await api.post(PATH, json={**OUT, "monitor_id": NOBODY})) == ["monitor_id"]
+    assert fields_of(await api.post(PATH, json={**OUT, "monitor_id": UNKNOWN_ID})) == ["monitor_id"]
     assert fields_of(await api.post(PATH, json={**OUT, "started_at": "2099-01-01T00:00:00Z"})) == ["started_at"]
     assert fields_of(await api.post(PATH, json={**OUT, "started_at": "2026-01-01T00:00:00"})) == ["started_at"]
     at = f"{PATH}/{(await written(api))['id']}"
@@ -108,7 +108,7 @@ async def test_figures_are_of_the_requested_period(api):
 
 
 async def test_a_viewer_looks_and_touches_nothing_and_an_operator_does_all_but_delete(client, admin):
-    made = (await client.post(PATH, json=OUT, headers=CARRIER)).json()
+    made = (await client.post(PATH, json=OUT, headers=ADMIN_HEADERS)).json()
     at = f"{PATH}/{made['id']}"
     changes = [("POST", PATH), ("PATCH", at), ("POST", f"{at}/notes"), ("POST", f"{at}/acknowledge")]
     viewer, operator = await signed_in(client, Role.VIEWER, "bob"), await signed_in(client, Role.OPERATOR, "eve")
@@ -120,12 +120,12 @@ async def test_a_viewer_looks_and_touches_nothing_and_an_operator_does_all_but_d
 
 
 async def test_incidents_are_live(api, application):
-    phone = Phone(application, CARRIER)
-    await phone.ask(type="subscribe", channels=["incidents"])
+    socket = LoopSocket(application, ADMIN_HEADERS)
+    await socket.ask(type="subscribe", channels=["incidents"])
     made = await written(api)
-    told = await phone.hear()
-    assert (told["channel"], told["event"]) == ("incidents", EventKind.INCIDENT_OPENED)
-    assert told["data"]["incident"] == {"id": made["id"], "title": OUT["title"]}
+    messages = await socket.receive()
+    assert (messages["channel"], messages["event"]) == ("incidents", EventKind.INCIDENT_OPENED)
+    assert messages["data"]["incident"] == {"id": made["id"], "title": OUT["title"]}
     await api.post(f"{PATH}/{made['id']}/acknowledge")
-    assert (await phone.hear())["event"] == EventKind.INCIDENT_ACKNOWLEDGED
-    await phone.hang_up()
+    assert (await socket.receive())["event"] == EventKind.INCIDENT_ACKNOWLEDGED
+    await socket.hang_up()

@@ -15,8 +15,8 @@ from app import live
 from app.api.live import connection, session_watch
 from app.api.live.subscription import Subscription
 from app.live.subscriber import BACKLOG
-from tests.app.api.people import SETUP
-from tests.app.live.ears import ONE, TWO, beat, event
+from tests.app.api.running_app import SETUP
+from tests.app.live.listeners import ONE, TWO, beat, event
 
 pytestmark = pytest.mark.either_engine
 
@@ -36,8 +36,8 @@ class Site:
 
     async def connect(self, path: str = "/api/v1/ws", **headers: str) -> Socket:
         """A socket; the default is signed in by header."""
-        given = {name.replace("_", "-"): value for name, value in headers.items()} or BEARER
-        return await self._session.ws_connect(self.url + path, headers=given)
+        raw_headers = {name.replace("_", "-"): value for name, value in headers.items()} or BEARER
+        return await self._session.ws_connect(self.url + path, headers=raw_headers)
 
     async def connect_by_hand(self) -> Socket:
         """A socket that shows the pings, and answers none."""
@@ -45,9 +45,9 @@ class Site:
 
     async def post(self, path: str, body: Any = None, **headers: str) -> tuple[Any, str]:
         """The decoded answer and the session cookie it set."""
-        async with self._session.post(f"{self.url}/api/v1{path}", json=body, headers=headers) as reply:
-            cookie = reply.cookies.get("session_id")
-            return await reply.json(content_type=None), cookie.value if cookie else ""
+        async with self._session.post(f"{self.url}/api/v1{path}", json=body, headers=headers) as response:
+            cookie = response.cookies.get("session_id")
+            return await response.json(content_type=None), cookie.value if cookie else ""
 
 
 @pytest.fixture
@@ -73,13 +73,13 @@ async def _until_it_serves(session: aiohttp.ClientSession, url: str) -> None:
     pytest.fail("the server did not start within 10 s")
 
 
-async def said(socket: Socket) -> Any:
+async def receive(socket: Socket) -> Any:
     return await socket.receive_json(timeout=10)
 
 
-async def asked(socket: Socket, **message: Any) -> Any:
+async def request(socket: Socket, **message: Any) -> Any:
     await socket.send_json(message)
-    return await said(socket)
+    return await receive(socket)
 
 
 async def pinged(caller: Subscription, socket: Socket) -> WSMessage:
@@ -92,9 +92,9 @@ async def pinged(caller: Subscription, socket: Socket) -> WSMessage:
 
 
 async def ended(socket: Socket) -> tuple[str, int | None]:
-    """(code of the error that was said, code of the close)."""
-    error = await said(socket)
-    close = await socket.receive(timeout=10)  # `socket.close_code` is also 1006 when our answer finds nobody any more
+    """(code of the error message, code of the close)."""
+    error = await receive(socket)
+    close = await socket.receive(timeout=10)  # `socket.close_code` is also 1006 when our close frame arrives too late
     assert close.type == WSMsgType.CLOSE
     return error["error"]["code"], close.data
 
@@ -113,50 +113,50 @@ async def signed_in(site: Site) -> AsyncIterator[tuple[dict[str, str], str]]:
 @BOTH
 async def test_ping_is_answered_with_its_timestamp(site: Site, path: str) -> None:
     socket = await site.connect(path)
-    assert await asked(socket, type="ping", timestamp=1234567890) == {"type": "pong", "timestamp": 1234567890}
+    assert await request(socket, type="ping", timestamp=1234567890) == {"type": "pong", "timestamp": 1234567890}
 
 
 async def test_heartbeats_and_events_arrive_after_subscribing_and_stop_after_unsubscribing(site: Site) -> None:
     socket = await site.connect()
-    newest = (await asked(socket, type="subscribe", channels=["heartbeats", "events"]))["seq"]
+    newest = (await request(socket, type="subscribe", channels=["heartbeats", "events"]))["seq"]
     await live.publish([beat()], [event()])
-    got = {one["channel"]: one for one in (await said(socket), await said(socket))}
+    got = {one["channel"]: one for one in (await receive(socket), await receive(socket))}
     assert {channel: one["seq"] for channel, one in got.items()} == {name: seq + 1 for name, seq in newest.items()}
-    assert await asked(socket, type="unsubscribe", channels=["events"]) == {
+    assert await request(socket, type="unsubscribe", channels=["events"]) == {
         "type": "unsubscribed",
         "channels": ["events"],
     }
     await live.publish([beat()], [event()])
-    assert (await said(socket))["type"] == "heartbeats"
-    assert (await asked(socket, type="ping"))["type"] == "pong"
+    assert (await receive(socket))["type"] == "heartbeats"
+    assert (await request(socket, type="ping"))["type"] == "pong"
 
 
 async def test_a_monitors_channel_carries_only_its_heartbeats(site: Site) -> None:
     socket = await site.connect()
-    await asked(socket, type="subscribe", channels=[f"monitor:{TWO}"])
+    await request(socket, type="subscribe", channels=[f"monitor:{TWO}"])
     await live.publish(heartbeats=[beat(ONE), beat(TWO)])
-    message = await said(socket)
+    message = await receive(socket)
     assert (message["channel"], len(message["data"])) == (f"monitor:{TWO}", 1)
 
 
 async def test_each_unknown_channel_is_an_error_and_the_others_are_subscribed(site: Site) -> None:
     socket = await site.connect()
     await socket.send_json({"type": "subscribe", "channels": ["metrics", "events", "logs"]})
-    errors = [(await said(socket))["error"] for _ in range(2)]
+    errors = [(await receive(socket))["error"] for _ in range(2)]
     assert [(one["code"], one["details"]["channel"]) for one in errors] == [
         ("VALIDATION_ERROR", "metrics"),
         ("VALIDATION_ERROR", "logs"),
     ]
     assert "heartbeats, monitor:<id>, events" in errors[0]["details"]["fields"][0]["message"]
-    assert (await said(socket))["channels"] == ["events"]
+    assert (await receive(socket))["channels"] == ["events"]
     await live.publish(events=[event()])
-    assert (await said(socket))["channel"] == "events"
+    assert (await receive(socket))["channel"] == "events"
 
 
 async def test_with_no_channel_that_there_is_nothing_is_subscribed(site: Site) -> None:
     socket = await site.connect()
-    assert (await asked(socket, type="subscribe", channels=["nonsense"]))["type"] == "error"
-    assert (await asked(socket, type="ping"))["type"] == "pong"
+    assert (await request(socket, type="subscribe", channels=["nonsense"]))["type"] == "error"
+    assert (await request(socket, type="ping"))["type"] == "pong"
 
 
 async def test_the_server_pings_so_that_proxies_keep_the_connection(
@@ -164,18 +164,18 @@ async def test_the_server_pings_so_that_proxies_keep_the_connection(
 ) -> None:
     assert session_watch.PING_S <= 25
     socket = await site.connect_by_hand()
-    assert (await asked(socket, type="ping"))["type"] == "pong"
+    assert (await request(socket, type="ping"))["type"] == "pong"
     (caller,) = application.state.watch._all_subscriptions()
     message = await pinged(caller, socket)
     assert (message.type, message.data) == (WSMsgType.PING, b"")
     await socket.pong()
-    assert (await asked(socket, type="ping"))["type"] == "pong"
+    assert (await request(socket, type="ping"))["type"] == "pong"
     assert caller.connection.inbound._socket.getsockopt(tcp.IPPROTO_TCP, tcp.TCP_USER_TIMEOUT) == 60_000
 
 
 async def test_pings_stand_between_messages_however_many_there_are(site: Site, application: Litestar) -> None:
     socket = await site.connect_by_hand()
-    await asked(socket, type="subscribe", channels=["heartbeats"])
+    await request(socket, type="subscribe", channels=["heartbeats"])
     (caller,) = application.state.watch._all_subscriptions()
     kinds = []
     for _ in range(200):
@@ -210,70 +210,72 @@ async def test_a_message_that_is_not_understood_is_an_error_and_the_socket_stays
 ) -> None:
     socket = await site.connect()
     await socket.send_str(text)
-    error = await said(socket)
+    error = await receive(socket)
     assert (error["type"], error["error"]["code"]) == ("error", code)
     assert set(error["error"]) == {"code", "message", "details", "timestamp", "request_id"}
-    assert (await asked(socket, type="ping"))["type"] == "pong"
+    assert (await request(socket, type="ping"))["type"] == "pong"
 
 
 async def test_all_wrong_fields_are_named_at_once(site: Site) -> None:
     socket = await site.connect(Authorization=BEARER["Authorization"], X_Request_ID="req-123")
-    error = (await asked(socket, type="subscribe", channels=[1], since="x", loud=True))["error"]
+    error = (await request(socket, type="subscribe", channels=[1], since="x", loud=True))["error"]
     assert {one["field"] for one in error["details"]["fields"]} == {"channels.0", "since", "loud"}
     assert error["request_id"] == "req-123"
 
 
 async def test_since_replays_what_is_still_held(site: Site) -> None:
     first = await site.connect()
-    seq = (await asked(first, type="subscribe", channels=["events"]))["seq"]["events"]
+    seq = (await request(first, type="subscribe", channels=["events"]))["seq"]["events"]
     await live.publish(events=[event(), event(), event()])
-    numbers = [(await said(first))["seq"] for _ in range(3)]
+    numbers = [(await receive(first))["seq"] for _ in range(3)]
     second = await site.connect()
-    assert (await asked(second, type="subscribe", channels=["events"], since=seq + 1))["seq"] == {"events": numbers[2]}
-    assert [(await said(second))["seq"] for _ in range(2)] == numbers[1:]
+    assert (await request(second, type="subscribe", channels=["events"], since=seq + 1))["seq"] == {
+        "events": numbers[2]
+    }
+    assert [(await receive(second))["seq"] for _ in range(2)] == numbers[1:]
     await live.publish(events=[event()])
-    assert (await said(second))["seq"] == numbers[2] + 1
+    assert (await receive(second))["seq"] == numbers[2] + 1
 
 
 async def test_since_may_differ_by_channel_and_what_is_gone_is_a_gap(site: Site) -> None:
     socket = await site.connect()
-    newest = (await asked(socket, type="subscribe", channels=["events", "heartbeats"]))["seq"]
+    newest = (await request(socket, type="subscribe", channels=["events", "heartbeats"]))["seq"]
     since = {"events": newest["events"], "heartbeats": 3}
-    await asked(socket, type="subscribe", channels=["events", "heartbeats"], since=since)
+    await request(socket, type="subscribe", channels=["events", "heartbeats"], since=since)
     before = newest["heartbeats"] + 1
-    assert await said(socket) == {"type": "gap", "channel": "heartbeats", "after": 3, "before": before}
+    assert await receive(socket) == {"type": "gap", "channel": "heartbeats", "after": 3, "before": before}
 
 
 async def test_a_number_from_the_future_is_a_gap_and_new_messages_arrive(site: Site) -> None:
     socket = await site.connect()
-    newest = (await asked(socket, type="subscribe", channels=["events"], since=2**52))["seq"]["events"]
-    assert await said(socket) == {"type": "gap", "channel": "events", "after": 2**52, "before": newest + 1}
+    newest = (await request(socket, type="subscribe", channels=["events"], since=2**52))["seq"]["events"]
+    assert await receive(socket) == {"type": "gap", "channel": "events", "after": 2**52, "before": newest + 1}
     await live.publish(events=[event()])
-    assert (await said(socket))["seq"] == newest + 1
+    assert (await receive(socket))["seq"] == newest + 1
 
 
-async def test_a_slow_reader_gets_a_gap_and_delays_nobody(site: Site) -> None:
+async def test_a_slow_reader_gets_a_gap_and_does_not_delay_others(site: Site) -> None:
     slow, fast = await site.connect(), await site.connect()
     for socket in (slow, fast):
-        await asked(socket, type="subscribe", channels=["heartbeats"])
+        await request(socket, type="subscribe", channels=["heartbeats"])
     batch, total = [beat(msg="x" * 900) for _ in range(100)], 2 * BACKLOG
     for number in range(total):
         await live.publish(heartbeats=batch)
-        message = await said(fast)
+        message = await receive(fast)
         assert (message["type"], len(message["data"])) == ("heartbeats", 100), number
-    got = [await said(slow)]
+    got = [await receive(slow)]
     while got[-1].get("seq") != message["seq"]:
-        got.append(await said(slow))
+        got.append(await receive(slow))
     gap = next(place for place, one in enumerate(got) if one["type"] == "gap")
     assert (got[gap]["after"], got[gap]["before"]) == (got[gap - 1]["seq"], got[gap + 1]["seq"])
 
 
 async def test_a_first_message_signs_in(site: Site) -> None:
     socket = await site.connect(Accept="*/*")
-    assert await asked(socket, type="auth", token=ADMIN_TOKEN) == {
+    assert await request(socket, type="auth", token=ADMIN_TOKEN) == {
         "type": "authenticated", "username": "api-admin", "role": "admin",
     }  # fmt: skip
-    assert (await asked(socket, type="ping"))["type"] == "pong"
+    assert (await request(socket, type="ping"))["type"] == "pong"
 
 
 @pytest.mark.parametrize(
@@ -303,7 +305,7 @@ async def test_a_token_in_the_address_is_refused_even_beside_a_good_header(site:
 async def test_our_own_page_signs_in_by_cookie(site: Site) -> None:
     async with signed_in(site) as (_, cookie):
         socket = await site.connect(Cookie=f"session_id={cookie}", Origin=site.url)
-        assert (await asked(socket, type="ping"))["type"] == "pong"
+        assert (await request(socket, type="ping"))["type"] == "pong"
 
 
 @pytest.mark.parametrize("origin", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {}], ids=str)
@@ -320,7 +322,7 @@ async def test_the_end_of_the_session_closes_its_sockets_and_no_other(site: Site
         other = await site.connect()
         await site.post("/auth/logout", **bearer)
         assert [await ended(socket) for socket in sockets] == [("UNAUTHORIZED", 4401)] * 2
-        assert (await asked(other, type="ping"))["type"] == "pong"
+        assert (await request(other, type="ping"))["type"] == "pong"
 
 
 async def test_a_message_that_is_too_long_ends_it(site: Site) -> None:
@@ -333,9 +335,9 @@ async def test_a_flood_is_slowed_and_refused(site: Site) -> None:
     socket = await site.connect()
     for _ in range(connection.BURST + connection.MESSAGES_PER_S):
         await socket.send_json({"type": "ping"})
-    answers = [await said(socket)]
+    answers = [await receive(socket)]
     while answers[-1]["type"] == "pong":
-        answers.append(await said(socket))
+        answers.append(await receive(socket))
     assert len(answers) > connection.BURST
     assert (answers[-1]["error"]["code"], answers[-1]["error"]["retry_after"]) == ("RATE_LIMITED", 1)
 
@@ -344,24 +346,24 @@ async def test_a_flood_that_does_not_stop_is_closed(site: Site) -> None:
     socket = await site.connect()
     for _ in range(connection.BURST + (connection.TOLERATED_EXCESS + 2) * connection.MESSAGES_PER_S):
         await socket.send_json({"type": "ping"})
-    refused = 0
+    n_refused = 0
     while not socket.closed and (message := await socket.receive()).type.name == "TEXT":
-        refused += message.json()["type"] == "error"
-    assert (refused, socket.close_code) == (connection.TOLERATED_EXCESS + 1, connection.RATE_LIMITED)
+        n_refused += message.json()["type"] == "error"
+    assert (n_refused, socket.close_code) == (connection.TOLERATED_EXCESS + 1, connection.RATE_LIMITED)
 
 
 async def test_a_socket_follows_a_hundred_channels_and_no_more(site: Site) -> None:
     socket = await site.connect()
     hundred = [f"monitor:{number:032x}----" for number in range(100)]
-    assert len((await asked(socket, type="subscribe", channels=hundred))["seq"]) == 100
-    assert (await asked(socket, type="subscribe", channels=["events"]))["error"]["code"] == "VALIDATION_ERROR"
-    await asked(socket, type="unsubscribe", channels=hundred[:1])
-    assert (await asked(socket, type="subscribe", channels=["events"]))["type"] == "subscribed"
+    assert len((await request(socket, type="subscribe", channels=hundred))["seq"]) == 100
+    assert (await request(socket, type="subscribe", channels=["events"]))["error"]["code"] == "VALIDATION_ERROR"
+    await request(socket, type="unsubscribe", channels=hundred[:1])
+    assert (await request(socket, type="subscribe", channels=["events"]))["type"] == "subscribed"
 
 
-async def test_who_leaves_is_forgotten(site: Site, application: Litestar) -> None:
+async def test_a_closed_connection_is_forgotten(site: Site, application: Litestar) -> None:
     socket = await site.connect()
-    await asked(socket, type="subscribe", channels=["events"])
+    await request(socket, type="subscribe", channels=["events"])
     await socket.close()
     async with asyncio.timeout(10):
         while application.state.hub._subscribers or application.state.watch._subscriptions:

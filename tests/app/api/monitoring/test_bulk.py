@@ -1,4 +1,4 @@
-"""One action on many monitors: each is done or refused by itself, and all of it is said."""
+"""One action on many monitors: each is done or refused by itself, and every result is returned."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from app.store.audit import log
 from app.store.audit.log import AuditQuery
 from schema.status import Role
 from tests import make
-from tests.app.api.cast import signed_in
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.credentials import signed_in
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/monitors"
 BULK = f"{PATH}/bulk"
-NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def api(client: Any) -> Any:
 
 
 async def added(api: Any, path: str = PATH, **body: Any) -> str:
-    reply = await api.post(path, json=body or make.monitor_json())
-    assert reply.status_code == 201, reply.text
-    return str(reply.json()["id"])
+    response = await api.post(path, json=body or make.monitor_json())
+    assert response.status_code == 201, response.text
+    return str(response.json()["id"])
 
 
 async def named(api: Any, *names: str) -> list[str]:
@@ -34,9 +34,9 @@ async def named(api: Any, *names: str) -> list[str]:
 
 
 async def done(api: Any, action: str, **body: Any) -> Any:
-    reply = await api.post(BULK, json={"action": action, **body})
-    assert reply.status_code == 200, reply.text
-    return reply.json()
+    response = await api.post(BULK, json={"action": action, **body})
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 async def monitors(api: Any) -> dict[str, Any]:
@@ -45,8 +45,8 @@ async def monitors(api: Any) -> dict[str, Any]:
 
 async def test_each_is_done_or_refused_by_itself(api: Any) -> None:
     one, two = await named(api, "one", "two")
-    found = await done(api, "pause", ids=[one, NOBODY, two, one])
-    assert [(item["id"], item["ok"]) for item in found["results"]] == [(one, True), (NOBODY, False), (two, True)]
+    found = await done(api, "pause", ids=[one, UNKNOWN_ID, two, one])
+    assert [(item["id"], item["ok"]) for item in found["results"]] == [(one, True), (UNKNOWN_ID, False), (two, True)]
     assert (found["done"], found["failed"]) == (2, 1)
     assert found["results"][1]["error"]["code"] == "RESOURCE_NOT_FOUND"
     assert "error" not in found["results"][0]
@@ -100,7 +100,7 @@ async def test_what_is_so_already_is_no_change(api: Any) -> None:
 
 async def test_a_tag_that_there_is_not_is_an_error_of_each(api: Any) -> None:
     ids = await named(api, "one", "two")
-    found = await done(api, "add_tags", ids=ids, tag_ids=[NOBODY])
+    found = await done(api, "add_tags", ids=ids, tag_ids=[UNKNOWN_ID])
     assert [one["error"]["code"] for one in found["results"]] == ["VALIDATION_ERROR"] * 2
 
 
@@ -122,20 +122,20 @@ async def test_reset_and_delete(api: Any) -> None:
         ({"action": "pause", "ids": [], "filter": {}}, "ids"),
         ({"action": "add_tags", "ids": []}, "tag_ids"),
         ({"action": "remove_channels", "filter": {}}, "notification_channel_ids"),
-        ({"action": "pause", "ids": [NOBODY] * 1_001}, "ids"),
+        ({"action": "pause", "ids": [UNKNOWN_ID] * 1_001}, "ids"),
         ({"action": "pause", "filter": {"colour": "red"}}, "filter.colour"),
     ],
 )
 async def test_what_can_not_be_done_is_refused_whole(api: Any, body: dict[str, Any], field: str) -> None:
-    reply = await api.post(BULK, json=body)
-    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, field)
+    response = await api.post(BULK, json=body)
+    assert (response.status_code, response.json()["error"]["details"]["fields"][0]["field"]) == (422, field)
 
 
 @pytest.mark.parametrize(("action", "status"), [("pause", 200), ("resume", 200), ("delete", 403), ("reset", 403)])
 async def test_operators_pause_and_resume_and_no_more(client: Any, action: str, status: int) -> None:
     headers = await signed_in(client, Role.OPERATOR)
-    reply = await client.post(BULK, json={"action": action, "ids": []}, headers=headers)
-    assert reply.status_code == status
+    response = await client.post(BULK, json={"action": action, "ids": []}, headers=headers)
+    assert response.status_code == status
 
 
 async def test_the_audit_log_names_the_monitors(api: Any) -> None:

@@ -1,11 +1,11 @@
-"""Heartbeats over HTTP: by page, by cursor, by what was asked."""
+"""Heartbeats over HTTP: by page, by cursor and by filter."""
 
 import pytest
 
 from app import clock
 from app.store.transactions import monitors, results
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/heartbeats"
 COUNT = 5
@@ -16,14 +16,14 @@ async def api(client):
     """A client, and two monitors that were checked every minute; one was down once, three minutes ago."""
     client.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
     added = [await monitors.create(make.monitor(name=name)) for name in ("one", "two")]
-    known = {one.series: one for one in await monitors.list_snapshots([one.schedules[0].series for one in added])}
+    snapshots = {one.series: one for one in await monitors.list_snapshots([one.schedules[0].series for one in added])}
     now = clock.now_ms()
-    seen = [
+    outcome = [
         (make.down if (one.name, ago) == ("one", 3) else make.outcome)(series=no, at_ms=now - ago * make.MINUTE_MS)
-        for no, one in known.items()
+        for no, one in snapshots.items()
         for ago in range(COUNT)
     ]
-    await results.store_results(make.results(*seen), known, now)
+    await results.store_results(make.results(*outcome), snapshots, now)
     return client
 
 
@@ -31,14 +31,14 @@ async def id_of(name: str) -> str:
     return (await monitors.list_page(monitors.MonitorQuery(q=name)))[0][0].id
 
 
-async def statuses(api, **asked) -> list[int]:
-    return [one["status"] for one in (await api.get(PATH, params=asked)).json()["heartbeats"]]
+async def statuses(api, **query) -> list[int]:
+    return [one["status"] for one in (await api.get(PATH, params=query)).json()["heartbeats"]]
 
 
 async def test_the_newest_come_first_under_their_name(api):
-    reply = (await api.get(PATH)).json()
-    times = [one["time"] for one in reply["heartbeats"]]
-    assert (len(times), reply["total"], reply["next_cursor"]) == (2 * COUNT, 2 * COUNT, None)
+    response = (await api.get(PATH)).json()
+    times = [one["time"] for one in response["heartbeats"]]
+    assert (len(times), response["total"], response["next_cursor"]) == (2 * COUNT, 2 * COUNT, None)
     assert times == sorted(times, reverse=True)
 
 
@@ -71,12 +71,12 @@ async def test_one_monitors_heartbeats_are_the_same_on_both_paths(api):
 
 async def test_from_and_to_include_their_ends(api):
     times = [one["time"] for one in (await api.get(PATH)).json()["heartbeats"]]
-    reply = (await api.get(PATH, params={"from": times[6], "to": times[2]})).json()
-    assert [one["time"] for one in reply["heartbeats"]] == times[2:8]
+    response = (await api.get(PATH, params={"from": times[6], "to": times[2]})).json()
+    assert [one["time"] for one in response["heartbeats"]] == times[2:8]
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("query", "field"),
     [
         ("from=yesterday", "from"),
         ("from=2026-01-01T00:00:00", "from"),
@@ -92,16 +92,16 @@ async def test_from_and_to_include_their_ends(api):
         ("colour=red", "colour"),
     ],
 )
-async def test_a_question_that_makes_no_sense_is_refused_by_its_name(api, asked, field):
-    reply = await api.get(f"{PATH}?{asked}")
-    assert reply.status_code == 422, reply.text
-    assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == [field]
+async def test_a_question_that_makes_no_sense_is_refused_by_its_name(api, query, field):
+    response = await api.get(f"{PATH}?{query}")
+    assert response.status_code == 422, response.text
+    assert [one["field"] for one in response.json()["error"]["details"]["fields"]] == [field]
 
 
 async def test_the_heartbeats_of_no_monitor_are_not_found(api):
-    reply = await api.get("/api/v1/monitors/00000000-0000-0000-0000-000000000000/heartbeats")
-    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "RESOURCE_NOT_FOUND")
+    response = await api.get("/api/v1/monitors/00000000-0000-0000-0000-000000000000/heartbeats")
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "RESOURCE_NOT_FOUND")
 
 
-async def test_nobody_reads_without_signing_in(client):
+async def test_reading_requires_signing_in(client):
     assert (await client.get(PATH)).status_code == 401

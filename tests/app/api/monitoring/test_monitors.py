@@ -1,4 +1,4 @@
-"""Monitors over HTTP: who may do what, what is shown, and what the schedule hears of it."""
+"""Monitors over HTTP: who may do what, what is returned, and how the schedule changes."""
 
 import asyncio
 from dataclasses import replace
@@ -14,24 +14,24 @@ from schema.jobs import CheckBatch
 from schema.targets import HttpBearerAuth
 from tests import make
 from tests.actors.queued import jobs_of
-from tests.app.api.people import ADMIN_TOKEN, calling
+from tests.app.api.running_app import ADMIN_TOKEN, calling
 
 PATH = "/api/v1/monitors"
-NOBODY = f"{PATH}/00000000-0000-0000-0000-000000000000"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+UNKNOWN_ID = f"{PATH}/00000000-0000-0000-0000-000000000000"
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 SECRET = {"url": "http://127.0.0.1:9/", "auth": {"method": "bearer", "token": "sesame"}}
 
 
 @pytest.fixture
 def api(client):
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     return client
 
 
 async def added(api, **changes) -> dict[str, Any]:
-    reply = await api.post(PATH, json=make.monitor_json(**changes))
-    assert reply.status_code == 201, reply.text
-    thing: dict[str, Any] = reply.json()
+    response = await api.post(PATH, json=make.monitor_json(**changes))
+    assert response.status_code == 201, response.text
+    thing: dict[str, Any] = response.json()
     return thing
 
 
@@ -44,9 +44,9 @@ async def work() -> None:
         while not (claim := await due_set.claim_due(10)).slots:
             await asyncio.sleep(0.01)
     slot = claim.slots[0]
-    known = {one.series: one for one in await monitors.list_snapshots([slot.series])}
-    seen = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
-    await results.store_results(make.results(seen), known, clock.now_ms())
+    snapshots = {one.series: one for one in await monitors.list_snapshots([slot.series])}
+    outcome = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
+    await results.store_results(make.results(outcome), snapshots, clock.now_ms())
     await due_set.mark_stored([due_set.StoredSlot(slot.series, slot.at_ms)])
 
 
@@ -84,9 +84,9 @@ async def test_what_was_read_can_be_sent_back_with_its_masks(api):
 async def test_no_reply_shows_a_secret(api):
     monitor = await added(api, config=SECRET)
     at = f"{PATH}/{monitor['id']}"
-    replies = [await api.get(PATH), await api.get(f"{PATH}?limit=5"), await api.get(at)]
-    replies += [await api.patch(at, json={"name": "x"}), await api.post(f"{at}/pause"), await api.delete(at)]
-    assert all("sesame" not in reply.text for reply in replies)
+    responses = [await api.get(PATH), await api.get(f"{PATH}?limit=5"), await api.get(at)]
+    responses += [await api.patch(at, json={"name": "x"}), await api.post(f"{at}/pause"), await api.delete(at)]
+    assert all("sesame" not in response.text for response in responses)
 
 
 async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
@@ -100,7 +100,7 @@ async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("query", "found"),
     [
         ("q=WE", ["web"]),
         ("type=push", ["job"]),
@@ -108,11 +108,11 @@ async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
         ("status=unknown&order=desc", ["web", "off", "job"]),
     ],
 )
-async def test_a_list_is_filtered_and_sorted_on_request(api, asked, found):
+async def test_a_list_is_filtered_and_sorted_on_request(api, query, found):
     await added(api, name="web")
     await added(api, name="job", type_="push")
     await added(api, name="off", active=False)
-    assert [one["name"] for one in (await api.get(f"{PATH}?{asked}")).json()["monitors"]] == found
+    assert [one["name"] for one in (await api.get(f"{PATH}?{query}")).json()["monitors"]] == found
 
 
 async def test_a_copy_that_is_too_old_does_not_overwrite(api):
@@ -120,8 +120,8 @@ async def test_a_copy_that_is_too_old_does_not_overwrite(api):
     tag, at = {"If-Match": first.headers["ETag"]}, f"{PATH}/{first.json()['id']}"
     second = await api.patch(at, json={"name": "second"}, headers=tag)
     assert second.headers["ETag"] != first.headers["ETag"]
-    for refused in (await api.patch(at, json={"name": "third"}, headers=tag), await api.delete(at, headers=tag)):
-        assert (refused.status_code, refused.json()["error"]["code"]) == (412, "PRECONDITION_FAILED")
+    for refusal in (await api.patch(at, json={"name": "third"}, headers=tag), await api.delete(at, headers=tag)):
+        assert (refusal.status_code, refusal.json()["error"]["code"]) == (412, "PRECONDITION_FAILED")
     assert (await api.get(at)).json()["name"] == "second"
     assert (await api.delete(at, headers={"If-Match": "*"})).status_code == 204
 
@@ -156,25 +156,25 @@ async def test_a_run_answers_with_the_heartbeat_that_was_stored(api):
 
 @pytest.mark.parametrize("act", ["", "/pause", "/resume", "/run"])
 async def test_what_does_not_exist_is_refused_by_its_name(api, act):
-    reply = await (api.post(NOBODY + act) if act else api.get(NOBODY))
-    assert reply.status_code == 404
-    assert reply.json()["error"]["details"] == {"resource": "monitor", "id": NOBODY.rpartition("/")[2]}
+    response = await (api.post(UNKNOWN_ID + act) if act else api.get(UNKNOWN_ID))
+    assert response.status_code == 404
+    assert response.json()["error"]["details"] == {"resource": "monitor", "id": UNKNOWN_ID.rpartition("/")[2]}
 
 
 async def test_a_viewer_looks_and_touches_nothing(client, viewer):
-    at = f"{PATH}/{(await client.post(PATH, json=make.monitor_json(), headers=CARRIER)).json()['id']}"
+    at = f"{PATH}/{(await client.post(PATH, json=make.monitor_json(), headers=ADMIN_HEADERS)).json()['id']}"
     client.headers.update(viewer)
     assert [(await client.get(path)).status_code for path in (PATH, at, f"{at}/heartbeats")] == [200, 200, 200]
-    replies = [await client.post(f"{at}/{act}") for act in ("pause", "resume", "run")]
-    replies += [await client.delete(at), await client.patch(at, json={}), await client.put(at, json={})]
-    replies += [await client.post(PATH, json=make.monitor_json())]
-    assert {reply.status_code for reply in replies} == {403}
+    responses = [await client.post(f"{at}/{act}") for act in ("pause", "resume", "run")]
+    responses += [await client.delete(at), await client.patch(at, json={}), await client.put(at, json={})]
+    responses += [await client.post(PATH, json=make.monitor_json())]
+    assert {response.status_code for response in responses} == {403}
 
 
 async def test_changes_are_stored_while_redis_is_away(database, tmp_path):
     away = replace(database, redis_url=f"unix://{tmp_path}/nobody.sock", api_admin_token=ADMIN_TOKEN)
     async with calling(create_app(away)) as api:
-        api.headers.update(CARRIER)
+        api.headers.update(ADMIN_HEADERS)
         at = f"{PATH}/{(await added(api))['id']}"
         assert (await api.post(f"{at}/pause")).json()["active"] is False
         assert (await api.delete(at)).status_code == 204
@@ -196,9 +196,9 @@ async def test_a_monitor_on_demand_runs_on_request(api):
         while not (jobs := await jobs_of(CheckBatch)):
             await asyncio.sleep(0.01)
     (slot,) = jobs[0].slots
-    known = {one.series: one for one in await monitors.list_snapshots([slot.series])}
-    seen = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
-    await results.store_results(make.results(seen), known, clock.now_ms())
+    snapshots = {one.series: one for one in await monitors.list_snapshots([slot.series])}
+    outcome = make.outcome(series=slot.series, at_ms=slot.at_ms, early=True)
+    await results.store_results(make.results(outcome), snapshots, clock.now_ms())
     await due_set.mark_stored([due_set.StoredSlot(slot.series, slot.at_ms)])
     assert (await running).json()["status"] == 1
 
@@ -213,30 +213,33 @@ async def test_a_monitor_on_demand_runs_on_request(api):
     ],
 )
 async def test_a_schedule_that_can_not_be_is_refused_by_its_field(api, fields, wrong):
-    reply = await api.post(PATH, json=make.monitor_json(**fields))
-    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, wrong)
+    response = await api.post(PATH, json=make.monitor_json(**fields))
+    assert (response.status_code, response.json()["error"]["details"]["fields"][0]["field"]) == (422, wrong)
 
 
 async def test_an_operator_sets_the_status_of_a_manual_monitor_and_it_is_checked_at_once(api):
     monitor = await added(api, type_="manual", interval=3_600)
-    reply = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "down", "message": "burst pipe"})
-    assert (reply.status_code, reply.json()["config"]) == (
+    response = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "down", "message": "burst pipe"})
+    assert (response.status_code, response.json()["config"]) == (
         200,
         {"type": "manual", "status": "down", "message": "burst pipe"},
     )
     assert 0 < await due_set.oldest_due_ms() <= clock.now_ms()
-    refused = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "fine"})
-    assert (refused.status_code, refused.json()["error"]["details"]["fields"][0]["field"]) == (422, "status")
+    rejected = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "fine"})
+    assert (rejected.status_code, rejected.json()["error"]["details"]["fields"][0]["field"]) == (422, "status")
 
 
 async def test_the_status_of_a_checked_monitor_can_not_be_set(api):
     monitor = await added(api)
-    reply = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "down"})
-    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+    response = await api.put(f"{PATH}/{monitor['id']}/status", json={"status": "down"})
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "CONFLICT")
 
 
 async def test_a_group_within_itself_is_refused_by_its_member(api):
     inner = await added(api, type_="group", config={"members": [(await added(api))["id"]]})
     outer = await added(api, type_="group", config={"members": [inner["id"]]})
-    reply = await api.patch(f"{PATH}/{inner['id']}", json={"config": {"members": [outer["id"]]}})
-    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, "config.members.0")
+    response = await api.patch(f"{PATH}/{inner['id']}", json={"config": {"members": [outer["id"]]}})
+    assert (response.status_code, response.json()["error"]["details"]["fields"][0]["field"]) == (
+        422,
+        "config.members.0",
+    )

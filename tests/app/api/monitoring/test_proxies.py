@@ -1,27 +1,27 @@
-"""Proxies over HTTP: admins change them, others look, and nobody sees a password."""
+"""Proxies over HTTP: admins change them, others read them, and passwords are masked."""
 
 import pytest
 
 from app import queue
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/proxies"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 OFFICE = {"name": "office", "protocol": "socks5h", "host": "proxy.lan", "port": 1080, "password": "sesame"}
 
 
 @pytest.fixture
 def api(client):
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     return client
 
 
 async def added(api, **changes) -> dict:
-    reply = await api.post(PATH, json={**OFFICE, **changes})
-    assert reply.status_code == 201, reply.text
-    assert "sesame" not in reply.text
-    return reply.json()
+    response = await api.post(PATH, json={**OFFICE, **changes})
+    assert response.status_code == 201, response.text
+    assert "sesame" not in response.text
+    return response.json()
 
 
 async def test_a_proxy_is_added_read_changed_and_removed(api):
@@ -47,10 +47,10 @@ async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
 @pytest.mark.parametrize(
     "changes", [{"protocol": "ftp"}, {"port": 0}, {"host": "a b"}, {"name": ""}, {"colour": "red"}]
 )
-async def test_what_does_not_fit_is_named(api, changes):
-    reply = await api.post(PATH, json={**OFFICE, **changes})
-    assert reply.status_code == 422
-    assert [one["field"] for one in reply.json()["error"]["details"]["fields"]] == list(changes)
+async def test_invalid_fields_are_named(api, changes):
+    response = await api.post(PATH, json={**OFFICE, **changes})
+    assert response.status_code == 422
+    assert [one["field"] for one in response.json()["error"]["details"]["fields"]] == list(changes)
 
 
 async def test_a_proxy_in_use_stays_and_its_monitors_take_a_change(api):
@@ -66,14 +66,14 @@ async def test_a_proxy_in_use_stays_and_its_monitors_take_a_change(api):
 
 async def test_a_proxy_that_does_not_exist_is_refused_by_its_field(api):
     config = {"url": "http://127.0.0.1:9/", "proxy_id": "gone"}
-    reply = await api.post("/api/v1/monitors", json=make.monitor_json(config=config))
-    assert reply.status_code == 422
-    assert reply.json()["error"]["details"]["fields"][0]["field"] == "config.proxy_id"
+    response = await api.post("/api/v1/monitors", json=make.monitor_json(config=config))
+    assert response.status_code == 422
+    assert response.json()["error"]["details"]["fields"][0]["field"] == "config.proxy_id"
 
 
 async def test_a_viewer_looks_and_touches_nothing(client, viewer):
-    at = f"{PATH}/{(await client.post(PATH, json=OFFICE, headers=CARRIER)).json()['id']}"
+    at = f"{PATH}/{(await client.post(PATH, json=OFFICE, headers=ADMIN_HEADERS)).json()['id']}"
     client.headers.update(viewer)
     assert [(await client.get(path)).status_code for path in (PATH, at)] == [200, 200]
-    replies = [await client.post(PATH, json=OFFICE), await client.delete(at), await client.patch(at, json={})]
-    assert {reply.status_code for reply in replies} == {403}
+    responses = [await client.post(PATH, json=OFFICE), await client.delete(at), await client.patch(at, json={})]
+    assert {response.status_code for response in responses} == {403}

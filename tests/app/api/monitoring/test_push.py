@@ -1,4 +1,4 @@
-"""A ping is answered when it is safe, and says nothing to whoever has no token."""
+"""A ping is answered once it is stored; without a valid token the response reveals nothing."""
 
 import asyncio
 import sqlite3
@@ -23,7 +23,7 @@ from schema.jobs import PUSHED_KEY, STARTED_KEY, CheckOutcome, ResultBatch
 from schema.status import Status
 from schema.targets import Push
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN, calling, served
+from tests.app.api.running_app import ADMIN_TOKEN, calling, served
 
 TOKEN = "a-token-of-sixteen-or-more"
 PATH = f"/api/v1/push/{TOKEN}"
@@ -53,15 +53,15 @@ def detailed(one: CheckOutcome) -> dict[str, Any]:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
 async def test_a_ping_is_on_the_queue_when_it_is_answered(pushed, method):
-    reply = await pushed.request(method, PATH)
-    assert (reply.status_code, reply.text) == (200, "" if method == "HEAD" else '{"ok":true}')
+    response = await pushed.request(method, PATH)
+    assert (response.status_code, response.text) == (200, "" if method == "HEAD" else '{"ok":true}')
     (one,) = await queued()
     assert (one.status, one.code, one.early, one.message) == (Status.UP, PUSHED, True, "")
     assert await queue.client().hget(PUSHED_KEY, str(one.series)) == str(one.at_ms).encode()
 
 
 @pytest.mark.parametrize(
-    ("asked", "seen", "message", "took_us"),
+    ("query", "status", "message", "took_us"),
     [
         ("status=up&msg=OK&ping=", Status.UP, "", 0),
         ("status=up&msg=all%20well&ping=12.5", Status.UP, "all well", 12_500),
@@ -78,10 +78,10 @@ async def test_a_ping_is_on_the_queue_when_it_is_answered(pushed, method):
         ("id=1&status=down&%00=%00&%ff=x", Status.DOWN, "reported as down", 0),
     ],
 )
-async def test_a_ping_has_an_outcome(pushed, asked, seen, message, took_us):
-    assert (await pushed.get(f"{PATH}?{asked}")).status_code == 200
+async def test_a_ping_has_an_outcome(pushed, query, status, message, took_us):
+    assert (await pushed.get(f"{PATH}?{query}")).status_code == 200
     (one,) = await queued()
-    assert (one.status, one.message, one.took_us) == (seen, message, took_us)
+    assert (one.status, one.message, one.took_us) == (status, message, took_us)
 
 
 async def test_the_body_of_a_ping_is_kept_to_ten_kilobytes(pushed):
@@ -101,8 +101,8 @@ async def test_a_token_that_a_job_repeats_is_masked_even_where_the_body_is_cut(p
 async def test_the_origin_of_a_report_is_stored_when_it_is_new_or_down(pushed):
     for signal in ("", "", "/fail", "", "/start"):
         await pushed.get(f"{PATH}{signal}")
-    kept = [(one.detail or {}).get("from") for one in await queued()]
-    assert kept == ["127.0.0.1", None, "127.0.0.1", None, None]
+    addresses = [(one.detail or {}).get("from") for one in await queued()]
+    assert addresses == ["127.0.0.1", None, "127.0.0.1", None, None]
 
 
 async def test_a_report_from_elsewhere_names_its_place_once(database):
@@ -111,12 +111,12 @@ async def test_a_report_from_elsewhere_names_its_place_once(database):
         push_ingest.clear_endpoints()
         for source in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.1"):
             await client.get(PATH, headers={"X-Forwarded-For": source})
-        kept = [(one.detail or {}).get("from") for one in await queued()]
-    assert kept == ["192.0.2.1", None, "192.0.2.2", "192.0.2.1"]
+        addresses = [(one.detail or {}).get("from") for one in await queued()]
+    assert addresses == ["192.0.2.1", None, "192.0.2.2", "192.0.2.1"]
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("query", "field"),
     [
         ("status=fine", "status"),
         ("status=", "status"),
@@ -126,16 +126,16 @@ async def test_a_report_from_elsewhere_names_its_place_once(database):
         ("status=down&status=", "status"),
     ],
 )
-async def test_a_status_that_is_not_clear_is_never_taken_as_up(pushed, asked, field):
-    reply = await pushed.get(f"{PATH}?{asked}")
-    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, field)
+async def test_a_status_that_is_not_clear_is_never_taken_as_up(pushed, query, field):
+    response = await pushed.get(f"{PATH}?{query}")
+    assert (response.status_code, response.json()["error"]["details"]["fields"][0]["field"]) == (422, field)
     assert await queued() == []
 
 
-async def test_a_token_nobody_has_is_not_found_and_not_repeated(pushed):
-    reply = await pushed.get("/api/v1/push/guessed-token-1234")
-    assert reply.status_code == 404
-    assert "guessed" not in reply.text
+async def test_an_unknown_token_is_not_found_and_not_repeated(pushed):
+    response = await pushed.get("/api/v1/push/guessed-token-1234")
+    assert response.status_code == 404
+    assert "guessed" not in response.text
 
 
 async def test_a_paused_monitor_refuses_pings_within_two_seconds(pushed):
@@ -143,8 +143,8 @@ async def test_a_paused_monitor_refuses_pings_within_two_seconds(pushed):
     ((monitor,), _) = await monitors.list_page(monitors.MonitorQuery())
     await monitors.set_active(monitor.id, False)
     push_ingest.clear_endpoints()
-    reply = await pushed.get(PATH)
-    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+    response = await pushed.get(PATH)
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "CONFLICT")
 
 
 async def test_a_removed_monitor_leaves_no_trace_in_redis(pushed):
@@ -156,8 +156,8 @@ async def test_a_removed_monitor_leaves_no_trace_in_redis(pushed):
 
 
 async def test_pings_of_one_moment_are_all_kept_and_leave_in_few_groups(pushed):
-    replies = await asyncio.gather(*(pushed.get(f"{PATH}?msg={number}") for number in range(100)))
-    assert {reply.status_code for reply in replies} == {200}
+    responses = await asyncio.gather(*(pushed.get(f"{PATH}?msg={number}") for number in range(100)))
+    assert {response.status_code for response in responses} == {200}
     outcomes = await queued()
     assert len({one.at_ms for one in outcomes}) == 100
     assert {one.message for one in outcomes} == {str(number) for number in range(100)}
@@ -168,8 +168,8 @@ async def test_more_than_a_thousand_pings_a_second_are_too_many(pushed):
     await pushed.get(PATH)
     (address,) = push_ingest.endpoints.entries.values()
     address.last_ms += 2_000
-    reply = await pushed.get(PATH)
-    assert (reply.status_code, reply.headers["Retry-After"]) == (429, "1")
+    response = await pushed.get(PATH)
+    assert (response.status_code, response.headers["Retry-After"]) == (429, "1")
 
 
 async def test_a_client_that_leaves_takes_no_ping_with_it(pushed):
@@ -201,13 +201,13 @@ async def test_when_neither_redis_nor_the_database_stores_a_group_each_ping_is_r
         await monitors.create(make.monitor(Push(token=TOKEN)))
         push_ingest.clear_endpoints()
         monkeypatch.setattr(results, "store_results", locked)
-        replies = await asyncio.gather(*(client.get(PATH) for _ in range(5)))
-    assert [reply.status_code for reply in replies] == [503] * 5
+        responses = await asyncio.gather(*(client.get(PATH) for _ in range(5)))
+    assert [response.status_code for response in responses] == [503] * 5
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
 @pytest.mark.parametrize(
-    ("signal", "seen", "code", "message"),
+    ("signal", "status", "code", "message"),
     [
         ("start", Status.UNKNOWN, STARTED, ""),
         ("log", Status.UNKNOWN, LOGGED, ""),
@@ -221,16 +221,16 @@ async def test_when_neither_redis_nor_the_database_stores_a_group_each_ping_is_r
         ("3221225786", Status.DOWN, PUSHED, "exit code 3221225786"),
     ],
 )
-async def test_a_signal_reports_the_progress_of_a_job(pushed, method, signal, seen, code, message):
+async def test_a_signal_reports_the_progress_of_a_job(pushed, method, signal, status, code, message):
     assert (await pushed.request(method, f"{PATH}/{signal}")).status_code == 200
     (one,) = await queued()
-    assert (one.status, one.code, one.message, one.early) == (seen, code, message, True)
+    assert (one.status, one.code, one.message, one.early) == (status, code, message, True)
 
 
 @pytest.mark.parametrize("signal", ["done", "1.5", "\u0663", "up", "0x1", "-", "1" * 11, "+1"])
 async def test_a_signal_that_is_not_known_is_never_taken_as_up(pushed, signal):
-    reply = await pushed.get(f"{PATH}/{signal}")
-    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, "signal")
+    response = await pushed.get(f"{PATH}/{signal}")
+    assert (response.status_code, response.json()["error"]["details"]["fields"][0]["field"]) == (422, "signal")
     assert await queued() == []
 
 
@@ -265,7 +265,7 @@ async def test_a_run_that_was_started_is_kept_with_its_log(pushed):
 
 
 @pytest.mark.parametrize(
-    ("asked", "ignored"),
+    ("query", "ignored"),
     [
         ("rid=" + "x" * 65, ["rid"]),
         ("rid=a%20b", ["rid"]),
@@ -274,17 +274,17 @@ async def test_a_run_that_was_started_is_kept_with_its_log(pushed):
         ("ping=12ms", ["ping"]),
     ],
 )
-async def test_wrong_parts_of_a_report_are_left_out_and_reported(pushed, asked, ignored):
-    reply = await pushed.get(f"{PATH}?status=down&{asked}")
-    assert (reply.status_code, reply.json()) == (200, {"ok": True, "ignored": ignored})
+async def test_wrong_parts_of_a_report_are_left_out_and_reported(pushed, query, ignored):
+    response = await pushed.get(f"{PATH}?status=down&{query}")
+    assert (response.status_code, response.json()) == (200, {"ok": True, "ignored": ignored})
     (one,) = await queued()
     assert (one.status, one.took_us, one.detail) == (Status.DOWN, 0, {"from": "127.0.0.1"})
 
 
 @pytest.mark.parametrize("length", [10_001, 1_000_001, 2_000_000, push.MAX_DRAINED_BYTES // 16])
 async def test_a_report_is_taken_whatever_the_size_of_its_body(pushed, length):
-    reply = await pushed.post(f"{PATH}/1", content=b"x" * length)
-    assert (reply.status_code, reply.json()) == (200, {"ok": True})
+    response = await pushed.post(f"{PATH}/1", content=b"x" * length)
+    assert (response.status_code, response.json()) == (200, {"ok": True})
     (one,) = await queued()
     assert (one.status, len(detailed(one)["body"])) == (Status.DOWN, 10_000)
 
@@ -304,7 +304,7 @@ async def test_a_report_is_taken_though_its_body_never_ends(pushed, monkeypatch,
 
 
 @pytest.mark.parametrize(
-    ("body", "kept"),
+    ("body", "expected"),
     [
         (b"status=down&msg=broken", Status.UP),
         (b'{"status": "success", "up": false}', Status.UP),
@@ -317,10 +317,10 @@ async def test_a_report_is_taken_though_its_body_never_ends(pushed, monkeypatch,
         (b' {"msg": "x", "status": "DOWN"}', None),
     ],
 )
-async def test_a_body_is_a_log_and_may_not_contradict_its_report(pushed, body, kept):
-    reply = await pushed.post(PATH, content=body)
-    assert [one.status for one in await queued()] == ([] if kept is None else [kept])
-    assert reply.status_code == (422 if kept is None else 200)
+async def test_a_body_is_a_log_and_may_not_contradict_its_report(pushed, body, expected):
+    response = await pushed.post(PATH, content=body)
+    assert [one.status for one in await queued()] == ([] if expected is None else [expected])
+    assert response.status_code == (422 if expected is None else 200)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ async def test_path_and_query_may_not_contradict_each_other(pushed, path, status
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
 @pytest.mark.parametrize(
-    ("path", "seen", "text"),
+    ("path", "status", "text"),
     [
         (f"/api/push/{TOKEN}?status=down&msg=OK&ping=", Status.DOWN, '{"ok":true}'),
         (f"/ping/{TOKEN}", Status.UP, "OK"),
@@ -344,15 +344,15 @@ async def test_path_and_query_may_not_contradict_each_other(pushed, path, status
         (f"/ping/{TOKEN}/137", Status.DOWN, "OK"),
     ],
 )
-async def test_scripts_for_other_services_change_the_host_and_nothing_else(pushed, method, path, seen, text):
-    reply = await pushed.request(method, path)
-    assert (reply.status_code, reply.text) == (200, "" if method == "HEAD" else text)
-    assert reply.headers.get("Ping-Body-Limit") == ("10000" if path.startswith("/ping") else None)
-    assert [one.status for one in await queued()] == [seen]
+async def test_scripts_for_other_services_change_the_host_and_nothing_else(pushed, method, path, status, text):
+    response = await pushed.request(method, path)
+    assert (response.status_code, response.text) == (200, "" if method == "HEAD" else text)
+    assert response.headers.get("Ping-Body-Limit") == ("10000" if path.startswith("/ping") else None)
+    assert [one.status for one in await queued()] == [status]
 
 
 @pytest.mark.parametrize("path", ["/ping/a-token-that-nobody-has", "/api/push/a-token-that-nobody-has"])
-async def test_an_alias_of_nobody_is_not_found(pushed, path):
+async def test_an_unknown_alias_is_not_found(pushed, path):
     assert (await pushed.post(path, content=b"x" * 2_000_000)).status_code == 404
 
 

@@ -1,32 +1,32 @@
-"""Tags over HTTP: admins change them, others look; monitors bear them; an admin says what a viewer sees by."""
+"""Tags over HTTP: admins change them, others read them; monitors carry them; they limit what a viewer may see."""
 
 from uuid import uuid4
 
 import pytest
 
 from tests import make
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH, MONITORS = "/api/v1/tags", "/api/v1/monitors"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 WEB = {"name": "web", "color": "#00ff7f", "description": "what customers see"}
 
 
 @pytest.fixture
 def api(client):
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     return client
 
 
 async def added(api, **changes) -> dict:
-    reply = await api.post(PATH, json={**WEB, **changes})
-    assert reply.status_code == 201, reply.text
-    return reply.json()
+    response = await api.post(PATH, json={**WEB, **changes})
+    assert response.status_code == 201, response.text
+    return response.json()
 
 
-def fields_of(reply) -> list[str]:
-    assert reply.status_code == 422, reply.text
-    return [one["field"] for one in reply.json()["error"]["details"]["fields"]]
+def fields_of(response) -> list[str]:
+    assert response.status_code == 422, response.text
+    return [one["field"] for one in response.json()["error"]["details"]["fields"]]
 
 
 async def test_a_tag_is_added_read_changed_and_removed(api):
@@ -43,8 +43,8 @@ async def test_a_tag_is_added_read_changed_and_removed(api):
 
 async def test_a_name_that_is_taken_is_a_conflict_in_whatever_case(api):
     tag = await added(api)
-    reply = await api.post(PATH, json={"name": "WEB"})
-    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+    response = await api.post(PATH, json={"name": "WEB"})
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "CONFLICT")
     assert (await api.put(f"{PATH}/{tag['id']}", json={"name": "Web"})).status_code == 200
 
 
@@ -52,7 +52,7 @@ async def test_a_name_that_is_taken_is_a_conflict_in_whatever_case(api):
     "changes",
     [{"name": ""}, {"name": " web"}, {"name": "x" * 101}, {"color": "red"}, {"color": "#12345"}, {"shape": "round"}],
 )
-async def test_what_does_not_fit_is_named(api, changes):
+async def test_invalid_fields_are_named(api, changes):
     assert fields_of(await api.post(PATH, json={**WEB, **changes})) == list(changes)
 
 
@@ -79,19 +79,19 @@ async def test_a_monitor_bears_tags_and_is_found_by_them(api):
 
 
 async def test_a_viewer_looks_and_touches_nothing(client, viewer):
-    at = f"{PATH}/{(await client.post(PATH, json=WEB, headers=CARRIER)).json()['id']}"
+    at = f"{PATH}/{(await client.post(PATH, json=WEB, headers=ADMIN_HEADERS)).json()['id']}"
     me = (await client.get("/api/v1/auth/me", headers=viewer)).json()["id"]
     client.headers.update(viewer)
     assert [(await client.get(path)).status_code for path in (PATH, at)] == [200, 200]
     mine = f"/api/v1/users/{me}/visible-tags"
-    replies = [await client.post(PATH, json=WEB), await client.delete(at), await client.patch(at, json={})]
-    replies += [await client.get(mine), await client.put(mine, json={"visible_tags": []})]
-    assert {reply.status_code for reply in replies} == {403}
+    responses = [await client.post(PATH, json=WEB), await client.delete(at), await client.patch(at, json={})]
+    responses += [await client.get(mine), await client.put(mine, json={"visible_tags": []})]
+    assert {response.status_code for response in responses} == {403}
 
 
 async def test_an_admin_sets_the_tags_of_a_viewer(client, viewer):
     me = (await client.get("/api/v1/auth/me", headers=viewer)).json()["id"]
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     tag, mine = await added(client), f"/api/v1/users/{me}/visible-tags"
     assert (await client.get(mine)).json() == {"visible_tags": []}
     assert (await client.put(mine, json={"visible_tags": [tag["id"]]})).json() == {"visible_tags": [tag["id"]]}
@@ -102,9 +102,9 @@ async def test_an_admin_sets_the_tags_of_a_viewer(client, viewer):
     assert (await client.get(f"/api/v1/users/{uuid4()}/visible-tags")).json()["error"]["details"]["resource"] == "user"
 
 
-async def test_who_is_no_viewer_can_not_be_narrowed(client, admin):
+async def test_only_viewers_can_be_limited_to_tags(client, admin):
     me = (await client.get("/api/v1/auth/me", headers=admin)).json()["id"]
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     tag = await added(client)
-    reply = await client.put(f"/api/v1/users/{me}/visible-tags", json={"visible_tags": [tag["id"]]})
-    assert (reply.status_code, reply.json()["error"]["details"]) == (409, {"role": "admin"})
+    response = await client.put(f"/api/v1/users/{me}/visible-tags", json={"visible_tags": [tag["id"]]})
+    assert (response.status_code, response.json()["error"]["details"]) == (409, {"role": "admin"})

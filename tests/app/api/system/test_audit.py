@@ -20,11 +20,11 @@ from app.store.audit.log import AuditQuery
 from schema.audit import AuditEntry
 from schema.status import Role
 from tests import make
-from tests.app.api.people import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer
 from tests.app.api.test_policy import routes_of
 
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-NOBODY_ID = "00000000-0000-4000-8000-000000000000"
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 PROXY = {"name": "office", "protocol": "socks5h", "host": "proxy.lan", "port": 1080, "password": "sesame"}
 SAFE = {"GET", "HEAD", "WS"}
 
@@ -58,25 +58,28 @@ def unsafe(application: Litestar) -> list[tuple[str, str, HTTPRouteHandler]]:
 
 
 def filled(path: str) -> str:
-    return "/".join(NOBODY_ID if part.startswith("{") else part for part in path.split("/"))
+    return "/".join(UNKNOWN_ID if part.startswith("{") else part for part in path.split("/"))
 
 
 async def test_every_unsafe_route_leaves_exactly_one_entry(client: Client, application: Litestar) -> None:
     for path, method, handler in unsafe(application):
         audit_trail.clear_throttle()
         before = await number()
-        reply = await client.request(method, filled(path), json={}, headers=CARRIER)
-        assert await number() == before + 1, (method, path, reply.status_code)
+        response = await client.request(method, filled(path), json={}, headers=ADMIN_HEADERS)
+        assert await number() == before + 1, (method, path, response.status_code)
         entry = await newest()
         operation = audit_actions.operation_id_of(handler, method, path)
-        assert (entry.action, entry.request_id) == (audit_actions.action_of(operation), reply.headers["X-Request-ID"])
-        assert (entry.outcome == "done") is (reply.status_code < 400), (method, path)
+        assert (entry.action, entry.request_id) == (
+            audit_actions.action_of(operation),
+            response.headers["X-Request-ID"],
+        )
+        assert (entry.outcome == "done") is (response.status_code < 400), (method, path)
 
 
 async def test_a_head_request_leaves_no_entry(client: Client) -> None:
     before = await number()
     for path in ("/api/v1/version", "/api/v1/monitors", "/ack/nothing"):
-        await client.head(path, headers=CARRIER)
+        await client.head(path, headers=ADMIN_HEADERS)
     assert await number() == before
 
 
@@ -90,24 +93,24 @@ async def test_every_unsafe_route_that_refuses_somebody_records_it(client, appli
         entry = await newest()
         assert (await number(), entry.outcome, entry.code, entry.role) == (before + 1, "refused", "FORBIDDEN", "viewer")
         audit_trail.clear_throttle()
-        reply = await client.request(method, filled(path), json={}, headers={"Authorization": "Bearer stolen"})
-        assert (reply.status_code, (await newest()).code) == (401, "UNAUTHORIZED")
+        response = await client.request(method, filled(path), json={}, headers={"Authorization": "Bearer stolen"})
+        assert (response.status_code, (await newest()).code) == (401, "UNAUTHORIZED")
 
 
-def test_actions_are_words_that_name_a_thing_and_what_became_of_it(application: Litestar) -> None:
+def test_actions_name_a_resource_and_what_happened_to_it(application: Litestar) -> None:
     for path, method, handler in unsafe(application):
         operation = audit_actions.operation_id_of(handler, method, path)
         assert audit_actions.action_of(operation).replace("_", "").replace(".", "", 1).isalpha(), operation
 
 
 async def test_an_entry_names_who_did_what_to_which_thing(client: Client) -> None:
-    made = (await client.post("/api/v1/proxies", json=PROXY, headers=CARRIER)).json()
+    made = (await client.post("/api/v1/proxies", json=PROXY, headers=ADMIN_HEADERS)).json()
     entry = await newest()
-    told = (entry.actor, entry.role, entry.via, entry.action, entry.resource, entry.resource_id, entry.outcome)
-    assert told == ("api-admin", "admin", "token", "proxy.created", "proxy", made["id"], "done")
+    recorded = (entry.actor, entry.role, entry.via, entry.action, entry.resource, entry.resource_id, entry.outcome)
+    assert recorded == ("api-admin", "admin", "token", "proxy.created", "proxy", made["id"], "done")
     changes = {"name": "office", "protocol": "socks5h", "host": "********", "port": 1080, "password": "********"}
     assert (entry.ip, entry.change) == ("127.0.0.1", changes)
-    await client.patch(f"/api/v1/proxies/{made['id']}", json={"port": 8080}, headers=CARRIER)
+    await client.patch(f"/api/v1/proxies/{made['id']}", json={"port": 8080}, headers=ADMIN_HEADERS)
     entry = await newest()
     assert (entry.action, entry.resource_id, entry.change) == ("proxy.updated", made["id"], {"port": 8080})
 
@@ -131,21 +134,21 @@ async def test_signing_in_and_out_is_recorded_and_no_password_is(client: Client)
 async def test_a_failed_second_step_is_a_failed_sign_in_of_its_account(client: Client) -> None:
     user = (await client.post("/api/v1/auth/register", json={**ADA, **SETUP})).json()
     mfa_token = signed_tokens.issue_token(signed_tokens.MFA_TOKEN_KIND, 60, sub=user["id"], mark="of another password")
-    for told, bearer_id in ((mfa_token, user["id"]), ("made up", "")):
-        reply = await client.post("/api/v1/auth/2fa/login", json={"mfa_token": told, "token": "000000"})
+    for mfa_token_sent, bearer_id in ((mfa_token, user["id"]), ("made up", "")):
+        response = await client.post("/api/v1/auth/2fa/login", json={"mfa_token": mfa_token_sent, "token": "000000"})
         entry = await newest()
-        assert (reply.status_code, entry.request_id) == (401, reply.headers["X-Request-ID"])
+        assert (response.status_code, entry.request_id) == (401, response.headers["X-Request-ID"])
         assert (entry.action, entry.outcome, entry.resource_id) == ("session.started", "refused", bearer_id)
 
 
 async def test_coming_back_from_a_provider_is_recorded(client: Client) -> None:
-    reply = await client.get("/api/v1/auth/oidc/callback?code=x&state=y")
+    response = await client.get("/api/v1/auth/oidc/callback?code=x&state=y")
     entry = await newest()
     assert (entry.action, entry.outcome, entry.code) == ("session.started", "refused", "NOT_FOUND")
-    assert (entry.request_id, await number()) == (reply.headers["X-Request-ID"], 1)
+    assert (entry.request_id, await number()) == (response.headers["X-Request-ID"], 1)
 
 
-async def test_with_a_made_up_credential_nobody_fills_the_log(client: Client) -> None:
+async def test_made_up_credentials_cannot_fill_the_log(client: Client) -> None:
     for number_ in range(5):
         for headers in ({"Authorization": f"Bearer {number_}"}, {"X-API-Key": f"{number_}"}):
             assert (await client.post("/api/v1/proxies", json=PROXY, headers=headers)).status_code == 401
@@ -166,49 +169,49 @@ async def test_an_entry_names_the_key(client: Client, admin: Headers) -> None:
     assert (entry.via, entry.key_id, entry.outcome) == ("api_key", made["id"], "refused")
 
 
-async def test_what_is_typed_at_a_failed_sign_in_is_not_shown(client: Client) -> None:
+async def test_input_of_a_failed_sign_in_is_not_logged(client: Client) -> None:
     for field in ("username", "email"):
         audit_trail.clear_throttle()
         await client.post("/api/v1/auth/login", json={field: "hunter2", "password": "ada"})
         assert (await newest()).change == {field: "********", "password": "********"}
 
 
-async def test_reads_pushes_and_what_nobody_sent_leave_no_entry(client: Client) -> None:
-    await client.get("/api/v1/monitors", headers=CARRIER)
+async def test_reads_pushes_and_anonymous_requests_leave_no_entry(client: Client) -> None:
+    await client.get("/api/v1/monitors", headers=ADMIN_HEADERS)
     await client.get("/api/v1/monitors")
     await client.post("/api/v1/push/nothing")
     await client.post("/api/v1/monitors", json={})
     await client.post("/api/v1/auth/login", content=b"[")
-    await client.post("/api/v1/nowhere", headers=CARRIER)
+    await client.post("/api/v1/nowhere", headers=ADMIN_HEADERS)
     assert await number() == 0
 
 
 async def test_without_the_log_the_answer_goes_out_and_the_entry_is_a_log_line(client: Client) -> None:
     await db.rows("ALTER TABLE audit_chain RENAME TO elsewhere")
     with capture_logs() as lines:
-        reply = await client.post("/api/v1/proxies", json=PROXY, headers=CARRIER)
+        response = await client.post("/api/v1/proxies", json=PROXY, headers=ADMIN_HEADERS)
     await db.rows("ALTER TABLE elsewhere RENAME TO audit_chain")
-    assert reply.status_code == 201
+    assert response.status_code == 201
     (line,) = [one for one in lines if one["event"] in {"audit.store_failed", "audit.crashed"}]
     assert (line["entry"]["action"], "sesame" in str(line)) == ("proxy.created", False)
 
 
 async def test_entries_of_the_api_are_one_whole_chain(client: Client) -> None:
     for _ in range(3):
-        await client.post("/api/v1/monitors", json=make.monitor_json(), headers=CARRIER)
+        await client.post("/api/v1/monitors", json=make.monitor_json(), headers=ADMIN_HEADERS)
     found = await chain.verify()
     assert (found.count, found.error) == (3, "")
 
 
 async def test_admins_list_filter_and_page_the_log(client: Client) -> None:
     for name in ("a", "b", "c"):
-        await client.post("/api/v1/proxies", json={**PROXY, "name": name}, headers=CARRIER)
-    await client.post("/api/v1/proxies", json={}, headers=CARRIER)
-    client.headers.update(CARRIER)
+        await client.post("/api/v1/proxies", json={**PROXY, "name": name}, headers=ADMIN_HEADERS)
+    await client.post("/api/v1/proxies", json={}, headers=ADMIN_HEADERS)
+    client.headers.update(ADMIN_HEADERS)
     whole = (await client.get("/api/v1/audit")).json()
     assert ([one["seq"] for one in whole["entries"]], whole["total"]) == ([4, 3, 2, 1], 4)
-    refused = (await client.get("/api/v1/audit?outcome=refused&action=proxy.created&actor=api-admin")).json()
-    assert [one["code"] for one in refused["entries"]] == ["VALIDATION_ERROR"]
+    rejected = (await client.get("/api/v1/audit?outcome=refused&action=proxy.created&actor=api-admin")).json()
+    assert [one["code"] for one in rejected["entries"]] == ["VALIDATION_ERROR"]
     page = (await client.get("/api/v1/audit?limit=2")).json()
     assert (page["pagination"]["total"], page["next_cursor"]) == (4, 3)
     rest = (await client.get(f"/api/v1/audit?limit=2&cursor={page['next_cursor']}")).json()
@@ -221,17 +224,17 @@ async def test_admins_list_filter_and_page_the_log(client: Client) -> None:
     [("from=2026-01-01T00:00:00", "from"), ("outcome=well", "outcome"), ("cursor=0", "cursor"), ("who=me", "who")],
 )
 async def test_a_question_that_is_wrong_is_refused_by_its_name(client: Client, query: str, field: str) -> None:
-    reply = await client.get(f"/api/v1/audit?{query}", headers=CARRIER)
-    assert (reply.status_code, reply.json()["error"]["details"]["fields"][0]["field"]) == (422, field)
+    response = await client.get(f"/api/v1/audit?{query}", headers=ADMIN_HEADERS)
+    assert (response.status_code, response.json()["error"]["details"]["fields"][0]["field"]) == (422, field)
 
 
 async def test_the_log_is_taken_along_as_lines_or_as_a_table_and_that_is_recorded(client: Client) -> None:
-    await client.post("/api/v1/proxies", json={**PROXY, "name": "=cmd()"}, headers=CARRIER)
+    await client.post("/api/v1/proxies", json={**PROXY, "name": "=cmd()"}, headers=ADMIN_HEADERS)
     await log.record_entry(msgspec.structs.replace(make.deed(), actor="=cmd()"))
-    lines = await client.get("/api/v1/audit/export", headers=CARRIER)
+    lines = await client.get("/api/v1/audit/export", headers=ADMIN_HEADERS)
     assert [msgspec.json.decode(line)["seq"] for line in lines.text.splitlines()][-2:] == [2, 1]
     assert (await newest()).action == "audit.exported"
-    table = await client.get("/api/v1/audit/export?format=csv&resource=test", headers=CARRIER)
+    table = await client.get("/api/v1/audit/export?format=csv&resource=test", headers=ADMIN_HEADERS)
     assert table.headers["Content-Type"].startswith("text/csv")
     assert "attachment" in table.headers["Content-Disposition"]
     heading, row = table.text.splitlines()

@@ -1,4 +1,4 @@
-"""Health says what is, and stays readable when Redis or the database is not there."""
+"""Health reports the state, and stays readable without Redis or the database."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from app import db, metrics, migrate, nodes
 from app.settings import Settings
 from app.store.system import system_alerts
 from schema.events import EventKind
-from tests.app.api.people import ADMIN_TOKEN, Client, calling, served
+from tests.app.api.running_app import ADMIN_TOKEN, Client, calling, served
 from tests.cluster import running_cluster
 
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -27,9 +27,9 @@ async def alone(database: Settings) -> AsyncIterator[Client]:
 
 
 async def test_without_scheduler_and_workers_we_are_degraded_with_a_reason(client: Client) -> None:
-    reply = await client.get("/health")
-    assert (reply.status_code, reply.json()["status"]) == (200, "degraded")
-    assert reply.json()["checks"] | {"disk_space": "", "memory": ""} == {
+    response = await client.get("/health")
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
+    assert response.json()["checks"] | {"disk_space": "", "memory": ""} == {
         "database": "ok",
         "redis": "ok",
         "disk_space": "",
@@ -55,8 +55,8 @@ async def test_what_blinds_us_degrades_us_until_it_is_over(client: Client) -> No
 
 
 async def test_without_redis_we_are_degraded_and_go_on_serving(alone: Client) -> None:
-    reply = await alone.get("/health")
-    assert (reply.status_code, reply.json()["checks"]["redis"]) == (200, "lost")
+    response = await alone.get("/health")
+    assert (response.status_code, response.json()["checks"]["redis"]) == (200, "lost")
     assert (await alone.get("/ready")).json()["ready"] is True
     assert (await alone.get("/api/v1/health")).json()["redis_available"] is False
     assert (await alone.get("/metrics")).status_code == 200
@@ -66,10 +66,10 @@ async def test_without_the_database_we_are_unhealthy_and_not_ready(client: Clien
     engine = db.engine()
     db.use_engine(_Lost())
     try:
-        replies = [await client.get(path) for path in ("/health", "/ready")]
+        responses = [await client.get(path) for path in ("/health", "/ready")]
     finally:
         db.use_engine(engine)
-    assert [reply.status_code for reply in replies] == [503, 503]
+    assert [response.status_code for response in responses] == [503, 503]
 
 
 async def test_while_postgresql_only_reads_we_are_degraded_and_go_on_serving() -> None:
@@ -81,13 +81,13 @@ async def test_while_postgresql_only_reads_we_are_degraded_and_go_on_serving() -
             await cluster.execute("ALTER ROLE watchkeeper SET default_transaction_read_only = on")
             await cluster.cut()  # connections that are opened from now on only read
             async with asyncio.timeout(20):
-                while (reply := await client.get("/health")).json()["checks"]["database"] != "read-only":
+                while (response := await client.get("/health")).json()["checks"]["database"] != "read-only":
                     await asyncio.sleep(0.05)
             ready = await client.get("/ready")
             read = await client.get("/api/v1/proxies")
             written = await client.post("/api/v1/tags", json={"name": "shop"})
     assert (read.status_code, written.status_code) == (200, 503)
-    assert (reply.status_code, reply.json()["status"]) == (200, "degraded")
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
     assert (ready.status_code, ready.json()["ready"]) == (200, True)
 
 
@@ -103,8 +103,8 @@ async def test_while_stopping_we_are_not_ready(client: Client, application: Lite
 
 
 async def test_the_api_reports_that_it_runs(client: Client) -> None:
-    told = (await client.get("/api/v1/health")).json()
-    assert (told["status"], told["redis_available"], told["cache_enabled"]) == ("ok", True, True)
+    body = (await client.get("/api/v1/health")).json()
+    assert (body["status"], body["redis_available"], body["cache_enabled"]) == ("ok", True, True)
 
 
 async def test_requests_are_counted_by_method_and_status(client: Client) -> None:

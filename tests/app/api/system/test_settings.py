@@ -3,23 +3,23 @@
 import pytest
 
 from schema.settings import CATALOGUE, EgressPolicy
-from tests.app.api.people import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN
 
 PATH = "/api/v1/settings"
 KEY = f"{PATH}/key/egress.checks"
-CARRIER = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 
 
 @pytest.fixture
 def api(client):
-    client.headers.update(CARRIER)
+    client.headers.update(ADMIN_HEADERS)
     return client
 
 
 async def test_all_settings_are_listed_with_their_defaults(api):
-    told = (await api.get(PATH)).json()
-    assert ([one["key"] for one in told["settings"]], told["total"]) == (sorted(CATALOGUE), len(CATALOGUE))
-    assert all(one["value"] == one["default"] and one["description"] for one in told["settings"])
+    body = (await api.get(PATH)).json()
+    assert ([one["key"] for one in body["settings"]], body["total"]) == (sorted(CATALOGUE), len(CATALOGUE))
+    assert all(one["value"] == one["default"] and one["description"] for one in body["settings"])
 
 
 async def test_a_setting_is_changed_read_and_reset(api):
@@ -46,19 +46,19 @@ async def test_a_setting_is_changed_read_and_reset(api):
         ({}, "value"),
     ],
 )
-async def test_what_does_not_fit_is_named(api, body, field):
-    reply = await api.put(KEY, json=body)
-    assert reply.status_code == 422
-    assert field in [one["field"] for one in reply.json()["error"]["details"]["fields"]]
+async def test_invalid_fields_are_named(api, body, field):
+    response = await api.put(KEY, json=body)
+    assert response.status_code == 422
+    assert field in [one["field"] for one in response.json()["error"]["details"]["fields"]]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_an_unknown_key_is_not_there(api, method):
-    reply = await api.request(method, f"{PATH}/key/jwt.signing_key", json={"value": 1} if method == "PUT" else None)
-    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "RESOURCE_NOT_FOUND")
+    response = await api.request(method, f"{PATH}/key/jwt.signing_key", json={"value": 1} if method == "PUT" else None)
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "RESOURCE_NOT_FOUND")
 
 
-async def test_nobody_but_an_admin_sees_or_changes_them(client, viewer):
+async def test_only_an_admin_can_read_or_change_them(client, viewer):
     client.headers.update(viewer)
-    replies = [await client.get(PATH), await client.get(KEY), await client.put(KEY, json={"value": {}})]
-    assert {reply.status_code for reply in replies} == {403}
+    responses = [await client.get(PATH), await client.get(KEY), await client.put(KEY, json={"value": {}})]
+    assert {response.status_code for response in responses} == {403}

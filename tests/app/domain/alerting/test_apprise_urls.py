@@ -1,4 +1,4 @@
-"""Addresses made from fields, and what is said of fields that make none."""
+"""Addresses made from fields, and the errors of fields that make none."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def test_no_value_leaves_its_place(token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("config", "field", "words"),
+    ("config", "field", "message"),
     [
         ({}, "service", "is not in the catalogue; send one of its services, or a url"),
         ({"service": "smoke"}, "service", "is not in the catalogue; send one of its services, or a url"),
@@ -105,14 +105,14 @@ def test_no_value_leaves_its_place(token: str) -> None:
         ),
     ],
 )
-def test_what_does_not_fit_is_named(config: dict[str, Any], field: str, words: str) -> None:
-    assert (field, words) in faults(**config)
+def test_invalid_fields_are_named(config: dict[str, Any], field: str, message: str) -> None:
+    assert (field, message) in faults(**config)
 
 
-def test_fields_that_make_no_address_are_shown_the_forms() -> None:
-    ((field, words),) = faults(service="matrix", fields={"user": "ann"})
+def test_an_invalid_address_lists_the_valid_forms() -> None:
+    ((field, message),) = faults(service="matrix", fields={"user": "ann"})
     assert field == "fields"
-    assert "{schema}://{user}:{password}@{host}/{targets}" in words
+    assert "{schema}://{user}:{password}@{host}/{targets}" in message
 
 
 @pytest.mark.parametrize(

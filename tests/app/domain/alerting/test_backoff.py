@@ -1,4 +1,4 @@
-"""Waiting for a channel: longer each time, never for ever, and never less than it asked for."""
+"""Backoff of a channel: longer each time, bounded, and never shorter than its Retry-After."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -25,9 +25,9 @@ def test_a_backoff_is_never_longer_than_the_limit_unless_requested(attempts, dic
     assert 0 < retry_delay_s(attempts, None, dice) <= MAX_DELAY_S
 
 
-@given(attempts=st.integers(1, 100), asked=st.floats(0, MAX_RETRY_AFTER_S), dice=DICE)
-def test_a_channel_s_retry_after_is_respected(attempts, asked, dice):
-    assert retry_delay_s(attempts, asked, dice) >= asked
+@given(attempts=st.integers(1, 100), retry_after_s=st.floats(0, MAX_RETRY_AFTER_S), dice=DICE)
+def test_a_channel_s_retry_after_is_respected(attempts, retry_after_s, dice):
+    assert retry_delay_s(attempts, retry_after_s, dice) >= retry_after_s
 
 
 def test_a_channel_can_not_set_an_endless_backoff():
@@ -38,10 +38,10 @@ def test_a_channel_can_not_set_an_endless_backoff():
     ("age_s", "permanent", "hopeless"),
     [(0, False, False), (0, True, True), (3_600, False, False), (3_601, False, True)],
 )
-def test_a_delivery_is_given_up_when_refused_for_good_or_too_old(age_s, permanent, hopeless):
+def test_a_delivery_is_dead_when_rejected_permanently_or_expired(age_s, permanent, hopeless):
     assert is_exhausted(age_s, 3_600, permanent=permanent) is hopeless
 
 
-def test_a_message_is_late_only_when_it_is_worth_a_word():
+def test_a_short_delay_is_not_mentioned():
     assert lateness_s(0, int(LATE_AFTER_S * 1000)) is None
     assert lateness_s(0, int(LATE_AFTER_S * 1000) + 500) == LATE_AFTER_S + 0.5

@@ -1,4 +1,4 @@
-"""A channel that fails rests, longer each time; one that refuses for good is paused; who takes a message is well."""
+"""The circuit of a channel opens for longer each time; permanent rejections disable it; a success closes it."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -25,16 +25,16 @@ TAKEN, BUSY, REFUSED, BARRED, GONE = (
     AttemptOutcome.CHANNEL_GONE,
 )
 ANSWERS = st.lists(st.sampled_from(list(AttemptOutcome)), min_size=1, max_size=60)
-STANDINGS = st.builds(
+STATES = st.builds(
     CircuitState, st.integers(0, 100), st.sampled_from([0, NOW - 1, NOW, NOW + 1]), st.integers(0, 5), st.booleans()
 )
 
 
-def told_one_by_one(*answers: AttemptOutcome) -> CircuitState:
-    standing = CircuitState()
+def state_after(*answers: AttemptOutcome) -> CircuitState:
+    state = CircuitState()
     for answer in answers:
-        standing = next_state(standing, [answer], 0, NOW)
-    return standing
+        state = next_state(state, [answer], 0, NOW)
+    return state
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def told_one_by_one(*answers: AttemptOutcome) -> CircuitState:
     ],
 )
 def test_a_rest_begins_with_the_fifth_failure_in_a_row_and_doubles(answers, failures, rest_s):
-    standing = told_one_by_one(*answers)
-    assert (standing.failures, standing.open_until_ms) == (failures, NOW + rest_s * 1000 if rest_s else 0)
+    state = state_after(*answers)
+    assert (state.failures, state.open_until_ms) == (failures, NOW + rest_s * 1000 if rest_s else 0)
 
 
 def test_fifty_failures_of_one_moment_are_one_rest_of_the_shortest_kind():
@@ -78,15 +78,15 @@ def test_a_probe_that_fails_after_such_a_rest_leads_to_another():
         ([BARRED, BARRED, TAKEN, BARRED], False),
         ([BARRED, BARRED, REFUSED, BARRED], False),
         ([GONE], True),
-        ([REFUSED] * 50, False),  # messages nobody wants say nothing of the channel
+        ([REFUSED] * 50, False),  # rejected messages do not count against the channel
     ],
 )
 def test_a_channel_is_paused_when_it_refuses_whatever_is_sent(answers, paused):
-    assert told_one_by_one(*answers).disabled is paused
+    assert state_after(*answers).disabled is paused
 
 
 @pytest.mark.parametrize(
-    ("standing", "passes"),
+    ("state", "passes"),
     [
         (CircuitState(), Circuit.CLOSED),
         (CircuitState(4), Circuit.CLOSED),
@@ -95,24 +95,24 @@ def test_a_channel_is_paused_when_it_refuses_whatever_is_sent(answers, paused):
         (CircuitState(disabled=True), Circuit.OPEN),
     ],
 )
-def test_what_may_go(standing, passes):
-    assert circuit_at(standing, NOW) is passes
+def test_what_may_go(state, passes):
+    assert circuit_at(state, NOW) is passes
 
 
-@given(STANDINGS, ANSWERS, st.floats(0, 10_000))
-def test_whoever_takes_a_message_is_well(standing, answers, asked_s):
-    assert next_state(standing, [*answers, TAKEN], asked_s, NOW) == CircuitState()
+@given(STATES, ANSWERS, st.floats(0, 10_000))
+def test_an_accepted_message_closes_the_circuit(state, answers, asked_s):
+    assert next_state(state, [*answers, TAKEN], asked_s, NOW) == CircuitState()
 
 
-@given(STANDINGS, ANSWERS)
-def test_an_open_circuit_never_exceeds_the_limit_unless_requested(standing, answers):
-    assert next_state(standing, answers, 0, NOW).open_until_ms <= NOW + MAX_BACKOFF_S * 1000
+@given(STATES, ANSWERS)
+def test_an_open_circuit_never_exceeds_the_limit_unless_requested(state, answers):
+    assert next_state(state, answers, 0, NOW).open_until_ms <= NOW + MAX_BACKOFF_S * 1000
 
 
-@given(STANDINGS, st.integers(1, 60))
-def test_a_half_open_circuit_that_fails_opens_again(standing, count):
-    if circuit_at(standing, NOW) is Circuit.HALF_OPEN:
-        assert circuit_at(next_state(standing, [BUSY] * count, 0, NOW), NOW) is Circuit.OPEN
+@given(STATES, st.integers(1, 60))
+def test_a_half_open_circuit_that_fails_opens_again(state, count):
+    if circuit_at(state, NOW) is Circuit.HALF_OPEN:
+        assert circuit_at(next_state(state, [BUSY] * count, 0, NOW), NOW) is Circuit.OPEN
 
 
 @given(st.integers(0, 1_000))
@@ -121,11 +121,11 @@ def test_a_rest_is_never_shorter_than_the_one_before(failures):
 
 
 def test_others_are_alerted_when_it_is_paused_and_at_the_longest_open_circuit():
-    standing, told = CircuitState(), 0
+    state, n_alerts = CircuitState(), 0
     for _ in range(50):
-        later = next_state(standing, [BUSY], 0, NOW)
-        told += should_alert(standing, later)
-        standing = later
-    assert told == 1
+        later = next_state(state, [BUSY], 0, NOW)
+        n_alerts += should_alert(state, later)
+        state = later
+    assert n_alerts == 1
     assert should_alert(CircuitState(), next_state(CircuitState(), [BARRED] * REJECTION_THRESHOLD, 0, NOW))
     assert not should_alert(CircuitState(disabled=True), CircuitState(disabled=True))

@@ -1,4 +1,4 @@
-"""Of each outage only the newest word goes, and nothing goes before its elders."""
+"""Of each outage only the newest delivery is sent, and none before an older one."""
 
 from datetime import UTC, datetime
 from itertools import count
@@ -84,7 +84,7 @@ def test_an_outage_of_another_monitor_is_another_outage():
 
 
 @given(st.lists(st.sampled_from([DOWN, UP, SLOW]), max_size=12))
-def test_the_newest_word_is_always_left(kinds):
+def test_the_newest_delivery_is_never_collapsed(kinds):
     found = row(*kinds)
     left = [one.kind for one in found if one.id not in collapse_outages(found, ())]
     assert left.count(UP) == kinds.count(UP)
@@ -108,7 +108,7 @@ def test_those_of_one_message_need_not_wait_for_each_other():
     assert ids(select_in_order(found, found, (), is_digest=True)) == ["a", "b"]
 
 
-def test_who_is_being_sent_holds_the_juniors_back():
+def test_a_delivery_being_sent_blocks_newer_ones():
     found = [*row(DOWN, leased=True, is_ready=False), row(DOWN, SLOW)[1]]
     assert select_in_order(found[1:], found, (), is_digest=True) == []
 
@@ -119,7 +119,7 @@ def test_held_or_resent_deliveries_block_no_other(course):
     assert ids(select_in_order(found[1:], found, (), is_digest=False)) == ["b"]
 
 
-def test_what_waits_for_others_is_waited_for_and_goes_with_its_junior():
+def test_a_waiting_delivery_is_sent_with_its_newer_one():
     found = row(UP, DOWN, hold=GROUPED)
     assert ids(select_in_order(found[1:], found, (), is_digest=True)) == []
     assert ids(select_in_order(found, found, (), is_digest=True)) == ["a", "b"]

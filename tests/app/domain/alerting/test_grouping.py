@@ -1,4 +1,4 @@
-"""The first messages go one by one; what is more within the time waits until there is room."""
+"""The first messages are sent one by one; further ones within the window wait for a digest."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -33,14 +33,14 @@ def test_a_burst_of_none_always_waits():
     st.builds(Grouping, max_immediate=st.integers(0, 50), window=st.integers(1, 3_600)),
     st.lists(st.integers(0, NOW)).map(sorted),
 )
-def test_nobody_waits_longer_than_the_window(limits, told_ms):
+def test_no_member_waits_longer_than_the_window(limits, told_ms):
     found = capacity(limits, told_ms[::-1], NOW)
     assert 0 <= found.free <= limits.max_immediate
     assert NOW < found.until_ms <= NOW + limits.window * 1000
 
 
 @pytest.mark.parametrize(
-    ("type_", "own", "told"),
+    ("type_", "own", "expected"),
     [
         ("slack", None, grouping.DEFAULT_GROUPING),
         ("smtp", None, grouping.DEFAULT_GROUPING),
@@ -49,5 +49,5 @@ def test_nobody_waits_longer_than_the_window(limits, told_ms):
         ("webhook", THREE, THREE),
     ],
 )
-def test_people_get_digests_and_programs_single_events(type_, own, told):
-    assert grouping.grouping_of(type_, ChannelRules(grouping=own)) == told
+def test_people_get_digests_and_programs_single_events(type_, own, expected):
+    assert grouping.grouping_of(type_, ChannelRules(grouping=own)) == expected

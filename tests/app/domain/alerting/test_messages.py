@@ -36,9 +36,11 @@ def test_every_fact_of_an_event_reaches_its_message() -> None:
 
 
 def test_an_event_that_was_stored_gives_the_same_message() -> None:
-    told = event(monitor={"id": "m1", "name": "Shop", "type": "http"}, status=Status.UP, started_at=AT, duration=1.5)
-    stored = msgspec.json.decode(msgspec.json.encode(told), type=Event)
-    assert message_from_event(stored, "d1") == message_from_event(told, "d1")
+    recovery = event(
+        monitor={"id": "m1", "name": "Shop", "type": "http"}, status=Status.UP, started_at=AT, duration=1.5
+    )
+    stored = msgspec.json.decode(msgspec.json.encode(recovery), type=Event)
+    assert message_from_event(stored, "d1") == message_from_event(recovery, "d1")
 
 
 def test_an_event_without_facts_makes_a_message_without_facts() -> None:

@@ -1,4 +1,4 @@
-"""Quiet hours end when the clock on the wall says so, on the days the clock is changed as well."""
+"""Quiet hours end in local time, also on days when the clocks change."""
 
 from datetime import datetime
 from typing import Any
@@ -18,13 +18,13 @@ ZONES = st.sampled_from([BERLIN, LORD_HOWE, APIA, "America/New_York", "Asia/Kath
 YEARS_MS = st.integers(1_262_304_000_000, 1_924_905_600_000)  # 2010 to 2030
 
 
-def ms(shown: str, zone: str = BERLIN, fold: int = 0) -> int:
-    return round(datetime.fromisoformat(shown).replace(tzinfo=ZoneInfo(zone), fold=fold).timestamp() * 1000)
+def ms(local_time: str, zone: str = BERLIN, fold: int = 0) -> int:
+    return round(datetime.fromisoformat(local_time).replace(tzinfo=ZoneInfo(zone), fold=fold).timestamp() * 1000)
 
 
-def until(shown: str, **quiet) -> int:
+def until(local_time: str, **quiet) -> int:
     chosen = QuietHours(**quiet)
-    return quiet_hours.quiet_until_ms(chosen, ms(shown, chosen.timezone))
+    return quiet_hours.quiet_until_ms(chosen, ms(local_time, chosen.timezone))
 
 
 @pytest.mark.parametrize(

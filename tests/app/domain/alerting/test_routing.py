@@ -1,4 +1,4 @@
-"""Who is told: patterns, and what ties a channel to a monitor."""
+"""Which channels are notified: event patterns, and what links a channel to a monitor."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -59,7 +59,7 @@ def test_a_pattern_that_means_no_event_there_is_has_its_place_named():
 @pytest.mark.parametrize(
     ("one", "tied", "is_told"),
     [
-        (listener(), {"ops"}, True),  # linked, by a tag, or told of the incident before
+        (listener(), {"ops"}, True),  # linked, by a tag, or notified of the incident before
         (listener(), {"dev"}, False),
         (listener(all_monitors=True), set(), True),
         (listener("ops", "monitor.up"), {"ops"}, False),
@@ -75,50 +75,50 @@ def test_an_event_without_a_monitor_goes_to_subscribers():
     assert ids([listener("a"), listener("b", "deployment.*")], EventKind.DEPLOYMENT_FAILED) == ["b"]
 
 
-def test_the_test_of_a_channel_is_nobody_elses():
+def test_a_test_event_goes_to_its_channel_only():
     assert ids([listener("a", "*", all_monitors=True)], EventKind.TEST) == []
 
 
 @pytest.mark.parametrize(
-    ("listeners", "told"),
+    ("listeners", "notified"),
     [
         ([listener("a"), listener("b", "system.*")], ["b"]),
         ([listener("a"), listener("b", is_default=True)], ["b"]),
         ([listener("a"), listener("b")], ["a", "b"]),
-        ([listener("a"), listener("hook", "*", is_webhook=True)], ["hook", "a"]),  # a program is nobody's pager
+        ([listener("a"), listener("hook", "*", is_webhook=True)], ["hook", "a"]),  # webhooks come first
         ([listener("hook", "monitor.*", is_webhook=True)], []),
         ([listener("a", "*"), listener("hook", "*", is_webhook=True)], ["a", "hook"]),
     ],
 )
-def test_our_own_failures_reach_a_channel_without_a_subscription(listeners, told):
-    assert ids(listeners, LAG) == told
+def test_our_own_failures_reach_a_channel_without_a_subscription(listeners, notified):
+    assert ids(listeners, LAG) == notified
 
 
 @pytest.mark.parametrize(
-    ("listeners", "told"),
+    ("listeners", "notified"),
     [
         ([listener("broken", "*"), listener("b")], ["b"]),
         ([listener("broken", is_default=True), listener("b")], ["b"]),
         ([listener("broken", "*")], []),
     ],
 )
-def test_a_channel_does_not_get_its_own_failure(listeners, told):
-    assert ids(listeners, EventKind.CHANNEL_FAILING, subject_id="broken") == told
+def test_a_channel_does_not_get_its_own_failure(listeners, notified):
+    assert ids(listeners, EventKind.CHANNEL_FAILING, subject_id="broken") == notified
 
 
 @given(LISTENERS, KINDS, TIED, SUBJECT)
 def test_no_channel_gets_an_event_twice_or_about_itself(listeners, kind, tied, subject):
-    told = ids(listeners, kind, linked_ids=tied, subject_id=subject)
-    assert len(told) == len(set(told))
-    assert subject not in told
+    notified = ids(listeners, kind, linked_ids=tied, subject_id=subject)
+    assert len(notified) == len(set(notified))
+    assert subject not in notified
 
 
 @given(LISTENERS, KINDS.filter(lambda kind: kind is not EventKind.TEST), TIED)
 def test_exactly_subscribed_channels_linked_or_global_get_a_monitor_s_event(listeners, kind, tied):
-    told = ids(listeners, kind, linked_ids=tied or set())
+    notified = ids(listeners, kind, linked_ids=tied or set())
     wanting = {one.id for one in listeners if routing.matches(one.events, kind)}
     everywhere = {one.id for one in listeners if one.all_monitors}
-    assert set(told) == wanting & (everywhere | (tied or set()))
+    assert set(notified) == wanting & (everywhere | (tied or set()))
 
 
 @given(LISTENERS, SUBJECT)

@@ -1,4 +1,4 @@
-"""May a delivery go now: quiet hours, delays, what a monitor hangs on, groups."""
+"""Whether a delivery may be sent now: quiet hours, delays, dependencies, groups."""
 
 from typing import Any
 
@@ -20,28 +20,28 @@ ALWAYS = QuietHours(start="00:00", end="23:59", timezone="UTC")
 NIGHT_ENDS = NOW - NOW % 86_400_000 + (24 * 60 - 1) * 60_000
 
 
-def gate(kind: EventKind = DOWN, now_ms: int = NOW, **about) -> Decision:
+def decision(kind: EventKind = DOWN, now_ms: int = NOW, **about) -> Decision:
     rules = ChannelRules(**{name: about.pop(name) for name in ("min_outage", "quiet_hours") if name in about})
     return suppression.decide(DeliveryFacts(**{"kind": kind, "at_ms": NOW, "rules": rules, **about}), now_ms)
 
 
 def why(kind: EventKind = DOWN, **about) -> str:
-    found = gate(kind, **about)
+    found = decision(kind, **about)
     return found.reason.code if found.reason and found.action == "suppress" else f"({found.action})"
 
 
 @pytest.mark.parametrize("kind", EventKind)
 def test_nothing_known_against_it_it_goes(kind):
-    assert gate(kind) == SEND
+    assert decision(kind) == SEND
 
 
 @pytest.mark.parametrize("kind", [one for one in EventKind if one is not EventKind.TEST])
 def test_in_quiet_hours_everything_waits_until_they_end(kind):
-    assert gate(kind, quiet_hours=ALWAYS) == Decision("wait", NIGHT_ENDS, Reason(ReasonCode.QUIET_HOURS))
+    assert decision(kind, quiet_hours=ALWAYS) == Decision("wait", NIGHT_ENDS, Reason(ReasonCode.QUIET_HOURS))
 
 
-def test_a_test_is_somebody_waiting_for_it():
-    assert gate(EventKind.TEST, quiet_hours=ALWAYS) == SEND
+def test_a_test_event_is_never_delayed():
+    assert decision(EventKind.TEST, quiet_hours=ALWAYS) == SEND
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ def test_a_test_is_somebody_waiting_for_it():
 )
 def test_events_that_a_channel_named_are_sent_in_quiet_hours(named, kind, goes):
     quiet = QuietHours(start="00:00", end="23:59", except_events=named)
-    assert (gate(kind, quiet_hours=quiet) == SEND) is goes
+    assert (decision(kind, quiet_hours=quiet) == SEND) is goes
 
 
 @pytest.mark.parametrize(("after_ms", "action"), [(0, "wait"), (59_999, "wait"), (60_000, "send"), (600_000, "send")])
 def test_an_outage_is_sent_when_it_has_lasted_for_the_channel_s_delay(after_ms, action):
-    found = gate(min_outage=60, now_ms=NOW + after_ms)
+    found = decision(min_outage=60, now_ms=NOW + after_ms)
     assert found.action == action
     assert found.until_ms == (NOW + 60 * SECOND if action == "wait" else 0)
 
@@ -71,25 +71,25 @@ def test_an_outage_that_ended_before_is_suppressed_and_a_longer_one_is_sent(ende
 
 
 def test_a_recovery_knows_no_delay_and_a_reminder_only_that_of_its_outage():
-    assert gate(UP, min_outage=60) == SEND
-    assert gate(min_outage=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW)) == SEND
+    assert decision(UP, min_outage=60) == SEND
+    assert decision(min_outage=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW)) == SEND
     assert (
-        gate(min_outage=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW + SECOND)).until_ms
+        decision(min_outage=60, is_reminder=True, earlier=EarlierAlerts(delayed_until_ms=NOW + SECOND)).until_ms
         == NOW + SECOND
     )
 
 
 def test_a_clock_that_is_behind_delays_nothing():
-    assert gate(now_ms=NOW - SECOND) == SEND
+    assert decision(now_ms=NOW - SECOND) == SEND
 
 
 @pytest.mark.parametrize("kind", suppression.ALERT_EVENTS)
 def test_behind_something_that_is_down_nothing_alarms(kind):
-    assert gate(kind, down_parent="Router") == Decision("suppress", reason=BEHIND_ROUTER)
+    assert decision(kind, down_parent="Router") == Decision("suppress", reason=BEHIND_ROUTER)
 
 
 def test_a_recovery_is_sent_though_a_parent_is_down():
-    assert gate(UP, down_parent="Router") == SEND
+    assert decision(UP, down_parent="Router") == SEND
 
 
 def test_that_is_decided_before_the_night_is_over_and_before_a_delay_is():
@@ -105,22 +105,22 @@ def test_that_is_decided_before_the_night_is_over_and_before_a_delay_is():
     ],
 )
 def test_an_outage_waits_for_checks_of_what_it_hangs_on_but_not_for_long(now_s, held_s, expected):
-    assert gate(now_ms=NOW + round(now_s * SECOND), parents_awaited_until_ms=NOW + held_s * SECOND) == expected
+    assert decision(now_ms=NOW + round(now_s * SECOND), parents_awaited_until_ms=NOW + held_s * SECOND) == expected
 
 
 def test_a_reminder_and_an_escalation_do_not_wait_for_checks():
-    assert gate(is_reminder=True, parents_awaited_until_ms=NOW + SECOND) == SEND
-    assert gate(EventKind.INCIDENT_ESCALATED, parents_awaited_until_ms=NOW + SECOND) == SEND
+    assert decision(is_reminder=True, parents_awaited_until_ms=NOW + SECOND) == SEND
+    assert decision(EventKind.INCIDENT_ESCALATED, parents_awaited_until_ms=NOW + SECOND) == SEND
 
 
-def test_of_several_waits_the_longest_counts():
-    assert gate(min_outage=60, parents_awaited_until_ms=NOW + SECOND).until_ms == NOW + 60 * SECOND
-    assert gate(min_outage=60, quiet_hours=ALWAYS).until_ms == NIGHT_ENDS
+def test_the_longest_of_several_delays_applies():
+    assert decision(min_outage=60, parents_awaited_until_ms=NOW + SECOND).until_ms == NOW + 60 * SECOND
+    assert decision(min_outage=60, quiet_hours=ALWAYS).until_ms == NIGHT_ENDS
 
 
 def test_a_channel_of_a_group_gets_nothing_of_its_members():
     shop = Reason(ReasonCode.GROUP_ALERTS, "Shop")
-    assert gate(group_reason=shop) == Decision("suppress", reason=shop)
+    assert decision(group_reason=shop) == Decision("suppress", reason=shop)
 
 
 @pytest.mark.parametrize(
@@ -136,12 +136,12 @@ def test_the_end_of_an_outage_that_was_not_sent_is_suppressed(outage, reason):
 
 
 def test_a_held_event_is_sent_when_it_lasts_and_suppressed_when_it_ended_meanwhile():
-    assert gate(released_ms=NOW) == SEND
+    assert decision(released_ms=NOW) == SEND
     assert why(released_ms=NOW, recovered_ms=NOW + SECOND) == ReasonCode.RECOVERED_WITH_PARENT
     assert (
-        gate(released_ms=NOW, recovered_ms=NOW + suppression.RELEASE_WINDOW_MS + 1) == SEND
-    )  # an outage of its own, told late
-    assert gate(recovered_ms=NOW + SECOND) == SEND  # nobody held it back: it is late, and still true
+        decision(released_ms=NOW, recovered_ms=NOW + suppression.RELEASE_WINDOW_MS + 1) == SEND
+    )  # an outage of its own, alerted late
+    assert decision(recovered_ms=NOW + SECOND) == SEND  # it was not suppressed: late, and still true
 
 
 @pytest.mark.parametrize(
@@ -168,6 +168,6 @@ def test_what_may_have_been_read_is_not_taken_back():
         "parents_awaited_until_ms": NOW + SECOND,
         "min_outage": 60,
     }
-    assert gate(is_exempt=True, **against) == SEND
-    assert gate(UP, is_exempt=True, earlier=EarlierAlerts(all_suppressed=True)) == SEND
-    assert gate(is_exempt=True, quiet_hours=ALWAYS).action == "wait"
+    assert decision(is_exempt=True, **against) == SEND
+    assert decision(UP, is_exempt=True, earlier=EarlierAlerts(all_suppressed=True)) == SEND
+    assert decision(is_exempt=True, quiet_hours=ALWAYS).action == "wait"

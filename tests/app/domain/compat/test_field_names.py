@@ -1,4 +1,4 @@
-"""Configs in document 002's words, and back."""
+"""Configs are translated to the format of document 002 and back."""
 
 import msgspec
 import pytest
@@ -10,20 +10,20 @@ from schema.targets import TARGETS, Dns
 
 
 @pytest.mark.parametrize("value", ["192.0.2.1", ["192.0.2.1"]])
-def test_a_config_goes_there_and_back_in_its_own_words(value):
+def test_a_config_survives_translation_both_ways(value):
     theirs = {"domain": "example.com", "record_type": "A", "expected_value": value, "timeout": 3}
     ours, timeout_s = field_names.to_monitor_config("dns", theirs)
     assert (ours, timeout_s) == ({"host": "example.com", "resolve_type": "A", "expected": ["192.0.2.1"]}, 3)
-    told = field_names.to_check_config(Dns(**ours), 3.0)
-    assert theirs.keys() <= told.keys()
-    assert (told["domain"], told["expected_value"], told["timeout"]) == ("example.com", ["192.0.2.1"], 3.0)
-    assert "type" not in told
+    config = field_names.to_check_config(Dns(**ours), 3.0)
+    assert theirs.keys() <= config.keys()
+    assert (config["domain"], config["expected_value"], config["timeout"]) == ("example.com", ["192.0.2.1"], 3.0)
+    assert "type" not in config
 
 
 def test_fields_that_are_wrong_are_called_as_the_client_calls_them():
     names = ["config.host", "config.expected.0", "config.port", "timeout", "interval", "cron", "active", "name"]
-    told = field_names.with_check_fields("dns", Invalid([FieldError(name, "is wrong") for name in names]))
-    assert [one.field for one in told.fields] == [
+    error = field_names.with_check_fields("dns", Invalid([FieldError(name, "is wrong") for name in names]))
+    assert [one.field for one in error.fields] == [
         "config.domain",
         "config.expected_value.0",
         "config.port",
@@ -63,13 +63,13 @@ def test_a_certificates_host_may_be_an_address(theirs, host, port):
 def test_a_mail_servers_switches_are_one_choice_and_switches_again(switches, security):
     ours, _ = field_names.to_monitor_config("mail", {"hostname": "mail.example", "protocol": "smtp", **switches})
     assert ours == {"host": "mail.example", "protocol": "smtp", "security": security}
-    told = field_names.to_check_config(msgspec.convert(ours, TARGETS["mail"]))
-    assert (told["hostname"], told["use_ssl"], told["use_tls"]) == (
+    config = field_names.to_check_config(msgspec.convert(ours, TARGETS["mail"]))
+    assert (config["hostname"], config["use_ssl"], config["use_tls"]) == (
         "mail.example",
         security == "tls",
         security == "starttls",
     )
-    assert field_names.to_monitor_config("mail", told)[0]["security"] == security
+    assert field_names.to_monitor_config("mail", config)[0]["security"] == security
 
 
 def test_a_switch_that_is_neither_on_nor_off_stays_to_be_refused():
@@ -79,9 +79,9 @@ def test_a_switch_that_is_neither_on_nor_off_stays_to_be_refused():
 
 @pytest.mark.parametrize("name", ["headers", "response_headers"])
 def test_an_answers_headers_have_the_documents_name(name):
-    told = field_names.result_facts({name: {"Content-Type": "text/html"}, "status_code": 200})
-    assert told["headers"] == {"content-type": "text/html"}
-    assert (told["status_code"], field_names.result_facts(None)) == (200, {})
+    facts = field_names.result_facts({name: {"Content-Type": "text/html"}, "status_code": 200})
+    assert facts["headers"] == {"content-type": "text/html"}
+    assert (facts["status_code"], field_names.result_facts(None)) == (200, {})
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,6 @@ def test_requested_field_names_are_translated(theirs, ours):
 
 @pytest.mark.parametrize("resolvers", [[], ["192.0.2.1"]])
 def test_propagation_is_checked_where_there_are_resolvers(resolvers):
-    told = field_names.to_check_config(Dns(host="example.com", resolvers=resolvers))
-    assert told["check_propagation"] is bool(resolvers)
-    assert field_names.to_monitor_config("dns", told)[0].get("resolvers", []) == resolvers
+    config = field_names.to_check_config(Dns(host="example.com", resolvers=resolvers))
+    assert config["check_propagation"] is bool(resolvers)
+    assert field_names.to_monitor_config("dns", config)[0].get("resolvers", []) == resolvers

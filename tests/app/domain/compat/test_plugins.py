@@ -1,4 +1,4 @@
-"""Monitor types in document 002's words: described from their configs."""
+"""Monitor types as plugins of document 002, described from their configs."""
 
 import pytest
 
@@ -9,10 +9,10 @@ from schema.targets import TARGETS
 
 
 def test_every_monitor_type_is_a_plugin_with_its_fields_described():
-    told = plugins.list_plugins()
-    assert [one.name for one in told.plugins] == list(TARGETS)
-    assert told.count == len(TARGETS)
-    for one in told.plugins:
+    listed = plugins.list_plugins()
+    assert [one.name for one in listed.plugins] == list(TARGETS)
+    assert listed.count == len(TARGETS)
+    for one in listed.plugins:
         fields = {NAMES_BY_TYPE.get(one.name, {}).get(name, name) for name in TARGETS[one.name].__struct_fields__}
         for (type_, field), switches in plugins.REPLACED_FIELDS.items():
             fields = fields - {field} | switches.keys() if type_ == one.name else fields
@@ -27,15 +27,15 @@ def test_a_default_is_named_once():
 
 
 def test_defaults_are_listed_as_json():
-    told = plugins.get_plugin("http").optional_config
-    assert told["method"] == "HTTP method (default: GET)"
-    assert told["accepted_statuscodes"].endswith('(default: ["2XX"])')
-    assert told["timeout"].endswith("(default: 16)")
-    assert "default" not in told["headers"]
+    options = plugins.get_plugin("http").optional_config
+    assert options["method"] == "HTTP method (default: GET)"
+    assert options["accepted_statuscodes"].endswith('(default: ["2XX"])')
+    assert options["timeout"].endswith("(default: 16)")
+    assert "default" not in options["headers"]
 
 
-def test_every_word_and_every_alias_stands_for_something_there_is():
-    assert all(set(words) <= set(TARGETS[type_].__struct_fields__) for type_, words in NAMES_BY_TYPE.items())
+def test_every_field_name_and_alias_exists():
+    assert all(set(names) <= set(TARGETS[type_].__struct_fields__) for type_, names in NAMES_BY_TYPE.items())
     for alias, type_ in plugins.ALIASES.items():
         assert plugins.monitor_type(alias) == type_
         assert alias in plugins.get_plugin(type_).aliases

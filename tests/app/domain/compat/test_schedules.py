@@ -1,4 +1,4 @@
-"""Schedules in words, and back."""
+"""Schedules are translated to text and back."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -28,7 +28,7 @@ def test_every_so_often_is_a_number_of_seconds(text, seconds):
 
 
 @given(st.integers(schedules.MIN_S, schedules.MAX_S))
-def test_every_interval_has_words_that_mean_it(seconds):
+def test_every_interval_has_a_text_that_parses_back(seconds):
     assert schedules.parse_interval(schedules.format_interval(seconds)) == seconds
 
 

@@ -17,8 +17,8 @@ def sketch_of(took_us):
 
 @given(st.integers(1, 600_000_000))
 def test_a_latency_is_kept_within_the_error(took_us):
-    kept = latency_histogram.latency_us(latency_histogram.bucket_of(took_us))
-    assert kept == pytest.approx(took_us, rel=latency_histogram.RELATIVE_ERROR + 1e-6)
+    stored_us = latency_histogram.latency_us(latency_histogram.bucket_of(took_us))
+    assert stored_us == pytest.approx(took_us, rel=latency_histogram.RELATIVE_ERROR + 1e-6)
 
 
 @given(latencies, st.floats(0, 1))

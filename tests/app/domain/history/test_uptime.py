@@ -11,7 +11,7 @@ from schema.status import Status
 MINUTE = 60_000
 START = 1_700_000_000_000
 HOUR = range(START, START + 60 * MINUTE)
-ERAS = [SchedulePeriod(START - 60 * MINUTE, MINUTE)]
+PERIODS = [SchedulePeriod(START - 60 * MINUTE, MINUTE)]
 
 
 def beats_of(*statuses, first=START, step=MINUTE):
@@ -23,37 +23,37 @@ def minutes(one):
 
 
 def test_a_status_holds_until_the_next_heartbeat():
-    one = tally_beats(beats_of(*[Status.UP] * 50, *[Status.DOWN] * 10), ERAS, HOUR)
+    one = tally_beats(beats_of(*[Status.UP] * 50, *[Status.DOWN] * 10), PERIODS, HOUR)
     assert minutes(one) == {"UP": 50, "DOWN": 10}
     assert uptime_share(one) == pytest.approx(50 / 60)
 
 
 def test_a_status_holds_no_longer_than_the_interval_and_the_rest_is_not_observed():
-    one = tally_beats(beats_of(Status.UP, Status.DOWN), ERAS, HOUR)
+    one = tally_beats(beats_of(Status.UP, Status.DOWN), PERIODS, HOUR)
     assert minutes(one) == {"UP": 1, "DOWN": 1}
     assert one.observed_ms == 2 * MINUTE
 
 
 def test_the_last_heartbeat_before_the_window_reaches_into_it_and_is_not_counted():
-    one = tally_beats(beats_of(Status.DOWN, Status.UP, first=START - MINUTE // 2), ERAS, HOUR)
+    one = tally_beats(beats_of(Status.DOWN, Status.UP, first=START - MINUTE // 2), PERIODS, HOUR)
     assert minutes(one) == {"DOWN": 0.5, "UP": 1}
     assert (one.counts[Status.DOWN], one.counts[Status.UP]) == (0, 1)
 
 
 def test_the_last_heartbeat_of_the_window_ends_with_it():
-    one = tally_beats(beats_of(Status.UP, first=HOUR.stop - MINUTE // 4), ERAS, HOUR)
+    one = tally_beats(beats_of(Status.UP, first=HOUR.stop - MINUTE // 4), PERIODS, HOUR)
     assert minutes(one) == {"UP": 0.25}
 
 
 def test_a_pause_ends_the_status_of_the_last_heartbeat():
-    eras = [*ERAS, SchedulePeriod(START + MINUTE // 2, 0)]
-    assert minutes(tally_beats(beats_of(Status.UP), eras, HOUR)) == {"UP": 0.5}
+    periods = [*PERIODS, SchedulePeriod(START + MINUTE // 2, 0)]
+    assert minutes(tally_beats(beats_of(Status.UP), periods, HOUR)) == {"UP": 0.5}
 
 
 def test_each_heartbeat_holds_for_the_interval_of_its_time():
-    eras = [*ERAS, SchedulePeriod(START + MINUTE // 2, 10 * MINUTE)]
+    periods = [*PERIODS, SchedulePeriod(START + MINUTE // 2, 10 * MINUTE)]
     beats = [TimedBeat(START, Status.UP, 1), TimedBeat(START + 5 * MINUTE, Status.DOWN, 1)]
-    assert minutes(tally_beats(beats, eras, HOUR)) == {"UP": 1, "DOWN": 10}
+    assert minutes(tally_beats(beats, periods, HOUR)) == {"UP": 1, "DOWN": 10}
 
 
 def test_an_early_heartbeat_splits_the_time():
@@ -62,7 +62,7 @@ def test_an_early_heartbeat_splits_the_time():
         TimedBeat(START + 15_000, Status.DOWN, 1),
         TimedBeat(START + MINUTE, Status.UP, 1),
     ]
-    assert minutes(tally_beats(beats, ERAS, HOUR)) == {"UP": 1.25, "DOWN": 0.75}
+    assert minutes(tally_beats(beats, PERIODS, HOUR)) == {"UP": 1.25, "DOWN": 0.75}
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_an_early_heartbeat_splits_the_time():
     [
         ([Status.UP], 1),
         ([Status.DOWN], 0),
-        ([Status.UP, Status.PENDING, Status.DEGRADED, Status.DOWN], 0.75),  # as up: nobody was told
+        ([Status.UP, Status.PENDING, Status.DEGRADED, Status.DOWN], 0.75),  # as up: no alert was sent
         ([Status.UP, Status.MAINTENANCE, Status.UNKNOWN], 1),  # excluded
         ([Status.MAINTENANCE, Status.UNKNOWN], None),
         ([], None),
     ],
 )
 def test_uptime_is_up_over_up_and_down(statuses, share):
-    assert uptime_share(tally_beats(beats_of(*statuses), ERAS, HOUR)) == share
+    assert uptime_share(tally_beats(beats_of(*statuses), PERIODS, HOUR)) == share
 
 
 def test_latencies_are_those_of_passing_checks_that_measured_one():
@@ -87,7 +87,7 @@ def test_latencies_are_those_of_passing_checks_that_measured_one():
         TimedBeat(START + 2, Status.DOWN, 16_000_000),
         TimedBeat(START + 3, Status.UP, 0),
     ]
-    one = tally_beats(beats, ERAS, HOUR)
+    one = tally_beats(beats, PERIODS, HOUR)
     assert sum(one.sketch.values()) == 2
     assert mean_latency_ms(one) == 20
     assert mean_latency_ms(Tally()) is None
@@ -100,15 +100,15 @@ statuses = st.lists(st.sampled_from(list(Status)), max_size=60)
 def test_parts_merge_to_the_whole(statuses, cut):
     beats = beats_of(*statuses)
     edge = START + cut * MINUTE
-    first = tally_beats([beat for beat in beats if beat.at_ms < edge], ERAS, range(START, edge))
-    second = tally_beats([beat for beat in beats if beat.at_ms >= edge - MINUTE], ERAS, range(edge, HOUR.stop))
-    both, whole = merge_tallies([first, second]), tally_beats(beats, ERAS, HOUR)
+    first = tally_beats([beat for beat in beats if beat.at_ms < edge], PERIODS, range(START, edge))
+    second = tally_beats([beat for beat in beats if beat.at_ms >= edge - MINUTE], PERIODS, range(edge, HOUR.stop))
+    both, whole = merge_tallies([first, second]), tally_beats(beats, PERIODS, HOUR)
     assert (both.counts, both.ms, both.sketch) == (whole.counts, whole.ms, whole.sketch)
 
 
 @given(statuses)
 def test_no_more_is_observed_than_there_is_time(statuses):
-    assert tally_beats(beats_of(*statuses, step=7_000), ERAS, HOUR).observed_ms <= 60 * MINUTE
+    assert tally_beats(beats_of(*statuses, step=7_000), PERIODS, HOUR).observed_ms <= 60 * MINUTE
 
 
 def test_a_status_holds_until_the_next_cron_slot():

@@ -1,4 +1,4 @@
-"""A key goes no further than who hands it out."""
+"""A key never exceeds the rights of whoever creates it."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from schema.status import Role
 MAY, JUNE = datetime(2027, 5, 1, tzinfo=UTC), datetime(2027, 6, 1, tzinfo=UTC)
 
 
-def terms(networks: tuple[str, ...] = (), scopes: tuple[str, ...] | None = None, **changes: Any) -> KeyLimits:
+def limits(networks: tuple[str, ...] = (), scopes: tuple[str, ...] | None = None, **changes: Any) -> KeyLimits:
     found, wrong = api_key_limits.parse_networks(networks)
     assert not wrong
     narrowed = None if scopes is None else frozenset(scopes)
@@ -22,23 +22,23 @@ def terms(networks: tuple[str, ...] = (), scopes: tuple[str, ...] | None = None,
 @pytest.mark.parametrize(
     ("wanted", "most", "fields"),
     [
-        (terms(), terms(), []),
-        (terms(role=Role.OPERATOR), terms(), ["role"]),
-        (terms(), terms(role=Role.ADMIN), []),
-        (terms(scopes=("monitors:read",)), terms(), []),
-        (terms(scopes=("monitors:read",)), terms(scopes=("monitors:write",)), []),  # who writes may read
-        (terms(scopes=("monitors:write",)), terms(scopes=("monitors:read",)), ["scopes"]),
-        (terms(), terms(scopes=("monitors:read",)), ["scopes"]),
-        (terms(scopes=()), terms(scopes=()), []),
-        (terms(expires_at=MAY), terms(expires_at=JUNE), []),
-        (terms(expires_at=JUNE), terms(expires_at=MAY), ["expires_at"]),
-        (terms(), terms(expires_at=MAY), ["expires_at"]),
-        (terms(expires_at=MAY), terms(), []),
-        (terms(("10.1.0.0/16",)), terms(("10.0.0.0/8", "::1")), []),
-        (terms(("10.1.0.0/16", "::1")), terms(("10.0.0.0/8", "::1")), []),
-        (terms(("10.0.0.0/7",)), terms(("10.0.0.0/8",)), ["networks"]),
-        (terms(("::/0",)), terms(("0.0.0.0/0",)), ["networks"]),
-        (terms(), terms(("10.0.0.0/8",)), ["networks"]),
+        (limits(), limits(), []),
+        (limits(role=Role.OPERATOR), limits(), ["role"]),
+        (limits(), limits(role=Role.ADMIN), []),
+        (limits(scopes=("monitors:read",)), limits(), []),
+        (limits(scopes=("monitors:read",)), limits(scopes=("monitors:write",)), []),  # who writes may read
+        (limits(scopes=("monitors:write",)), limits(scopes=("monitors:read",)), ["scopes"]),
+        (limits(), limits(scopes=("monitors:read",)), ["scopes"]),
+        (limits(scopes=()), limits(scopes=()), []),
+        (limits(expires_at=MAY), limits(expires_at=JUNE), []),
+        (limits(expires_at=JUNE), limits(expires_at=MAY), ["expires_at"]),
+        (limits(), limits(expires_at=MAY), ["expires_at"]),
+        (limits(expires_at=MAY), limits(), []),
+        (limits(("10.1.0.0/16",)), limits(("10.0.0.0/8", "::1")), []),
+        (limits(("10.1.0.0/16", "::1")), limits(("10.0.0.0/8", "::1")), []),
+        (limits(("10.0.0.0/7",)), limits(("10.0.0.0/8",)), ["networks"]),
+        (limits(("::/0",)), limits(("0.0.0.0/0",)), ["networks"]),
+        (limits(), limits(("10.0.0.0/8",)), ["networks"]),
     ],
 )
 def test_what_goes_further_is_named_field_by_field(wanted: KeyLimits, most: KeyLimits, fields: list[str]) -> None:

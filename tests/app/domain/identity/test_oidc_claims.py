@@ -1,4 +1,4 @@
-"""What a provider's claims mean here."""
+"""Roles, names and addresses from a provider's claims."""
 
 from typing import Any
 
@@ -48,8 +48,8 @@ def test_what_is_no_address_is_none(email: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "name"),
+    ("claim", "name"),
     [("Ada L", "ada_l"), ("ada@example.org", "ada"), ("a:/b", "a_b"), ("@", "user"), ("x" * 99, "x" * 50)],
 )
-def test_user_names_are_made_from_the_provider_s_claims(told: str, name: str) -> None:
-    assert username_from(told) == name
+def test_user_names_are_made_from_the_provider_s_claims(claim: str, name: str) -> None:
+    assert username_from(claim) == name

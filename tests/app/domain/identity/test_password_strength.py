@@ -1,4 +1,4 @@
-"""Passwords that everybody tries are told apart from those that nobody does."""
+"""Common passwords are rejected, others are accepted."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A user agent becomes words that tell one session from another."""
+"""A user agent becomes a short text that tells sessions apart."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What events mean for incidents: which begin, which end, and what goes on to be told."""
+"""Which incidents an event opens or resolves, and which events follow."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,8 +15,10 @@ OPENED, RESOLVED = EventKind.INCIDENT_OPENED, EventKind.INCIDENT_RESOLVED
 
 
 def event(kind: EventKind, minute: int, monitor_id: str = "1", **data: Any) -> Event:
-    told = {"monitor": {**WEB, "id": monitor_id}, "msg": "refused", "started_at": AT, **data}
-    return Event(id=f"{kind}{minute}", event=kind, at=AT + timedelta(minutes=minute), monitor_id=monitor_id, data=told)
+    payload = {"monitor": {**WEB, "id": monitor_id}, "msg": "refused", "started_at": AT, **data}
+    return Event(
+        id=f"{kind}{minute}", event=kind, at=AT + timedelta(minutes=minute), monitor_id=monitor_id, data=payload
+    )
 
 
 def outage(**changes: Any) -> OutageState:
@@ -73,12 +75,12 @@ def test_a_reminder_of_an_acknowledged_incident_is_not_sent() -> None:
 
 def test_a_recovery_after_a_pause_names_the_incident_that_the_pause_resolved() -> None:
     over = outage(resolved_ms=epoch_ms(AT) + 1)
-    (told,) = changes_from([event(UP, 10)], [over]).events
-    assert told.data["incident"] == {"id": "i"}
+    (change,) = changes_from([event(UP, 10)], [over]).events
+    assert change.data["incident"] == {"id": "i"}
     (alone,) = changes_from([event(UP, 10, started_at=AT + timedelta(minutes=1))], [over]).events
     assert "incident" not in alone.data
 
 
 def test_other_monitors_and_other_events_are_left_alone() -> None:
-    given = [event(EventKind.MONITOR_DEGRADED, 1), event(UP, 2, monitor_id="2"), event(EventKind.SCHEDULE_LAG, 3)]
-    assert changes_from(given, [outage()]).events == given
+    unrelated = [event(EventKind.MONITOR_DEGRADED, 1), event(UP, 2, monitor_id="2"), event(EventKind.SCHEDULE_LAG, 3)]
+    assert changes_from(unrelated, [outage()]).events == unrelated

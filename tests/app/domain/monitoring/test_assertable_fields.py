@@ -48,7 +48,7 @@ def faults(kind: type, fields: dict, *assertions: object) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "assertion", "words"),
+    ("kind", "fields", "assertion", "message"),
     [
         (Http, SITE, VALUE, "needs a `json_query`"),
         (Http, SITE | {"json_query": "$.a"}, VALUE, ""),
@@ -87,15 +87,15 @@ def faults(kind: type, fields: dict, *assertions: object) -> dict[str, str]:
         (Snmp, HOST | {"oid": "1.3.6"}, DAYS, "is not for this type"),
     ],
 )
-def test_what_a_check_never_reads_can_not_be_asserted(kind, fields, assertion, words):
+def test_what_a_check_never_reads_can_not_be_asserted(kind, fields, assertion, message):
     found = faults(kind, fields, assertion)
-    assert found.keys() == ({"assertions.0.type"} if words else set())
-    assert found.get("assertions.0.type", "").startswith(words)
+    assert found.keys() == ({"assertions.0.type"} if message else set())
+    assert found.get("assertions.0.type", "").startswith(message)
 
 
 @pytest.mark.parametrize("kind", [one for one in TARGETS.values() if "assertions" in one.__struct_fields__])
 def test_every_type_declares_whether_it_has_certificates(kind):
-    """A probe that reads no certificate is in the table, so that nobody can wait for one."""
+    """A probe that reads no certificate is in the table, so that it cannot be asserted."""
     source = inspect.getsource(import_module(f"actors.probes.types.{PROBES[kind]}"))
     is_there = "certificate_days" in source or kind is Ssl
     never = assertable_fields.CERTIFICATE_REQUIREMENTS.get(kind) is assertable_fields._no_certificate
@@ -103,7 +103,7 @@ def test_every_type_declares_whether_it_has_certificates(kind):
 
 
 @pytest.mark.parametrize(
-    ("fields", "field", "words"),
+    ("fields", "field", "message"),
     [
         ({"operator": "matches", "expected": "("}, "expected", "is not RE2: missing )"),
         ({"operator": "not_matches", "expected": "((a{100}){100}){100}"}, "expected", "is not RE2: "),
@@ -116,7 +116,7 @@ def test_every_type_declares_whether_it_has_certificates(kind):
         ({"operator": "contains", "expected": "1", "compare": "number"}, "compare", "must be null with `contains`"),
     ],
 )
-def test_what_a_value_is_compared_with_fits_the_operator(fields, field, words):
+def test_what_a_value_is_compared_with_fits_the_operator(fields, field, message):
     value = msgspec.convert({"type": "value", **fields}, Value)
     header = msgspec.convert({"name": "X-A", **fields}, HeaderAssertion)
     for place, config in (
@@ -125,4 +125,4 @@ def test_what_a_value_is_compared_with_fits_the_operator(fields, field, words):
     ):
         found = {one.field: one.message for one in config_rules.field_errors(config)}
         assert found.keys() == ({f"{place}.{field}"} if field else set())
-        assert found.get(f"{place}.{field}", "").startswith(words)
+        assert found.get(f"{place}.{field}", "").startswith(message)

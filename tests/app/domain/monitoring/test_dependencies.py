@@ -1,4 +1,4 @@
-"""What hangs on what, by the graph alone."""
+"""Parents and children in the dependency graph alone."""
 
 from itertools import pairwise
 
@@ -34,7 +34,7 @@ def test_a_cycle_is_named_by_its_path(monitor, wanted, way):
 @pytest.mark.parametrize(
     ("monitors", "shared"),
     [
-        (["web", "db"], "db"),  # one of them is what the other hangs on
+        (["web", "db"], "db"),  # one is the parent of the other
         (["web", "switch"], "switch"),
         (["web", "mail"], None),
         (["web"], None),
@@ -42,7 +42,7 @@ def test_a_cycle_is_named_by_its_path(monitor, wanted, way):
         ([], None),
     ],
 )
-def test_what_monitors_have_in_common_is_the_nearest_that_all_hang_on(monitors, shared):
+def test_the_common_parent_is_the_nearest_of_all(monitors, shared):
     assert dependencies.common_ancestor(monitors, NET) == shared
 
 

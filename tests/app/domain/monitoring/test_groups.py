@@ -1,4 +1,4 @@
-"""What members make of their group, and which groups would hold themselves."""
+"""The status of a group from its members, and groups that would contain themselves."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -25,7 +25,7 @@ def group(policy: GroupPolicy, at_least: int = 1) -> Group:
 
 
 @pytest.mark.parametrize(
-    ("policy", "at_least", "course", "expected", "words"),
+    ("policy", "at_least", "course", "expected", "message"),
     [
         (ALL, 1, "+++", UP, "3 of 3 up"),
         (ALL, 1, "++-", DOWN, "2 of 3 up, 3 must be"),
@@ -46,8 +46,8 @@ def group(policy: GroupPolicy, at_least: int = 1) -> Group:
         (ANY, 1, "mm", UNKNOWN, "no member is active"),
     ],
 )
-def test_a_policy_decides(policy, at_least, course, expected, words):
-    assert group_status(group(policy, at_least), [SIGNS[sign] for sign in course]) == (expected, words)
+def test_a_policy_decides(policy, at_least, course, expected, message):
+    assert group_status(group(policy, at_least), [SIGNS[sign] for sign in course]) == (expected, message)
 
 
 @given(policies, st.integers(1, 9), members)

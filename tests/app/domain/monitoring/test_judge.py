@@ -11,7 +11,7 @@ from schema.events import EventKind
 from schema.status import Status
 
 STEP_MS = 1_000
-SEEN = {"+": Status.UP, "~": Status.DEGRADED, "-": Status.DOWN, "?": Status.UNKNOWN}
+STATUS_OF_SIGN = {"+": Status.UP, "~": Status.DEGRADED, "-": Status.DOWN, "?": Status.UNKNOWN}
 SHORT = {
     Status.UP: "U",
     Status.DOWN: "D",
@@ -36,23 +36,23 @@ def checks_of(course: str) -> list[Check]:
         if sign in "[]":
             hidden = sign == "["
         else:
-            checks.append(Check(SEEN[sign], hidden))
+            checks.append(Check(STATUS_OF_SIGN[sign], hidden))
     return checks
 
 
-def verdicts_of(checks: Iterable[Check], rules: RetryPolicy) -> list[Evaluation]:
-    standing, verdicts = MonitorState(), []
+def evaluations_of(checks: Iterable[Check], rules: RetryPolicy) -> list[Evaluation]:
+    state, evaluations = MonitorState(), []
     for number, check in enumerate(checks, 1):
-        verdicts.append(judge(standing, check.seen, number * STEP_MS, rules, in_maintenance=check.hidden))
-        standing = verdicts[-1].state
-    return verdicts
+        evaluations.append(judge(state, check.seen, number * STEP_MS, rules, in_maintenance=check.hidden))
+        state = evaluations[-1].state
+    return evaluations
 
 
-def told(verdicts: Sequence[Evaluation]) -> str:
+def signs_of(evaluations: Sequence[Evaluation]) -> str:
     """v down, ^ up, r a reminder, . nothing."""
     return "".join(
         "." if one.alert is None else "^" if one.alert is EventKind.MONITOR_UP else "v" if one.important else "r"
-        for one in verdicts
+        for one in evaluations
     )
 
 
@@ -70,7 +70,7 @@ def told(verdicts: Sequence[Evaluation]) -> str:
         ("+~+", 0, "UGU", "..."),
         ("~-", 0, "GD", ".v"),
         ("+?+", 0, "U?U", "..."),
-        ("-?-", 0, "D?D", "v.."),  # one outage, told once
+        ("-?-", 0, "D?D", "v.."),  # one outage, one alert
         ("-?+", 0, "D?U", "v.^"),
         ("-?-", 1, "P?D", "..v"),  # unknown neither forgives nor counts
         ("-???", 1, "P???", "...."),
@@ -78,8 +78,8 @@ def told(verdicts: Sequence[Evaluation]) -> str:
         ("???", 0, "???", "..."),
         ("+[--]-", 0, "UMMD", "...v"),  # still down when the window ends
         ("+[--]+", 0, "UMMU", "...."),
-        ("-[-+]+", 0, "DMMU", "v..^"),  # the recovery is told after the window
-        ("-[+]-", 0, "DMD", "v.."),  # people never heard that it was up
+        ("-[-+]+", 0, "DMMU", "v..^"),  # the recovery is alerted after the window
+        ("-[+]-", 0, "DMD", "v.."),  # the recovery was never alerted
         ("-[-]-", 0, "DMD", "v.."),
         ("[-]-", 1, "MD", ".v"),  # failing checks of the window count
         ("[-]-", 2, "MP", ".."),
@@ -90,9 +90,9 @@ def told(verdicts: Sequence[Evaluation]) -> str:
     ],
 )
 def test_a_course_of_checks_leads_to_statuses_and_alerts(course, max_retries, statuses, expected):
-    verdicts = verdicts_of(checks_of(course), RetryPolicy(max_retries=max_retries))
-    assert "".join(SHORT[one.status] for one in verdicts) == statuses
-    assert told(verdicts) == expected
+    evaluations = evaluations_of(checks_of(course), RetryPolicy(max_retries=max_retries))
+    assert "".join(SHORT[one.status] for one in evaluations) == statuses
+    assert signs_of(evaluations) == expected
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_course_of_checks_leads_to_statuses_and_alerts(course, max_retries, st
     ],
 )
 def test_a_reminder_comes_after_every_n_further_failing_checks(course, resend, expected):
-    assert told(verdicts_of(checks_of(course), RetryPolicy(resend_interval=resend))) == expected
+    assert signs_of(evaluations_of(checks_of(course), RetryPolicy(resend_interval=resend))) == expected
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_a_reminder_comes_after_every_n_further_failing_checks(course, resend, e
     [("-", "U", "."), ("+", "D", "v"), ("~", "D", "v"), ("?", "?", "."), ("+-", "DU", "v^"), ("+?~-", "D?DU", "v..^")],
 )
 def test_upside_down_swaps_passing_and_failing_and_leaves_unknown(course, statuses, expected):
-    verdicts = verdicts_of(checks_of(course), RetryPolicy(upside_down=True))
-    assert "".join(SHORT[one.status] for one in verdicts) == statuses
-    assert told(verdicts) == expected
+    evaluations = evaluations_of(checks_of(course), RetryPolicy(upside_down=True))
+    assert "".join(SHORT[one.status] for one in evaluations) == statuses
+    assert signs_of(evaluations) == expected
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_upside_down_swaps_passing_and_failing_and_leaves_unknown(course, status
     ],
 )
 def test_an_outage_starts_with_its_first_failing_check(course, max_retries, started):
-    verdicts = verdicts_of(checks_of(course), RetryPolicy(max_retries=max_retries))
-    assert [one.started_ms and one.started_ms // STEP_MS for one in verdicts] == started
+    evaluations = evaluations_of(checks_of(course), RetryPolicy(max_retries=max_retries))
+    assert [one.started_ms and one.started_ms // STEP_MS for one in evaluations] == started
 
 
 @pytest.mark.parametrize(
@@ -141,13 +141,13 @@ def test_an_outage_starts_with_its_first_failing_check(course, max_retries, star
     [("+++", [1, 1, 1]), ("+--", [1, 2, 2]), ("--?-", [1, 1, 3, 1]), ("-[-]-+", [1, 2, 1, 4]), ("+~~", [1, 2, 2])],
 )
 def test_a_status_knows_since_when_it_holds_and_down_since_the_outage_began(course, since):
-    standings = [one.state for one in verdicts_of(checks_of(course), RetryPolicy())]
-    assert [one.status_since_ms // STEP_MS for one in standings if one.status_since_ms] == since
+    states = [one.state for one in evaluations_of(checks_of(course), RetryPolicy())]
+    assert [one.status_since_ms // STEP_MS for one in states if one.status_since_ms] == since
 
 
 def test_retries_hold_since_the_first_of_them_and_are_counted():
-    standings = [one.state for one in verdicts_of(checks_of("+--"), RetryPolicy(max_retries=5))]
-    assert [(one.status, one.status_since_ms, one.retries) for one in standings[1:]] == [
+    states = [one.state for one in evaluations_of(checks_of("+--"), RetryPolicy(max_retries=5))]
+    assert [(one.status, one.status_since_ms, one.retries) for one in states[1:]] == [
         (Status.PENDING, 2_000, 1),
         (Status.PENDING, 2_000, 2),
     ]
@@ -160,30 +160,32 @@ def test_retries_hold_since_the_first_of_them_and_are_counted():
         ("+??-", [None, EventKind.MONITOR_UNKNOWN, None, None]),
         ("?", [None]),  # nothing was known before either
         ("~", [EventKind.MONITOR_DEGRADED]),
-        ("-~", [None, None]),  # a recovery is told as one
+        ("-~", [None, None]),  # it is alerted as a recovery
     ],
 )
 def test_becoming_degraded_or_unknown_is_noted_once(course, noted):
-    assert [one.event for one in verdicts_of(checks_of(course), RetryPolicy())] == noted
+    assert [one.event for one in evaluations_of(checks_of(course), RetryPolicy())] == noted
 
 
 @pytest.mark.parametrize("course", ["++", "~~", "--", "??", "-?+[++]++", "[++]", "[---]", "-[-]", "+[?]"])
 def test_when_nothing_changes_the_same_state_is_returned(course):
     rules = RetryPolicy()
     *_, last = checks_of(course)
-    before = verdicts_of(checks_of(course), rules)[-1].state
+    before = evaluations_of(checks_of(course), rules)[-1].state
     assert judge(before, last.seen, 99_000, rules, in_maintenance=last.hidden).state is before
 
 
 def test_a_lower_limit_of_retries_holds_from_the_next_check_on():
-    patient = verdicts_of(checks_of("--"), RetryPolicy(max_retries=9))[-1].state
-    verdict = judge(patient, Status.DOWN, 3_000, RetryPolicy(max_retries=1), in_maintenance=False)
-    assert (verdict.status, verdict.alert, verdict.started_ms) == (Status.DOWN, EventKind.MONITOR_DOWN, 1_000)
+    patient = evaluations_of(checks_of("--"), RetryPolicy(max_retries=9))[-1].state
+    evaluation = judge(patient, Status.DOWN, 3_000, RetryPolicy(max_retries=1), in_maintenance=False)
+    assert (evaluation.status, evaluation.alert, evaluation.started_ms) == (Status.DOWN, EventKind.MONITOR_DOWN, 1_000)
 
 
-courses = st.lists(st.builds(Check, st.sampled_from(list(SEEN.values())), st.booleans()), max_size=60)
+courses = st.lists(st.builds(Check, st.sampled_from(list(STATUS_OF_SIGN.values())), st.booleans()), max_size=60)
 rules_of_any_owner = st.builds(RetryPolicy, st.integers(0, 4), st.integers(0, 4), st.booleans())
-in_the_open = st.lists(st.builds(Check, st.sampled_from(list(SEEN.values())), st.just(value=False)), max_size=60)
+in_the_open = st.lists(
+    st.builds(Check, st.sampled_from(list(STATUS_OF_SIGN.values())), st.just(value=False)), max_size=60
+)
 
 
 def fails(check: Check, rules: RetryPolicy) -> bool:
@@ -193,14 +195,14 @@ def fails(check: Check, rules: RetryPolicy) -> bool:
 
 @given(courses, rules_of_any_owner)
 def test_alerts_of_down_and_up_alternate_beginning_with_down(checks, rules):
-    boundaries = told(verdicts_of(checks, rules)).replace(".", "").replace("r", "")
+    boundaries = signs_of(evaluations_of(checks, rules)).replace(".", "").replace("r", "")
     assert boundaries == ("v^" * len(boundaries))[: len(boundaries)]
 
 
 @given(courses, rules_of_any_owner)
 def test_a_reminder_is_sent_only_while_the_last_alert_was_down(checks, rules):
     believed_down = False
-    for sign in told(verdicts_of(checks, rules)).replace(".", ""):
+    for sign in signs_of(evaluations_of(checks, rules)).replace(".", ""):
         assert sign != "r" or believed_down
         believed_down = sign != "^"
 
@@ -208,67 +210,69 @@ def test_a_reminder_is_sent_only_while_the_last_alert_was_down(checks, rules):
 @given(courses, rules_of_any_owner)
 def test_down_needs_more_failing_checks_in_a_row_than_retries(checks, rules):
     streak = 0
-    for check, verdict in zip(checks, verdicts_of(checks, rules), strict=True):
+    for check, evaluation in zip(checks, evaluations_of(checks, rules), strict=True):
         if check.seen is not Status.UNKNOWN:
             streak = streak + 1 if fails(check, rules) else 0
-        if verdict.alert is EventKind.MONITOR_DOWN:
-            assert streak > rules.max_retries or not verdict.important
+        if evaluation.alert is EventKind.MONITOR_DOWN:
+            assert streak > rules.max_retries or not evaluation.important
 
 
 @given(courses, rules_of_any_owner)
 def test_no_alert_inside_a_window_or_for_our_own_errors(checks, rules):
-    for check, verdict in zip(checks, verdicts_of(checks, rules), strict=True):
+    for check, evaluation in zip(checks, evaluations_of(checks, rules), strict=True):
         if check.hidden or check.seen is Status.UNKNOWN:
-            assert verdict.alert is None
-            assert verdict.status is (Status.MAINTENANCE if check.hidden else Status.UNKNOWN)
+            assert evaluation.alert is None
+            assert evaluation.status is (Status.MAINTENANCE if check.hidden else Status.UNKNOWN)
 
 
 @given(courses, rules_of_any_owner)
 def test_unknown_results_change_no_alert(checks, rules):
     known = [check for check in checks if check.seen is not Status.UNKNOWN]
-    assert told(verdicts_of(known, rules)).replace(".", "") == told(verdicts_of(checks, rules)).replace(".", "")
+    assert signs_of(evaluations_of(known, rules)).replace(".", "") == signs_of(evaluations_of(checks, rules)).replace(
+        ".", ""
+    )
 
 
 @given(in_the_open, rules_of_any_owner)
 def test_reminders_are_every_nth_failing_check_after_the_first_alert(checks, rules):
     further = 0
-    for check, verdict in zip(checks, verdicts_of(checks, rules), strict=True):
-        if verdict.important:
+    for check, evaluation in zip(checks, evaluations_of(checks, rules), strict=True):
+        if evaluation.important:
             further = 0
-        elif verdict.status is Status.DOWN and fails(check, rules):
+        elif evaluation.status is Status.DOWN and fails(check, rules):
             further += 1
             due = rules.resend_interval > 0 and further % rules.resend_interval == 0
-            assert (verdict.alert is EventKind.MONITOR_DOWN) is due
+            assert (evaluation.alert is EventKind.MONITOR_DOWN) is due
 
 
 @given(courses, rules_of_any_owner)
 def test_after_every_course_the_last_alert_matches_the_last_open_check(checks, rules):
     settling = [Check(Status.UP if not rules.upside_down else Status.DOWN, hidden=False)]
-    verdicts = verdicts_of([*checks, *settling], rules)
-    assert verdicts[-1].state == MonitorState(Status.UP, verdicts[-1].state.status_since_ms)
-    assert told(verdicts).replace(".", "").replace("r", "")[-1:] in {"", "^"}
+    evaluations = evaluations_of([*checks, *settling], rules)
+    assert evaluations[-1].state == MonitorState(Status.UP, evaluations[-1].state.status_since_ms)
+    assert signs_of(evaluations).replace(".", "").replace("r", "")[-1:] in {"", "^"}
 
 
 @given(courses, rules_of_any_owner)
 def test_the_state_has_the_status_of_the_heartbeat(checks, rules):
-    for verdict in verdicts_of(checks, rules):
-        assert verdict.state.status == verdict.status
-        assert (verdict.state.alerted_ms is not None) <= (verdict.state.failing_since_ms is not None)
+    for evaluation in evaluations_of(checks, rules):
+        assert evaluation.state.status == evaluation.status
+        assert (evaluation.state.alerted_ms is not None) <= (evaluation.state.failing_since_ms is not None)
 
 
 @given(courses, rules_of_any_owner)
 def test_an_alert_is_important_unless_it_is_a_reminder_and_has_a_start(checks, rules):
-    for number, verdict in enumerate(verdicts_of(checks, rules), 1):
-        assert not verdict.important or verdict.alert is not None
-        assert (verdict.started_ms is None) is (verdict.alert is None)
-        assert verdict.started_ms is None or STEP_MS <= verdict.started_ms <= number * STEP_MS
+    for number, evaluation in enumerate(evaluations_of(checks, rules), 1):
+        assert not evaluation.important or evaluation.alert is not None
+        assert (evaluation.started_ms is None) is (evaluation.alert is None)
+        assert evaluation.started_ms is None or STEP_MS <= evaluation.started_ms <= number * STEP_MS
 
 
 @pytest.mark.parametrize("before", ["", "+", "-", "+-", "?"])
-def test_being_late_is_shown_and_neither_counts_nor_resets_nor_alerts(before):
-    standing = verdicts_of(checks_of(before), RetryPolicy())[-1].state if before else MonitorState()
-    verdict = judge(standing, Status.PENDING, 9_000, RetryPolicy(), in_maintenance=False)
-    assert (verdict.status, verdict.alert, verdict.important) == (Status.PENDING, None, False)
-    assert (verdict.state.alerted_ms, verdict.state.retries) == (standing.alerted_ms, standing.retries)
-    after = judge(verdict.state, Status.DOWN, 10_000, RetryPolicy(), in_maintenance=False)
-    assert (after.alert is EventKind.MONITOR_DOWN) == (standing.alerted_ms is None)
+def test_pending_is_stored_and_neither_counts_nor_resets_nor_alerts(before):
+    state = evaluations_of(checks_of(before), RetryPolicy())[-1].state if before else MonitorState()
+    evaluation = judge(state, Status.PENDING, 9_000, RetryPolicy(), in_maintenance=False)
+    assert (evaluation.status, evaluation.alert, evaluation.important) == (Status.PENDING, None, False)
+    assert (evaluation.state.alerted_ms, evaluation.state.retries) == (state.alerted_ms, state.retries)
+    after = judge(evaluation.state, Status.DOWN, 10_000, RetryPolicy(), in_maintenance=False)
+    assert (after.alert is EventKind.MONITOR_DOWN) == (state.alerted_ms is None)

@@ -1,4 +1,4 @@
-"""What reports mean at an instant: in time, late, missing, never come; and when to look next."""
+"""The status of push reports at an instant: in time, late, missing or never received; and the next deadline."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -69,7 +69,7 @@ def test_summer_time_makes_a_day_of_twenty_three_hours():
 @pytest.mark.parametrize(
     ("known", "expected"),
     [
-        (ReceivedReports(-(NOW - 1)), DOWN),  # bad news stays
+        (ReceivedReports(-(NOW - 1)), DOWN),  # a failure stays
         (ReceivedReports(-(NOW - 10), NOW - 5), DOWN),  # a new start does not forgive it
         (ReceivedReports(since_ms=NOW - MINUTE), UNKNOWN),
         (ReceivedReports(since_ms=NOW - DAY - 30 * MINUTE), PENDING),
@@ -125,30 +125,30 @@ def test_a_monitor_without_schedule_and_reports_is_never_late():
 @pytest.mark.parametrize(
     ("away", "after_s", "status"),
     [
-        ((), 200, Status.DOWN),  # nobody was away: silence is silence
-        (((50, 190),), 200, Status.UNKNOWN),  # the report was due while nobody could report
+        ((), 200, Status.DOWN),  # no blind period: the report is missing
+        (((50, 190),), 200, Status.UNKNOWN),  # the report was due in a blind period
         (((50, 190),), 190 + 67, Status.DOWN),  # and the next one did not come either
         (((10, 20),), 200, Status.DOWN),  # over before a report was expected
         (((5, 3_605),), 3_606, Status.UNKNOWN),  # the clock jumped over an hour
     ],
 )
 def test_what_could_not_come_in_proves_nothing(away, after_s, status):
-    terms = PushSchedule(interval_ms=60_000)
-    told = ReceivedReports(NOW, blind_periods=tuple((NOW + 1_000 * begin, NOW + 1_000 * end) for begin, end in away))
-    assert evaluate(told, terms, NOW + 1_000 * after_s).status is status
+    schedule = PushSchedule(interval_ms=60_000)
+    reports = ReceivedReports(NOW, blind_periods=tuple((NOW + 1_000 * begin, NOW + 1_000 * end) for begin, end in away))
+    assert evaluate(reports, schedule, NOW + 1_000 * after_s).status is status
 
 
 def test_a_nightly_report_that_a_pause_may_have_lost_has_a_minute():
-    terms = PushSchedule(interval_ms=86_400_000, grace_ms=600_000)
+    schedule = PushSchedule(interval_ms=86_400_000, grace_ms=600_000)
     due_ms = NOW + 86_400_000
-    told = ReceivedReports(NOW, blind_periods=((due_ms + 1_000, due_ms + 7_000),))
-    assert evaluate(told, terms, due_ms + 600_001).status is Status.DOWN
+    reports = ReceivedReports(NOW, blind_periods=((due_ms + 1_000, due_ms + 7_000),))
+    assert evaluate(reports, schedule, due_ms + 600_001).status is Status.DOWN
     late = ReceivedReports(NOW, blind_periods=((due_ms + 590_000, due_ms + 596_000),))
-    found = evaluate(late, terms, due_ms + 600_001)
+    found = evaluate(late, schedule, due_ms + 600_001)
     assert (found.status, found.recheck_ms) == (Status.UNKNOWN, due_ms + 596_000 + 60_000 + 1)
-    assert evaluate(late, terms, found.recheck_ms).status is Status.DOWN
+    assert evaluate(late, schedule, found.recheck_ms).status is Status.DOWN
 
 
-def test_a_report_of_down_stays_down_whoever_was_away():
-    told = ReceivedReports(-NOW, blind_periods=((NOW, NOW + 60_000),))
-    assert evaluate(told, PushSchedule(interval_ms=60_000), NOW + 1).status is Status.DOWN
+def test_a_report_of_down_stays_down_after_a_blind_period():
+    reports = ReceivedReports(-NOW, blind_periods=((NOW, NOW + 60_000),))
+    assert evaluate(reports, PushSchedule(interval_ms=60_000), NOW + 1).status is Status.DOWN

@@ -1,4 +1,4 @@
-"""Whatever a report says, its state is clear or it is refused; nothing else refuses it."""
+"""Every report has a clear status or is refused for that reason only."""
 
 from typing import Any
 
@@ -24,10 +24,10 @@ def test_a_report_is_taken_or_its_state_is_not_clear(signal, statuses, msg, ping
         assert report.status is Status.DOWN
 
 
-def read(*words: Any) -> push_report.PushReport | None:
+def read(*values: Any) -> push_report.PushReport | None:
     """None for what is refused."""
     try:
-        return push_report.parse_report(*words)
+        return push_report.parse_report(*values)
     except Invalid as error:
         if {one.field for one in error.fields} <= {"status", "signal"}:
             return None

@@ -39,7 +39,7 @@ NO_PLACES = {
 
 def with_secrets() -> list[type[Struct]]:
     kinds = [*TARGETS.values(), *PROVIDERS.values(), OAuth2, ProxyDraft]
-    kinds.remove(Push)  # its token is sent to us, and to nobody else
+    kinds.remove(Push)  # its token is sent to us only
     return [kind for kind in kinds if any(sealing.is_secret(one.type) for one in msgspec.structs.fields(kind))]
 
 
@@ -140,10 +140,10 @@ def test_a_secret_that_is_kept_goes_nowhere_else(name: str, path: str, field: st
     old = msgspec.structs.replace(plain, **{field: LAX[field]}) if field in LAX else plain
     moved = {field: OTHERS.get(field, "https://evil.example:1/"), **BESIDE.get(field, {})}
     new = msgspec.structs.replace(sealing.mask_secrets(old), **moved)
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         sealing.merge_masked(new, old)
-    assert all("must be sent again" in fault.message for fault in refused.value.fields)
-    assert all(field in fault.message for fault in refused.value.fields)
+    assert all("must be sent again" in fault.message for fault in raised.value.fields)
+    assert all(field in fault.message for fault in raised.value.fields)
 
 
 @pytest.mark.parametrize(
@@ -193,5 +193,5 @@ def oauth(token_url: str) -> OAuth2:
         (WebSocket(url="wss://a.example/"), False),
     ],
 )
-def test_who_stands_on_the_way_reads_what_is_not_encrypted_to_the_host(target: Struct, is_readable: bool) -> None:  # noqa: FBT001  # a row of the table
+def test_unencrypted_secrets_are_readable_on_the_way(target: Struct, is_readable: bool) -> None:  # noqa: FBT001  # a row of the table
     assert secret_destinations.is_readable_by_proxy(target) is is_readable

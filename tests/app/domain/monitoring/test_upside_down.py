@@ -1,4 +1,4 @@
-"""What a message means when a passing check is a failure."""
+"""The message of an inverted check, where success is a failure."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -12,7 +12,7 @@ UP, DOWN, DEGRADED, PENDING = Status.UP, Status.DOWN, Status.DEGRADED, Status.PE
 
 
 @pytest.mark.parametrize(
-    ("status", "seen", "message", "code", "words"),
+    ("status", "measured", "message", "code", "expected"),
     [
         (DOWN, UP, "", 200, "answered, and should not: 200 OK"),
         (
@@ -35,26 +35,26 @@ UP, DOWN, DEGRADED, PENDING = Status.UP, Status.DOWN, Status.DEGRADED, Status.PE
         (UP, DOWN, "", LOGGED, "logged"),
     ],
 )
-def test_a_message_explains_the_inverted_status(status, seen, message, code, words):
-    assert heartbeat_message(status, seen, message, code) == words
+def test_a_message_explains_the_inverted_status(status, measured, message, code, expected):
+    assert heartbeat_message(status, measured, message, code) == expected
 
 
-SEEN = st.sampled_from([UP, DEGRADED, DOWN, PENDING, Status.UNKNOWN])
+MEASURED = st.sampled_from([UP, DEGRADED, DOWN, PENDING, Status.UNKNOWN])
 
 
-@given(SEEN, st.text(max_size=600), st.sampled_from(sorted(PROBE_CODES)), st.booleans(), st.integers(0, 2))
-def test_words_turn_round_with_the_verdict_and_never_otherwise(seen, message, code, upside_down, retries):
+@given(MEASURED, st.text(max_size=600), st.sampled_from(sorted(PROBE_CODES)), st.booleans(), st.integers(0, 2))
+def test_the_message_is_inverted_exactly_when_the_status_is(status, message, code, upside_down, retries):
     rules = RetryPolicy(max_retries=retries, upside_down=upside_down)
-    verdict = judge(MonitorState(), seen, 0, rules, in_maintenance=False)
-    words, plain = heartbeat_message(verdict.status, seen, message, code), message or heartbeat_text(code)
-    if upside_down and seen in {UP, DEGRADED, DOWN}:
-        assert words.startswith("failed, as it should" if seen is DOWN else "answered, and should not")
-        assert len(words) <= MAX_MESSAGE_CHARS
+    evaluation = judge(MonitorState(), status, 0, rules, in_maintenance=False)
+    inverted_text, plain = heartbeat_message(evaluation.status, status, message, code), message or heartbeat_text(code)
+    if upside_down and status in {UP, DEGRADED, DOWN}:
+        assert inverted_text.startswith("failed, as it should" if status is DOWN else "answered, and should not")
+        assert len(inverted_text) <= MAX_MESSAGE_CHARS
     else:
-        assert words == plain
+        assert inverted_text == plain
 
 
 def test_every_type_can_be_turned_round():
-    """It is decided of statuses, and no type has a say in it."""
+    """The decision depends on statuses, and on no type."""
     assert TARGETS
     assert "upside_down" not in {field for one in TARGETS.values() for field in one.__struct_fields__}

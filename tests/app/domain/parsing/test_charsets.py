@@ -1,4 +1,4 @@
-"""Charsets by their names, and what their bytes mean to browsers."""
+"""Charset names, and how browsers decode their bytes."""
 
 import codecs
 

@@ -1,4 +1,4 @@
-"""Hosts as people write them become hosts as they are asked for, or words that say what is wrong."""
+"""Hosts are normalized for requests or rejected with the reason."""
 
 import pytest
 from hypothesis import given, strategies as st
@@ -37,7 +37,7 @@ def test_a_host_is_read_as_people_write_it(text, wire):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("", "it is empty"),
         ("https://example.org", "without a scheme"),
@@ -61,10 +61,10 @@ def test_a_host_is_read_as_people_write_it(text, wire):
         ("\u00ad", "letters that host names can't have"),
     ],
 )
-def test_what_is_no_host_is_refused_with_a_reason(text, words):
-    with pytest.raises(ValueError, match=r"^must (be|have) ") as refused:
+def test_what_is_no_host_is_refused_with_a_reason(text, message):
+    with pytest.raises(ValueError, match=r"^must (be|have) ") as raised:
         wire_host(text)
-    assert words in str(refused.value)
+    assert message in str(raised.value)
     assert usable_host(text) == text
 
 

@@ -1,4 +1,4 @@
-"""Who says in which charset a body is written."""
+"""Which source determines the charset of a body."""
 
 import codecs
 

@@ -1,4 +1,4 @@
-"""Whatever comes from outside is plain afterwards: encodable, bounded, without what hides in text."""
+"""External text is cleaned: encodable, bounded, without hidden characters."""
 
 import unicodedata
 from datetime import UTC, datetime
@@ -93,7 +93,7 @@ class Colour(Enum):
         (Colour.RED, "Colour.RED"),
     ],
 )
-def test_a_fact_is_written_so_that_everybody_can_read_it(value, expected):
+def test_any_detail_value_becomes_text(value, expected):
     assert sanitize.bounded_detail({"fact": value}) == {"fact": expected}
 
 

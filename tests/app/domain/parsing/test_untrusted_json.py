@@ -1,4 +1,4 @@
-"""JSON from outside, however it is written down."""
+"""JSON from outside, in any encoding and depth."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Values compare as what the target said: exact numbers, text as text, and nothing is never right."""
+"""Values compare as the target sent them: exact numbers, text as text, and a missing value never matches."""
 
 from decimal import Decimal
 from itertools import product
@@ -98,7 +98,7 @@ def test_nothing_holds_of_what_is_not_there(how):
 
 
 @pytest.mark.parametrize(
-    ("value", "how", "expected", "words"),
+    ("value", "how", "expected", "message"),
     [
         ("up", "==", "down", "'up' is not == 'down'"),
         ("up", "contains", "x", "'up' does not contain 'x'"),
@@ -109,8 +109,8 @@ def test_nothing_holds_of_what_is_not_there(how):
         (5, "<", "4", "'5' is not < '4'"),
     ],
 )
-def test_the_reason_is_a_sentence(value, how, expected, words):
-    assert failure_reason(value, Operator(how), expected) == words
+def test_the_reason_is_a_sentence(value, how, expected, message):
+    assert failure_reason(value, Operator(how), expected) == message
 
 
 @given(VALUES, TEXTS, st.sampled_from([None, *Comparison]))
@@ -168,7 +168,7 @@ def test_a_float_is_the_number_that_it_is_written_as(number):
 
 
 @pytest.mark.parametrize(
-    ("text", "query", "shown"),
+    ("text", "query", "expected"),
     [
         ('{"v": 9007199254740993}', "$.v", "9007199254740993"),
         ('{"v": 0.1000000000000000055511151231257827}', "$.v", "0.1000000000000000055511151231257827"),
@@ -180,12 +180,12 @@ def test_a_float_is_the_number_that_it_is_written_as(number):
         ('{"v": "1.10"}', "$.v", "1.10"),
     ],
 )
-def test_a_path_leads_to_what_is_there(text, query, shown):
-    assert value_text(json_query.find_first(JsonLanguage.JSONPATH, query, text)) == shown
+def test_a_path_leads_to_what_is_there(text, query, expected):
+    assert value_text(json_query.find_first(JsonLanguage.JSONPATH, query, text)) == expected
 
 
 @pytest.mark.parametrize(
-    ("query", "shown"),
+    ("query", "expected"),
     [
         ("max_by(@, &v).v", "12345678901234567.25"),
         ("sort_by(@, &v)[0].v", "1"),
@@ -195,9 +195,9 @@ def test_a_path_leads_to_what_is_there(text, query, shown):
         ("sum([].v) > `2`", "true"),
     ],
 )
-def test_an_expression_takes_long_numbers_for_numbers(query, shown):
+def test_an_expression_takes_long_numbers_for_numbers(query, expected):
     text = '[{"v": 12345678901234567.25}, {"v": 1}]'
-    assert value_text(json_query.find_first(JsonLanguage.JMESPATH, query, text)) == shown
+    assert value_text(json_query.find_first(JsonLanguage.JMESPATH, query, text)) == expected
 
 
 @pytest.mark.parametrize(("how", "size"), [*product(sorted(PATTERN_OPERATORS), [10, 70_000])])

@@ -157,12 +157,12 @@ def test_any_location_leads_to_a_web_address_or_is_refused(location):
 
 
 @pytest.mark.parametrize(
-    ("address", "asked"),
+    ("address", "expected"),
     [
         ("https://h.test/w", "https://h.test/w?wait=true"),
         ("https://h.test/w?sig=a%2Fb", "https://h.test/w?sig=a%2Fb&wait=true"),
         ("https://h.test/w?wait=false&x=%41#f", "https://h.test/w?x=%41&wait=true"),
     ],
 )
-def test_a_query_gets_one_more_field_and_stays_as_it_is(address, asked):
-    assert with_query(address, {"wait": "true"}) == asked
+def test_a_query_gets_one_more_field_and_stays_as_it_is(address, expected):
+    assert with_query(address, {"wait": "true"}) == expected

@@ -29,13 +29,13 @@ def ms(text: str, zone: str = "UTC") -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)).timestamp() * 1000)
 
 
-def told(at_ms: int) -> str:
+def text_of(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%m-%d %H:%M")
 
 
 def courses(cron: str, zone: str, after: str, count: int) -> list[str]:
     """The next due times, in UTC."""
-    return [told(at) for at in islice(due_times(cron, zone, ms(after, zone)), count)]
+    return [text_of(at) for at in islice(due_times(cron, zone, ms(after, zone)), count)]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_due_times_follow_the_clock_on_the_wall(cron, after, expected):
 
 def test_in_the_second_pass_of_an_hour_the_next_due_time_lies_ahead():
     second_pass = ms("2026-10-25T01:15")  # 02:15 for the second time
-    assert told(next_cron("30 2 * * *", BERLIN, second_pass) or 0) == "10-26 01:30"
+    assert text_of(next_cron("30 2 * * *", BERLIN, second_pass) or 0) == "10-26 01:30"
 
 
 @given(expressions, zones, instants)

@@ -1,4 +1,4 @@
-"""What counts as trouble of our own, and how many looks it takes."""
+"""Which conditions count as our own trouble, and how many checks confirm one."""
 
 import pytest
 from msgspec.structs import replace
@@ -63,24 +63,24 @@ def test_whatever_blinds_the_watch_is_among_the_checks_of_health():
 
 
 def test_a_trouble_begins_when_it_was_seen_often_enough_in_a_row():
-    patience, found = Debouncer(), {EventKind.NO_WORKER: "none"}
-    looks = [patience.update(found, {})[0] for _ in range(CONFIRMATIONS)]
+    debouncer, found = Debouncer(), {EventKind.NO_WORKER: "none"}
+    looks = [debouncer.update(found, {})[0] for _ in range(CONFIRMATIONS)]
     assert looks == [[]] * (CONFIRMATIONS - 1) + [[EventKind.NO_WORKER]]
 
 
 def test_a_look_that_finds_nothing_begins_the_count_anew():
-    patience, found = Debouncer(), {EventKind.NO_WORKER: "none"}
+    debouncer, found = Debouncer(), {EventKind.NO_WORKER: "none"}
     for _ in range(3):
-        assert patience.update(found, {}) == ([], [])
-        assert patience.update({}, {}) == ([], [])
+        assert debouncer.update(found, {}) == ([], [])
+        assert debouncer.update({}, {}) == ([], [])
 
 
 def test_it_ends_when_it_was_missed_often_enough_in_a_row():
-    patience, lasting = Debouncer(), {EventKind.NO_WORKER: 1}
-    looks = [patience.update({}, lasting)[1] for _ in range(CONFIRMATIONS)]
+    debouncer, lasting = Debouncer(), {EventKind.NO_WORKER: 1}
+    looks = [debouncer.update({}, lasting)[1] for _ in range(CONFIRMATIONS)]
     assert looks == [[]] * (CONFIRMATIONS - 1) + [[EventKind.NO_WORKER]]
 
 
 def test_what_lasts_does_not_begin_again():
-    patience, found = Debouncer(), {EventKind.NO_WORKER: "none"}
-    assert [patience.update(found, {EventKind.NO_WORKER: 1}) for _ in range(5)] == [([], [])] * 5
+    debouncer, found = Debouncer(), {EventKind.NO_WORKER: "none"}
+    assert [debouncer.update(found, {EventKind.NO_WORKER: 1}) for _ in range(5)] == [([], [])] * 5

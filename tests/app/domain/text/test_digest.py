@@ -1,4 +1,4 @@
-"""What is told together, in one message."""
+"""The text of a digest of several events."""
 
 from datetime import timedelta
 from typing import Any
@@ -46,27 +46,27 @@ def test_the_title_counts_the_members(events: list[EventKind], title: str) -> No
 
 def test_each_monitor_has_its_line_and_the_worst_come_first() -> None:
     back = of("Blog", UP, duration_s=192)
-    words = compose_text(together(back, of("Shop"), of("Wiki", CERTIFICATE, facts={"name": "wiki.example", "days": 3})))
-    assert words.text.splitlines() == [
+    text = compose_text(together(back, of("Shop"), of("Wiki", CERTIFICATE, facts={"name": "wiki.example", "days": 3})))
+    assert text.text.splitlines() == [
         "Shop is down: 503 Service Unavailable",
         "The certificate of wiki.example expires in 3 days: 503 Service Unavailable",
         "Blog is up, after 3 min 12 s",
         "2026-11-22 12:00:00 UTC",
     ]
-    assert words.severity is Severity.CRITICAL
+    assert text.severity is Severity.CRITICAL
 
 
-def test_of_a_monitor_that_went_down_and_came_back_only_the_end_is_sent() -> None:
+def test_a_recovered_monitor_is_listed_with_its_recovery_only() -> None:
     later = given.AT + timedelta(seconds=20)
-    words = compose_text(together(of("Shop"), of("Blog"), of("Shop", UP, at=later)))
-    assert words.title == "1 is down, 1 is up"
-    assert "Shop is down" not in words.text
+    text = compose_text(together(of("Shop"), of("Blog"), of("Shop", UP, at=later)))
+    assert text.title == "1 is down, 1 is up"
+    assert "Shop is down" not in text.text
 
 
 def test_a_digest_of_one_is_sent_like_one_event() -> None:
-    words = compose_text(together(of("Shop"), of("Shop", UP, at=given.AT + timedelta(seconds=20), duration_s=20)))
-    assert (words.title, words.severity) == ("Shop is up", Severity.RESOLVED)
-    assert words.text.startswith("It was down for 20 s.")
+    text = compose_text(together(of("Shop"), of("Shop", UP, at=given.AT + timedelta(seconds=20), duration_s=20)))
+    assert (text.title, text.severity) == ("Shop is up", Severity.RESOLVED)
+    assert text.text.startswith("It was down for 20 s.")
 
 
 def test_members_behind_one_parent_name_that_parent() -> None:
@@ -91,9 +91,9 @@ NAMES = st.lists(st.tuples(st.text(), st.sampled_from(EventKind), st.text()), mi
 
 
 @for_any(NAMES)
-def test_a_group_keeps_within_its_limits_whatever_it_holds(told: list[tuple[str, EventKind, str]]) -> None:
-    words = compose_text(together(*(of(name, event, msg=msg) for name, event, msg in told)))
-    assert len(words.title.splitlines()) == 1
-    assert len(words.title) <= 200
-    assert len(words.text.split("\n")) <= 22
-    assert len(words.text) <= 1_600
+def test_a_group_keeps_within_its_limits_whatever_it_holds(expected: list[tuple[str, EventKind, str]]) -> None:
+    text = compose_text(together(*(of(name, event, msg=msg) for name, event, msg in expected)))
+    assert len(text.title.splitlines()) == 1
+    assert len(text.title) <= 200
+    assert len(text.text.split("\n")) <= 22
+    assert len(text.text) <= 1_600

@@ -1,4 +1,4 @@
-"""What people read."""
+"""The texts of messages for people."""
 
 import re
 from datetime import timedelta
@@ -18,7 +18,7 @@ from tests.actors.senders import given
 
 
 @pytest.mark.parametrize(
-    ("duration_s", "said"),
+    ("duration_s", "expected"),
     [
         (0, "less than a second"),
         (0.4, "less than a second"),
@@ -33,19 +33,19 @@ from tests.actors.senders import given
         (40 * 86_400 + 59, "40 d"),
     ],
 )
-def test_a_length_is_written_in_its_two_largest_units(duration_s: float, said: str) -> None:
-    assert format_duration(duration_s) == said
+def test_a_length_is_written_in_its_two_largest_units(duration_s: float, expected: str) -> None:
+    assert format_duration(duration_s) == expected
 
 
 def test_a_recovery_has_the_length_of_the_outage() -> None:
-    words = compose_text(given.message(event=EventKind.MONITOR_UP, status=Status.UP, msg="200 OK", duration_s=192))
-    assert words.title.endswith(" is up")
-    assert words.text.startswith("It was down for 3 min 12 s.\n200 OK\n")
+    text = compose_text(given.message(event=EventKind.MONITOR_UP, status=Status.UP, msg="200 OK", duration_s=192))
+    assert text.title.endswith(" is up")
+    assert text.text.startswith("It was down for 3 min 12 s.\n200 OK\n")
 
 
 def test_a_recovery_that_is_slow_is_marked() -> None:
-    words = compose_text(given.message(event=EventKind.MONITOR_UP, status=Status.DEGRADED, duration_s=5))
-    assert words.title.endswith(" is up, but degraded")
+    text = compose_text(given.message(event=EventKind.MONITOR_UP, status=Status.DEGRADED, duration_s=5))
+    assert text.title.endswith(" is up, but degraded")
 
 
 def test_an_outage_has_its_start_and_reason() -> None:
@@ -55,8 +55,8 @@ def test_an_outage_has_its_start_and_reason() -> None:
 
 
 def test_a_reminder_has_the_length_of_the_outage() -> None:
-    words = compose_text(given.message(at=given.AT + timedelta(minutes=10)))
-    assert words.text.startswith("Down since 2026-11-22 12:00:00 UTC, for 10 min.\n")
+    text = compose_text(given.message(at=given.AT + timedelta(minutes=10)))
+    assert text.text.startswith("Down since 2026-11-22 12:00:00 UTC, for 10 min.\n")
 
 
 @pytest.mark.parametrize(
@@ -69,21 +69,21 @@ def test_a_reminder_has_the_length_of_the_outage() -> None:
 )
 def test_every_event_of_a_monitor_names_it(event: EventKind, title: str, text: str) -> None:
     shop = given.MessageMonitor(id="1", name="Shop", type="http")
-    words = compose_text(given.message(event=event, monitor=shop, msg="slow", started_at=None))
-    assert words.title == title
-    assert words.text.startswith(text)
+    rendered = compose_text(given.message(event=event, monitor=shop, msg="slow", started_at=None))
+    assert rendered.title == title
+    assert rendered.text.startswith(text)
 
 
 def test_an_event_without_a_monitor_has_a_title_of_its_own() -> None:
-    words = compose_text(given.message(event=EventKind.SCHEDULE_LAG, monitor=None, msg="12 s late", started_at=None))
-    assert words.title == "Watchkeeper is behind its schedule"
-    assert words.text == "12 s late\n2026-11-22 12:00:00 UTC"
+    text = compose_text(given.message(event=EventKind.SCHEDULE_LAG, monitor=None, msg="12 s late", started_at=None))
+    assert text.title == "Watchkeeper is behind its schedule"
+    assert text.text == "12 s late\n2026-11-22 12:00:00 UTC"
 
 
 def test_a_test_message_confirms_that_the_channel_works() -> None:
-    words = compose_text(given.message(event=EventKind.TEST, monitor=None, msg="", started_at=None, test=True))
-    assert words.title == "Test message from Watchkeeper"
-    assert words.text.startswith("This channel works.\n")
+    text = compose_text(given.message(event=EventKind.TEST, monitor=None, msg="", started_at=None, test=True))
+    assert text.title == "Test message from Watchkeeper"
+    assert text.text.startswith("This channel works.\n")
 
 
 def test_a_real_event_sent_as_a_test_is_marked() -> None:
@@ -98,7 +98,7 @@ def example(kind: EventKind, **changes: Any) -> Message:
     return msgspec.structs.replace(message_from_event(sample_events.sample_event(kind), "1"), **changes)
 
 
-SAID = {
+EXPECTED = {
     EventKind.MONITOR_DOWN: ("Shop is down", Severity.CRITICAL, "Down since 2025-08-09 11:56:48 UTC, for 3 min 12 s."),
     EventKind.MONITOR_UP: ("Shop is up", Severity.RESOLVED, "It was down for 3 min 12 s."),
     EventKind.MONITOR_DEGRADED: ("Shop is degraded", Severity.WARNING, "answered after 2.1 s"),
@@ -169,19 +169,19 @@ SAID = {
 
 
 @pytest.mark.parametrize("kind", list(EventKind))
-def test_every_event_has_words(kind: EventKind) -> None:
-    title, mood, text = SAID[kind]
-    words = compose_text(example(kind))
-    assert (words.title, words.severity) == (title, mood)
-    assert words.text.startswith(text)
+def test_every_event_has_a_text(kind: EventKind) -> None:
+    title, mood, text = EXPECTED[kind]
+    rendered = compose_text(example(kind))
+    assert (rendered.title, rendered.severity) == (title, mood)
+    assert rendered.text.startswith(text)
 
 
 @pytest.mark.parametrize("kind", list(EventKind))
-def test_an_event_that_holds_nothing_has_words_all_the_same(kind: EventKind) -> None:
-    words = compose_text(Message(delivery_id="1", event=kind, at=given.AT))
-    assert words.text.endswith("2026-11-22 12:00:00 UTC")
-    assert str(kind) not in words.title
-    assert not re.search(r"[{}]|None| {2}|: $|: for", words.title)
+def test_an_event_without_data_has_a_text(kind: EventKind) -> None:
+    text = compose_text(Message(delivery_id="1", event=kind, at=given.AT))
+    assert text.text.endswith("2026-11-22 12:00:00 UTC")
+    assert str(kind) not in text.title
+    assert not re.search(r"[{}]|None| {2}|: $|: for", text.title)
 
 
 def test_a_reminder_is_one_in_its_title() -> None:
@@ -190,7 +190,7 @@ def test_a_reminder_is_one_in_its_title() -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "said", "mood"),
+    ("facts", "expected", "mood"),
     [
         ({"days": 1, "expires_at": "2026-11-23T14:00:00Z"}, "expires in 1 day", Severity.WARNING),
         ({"days": 0, "expires_at": "2026-11-22T18:00:00Z"}, "expires today", Severity.WARNING),
@@ -200,29 +200,29 @@ def test_a_reminder_is_one_in_its_title() -> None:
         ({"expires_at": "next week"}, "expires soon", Severity.WARNING),
     ],
 )
-def test_an_expiry_has_its_date_and_whether_it_has_passed(facts: dict[str, Any], said: str, mood: Severity) -> None:
-    words = compose_text(given.message(event=EventKind.DOMAIN_EXPIRING, facts={"name": "a.example"} | facts))
-    assert (words.title, words.severity) == (f"The domain a.example {said}", mood)
+def test_an_expiry_has_its_date_and_whether_it_has_passed(facts: dict[str, Any], expected: str, mood: Severity) -> None:
+    text = compose_text(given.message(event=EventKind.DOMAIN_EXPIRING, facts={"name": "a.example"} | facts))
+    assert (text.title, text.severity) == (f"The domain a.example {expected}", mood)
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("what", "expected"),
     [
         ("system.channel_failing", "The channel On call works again"),
         ("disk_full", "Watchkeeper's disk has room again"),
         ("another", "A trouble of Watchkeeper's is over"),
     ],
 )
-def test_a_trouble_that_is_over_is_named(what: str, said: str) -> None:
+def test_a_trouble_that_is_over_is_named(what: str, expected: str) -> None:
     facts = {"what": what, "channel": {"id": "7", "name": "On call"}}
-    assert compose_text(given.message(event=EventKind.RECOVERED, facts=facts)).title == said
+    assert compose_text(given.message(event=EventKind.RECOVERED, facts=facts)).title == expected
 
 
 def test_an_incident_without_a_monitor_is_not_called_down() -> None:
     facts = {"incident": {"id": "7", "title": "Fire drill"}}
-    words = compose_text(given.message(event=EventKind.INCIDENT_OPENED, monitor=None, msg="", facts=facts))
-    assert words.title == "New incident: Fire drill"
-    assert words.text.startswith("Since 2026-11-22 12:00:00 UTC.\n")
+    text = compose_text(given.message(event=EventKind.INCIDENT_OPENED, monitor=None, msg="", facts=facts))
+    assert text.title == "New incident: Fire drill"
+    assert text.text.startswith("Since 2026-11-22 12:00:00 UTC.\n")
 
 
 def test_a_late_message_begins_with_its_delay() -> None:
@@ -235,9 +235,9 @@ def test_where_to_acknowledge_is_the_last_line_unless_the_provider_has_a_button(
     assert "https" not in compose_text(linked, with_link=False).text
 
 
-def test_a_channel_s_own_words_take_the_place_of_ours() -> None:
-    words = compose_text(given.message(title="Uh\noh", text="Look.", ack_url="https://wk.example/ack/1", late_s=9_000))
-    assert (words.title, words.text, words.severity) == ("Uh oh", "Look.", Severity.CRITICAL)
+def test_a_channels_templates_replace_the_default_text() -> None:
+    text = compose_text(given.message(title="Uh\noh", text="Look.", ack_url="https://wk.example/ack/1", late_s=9_000))
+    assert (text.title, text.text, text.severity) == ("Uh oh", "Look.", Severity.CRITICAL)
 
 
 JSON = st.recursive(
@@ -256,11 +256,11 @@ def test_a_title_is_one_line_whatever_an_event_holds(
     kind: EventKind, name: str, msg: str, facts: dict[str, Any]
 ) -> None:
     shop = given.MessageMonitor(id="1", name=name, type="http")
-    words = compose_text(given.message(event=kind, monitor=shop, msg=msg, facts=facts))
-    assert len(words.title.splitlines()) == 1
-    assert len(words.title) <= 200
-    assert "\x00" not in words.title
-    assert len(words.text.split("\n")) <= 4
+    text = compose_text(given.message(event=kind, monitor=shop, msg=msg, facts=facts))
+    assert len(text.title.splitlines()) == 1
+    assert len(text.title) <= 200
+    assert "\x00" not in text.title
+    assert len(text.text.split("\n")) <= 4
 
 
 def test_a_name_with_braces_is_only_a_name() -> None:

@@ -1,4 +1,4 @@
-"""A channel's own words: what they can say, what they can't reach, and what happens when they fail."""
+"""Templates of a channel: what they can render, what they can't reach, and what happens when they fail."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from schema.status import Status
 from tests.actors.senders import given
 
 
-def said(text: str, message: Message | None = None) -> str:
+def rendered(text: str, message: Message | None = None) -> str:
     rendering = templates.render(Templates(text=text), message or given.message())
     assert rendering.errors == []
     return rendering.message.text
@@ -32,7 +32,7 @@ def troubles(text: str, message: Message | None = None) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("{{ name }} is {{ status }}: {{ msg }}", "Shop <b>&</b> *bar* is DOWN: 503 Service Unavailable"),
         ("{% if ack_url %}{{ ack_url }}{% else %}nothing to do{% endif %}", "nothing to do"),
@@ -46,14 +46,14 @@ def troubles(text: str, message: Message | None = None) -> list[str]:
         ("{{ msg | replace: '503', '500' | truncate: 10 }}", "500 Ser..."),
     ],
 )
-def test_a_template_is_rendered(text: str, words: str) -> None:
-    assert said(text) == words
+def test_a_template_is_rendered(text: str, message: str) -> None:
+    assert rendered(text) == message
 
 
 def test_the_others_of_a_group_have_the_same_names() -> None:
     blog = given.message(monitor=given.MessageMonitor(id="2", name="Blog", type="dns"), duration_s=192.0)
     whole = given.message(merged=(blog,))
-    assert said(
+    assert rendered(
         "{{ group.size }}: {% for one in group %}{{ one.name }} {{ one.duration_words }}{% endfor %}", whole
     ) == ("1: Blog 3 min 12 s")
 
@@ -64,11 +64,11 @@ def test_a_title_stays_one_line() -> None:
     assert message.text == ""
 
 
-def test_who_has_no_templates_gets_the_message_as_it_was() -> None:
+def test_without_templates_the_message_is_unchanged() -> None:
     assert templates.render(Templates(), given.message()).message == given.message()
 
 
-def test_who_has_no_templates_does_not_load_their_reader() -> None:
+def test_without_templates_the_template_library_is_not_loaded() -> None:
     code = (
         "import sys; from app.api.alerting import template_preview;"
         "from app.store.alerting import channels;"
@@ -92,7 +92,7 @@ INJECTIONS = [
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_a_name_or_an_answer_that_looks_like_a_template_is_not_one(text: str) -> None:
     odd = given.message(monitor=given.MessageMonitor(id="1", name=text, type="http"), msg=text, facts={"error": text})
-    assert said("{{ name }}|{{ msg }}|{{ data.error }}|{{ name | append: '' }}", odd) == "|".join([text] * 4)
+    assert rendered("{{ name }}|{{ msg }}|{{ data.error }}|{{ name | append: '' }}", odd) == "|".join([text] * 4)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_a_name_or_an_answer_that_looks_like_a_template_is_not_one(text: str) ->
     ],
 )  # fmt: skip
 def test_nothing_of_python_can_be_reached(path: str) -> None:
-    assert said(f"[{{{{ {path} }}}}]") == "[]"
-    assert said(f"{{% assign it = {path} %}}{{% for one in it %}}{{{{ one }}}}{{% endfor %}}.") == "."
+    assert rendered(f"[{{{{ {path} }}}}]") == "[]"
+    assert rendered(f"{{% assign it = {path} %}}{{% for one in it %}}{{{{ one }}}}{{% endfor %}}.") == "."
 
 
 @pytest.mark.parametrize("tag", ["include", "render", "extends", "tablerow", "macro"])
@@ -163,7 +163,7 @@ def test_what_would_keep_the_reader_busy_is_refused_before_it_is_read(text: str)
 
 
 def test_a_long_text_is_cut() -> None:
-    text = said("{% for i in (1..100) %}" + "x" * 180 + "{% endfor %}")
+    text = rendered("{% for i in (1..100) %}" + "x" * 180 + "{% endfor %}")
     assert len(text) == 4_000
     assert text.endswith("x…")
 
@@ -178,13 +178,13 @@ def test_a_long_text_is_cut() -> None:
         ("{{ name | nothing }}", "templates.text: line 1: there is no filter 'nothing'"),
     ],
 )
-def test_a_failing_template_falls_back_to_our_words_with_the_reason(text: str, trouble: str) -> None:
+def test_a_failing_template_falls_back_to_the_default_text_with_the_reason(text: str, trouble: str) -> None:
     rendering = templates.render(Templates(title="own", text=text), given.message())
     assert (rendering.message.title, rendering.message.text) == ("own", "")
     assert rendering.errors[0].startswith(trouble)
 
 
-def test_names_that_nobody_gives_are_doubted() -> None:
+def test_unknown_names_are_reported() -> None:
     known = "{{ monitor.name.size }}{{ data.any.thing }}{{ group[0].name }}{% assign a = 1 %}{{ a }}"
     text = known + "{{ monitor.nam }}{{ foo }}"
     assert templates.warnings_for(Templates(title=text, text="{{ foo }}")) == [
@@ -209,7 +209,7 @@ def test_every_name_is_documented() -> None:
 
 
 @pytest.mark.parametrize("kind", list(EventKind))
-def test_every_event_can_be_sent_in_a_channel_s_own_words(kind: EventKind) -> None:
+def test_every_event_can_be_sent_with_a_channels_templates(kind: EventKind) -> None:
     message = message_from_event(sample_events.sample_event(kind), "1")
     own = Templates(title="{{ event }}: {{ title }}", text="{{ name }} {{ status }} {{ text }}")
     rendering = templates.render(own, message)

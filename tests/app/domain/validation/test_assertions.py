@@ -1,4 +1,4 @@
-"""Assertions: what must hold of an answer beyond "it came"."""
+"""Assertions: what must hold of a response beyond its arrival."""
 
 import pytest
 

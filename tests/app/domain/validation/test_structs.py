@@ -36,13 +36,13 @@ def test_something_is_named_exactly_when_the_value_does_not_fit(type_: Any, valu
 
 
 def test_a_part_of_a_request_is_named_by_its_place_in_the_whole() -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         structs.validate({"url": 1, "body": 2}, Http, "config")
-    assert [one.field for one in refused.value.fields] == ["config.url", "config.body"]
+    assert [one.field for one in raised.value.fields] == ["config.url", "config.body"]
 
 
 @pytest.mark.parametrize(
-    ("type_", "told"),
+    ("type_", "expected"),
     [
         (Interval, "must be a whole number from 5 to 2678400: Seconds between checks, 5 seconds to 31 days."),
         (Port, "must be a whole number from 1 to 65535"),
@@ -53,12 +53,12 @@ def test_a_part_of_a_request_is_named_by_its_place_in_the_whole() -> None:
         (dict[str, int], "must be an object"),
     ],
 )
-def test_a_message_names_what_is_valid(type_: Any, told: str) -> None:
-    assert wording.requirement(type_) == told
+def test_a_message_names_what_is_valid(type_: Any, expected: str) -> None:
+    assert wording.requirement(type_) == expected
 
 
 @pytest.mark.parametrize(
-    ("type_", "config", "field", "words"),
+    ("type_", "config", "field", "message"),
     [
         ("http", {"url": "example.org"}, "url", "must begin with http:// or https://"),
         ("http", {"url": "ftp://example.org"}, "url", "must begin with http:// or https://"),
@@ -95,9 +95,9 @@ def test_a_message_names_what_is_valid(type_: Any, told: str) -> None:
         ("push", {"token": "sesame/sesame/sesame"}, "token", "must have another form: Token in the push URL"),
     ],
 )
-def test_a_text_of_another_form_gets_the_error(type_, config, field, words) -> None:
+def test_a_text_of_another_form_gets_the_error(type_, config, field, message) -> None:
     (found,) = structs.errors_in(config, TARGETS[type_])
-    assert (found.field, words in found.message) == (field, True), found
+    assert (found.field, message in found.message) == (field, True), found
 
 
 def is_formed(info: types.Type) -> bool:

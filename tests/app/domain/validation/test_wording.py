@@ -1,4 +1,4 @@
-"""An error says what a value must be, and repeats nothing of a secret."""
+"""An error states what a value must be, and repeats nothing of a secret."""
 
 import importlib
 import pkgutil
@@ -61,9 +61,9 @@ def test_nothing_of_a_secret_is_echoed_however_it_is_described(field: Any, leaf:
         assert {text: message for text, message in messages.items() if echoed(message)} == {}
 
 
-def test_a_character_of_another_field_is_shown() -> None:
-    shown = Annotated[str, Meta(pattern=r"^[a-z]+$", description="Kept sealed, says somebody.")]
-    assert echoed(wording.error_for(shown, "a§b")) == ["§"]
+def test_a_character_outside_the_pattern_is_quoted() -> None:
+    described = Annotated[str, Meta(pattern=r"^[a-z]+$", description="Kept sealed, says somebody.")]
+    assert echoed(wording.error_for(described, "a§b")) == ["§"]
 
 
 def test_a_request_with_an_invalid_key_gets_the_form_of_the_key_alone() -> None:

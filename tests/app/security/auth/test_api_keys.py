@@ -1,4 +1,4 @@
-"""What a key lets in, from where, and how its last use waits to be written."""
+"""What a key permits, from which address, and how its last use waits to be stored."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def test_a_key_is_for_its_networks(networks: tuple[str, ...], address: str, *, i
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "message"),
     [
         ({}, ""),
         ({"expires_ms": 9_999_999_999_999}, ""),
@@ -43,10 +43,10 @@ def test_a_key_is_for_its_networks(networks: tuple[str, ...], address: str, *, i
         ({"owner_active": False}, "user of this API key"),
     ],
 )
-def test_a_key_reports_why_it_is_invalid(changes: dict[str, object], words: str) -> None:
+def test_a_key_reports_why_it_is_invalid(changes: dict[str, object], message: str) -> None:
     objection = grant(**changes).denial_reason()
-    assert words in objection
-    assert bool(objection) == bool(words)
+    assert message in objection
+    assert bool(objection) == bool(message)
 
 
 def test_keys_differ_and_their_digests_depend_on_the_installation() -> None:

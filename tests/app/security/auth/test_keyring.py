@@ -14,7 +14,7 @@ MADE = {tokens.refresh_token: tokens.sid_of_refresh, tokens.session_cookie: toke
 
 
 @pytest.fixture(autouse=True)
-def ring() -> Iterator[None]:
+def keyring_files() -> Iterator[None]:
     yield
     keyring.set_keys(())
 

@@ -1,4 +1,4 @@
-"""What a session shows at the door is ours, in time, and of the right kind."""
+"""Tokens of a session are accepted only if signed by us, unexpired and of the right kind."""
 
 from time import time
 

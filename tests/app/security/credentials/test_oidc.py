@@ -70,9 +70,9 @@ def test_a_token_of_another_key_is_not() -> None:
 
 
 def test_a_token_signed_with_a_shared_secret_or_not_at_all_is_not() -> None:
-    said = signed().split(".")[1]
-    text = part(b'{"alg":"HS256","kid":"one"}') + "." + said
+    claims_part = signed().split(".")[1]
+    text = part(b'{"alg":"HS256","kid":"one"}') + "." + claims_part
     confused = hmac.new(KEY.as_pem(private=False), text.encode(), sha256).digest()  # a public key taken for a secret
-    for token in (f"{text}.{part(confused)}", part(b'{"alg":"none"}') + f".{said}.", "", "a.b.c"):
+    for token in (f"{text}.{part(confused)}", part(b'{"alg":"none"}') + f".{claims_part}.", "", "a.b.c"):
         with pytest.raises(Unauthorized):
             verified(token)

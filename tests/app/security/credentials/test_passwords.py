@@ -1,4 +1,4 @@
-"""Passwords are kept as argon2id, and nobody's password matches nothing."""
+"""Passwords are stored as argon2id, and an account without a password matches none."""
 
 import pytest
 
@@ -19,7 +19,7 @@ async def test_the_same_password_is_never_hashed_alike() -> None:
 
 
 @pytest.mark.parametrize("guess", ["", "nobody has this password", "x"])
-async def test_nobody_has_no_password(guess: str) -> None:
+async def test_an_empty_password_never_matches(guess: str) -> None:
     assert not await passwords.matches(guess, None)
 
 

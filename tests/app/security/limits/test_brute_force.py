@@ -1,4 +1,4 @@
-"""Guessing gets slow, from one address or many; and nobody is locked out for good by somebody else."""
+"""Guessing is slowed down, from one address or many, and an attacker cannot lock a user out permanently."""
 
 import asyncio
 from collections.abc import Awaitable, Iterator
@@ -34,12 +34,12 @@ def rules(store: Settings) -> None:
 
 
 async def guess(address: str, account: str = ADA, proof: CredentialKind = CredentialKind.PASSWORD) -> None:
-    """Somebody tries something wrong, and is told so or has to wait."""
+    """A wrong attempt: rejected, or locked out."""
     await brute_force.refuse_if_locked(proof, address, account)
     await brute_force.record_failure(proof, address, account)
 
 
-async def told(tries: Awaitable[None]) -> str:
+async def result_of(tries: Awaitable[None]) -> str:
     """`wrong`, or for how many seconds one has to wait."""
     try:
         await tries
@@ -48,45 +48,45 @@ async def told(tries: Awaitable[None]) -> str:
     return "wrong"
 
 
-async def test_who_fails_as_often_as_allowed_waits_for_the_lockout(clock: time_machine.Traveller) -> None:
-    assert [await told(guess(HOME)) for _ in range(MOST + 1)] == ["wrong"] * MOST + [str(LOCKOUT_S)]
+async def test_repeated_failures_cause_a_lockout(clock: time_machine.Traveller) -> None:
+    assert [await result_of(guess(HOME)) for _ in range(MOST + 1)] == ["wrong"] * MOST + [str(LOCKOUT_S)]
     clock.shift(LOCKOUT_S - 1)
-    assert await told(guess(HOME)) == "1"
+    assert await result_of(guess(HOME)) == "1"
     clock.shift(1)
-    assert await told(guess(HOME)) == "wrong"
+    assert await result_of(guess(HOME)) == "wrong"
 
 
 async def test_tries_that_are_refused_do_not_prolong_the_wait(clock: time_machine.Traveller) -> None:
     for _ in range(MOST):
         await guess(HOME)
     for _ in range(LOCKOUT_S):
-        assert await told(guess(HOME)) != "wrong"
+        assert await result_of(guess(HOME)) != "wrong"
         clock.shift(1)
-    assert await told(guess(HOME)) == "wrong"
+    assert await result_of(guess(HOME)) == "wrong"
 
 
 async def test_the_window_slides(clock: time_machine.Traveller) -> None:
     for _ in range(MOST - 1):
         await guess(HOME)
         clock.shift(WINDOW_S // 2)
-    assert [await told(guess(HOME)) for _ in range(MOST)] == ["wrong"] * 3 + [str(LOCKOUT_S)]
+    assert [await result_of(guess(HOME)) for _ in range(MOST)] == ["wrong"] * 3 + [str(LOCKOUT_S)]
 
 
 async def test_a_wait_binds_the_account_from_this_address_only(clock: time_machine.Traveller) -> None:
     for _ in range(MOST):
         await guess(HOME)
-    assert await told(guess(ELSEWHERE)) == "wrong"
-    assert await told(guess(HOME, "bob@example.org")) == "wrong"
+    assert await result_of(guess(ELSEWHERE)) == "wrong"
+    assert await result_of(guess(HOME, "bob@example.org")) == "wrong"
 
 
 async def test_whatever_the_case_it_is_the_same_account(clock: time_machine.Traveller) -> None:
     for _ in range(MOST):
         await guess(HOME, " ADA@Example.org")
-    assert await told(guess(HOME)) != "wrong"
+    assert await result_of(guess(HOME)) != "wrong"
 
 
-async def test_of_forty_guesses_at_once_no_more_are_answered_than_allowed() -> None:
-    answers = await asyncio.gather(*(told(guess(HOME)) for _ in range(40)))
+async def test_concurrent_guesses_stay_within_the_limit() -> None:
+    answers = await asyncio.gather(*(result_of(guess(HOME)) for _ in range(40)))
     assert answers.count("wrong") <= MOST
 
 
@@ -105,18 +105,18 @@ async def test_a_right_guess_resets_the_wrong_ones_before_it(clock: time_machine
         for _ in range(MOST - 1):
             await guess(HOME)
         await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
-    assert await told(guess(HOME)) == "wrong"
+    assert await result_of(guess(HOME)) == "wrong"
 
 
 async def test_an_account_guessed_from_many_addresses_is_closed_to_strangers(clock: time_machine.Traveller) -> None:
-    answers = [await told(guess(f"192.0.2.{number}")) for number in range(MOST * WIDE_FACTOR + 1)]
+    answers = [await result_of(guess(f"192.0.2.{number}")) for number in range(MOST * WIDE_FACTOR + 1)]
     assert answers == ["wrong"] * MOST * WIDE_FACTOR + [str(LOCKOUT_S)]
 
 
 async def test_its_owner_gets_in_meanwhile_from_where_they_got_in_before(clock: time_machine.Traveller) -> None:
     await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
     for _ in range(10):
-        answers = [await told(guess(f"192.0.2.{number}")) for number in range(MOST * WIDE_FACTOR + 1)]
+        answers = [await result_of(guess(f"192.0.2.{number}")) for number in range(MOST * WIDE_FACTOR + 1)]
         assert answers[-1] == str(LOCKOUT_S)
         await brute_force.refuse_if_locked(CredentialKind.PASSWORD, HOME, ADA)
         await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
@@ -125,12 +125,12 @@ async def test_its_owner_gets_in_meanwhile_from_where_they_got_in_before(clock: 
 
 async def test_a_familiar_address_still_has_its_own_limit(clock: time_machine.Traveller) -> None:
     await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
-    assert [await told(guess(HOME)) for _ in range(MOST + 1)][-1] == str(LOCKOUT_S)
+    assert [await result_of(guess(HOME)) for _ in range(MOST + 1)][-1] == str(LOCKOUT_S)
 
 
 async def test_an_address_that_guesses_at_many_accounts_has_to_wait(clock: time_machine.Traveller) -> None:
     await brute_force.record_success(CredentialKind.PASSWORD, HOME, ADA)
-    answers = [await told(guess(HOME, f"user{number}@example.org")) for number in range(MOST * WIDE_FACTOR + 1)]
+    answers = [await result_of(guess(HOME, f"user{number}@example.org")) for number in range(MOST * WIDE_FACTOR + 1)]
     assert answers == ["wrong"] * MOST * WIDE_FACTOR + [str(LOCKOUT_S)]
     await brute_force.refuse_if_locked(
         CredentialKind.PASSWORD, HOME, ADA
@@ -138,38 +138,38 @@ async def test_an_address_that_guesses_at_many_accounts_has_to_wait(clock: time_
 
 
 async def test_many_at_once_from_many_addresses_are_counted_together() -> None:
-    answers = await asyncio.gather(*(told(guess(f"192.0.2.{number}")) for number in range(40)))
+    answers = await asyncio.gather(*(result_of(guess(f"192.0.2.{number}")) for number in range(40)))
     assert answers.count("wrong") <= MOST * WIDE_FACTOR
 
 
 async def test_addresses_of_one_ipv6_network_are_one(clock: time_machine.Traveller) -> None:
-    answers = [await told(guess(f"2001:db8::{number:x}")) for number in range(1, MOST + 2)]
+    answers = [await result_of(guess(f"2001:db8::{number:x}")) for number in range(1, MOST + 2)]
     assert answers[-1] == str(LOCKOUT_S)
-    assert await told(guess("2001:db8:0:1::1")) == "wrong"
+    assert await result_of(guess("2001:db8:0:1::1")) == "wrong"
 
 
 async def test_kinds_of_proof_are_counted_apart(clock: time_machine.Traveller) -> None:
     for _ in range(MOST):
         await guess(HOME)
-    assert await told(guess(HOME, proof=CredentialKind.CODE)) == "wrong"
+    assert await result_of(guess(HOME, proof=CredentialKind.CODE)) == "wrong"
 
 
 async def test_codes_are_guarded_more_strictly_than_passwords(clock: time_machine.Traveller) -> None:
-    answers = [await told(guess(f"192.0.2.{number}", proof=CredentialKind.CODE)) for number in range(MOST + 1)]
+    answers = [await result_of(guess(f"192.0.2.{number}", proof=CredentialKind.CODE)) for number in range(MOST + 1)]
     assert answers == ["wrong"] * MOST + [str(LOCKOUT_S * LOCKOUT_RULES[CredentialKind.CODE].time_factor)]
 
 
-async def test_keys_name_nobody_and_bind_their_address(clock: time_machine.Traveller) -> None:
-    answers = [await told(guess(HOME, "", CredentialKind.KEY)) for _ in range(MOST * WIDE_FACTOR + 1)]
+async def test_key_attempts_have_no_account_and_bind_their_address(clock: time_machine.Traveller) -> None:
+    answers = [await result_of(guess(HOME, "", CredentialKind.KEY)) for _ in range(MOST * WIDE_FACTOR + 1)]
     assert answers == ["wrong"] * MOST * WIDE_FACTOR + [str(LOCKOUT_S)]
-    assert await told(guess(ELSEWHERE, "", CredentialKind.KEY)) == "wrong"
+    assert await result_of(guess(ELSEWHERE, "", CredentialKind.KEY)) == "wrong"
 
 
-async def test_a_clock_that_was_put_back_locks_nobody_out_for_long(clock: time_machine.Traveller) -> None:
+async def test_a_clock_that_was_put_back_causes_no_long_lockout(clock: time_machine.Traveller) -> None:
     for _ in range(MOST):
         await guess(HOME)
     clock.shift(-3_600)
-    assert await told(guess(HOME)) == "wrong"
+    assert await result_of(guess(HOME)) == "wrong"
 
 
 async def test_what_was_typed_as_a_name_is_not_kept(clock: time_machine.Traveller) -> None:

@@ -1,4 +1,4 @@
-"""A client's address is what the nearest trusted proxy saw, and never what the client says of itself."""
+"""A client's address is what the nearest trusted proxy saw, never what the client claims."""
 
 from ipaddress import ip_network
 

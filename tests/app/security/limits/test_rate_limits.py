@@ -14,13 +14,13 @@ from app.settings import Settings
 
 
 class Counting:
-    """Redis, and how often it was asked."""
+    """Redis, with a count of its calls."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.n_calls = 0
 
     async def eval(self, *args: Any) -> Any:
-        self.asked += 1
+        self.n_calls += 1
         return await queue.client().eval(*args)
 
 
@@ -28,15 +28,15 @@ class Hanging:
     """A Redis that takes the question and never answers."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.n_calls = 0
 
     async def eval(self, *_: Any) -> Any:
-        self.asked += 1
+        self.n_calls += 1
         await asyncio.Event().wait()
 
 
 class Gone:
-    """A Redis nobody can reach, until it is back."""
+    """A Redis that is unreachable until it is back."""
 
     def __init__(self) -> None:
         self.is_back = False
@@ -52,8 +52,8 @@ async def taken(rates: RateLimiter, times: int, who: str = "ada") -> list[RateLi
     return [one for one in found if one is not None]
 
 
-def fitting(standings: list[RateLimitState]) -> int:
-    return sum(not one.wait_s for one in standings)
+def fitting(states: list[RateLimitState]) -> int:
+    return sum(not one.wait_s for one in states)
 
 
 @pytest.fixture
@@ -63,36 +63,36 @@ async def redis(queue: Settings) -> Counting:
 
 async def test_a_full_bucket_is_spent_to_the_last_token_and_no_further(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(50, 3_600)}, lambda: redis)
-    told = await taken(rates, 55)
-    assert fitting(told) == 50
-    assert [one.remaining for one in told[:50]] == list(range(49, -1, -1))
-    assert 1 <= told[-1].wait_s <= 3_600 // 50
+    decisions = await taken(rates, 55)
+    assert fitting(decisions) == 50
+    assert [one.remaining for one in decisions[:50]] == list(range(49, -1, -1))
+    assert 1 <= decisions[-1].wait_s <= 3_600 // 50
 
 
 async def test_many_at_once_get_no_more_than_one_after_the_other(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(50, 3_600)}, lambda: redis)
-    told = await asyncio.gather(*(taken(rates, 1) for _ in range(120)))
-    assert sum(map(fitting, told)) == 50
+    decisions = await asyncio.gather(*(taken(rates, 1) for _ in range(120)))
+    assert sum(map(fitting, decisions)) == 50
 
 
 async def test_processes_share_a_bucket(redis: Counting) -> None:
     one, other = (RateLimiter({"read": Rate(50, 3_600)}, lambda: redis) for _ in range(2))
-    told = [standing for _ in range(60) for rates in (one, other) for standing in await taken(rates, 1)]
-    assert fitting(told) == 50
+    decisions = [state for _ in range(60) for rates in (one, other) for state in await taken(rates, 1)]
+    assert fitting(decisions) == 50
 
 
 async def test_redis_is_called_for_a_block_of_requests_and_not_for_each(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(10_000, 3_600)}, lambda: redis)
     assert fitting(await taken(rates, 5_000)) == 5_000
-    assert redis.asked <= 10 + LEASES_PER_BUCKET  # doubling from 1 to 1,000, then a tenth at a time
+    assert redis.n_calls <= 10 + LEASES_PER_BUCKET  # doubling from 1 to 1,000, then a tenth at a time
 
 
 async def test_a_refused_caller_does_not_call_redis_each_time(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(2, 3_600)}, lambda: redis)
     await taken(rates, 3)
-    asked = redis.asked
+    n_before = redis.n_calls
     assert fitting(await taken(rates, 100)) == 0
-    assert redis.asked == asked
+    assert redis.n_calls == n_before
 
 
 async def test_callers_and_groups_have_buckets_of_their_own(redis: Counting) -> None:
@@ -104,7 +104,7 @@ async def test_callers_and_groups_have_buckets_of_their_own(redis: Counting) -> 
 
 async def test_a_group_without_a_limit_counts_nothing(redis: Counting) -> None:
     assert await RateLimiter({"read": None}, lambda: redis).count_request("read", "ada") is None
-    assert redis.asked == 0
+    assert redis.n_calls == 0
 
 
 async def test_tokens_come_back_with_time(redis: Counting) -> None:
@@ -117,8 +117,8 @@ async def test_tokens_come_back_with_time(redis: Counting) -> None:
 
 async def test_the_reset_is_when_the_bucket_is_full_again(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(10, 1_000)}, lambda: redis)
-    told = await taken(rates, 10)
-    assert time() + 900 < told[-1].reset_s < time() + 1_001
+    decisions = await taken(rates, 10)
+    assert time() + 900 < decisions[-1].reset_s < time() + 1_001
 
 
 async def test_without_redis_each_process_counts_by_itself(redis: Counting) -> None:
@@ -141,7 +141,7 @@ async def test_a_redis_that_hangs_is_called_once_and_then_left_alone() -> None:
     rates = RateLimiter({"read": Rate(1_000, 3_600)}, lambda: hanging)
     for number in range(20):
         await taken(rates, 20, f"user{number}")
-    assert hanging.asked == 1
+    assert hanging.n_calls == 1
 
 
 async def test_what_is_remembered_of_callers_is_bounded(redis: Counting) -> None:

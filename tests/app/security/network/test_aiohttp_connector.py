@@ -50,7 +50,7 @@ async def test_what_is_refused_is_refused_at_the_first_step_and_at_a_redirect(se
 
 
 @pytest.mark.parametrize(("host", "cause"), [("nowhere", NameUnknown), ("mute", ResolverUnavailable)])
-async def test_a_name_that_leads_nowhere_is_a_dns_error(session, host, cause):
+async def test_an_unresolvable_name_is_a_dns_error(session, host, cause):
     with pytest.raises(aiohttp.ClientConnectorDNSError) as caught:
         await session.get(f"http://{host}/")
     assert isinstance(caught.value.os_error, cause)

@@ -151,7 +151,7 @@ async def test_of_two_addresses_the_one_that_listens_is_taken():
 
 
 class echoing:  # noqa: N801  # read as a verb
-    """A server on loopback that repeats what it hears."""
+    """A server on loopback that echoes what it receives."""
 
     def __init__(self, tls=None):
         self._tls = tls

@@ -1,4 +1,4 @@
-"""What comes in by the door is read in pieces: all of it, in order, and with turns for others between them."""
+"""Incoming data is read in pieces: all of it, in order, and with turns for other connections."""
 
 import asyncio
 
@@ -121,11 +121,11 @@ async def test_what_breaks_off_in_the_middle_is_reported(intake):
 async def test_what_follows_a_change_of_protocol_stays_in_order(intake):
     frames = b"".join(b"%07d " % number for number in range(10_000))
     intake.data_received(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n" + frames)
-    heard = bytearray()
+    received = bytearray()
 
     class Reader:
         def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-            heard.extend(data)
+            received.extend(data)
             return False, b""
 
         def feed_eof(self) -> None:
@@ -135,7 +135,7 @@ async def test_what_follows_a_change_of_protocol_stays_in_order(intake):
     intake.set_parser(Reader(), None)
     assert intake.transport.paused
     await turns_until(intake)
-    assert heard == frames
+    assert received == frames
 
 
 class Broken:
@@ -147,7 +147,7 @@ class Broken:
 
 async def test_a_reader_that_fails_in_the_middle_ends_the_connection(intake):
     failures = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told["exception"]))
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context["exception"]))
     peer = intake.transport
     intake.set_parser(Broken(), None)
     intake.data_received(b"x" * 3 * PIECE_BYTES)

@@ -17,14 +17,14 @@ from app.security.network.resolver import (
 
 
 class Counting:
-    """A resolver that says how often it was asked, and waits until it may answer."""
+    """A resolver that records its lookups, and waits until it may answer."""
 
     def __init__(self, *, failing=False):
-        self.asked, self.may_answer, self._failing = [], threading.Event(), failing
+        self.hosts, self.may_answer, self._failing = [], threading.Event(), failing
         self.may_answer.set()
 
     def __call__(self, host):
-        self.asked.append(host)
+        self.hosts.append(host)
         self.may_answer.wait(5)
         if self._failing:
             raise ResolverUnavailable(socket.EAI_AGAIN, "nobody answers")
@@ -68,27 +68,27 @@ async def test_an_address_is_cached_for_a_moment_and_then_resolved_again(open_na
     lookup = Counting()
     names, forgetful = open_names(lookup), open_names(lookup, cache_s=0)
     assert await names.addresses("a") == await names.addresses("a") == ("192.0.2.1",)
-    assert lookup.asked == ["a"]
+    assert lookup.hosts == ["a"]
     await forgetful.addresses("a")
     await forgetful.addresses("a")
-    assert lookup.asked == ["a", "a", "a"]
+    assert lookup.hosts == ["a", "a", "a"]
 
 
 async def test_concurrent_callers_resolve_once(open_names):
     lookup = Counting()
     names = open_names(lookup)
     await asyncio.gather(*(names.addresses("a") for _ in range(50)))
-    assert lookup.asked == ["a"]
+    assert lookup.hosts == ["a"]
 
 
 async def test_a_failure_reaches_all_callers_and_is_not_cached(open_names):
     lookup = Counting(failing=True)
     names = open_names(lookup)
-    told = await asyncio.gather(*(names.addresses("a") for _ in range(5)), return_exceptions=True)
-    assert {type(one) for one in told} == {ResolverUnavailable}
+    raised = await asyncio.gather(*(names.addresses("a") for _ in range(5)), return_exceptions=True)
+    assert {type(one) for one in raised} == {ResolverUnavailable}
     with pytest.raises(ResolverUnavailable):
         await names.addresses("a")
-    assert lookup.asked == ["a", "a"]
+    assert lookup.hosts == ["a", "a"]
 
 
 async def test_no_more_names_are_kept_than_were_allowed_and_the_oldest_goes_first(open_names):
@@ -96,10 +96,10 @@ async def test_no_more_names_are_kept_than_were_allowed_and_the_oldest_goes_firs
     names = open_names(lookup, max_cached=2)
     for host in ("a", "b", "c", "b", "a"):
         await names.addresses(host)
-    assert lookup.asked == ["a", "b", "c", "a"]
+    assert lookup.hosts == ["a", "b", "c", "a"]
 
 
-async def test_one_who_gives_up_leaves_the_answer_to_the_others(open_names):
+async def test_a_cancelled_lookup_does_not_cancel_the_others(open_names):
     lookup = Counting()
     lookup.may_answer.clear()
     names = open_names(lookup)

@@ -36,7 +36,7 @@ class Connection:
         pass
 
 
-def said_by(pieces: list[bytes], *, without_body: bool = False, ends: bool = True) -> tuple[Any, ...]:
+def parsed(pieces: list[bytes], *, without_body: bool = False, ends: bool = True) -> tuple[Any, ...]:
     """Status, headers, body, how it ended, and whether the connection may serve again."""
     connection: Any = Connection()
     reader = ResponseReader(connection, 2**20, without_body=without_body)
@@ -88,24 +88,24 @@ WHOLE = [
 def test_pieces_mean_the_same_as_the_whole(raw, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=8)))
     pieces = [raw[start:end] for start, end in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
-    assert said_by(pieces)[:4] == said_by([raw])[:4]
+    assert parsed(pieces)[:4] == parsed([raw])[:4]
 
 
 @given(st.lists(st.binary(max_size=40), max_size=10), st.sampled_from([b"", OK, CHUNKED, CHUNKED + b"5\r\nhel"]))
 def test_no_bytes_are_too_much(pieces, before):
-    said_by([before, *pieces])
+    parsed([before, *pieces])
 
 
 def test_an_address_keeps_its_bytes_and_all_else_becomes_text():
-    _, headers, *_ = said_by([WHOLE[12]])
+    _, headers, *_ = parsed([WHOLE[12]])
     assert dict(headers)["X"] == "café"
     assert dict(headers)["Location"] == "/caf%E9%20%C3%A9"
 
 
 @given(st.binary(max_size=200).filter(lambda one: not set(one) & set(b"\r\n\0")))
 def test_every_header_becomes_text_that_can_be_encoded(value):
-    shown = read_head(OK + b"X: " + value).headers["X"]
-    assert shown.encode() in {value.strip(b" \t"), value.strip(b" \t").decode("latin-1").encode()}
+    header = read_head(OK + b"X: " + value).headers["X"]
+    assert header.encode() in {value.strip(b" \t"), value.strip(b" \t").decode("latin-1").encode()}
 
 
 @pytest.mark.parametrize("length", [0, 1, CACHED_LENGTH, 10 * CACHED_LENGTH])
@@ -145,7 +145,7 @@ def test_long_status_lines_are_not_cached():
     ],
 )
 def test_only_a_response_beyond_doubt_leaves_its_connection_for_another(raw, reusable):
-    assert said_by([raw], ends=False)[-1] is reusable
+    assert parsed([raw], ends=False)[-1] is reusable
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_only_a_response_beyond_doubt_leaves_its_connection_for_another(raw, reu
 )
 def test_a_head_has_bounds(raw):
     pieces = [raw[at : at + 4_096] for at in range(0, len(raw), 4_096)]
-    assert said_by(pieces, ends=False)[0] is None
+    assert parsed(pieces, ends=False)[0] is None
 
 
 def test_a_line_between_chunks_has_bounds():
-    long = said_by([CHUNKED, b"5;a=" + b"a" * LINE_BYTES], ends=False)
+    long = parsed([CHUNKED, b"5;a=" + b"a" * LINE_BYTES], ends=False)
     assert long[3] == ClientPayloadError.__name__

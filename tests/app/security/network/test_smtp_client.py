@@ -57,10 +57,10 @@ async def test_lines_without_end_are_refused_long_before_their_bytes_are_too_man
 async def test_a_machine_without_a_domain_is_named_by_its_address(
     monkeypatch: pytest.MonkeyPatch, machine: str, name: bytes
 ) -> None:
-    told: list[bytes] = []
+    greetings: list[bytes] = []
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        told.append(await reader.readline())
+        greetings.append(await reader.readline())
         writer.write(b"250 hi\r\n")
         await reader.read()
 
@@ -69,4 +69,4 @@ async def test_a_machine_without_a_domain_is_named_by_its_address(
         client = await client_at(port)
         await client.send_ehlo()
         client.abort()
-    assert told == [b"EHLO " + name + b"\r\n"]
+    assert greetings == [b"EHLO " + name + b"\r\n"]

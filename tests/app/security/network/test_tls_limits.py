@@ -27,16 +27,16 @@ class Pair:
 
     def __init__(self, certificate: str = "other") -> None:
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.asked, self.answered = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.received, self.answered = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.client = client().wrap_bio(self.incoming, self.outgoing)
-        self.server = CONTEXTS[certificate]().wrap_bio(self.asked, self.answered, server_side=True)
+        self.server = CONTEXTS[certificate]().wrap_bio(self.received, self.answered, server_side=True)
 
     def shake_hands(self, *, piece: int) -> None:
         """Until both are done; what the server sends comes in pieces of so many bytes."""
         waiting = {self.client, self.server}
         while waiting:
             for side in (self.client, self.server):
-                self.asked.write(self.outgoing.read())
+                self.received.write(self.outgoing.read())
                 try:
                     if side in waiting:
                         side.do_handshake()

@@ -1,4 +1,4 @@
-"""Every field is masked for whom its value would let act, or there is a reason why it is shown."""
+"""Every field is masked for readers who could act with it, or has a reason to be readable."""
 
 import importlib
 import pkgutil
@@ -19,8 +19,8 @@ from schema.targets.dns import DnsTransport
 from schema.targets.http import OAuth2
 from tests import make
 
-# Texts of configs that every reader is shown, by the reason why they open nothing.
-SHOWN = {
+# Texts of configs that every reader may see, by the reason why they give no access.
+PUBLIC_TEXTS = {
     "where it is": """
         host daemon brokers resolver_server resolvers resolver_name rdap_url whois_server server_name domain
         proxy_id container
@@ -52,7 +52,7 @@ SHOWN = {
         fields
     """,
 }
-REASONS = {name: reason for reason, names in SHOWN.items() for name in names.split()}
+REASONS = {name: reason for reason, names in PUBLIC_TEXTS.items() for name in names.split()}
 HIDDEN = {"ntfy.topic": "a password where the server has no accounts", "kafka-producer.message": "what is sent"}
 
 
@@ -124,7 +124,7 @@ def test_what_sounds_like_a_credential_is_masked_or_has_a_reason(kind: type[Stru
 
 
 @pytest.mark.parametrize(
-    ("config", "path", "shown"),
+    ("config", "path", "printed"),
     [
         (make.http(url="https://a.example/b/c"), "url", "https://a.example/b/c"),
         (make.http(url="https://a.example/b?token=sesame&c=d#e"), "url", f"https://a.example/b?{MASK}"),
@@ -148,17 +148,17 @@ def test_what_sounds_like_a_credential_is_masked_or_has_a_reason(kind: type[Stru
         ),
     ],
 )
-def test_viewers_see_what_opens_nothing(config: Struct, path: str, shown: str) -> None:
-    assert getattr(config_views.mask_restricted(config), path) == shown
+def test_viewers_see_what_opens_nothing(config: Struct, path: str, printed: str) -> None:
+    assert getattr(config_views.mask_restricted(config), path) == printed
     assert "sesame" not in str(config_views.mask_restricted(config))
 
 
 def test_what_stands_inside_is_cut_and_the_original_stays() -> None:
     auth = OAuth2(token_url="https://id.example/t?tenant=sesame", client_id="c", client_secret="s")
     config = make.http(auth=auth)
-    shown = config_views.mask_restricted(config)
-    assert isinstance(shown.auth, OAuth2)
-    assert shown.auth.token_url == f"https://id.example/t?{MASK}"
+    printed = config_views.mask_restricted(config)
+    assert isinstance(printed.auth, OAuth2)
+    assert printed.auth.token_url == f"https://id.example/t?{MASK}"
     assert config.auth is auth
     assert [*config_views.hidden_values(config)] == ["", "", "tenant=sesame"]
 

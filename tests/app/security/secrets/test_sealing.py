@@ -37,10 +37,10 @@ def test_what_was_sealed_opens_to_the_same_and_shows_nothing_meanwhile(struct: S
 
 
 @pytest.mark.parametrize("struct", FULL, ids=lambda one: type(one).__name__)
-def test_what_is_shown_is_masked_and_still_a_struct(struct: Struct) -> None:
-    shown = sealing.mask_secrets(struct)
-    assert type(shown) is type(struct)
-    text = msgspec.json.encode(shown).decode()
+def test_a_masked_struct_keeps_its_type(struct: Struct) -> None:
+    masked = sealing.mask_secrets(struct)
+    assert type(masked) is type(struct)
+    text = msgspec.json.encode(masked).decode()
     assert "s3cret" not in text
     assert MASK in text
 
@@ -62,9 +62,9 @@ def test_an_empty_secret_stays_empty_everywhere() -> None:
 
 
 def test_a_mask_for_nothing_is_refused_by_name() -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         sealing.merge_masked(Webhook(url=URL, secret=MASK, headers={"X": MASK, "Y": "new"}), Webhook(url=URL))
-    assert [one.field for one in refused.value.fields] == ["secret", "headers.X"]
+    assert [one.field for one in raised.value.fields] == ["secret", "headers.X"]
 
 
 def test_another_way_to_sign_in_does_not_inherit_the_secret_of_the_old_one() -> None:
@@ -104,13 +104,13 @@ def test_any_text_comes_back(text: str) -> None:
 
 @pytest.mark.parametrize("provider", PROVIDERS.values(), ids=lambda one: one.__name__)
 def test_every_field_that_sounds_like_a_secret_is_one(provider: type[Struct]) -> None:
-    told = {one.name for one in msgspec.structs.fields(provider) if _sounds_secret(one.name)}
-    assert told <= {one.name for one in msgspec.structs.fields(provider) if sealing.is_secret(one.type)}
+    suspicious = {one.name for one in msgspec.structs.fields(provider) if _sounds_secret(one.name)}
+    assert suspicious <= {one.name for one in msgspec.structs.fields(provider) if sealing.is_secret(one.type)}
 
 
 def _sounds_secret(name: str) -> bool:
-    words = ("password", "token", "secret", "webhook_url", "key")
-    return any(word in name for word in words) and not name.endswith("_sid")  # a name that goes with a key
+    secret_words = ("password", "token", "secret", "webhook_url", "key")
+    return any(word in name for word in secret_words) and not name.endswith("_sid")  # a name that goes with a key
 
 
 class _Key:

@@ -1,4 +1,4 @@
-"""Channels keep their secrets, and one that is only tried is nobody's business."""
+"""Channels keep their secrets, and a test channel is invisible to the API."""
 
 import pytest
 
@@ -59,16 +59,16 @@ async def test_a_change_merges_and_the_mask_keeps_the_secret():
 )
 async def test_a_change_that_does_not_fit_leaves_everything_as_it_was(patch, field):
     added = await channels.create(make.channel(bot()))
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         await channels.update(added.id, patch)
-    assert [one.field for one in refused.value.fields] == [field]
+    assert [one.field for one in raised.value.fields] == [field]
     assert await channels.get(added.id) == added
 
 
 async def test_a_new_channel_can_not_keep_anything():
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         await channels.create(make.channel(Telegram(bot_token=MASK, chat_id="7")))
-    assert [one.field for one in refused.value.fields] == ["config.bot_token"]
+    assert [one.field for one in raised.value.fields] == ["config.bot_token"]
     assert await names() == []
 
 
@@ -108,34 +108,34 @@ async def test_channels_are_found_by_filters(wanted, found):
     assert await names(**wanted) == found
 
 
-async def test_a_trial_is_known_to_the_sender_only():
-    trial = await channels.create_test_channel(make.channel(bot()))
-    assert (await with_secrets([trial]))[trial].config == bot()
+async def test_a_test_channel_is_visible_to_the_sender_only():
+    test_channel = await channels.create_test_channel(make.channel(bot()))
+    assert (await with_secrets([test_channel]))[test_channel].config == bot()
     assert await channels.list_page(ChannelQuery()) == ([], 0)
     with pytest.raises(NoSuch):
-        await channels.get(trial)
+        await channels.get(test_channel)
     with pytest.raises(Invalid):
-        await monitors.create(make.monitor(notification_channel_ids=[trial]))
-    await channels.delete_test_channel(trial)
-    assert await with_secrets([trial]) == {}
+        await monitors.create(make.monitor(notification_channel_ids=[test_channel]))
+    await channels.delete_test_channel(test_channel)
+    assert await with_secrets([test_channel]) == {}
 
 
-async def test_a_trial_that_a_crash_left_is_removed_by_the_next():
+async def test_a_test_channel_left_by_a_crash_is_removed_by_the_next():
     left = await channels.create_test_channel(make.channel(bot()))
     await db.rows("UPDATE channels SET created_ms = 1")
     fresh = await channels.create_test_channel(make.channel(bot()))
     assert list(await with_secrets([left, fresh])) == [fresh]
 
 
-async def test_removing_a_trial_never_removes_a_channel():
+async def test_removing_a_test_channel_never_removes_a_channel():
     added = await channels.create(make.channel())
     await channels.delete_test_channel(added.id)
     assert await channels.get(added.id) == added
 
 
-async def test_a_trial_is_sent_in_the_words_of_its_draft():
+async def test_a_test_channel_uses_the_templates_of_its_draft():
     own = Templates(title="{{ name }}")
-    trial = await channels.create_test_channel(make.channel(bot(), templates=own))
-    assert (await with_secrets([trial]))[trial].rules.templates == own
+    test_channel = await channels.create_test_channel(make.channel(bot(), templates=own))
+    assert (await with_secrets([test_channel]))[test_channel].rules.templates == own
     with pytest.raises(Invalid):
         await channels.create_test_channel(make.channel(bot(), templates=Templates(text="{{ name")))

@@ -1,4 +1,4 @@
-"""A claim takes what may go: nothing needless, nothing held by a gate, nothing too old, one message for many."""
+"""A claim takes what may be sent: nothing superseded, suppressed or expired, and one message for many."""
 
 import asyncio
 
@@ -14,7 +14,18 @@ from app.store.alerting.suppression import Candidate, Decision
 from schema.channels import ChannelPatch
 from schema.channels.ntfy import Ntfy
 from schema.deliveries import ReasonCode
-from tests.app.store.owing import NOW, STEP, Owing, claimed, coded, owing, settled, state, states, taken
+from tests.app.store.channel_setup import (
+    NOW,
+    STEP,
+    ChannelSetup,
+    channel_setup,
+    claimed,
+    claims,
+    settled,
+    state,
+    state_and_code,
+    states,
+)
 from tests.conftest import ON_POSTGRES
 
 PHONE = Ntfy(topic="alerts")
@@ -26,144 +37,144 @@ def sealed(store) -> None:
     sealing.prepare(store)
 
 
-def gates(**told: Decision):
-    """Gates that say this of an event kind's last word, and let the others through."""
+def fixed_decisions(**decisions: Decision):
+    """Decisions by the last part of the event kind; others are sent."""
 
     async def of(candidates: list[Candidate], _: int) -> dict[str, Decision]:
-        words = {one.id: one.kind.rpartition(".")[2] for one in candidates}
-        return {id_: told[word] for id_, word in words.items() if word in told}
+        kinds = {one.id: one.kind.rpartition(".")[2] for one in candidates}
+        return {id_: decisions[kind] for id_, kind in kinds.items() if kind in decisions}
 
     return of
 
 
 async def test_a_down_and_its_up_that_wait_are_one_message():
-    owed = await owing()
-    down, up = await owed.down(), await owed.up()
+    setup = await channel_setup()
+    down, up = await setup.down(), await setup.up()
     assert await claimed([down, up]) == [up]
-    assert await coded(down) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_RECOVERY)
+    assert await state_and_code(down) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_RECOVERY)
 
 
-@pytest.mark.parametrize("asked", [0, 1])
-async def test_either_of_the_two_can_be_claimed(asked):
-    owed = await owing()
-    both = [await owed.down(), await owed.up()]
-    assert await claimed([both[asked]]) == [both[1]]
+@pytest.mark.parametrize("index", [0, 1])
+async def test_either_of_the_two_can_be_claimed(index):
+    setup = await channel_setup()
+    both = [await setup.down(), await setup.up()]
+    assert await claimed([both[index]]) == [both[1]]
 
 
 async def test_a_down_that_failed_is_sent_with_its_recovery():
-    owed = await owing()
-    down = await owed.down()
+    setup = await channel_setup()
+    down = await setup.down()
     await claimed([down])
     await settled(AttemptResult(down, 1, "pending", "answered 500", NOW + 600_000))
-    up = await owed.up()
+    up = await setup.up()
     assert await claimed([up]) == [up]
-    assert await coded(down) == ("suppressed", 1, ReasonCode.COLLAPSED_INTO_RECOVERY)
+    assert await state_and_code(down) == ("suppressed", 1, ReasonCode.COLLAPSED_INTO_RECOVERY)
 
 
 async def test_a_down_of_a_killed_worker_is_sent_with_its_recovery_after_the_lease():
-    owed = await owing()
-    down = await owed.down()
+    setup = await channel_setup()
+    down = await setup.down()
     await claimed([down])
-    up = await owed.up()
+    up = await setup.up()
     assert await claimed([up]) == []
     assert await claimed([up], NOW + LEASE_MS) == [up]
     assert (await state(down))[0] == "suppressed"
 
 
-async def test_of_downs_that_wait_only_the_newest_goes():
-    owed = await owing(reminders=1)
-    first = await owed.down()
-    second = await owed.down(at_ms=NOW)
+async def test_only_the_newest_of_waiting_downs_is_sent():
+    setup = await channel_setup(reminders=1)
+    first = await setup.down()
+    second = await setup.down(at_ms=NOW)
     assert await claimed([first]) == [second]
-    assert await coded(first) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_REMINDER)
+    assert await state_and_code(first) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_REMINDER)
 
 
 async def test_two_workers_that_claim_at_once_send_one_message():
-    owed = await owing(5)
-    ids = [await owed.down(number) for number in range(5)]
+    setup = await channel_setup(5)
+    ids = [await setup.down(number) for number in range(5)]
     parts = await asyncio.gather(*(claimed(ids) for _ in range(4)))
     assert sorted(id_ for part in parts for id_ in part) == sorted(ids)
 
 
 async def test_a_held_delivery_costs_no_attempt():
-    owed = await owing()
-    down = await owed.down()
-    quiet = gates(down=Decision(action="wait", until_ms=NOW + STEP, reason=Reason(ReasonCode.QUIET_HOURS)))
+    setup = await channel_setup()
+    down = await setup.down()
+    quiet = fixed_decisions(down=Decision(action="wait", until_ms=NOW + STEP, reason=Reason(ReasonCode.QUIET_HOURS)))
     assert await claimed([down], decide_suppression=quiet) == []
-    assert await coded(down) == ("pending", 0, ReasonCode.QUIET_HOURS)
+    assert await state_and_code(down) == ("pending", 0, ReasonCode.QUIET_HOURS)
     assert await delivery_queue.due_deliveries(NOW + STEP - 1) == {}
     assert list((await delivery_queue.due_deliveries(NOW + STEP)).values()) == [[down]]
     assert await claimed([down], NOW + STEP) == [down]
 
 
 async def test_a_suppressed_delivery_stores_its_reason():
-    owed = await owing()
-    down = await owed.down()
-    closed = gates(down=Decision(action="suppress", reason=Reason(ReasonCode.PARENT_DOWN, "Router")))
+    setup = await channel_setup()
+    down = await setup.down()
+    closed = fixed_decisions(down=Decision(action="suppress", reason=Reason(ReasonCode.PARENT_DOWN, "Router")))
     assert await claimed([down], decide_suppression=closed) == []
-    assert await coded(down) == ("suppressed", 0, ReasonCode.PARENT_DOWN)
+    assert await state_and_code(down) == ("suppressed", 0, ReasonCode.PARENT_DOWN)
     assert await state(down) == ("suppressed", 0, "parent 'Router' is down")
 
 
 async def test_a_held_recovery_sends_nothing_yet():
-    owed = await owing()
-    down, up = await owed.down(), await owed.up()
-    quiet = gates(up=Decision(action="wait", until_ms=NOW + STEP))
+    setup = await channel_setup()
+    down, up = await setup.down(), await setup.up()
+    quiet = fixed_decisions(up=Decision(action="wait", until_ms=NOW + STEP))
     assert await claimed([down, up], decide_suppression=quiet) == [down]
     assert (await state(up))[0] == "pending"
 
 
 @pytest.mark.parametrize("together", [False, True])
 async def test_a_recovery_held_by_quiet_hours_is_not_sent_after_a_newer_outage(together):
-    owed = await owing()
-    night = gates(up=Decision(action="wait", until_ms=NOW + 3 * STEP))
-    first = await owed.down()
+    setup = await channel_setup()
+    night = fixed_decisions(up=Decision(action="wait", until_ms=NOW + 3 * STEP))
+    first = await setup.down()
     assert await claimed([first], decide_suppression=night) == [first]
     await settled(AttemptResult(first, 1, "sent"))
-    up = await owed.up()
+    up = await setup.up()
     if not together:
         assert await claimed([up], decide_suppression=night) == []
-    second = await owed.down(at_ms=NOW + STEP)
+    second = await setup.down(at_ms=NOW + STEP)
     assert await claimed([up, second], NOW + STEP, decide_suppression=night) == [second]
-    assert await coded(up) == ("suppressed", 0, ReasonCode.SUPERSEDED)
+    assert await state_and_code(up) == ("suppressed", 0, ReasonCode.SUPERSEDED)
 
 
 async def test_what_quiet_hours_held_is_one_message_when_they_end():
-    owed = await owing()
-    down, up = await owed.down(), await owed.up()
+    setup = await channel_setup()
+    down, up = await setup.down(), await setup.up()
     night = Decision(action="wait", until_ms=NOW + STEP)
-    assert await claimed([down, up], decide_suppression=gates(down=night, up=night)) == []
+    assert await claimed([down, up], decide_suppression=fixed_decisions(down=night, up=night)) == []
     assert await claimed([down], NOW + STEP) == [up]
-    assert await coded(down) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_RECOVERY)
+    assert await state_and_code(down) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_RECOVERY)
 
 
 async def test_what_is_too_old_is_dead_with_the_reason():
-    owed = await owing()
-    down = await owed.down()
+    setup = await channel_setup()
+    down = await setup.down()
     assert await claimed([down], NOW + 3_600_000, max_age_ms=3_600_000) == []
     assert await state(down) == ("dead", 0, "gave up after 1 h")
-    assert await coded(down) == ("dead", 0, ReasonCode.EXPIRED)
+    assert await state_and_code(down) == ("dead", 0, ReasonCode.EXPIRED)
 
 
 async def test_the_time_a_delivery_was_held_makes_nothing_older():
-    owed = await owing()
-    down = await owed.down()
-    weekend = gates(down=Decision(action="wait", until_ms=NOW + 48 * 3_600_000))
+    setup = await channel_setup()
+    down = await setup.down()
+    weekend = fixed_decisions(down=Decision(action="wait", until_ms=NOW + 48 * 3_600_000))
     await claimed([down], decide_suppression=weekend)
     assert await claimed([down], NOW + 48 * 3_600_000) == [down]
 
 
 async def test_a_channel_that_was_switched_off_gets_nothing_more():
-    owed = await owing()
-    down = await owed.down()
-    await channels.update(owed.channel_id, ChannelPatch(active=False))
+    setup = await channel_setup()
+    down = await setup.down()
+    await channels.update(setup.channel_id, ChannelPatch(active=False))
     assert await claimed([down]) == []
-    assert await coded(down) == ("suppressed", 0, ReasonCode.CHANNEL_INACTIVE)
+    assert await state_and_code(down) == ("suppressed", 0, ReasonCode.CHANNEL_INACTIVE)
 
 
-async def storm(count: int) -> tuple[Owing, list[str]]:
-    owed = await owing(count, PHONE)
-    return owed, [await owed.down(number, at_ms=NOW + number, now_ms=NOW) for number in range(count)]
+async def storm(count: int) -> tuple[ChannelSetup, list[str]]:
+    setup = await channel_setup(count, PHONE)
+    return setup, [await setup.down(number, at_ms=NOW + number, now_ms=NOW) for number in range(count)]
 
 
 async def sent(ids: list[str], now_ms: int = NOW) -> None:
@@ -171,12 +182,12 @@ async def sent(ids: list[str], now_ms: int = NOW) -> None:
 
 
 async def test_people_get_three_single_events_and_the_rest_as_a_digest():
-    owed, ids = await storm(7)
+    setup, ids = await storm(7)
     assert await claimed(ids) == ids[:3]
     await sent(ids[:3])
     assert await delivery_queue.due_deliveries(NOW + WINDOW - 1) == {}
-    assert sorted((await delivery_queue.due_deliveries(NOW + WINDOW))[owed.channel_id]) == sorted(ids[3:])
-    (message,) = await taken(ids[3:4], NOW + WINDOW)
+    assert sorted((await delivery_queue.due_deliveries(NOW + WINDOW))[setup.channel_id]) == sorted(ids[3:])
+    (message,) = await claims(ids[3:4], NOW + WINDOW)
     assert message.id == ids[6]
     assert [one.id for one in message.merged] == ids[3:6]
     await sent(ids[3:], NOW + WINDOW)
@@ -189,44 +200,44 @@ async def test_what_is_being_sent_by_another_worker_counts():
     _, ids = await storm(4)
     assert await claimed(ids[:3]) == ids[:3]
     assert await claimed(ids[3:]) == []
-    assert await coded(ids[3]) == ("pending", 0, ReasonCode.DIGEST)
+    assert await state_and_code(ids[3]) == ("pending", 0, ReasonCode.DIGEST)
 
 
 async def test_a_recovery_replaces_its_outage_that_waits_for_a_digest():
-    owed, ids = await storm(5)
+    setup, ids = await storm(5)
     await claimed(ids)
     await sent(ids[:3])
-    up = await owed.up(4, at_ms=NOW + 1_000)
+    up = await setup.up(4, at_ms=NOW + 1_000)
     assert await claimed([up], NOW + 1_000) == []
-    (message,) = await taken(ids[3:], NOW + WINDOW)
+    (message,) = await claims(ids[3:], NOW + WINDOW)
     assert {message.id, *(one.id for one in message.merged)} == {ids[3], up}
-    assert await coded(ids[4]) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_RECOVERY)
+    assert await state_and_code(ids[4]) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_RECOVERY)
 
 
 async def test_a_group_whose_worker_was_killed_goes_again_as_it_was():
-    owed, ids = await storm(6)
+    setup, ids = await storm(6)
     await claimed(ids)
     await sent(ids[:3])
-    (first,) = await taken(ids[3:], NOW + WINDOW)
-    await owed.up(3, at_ms=NOW + 1_000)
-    (again,) = await taken([ids[4]], NOW + WINDOW + LEASE_MS)
+    (first,) = await claims(ids[3:], NOW + WINDOW)
+    await setup.up(3, at_ms=NOW + 1_000)
+    (again,) = await claims([ids[4]], NOW + WINDOW + LEASE_MS)
     assert (again.id, [one.id for one in again.merged]) == (first.id, [one.id for one in first.merged])
     assert again.attempts == 2
 
 
 @pytest.mark.parametrize(("answered", "count"), [(True, 4), (False, 3)])
 async def test_a_refused_digest_takes_new_members_and_one_that_may_have_arrived_does_not(answered, count):
-    owed, ids = await storm(6)
+    setup, ids = await storm(6)
     await claimed(ids)
     await sent(ids[:3])
-    await taken(ids[3:], NOW + WINDOW)
+    await claims(ids[3:], NOW + WINDOW)
     later = NOW + 3 * WINDOW
     await settled(
         *(AttemptResult(id_, 1, "pending", "no", later, got_response=answered, in_digest=True) for id_ in ids[3:]),
         now_ms=NOW + WINDOW,
     )
-    up = await owed.up(0, at_ms=later)
-    messages = await taken([up, ids[3]], later)
+    up = await setup.up(0, at_ms=later)
+    messages = await claims([up, ids[3]], later)
     group = next(one for one in messages if one.merged)
     assert len([group, *group.merged]) == count
 
@@ -235,14 +246,14 @@ async def test_a_digest_that_may_have_arrived_is_held_as_a_whole():
     _, ids = await storm(6)
     await claimed(ids)
     await sent(ids[:3])
-    await taken(ids[3:], NOW + WINDOW)
+    await claims(ids[3:], NOW + WINDOW)
     later = NOW + WINDOW + LEASE_MS
 
     async def hold_one(candidates: list[Candidate], _: int) -> dict[str, Decision]:
         return {one.id: Decision(action="wait", until_ms=later + STEP) for one in candidates if one.id == ids[5]}
 
     assert await claimed(ids[3:], later, decide_suppression=hold_one) == []
-    (again,) = await taken(ids[3:], later + STEP)
+    (again,) = await claims(ids[3:], later + STEP)
     assert (again.id, len(again.merged)) == (ids[5], 2)
 
 
@@ -254,53 +265,53 @@ async def test_a_message_that_may_have_arrived_goes_again_by_itself_and_not_with
     if lost == "answer":
         await settled(AttemptResult(ids[2], 1, "pending", "no answer", NOW + WINDOW, got_response=False))
     later = NOW + WINDOW + LEASE_MS
-    single, group = await taken(ids[2:], later)
+    single, group = await claims(ids[2:], later)
     assert (single.id, single.merged, group.id, len(group.merged)) == (ids[2], (), ids[5], 2)
 
 
 async def test_an_end_that_waits_for_a_digest_is_sent_before_the_next_outage():
-    owed, ids = await storm(4)
+    setup, ids = await storm(4)
     await claimed(ids[:3])
     await sent(ids[:3])
-    up = await owed.up(0, at_ms=NOW + 1_000)
+    up = await setup.up(0, at_ms=NOW + 1_000)
     assert await claimed([up], NOW + 1_000) == []
     await db.rows(
         "UPDATE deliveries SET next_attempt_ms = ?2 WHERE id = ?1", up, NOW + 2 * WINDOW
     )  # it failed meanwhile
-    down = await owed.down(0, at_ms=NOW + WINDOW + 1)
+    down = await setup.down(0, at_ms=NOW + WINDOW + 1)
     assert await claimed([down], NOW + WINDOW + 1) == []
-    (message,) = await taken([up], NOW + 2 * WINDOW)
+    (message,) = await claims([up], NOW + 2 * WINDOW)
     assert {message.id, *(one.id for one in message.merged)} >= {up, down}
 
 
 async def test_a_claim_knows_whether_the_message_may_have_arrived():
-    owed = await owing()
-    down = await owed.down()
-    assert [one.maybe_sent for one in await taken([down])] == [False]
-    assert [one.maybe_sent for one in await taken([down], NOW + LEASE_MS)] == [True]
+    setup = await channel_setup()
+    down = await setup.down()
+    assert [one.maybe_sent for one in await claims([down])] == [False]
+    assert [one.maybe_sent for one in await claims([down], NOW + LEASE_MS)] == [True]
 
 
 async def test_programs_get_single_events():
-    owed = await owing(6)
-    ids = [await owed.down(number, at_ms=NOW + number) for number in range(6)]
+    setup = await channel_setup(6)
+    ids = [await setup.down(number, at_ms=NOW + number) for number in range(6)]
     assert await claimed(ids, NOW + 10) == ids
 
 
-async def test_a_resent_delivery_is_not_swallowed_and_holds_nobody():
-    owed = await owing()
-    down = await owed.down()
+async def test_a_resent_delivery_is_not_collapsed_and_blocks_no_other():
+    setup = await channel_setup()
+    down = await setup.down()
     await claimed([down])
     await settled(AttemptResult(down, 1, "sent"))
     await db.rows("UPDATE deliveries SET state = 'pending', hold = 'resent' WHERE id = ?1", down)
-    up = await owed.up()
+    up = await setup.up()
     assert await claimed([down, up]) == [down, up]
 
 
 if ON_POSTGRES:  # SQLite's planner keeps no statistics unless it is asked to
 
     async def test_an_older_plan_does_not_decide_what_is_open_now():
-        owed = await owing()
-        await settled(AttemptResult(await owed.down(), 1, "sent"))
+        setup = await channel_setup()
+        await settled(AttemptResult(await setup.down(), 1, "sent"))
         await db.rows("ANALYZE deliveries")
         known = {row["attname"] for row in await db.rows("SELECT attname FROM pg_stats WHERE tablename = 'deliveries'")}
         assert "channel_id" in known

@@ -1,4 +1,4 @@
-"""What tries say of their channel: it rests, it is probed, it is disabled, and others are told."""
+"""Attempts change their channel: the circuit opens, it is probed, it is disabled, and others are notified."""
 
 import msgspec
 import pytest
@@ -13,7 +13,7 @@ from app.store.alerting.delivery_results import AttemptResult
 from app.store.alerting.dispatch_plan import LEASE_MS
 from schema.channels import ChannelPatch
 from schema.deliveries import ReasonCode
-from tests.app.store.owing import NOW, Owing, claimed, coded, owing, settled, state
+from tests.app.store.channel_setup import NOW, ChannelSetup, channel_setup, claimed, settled, state, state_and_code
 
 SOON = NOW + 1_000
 REST = 30_000
@@ -32,36 +32,36 @@ async def failing(
     error: str = "answered 500",
 ):
     """A channel whose first messages failed like this; the others wait."""
-    owed = await owing(8)
-    ids = [await owed.down(number, at_ms=NOW + number, now_ms=NOW) for number in range(8)]
+    setup = await channel_setup(8)
+    ids = [await setup.down(number, at_ms=NOW + number, now_ms=NOW) for number in range(8)]
     await claimed(ids[:count])
     after = "pending" if answer is AttemptOutcome.TEMPORARY_FAILURE else "dead"
     await settled(
         *(AttemptResult(id_, 1, after, error, SOON, outcome=answer, retry_after_s=asked_s) for id_ in ids[:count]),
         now_ms=NOW,
     )
-    return owed, ids
+    return setup, ids
 
 
 async def test_five_failures_open_the_circuit_and_nothing_is_claimed():
-    owed, ids = await failing(5)
+    setup, ids = await failing(5)
     assert await claimed(ids, NOW + REST - 1) == []
     assert await delivery_queue.due_deliveries(NOW + REST - 1) == {}
     assert await channel_health.count_unhealthy(NOW) == UnhealthyChannels(1, 0)
-    health = (await channels.get(owed.channel_id)).health
+    health = (await channels.get(setup.channel_id)).health
     assert (health.failures, health.reason) == (5, "answered 500")
 
 
 async def test_a_half_open_circuit_sends_one_delivery_and_its_success_closes_it():
-    owed, ids = await failing(5)
+    setup, ids = await failing(5)
     later = NOW + REST
-    assert owed.channel_id in await delivery_queue.due_deliveries(later)
+    assert setup.channel_id in await delivery_queue.due_deliveries(later)
     assert await claimed(ids, later) == [ids[0]]
     assert await claimed(ids, later) == []
     freed = await settled(AttemptResult(ids[0], 2, "sent", outcome=AttemptOutcome.ACCEPTED), now_ms=later)
-    assert freed == {owed.channel_id: ids[1:]}
+    assert freed == {setup.channel_id: ids[1:]}
     assert await claimed(ids, later) == ids[1:]
-    assert (await channels.get(owed.channel_id)).health.state == "ok"
+    assert (await channels.get(setup.channel_id)).health.state == "ok"
 
 
 async def test_a_probe_that_fails_doubles_the_rest():
@@ -89,19 +89,19 @@ async def test_a_channel_s_retry_after_is_respected_at_once():
 
 
 async def test_success_opens_at_once_what_would_wait_longer():
-    owed, ids = await failing(5)
+    setup, ids = await failing(5)
     await db.rows("UPDATE deliveries SET next_attempt_ms = ?1 WHERE id = ?2", NOW + 10 * REST, ids[1])
     await claimed(ids, NOW + REST)
     freed = await settled(AttemptResult(ids[0], 2, "sent", outcome=AttemptOutcome.ACCEPTED), now_ms=NOW + REST)
-    assert ids[1] in freed[owed.channel_id]
+    assert ids[1] in freed[setup.channel_id]
 
 
 @pytest.mark.parametrize(("count", "answer"), [(3, AttemptOutcome.CHANNEL_REJECTED), (1, AttemptOutcome.CHANNEL_GONE)])
 async def test_a_channel_that_refuses_for_good_is_paused_and_what_waits_is_dead(count, answer):
-    owed, ids = await failing(count, answer, error="answered 401")
+    setup, ids = await failing(count, answer, error="answered 401")
     assert await state(ids[7]) == ("dead", 0, "the channel is disabled: answered 401")
-    assert await coded(ids[7]) == ("dead", 0, ReasonCode.CHANNEL_DISABLED)
-    health = (await channels.get(owed.channel_id)).health
+    assert await state_and_code(ids[7]) == ("dead", 0, ReasonCode.CHANNEL_DISABLED)
+    health = (await channels.get(setup.channel_id)).health
     assert (health.state, health.reason) == ("disabled", "answered 401")
     assert await channel_health.count_unhealthy(NOW) == UnhealthyChannels(0, 1)
 
@@ -112,48 +112,48 @@ async def test_two_refusals_pause_nothing():
 
 
 async def test_that_a_channel_is_paused_is_an_event_with_its_name():
-    owed, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED, error="answered 401")
+    setup, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED, error="answered 401")
     (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.channel_failing'")
-    told = msgspec.json.decode(row["data"])
-    assert told["channel"] == {"id": owed.channel_id, "name": "ops", "type": "webhook"}
-    assert told["msg"] == "The channel ops is disabled: answered 401"
+    data = msgspec.json.decode(row["data"])
+    assert data["channel"] == {"id": setup.channel_id, "name": "ops", "type": "webhook"}
+    assert data["msg"] == "The channel ops is disabled: answered 401"
 
 
 async def test_a_new_delivery_to_a_paused_channel_is_listed_as_dead():
-    owed, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED, error="answered 401")
-    up = await owed.up(3, at_ms=NOW + 60_000)
+    setup, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED, error="answered 401")
+    up = await setup.up(3, at_ms=NOW + 60_000)
     assert await claimed([up], NOW + 60_000) == []
     assert await state(up) == ("dead", 0, "the channel is disabled: answered 401")
-    assert await coded(up) == ("dead", 0, ReasonCode.CHANNEL_DISABLED)
+    assert await state_and_code(up) == ("dead", 0, ReasonCode.CHANNEL_DISABLED)
 
 
-async def resumed(owed: Owing) -> None:
-    await channel_health.resume(owed.channel_id)
+async def resumed(setup: ChannelSetup) -> None:
+    await channel_health.resume(setup.channel_id)
 
 
-async def reconfigured(owed: Owing) -> None:
-    await channels.update(owed.channel_id, ChannelPatch(config={"url": "http://127.0.0.1:9/other"}))
+async def reconfigured(setup: ChannelSetup) -> None:
+    await channels.update(setup.channel_id, ChannelPatch(config={"url": "http://127.0.0.1:9/other"}))
 
 
-async def tried_out(owed: Owing) -> None:
-    test = await channel_tests.create(owed.channel_id, channel_tests.sample_event())
+async def tried_out(setup: ChannelSetup) -> None:
+    test = await channel_tests.create(setup.channel_id, channel_tests.sample_event())
     assert len(await claimed([test], 2 * NOW)) == 1  # somebody tries whether it works by now
     await settled(AttemptResult(test, 1, "sent", outcome=AttemptOutcome.ACCEPTED))
 
 
 @pytest.mark.parametrize("mended", [resumed, reconfigured, tried_out])
-async def test_a_paused_channel_is_used_again_once_somebody_mended_it(mended):
-    owed, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED)
-    await mended(owed)
-    assert (await channels.get(owed.channel_id)).health.state == "ok"
-    up = await owed.up(3, at_ms=NOW + 60_000)
+async def test_a_paused_channel_is_used_again_after_its_config_changes(mended):
+    setup, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED)
+    await mended(setup)
+    assert (await channels.get(setup.channel_id)).health.state == "ok"
+    up = await setup.up(3, at_ms=NOW + 60_000)
     assert await claimed([up], NOW + 60_000) == [up]
 
 
 async def test_another_name_mends_nothing():
-    owed, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED)
-    await channels.update(owed.channel_id, ChannelPatch(name="other"))
-    assert (await channels.get(owed.channel_id)).health.state == "disabled"
+    setup, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED)
+    await channels.update(setup.channel_id, ChannelPatch(name="other"))
+    assert (await channels.get(setup.channel_id)).health.state == "disabled"
 
 
 async def test_a_channel_that_is_not_there_can_not_be_resumed():
@@ -162,11 +162,11 @@ async def test_a_channel_that_is_not_there_can_not_be_resumed():
 
 
 async def test_what_was_stored_while_a_settlement_waited_for_its_turn_goes_after_it():
-    owed = await owing()
-    down = await owed.down()
+    setup = await channel_setup()
+    down = await setup.down()
     await claimed([down])
-    up = await owed.up(now_ms=NOW + 20)
+    up = await setup.up(now_ms=NOW + 20)
     assert await claimed([up], NOW + 20) == []  # its elder is on its way
     assert await settled(AttemptResult(down, 1, "sent", outcome=AttemptOutcome.ACCEPTED), now_ms=NOW + 10) == {
-        owed.channel_id: [up]
+        setup.channel_id: [up]
     }

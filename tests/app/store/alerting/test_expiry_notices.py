@@ -1,4 +1,4 @@
-"""A certificate's end is told at each threshold, once, whatever is checked, restarted or renewed meanwhile."""
+"""The expiry of a certificate is notified at each threshold, once, whatever is checked, restarted or renewed."""
 
 from datetime import UTC, datetime
 
@@ -40,80 +40,80 @@ async def known():
     return {one.series: one for one in await series.list_snapshots(numbers)}
 
 
-async def seen(known, *left_days: float, ends: ExpiringItem = LEAF, no: int | None = None, **changes):
-    """Check when so many days are left, one check after the other: the days that were told."""
-    told = []
+async def notified_days(known, *left_days: float, ends: ExpiringItem = LEAF, no: int | None = None, **changes):
+    """Check when so many days are left, one check after the other: the days that were notified."""
+    notified = []
     for days in left_days:
         at_ms = ENDS_MS - round(days * DAY_MS)
         outcome = make.outcome(series=no or min(known), at_ms=at_ms, expiring=ends, **changes)
         events = (await results.store_results(make.results(outcome), known, at_ms)).events
-        told += [event.data["days"] for event in events if event.event is EventKind.CERTIFICATE_EXPIRING]
-    return told
+        notified += [event.data["days"] for event in events if event.event is EventKind.CERTIFICATE_EXPIRING]
+    return notified
 
 
 async def test_each_threshold_is_sent_once_on_its_way_to_the_end(known):
     days = [45, 30.5, 30, 29, 14.2, 13.9, 13, 7, 6, 2.9, 1, 0.5, 0, -1, -20]
-    assert await seen(known, *days) == [30, 14, 7, 3, 1, 0]
+    assert await notified_days(known, *days) == [30, 14, 7, 3, 1, 0]
 
 
 async def test_a_late_subscriber_gets_one_notice(known):
-    assert await seen(known, 5, 4.5, 4) == [5]
+    assert await notified_days(known, 5, 4.5, 4) == [5]
     assert [row["days"] for row in await db.rows("SELECT days FROM expiry_notices ORDER BY days")] == [7, 14, 30]
-    assert await seen(known, 3) == [3]
+    assert await notified_days(known, 3) == [3]
 
 
 async def test_one_that_has_ended_already_is_sent_once(known):
-    assert await seen(known, -2, -3) == [-2]
+    assert await notified_days(known, -2, -3) == [-2]
 
 
 async def test_a_restart_sends_nothing_again(known):
-    assert await seen(known, 20) == [20]
+    assert await notified_days(known, 20) == [20]
     expiry_notices.clear_cache()
-    assert await seen(known, 19) == []
+    assert await notified_days(known, 19) == []
 
 
 async def test_a_certificate_that_is_on_record_costs_no_statement(known, monkeypatch):
-    assert await seen(known, 20) == [20]
-    asked: list[str] = []
+    assert await notified_days(known, 20) == [20]
+    statements: list[str] = []
     real = db.rows
 
     async def listening(sql, *args):
-        asked.append(sql)
+        statements.append(sql)
         return await real(sql, *args)
 
     monkeypatch.setattr(db, "rows", listening)
-    assert await seen(known, 19, 18) == []
-    assert asked
-    assert not [sql for sql in asked if "expiry_notices" in sql]
+    assert await notified_days(known, 19, 18) == []
+    assert statements
+    assert not [sql for sql in statements if "expiry_notices" in sql]
 
 
 async def test_a_renewed_certificate_begins_anew(known):
-    assert await seen(known, 10, 9) == [10]
+    assert await notified_days(known, 10, 9) == [10]
     renewed = msgspec.structs.replace(LEAF, identity="cd34")
-    assert await seen(known, 8, 7, ends=renewed) == [8, 7]
+    assert await notified_days(known, 8, 7, ends=renewed) == [8, 7]
 
 
 async def test_two_monitors_of_one_certificate_send_a_notice_each(known):
     first, second = known
-    assert await seen(known, 10, no=first) == [10]
-    assert await seen(known, 9, no=second) == [9]
+    assert await notified_days(known, 10, no=first) == [10]
+    assert await notified_days(known, 9, no=second) == [9]
 
 
 async def test_an_expiry_is_sent_although_the_handshake_shows_no_certificate_any_more(known):
-    assert await seen(known, 1) == [1]
-    assert await seen(known, -0.5, -1, ends=EXPIRED) == [0]
+    assert await notified_days(known, 1) == [1]
+    assert await notified_days(known, -0.5, -1, ends=EXPIRED) == [0]
     renewed = ExpiringItem("certificate", "cd34", "CN=shop.example", "CN=An Authority", ENDS_MS + 90 * DAY_MS)
-    assert await seen(known, -60, ends=renewed) == [30]
-    assert await seen(known, -90.5, ends=EXPIRED) == [0]
+    assert await notified_days(known, -60, ends=renewed) == [30]
+    assert await notified_days(known, -90.5, ends=EXPIRED) == [0]
 
 
-async def test_an_expired_one_that_nobody_ever_saw_is_the_monitors_failure_and_no_notice(known):
-    assert await seen(known, 3, ends=EXPIRED) == []
+async def test_a_certificate_first_seen_expired_fails_the_monitor_without_a_notice(known):
+    assert await notified_days(known, 3, ends=EXPIRED) == []
 
 
 async def test_another_certificates_fault_is_not_the_end_of_ours(known):
-    assert await seen(known, 20) == [20]
-    assert await seen(known, 19, ends=EXPIRED) == []
+    assert await notified_days(known, 20) == [20]
+    assert await notified_days(known, 19, ends=EXPIRED) == []
 
 
 async def test_the_notice_names_what_ends_and_when(known):
@@ -132,20 +132,20 @@ async def test_the_notice_names_what_ends_and_when(known):
 
 
 async def test_a_domain_has_its_own_event_and_starts_anew_when_it_was_renewed(known):
-    told = []
+    notified = []
     for year, left in ((1, 10), (1, 9), (2, 8)):
         ends = ExpiringItem("domain", f"shop.example {year}", "shop.example", "Names Ltd", ENDS_MS)
         outcome = make.outcome(series=min(known), at_ms=ENDS_MS - left * DAY_MS, expiring=ends)
-        told += (await results.store_results(make.results(outcome), known, NOW)).events
-    assert [(one.event, one.data["days"]) for one in told] == [("domain.expiring", 10), ("domain.expiring", 8)]
-    assert (told[0].data["name"], told[0].data["registrar"]) == ("shop.example", "Names Ltd")
+        notified += (await results.store_results(make.results(outcome), known, NOW)).events
+    assert [(one.event, one.data["days"]) for one in notified] == [("domain.expiring", 10), ("domain.expiring", 8)]
+    assert (notified[0].data["name"], notified[0].data["registrar"]) == ("shop.example", "Names Ltd")
 
 
 async def test_the_thresholds_in_days_are_a_setting(known):
     await settings.update("expiry.notify_days", SettingPatch(value=[60, 2]))
-    assert await seen(known, 59, 30, 14, 2, 1, -1) == [59, 2]
+    assert await notified_days(known, 59, 30, 14, 2, 1, -1) == [59, 2]
     await settings.update("expiry.notify_days", SettingPatch(value=[]))
-    assert await seen(known, 1, ends=msgspec.structs.replace(LEAF, identity="cd34")) == []
+    assert await notified_days(known, 1, ends=msgspec.structs.replace(LEAF, identity="cd34")) == []
 
 
 async def test_what_was_not_committed_is_sent_the_next_time(known, monkeypatch):
@@ -155,19 +155,19 @@ async def test_what_was_not_committed_is_sent_the_next_time(known, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr("app.store.alerting.outbox.record_events", broken)
         with pytest.raises(OSError, match="the disk is gone"):
-            await seen(known, 10)
-    assert await seen(known, 9) == [9]
+            await notified_days(known, 10)
+    assert await notified_days(known, 9) == [9]
 
 
 async def test_subscribers_get_the_notice(known):
     hook = await webhooks.create(WebhookDraft(url="http://127.0.0.1:9/", events=["certificate.*"]))
     outcome = make.outcome(series=min(known), at_ms=ENDS_MS - DAY_MS, expiring=LEAF)
-    absorbed = await results.store_results(make.results(outcome), known, NOW)
-    assert list(absorbed.deliveries) == [hook.id]
+    stored = await results.store_results(make.results(outcome), known, NOW)
+    assert list(stored.deliveries) == [hook.id]
 
 
 async def test_with_its_monitor_all_is_forgotten(known):
-    assert await seen(known, 10) == [10]
+    assert await notified_days(known, 10) == [10]
     await monitors.delete(known[min(known)].monitor_id)
     assert await db.rows("SELECT * FROM expiry_notices") == []
-    assert await seen(known, 5) == []
+    assert await notified_days(known, 5) == []

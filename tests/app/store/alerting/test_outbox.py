@@ -50,25 +50,25 @@ def event(kind: EventKind = DOWN, monitor_id: str | None = None, **data: Any) ->
     return Event(id=str(uuid4()), event=kind, at=at, monitor_id=monitor_id, data=data)
 
 
-async def owe(*events: Event) -> dict[str, list[str]]:
+async def record_events(*events: Event) -> dict[str, list[str]]:
     async with db.transaction():
         return await outbox.record_events(events, NOW)
 
 
-async def told(*events: Event) -> set[str]:
-    return set(await owe(*events))
+async def notified_by(*events: Event) -> set[str]:
+    return set(await record_events(*events))
 
 
 async def test_an_event_is_stored_with_the_incident_it_belongs_to():
     one = event(monitor_id="m", incident={"id": "i"}, msg="refused")
-    assert await owe(one) == {}
+    assert await record_events(one) == {}
     (row,) = await db.rows("SELECT * FROM events")
     assert (row["id"], row["kind"], row["monitor_id"], row["incident_id"]) == (one.id, "monitor.down", "m", "i")
     assert (row["at_ms"], row["created_ms"]) == (NOW, NOW)
 
 
 async def test_nothing_is_stored_of_nothing():
-    assert await owe() == {}
+    assert await record_events() == {}
 
 
 async def test_linked_tagged_and_global_channels_get_a_delivery():
@@ -76,86 +76,86 @@ async def test_linked_tagged_and_global_channels_get_a_delivery():
     linked, tagged, everywhere = await channel(), await channel(tag_ids=[shop]), await channel(all_monitors=True)
     await channel()
     one = await monitor(linked, tag_ids=[shop])
-    assert await told(event(monitor_id=one)) == {linked, tagged, everywhere}
+    assert await notified_by(event(monitor_id=one)) == {linked, tagged, everywhere}
 
 
 async def test_a_channel_linked_three_times_gets_one_delivery():
     shop = (await tags.create(TagDraft(name="shop"))).id
     thrice = await channel(tag_ids=[shop], all_monitors=True)
-    (ids,) = (await owe(event(monitor_id=await monitor(thrice, tag_ids=[shop])))).values()
+    (ids,) = (await record_events(event(monitor_id=await monitor(thrice, tag_ids=[shop])))).values()
     assert len(ids) == 1
 
 
 async def test_a_channel_that_is_switched_off_gets_no_delivery():
-    assert await told(event(monitor_id=await monitor(await channel(active=False)))) == set()
+    assert await notified_by(event(monitor_id=await monitor(await channel(active=False)))) == set()
 
 
 async def test_events_that_a_paused_channel_misses_are_listed():
     paused = await channel()
     await db.rows("UPDATE channels SET disabled_ms = 1 WHERE id = ?1", paused)
-    assert await told(event(monitor_id=await monitor(paused))) == {paused}
+    assert await notified_by(event(monitor_id=await monitor(paused))) == {paused}
 
 
 async def test_recipients_of_an_outage_are_notified_of_the_monitor_s_deletion():
     linked, _, _ = await channel(), await channel(all_monitors=True, events=["monitor.up"]), await webhook("monitor.*")
     one = await monitor(linked)
-    await owe(event(monitor_id=one, incident={"id": "i"}))
+    await record_events(event(monitor_id=one, incident={"id": "i"}))
     await monitors.delete(one)  # its links are gone
-    assert await told(event(END, one, incident={"id": "i"})) == set()
-    assert await told(event(END, one, incident={"id": "i"}, ended_by="monitor.deleted")) == {linked}
+    assert await notified_by(event(END, one, incident={"id": "i"})) == set()
+    assert await notified_by(event(END, one, incident={"id": "i"}, ended_by="monitor.deleted")) == {linked}
 
 
 async def test_a_channel_gets_what_its_patterns_match():
     downs, everything = await channel(events=["monitor.down"]), await channel(events=["*"])
     one = await monitor(downs, everything)
-    assert await told(event(monitor_id=one)) == {downs, everything}
-    assert await told(event(EventKind.MONITOR_DEGRADED, one)) == {everything}
+    assert await notified_by(event(monitor_id=one)) == {downs, everything}
+    assert await notified_by(event(EventKind.MONITOR_DEGRADED, one)) == {everything}
 
 
 @pytest.mark.parametrize(
-    ("state", "hears"), [("sent", True), ("pending", True), ("suppressed", False), ("dead", False)]
+    ("state", "is_notified"), [("sent", True), ("pending", True), ("suppressed", False), ("dead", False)]
 )
-async def test_recipients_of_an_incident_are_notified_of_its_end(state, hears):
+async def test_recipients_of_an_incident_are_notified_of_its_end(state, is_notified):
     linked, escalated = await channel(), await channel(events=["*"])
     one = await monitor(linked)
     first = event(monitor_id=one, incident={"id": "i"})
-    await owe(first)
+    await record_events(first)
     await db.rows(
         "INSERT INTO deliveries (id, event_id, channel_id, monitor_id, state, at_ms, next_attempt_ms, created_ms)"
         " VALUES ('d', ?1, ?2, ?3, ?4, ?5, ?5, ?5)",
         *(first.id, escalated, one, state, NOW),
     )
-    assert await told(event(UP, one, incident={"id": "another"})) == {linked}
-    assert (escalated in await told(event(UP, one, incident={"id": "i"}))) is hears
+    assert await notified_by(event(UP, one, incident={"id": "another"})) == {linked}
+    assert (escalated in await notified_by(event(UP, one, incident={"id": "i"}))) is is_notified
 
 
 async def test_webhooks_get_the_events_they_subscribe_to_of_all_monitors():
     hook = await webhook("monitor.*", "deployment.failed")
     one = await monitor()
-    assert await told(event(EventKind.MONITOR_UPDATED, one)) == {hook}
-    assert await told(event(EventKind.DEPLOYMENT_FAILED)) == {hook}
-    assert await told(event(EventKind.DEPLOYMENT_STARTED)) == set()
+    assert await notified_by(event(EventKind.MONITOR_UPDATED, one)) == {hook}
+    assert await notified_by(event(EventKind.DEPLOYMENT_FAILED)) == {hook}
+    assert await notified_by(event(EventKind.DEPLOYMENT_STARTED)) == set()
 
 
 async def test_our_own_troubles_go_to_the_default_channels_or_to_all():
     one, hook = await channel(), await webhook("*")
-    assert await told(event(LAG)) == {one, hook}
+    assert await notified_by(event(LAG)) == {one, hook}
     usual = await channel(is_default=True)
-    assert await told(event(LAG)) == {usual, hook}
-    asked = await channel(events=["system.*"])
-    assert await told(event(LAG)) == {asked, hook}
+    assert await notified_by(event(LAG)) == {usual, hook}
+    matching = await channel(events=["system.*"])
+    assert await notified_by(event(LAG)) == {matching, hook}
 
 
 async def test_a_failing_channel_is_alerted_through_another():
     failing, other = await channel(is_default=True), await channel()
-    assert await told(event(EventKind.CHANNEL_FAILING, channel={"id": failing})) == {other}
+    assert await notified_by(event(EventKind.CHANNEL_FAILING, channel={"id": failing})) == {other}
 
 
-async def test_changed_terms_hold_for_the_next_event():
+async def test_changed_subscriptions_apply_to_the_next_event():
     one = await channel()
     watched = await monitor(one)
     await channels.update(one, ChannelPatch(events=["monitor.up"]))
-    assert await told(event(monitor_id=watched)) == set()
+    assert await notified_by(event(monitor_id=watched)) == set()
 
 
 async def test_many_outages_take_as_many_statements_as_one(monkeypatch):
@@ -168,10 +168,10 @@ async def test_many_outages_take_as_many_statements_as_one(monkeypatch):
         return await rows(sql, *args)
 
     monkeypatch.setattr(db, "rows", counted)
-    await owe(event(monitor_id=ids[0], incident={"id": "i"}))
+    await record_events(event(monitor_id=ids[0], incident={"id": "i"}))
     few = len(statements)
-    owed = await owe(*(event(monitor_id=id_, incident={"id": id_}) for id_ in ids * 20))
-    assert (len(statements) - few, len(owed[linked])) == (few, 100)
+    deliveries = await record_events(*(event(monitor_id=id_, incident={"id": id_}) for id_ in ids * 20))
+    assert (len(statements) - few, len(deliveries[linked])) == (few, 100)
 
 
 KAFKA = KafkaProducer(brokers=["127.0.0.1:9092"], topic="t", message="m")

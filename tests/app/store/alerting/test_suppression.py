@@ -1,4 +1,4 @@
-"""Gates find out what speaks against a delivery, for a batch of them at a time."""
+"""The store finds the reasons to suppress deliveries, for a batch at a time."""
 
 from time import time
 from typing import Any
@@ -12,7 +12,7 @@ from app.store.alerting.suppression import Candidate, Decision
 from app.store.transactions import monitors
 from schema.channels.rules import QuietHours
 from schema.events import EventKind
-from tests.app.store.outages import NOW, STEP, asked, channel, escalated, fails, monitor, passes, settled
+from tests.app.store.outages import NOW, STEP, channel, due_decisions, escalated, fails, monitor, passes, settled
 
 SECOND = 1_000
 SENT_DOWN, SENT_UP = "monitor.down: send", "monitor.up: send"
@@ -53,18 +53,18 @@ async def test_quiet_hours_hold_for_what_has_no_monitor_too():
 
 
 @pytest.mark.parametrize(
-    ("recovery_ms", "told"),
+    ("recovery_ms", "outcomes"),
     [
         (59 * SECOND, ["monitor.down: recovered_early", "monitor.up: not_alerted"]),
         (61 * SECOND, [SENT_DOWN, SENT_UP]),
     ],
 )
-async def test_an_outage_shorter_than_the_delay_is_suppressed_with_its_end(recovery_ms, told):
+async def test_an_outage_shorter_than_the_delay_is_suppressed_with_its_end(recovery_ms, outcomes):
     await channel(min_outage=60)
     one = await monitor()
     await fails(one)
     await passes(one, NOW + recovery_ms)
-    assert await settled(NOW + 70 * SECOND) == told
+    assert await settled(NOW + 70 * SECOND) == outcomes
 
 
 async def test_the_next_outage_is_not_the_last_one():
@@ -84,8 +84,8 @@ async def test_a_webhook_gets_every_event():
     router = await monitor("Router")
     await fails(router)
     await fails(await monitor("web", router), NOW + SECOND)
-    told = await settled(NOW + SECOND)
-    assert (set(told), hook) == ({SENT_DOWN, "incident.opened: send"}, hook)
+    outcomes = await settled(NOW + SECOND)
+    assert (set(outcomes), hook) == ({SENT_DOWN, "incident.opened: send"}, hook)
 
 
 async def test_what_was_tried_is_not_taken_back():
@@ -95,7 +95,7 @@ async def test_what_was_tried_is_not_taken_back():
     await fails(one)
     await db.rows("UPDATE deliveries SET attempts = 1")
     await fails(router)
-    assert (await asked())[one, "monitor.down"] == Decision()
+    assert (await due_decisions())[one, "monitor.down"] == Decision()
 
 
 async def test_reminders_of_a_night_are_one_message_in_the_morning():
@@ -166,5 +166,5 @@ async def test_an_outage_that_a_pause_ended_within_the_delay_is_suppressed_with_
     now_ms = int(time() * 1000)
     await fails(one, now_ms - STEP)
     await monitors.set_active(one, active=False)
-    told = await settled(now_ms + SECOND)
-    assert told == ["monitor.down: recovered_early", "incident.resolved: not_alerted"]
+    outcomes = await settled(now_ms + SECOND)
+    assert outcomes == ["monitor.down: recovered_early", "incident.resolved: not_alerted"]

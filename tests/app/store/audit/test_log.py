@@ -1,4 +1,4 @@
-"""The audit log only grows, and whoever changes it behind our back is found out."""
+"""The audit log only grows, and changes made outside the application are detected."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ async def write(*actions: str, **fields) -> None:
 async def unguarded(statement: str) -> None:
     """What somebody does who owns the database: the triggers go first."""
     names = ["audit_append_only"] if ON_POSTGRES else ["audit_no_update", "audit_no_delete"]
-    kept = [] if ON_POSTGRES else await db.rows("SELECT sql FROM sqlite_master WHERE type = 'trigger'")
+    rows = [] if ON_POSTGRES else await db.rows("SELECT sql FROM sqlite_master WHERE type = 'trigger'")
     if ON_POSTGRES:
         await db.rows("ALTER TABLE audit DISABLE TRIGGER audit_append_only")
     else:
@@ -45,11 +45,11 @@ async def unguarded(statement: str) -> None:
     await db.rows(statement)
     if ON_POSTGRES:
         await db.rows("ALTER TABLE audit ENABLE TRIGGER audit_append_only")
-    for row in kept:
+    for row in rows:
         await db.rows(row["sql"])
 
 
-async def test_a_log_that_nobody_touched_is_whole(log) -> None:
+async def test_an_unchanged_log_is_whole(log) -> None:
     assert (await chain.verify()).error == ""
     await write("monitor.created", "monitor.updated", "monitor.deleted")
     found = await chain.verify()
@@ -122,14 +122,14 @@ async def test_entries_from_before_keys_were_noted_are_whole(log) -> None:
     assert (await chain.verify()).error == "an entry was changed"
 
 
-async def test_who_cuts_the_end_and_moves_the_head_is_found(log) -> None:
+async def test_a_truncated_log_with_a_moved_head_is_detected(log) -> None:
     await write(*"abcde")
     await unguarded("DELETE FROM audit WHERE seq > 3")
     await db.rows("UPDATE audit_chain SET seq = 3, hash = (SELECT hash FROM audit WHERE seq = 3) WHERE name = 'head'")
     assert (await chain.verify()).error == "the mark 'head' was not set by Watchkeeper"
 
 
-async def test_who_forges_an_anchor_is_found(log) -> None:
+async def test_a_forged_anchor_is_detected(log) -> None:
     await write(*"abc")
     await db.rows("INSERT INTO audit_chain (name, seq, hash, seal) VALUES ('anchor', 2, 'f', 'f')")
     await db.rows("DELETE FROM audit WHERE seq <= 2")
@@ -159,11 +159,11 @@ async def test_entries_are_found_by_who_what_and_how_it_ended(log) -> None:
     await record_entry(
         NewAuditEntry(action="user.updated", outcome=AuditOutcome.REFUSED, actor="bob", code="FORBIDDEN")
     )
-    told = AuditQuery(actor="ada"), AuditQuery(action="monitor.created"), AuditQuery(resource_id="m-1")
-    for query in (AuditQuery(actor="u-1"), *told):
+    queries = AuditQuery(actor="ada"), AuditQuery(action="monitor.created"), AuditQuery(resource_id="m-1")
+    for query in (AuditQuery(actor="u-1"), *queries):
         assert [one.seq for one in (await list_page(query))[0]] == [1], query
-    refused = AuditQuery(outcome=AuditOutcome.REFUSED)
-    assert ([one.code for one in (await list_page(refused))[0]], await count(refused)) == (["FORBIDDEN"], 1)
+    rejected = AuditQuery(outcome=AuditOutcome.REFUSED)
+    assert ([one.code for one in (await list_page(rejected))[0]], await count(rejected)) == (["FORBIDDEN"], 1)
 
 
 async def test_pages_follow_each_other_newest_first(log) -> None:

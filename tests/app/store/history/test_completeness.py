@@ -1,4 +1,4 @@
-"""The whole history is read, in pages, and what is missing or doubled is counted."""
+"""The whole history is read in pages; missing and duplicate heartbeats are counted."""
 
 import asyncio
 
@@ -9,8 +9,8 @@ from app.store.history import completeness
 from app.store.system import checkpoints
 from app.store.tables.heartbeats import EARLY
 from schema.heartbeats import heartbeat_key
-from tests.app.store import past
-from tests.app.store.past import HOUR, MINUTE, START
+from tests.app.store import history_rows
+from tests.app.store.history_rows import HOUR, MINUTE, START
 
 NOW = START + 6 * HOUR
 SETTLE = 5 * MINUTE
@@ -25,8 +25,8 @@ async def counted():
 async def whole(store):
     """Three series without a flaw, checked until now."""
     for no in (1, 2, 3):
-        await past.series(no)
-        await past.beats(no, past.slots(no, START, NOW))
+        await history_rows.series(no)
+        await history_rows.beats(no, history_rows.slots(no, START, NOW))
 
 
 async def test_a_complete_history_counts_what_was_read(whole):
@@ -36,45 +36,45 @@ async def test_a_complete_history_counts_what_was_read(whole):
 
 
 async def test_a_missing_slot_is_found_and_named(store):
-    await past.series(1)
-    slots = past.slots(1, START, NOW)
-    await past.beats(1, slots[:100] + slots[101:])
+    await history_rows.series(1)
+    slots = history_rows.slots(1, START, NOW)
+    await history_rows.beats(1, slots[:100] + slots[101:])
     found = await completeness.build_report(NOW, SETTLE)
     assert (found.missing, found.doubled, found.worst[0].at_ms) == (1, 0, slots[100])
 
 
 async def test_a_recorded_gap_is_not_missing(store):
-    await past.series(1)
-    slots = past.slots(1, START, NOW)
-    await past.beats(1, slots[:100] + slots[150:])
-    await past.gap(1, slots[100], slots[149])
+    await history_rows.series(1)
+    slots = history_rows.slots(1, START, NOW)
+    await history_rows.beats(1, slots[:100] + slots[150:])
+    await history_rows.gap(1, slots[100], slots[149])
     found = await completeness.build_report(NOW, SETTLE)
     assert (found.missing, found.gaps) == (0, 50)
 
 
 async def test_a_heartbeat_off_the_grid_is_doubled_unless_it_is_early(whole):
-    await past.beats(2, [past.slots(2, START, NOW)[50] + 7_000], flags=EARLY)
+    await history_rows.beats(2, [history_rows.slots(2, START, NOW)[50] + 7_000], flags=EARLY)
     assert await counted() == (0, 0)
-    await past.beats(3, [past.slots(3, START, NOW)[50] + 7_000])
+    await history_rows.beats(3, [history_rows.slots(3, START, NOW)[50] + 7_000])
     assert await counted() == (0, 1)
 
 
 async def test_slots_that_have_not_settled_are_not_required(store):
-    await past.series(1)
-    await past.beats(1, past.slots(1, START, NOW - SETTLE))
+    await history_rows.series(1)
+    await history_rows.beats(1, history_rows.slots(1, START, NOW - SETTLE))
     assert await counted() == (0, 0)
 
 
 async def test_a_series_that_never_was_checked_misses_everything(store):
-    await past.series(1)
+    await history_rows.series(1)
     missing, _ = await counted()
     assert missing == pytest.approx(355, abs=1)
 
 
 async def test_a_deleted_series_and_what_was_pruned_are_left_out(store):
-    await past.series(1, deleted_ms=START)
-    await past.series(2)
-    await past.beats(2, past.slots(2, START + HOUR, NOW))
+    await history_rows.series(1, deleted_ms=START)
+    await history_rows.series(2)
+    await history_rows.beats(2, history_rows.slots(2, START + HOUR, NOW))
     await checkpoints.save(checkpoints.PRUNED, START + HOUR)
     assert await counted() == (0, 0)
 
@@ -86,16 +86,16 @@ async def test_pages_of_any_size_count_the_same(whole, monkeypatch, page):
     assert await counted() == (0, 0)
 
 
-async def test_only_the_worst_are_shown_and_all_are_counted(store):
-    await past.series(1)
-    await past.series(2)
+async def test_only_the_worst_are_listed_and_all_are_counted(store):
+    await history_rows.series(1)
+    await history_rows.series(2)
     found = await completeness.build_report(NOW, SETTLE)
     assert len(found.worst) == completeness.MAX_SHOWN
     assert found.missing == found.slots
 
 
-async def test_cron_slots_are_counted_from_their_eras(store):
-    await past.series(1, (START, MINUTE))
+async def test_cron_slots_are_counted_from_their_schedule_periods(store):
+    await history_rows.series(1, (START, MINUTE))
     switch = START + 3 * HOUR
     await db.rows(
         "INSERT INTO schedule_periods (series, from_ms, interval_ms, cron, timezone) VALUES (1, ?1, 0, '*/30 * *"
@@ -103,7 +103,7 @@ async def test_cron_slots_are_counted_from_their_eras(store):
         switch,
     )
     half_hours = [switch + number * 30 * MINUTE for number in range(1, 6)]
-    await past.beats(1, past.slots(1, START, switch) + half_hours[:2] + half_hours[3:])
+    await history_rows.beats(1, history_rows.slots(1, START, switch) + half_hours[:2] + half_hours[3:])
     found = await completeness.build_report(NOW, SETTLE)
     assert (found.missing, found.doubled, found.worst[0].at_ms) == (1, 0, half_hours[2])
 

@@ -26,19 +26,19 @@ async def series(store) -> dict[str, int]:
     return {one.monitor.name: one.schedules[0].series for one in added}
 
 
-async def absorb(*outcomes: CheckOutcome) -> None:
-    known = {one.series: one for one in await monitors.list_snapshots({one.series for one in outcomes})}
-    await results.store_results(make.results(*outcomes), known, NOW)
+async def store_outcomes(*outcomes: CheckOutcome) -> None:
+    snapshots = {one.series: one for one in await monitors.list_snapshots({one.series for one in outcomes})}
+    await results.store_results(make.results(*outcomes), snapshots, NOW)
 
 
 async def beats(series: dict[str, int], count: int = 5) -> None:
     """Every minute until NOW both are checked, the second one half a minute after the first; `two` is down once."""
     for number in range(count):
         at_ms = NOW - number * STEP
-        await absorb(make.outcome(series=series["one"], at_ms=at_ms - STEP // 2))
+        await store_outcomes(make.outcome(series=series["one"], at_ms=at_ms - STEP // 2))
     for number in reversed(range(count)):
-        seen = make.down if number == 2 else make.outcome
-        await absorb(seen(series=series["two"], at_ms=NOW - number * STEP))
+        outcome = make.down if number == 2 else make.outcome
+        await store_outcomes(outcome(series=series["two"], at_ms=NOW - number * STEP))
 
 
 async def times(**wanted) -> list[int]:
@@ -59,8 +59,8 @@ async def test_the_newest_of_all_monitors_come_first(series):
 async def test_queries_reach_back_as_far_as_their_filters_allow(series):
     hours = [0, 1, 2, 23, 25, 900]
     for number, hour in enumerate(reversed(hours)):
-        seen = make.outcome if number % 2 else make.down
-        await absorb(seen(series=series["one"], at_ms=NOW - hour * HOUR))
+        outcome = make.outcome if number % 2 else make.down
+        await store_outcomes(outcome(series=series["one"], at_ms=NOW - hour * HOUR))
     assert await times() == [0, 120]
     assert await times(important=True) == [0, 120, 240, 23 * 120]
     assert await times(monitor_id=await id_of("one")) == [hour * 120 for hour in hours]
@@ -98,7 +98,7 @@ async def test_cursors_lead_through_everything_once(series, limit):
 
 
 async def test_heartbeats_of_one_instant_are_all_read(series):
-    await absorb(make.outcome(series=series["one"]), make.outcome(series=series["two"]))
+    await store_outcomes(make.outcome(series=series["one"]), make.outcome(series=series["two"]))
     first, cursor = await heartbeats.list_page(HeartbeatQuery(to_ms=NOW, limit=1))
     second, end = await heartbeats.list_page(HeartbeatQuery(to_ms=NOW, limit=1, cursor=cursor))
     assert {first[0].monitor_id, second[0].monitor_id} == {await id_of("one"), await id_of("two")}
@@ -112,9 +112,9 @@ async def test_a_total_counts_what_matches_on_every_page(series):
     assert await heartbeats.count(HeartbeatQuery(to_ms=NOW, important=True, monitor_id=await id_of("one"))) == 0
 
 
-async def test_a_heartbeat_has_its_words_and_facts(series):
+async def test_a_heartbeat_has_its_message_and_facts(series):
     failed = make.down(series=series["one"], message="refused", detail={"port": 9}, took_us=1_500)
-    await absorb(failed)
+    await store_outcomes(failed)
     (one,), _ = await heartbeats.list_page(HeartbeatQuery(to_ms=NOW))
     assert (one.status, one.raw_status, one.msg, one.detail) == (Status.DOWN, Status.DOWN, "refused", {"port": 9})
     assert (one.ping, one.important) == (1.5, True)
@@ -122,7 +122,7 @@ async def test_a_heartbeat_has_its_words_and_facts(series):
 
 
 async def test_an_everyday_heartbeat_reads_as_its_code(series):
-    await absorb(make.outcome(series=series["one"]))
+    await store_outcomes(make.outcome(series=series["one"]))
     (one,), _ = await heartbeats.list_page(HeartbeatQuery(to_ms=NOW))
     assert (one.msg, one.detail) == ("200 OK", None)
 
@@ -136,9 +136,9 @@ async def test_heartbeats_of_a_removed_monitor_are_gone_at_once(series):
 
 @pytest.mark.parametrize(("wanted", "field"), [({"cursor": "zebra"}, "cursor"), ({"from_ms": NOW - 2 * HOUR}, "from")])
 async def test_a_question_that_can_not_be_answered_is_refused(series, wanted, field):
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         await heartbeats.list_page(HeartbeatQuery(to_ms=NOW, **wanted))
-    assert [one.field for one in refused.value.fields] == [field]
+    assert [one.field for one in raised.value.fields] == [field]
 
 
 @tried(max_examples=50)

@@ -18,10 +18,10 @@ async def series(store) -> int:
     """A monitor that was checked every ten minutes of the last three days; down in every tenth check."""
     sealing.prepare(store)
     number = (await monitors.create(make.monitor(interval=600))).schedules[0].series
-    known = {one.series: one for one in await monitors.list_snapshots([number])}
+    snapshots = {one.series: one for one in await monitors.list_snapshots([number])}
     times = range(NOW - 3 * DAY, NOW, 10 * make.MINUTE_MS)
-    seen = [(make.outcome if no % 10 else make.down)(series=number, at_ms=at) for no, at in enumerate(times)]
-    await results.store_results(make.results(*seen), known, NOW)
+    outcome = [(make.outcome if no % 10 else make.down)(series=number, at_ms=at) for no, at in enumerate(times)]
+    await results.store_results(make.results(*outcome), snapshots, NOW)
     return number
 
 

@@ -1,4 +1,4 @@
-"""Hours and days are derived from heartbeats, once they have settled, as often as anybody likes."""
+"""Hours and days are derived from heartbeats once they have settled, and deriving twice changes nothing."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from app.store.history import rollups
 from app.store.system import checkpoints
 from app.store.tables.rollups import DAILY, HOURLY, rollup_key
 from schema.status import Status
-from tests.app.store import past
-from tests.app.store.past import DAY, HOUR, START
+from tests.app.store import history_rows
+from tests.app.store.history_rows import DAY, HOUR, START
 
 SETTLED = rollups.SETTLE_MS
 
@@ -30,12 +30,12 @@ async def stored():
 async def two_days(store):
     """Two series that were checked every minute for two days; the second one was down for an hour."""
     for no in (1, 2):
-        await past.series(no)
-    slots = past.slots(1, START, START + 2 * DAY)
-    await past.beats(1, slots)
-    await past.beats(2, past.slots(2, START, START + HOUR))
-    await past.beats(2, past.slots(2, START + HOUR, START + 2 * HOUR), Status.DOWN)
-    await past.beats(2, past.slots(2, START + 2 * HOUR, START + 2 * DAY))
+        await history_rows.series(no)
+    slots = history_rows.slots(1, START, START + 2 * DAY)
+    await history_rows.beats(1, slots)
+    await history_rows.beats(2, history_rows.slots(2, START, START + HOUR))
+    await history_rows.beats(2, history_rows.slots(2, START + HOUR, START + 2 * HOUR), Status.DOWN)
+    await history_rows.beats(2, history_rows.slots(2, START + 2 * HOUR, START + 2 * DAY))
 
 
 async def roll_all(until_ms):
@@ -80,11 +80,11 @@ async def test_work_goes_on_where_it_stopped_a_day_at_a_time(two_days):
 
 
 async def test_late_results_are_in_the_hour_when_it_is_rolled_again(store):
-    await past.series(1)
-    slots = past.slots(1, START, START + HOUR)
-    await past.beats(1, slots[:-10])
+    await history_rows.series(1)
+    slots = history_rows.slots(1, START, START + HOUR)
+    await history_rows.beats(1, slots[:-10])
     await rollups.advance(START + HOUR + SETTLED)
-    await past.beats(1, slots[-10:], Status.DOWN)
+    await history_rows.beats(1, slots[-10:], Status.DOWN)
     await rollups.advance(START + 2 * HOUR + SETTLED)
     assert (await hours_of(1))[START].counts[Status.DOWN] == 10
 
@@ -98,17 +98,17 @@ async def test_a_day_is_the_sum_of_its_hours(two_days):
     assert sum(day.sketch.values()) == sum(sum(one.sketch.values()) for one in hours)
 
 
-async def test_nothing_is_written_for_a_time_in_which_nobody_looked(store):
-    await past.series(1, (START, past.MINUTE), (START + HOUR, 0))
-    await past.beats(1, past.slots(1, START, START + HOUR))
+async def test_hours_without_checks_have_no_rollup(store):
+    await history_rows.series(1, (START, history_rows.MINUTE), (START + HOUR, 0))
+    await history_rows.beats(1, history_rows.slots(1, START, START + HOUR))
     await roll_all(START + DAY + SETTLED)
     assert list(await hours_of(1)) == [START]
 
 
 async def test_a_status_reaches_over_hours_when_the_interval_is_long(store):
-    await past.series(1, (START, 5 * HOUR))
-    first = past.slots(1, START, START + DAY, 5 * HOUR)[0]
-    await past.beats(1, [first], Status.DOWN)
+    await history_rows.series(1, (START, 5 * HOUR))
+    first = history_rows.slots(1, START, START + DAY, 5 * HOUR)[0]
+    await history_rows.beats(1, [first], Status.DOWN)
     await roll_all(START + DAY + SETTLED)
     assert sum(one.ms[Status.DOWN] for one in (await hours_of(1)).values()) == 5 * HOUR
 

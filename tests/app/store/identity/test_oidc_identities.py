@@ -1,4 +1,4 @@
-"""People of a provider become users here, on the database at hand."""
+"""Users of a provider become users here, on the configured database."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ def opened(store: Settings) -> Settings:
     return store
 
 
-def someone(subject: str = "7", role: Role | None = Role.ADMIN, email: str = "ada@example.org") -> OidcUser:
+def oidc_user(subject: str = "7", role: Role | None = Role.ADMIN, email: str = "ada@example.org") -> OidcUser:
     return OidcUser(
         issuer="https://login.example.org", subject=subject, email=email, email_verified=True, username="ada", role=role
     )
@@ -34,41 +34,41 @@ async def role(user_id: str) -> Role:
     return (await users.get(user_id)).role
 
 
-async def test_of_many_who_come_at_once_as_one_person_one_is_added() -> None:
-    assert len(set(await asyncio.gather(*(admit(someone()) for _ in range(6))))) == 1
+async def test_concurrent_sign_ins_of_one_person_create_one_user() -> None:
+    assert len(set(await asyncio.gather(*(admit(oidc_user()) for _ in range(6))))) == 1
     assert len(await db.rows("SELECT id FROM users")) == 1
 
 
 async def test_the_last_admin_stays_one_whatever_the_provider_sets() -> None:
-    ada = await admit(someone())
-    await admit(someone(role=Role.VIEWER))
+    ada = await admit(oidc_user())
+    await admit(oidc_user(role=Role.VIEWER))
     assert await role(ada) is Role.ADMIN
-    await admit(someone("8", email="bob@example.org"))
-    await admit(someone(role=Role.VIEWER))
+    await admit(oidc_user("8", email="bob@example.org"))
+    await admit(oidc_user(role=Role.VIEWER))
     assert await role(ada) is Role.VIEWER
 
 
 async def test_a_provider_without_a_role_leaves_the_role() -> None:
-    ada = await admit(someone())
-    await admit(someone(role=None))
+    ada = await admit(oidc_user())
+    await admit(oidc_user(role=None))
     assert await role(ada) is Role.ADMIN
 
 
 async def test_an_account_is_linked_to_one_person_only() -> None:
-    await admit(someone())
+    await admit(oidc_user())
     with pytest.raises(Conflict):
-        await admit(someone("8"))
+        await admit(oidc_user("8"))
 
 
 async def test_a_user_name_that_is_taken_is_its_own_error() -> None:
-    await admit(someone())
-    bob = await users.get(await admit(someone("8", email="bob@example.org")))
+    await admit(oidc_user())
+    bob = await users.get(await admit(oidc_user("8", email="bob@example.org")))
     assert bob.username.startswith("ada-")
 
 
-async def test_nobody_is_added_unless_configured() -> None:
+async def test_users_are_created_only_when_configured() -> None:
     with pytest.raises(Forbidden, match="no account"):
-        await admit(someone(), may_add=False)
+        await admit(oidc_user(), may_add=False)
     assert not await users.any_exist()
 
 
@@ -86,7 +86,7 @@ async def test_a_link_ends_every_other_way_into_the_account() -> None:
         " VALUES ('1', ?1, 'backdoor', 'wk_', 'hash', 'admin', '[]', (1 = 1), 1, 1)",
         ada,
     )
-    assert await admit(someone()) == ada
+    assert await admit(oidc_user()) == ada
     assert await sessions.principal_of(sid) is None
     assert [await db.rows(f"SELECT user_id FROM {table}") for table in ("api_keys", "totp")] == [[], []]
 
@@ -96,6 +96,6 @@ async def test_an_account_with_a_second_factor_is_not_linked() -> None:
     await mfa.begin_setup(ada)
     await db.rows("UPDATE totp SET active_ms = 1")
     with pytest.raises(Conflict, match="second factor"):
-        await admit(someone())
+        await admit(oidc_user())
     assert await db.rows("SELECT user_id FROM oidc_identities") == []
     assert [row["password_hash"] for row in await db.rows("SELECT password_hash FROM users")] == ["hash"]

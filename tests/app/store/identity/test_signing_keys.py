@@ -37,7 +37,7 @@ async def test_processes_that_start_together_make_one_first_key() -> None:
     assert len(await ids()) == 1
 
 
-async def test_a_new_key_signs_once_everybody_has_had_time_to_read_it() -> None:
+async def test_a_new_key_signs_once_every_process_has_read_it() -> None:
     await signing_keys.load()
     made = await signing_keys.rotate()
     await signing_keys.load()

@@ -27,7 +27,7 @@ async def sign_up(name: str = "ada", *, is_open: bool = True) -> str:
     return (await users.register(name, f"{name}@example.org", "hash", is_open=is_open)).id
 
 
-async def test_of_many_at_once_exactly_one_becomes_admin() -> None:
+async def test_concurrent_first_users_create_one_admin() -> None:
     names = [f"user{number}" for number in range(8)]
     added = await asyncio.gather(*(users.register(one, f"{one}@x.org", "hash", is_open=True) for one in names))
     assert sorted(user.role for user in added) == [Role.ADMIN, *[Role.VIEWER] * 7]
@@ -56,7 +56,7 @@ async def test_names_and_addresses_are_found_in_any_case() -> None:
     ]
 
 
-async def test_renaming_onto_somebody_else_is_a_conflict() -> None:
+async def test_renaming_to_a_taken_name_is_a_conflict() -> None:
     ada, _ = await sign_up(), await sign_up("bob")
     with pytest.raises(Conflict):
         await users.rename(ada, username="BOB", email=None)
@@ -74,7 +74,7 @@ async def test_a_session_holds_until_it_is_ended() -> None:
     assert await sessions.principal_of(sid) is None
 
 
-async def test_a_session_of_somebody_switched_off_holds_no_more() -> None:
+async def test_a_session_of_a_disabled_user_is_invalid() -> None:
     sid, _ = await sessions.start(await sign_up(), ip="", agent="")
     await db.rows("UPDATE users SET active = ?1", False)
     assert await sessions.principal_of(sid) is None
@@ -88,7 +88,7 @@ async def test_an_expired_session_holds_no_more_and_is_not_renewed() -> None:
         await sessions.rotate_refresh_token(token)
 
 
-async def test_of_two_who_trade_the_same_token_the_session_ends() -> None:
+async def test_refreshing_the_same_token_twice_ends_the_session() -> None:
     sid, token = await sessions.start(await sign_up(), ip="", agent="")
     ended = await asyncio.gather(
         sessions.rotate_refresh_token(token), sessions.rotate_refresh_token(token), return_exceptions=True
@@ -106,9 +106,9 @@ async def test_a_guessed_refresh_token_ends_nobodys_session() -> None:
 
 async def test_the_refresh_token_itself_is_not_stored() -> None:
     _, token = await sessions.start(await sign_up(), ip="", agent="")
-    kept = await db.rows("SELECT * FROM sessions")
-    assert token not in str([tuple(dict(row).values()) for row in kept])
-    assert tokens.token_hash(token) in str([tuple(dict(row).values()) for row in kept])
+    rows = await db.rows("SELECT * FROM sessions")
+    assert token not in str([tuple(dict(row).values()) for row in rows])
+    assert tokens.token_hash(token) in str([tuple(dict(row).values()) for row in rows])
 
 
 async def test_a_session_begins_only_with_the_password_of_now_and_while_switched_on() -> None:
@@ -121,7 +121,7 @@ async def test_a_session_begins_only_with_the_password_of_now_and_while_switched
         await sessions.start(ada, ip="", agent="")
 
 
-async def test_of_sign_ins_that_race_a_reset_none_is_left() -> None:
+async def test_sign_ins_racing_a_reset_leave_no_session() -> None:
     ada = await sign_up()
     starts = [sessions.start(ada, ip="", agent="", password_hash="hash") for _ in range(6)]
     await asyncio.gather(
@@ -134,7 +134,7 @@ async def test_of_sign_ins_that_race_a_reset_none_is_left() -> None:
 
 
 @pytest.mark.parametrize("patch", [UserPatch(role=Role.OPERATOR), UserPatch(active=False), None])
-async def test_what_somebody_invited_others_to_ends_with_their_right_to(patch: UserPatch | None) -> None:
+async def test_invitations_end_with_the_rights_of_their_creator(patch: UserPatch | None) -> None:
     await sign_up()
     bob = (await user_admin.create("bob", "bob@example.org", Role.ADMIN, "hash")).id
     made, _ = await invitations.create(InvitationDraft(email="eve@example.org", role=Role.ADMIN), bob)

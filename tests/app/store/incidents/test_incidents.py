@@ -1,4 +1,4 @@
-"""Incidents: opened and resolved by their monitors, written down by people, acknowledged once, counted in SQL."""
+"""Incidents: opened and resolved by monitors, created by users, acknowledged once, counted in SQL."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -34,20 +34,20 @@ async def watched(**changes) -> Snapshot:
     return snapshot
 
 
-async def absorb(snapshot: Snapshot, *outcomes: CheckOutcome, now_ms: int = NOW) -> StoredResults:
+async def store_outcomes(snapshot: Snapshot, *outcomes: CheckOutcome, now_ms: int = NOW) -> StoredResults:
     return await results.store_results(make.results(*outcomes), {snapshot.series: snapshot}, now_ms)
 
 
 async def down(snapshot: Snapshot, minute: int = 0) -> StoredResults:
-    return await absorb(snapshot, make.down(series=snapshot.series, at_ms=NOW + minute * STEP))
+    return await store_outcomes(snapshot, make.down(series=snapshot.series, at_ms=NOW + minute * STEP))
 
 
 async def up(snapshot: Snapshot, minute: int) -> StoredResults:
-    return await absorb(snapshot, make.outcome(series=snapshot.series, at_ms=NOW + minute * STEP))
+    return await store_outcomes(snapshot, make.outcome(series=snapshot.series, at_ms=NOW + minute * STEP))
 
 
-async def all_of(**asked) -> list[Incident]:
-    return (await incidents.list_page(IncidentQuery(**asked)))[0]
+async def all_of(**query) -> list[Incident]:
+    return (await incidents.list_page(IncidentQuery(**query)))[0]
 
 
 async def the_one() -> Incident:
@@ -79,9 +79,9 @@ async def test_an_outage_opens_an_incident_and_its_end_resolves_it():
 async def test_redelivery_opens_nothing_twice_and_neither_do_several_workers():
     web = await watched()
     batch = [make.down(series=web.series, at_ms=NOW)]
-    await asyncio.gather(*(absorb(web, *batch) for _ in range(4)))
+    await asyncio.gather(*(store_outcomes(web, *batch) for _ in range(4)))
     for _ in range(2):
-        await absorb(web, *batch)
+        await store_outcomes(web, *batch)
     assert len(await all_of()) == 1
     assert len((await incidents.get((await the_one()).id)).timeline) == 1
 
@@ -89,16 +89,16 @@ async def test_redelivery_opens_nothing_twice_and_neither_do_several_workers():
 async def test_a_batch_of_many_outages_takes_as_many_statements_as_one(monkeypatch):
     async def cost(count: int) -> int:
         known = {one.series: one for one in [await watched() for _ in range(count)]}
-        asked, real = [], db.rows
+        queries, real = [], db.rows
 
         async def counting(sql, *args):
-            asked.append(sql)
+            queries.append(sql)
             return await real(sql, *args)
 
         with monkeypatch.context() as patched:
             patched.setattr(db, "rows", counting)
             await results.store_results(make.results(*[make.down(series=no) for no in known]), known, NOW)
-        return len(asked)
+        return len(queries)
 
     assert await cost(1) == await cost(20)
 
@@ -120,14 +120,14 @@ async def test_reminders_end_with_the_acknowledgement():
     await down(web, 0)
     (reminder,) = (await down(web, 1)).events
     assert reminder.data["reminder"] is True
-    told = await incidents.acknowledge((await the_one()).id, "ada")
-    assert [event.event for event in told.events] == [EventKind.INCIDENT_ACKNOWLEDGED]
+    change = await incidents.acknowledge((await the_one()).id, "ada")
+    assert [event.event for event in change.events] == [EventKind.INCIDENT_ACKNOWLEDGED]
     assert (await down(web, 2)).events == []
     recovered, _ = (await up(web, 3)).events
     assert recovered.event == EventKind.MONITOR_UP
 
 
-async def test_who_acknowledges_first_stays_and_what_is_over_needs_nobody():
+async def test_the_first_acknowledgement_stays_and_a_resolved_incident_takes_none():
     web = await watched()
     await down(web)
     id_ = (await the_one()).id
@@ -175,15 +175,15 @@ async def test_what_is_still_down_after_a_pause_gets_an_incident_with_its_next_c
     resumed = (await monitors.set_active(web.monitor_id, True)).monitor
     assert await incidents.open_missing(NOW) == []
     later_ms = int(resumed.updated_at.timestamp() * 1000) + STEP
-    await absorb(web, make.down(series=web.series, at_ms=later_ms), now_ms=later_ms)
-    told = await incidents.open_missing(later_ms)
+    await store_outcomes(web, make.down(series=web.series, at_ms=later_ms), now_ms=later_ms)
+    events = await incidents.open_missing(later_ms)
     assert await incidents.open_missing(later_ms) == []
-    assert [one.event for one in told] == [EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED]
-    assert {one.monitor_id for one in told} == {web.monitor_id}
+    assert [one.event for one in events] == [EventKind.MONITOR_DOWN, EventKind.INCIDENT_OPENED]
+    assert {one.monitor_id for one in events} == {web.monitor_id}
     (fresh,) = await all_of(status=IncidentStatus.OPEN)
     assert fresh.started_at == resumed.updated_at
     good = make.outcome(series=web.series, at_ms=later_ms + STEP)
-    recovered, _ = (await absorb(web, good, now_ms=later_ms + STEP)).events
+    recovered, _ = (await store_outcomes(web, good, now_ms=later_ms + STEP)).events
     assert recovered.data["incident"] == {"id": fresh.id}
     assert await incidents.count_open() == 0
 
@@ -193,17 +193,19 @@ async def test_an_outage_from_before_there_were_incidents_gets_one_from_its_begi
     await db.rows("UPDATE monitors SET updated_ms = ?1", NOW - STEP)
     await down(web)
     await db.rows("DELETE FROM incidents")
-    told = await asyncio.gather(*(incidents.open_missing(NOW + STEP) for _ in range(3)))
+    batches = await asyncio.gather(*(incidents.open_missing(NOW + STEP) for _ in range(3)))
     assert (await the_one()).started_at == at(0)
-    assert [one.event for events in told for one in events] == [EventKind.INCIDENT_OPENED]  # an upgrade alarms nobody
+    assert [one.event for events in batches for one in events] == [
+        EventKind.INCIDENT_OPENED
+    ]  # an upgrade alerts no channel
 
 
 async def test_the_timeline_lists_who_was_notified_and_who_was_not_and_why():
-    told, quiet = await channels.create(make.channel(name="ops")), await channels.create(make.channel(name="night"))
-    web = await watched(notification_channel_ids=[told.id, quiet.id])
+    notified, quiet = await channels.create(make.channel(name="ops")), await channels.create(make.channel(name="night"))
+    web = await watched(notification_channel_ids=[notified.id, quiet.id])
     await down(web)
     at_ms = NOW + 5_000
-    await db.rows("UPDATE deliveries SET state = 'sent', sent_ms = ?2 WHERE channel_id = ?1", told.id, at_ms)
+    await db.rows("UPDATE deliveries SET state = 'sent', sent_ms = ?2 WHERE channel_id = ?1", notified.id, at_ms)
     await db.rows(
         "UPDATE deliveries SET state = 'suppressed', error = 'its parent is down' WHERE channel_id = ?1", quiet.id
     )
@@ -241,18 +243,18 @@ async def test_an_outage_that_lasts_is_neither_resolved_nor_deleted_by_people():
     web = await watched()
     await down(web)
     id_ = (await the_one()).id
-    for refused in (incidents.resolve(id_, "ada"), incidents.delete(id_)):
+    for refusal in (incidents.resolve(id_, "ada"), incidents.delete(id_)):
         with pytest.raises(Conflict):
-            await refused
+            await refusal
     await up(web, 1)
     await incidents.delete(id_)
 
 
 async def test_what_does_not_exist_or_has_not_happened_yet_is_refused_by_its_field():
     for changes, field in (({"monitor_id": "gone"}, "monitor_id"), ({"started_at": at(10**7)}, "started_at")):
-        with pytest.raises(Invalid) as refused:
+        with pytest.raises(Invalid) as raised:
             await written(**changes)
-        assert [one.field for one in refused.value.fields] == [field]
+        assert [one.field for one in raised.value.fields] == [field]
     assert await all_of() == []
 
 
@@ -290,7 +292,7 @@ async def test_figures_are_means_and_medians_of_what_was_answered_and_of_what_en
     assert (two.count, two.mtta_median, two.longest) == (1, 9, 540)
 
 
-async def test_a_viewer_sees_the_incidents_of_monitors_they_see_and_those_of_none():
+async def test_a_viewer_sees_incidents_of_visible_monitors_and_of_no_monitor():
     await written()
     await down(await watched())
     assert [one.title for one in await all_of(visible_to=frozenset({"x"}))] == ["Provider is out"]

@@ -1,4 +1,4 @@
-"""Dependencies as they are stored, and what an outage of one monitor changes for others."""
+"""Stored dependencies, and what an outage of one monitor changes for others."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from schema.monitors import MonitorPatch
 from schema.tags import TagDraft
 from tests.app.store.outages import NOW, STEP, channel, fails, monitor, passes, settled
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 SECOND = 1_000
 
 
@@ -27,7 +27,7 @@ async def hang(monitor_id: str, *parents: str) -> list[str]:
     return (await monitors.update(monitor_id, patch)).monitor.parent_ids
 
 
-async def refused(act) -> list[tuple[str, str]]:
+async def field_errors(act) -> list[tuple[str, str]]:
     with pytest.raises(Invalid) as error:
         await act
     return [(one.field, one.message) for one in error.value.fields]
@@ -46,7 +46,7 @@ async def times_of_looks(looks) -> dict[str, int]:
     return {names[look.schedule.series]: look.at_ms for look in looks}
 
 
-async def test_a_monitor_hangs_on_what_it_was_given_until_it_is_given_something_else():
+async def test_parents_stay_until_they_are_replaced():
     router, mail = await monitor("Router"), await monitor("mail")
     one = await monitor("web", router)
     assert (await monitors.get(one)).parent_ids == [router]
@@ -58,7 +58,7 @@ async def test_a_monitor_hangs_on_what_it_was_given_until_it_is_given_something_
 
 async def test_what_does_not_exist_is_refused_and_nothing_is_stored():
     router = await monitor("Router")
-    assert await refused(monitor("web", router, NOBODY)) == [("parent_ids.1", dependencies.UNKNOWN_PARENT)]
+    assert await field_errors(monitor("web", router, UNKNOWN_ID)) == [("parent_ids.1", dependencies.UNKNOWN_PARENT)]
     assert len((await monitors.list_page(monitors.MonitorQuery()))[0]) == 1
 
 
@@ -67,8 +67,8 @@ async def test_a_circle_is_refused_with_the_way_round_it():
     switch = await monitor("Switch", router)
     one = await monitor("web", switch)
     why = "would make the monitor depend on itself: "
-    assert await refused(hang(router, one)) == [("parent_ids", why + "Router → web → Switch → Router")]
-    assert await refused(hang(one, one)) == [("parent_ids", why + "web → web")]
+    assert await field_errors(hang(router, one)) == [("parent_ids", why + "Router → web → Switch → Router")]
+    assert await field_errors(hang(one, one)) == [("parent_ids", why + "web → web")]
     assert (await monitors.get(router)).parent_ids == []
 
 
@@ -77,22 +77,22 @@ async def test_the_same_parent_twice_is_the_same_as_once():
     assert await hang(await monitor(), router, router) == [router]
 
 
-async def test_who_is_deleted_is_nobodys_parent():
+async def test_a_deleted_monitor_is_no_parent():
     router = await monitor("Router")
     one = await monitor("web", router)
     await monitors.delete(router)
     assert (await monitors.get(one)).parent_ids == []
 
 
-async def test_of_parents_only_those_are_shown_that_are_seen():
+async def test_only_visible_parents_are_listed():
     shop = (await tags.create(TagDraft(name="shop"))).id
-    seen, hidden = await monitor("Router", tag_ids=[shop]), await monitor("Vault")
-    one = await monitor("web", seen, hidden, tag_ids=[shop])
-    assert (await monitors.get(one, frozenset([shop]))).parent_ids == [seen]
-    assert sorted((await monitors.get(one)).parent_ids) == sorted([seen, hidden])
+    visible, hidden = await monitor("Router", tag_ids=[shop]), await monitor("Vault")
+    one = await monitor("web", visible, hidden, tag_ids=[shop])
+    assert (await monitors.get(one, frozenset([shop]))).parent_ids == [visible]
+    assert sorted((await monitors.get(one)).parent_ids) == sorted([visible, hidden])
 
 
-async def test_what_failing_monitors_have_in_common_is_called_by_its_name():
+async def test_the_common_parent_of_failing_monitors_is_named():
     router = await monitor("Router")
     ids = [await monitor("web", router), await monitor("mail", await monitor("Switch", router))]
     assert await dependencies.common_parent(ids) == "Router"
@@ -102,8 +102,8 @@ async def test_what_failing_monitors_have_in_common_is_called_by_its_name():
 async def test_parents_that_were_not_checked_since_are_checked_at_once():
     router, new, paused = await monitor("Router"), await monitor("New"), await monitor("Paused", active=False)
     await passes(router, NOW - 30 * SECOND)
-    absorbed = await fails(await monitor("web", router, new, paused))
-    assert await times_of_looks(absorbed.rechecks) == {"Router": NOW, "New": NOW}
+    stored = await fails(await monitor("web", router, new, paused))
+    assert await times_of_looks(stored.rechecks) == {"Router": NOW, "New": NOW}
 
 
 async def test_a_parent_checked_just_before_the_outage_is_checked_again_a_second_later():
@@ -111,8 +111,8 @@ async def test_a_parent_checked_just_before_the_outage_is_checked_again_a_second
     router = await monitor("Router")
     one = await monitor("web", router)
     await passes(router, NOW - SECOND // 2)
-    absorbed = await fails(one)
-    assert await times_of_looks(absorbed.rechecks) == {"Router": NOW + SECOND}
+    stored = await fails(one)
+    assert await times_of_looks(stored.rechecks) == {"Router": NOW + SECOND}
     assert await settled() == ["monitor.down: parent_check"]
     await fails(router, NOW + SECOND)
     assert await settled(NOW + SECOND) == ["monitor.down: parent_down", "monitor.down: send"]
@@ -122,8 +122,8 @@ async def test_a_parent_that_passes_a_check_since_lets_the_alert_go():
     await channel()
     router = await monitor("Router")
     await passes(router, NOW - SECOND)
-    absorbed = await fails(await monitor("web", router))
-    assert await times_of_looks(absorbed.rechecks) == {"Router": NOW}
+    stored = await fails(await monitor("web", router))
+    assert await times_of_looks(stored.rechecks) == {"Router": NOW}
     await passes(router, NOW)
     assert await settled() == ["monitor.down: send"]
 
@@ -153,11 +153,11 @@ async def test_only_what_is_still_down_is_called_for_when_the_parent_is_back():
     due = NOW + 2 * STEP + 76 * SECOND  # an interval of 60 s and a timeout of 16 s
     assert [one for one, _ in await states(back)] == ["suppressed", "suppressed"]
     assert await states(down) == await states(deep) == [("pending", due)]
-    told = {"monitor.up: send", "monitor.down: send", "monitor.down: parent_down"}
-    assert set(await settled(due)) == told
+    expected = {"monitor.up: send", "monitor.down: send", "monitor.down: parent_down"}
+    assert set(await settled(due)) == expected
 
 
-async def test_what_waits_for_two_is_held_back_by_the_other_again():
+async def test_a_delivery_released_by_one_parent_is_suppressed_by_the_other():
     await channel()
     one_way, other_way = await monitor("One"), await monitor("Other")
     web = await monitor("web", one_way, other_way)
@@ -176,13 +176,13 @@ async def test_a_rare_child_is_checked_soon_after_its_parent_is_back():
     for id_ in (router, nightly, often):
         await fails(id_)
     await settled()
-    absorbed = await passes(router, NOW + STEP)
-    assert await times_of_looks(absorbed.rechecks) == {"nightly": NOW + STEP}
+    stored = await passes(router, NOW + STEP)
+    assert await times_of_looks(stored.rechecks) == {"nightly": NOW + STEP}
     assert await states(nightly) == [("pending", NOW + STEP + 300 * SECOND)]
 
 
 @pytest.mark.parametrize("released", ["paused", "deleted", "untied"])
-async def test_what_is_held_back_is_called_for_when_it_hangs_on_nothing_any_more(released):
+async def test_a_suppressed_delivery_is_released_when_its_parents_are_removed(released):
     await channel()
     router = await monitor("Router")
     one = await monitor("web", router)

@@ -1,4 +1,4 @@
-"""Members of groups as they are stored: where they stand, and what is refused."""
+"""Stored members of groups: their order, and which are refused."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from schema.status import Status
 from schema.targets import Group
 from tests import make
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ async def change(id_: str, *ids: str) -> None:
     await monitors.update(id_, MonitorPatch(config={"members": list(ids)}))
 
 
-async def refused(act) -> list[str]:
+async def field_errors(act) -> list[str]:
     with pytest.raises(Invalid) as error:
         await act
     return [one.field for one in error.value.fields]
@@ -47,7 +47,7 @@ async def test_members_count_as_they_stand_without_the_paused_and_the_deleted():
 
 async def test_a_member_that_does_not_exist_is_refused_and_nothing_is_stored():
     one = await web()
-    assert await refused(group(one, NOBODY)) == ["config.members.1"]
+    assert await field_errors(group(one, UNKNOWN_ID)) == ["config.members.1"]
     assert len((await monitors.list_page(monitors.MonitorQuery(type="group")))[0]) == 0
 
 
@@ -70,7 +70,7 @@ async def test_a_deleted_member_leaves_its_groups_and_an_empty_group_can_be_read
     id_ = await group(one, other)
     await monitors.delete(other)
     assert await members_of(id_) == [one]
-    assert await refused(change(id_, one, other)) == ["config.members.1"]
+    assert await field_errors(change(id_, one, other)) == ["config.members.1"]
     await monitors.delete(one)
     assert await members_of(id_) == []
     await monitors.update(id_, MonitorPatch(name="Empty"))
@@ -89,6 +89,6 @@ async def test_a_group_within_itself_is_refused_at_any_depth():
     one = await web()
     inner = await group(one)
     outer = await group(inner)
-    assert await refused(change(inner, one, inner)) == ["config.members.1"]
-    assert await refused(change(inner, one, outer)) == ["config.members.1"]
+    assert await field_errors(change(inner, one, inner)) == ["config.members.1"]
+    assert await field_errors(change(inner, one, outer)) == ["config.members.1"]
     await change(outer, inner, one)

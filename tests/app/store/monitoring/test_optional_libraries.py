@@ -20,25 +20,25 @@ REFUSED = [{"field": "type", "message": "needs a library that is not installed; 
 
 
 @pytest.fixture
-def wings(monkeypatch):
-    """Makes http a type with a library that nobody has."""
+def require_missing_library(monkeypatch):
+    """Makes http a type with a library that is not installed."""
     return lambda: monkeypatch.setitem(EXTRAS, "http", ("no_such_library", "wings"))
 
 
-async def test_adding_a_monitor_without_its_library_names_the_extra(store, wings):
-    wings()
-    with pytest.raises(Invalid) as refused:
+async def test_adding_a_monitor_without_its_library_names_the_extra(store, require_missing_library):
+    require_missing_library()
+    with pytest.raises(Invalid) as raised:
         await monitors.create(make.monitor())
-    assert refused.value.details["fields"] == REFUSED
+    assert raised.value.details["fields"] == REFUSED
 
 
-async def test_a_monitor_whose_library_has_gone_can_be_paused_but_not_changed(store, wings):
+async def test_a_monitor_whose_library_has_gone_can_be_paused_but_not_changed(store, require_missing_library):
     sealing.prepare(store)
     added = (await monitors.create(make.monitor())).monitor
-    wings()
-    with pytest.raises(Invalid) as refused:
+    require_missing_library()
+    with pytest.raises(Invalid) as raised:
         await monitors.update(added.id, MonitorPatch(config={"url": "http://127.0.0.1:8/"}))
-    assert refused.value.details["fields"] == REFUSED
+    assert raised.value.details["fields"] == REFUSED
     assert not (await monitors.set_active(added.id, False)).monitor.active
 
 

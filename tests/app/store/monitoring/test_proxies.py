@@ -66,9 +66,9 @@ async def test_a_monitor_can_change_its_way():
 
 
 async def test_a_proxy_that_does_not_exist_is_refused_and_nothing_is_kept():
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         await proxied(GONE)
-    assert [one.field for one in refused.value.fields] == ["config.proxy_id"]
+    assert [one.field for one in raised.value.fields] == ["config.proxy_id"]
     assert await db.rows("SELECT id FROM monitors") == []
 
 

@@ -31,17 +31,17 @@ async def tag(name: str = "production", **changes) -> Tag:
     return await tags.create(TagDraft(name=name, **changes))
 
 
-async def bearing(name: str, *borne: Tag):
-    return (await monitors.create(make.monitor(name=name, tag_ids=[one.id for one in borne]))).monitor
+async def monitor_with_tags(name: str, *with_tags: Tag):
+    return (await monitors.create(make.monitor(name=name, tag_ids=[one.id for one in with_tags]))).monitor
 
 
-async def names(**asked) -> list[str]:
-    found, total = await monitors.list_page(MonitorQuery(**asked))
+async def names(**query) -> list[str]:
+    found, total = await monitors.list_page(MonitorQuery(**query))
     assert len(found) == total
     return [one.name for one in found]
 
 
-async def somebody(name: str) -> str:
+async def create_user(name: str) -> str:
     return (await users.register(name, f"{name}@example.org", "hash", is_open=True)).id
 
 
@@ -70,15 +70,15 @@ async def test_two_tags_can_not_have_one_name_in_whatever_case(name, same):
     assert (await tags.list_page(TagQuery()))[1] == 2
 
 
-async def test_of_two_who_add_one_name_at_once_one_wins():
+async def test_concurrent_creation_of_one_name_succeeds_once():
     done = await asyncio.gather(tag("web"), tag("Web"), tag("WEB"), return_exceptions=True)
     assert sorted(type(one).__name__ for one in done) == ["Conflict", "Conflict", "Tag"]
 
 
 async def test_a_list_is_sought_sorted_and_counts_monitors():
-    borne, _, other = await tag("beta"), await tag("alpha"), await tag("BETAMAX")
-    await bearing("one", borne, other)
-    await bearing("two", borne)
+    with_tags, _, other = await tag("beta"), await tag("alpha"), await tag("BETAMAX")
+    await monitor_with_tags("one", with_tags, other)
+    await monitor_with_tags("two", with_tags)
     found, total = await tags.list_page(TagQuery(q="Beta"))
     assert ([(one.name, one.monitors) for one in found], total) == ([("beta", 2), ("BETAMAX", 1)], 2)
     found, total = await tags.list_page(TagQuery(descending=True, limit=1, offset=1))
@@ -87,7 +87,7 @@ async def test_a_list_is_sought_sorted_and_counts_monitors():
 
 async def test_a_monitor_shows_its_tags_by_name_and_keeps_them_unless_changed():
     last, first = await tag("zulu"), await tag("Alpha", color="#ffffff")
-    monitor = await bearing("web", last, first)
+    monitor = await monitor_with_tags("web", last, first)
     assert monitor.tags[0] == TagLabel(id=first.id, name="Alpha", color="#ffffff")
     assert [one.name for one in monitor.tags] == ["Alpha", "zulu"]
     changed = (await monitors.update(monitor.id, MonitorPatch(name="site"))).monitor
@@ -100,43 +100,47 @@ async def test_a_monitor_shows_its_tags_by_name_and_keeps_them_unless_changed():
 
 async def test_a_tag_that_does_not_exist_is_refused_by_its_place_and_nothing_is_kept():
     known = await tag()
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         await monitors.create(make.monitor(tag_ids=[known.id, GONE]))
-    assert [one.field for one in refused.value.fields] == ["tag_ids.1"]
+    assert [one.field for one in raised.value.fields] == ["tag_ids.1"]
     assert await db.rows("SELECT id FROM monitors") == []
 
 
 async def test_monitors_are_listed_by_a_tags_id_or_name():
     web, mail = await tag("Web"), await tag("mail")
-    await bearing("one", web)
-    await bearing("two", web, mail)
-    await bearing("three")
+    await monitor_with_tags("one", web)
+    await monitor_with_tags("two", web, mail)
+    await monitor_with_tags("three")
     assert await names(tag="wEB") == await names(tag=web.id) == ["one", "two"]
     assert await names(tag="nobody's") == await names(tag=str(uuid4())) == []
 
 
 async def test_a_list_queries_as_often_for_many_monitors_as_for_one(monkeypatch):
-    asked, real = [], db.rows
+    queries, real = [], db.rows
 
     async def counting(sql, *args):
-        asked.append(sql)
+        queries.append(sql)
         return await real(sql, *args)
 
     one = await tag()
-    await bearing("first", one)
+    await monitor_with_tags("first", one)
     monkeypatch.setattr(db, "rows", counting)
     await names()
-    few = len(asked)
+    few = len(queries)
     for number in range(5):
-        await bearing(f"more {number}", one)
-    asked.clear()
+        await monitor_with_tags(f"more {number}", one)
+    queries.clear()
     await names()
-    assert len(asked) == few
+    assert len(queries) == few
 
 
-async def test_who_sees_by_a_tag_sees_what_bears_it_and_who_sees_by_none_of_them_nothing():
+async def test_a_viewer_of_tags_sees_monitors_with_one_of_them():
     web, mail = await tag("web"), await tag("mail")
-    one, both, _ = await bearing("one", web), await bearing("two", web, mail), await bearing("three")
+    one, both, _ = (
+        await monitor_with_tags("one", web),
+        await monitor_with_tags("two", web, mail),
+        await monitor_with_tags("three"),
+    )
     assert await names(visible_to=None) == ["one", "three", "two"]
     assert await names(visible_to=frozenset({web.id, mail.id})) == ["one", "two"]
     assert await names(visible_to=frozenset({mail.id})) == ["two"]
@@ -147,7 +151,7 @@ async def test_who_sees_by_a_tag_sees_what_bears_it_and_who_sees_by_none_of_them
 
 
 async def test_only_a_viewer_can_be_narrowed():
-    admin, viewer, one = await somebody("ada"), await somebody("bob"), await tag()
+    admin, viewer, one = await create_user("ada"), await create_user("bob"), await tag()
     with pytest.raises(Conflict, match="admin"):
         await viewer_tags.set_for_user(admin, [one.id])
     assert await viewer_tags.set_for_user(admin, []) == VisibleTags(visible_tags=[])
@@ -161,20 +165,20 @@ async def test_only_a_viewer_can_be_narrowed():
 
 
 async def test_a_viewer_is_narrowed_to_tags_that_exist_or_not_at_all():
-    await somebody("ada")
-    viewer, one = await somebody("bob"), await tag()
+    await create_user("ada")
+    viewer, one = await create_user("bob"), await tag()
     await viewer_tags.set_for_user(viewer, [one.id])
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         await viewer_tags.set_for_user(viewer, [one.id, GONE])
-    assert [field.field for field in refused.value.fields] == ["visible_tags.1"]
+    assert [field.field for field in raised.value.fields] == ["visible_tags.1"]
     assert (await viewer_tags.get(viewer)).visible_tags == [one.id]
     with pytest.raises(NoSuch, match="user"):
         await viewer_tags.set_for_user(GONE, [one.id])
 
 
-async def test_a_tag_that_somebody_sees_by_stays_so_that_nobody_sees_more_by_its_end():
-    await somebody("ada")
-    viewer, one = await somebody("bob"), await tag()
+async def test_a_tag_that_restricts_a_viewer_cannot_be_deleted():
+    await create_user("ada")
+    viewer, one = await create_user("bob"), await tag()
     await viewer_tags.set_for_user(viewer, [one.id])
     with pytest.raises(Conflict, match="1 viewers"):
         await tags.delete(one.id)

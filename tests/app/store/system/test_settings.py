@@ -10,7 +10,7 @@ from schema.settings import CATALOGUE, EgressPolicy, SettingPatch
 KEY = "egress.webhooks"
 
 
-async def test_what_nobody_changed_has_its_default(store):
+async def test_an_unchanged_setting_has_its_default(store):
     assert await settings.get_value(KEY) == EgressPolicy()
     assert [one.key for one in await settings.list_all()] == sorted(CATALOGUE)
     assert {one.version for one in await settings.list_all()} == {0}
@@ -18,14 +18,14 @@ async def test_what_nobody_changed_has_its_default(store):
 
 async def test_a_change_is_read_at_once_where_it_was_made(store):
     await settings.get_value(KEY)
-    kept = await settings.update(KEY, SettingPatch(value={"allow_private": False}))
-    assert (await settings.get_value(KEY), kept.version) == (EgressPolicy(allow_private=False), 1)
+    saved = await settings.update(KEY, SettingPatch(value={"allow_private": False}))
+    assert (await settings.get_value(KEY), saved.version) == (EgressPolicy(allow_private=False), 1)
 
 
 async def test_absent_fields_stay_and_a_reset_brings_the_default_back(store):
     await settings.update(KEY, SettingPatch(value={"allow_private": False}))
-    kept = await settings.update(KEY, SettingPatch(value={"allow": ["10.0.0.0/8"]}))
-    assert kept.value == EgressPolicy(allow_private=False, allow=["10.0.0.0/8"])
+    saved = await settings.update(KEY, SettingPatch(value={"allow": ["10.0.0.0/8"]}))
+    assert saved.value == EgressPolicy(allow_private=False, allow=["10.0.0.0/8"])
     await settings.reset(KEY)
     assert await settings.get_value(KEY) == EgressPolicy()
 
@@ -57,10 +57,10 @@ async def test_a_key_of_another_version_is_left_alone(store):
         (7, "value"),
     ],
 )
-async def test_what_does_not_fit_is_named(store, value, field):
-    with pytest.raises(Invalid) as refused:
+async def test_invalid_fields_are_named(store, value, field):
+    with pytest.raises(Invalid) as raised:
         await settings.update(KEY, SettingPatch(value=value))
-    assert [one.field for one in refused.value.fields] == [field]
+    assert [one.field for one in raised.value.fields] == [field]
 
 
 async def test_an_old_copy_and_an_unknown_key_are_refused(store):

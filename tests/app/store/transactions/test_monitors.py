@@ -16,7 +16,7 @@ from schema.status import Status
 from schema.targets import Http, HttpBearerAuth, Push
 from tests import make
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 TOKEN = "a-token-of-sixteen-or-more"
 
 
@@ -29,7 +29,7 @@ def secretive() -> Http:
     return make.http(auth=HttpBearerAuth(token="sesame"), headers={"X-Key": "plugh"})
 
 
-async def eras() -> list[int]:
+async def period_intervals() -> list[int]:
     return [row["interval_ms"] for row in await db.rows("SELECT interval_ms FROM schedule_periods ORDER BY from_ms")]
 
 
@@ -45,7 +45,7 @@ async def test_a_new_monitor_has_a_series_a_schedule_period_an_event_and_a_plan(
     changed = await monitors.create(make.monitor(interval=30))
     assert changed.schedules == await monitors.list_schedules()
     assert (changed.schedules[0].interval_ms, changed.schedules[0].timeout_ms) == (30_000, 16_000)
-    assert await eras() == [30_000]
+    assert await period_intervals() == [30_000]
     assert await kinds() == [EventKind.MONITOR_CREATED]
     assert changed.monitor == await monitors.get(changed.monitor.id)
     assert changed.monitor.status is Status.UNKNOWN
@@ -71,9 +71,9 @@ async def test_the_mask_keeps_a_secret_and_another_value_replaces_it():
 
 
 async def test_a_new_monitor_can_not_keep_anything():
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         await monitors.create(make.monitor(make.http(headers={"X-Key": MASK})))
-    assert [one.field for one in refused.value.fields] == ["config.headers.X-Key"]
+    assert [one.field for one in raised.value.fields] == ["config.headers.X-Key"]
 
 
 @pytest.mark.parametrize(("interval", "seconds"), [(60, 16.0), (20, 16.0), (10, 8.0), (5, 4.0)])
@@ -81,7 +81,7 @@ async def test_a_check_may_usually_take_sixteen_seconds_or_most_of_its_interval(
     assert (await monitors.create(make.monitor(interval=interval))).monitor.timeout == seconds
 
 
-async def test_a_timeout_nobody_chose_follows_the_interval_and_a_chosen_one_stays():
+async def test_a_default_timeout_follows_the_interval_and_an_explicit_one_stays():
     usual, chosen = await monitors.create(make.monitor()), await monitors.create(make.monitor(timeout=7))
     shorter = MonitorPatch(interval=10)
     assert (await monitors.update(usual.monitor.id, shorter)).monitor.timeout == 8
@@ -101,7 +101,7 @@ async def test_pausing_and_resuming_end_and_begin_a_schedule_period():
     assert (paused.schedules, paused.unscheduled) == ([], [added.schedules[0].series])
     resumed = await monitors.set_active(added.monitor.id, True)
     assert resumed.schedules[0].version == 3
-    assert await eras() == [60_000, 0, 60_000]
+    assert await period_intervals() == [60_000, 0, 60_000]
     assert [one.event for one in paused.events + resumed.events] == [
         EventKind.MONITOR_PAUSED,
         EventKind.MONITOR_RESUMED,
@@ -118,7 +118,7 @@ async def test_a_changed_interval_begins_a_schedule_period_and_another_change_do
     added = await monitors.create(make.monitor())
     await monitors.update(added.monitor.id, MonitorPatch(name="renamed"))
     changed = await monitors.update(added.monitor.id, MonitorPatch(interval=120))
-    assert await eras() == [60_000, 120_000]
+    assert await period_intervals() == [60_000, 120_000]
     assert changed.monitor.version == 3
 
 
@@ -136,14 +136,14 @@ async def test_a_change_from_an_older_version_is_refused():
         (MonitorPatch(type="tcp"), "type"),
         (MonitorPatch(config={"url": "http://127.0.0.1/", "port": 1}), "config.port"),
         (MonitorPatch(interval=5, timeout=6), "timeout"),
-        (MonitorPatch(notification_channel_ids=[NOBODY]), "notification_channel_ids.0"),
+        (MonitorPatch(notification_channel_ids=[UNKNOWN_ID]), "notification_channel_ids.0"),
     ],
 )
 async def test_a_change_that_does_not_fit_leaves_everything_as_it_was(patch, field):
     added = await monitors.create(make.monitor())
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         await monitors.update(added.monitor.id, patch)
-    assert [one.field for one in refused.value.fields] == [field]
+    assert [one.field for one in raised.value.fields] == [field]
     assert await monitors.get(added.monitor.id) == added.monitor
     assert await kinds() == [EventKind.MONITOR_CREATED]
 
@@ -154,7 +154,7 @@ async def test_a_removed_monitor_leaves_its_series_for_housekeeping():
     assert removed.unscheduled == [added.schedules[0].series]
     assert (await monitors.list_schedules(), await monitors.list_snapshots(removed.unscheduled)) == ([], [])
     assert (await db.rows("SELECT deleted_ms FROM series"))[0]["deleted_ms"] is not None
-    assert (await eras())[-1] == 0
+    assert (await period_intervals())[-1] == 0
     with pytest.raises(NoSuch):
         await monitors.get(added.monitor.id)
 
@@ -162,7 +162,7 @@ async def test_a_removed_monitor_leaves_its_series_for_housekeeping():
 @pytest.mark.parametrize("act", [monitors.get, monitors.delete, lambda id_: monitors.set_active(id_, True)])
 async def test_a_monitor_that_does_not_exist_is_refused_by_name(act):
     with pytest.raises(NoSuch, match="monitor"):
-        await act(NOBODY)
+        await act(UNKNOWN_ID)
 
 
 async def test_a_new_monitor_notifies_the_default_channels_unless_others_are_named():
@@ -227,15 +227,15 @@ async def test_monitors_are_found_by_filters(wanted, found):
     assert await names(**wanted) == found
 
 
-async def test_a_total_counts_what_matches_and_not_what_is_shown():
+async def test_a_total_counts_all_matches_and_not_the_page():
     for number in range(3):
         await monitors.create(make.monitor(name=f"m{number}"))
     assert (await monitors.list_page(MonitorQuery(limit=1, offset=5))) == ([], 3)
 
 
 async def schedule() -> tuple[int, str, str]:
-    (era,) = await db.rows("SELECT interval_ms, cron, timezone FROM schedule_periods ORDER BY from_ms DESC LIMIT 1")
-    return era["interval_ms"], era["cron"], era["timezone"]
+    (period,) = await db.rows("SELECT interval_ms, cron, timezone FROM schedule_periods ORDER BY from_ms DESC LIMIT 1")
+    return period["interval_ms"], period["cron"], period["timezone"]
 
 
 async def test_a_cron_monitor_has_a_plan_and_a_schedule_period_of_its_own():
@@ -294,13 +294,13 @@ async def test_a_monitor_on_demand_is_active_and_not_due():
     ],
 )
 async def test_a_schedule_that_can_not_be_is_refused_by_its_field(fields, wrong):
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         await monitors.create(make.monitor(**fields))
-    assert [one.field for one in refused.value.fields] == wrong
+    assert [one.field for one in raised.value.fields] == wrong
 
 
 async def test_cron_is_not_taken_away_without_saying_what_comes_instead():
     added = await monitors.create(make.monitor(cron="0 3 * * *"))
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(Invalid) as raised:
         await monitors.update(added.monitor.id, MonitorPatch(cron=None))
-    assert [one.field for one in refused.value.fields] == ["interval"]
+    assert [one.field for one in raised.value.fields] == ["interval"]

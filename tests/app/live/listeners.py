@@ -1,4 +1,4 @@
-"""What tests of live messages share: facts to tell, ears that hear them, and a Valkey that can be stopped."""
+"""Shared by the tests of live messages: events to publish, listeners, and a Valkey that can be stopped."""
 
 import asyncio
 import subprocess
@@ -29,23 +29,23 @@ def beat(monitor_id: str = ONE, **changes: Any) -> Heartbeat:
 
 
 def event(kind: EventKind = EventKind.MONITOR_DOWN) -> Event:
-    """A fact about monitor one."""
+    """An event of monitor one."""
     return Event(id=str(uuid.uuid4()), event=kind, at=AT, monitor_id=ONE, data={"msg": "refused"})
 
 
-class Ear:
+class Listener:
     """Follows channels and remembers what it was sent."""
 
     def __init__(self, hub: Hub) -> None:
-        self.heard: list[dict[str, Any]] = []
-        self.reader = LiveSubscriber(self._hear)
+        self.messages: list[dict[str, Any]] = []
+        self.reader = LiveSubscriber(self._receive)
         self._hub = hub
         self._task = asyncio.create_task(self.reader.run())
 
-    async def _hear(self, text: str) -> None:
-        self.heard.append(msgspec.json.decode(text))
+    async def _receive(self, text: str) -> None:
+        self.messages.append(msgspec.json.decode(text))
 
-    def follow(self, *channels: str) -> "Ear":
+    def follow(self, *channels: str) -> "Listener":
         """Join."""
         for channel in channels:
             self._hub.subscribe(channel, self.reader)
@@ -54,14 +54,14 @@ class Ear:
     async def until(self, count: int) -> list[dict[str, Any]]:
         """The first so many messages, as soon as they are there."""
         async with asyncio.timeout(10):
-            while len(self.heard) < count:
+            while len(self.messages) < count:
                 await asyncio.sleep(0.01)
-        return self.heard
+        return self.messages
 
     @property
-    def told(self) -> list[str]:
-        """The types of what was heard, in order."""
-        return [one["type"] for one in self.heard]
+    def types(self) -> list[str]:
+        """The types of what was received, in order."""
+        return [one["type"] for one in self.messages]
 
     def close(self) -> None:
         """Listen no more."""

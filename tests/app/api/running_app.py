@@ -1,4 +1,4 @@
-"""Who calls the application in these tests, and how."""
+"""The running application for tests: settings, lifespan, clients and headers."""
 
 import asyncio
 import atexit

@@ -1,4 +1,4 @@
-"""Writes a past: series with their eras, heartbeats, gaps, as the pipeline would have left them."""
+"""Writes history: series with their schedule periods, heartbeats and gaps, as the pipeline would."""
 
 from collections.abc import Iterable
 
@@ -17,12 +17,12 @@ DAY = 24 * HOUR
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
 
-async def series(no: int, *eras: tuple[int, int], deleted_ms: int | None = None) -> None:
+async def series(no: int, *periods: tuple[int, int], deleted_ms: int | None = None) -> None:
     """A series; by default due every minute since the start."""
     await SeriesRow.insert(SeriesRow(no=no, monitor_id=f"monitor-{no}", deleted_ms=deleted_ms))
-    for from_ms, every in eras or [(START, MINUTE)]:
+    for from_ms, every_ms in periods or [(START, MINUTE)]:
         await db.rows(
-            "INSERT INTO schedule_periods (series, from_ms, interval_ms) VALUES (?1, ?2, ?3)", no, from_ms, every
+            "INSERT INTO schedule_periods (series, from_ms, interval_ms) VALUES (?1, ?2, ?3)", no, from_ms, every_ms
         )
 
 
@@ -39,22 +39,22 @@ async def beats(no: int, slots: Iterable[int], status: Status = Status.UP, flags
 
 
 async def details(no: int, slots: Iterable[int]) -> None:
-    """Words about these heartbeats."""
+    """Messages of these heartbeats."""
     await HeartbeatDetailRow.insert(*[HeartbeatDetailRow(id=heartbeat_key(no, at), message="refused") for at in slots])
 
 
 async def gap(no: int, from_ms: int, to_ms: int) -> None:
-    """Slots that nobody checked."""
+    """Slots without a check."""
     await db.rows("INSERT INTO gaps (series, from_ms, to_ms, reason) VALUES (?1, ?2, ?3, 'asleep')", no, from_ms, to_ms)
 
 
 async def event(name: str, at_ms: int) -> None:
-    """A fact without deliveries."""
+    """An event without deliveries."""
     await EventRow.insert(EventRow(id=name, kind="monitor.down", at_ms=at_ms, data="{}", created_ms=at_ms))
 
 
 async def delivery(name: str, of_event: str) -> None:
-    """A telling that has not happened yet."""
+    """A pending delivery."""
     channel = ChannelRow(id="ops", name="ops", type="webhook", config="{}", created_ms=START, updated_ms=START)
     await ChannelRow.insert(channel)
     await DeliveryRow.insert(

@@ -1,4 +1,4 @@
-"""Everybody who may knock: each signs in over the API, in a way of their own."""
+"""Every kind of caller: each one signs in over the API in its own way."""
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
@@ -10,10 +10,10 @@ import time_machine
 from app import db
 from app.store.identity import credential_caches
 from schema.status import Role
-from tests.app.api.people import ADMIN_TOKEN, SETUP, Client, Headers, bearer
+from tests.app.api.running_app import ADMIN_TOKEN, SETUP, Client, Headers, bearer
 
 PASSWORD = "correct horse battery"
-ELSEWHERE = "192.0.2.0/24"  # RFC 5737: nobody's
+ELSEWHERE = "192.0.2.0/24"  # RFC 5737: for documentation only
 
 
 class Person(NamedTuple):
@@ -23,7 +23,7 @@ class Person(NamedTuple):
     scopes   of an API key; None: all
     """
 
-    knock: Callable[[Client], Awaitable[Headers]]
+    authenticate: Callable[[Client], Awaitable[Headers]]
     role: Role | None = None
     refusal: int = 401
     is_key: bool = False
@@ -43,7 +43,7 @@ async def set_key(column: str, value: object) -> None:
 
 
 def forget() -> None:
-    """What is remembered for a second is asked for again."""
+    """Clear what is cached for a second."""
     credential_caches.clear_caches()
 
 
@@ -52,35 +52,35 @@ async def signed_in(client: Client, role: Role = Role.ADMIN, name: str = "ada") 
     who = {"email": f"{name}@example.org", "password": PASSWORD}
     assert (await client.post("/api/v1/auth/register", json={**who, **SETUP, "username": name})).status_code == 201
     await set_user(name, "role", role.value)
-    reply = await client.post("/api/v1/auth/login", json=who)
+    response = await client.post("/api/v1/auth/login", json=who)
     client.cookies.clear()
-    return bearer(reply.json())
+    return bearer(response.json())
 
 
-async def key_of(client: Client, owner: Headers, **terms: Any) -> str:
+async def key_of(client: Client, owner: Headers, **limits: Any) -> str:
     """A new key of somebody's."""
-    reply = await client.post("/api/v1/api-keys", json={"name": "robot", "role": "admin", **terms}, headers=owner)
-    assert reply.status_code == 201, reply.text
-    return str(reply.json()["key"])
+    response = await client.post("/api/v1/api-keys", json={"name": "robot", "role": "admin", **limits}, headers=owner)
+    assert response.status_code == 201, response.text
+    return str(response.json()["key"])
 
 
 def with_role(role: Role) -> Callable[[Client], Awaitable[Headers]]:
-    async def knock(client: Client) -> Headers:
+    async def authenticate(client: Client) -> Headers:
         return await signed_in(client, role)
 
-    return knock
+    return authenticate
 
 
-def with_key(**terms: Any) -> Callable[[Client], Awaitable[Headers]]:
+def with_key(**limits: Any) -> Callable[[Client], Awaitable[Headers]]:
     """An admin's key."""
 
-    async def knock(client: Client) -> Headers:
-        return {"X-API-Key": await key_of(client, await signed_in(client), **terms)}
+    async def authenticate(client: Client) -> Headers:
+        return {"X-API-Key": await key_of(client, await signed_in(client), **limits)}
 
-    return knock
+    return authenticate
 
 
-async def nobody(client: Client) -> Headers:
+async def without_credentials(client: Client) -> Headers:
     del client
     return {}
 
@@ -92,9 +92,9 @@ async def by_admin_token(client: Client) -> Headers:
 
 async def by_cookie(client: Client) -> Headers:
     await signed_in(client, Role.VIEWER)
-    reply = await client.post("/api/v1/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
+    response = await client.post("/api/v1/auth/login", json={"email": "ada@example.org", "password": PASSWORD})
     client.cookies.clear()
-    cookie = next(one for one in reply.headers.get_list("set-cookie") if one.startswith("session_id="))
+    cookie = next(one for one in response.headers.get_list("set-cookie") if one.startswith("session_id="))
     return {"Cookie": cookie.partition(";")[0], "Origin": str(client.base_url)}
 
 
@@ -153,8 +153,8 @@ async def with_an_unknown_key(client: Client) -> Headers:
     return {"X-API-Key": "pk_" + "A" * 43}
 
 
-EVERYBODY = {
-    "nobody": Person(nobody),
+CALLERS = {
+    "nobody": Person(without_credentials),
     "viewer": Person(with_role(Role.VIEWER), Role.VIEWER),
     "operator": Person(with_role(Role.OPERATOR), Role.OPERATOR),
     "admin": Person(with_role(Role.ADMIN), Role.ADMIN),
