@@ -11,7 +11,7 @@ from schema.jobs import CheckOutcome
 from schema.targets import TARGETS
 from tests import oddities
 
-SHOWN = 160  # characters of what was said
+EXCERPT_CHARS = 160  # characters of what was said
 
 
 async def checked(
@@ -31,8 +31,8 @@ async def checked(
 def commanded(command: list[str], environ: dict[str, str], **names: str) -> str:
     """What a command line says: the first line of its output, or of its complaint."""
     done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=60, check=False)
-    said = done.stdout.strip() if not done.returncode else done.stderr.strip()
-    lines = [line for line in said.splitlines() if line.strip()]
+    output = done.stdout.strip() if not done.returncode else done.stderr.strip()
+    lines = [line for line in output.splitlines() if line.strip()]
     line = lines[0] if lines else ""
     words = oddities.YES if not done.returncode else oddities.NO
-    return f"{words}: {oddities.named(line, **names)[:SHOWN].strip()}" if line else words
+    return f"{words}: {oddities.named(line, **names)[:EXCERPT_CHARS].strip()}" if line else words

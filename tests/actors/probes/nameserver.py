@@ -57,13 +57,13 @@ def saying(rcode: dns.rcode.Rcode) -> Callable[[dns.message.Message], dns.messag
 def holding(*addresses: str, flags: int = 0) -> Callable[[dns.message.Message], dns.message.Message]:
     """A server whose every name has these addresses."""
 
-    def tell(query: dns.message.Message) -> dns.message.Message:
+    def respond(query: dns.message.Message) -> dns.message.Message:
         reply = dns.message.make_response(query)
         reply.flags |= flags
         reply.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", *addresses))
         return reply
 
-    return tell
+    return respond
 
 
 class _Server(asyncio.DatagramProtocol):

@@ -42,7 +42,7 @@ def mariadb(setup: str, *more: str) -> Iterator[int]:
 def postgresql(username: str, password: str, *setup: str) -> Iterator[int]:
     """The port of a PostgreSQL with one powerful user, where these lines have been carried out."""
     newest = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    tools = newest[-1] if newest else Path(program("initdb", "postgresql")).parent
+    context = newest[-1] if newest else Path(program("initdb", "postgresql")).parent
     port = a_port()
     with a_place() as place:
         (place / "password").write_text(password)
@@ -50,15 +50,15 @@ def postgresql(username: str, password: str, *setup: str) -> Iterator[int]:
         given_to_nobody(place)
         (place / "leaf.pem").chmod(0o600)
         cluster = ["-D", str(place / "cluster"), "-U", username, "--pwfile", str(place / "password"), "-E", "UTF8"]
-        initdb = [str(tools / "initdb"), *cluster, "--locale=C", "-A", "scram-sha-256", "--no-sync"]
+        initdb = [str(context / "initdb"), *cluster, "--locale=C", "-A", "scram-sha-256", "--no-sync"]
         subprocess.run(as_nobody(*initdb), check=True, cwd=place, stdout=subprocess.DEVNULL)
-        single = as_nobody(str(tools / "postgres"), "--single", "-D", str(place / "cluster"), "postgres")
+        single = as_nobody(str(context / "postgres"), "--single", "-D", str(place / "cluster"), "postgres")
         subprocess.run(single, input="\n".join((*setup, "")).encode(), check=True, cwd=place, stdout=subprocess.DEVNULL)
         pem = str(place / "leaf.pem")
         chosen = f"listen_addresses=127.0.0.1 port={port} unix_socket_directories={place} fsync=off ssl=on"
         options = [f"-c{one}" for one in [*chosen.split(), f"ssl_cert_file={pem}", f"ssl_key_file={pem}"]]
-        with running(as_nobody(str(tools / "postgres"), "-D", str(place / "cluster"), *options), place, port):
-            _until_it_is_ready(str(tools / "pg_isready"), port)
+        with running(as_nobody(str(context / "postgres"), "-D", str(place / "cluster"), *options), place, port):
+            _until_it_is_ready(str(context / "pg_isready"), port)
             yield port
 
 

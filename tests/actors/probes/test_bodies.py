@@ -61,7 +61,7 @@ async def looked_for(check, script, words: str, **fields) -> tuple[tuple[Status,
         ("text/plain", b"x" * 40_000 + "déjà".encode("latin-1"), "déjà"),
     ],
 )
-async def test_words_are_found_in_the_charset_that_a_browser_finds(check, content_type, body, words):
+async def test_keywords_are_found_in_the_charset_that_a_browser_finds(check, content_type, body, words):
     script = answering(body, headers=f"Content-Type: {content_type}\r\n")
     assert await looked_for(check, script, words) == ((UP, ""), (UP, ""))
 
@@ -108,7 +108,7 @@ async def test_json_is_read_with_a_mark_and_in_wide_characters(check, encoding, 
     assert (outcome.status, outcome.message, outcome.detail["value"]) == (UP, "", "ü")
 
 
-async def test_an_answer_without_end_is_up_as_soon_as_the_word_is_there(check):
+async def test_an_endless_response_is_up_once_the_keyword_arrived(check):
     assert await looked_for(check, going_on(b"hello\n"), "hello") == ((UP, ""), (UP, ""))
     assert await looked_for(check, going_on(b"data: hel", b"lo\n\n"), "hello", regex=r"^data: h\w+") == (
         (UP, ""),
@@ -135,19 +135,19 @@ async def test_an_answer_without_end_that_does_not_decide_it_is_down_for_that(ch
         assert found == (DOWN, NO_ANSWER, "the answer did not end within 3 s"), fields
 
 
-async def test_a_website_without_end_needs_none_unless_words_must_be_absent(check):
+async def test_an_endless_website_is_up_unless_a_keyword_must_be_absent(check):
     async with serving(going_on(b"hello")) as target:
         plain = await check(Website(url=target.url()))
-        shown = await check(Website(url=target.url()), detailed=True)
+        detailed = await check(Website(url=target.url()), detailed=True)
         other = await check(Website(url=target.url(), expected_status=404, unexpected_content="hello"))
         absent = await check(Website(url=target.url(), unexpected_content="bye"), timeout_ms=3_000)
-    assert (plain.status, shown.status, shown.detail["response_size"]) == (UP, UP, 5)
+    assert (plain.status, detailed.status, detailed.detail["response_size"]) == (UP, UP, 5)
     assert (other.status, other.message, other.detail["content_match"]) == (DOWN, "200 OK, expected 404", False)
     assert (absent.status, absent.message) == (DOWN, "the answer did not end within 3 s")
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "none"])
-async def test_a_website_without_words_is_up_whatever_its_body_is(check, coding):
+async def test_a_website_without_keywords_is_up_whatever_its_body(check, coding):
     async with serving(answering(b"<html>" * 9, headers=f"Content-Encoding: {coding}\r\n")) as target:
         assert (await check(Website(url=target.url()))).status is UP
         assert (await check(Website(url=target.url()), detailed=True)).status is UP

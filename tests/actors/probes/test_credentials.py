@@ -226,8 +226,8 @@ async def test_an_ssh_server_lets_us_in(check, password):
         def password_auth_supported(self):
             return True
 
-        def validate_password(self, username, given):
-            return (username, given) == (NAME, password)
+        def validate_password(self, username, attempted):
+            return (username, attempted) == (NAME, password)
 
     key = asyncssh.generate_private_key("ssh-ed25519")
     async with asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[key]) as acceptor:

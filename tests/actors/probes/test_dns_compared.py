@@ -264,10 +264,10 @@ async def theirs_of(case: Case, port: int) -> str:
 
     They are sorted: what serves them here shuffles them.
     """
-    patience = "1" if "them" in case.silent_to else "30"
+    timeout_arg = "1" if "them" in case.silent_to else "30"
     run = await asyncio.create_subprocess_exec(
         *(binary("dig", "bind9-dnsutils"), "-r", "@127.0.0.1", "-p", str(port), case.host, case.kind),
-        *("+noall", "+comments", "+answer", "+tries=1", f"+time={patience}"),
+        *("+noall", "+comments", "+answer", "+tries=1", f"+time={timeout_arg}"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -281,12 +281,12 @@ async def theirs_of(case: Case, port: int) -> str:
 
 
 def complaint_in(printed: str) -> str:
-    said = [
+    received = [
         line.removeprefix(";; ")
         for line in printed.splitlines()
         if re.search("warning|bad|timed out|mismatch", line, re.IGNORECASE)
     ]
-    return re.sub(r"\d+\.\d+\.\d+\.\d+#\d+", "the server", said[-1]) if said else "nothing"
+    return re.sub(r"\d+\.\d+\.\d+\.\d+#\d+", "the server", received[-1]) if received else "nothing"
 
 
 def shortened(records: list[str]) -> str:
@@ -296,8 +296,8 @@ def shortened(records: list[str]) -> str:
 def ours_of(outcome: CheckOutcome) -> str:
     """What a check says, and the records in its order."""
     records = (outcome.detail or {}).get("records", [])
-    shown = shortened([one or '""' for one in records])
-    return oddities.words_of(outcome) + (f": {shown}" if outcome.status is Status.UP else "")
+    printed = shortened([one or '""' for one in records])
+    return oddities.words_of(outcome) + (f": {printed}" if outcome.status is Status.UP else "")
 
 
 @pytest.mark.parametrize("what", CASES)

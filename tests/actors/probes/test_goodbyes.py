@@ -87,15 +87,15 @@ async def test_one_that_does_not_answer_a_goodbye_is_left(check, what):
 
 
 @pytest.mark.parametrize(
-    ("recipient", "seen"),
+    ("recipient", "expected_status"),
     [(b"250 ok", Status.UP), (b"251 will forward", Status.UP), (b"551 try c@e.test", Status.DOWN)],
 )
-async def test_a_recipient_who_is_forwarded_to_is_one(check, recipient, seen):
+async def test_a_recipient_who_is_forwarded_to_is_one(check, recipient, expected_status):
     target, parts = TARGETS["smtp that sends"]
-    said = [recipient + b"\r\n" if one.startswith(b"251") else one for one in parts]
-    async with talking(scripted(said, b"221 bye\r\n")) as port:
+    replies = [recipient + b"\r\n" if one.startswith(b"251") else one for one in parts]
+    async with talking(scripted(replies, b"221 bye\r\n")) as port:
         outcome = await check(target(port))
-    assert outcome.status is seen
+    assert outcome.status is expected_status
 
 
 @contextlib.asynccontextmanager
@@ -120,7 +120,7 @@ async def cutting(port: int, words: bytes) -> AsyncIterator[tuple[int, asyncio.E
         yield front, cut
 
 
-async def test_a_postgresql_that_breaks_off_at_the_rollback_has_answered(check):
+async def test_a_postgresql_that_disconnects_at_the_rollback_is_up(check):
     with postgresql("ada", "sesame", "SELECT 1") as port:
         async with cutting(port, b"ROLLBACK;\0") as (front, cut):
             target = Postgres(**AT, port=front, username="ada", password="sesame", sslmode=SslMode.DISABLE)
@@ -129,7 +129,7 @@ async def test_a_postgresql_that_breaks_off_at_the_rollback_has_answered(check):
     assert cut.is_set()
 
 
-async def test_a_mysql_that_breaks_off_at_the_goodbye_has_answered(check):
+async def test_a_mysql_that_disconnects_at_the_quit_is_up(check):
     with mariadb("CREATE USER 'ada'@'127.0.0.1' IDENTIFIED BY 'sesame';") as port:
         async with cutting(port, b"\1\0\0\0\1") as (front, cut):  # COM_QUIT
             outcome = await check(Mysql(**AT, port=front, username="ada", password="sesame"))

@@ -22,12 +22,14 @@ from tests.actors.probes.target import answering, serving
 UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UNKNOWN
 
 
-@pytest.mark.parametrize(("family", "seen"), [(IpFamily.ANY, UP), (IpFamily.IPV4, UP), (IpFamily.IPV6, DOWN)])
-async def test_only_addresses_of_the_family_count(check, family, seen):
+@pytest.mark.parametrize(
+    ("family", "expected_status"), [(IpFamily.ANY, UP), (IpFamily.IPV4, UP), (IpFamily.IPV6, DOWN)]
+)
+async def test_only_addresses_of_the_family_count(check, family, expected_status):
     async with serving(answering()) as target:
         outcome = await check(Http(url=target.url(), ip_family=family))
-    assert outcome.status is seen
-    assert outcome.message == ("" if seen is UP else "127.0.0.1 has no IPv6 address")
+    assert outcome.status is expected_status
+    assert outcome.message == ("" if expected_status is UP else "127.0.0.1 has no IPv6 address")
 
 
 async def test_a_name_server_of_the_monitor_is_queried(check):

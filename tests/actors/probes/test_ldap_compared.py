@@ -8,7 +8,7 @@ import pytest
 
 from tests import oddities
 from tests.actors.probes import certificates
-from tests.actors.probes.compared import SHOWN, checked
+from tests.actors.probes.compared import EXCERPT_CHARS, checked
 from tests.actors.probes.servers_data import program
 from tests.actors.probes.servers_directory import slapd
 
@@ -142,7 +142,7 @@ def asked_by_command(case: Case, url: str, ca: str) -> str:
     if not done.returncode:
         return f"{oddities.YES}: {entries} found" if "filter" in case.config else oddities.YES
     lines = [line.removeprefix("ldapsearch: ") for line in done.stderr.splitlines() if line.strip()]
-    return f"{oddities.NO}: {lines[0][:SHOWN] if lines else done.returncode}"
+    return f"{oddities.NO}: {lines[0][:EXCERPT_CHARS] if lines else done.returncode}"
 
 
 @pytest.mark.parametrize("what", CASES)

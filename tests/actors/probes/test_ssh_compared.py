@@ -138,24 +138,24 @@ async def scanned(port: int, type_: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    shown, _ = await scan.communicate()
-    if not shown:
+    printed, _ = await scan.communicate()
+    if not printed:
         return ""
     read = await asyncio.create_subprocess_exec("ssh-keygen", "-lf", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    return (await read.communicate(shown))[0].decode()
+    return (await read.communicate(printed))[0].decode()
 
 
 async def theirs_of(port: int, keys: Path, expected: str) -> str:
     """Yes when `ssh-keyscan` shows the expected key, asked for its type; else what it shows."""
-    shown = await scanned(port, KEYS[expected][1])
-    if fingerprint_of(keys, expected) in shown:
+    printed = await scanned(port, KEYS[expected][1])
+    if fingerprint_of(keys, expected) in printed:
         return oddities.YES
-    return f"{oddities.NO}: shows {'another key' if shown else 'nothing'}"
+    return f"{oddities.NO}: shows {'another key' if printed else 'nothing'}"
 
 
 @pytest.mark.filterwarnings("ignore:Diffie-Hellman over finite fields")  # how old servers do it
 @pytest.mark.parametrize("what", CASES)
-async def test_a_check_knows_the_key_that_ssh_keyscan_shows(check, keys, tmp_path, what):
+async def test_a_check_accepts_the_key_that_ssh_keyscan_prints(check, keys, tmp_path, what):
     case = CASES[what]
     names = {f"{name}'s fingerprint": fingerprint_of(keys, name) for name in KEYS}
     async with serving(case, keys, tmp_path) as port:
@@ -193,13 +193,13 @@ async def test_the_kind_of_key_that_matched_is_requested_first(check, keys, tmp_
     assert (first, len(came)) == (3, 4)  # Ed25519, ECDSA, RSA; then RSA
 
 
-async def test_a_server_that_lets_nobody_in_twice_is_judged_by_what_it_showed(check, keys, tmp_path):
+async def test_a_server_that_refuses_a_second_connection_is_judged_by_its_first(check, keys, tmp_path):
     async with serving(Case(STOCK, "other"), keys, tmp_path) as port, letting_in(port, 1) as (front, _):
         target = Ssh(host="127.0.0.1", port=front, fingerprint=fingerprint_of(keys, "other"))
         outcome = await check(target)
-    shown = fingerprint_of(keys, "ed25519")
+    printed = fingerprint_of(keys, "ed25519")
     assert outcome.status is Status.DOWN
-    assert outcome.message == f"the host key is {shown}, expected {target.fingerprint}"
+    assert outcome.message == f"the host key is {printed}, expected {target.fingerprint}"
 
 
 @given(st.binary(max_size=200))

@@ -115,13 +115,13 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> Authorities:
 @pytest.fixture
 async def look(settings) -> AsyncIterator[Any]:
     """Checks a target once; every name is this machine."""
-    tools = await open_probe_context(settings, names=Resolver(lambda _: ("127.0.0.1",)))
+    context = await open_probe_context(settings, names=Resolver(lambda _: ("127.0.0.1",)))
 
     async def run(target: Any) -> CheckOutcome:
-        return await run_probe(make.slot(), make.snapshot(target, timeout_ms=30_000), tools)
+        return await run_probe(make.slot(), make.snapshot(target, timeout_ms=30_000), context)
 
     yield run
-    await tools.close()
+    await context.close()
 
 
 def options_of(case: Case, authorities: Authorities, pair: tuple[Path, Path]) -> list[str]:
@@ -154,9 +154,9 @@ async def test_a_check_agrees_with_the_command_line(look, authorities, tmp_path,
     own = authorities.pair(Wanted()) if case.known else None
     pems: dict[str, Any] = {"tls_ca": trusted.read_text()}
     pems |= {"tls_cert": own[0].read_text(), "tls_key": own[1].read_text()} if own else {}
-    shown = ("-cert", str(own[0]), "-key", str(own[1])) if own else ()
+    certificate_args = ("-cert", str(own[0]), "-key", str(own[1])) if own else ()
     async with s_server(pair, tmp_path, *options_of(case, authorities, pair)) as port:
-        theirs = await s_client(port, case.name, trusted, *shown, *(LENIENT if case.ignoring else ()))
+        theirs = await s_client(port, case.name, trusted, *certificate_args, *(LENIENT if case.ignoring else ()))
         certificate, tcp = await ours_of(look, case, port, pems)
     ours = oddities.words_of(certificate)
     if (certificate.status is Status.UP) is not (tcp.status is Status.UP):

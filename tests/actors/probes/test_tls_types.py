@@ -124,7 +124,7 @@ def test_every_type_is_here_or_has_no_tls():
 
 
 @pytest.mark.parametrize("what", CONFIGS)
-async def test_we_show_who_we_are_to_whom_we_trust(check, authorities, what):
+async def test_a_client_certificate_is_sent_to_a_trusted_server(check, authorities, what):
     def asking(context: ssl.SSLContext) -> None:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(authorities.root)
@@ -177,7 +177,7 @@ async def test_ciphers_of_tls_1_2_that_other_clients_offer_are_offered(check, au
 
 
 @pytest.mark.parametrize("what", [one for one in CONFIGS if one not in NEVER_IGNORING])
-async def test_what_nobody_should_speak_is_spoken_where_errors_are_ignored(check, authorities, what):
+async def test_obsolete_tls_is_used_where_errors_are_ignored(check, authorities, what):
     def ancient(context: ssl.SSLContext) -> None:
         context.set_ciphers("ECDHE-RSA-AES128-SHA:@SECLEVEL=0")
         with warnings.catch_warnings(action="ignore"):

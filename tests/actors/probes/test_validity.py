@@ -35,23 +35,23 @@ class World:
 
     def __init__(self, settings: Settings) -> None:
         self._runner = asyncio.Runner()
-        self.tools, self.port = self._runner.run(self._opened(settings))
+        self.context, self.port = self._runner.run(self._opened(settings))
 
     async def _opened(self, settings: Settings) -> tuple[ProbeContext, int]:
         names = Resolver(lookup=lambda _: ("127.0.0.1",))
         self._server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-        tools = await open_probe_context(settings, trust=certificates.trust(), names=names)
-        return tools, int(self._server.sockets[0].getsockname()[1])
+        context = await open_probe_context(settings, trust=certificates.trust(), names=names)
+        return context, int(self._server.sockets[0].getsockname()[1])
 
     def message_of(self, target: Target) -> str:
         """What a check says that can't tell; nothing for one that can."""
         snapshot = make.snapshot(target, timeout_ms=1_000)
-        outcome = self._runner.run(run_probe(make.slot(), snapshot, self.tools, detailed=True))
+        outcome = self._runner.run(run_probe(make.slot(), snapshot, self.context, detailed=True))
         return outcome.message if outcome.status is Status.UNKNOWN else ""
 
     def close(self) -> None:
         """Let it all go."""
-        self._runner.run(self.tools.close())
+        self._runner.run(self.context.close())
         self._server.close()
         self._runner.close()
 

@@ -38,24 +38,24 @@ class Mailhost:
         assert isinstance(content, bytes)
         return message_from_bytes(content, policy=RULES)
 
-    async def handle_RCPT(self, *told: Any) -> str:  # noqa: N802  # aiosmtpd's: server, session, envelope, address, options
+    async def handle_RCPT(self, *args: Any) -> str:  # noqa: N802  # aiosmtpd's: server, session, envelope, address, options
         """Take a recipient, or say why not."""
-        _, _, envelope, address, _ = told
+        _, _, envelope, address, _ = args
         reply = self.replies.get(address, self.replies.get("RCPT", "250 OK"))
         if reply.startswith("250"):
             envelope.rcpt_tos.append(address)
         return reply
 
-    async def handle_DATA(self, *told: Any) -> str:  # noqa: N802  # aiosmtpd's: server, session, envelope
+    async def handle_DATA(self, *args: Any) -> str:  # noqa: N802  # aiosmtpd's: server, session, envelope
         """Take a letter, or say why not."""
         reply = self.replies.get("DATA", "250 taken")
         if reply.startswith("250"):
-            self.letters.append(told[2])
+            self.letters.append(args[2])
         return reply
 
-    def sign_in(self, *told: Any) -> AuthResult:
+    def sign_in(self, *args: Any) -> AuthResult:
         """Know one user."""
-        *_, mechanism, data = told
+        *_, mechanism, data = args
         good = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
         (self.signed_in if good else self.refused).append(mechanism)
         return AuthResult(success=good, handled=False)

@@ -35,5 +35,5 @@ def test_a_letter_has_it_once_in_each_form() -> None:
 
 
 def test_a_browser_has_it_beside_the_text() -> None:
-    told = json.loads(webpush.payload_of(ASKED))
-    assert (told["body"], told["ack_url"]) == (PLAIN.text, ACK)
+    payload = json.loads(webpush.payload_of(ASKED))
+    assert (payload["body"], payload["ack_url"]) == (PLAIN.text, ACK)

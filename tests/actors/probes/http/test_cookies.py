@@ -96,7 +96,7 @@ def test_an_address_of_numbers_is_no_domain():
     assert cookies.header_for(url) == "b=2"
 
 
-def test_a_cookie_that_is_taken_back_is_gone():
+def test_an_expired_cookie_is_removed():
     cookies = CookieJar(HERE, "own=1")
     cookies.update(HERE, ["a=1", "a=; Max-Age=-1", "own=; Path=/; Max-Age=0"])
     assert cookies.header_for(HERE) == ""

@@ -110,9 +110,9 @@ def asking(algorithm: str = "", qop: str = "", *, userhash: bool = False, stale:
         secret = hashed(who, b'the "realm"', ANN.password.encode())
         if algorithm.lower().endswith("-sess"):
             secret = hashed(secret, fields["nonce"], fields["cnonce"])
-        asked = hashed(method, uri, hashed(b"words")) if qop == "auth-int" else hashed(method, uri)
+        hashed_uri = hashed(method, uri, hashed(b"words")) if qop == "auth-int" else hashed(method, uri)
         covered = [fields["nc"], fields["cnonce"], fields["qop"]] if qop else []
-        return fields["response"] == hashed(secret, fields["nonce"], *covered, asked)
+        return fields["response"] == hashed(secret, fields["nonce"], *covered, hashed_uri)
 
     async def script(head, writer):
         ok = is_right(head)
@@ -171,10 +171,10 @@ async def test_a_proof_covers_the_body_where_it_must(check):
         assert (await check(Http(url=target.url(), method=Method.POST, body="words", auth=ANN))).status is UP
 
 
-@pytest.mark.parametrize(("stale", "seen"), [(1, UP), (2, DOWN)])
-async def test_an_expired_nonce_is_requested_once_more(check, stale, seen):
+@pytest.mark.parametrize(("stale", "expected_status"), [(1, UP), (2, DOWN)])
+async def test_an_expired_nonce_is_requested_once_more(check, stale, expected_status):
     async with serving(asking("MD5", "auth", stale=stale)) as target:
-        assert (await check(Http(url=target.url(), auth=ANN))).status is seen
+        assert (await check(Http(url=target.url(), auth=ANN))).status is expected_status
     assert len(target.heads) == 3
 
 
@@ -192,7 +192,7 @@ async def test_no_proof_is_sent_when_none_is_required(check):
     assert ["authorization" in head.lower() for head in target.heads] == [False]
 
 
-async def test_a_proof_is_given_after_a_redirect_within_the_origin(check):
+async def test_digest_authentication_works_after_a_redirect_within_the_origin(check):
     door = asking("SHA-256", "auth")
 
     async def script(head, writer):

@@ -48,7 +48,7 @@ ENCRYPTED = [
 
 
 @contextlib.asynccontextmanager
-async def ending(said: bytes = b"", *, rudely: bool = False) -> AsyncIterator[int]:
+async def ending(greeting: bytes = b"", *, rudely: bool = False) -> AsyncIterator[int]:
     """The port of something that hears one thing, says one thing if it has any to say, and ends the connection.
 
     rudely    by a reset
@@ -56,8 +56,8 @@ async def ending(said: bytes = b"", *, rudely: bool = False) -> AsyncIterator[in
 
     async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65_536)
-        if said:
-            writer.write(said)
+        if greeting:
+            writer.write(greeting)
             await reader.read(65_536)
         if rudely:
             linger = struct.pack("ii", 1, 0)
@@ -70,23 +70,23 @@ async def ending(said: bytes = b"", *, rudely: bool = False) -> AsyncIterator[in
 
 
 @pytest.fixture
-def told_of(check, check_on_uvloop):
+def outcomes_of_ending(check, check_on_uvloop):
     """What both loops tell of a target whose server ends like this."""
 
-    async def told(kind, fields, **how):
+    async def outcomes_of(kind, fields, **how):
         async with ending(**how) as port:
             there = {"url": fields["url"].format(port=port)} if "url" in fields else {"port": port}
             target = kind(**{**fields, **there})
             outcomes = [await check(target), await check_on_uvloop(target)]
         return [(one.status, one.message) for one in outcomes]
 
-    return told
+    return outcomes_of
 
 
 @pytest.mark.parametrize("rudely", [False, True])
 @pytest.mark.parametrize(("kind", "fields"), ENCRYPTED)
-async def test_a_handshake_that_is_broken_off_has_one_wording(told_of, kind, fields, rudely):
-    assert await told_of(kind, fields, rudely=rudely) == [(Status.DOWN, RESET)] * 2
+async def test_a_handshake_that_is_broken_off_has_one_wording(outcomes_of_ending, kind, fields, rudely):
+    assert await outcomes_of_ending(kind, fields, rudely=rudely) == [(Status.DOWN, RESET)] * 2
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ async def test_a_handshake_that_is_broken_off_has_one_wording(told_of, kind, fie
         (Http, PLAIN, {"rudely": True}, RESET),
     ],
 )
-async def test_an_answer_that_does_not_come_has_one_wording(told_of, kind, fields, how, message):
-    assert await told_of(kind, fields, **how) == [(Status.DOWN, message)] * 2
+async def test_an_answer_that_does_not_come_has_one_wording(outcomes_of_ending, kind, fields, how, message):
+    assert await outcomes_of_ending(kind, fields, **how) == [(Status.DOWN, message)] * 2
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,6 @@ async def test_an_answer_that_does_not_come_has_one_wording(told_of, kind, field
         (OSError(), TargetFailed, "oserror"),
     ],
 )
-def test_an_error_of_the_system_has_the_systems_words(error, meaning, words):
-    told = classify_os_error(error)
-    assert (type(told), str(told)) == (meaning, words)
+def test_an_operating_system_error_has_its_message(error, meaning, words):
+    outcomes_of = classify_os_error(error)
+    assert (type(outcomes_of), str(outcomes_of)) == (meaning, words)

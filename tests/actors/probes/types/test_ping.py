@@ -42,7 +42,7 @@ async def test_a_host_that_replies_is_up_where_pings_are_permitted(check, host, 
         assert (outcome.status, outcome.code, outcome.detail["lost"]) == (Status.UP, ANSWERED, 0)
 
 
-async def test_nobody_pings_metadata_or_everybody(check):
+async def test_metadata_and_broadcast_addresses_are_not_pinged(check):
     for host in ("169.254.169.254", "224.0.0.1", "255.255.255.255"):
         outcome = await check(Ping(host=host))
         assert outcome.status is Status.UNKNOWN

@@ -105,7 +105,7 @@ async def test_what_the_broker_refuses_is_down(check, broker):
     assert outside.message.startswith(f"{broker[1]}: ")
 
 
-async def test_a_node_with_an_alarm_is_down_in_its_words(check):
+async def test_a_node_with_an_alarm_is_down_with_its_message(check):
     body = json.dumps({"status": "failed", "reason": "resource alarm(s) in effect", "alarms": []}).encode()
     async with serving(answering(body, "503 Service Unavailable")) as node:
         outcome = await check(Rabbitmq(nodes=[node.url("")], username="ada"))
@@ -113,7 +113,7 @@ async def test_a_node_with_an_alarm_is_down_in_its_words(check):
     assert node.heads[0].startswith("GET /api/health/checks/alarms HTTP/1.1")
 
 
-async def test_a_node_that_sends_us_elsewhere_is_not_followed(check):
+async def test_a_redirect_of_a_node_is_not_followed(check):
     async with serving(redirecting("http://169.254.169.254/")) as node:
         outcome = await check(Rabbitmq(nodes=[node.url("")], username="ada"))
     assert (outcome.status, outcome.message) == (DOWN, f"{node.url('')}: 302 Found")
@@ -124,7 +124,7 @@ START = frame.marshal(commands.Connection.Start(0, 9, {}, "PLAIN", "en_US"), 0)
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("reply", "message"),
     [
         ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], "the answer is not AMQP"),
         ([b"AMQP\0\0\x09\1"], "the answer is not AMQP"),
@@ -135,8 +135,8 @@ START = frame.marshal(commands.Connection.Start(0, 9, {}, "PLAIN", "en_US"), 0)
         ([b""], "the connection was closed without an answer"),
     ],
 )
-async def test_a_hostile_answer_is_down(check, said, message):
-    async with saying(*said, then_close=True) as port:
+async def test_a_hostile_answer_is_down(check, reply, message):
+    async with saying(*reply, then_close=True) as port:
         outcome = await check(Rabbitmq(host="127.0.0.1", port=port, username="ada"))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
@@ -157,5 +157,5 @@ def test_at_least_one_of_the_two_is_required():
         msgspec.convert({"username": "ada"}, Rabbitmq)
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, broker):
+async def test_a_corrupted_connection_is_no_internal_error(check, broker):
     await survives(check, broker[0], lambda port: asking((port, ""), nodes=[]))

@@ -102,5 +102,5 @@ async def test_a_server_that_is_not_there_is_down(check):
     assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
-async def test_metadata_is_out_of_reach(check):
+async def test_metadata_is_refused(check):
     assert (await check(Steam(host="169.254.169.254"))).status is UNKNOWN

@@ -78,7 +78,7 @@ async def test_one_process_serves_many_messages(some: SandboxPool) -> None:
     assert processes(some) == first
 
 
-async def test_a_used_up_process_makes_room_for_a_new_one() -> None:
+async def test_a_process_stops_after_its_maximum_uses() -> None:
     brief = SandboxPool(max_uses=1)
     assert [(await brief.send(ORDER, fine)).sent for _ in range(2)] == [True, True]
     assert processes(brief) == []
@@ -86,15 +86,15 @@ async def test_a_used_up_process_makes_room_for_a_new_one() -> None:
 
 
 async def test_a_process_that_is_late_is_killed_and_the_next_message_gets_another(some: SandboxPool) -> None:
-    asked = asyncio.Event()
+    requested = asyncio.Event()
 
     async def hang(_: SandboxHttpRequest) -> SandboxHttpResponse:
-        asked.set()
+        requested.set()
         await asyncio.sleep(60)
         return SandboxHttpResponse(200)
 
     late = asyncio.create_task(some.send(ORDER, hang))
-    await asked.wait()
+    await requested.wait()
     (pid,) = processes(some)
     late.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -115,16 +115,16 @@ async def test_a_process_that_dies_is_a_message_that_is_tried_again(some: Sandbo
     assert (await some.send(ORDER, fine)).sent
 
 
-async def test_nobody_waits_for_a_service_that_hangs() -> None:
-    two, asked, release = SandboxPool(max_processes=2), asyncio.Event(), asyncio.Event()
+async def test_a_hanging_service_does_not_block_others() -> None:
+    two, requested, release = SandboxPool(max_processes=2), asyncio.Event(), asyncio.Event()
 
     async def hang(_: SandboxHttpRequest) -> SandboxHttpResponse:
-        asked.set()
+        requested.set()
         await release.wait()
         return SandboxHttpResponse(200)
 
     late = asyncio.create_task(two.send(ORDER, hang))
-    await asked.wait()
+    await requested.wait()
     assert (await two.send(ORDER, fine)).sent
     assert not late.done()
     release.set()
@@ -132,7 +132,7 @@ async def test_nobody_waits_for_a_service_that_hangs() -> None:
     two.close()
 
 
-async def test_a_quiet_night_needs_no_process() -> None:
+async def test_idle_processes_are_stopped() -> None:
     brief = SandboxPool(idle_timeout_s=0.05)
     await brief.send(ORDER, fine)
     (pid,) = processes(brief)
@@ -151,15 +151,15 @@ async def test_a_process_ends_with_the_one_that_started_it(some: SandboxPool) ->
     assert cage._process.returncode == 0
 
 
-async def test_the_limit_of_a_send_ends_everything(receiver: Receiver, tools: SenderContext) -> None:
+async def test_the_timeout_of_a_send_ends_its_process(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(hang=True))
     port = receiver.url.rpartition(":")[2]
     hung = Apprise(url=f"json://127.0.0.1:{port}/x")
-    sending = asyncio.create_task(send(hung, given.message(), tools, timeout_s=3))
+    sending = asyncio.create_task(send(hung, given.message(), context, timeout_s=3))
     with pytest.raises(DeliveryError, match="no answer within 3 s") as failed:
         await sending
     assert not failed.value.permanent
-    assert processes(tools.sandboxes) == []
+    assert processes(context.sandboxes) == []
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\x80", b"\x81\xa4type\xa4Nope", b""])
