@@ -98,11 +98,11 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="name", type=str.upper, choices=[*FIGURES, *ALSO_CALLED, []])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--write", action="store_true")
-    asked = parser.parse_args()
-    names = [ALSO_CALLED.get(name, name) for name in asked.names] or list(FIGURES)
-    found = asyncio.run(measured_all(names, Run(quick=asked.quick)))
-    keep(found, quick=asked.quick)
-    if asked.write:
+    args = parser.parse_args()
+    names = [ALSO_CALLED.get(name, name) for name in args.names] or list(FIGURES)
+    found = asyncio.run(measured_all(names, Run(quick=args.quick)))
+    keep(found, quick=args.quick)
+    if args.write:
         publish(found)
     print(figure.table(found))
     return int(any(one.verdict == "short" or one.what.startswith("failed") for one in found))

@@ -119,16 +119,16 @@ class Ground:
 
     async def register(self) -> None:
         """Make the first user and sign in."""
-        shown = (self.folder / "data" / setup_token.FILE_NAME).read_text(encoding="ascii").strip()
-        await self.post("/auth/register", {**ADMIN, "setup_token": shown})
+        setup_token_text = (self.folder / "data" / setup_token.FILE_NAME).read_text(encoding="ascii").strip()
+        await self.post("/auth/register", {**ADMIN, "setup_token": setup_token_text})
         self.token = (await self.post("/auth/login", {k: ADMIN[k] for k in ("email", "password")}))["access_token"]
 
     async def post(self, path: str, body: Any) -> Any:
         """POST JSON; the decoded answer. Raises RuntimeError for anything but success."""
-        status, said = await self.call("POST", path, body)
+        status, payload = await self.call("POST", path, body)
         if status >= 300:
-            raise RuntimeError(f"POST {path}: {status} {said}")
-        return said
+            raise RuntimeError(f"POST {path}: {status} {payload}")
+        return payload
 
     async def call(self, method: str, path: str, body: Any = None, *, limit_s: float = 30) -> tuple[int, Any]:
         """One request with our token: status and decoded answer."""

@@ -29,15 +29,15 @@ class Moody(Receiver):
     def __init__(self) -> None:
         super().__init__()
         self.mood, self.port = "ok", 0
-        self._door: asyncio.Server | None = None
+        self._delivery_server: asyncio.Server | None = None
         self._callers: WeakSet[wire.Wire] = WeakSet()
         self._obeying: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Listen for deliveries, on the same port as before."""
         loop = asyncio.get_running_loop()
-        self._door = await loop.create_server(self._called, "127.0.0.1", self.port, backlog=wire.BACKLOG)
-        self.port = self._door.sockets[0].getsockname()[1]
+        self._delivery_server = await loop.create_server(self._called, "127.0.0.1", self.port, backlog=wire.BACKLOG)
+        self.port = self._delivery_server.sockets[0].getsockname()[1]
 
     def _called(self) -> wire.Wire:
         caller = wire.Wire(self.take)
@@ -47,11 +47,11 @@ class Moody(Receiver):
     def take(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
         """Treat a delivery as the mood says."""
         if self.mood in {"fails", "busy"}:
-            asker.say(FAILED if self.mood == "fails" else BUSY)
+            asker.send(FAILED if self.mood == "fails" else BUSY)
             return
         self.raw.append((head, body, time.time() * 1000))
         if self.mood == "ok":
-            asker.say(wire.OK)
+            asker.send(wire.OK)
 
     def control(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
         """Obey whoever measures."""
@@ -62,19 +62,19 @@ class Moody(Receiver):
             self._obeying.add(obeying)
             obeying.add_done_callback(self._obeying.discard)
         else:
-            asker.say(wire.reply(msgspec.json.encode({"port": self.port}) if path == b"/door" else self.told(path)))
+            asker.send(wire.reply(msgspec.json.encode({"port": self.port}) if path == b"/door" else self.respond(path)))
 
     async def _become(self, asker: wire.Wire, mood: str) -> None:
         """Change the mood; who is connected when the door shuts is cut off."""
         self.mood = mood
-        if mood == "refuses" and self._door is not None:
-            self._door.close()
-            self._door = None
+        if mood == "refuses" and self._delivery_server is not None:
+            self._delivery_server.close()
+            self._delivery_server = None
             for caller in list(self._callers):
                 caller.cut()
-        elif mood != "refuses" and self._door is None:
+        elif mood != "refuses" and self._delivery_server is None:
             await self.open()
-        asker.say(wire.reply(b"{}"))
+        asker.send(wire.reply(b"{}"))
 
 
 async def serve() -> None:

@@ -14,7 +14,7 @@ import msgspec
 from bench import wire
 
 
-class Told(msgspec.Struct):
+class Delivery(msgspec.Struct):
     """One delivery as it arrived.
 
     id       of the delivery: the same on every retry
@@ -57,11 +57,11 @@ class Receiver:
         """Keep a delivery, or answer whoever measures."""
         if head.startswith(b"POST"):
             self.raw.append((head, body, time.time() * 1000))
-            asker.say(wire.OK)
+            asker.send(wire.OK)
         else:
-            asker.say(wire.reply(self.told(head.split(b" ", 2)[1])))
+            asker.send(wire.reply(self.respond(head.split(b" ", 2)[1])))
 
-    def told(self, path: bytes) -> bytes:
+    def respond(self, path: bytes) -> bytes:
         """The log, or nothing after forgetting it."""
         if path == b"/reset":
             self.raw.clear()
@@ -69,16 +69,16 @@ class Receiver:
         return msgspec.json.encode([read(*one) for one in self.raw])
 
 
-def read(head: bytes, body: bytes, arrived_ms: float) -> Told:
+def read(head: bytes, body: bytes, arrived_ms: float) -> Delivery:
     """Make sense of a delivery."""
-    said = msgspec.json.decode(body, type=_Body)
-    return Told(
+    parsed = msgspec.json.decode(body, type=_Body)
+    return Delivery(
         header(head, "x-webhook-id"),
-        said.event,
-        said.data.monitor.name,
-        said.timestamp.timestamp() * 1000,
+        parsed.event,
+        parsed.data.monitor.name,
+        parsed.timestamp.timestamp() * 1000,
         arrived_ms,
-        said.data.started_at.timestamp() * 1000 if said.data.started_at else 0.0,
+        parsed.data.started_at.timestamp() * 1000 if parsed.data.started_at else 0.0,
     )
 
 

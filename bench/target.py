@@ -51,7 +51,7 @@ class Target:
         if path.startswith(b"/t/"):
             self.answer(asker, int(path[3:]))
         else:
-            asker.say(wire.reply(self.told(path.decode())))
+            asker.send(wire.reply(self.respond(path.decode())))
 
     def answer(self, asker: wire.Wire, number: int) -> None:
         """Answer as number `number` behaves now, and remember it."""
@@ -60,11 +60,11 @@ class Target:
         self.at_ms.append(time.time() * 1000)
         self.answers.append(behaviour)
         if behaviour in WAIT_S:
-            asyncio.get_running_loop().call_later(WAIT_S[behaviour], asker.say, wire.OK)
+            asyncio.get_running_loop().call_later(WAIT_S[behaviour], asker.send, wire.OK)
         else:
-            asker.say(wire.OK if behaviour == PASS else FAILED)
+            asker.send(wire.OK if behaviour == PASS else FAILED)
 
-    def told(self, path: str) -> bytes:
+    def respond(self, path: str) -> bytes:
         """Obey a control path."""
         address = urlsplit(path)
         if address.path == "/set":
@@ -84,8 +84,8 @@ class Target:
 
     def log(self) -> bytes:
         """The log as JSON."""
-        kept = Log(self.numbers.tolist(), self.at_ms.tolist(), self.answers.tolist(), self.switches)
-        return msgspec.json.encode(kept)
+        log = Log(self.numbers.tolist(), self.at_ms.tolist(), self.answers.tolist(), self.switches)
+        return msgspec.json.encode(log)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Wire(asyncio.Protocol):
             body, self._data = self._data[end + len(END) : whole], self._data[whole:]
             self._serve(self, head, body)
 
-    def say(self, answer: bytes) -> None:
+    def send(self, answer: bytes) -> None:
         """Answer; a connection that has gone is no matter."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(answer)

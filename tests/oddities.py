@@ -34,7 +34,7 @@ class Row(NamedTuple):
 def rows(page: str) -> dict[str, Row]:
     """The page's rows, by what each is about."""
     found = _ROW.findall((PAGES / f"{page}.md").read_text(encoding="utf-8"))
-    return {what: Row(*said) for what, *said in found}
+    return {what: Row(*fields) for what, *fields in found}
 
 
 def words_of(outcome: CheckOutcome, **names: str) -> str:

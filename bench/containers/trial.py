@@ -81,7 +81,7 @@ class Image:
         self._engine.docker("volume", "rm", "alone")
 
     def _size(self) -> Answer:
-        images = {tag: self._engine.ask(f"/images/{tag}/json") for tag in (IMAGE, standins.base_of_the_image())}
+        images = {tag: self._engine.get(f"/images/{tag}/json") for tag in (IMAGE, standins.base_of_the_image())}
         above = images[IMAGE]["Size"] - images[standins.base_of_the_image()]["Size"]
         labels = images[IMAGE]["Config"]["Labels"] or {}
         words = f"{above / 1e6:.0f} MB above its base; user {images[IMAGE]['Config']['User']}; {len(labels)} labels"
@@ -171,14 +171,14 @@ class Stack:
     def _confined(self) -> Iterator[Answer]:
         for name in SERVICES:
             options = self._inspect(name)["HostConfig"]
-            asked = options["ReadonlyRootfs"] and options["SecurityOpt"] == ["no-new-privileges:true"]
+            restricted = options["ReadonlyRootfs"] and options["SecurityOpt"] == ["no-new-privileges:true"]
             wrote = "yes" in self._exec(name, "sh", "-c", "touch /written && echo yes", check=False)
             listed = self._engine.docker("top", self._container(name), "-eo", "pid,uid,comm").splitlines()[1:]
             users = sorted({line.split()[1] for line in listed})
             mine = self._exec(name, "sh", "-c", "cat /proc/[0-9]*/status | grep CapEff | sort -u", check=False)
             words = f"{'writes to its root' if wrote else 'read-only root'}, runs as {', '.join(users)}"
             powers = "" if name not in OURS else ", no capabilities" if CAPABILITIES in mine else ", with capabilities"
-            good = asked and not wrote and "0" not in users and "with" not in powers
+            good = restricted and not wrote and "0" not in users and "with" not in powers
             yield Answer(f"how {name} is confined", words + powers, good)
 
     def _checks(self) -> Answer:

@@ -14,7 +14,7 @@ import msgspec
 from bench import side
 from bench.faults import kill
 from bench.faults.report import Report
-from bench.faults.scene import TOLD, Scene, scene
+from bench.faults.scene import ALERT_EVENTS, Scene, scene
 from bench.faults.setting import Setting
 from bench.figure import percentile
 from bench.moody import MOODS
@@ -32,16 +32,16 @@ async def run(setting: Setting) -> Report:
         scene(PATIENT, QUICK, setting.seed, setting.environ) as stage,
         side.side("bench.moody") as moody,
     ):
-        door = msgspec.json.decode(await moody.ask("/door"))["port"]
+        delivery_port = msgspec.json.decode(await moody.get("/door"))["port"]
         stage.listeners[MOODY] = moody
-        await stage.begin({MOODY: f"http://127.0.0.1:{door}/hook"})
+        await stage.begin({MOODY: f"http://127.0.0.1:{delivery_port}/hook"})
         stage.flips.go()
         for number in range(setting.rounds):
             await asyncio.sleep(chance.uniform(*kill.PAUSE_S))
             if setting.rounds < kill.FEW and number == setting.rounds // 2:
                 await stage.flips.flip_some(0.5)
             injected[await _injure(stage, moody, chance)] += 1
-        await moody.ask("/mood/ok")
+        await moody.get("/mood/ok")
         drained = await stage.drained()
         report = Report(
             name=f"R1 and R4, alerts on {'PostgreSQL' if setting.cluster else 'SQLite'}",
@@ -63,7 +63,7 @@ async def _injure(stage: Scene, moody: Side, chance: random.Random) -> str:
     if chance.random() < KILLS:
         return f"kill -9 {kill.one(stage, chance)}"
     mood = chance.choice(MOODS)
-    await moody.ask(f"/mood/{mood}")
+    await moody.get(f"/mood/{mood}")
     return f"channel {mood}"
 
 
@@ -73,6 +73,10 @@ async def _note(stage: Scene) -> str:
         f"{name} p50 {percentile(waits, 0.5):.0f} ms, p99 {percentile(waits, 0.99):.0f} ms, together with the recovery"
         f" {len(await stage.stored(name, 'suppressed'))}"
         for name in stage.listeners
-        if (waits := sorted(one.arrived_ms - one.at_ms for one in await stage.told(name) if one.event in TOLD))
+        if (
+            waits := sorted(
+                one.arrived_ms - one.at_ms for one in await stage.deliveries(name) if one.event in ALERT_EVENTS
+            )
+        )
     ]
     return f"slot to arrival: {'; '.join(parts)}"

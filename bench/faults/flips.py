@@ -57,7 +57,7 @@ class Flips:
         """Change one target's mind."""
         up = self._up[number] = not self._up[number]
         self._due[number] = self._next(number)
-        await self._target.ask(f"/set?from={number}&to={number}&as={PASS if up else FAIL}")
+        await self._target.get(f"/set?from={number}&to={number}&as={PASS if up else FAIL}")
 
     def is_up(self, number: int) -> bool:
         """How a target is now."""

@@ -101,9 +101,9 @@ def _fresh(lines: Sequence[str], earlier: Sequence[str]) -> list[str]:
     return list((Counter(lines) - Counter(earlier)).elements())
 
 
-def distinct(told: Iterable[Fact]) -> tuple[list[Fact], int]:
+def distinct(facts: Iterable[Fact]) -> tuple[list[Fact], int]:
     """Facts in the order of their slots, each key once, and how many repeats that left out."""
-    every = list(told)
+    every = list(facts)
     once = {fact.key: fact for fact in every}
     return sorted(once.values(), key=lambda fact: fact.at_ms), len(every) - len(once)
 
@@ -117,9 +117,9 @@ def plateaus(switches: Iterable[tuple[float, bool]]) -> list[Plateau]:
     return [Plateau(up, at_ms, end) for (at_ms, up), (end, _) in pairwise([*edges, (float("inf"), True)])]
 
 
-def strict(name: str, stretches: Sequence[Plateau], told: Iterable[Fact]) -> Verdict:
+def strict(name: str, stretches: Sequence[Plateau], delivered_facts: Iterable[Fact]) -> Verdict:
     """Compare a target with plateaus: after the first, each must have been told exactly once."""
-    facts, repeats = distinct(told)
+    facts, repeats = distinct(delivered_facts)
     homes = [_home(stretches, fact) for fact in facts]
     wanted = range(1, len(stretches))
     return Verdict(
@@ -131,9 +131,9 @@ def strict(name: str, stretches: Sequence[Plateau], told: Iterable[Fact]) -> Ver
     )
 
 
-def spelled_out(told: Iterable[Fact]) -> list[Fact]:
+def spelled_out(facts: Iterable[Fact]) -> list[Fact]:
     """What a channel for people was told, with each outage by itself that was told only together with its recovery."""
-    every, outages = list(told), list[Fact]()
+    every, outages = list(facts), list[Fact]()
     before: Fact | None = None
     for fact in distinct(every)[0]:
         is_known = before is not None and not before.up and before.at_ms >= fact.started_ms - EARLY_MS
@@ -151,12 +151,12 @@ def _home(stretches: Sequence[Plateau], fact: Fact) -> int:
     return 0
 
 
-def consistent(name: str, answers: Sequence[tuple[float, bool]], told: Iterable[Fact]) -> Verdict:
+def consistent(name: str, answers: Sequence[tuple[float, bool]], delivered_facts: Iterable[Fact]) -> Verdict:
     """Compare a target that flips quickly with what was told of it.
 
     answers    what it gave, in order of time
     """
-    facts, repeats = distinct(told)
+    facts, repeats = distinct(delivered_facts)
     directions = [True, *(fact.up for fact in facts)]
     twice = [fact for fact, before in zip(facts, directions, strict=False) if fact.up == before]
     ends_up = answers[-1][1] if answers else True

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-async def ground(store: Settings, queue: Settings) -> Settings:
+async def prepared_settings(store: Settings, queue: Settings) -> Settings:
     """The database and Redis, opened in this process too."""
     sealing.prepare(store)
     return store

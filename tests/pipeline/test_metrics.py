@@ -23,8 +23,8 @@ Sample = tuple[str, frozenset[tuple[str, str]]]
 def label_values() -> dict[str, list[str]]:
     """What the documentation says of each label."""
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \|$", section(OPERATE, "Alerts"), re.MULTILINE)
-    told = {label: re.findall(r"`(\w+)`", values) for label, values in rows}
-    return {**told, "type": list(PROVIDERS), "method": sorted(METHODS)}
+    documented_values = {label: re.findall(r"`(\w+)`", values) for label, values in rows}
+    return {**documented_values, "type": list(PROVIDERS), "method": sorted(METHODS)}
 
 
 def documented() -> dict[Sample, str]:
@@ -48,8 +48,8 @@ def samples_of(families: list[Metric]) -> dict[Sample, float]:
     return found
 
 
-async def test_every_documented_sample_is_there_from_the_start_at_zero(ground, spawn):
-    page, content_types = await _page(ground, spawn)
+async def test_every_documented_sample_is_there_from_the_start_at_zero(prepared_settings, spawn):
+    page, content_types = await _page(prepared_settings, spawn)
     found = samples_of(list(text_string_to_metric_families(page)))
     assert content_types == ["text/plain; version=0.0.4; charset=utf-8"]
     assert [one for one in documented() if one not in found] == []

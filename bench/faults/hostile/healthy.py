@@ -97,7 +97,7 @@ async def serve() -> None:
 
     def control(asker: wire.Wire, head: bytes, body: bytes) -> None:
         if head.startswith(b"GET /ports"):
-            asker.say(wire.reply(msgspec.json.encode(ports)))
+            asker.send(wire.reply(msgspec.json.encode(ports)))
         else:
             arrivals.target.serve(asker, head, body)
 

@@ -13,7 +13,7 @@ LATE_MS = 2_000.0  # a healthy target is asked this soon after the due time, wha
 EARLY_MS = 50.0  # clocks are one and the same here; rounding to whole milliseconds is not
 OURS = "a fault in Watchkeeper"
 BLANK = frozenset({NOT_CHECKED, MISSED})
-SHOWN = 20  # lines of each kind of trouble
+MAX_LINES = 20  # lines of each kind of trouble
 LONGEST = 500  # characters of a message
 BAD = (Status.DOWN, Status.UNKNOWN)
 
@@ -47,7 +47,7 @@ def punctuality(
 
     arrivals    when it was asked, in order of time; None when nobody is asked (a push monitor)
     """
-    lost = [f"{name} at {at_ms}: {_shown(beats.get(at_ms))}" for at_ms in due if not _is_up(beats.get(at_ms))]
+    lost = [f"{name} at {at_ms}: {_format_beat(beats.get(at_ms))}" for at_ms in due if not _is_up(beats.get(at_ms))]
     if arrivals is None:
         return Punctuality(len(due), lost)
     waits = {at_ms: _wait_ms(at_ms, arrivals, interval_ms) for at_ms in due}
@@ -59,7 +59,7 @@ def _is_up(beat: Beat | None) -> bool:
     return beat is not None and beat.status is Status.UP
 
 
-def _shown(beat: Beat | None) -> str:
+def _format_beat(beat: Beat | None) -> str:
     return (
         "nothing stored"
         if beat is None
@@ -135,8 +135,8 @@ class TargetsReport(Struct, frozen=True, kw_only=True):
     @property
     def holds(self) -> bool:
         """Everything that must hold did."""
-        seen = sum(one.due for one in self.healthy) > 0 and self.results > 0  # nothing compared is nothing shown
-        return seen and not self.troubles and not any(one.lost or one.late for one in self.healthy)
+        has_data = sum(one.due for one in self.healthy) > 0 and self.results > 0  # nothing compared is nothing shown
+        return has_data and not self.troubles and not any(one.lost or one.late for one in self.healthy)
 
     def text(self) -> str:
         """For people, and for grep."""
@@ -148,8 +148,8 @@ class TargetsReport(Struct, frozen=True, kw_only=True):
             f"  {self.hostile} hostile targets: results {self.results}",
         ]
         for kind, found in (("lost", lost), ("late", late), ("trouble", self.troubles)):
-            lines += [f"  {kind}: {line}" for line in found[:SHOWN]]
-            lines += [f"  {kind}: and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+            lines += [f"  {kind}: {line}" for line in found[:MAX_LINES]]
+            lines += [f"  {kind}: and {len(found) - MAX_LINES} more"] if len(found) > MAX_LINES else []
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
     def _counts(self, lost: int, late: int) -> str:

@@ -78,20 +78,20 @@ def computing(*replies: Callable[[bytes], bytes], first: bytes = b"") -> Script:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
         for reply in replies:
-            if not (asked := await reader.read(ASKED_BYTES)):
+            if not (request := await reader.read(ASKED_BYTES)):
                 return
-            writer.write(reply(asked))
+            writer.write(reply(request))
             await writer.drain()
         await reader.read()
 
     return script
 
 
-def flooding(first: bytes = b"", part: bytes = PART, *, asked: bool = True) -> Script:
+def flooding(first: bytes = b"", part: bytes = PART, *, after_request: bool = True) -> Script:
     """Sends the same part for as long as anybody reads it, ten gigabytes at most."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if asked:
+        if after_request:
             await reader.read(ASKED_BYTES)
         writer.write(first)
         whole = part * max(1, len(PART) // len(part))
@@ -104,11 +104,11 @@ def flooding(first: bytes = b"", part: bytes = PART, *, asked: bool = True) -> S
     return script
 
 
-def dripping(first: bytes = b"", bite: bytes = b"a", *, asked: bool = True) -> Script:
+def dripping(first: bytes = b"", bite: bytes = b"a", *, after_request: bool = True) -> Script:
     """One bite a second, for ever."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if asked:
+        if after_request:
             await reader.read(ASKED_BYTES)
         writer.write(first)
         while not writer.is_closing():
@@ -147,7 +147,7 @@ async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     await asyncio.Event().wait()
 
 
-async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Reads everything and says nothing."""
     while await reader.read(ASKED_BYTES):
         pass

@@ -85,7 +85,7 @@ async def main() -> None:
 
         def control(asker: wire.Wire, head: bytes, body: bytes) -> None:
             del head, body
-            asker.say(found)
+            asker.send(found)
 
         await wire.serve(control)
 
