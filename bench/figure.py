@@ -1,4 +1,4 @@
-"""A figure: what was measured, how much of it there is, and what it should be. Pure."""
+"""A figure: its value, its unit and its goal. Pure."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""The whole product in a fresh directory on a free port, as a user would start it, and the ways to look at it."""
+"""The whole product in a fresh directory on a free port, started as a user would, and functions to inspect it."""
 
 import asyncio
 import contextlib

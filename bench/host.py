@@ -1,4 +1,4 @@
-"""How much of the processors the host took away meanwhile: a figure is about us only where that is little."""
+"""The share of processor time that the host took away: figures are valid only where it is small."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A thousand clients of the WebSocket in one process, each as cheap as it can be.
+"""A thousand WebSocket clients in one process, each as cheap as possible.
 
 python -m bench.listeners <port> <token> <clients>
 

@@ -1,4 +1,4 @@
-"""A webhook's other end that has moods: it takes what comes, fails, hangs, asks for patience, or is not there.
+"""A webhook receiver with failure modes: it accepts, fails, hangs, asks to retry later, or refuses connections.
 
 It prints the port where it is controlled; what it listens at for deliveries is a port of its own, which it can close.
 

@@ -1,4 +1,4 @@
-"""A name server that knows one address for every name, so that a check asks for the wire and the wire alone."""
+"""A name server that returns one address for every name, so that a check measures only the network path."""
 
 import asyncio
 from typing import cast

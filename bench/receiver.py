@@ -1,4 +1,4 @@
-"""A webhook's other end: says 200 and remembers what came, with its idempotency key and when.
+"""A webhook receiver: answers 200 and records each delivery with its idempotency key and time.
 
 POST /anything      a delivery
 GET /log            the deliveries since the last reset

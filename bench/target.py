@@ -1,4 +1,4 @@
-"""The target of every check: answers at once or late, fails, or hangs, as it is told, and remembers each answer.
+"""The target of every check: answers at once or late, fails or hangs as ordered, and records each request.
 
 GET /t/<n>                          what monitor n asks for
 GET /set?from=<n>&to=<n>&as=<a>     a: 1 answers, 0 fails (500), 2 hangs for 30 s, 3 answers after 1.5 s

@@ -1,4 +1,4 @@
-"""The application of an installation with two more routes that do the same: one for anybody, one for who is signed in.
+"""The application of an installation with two more equal routes: one public, one for signed-in users.
 
 python -m bench.twins      with the installation's environment; SERVER_PORT is its own
 """

@@ -1,4 +1,4 @@
-"""The cheapest HTTP server that will do: whole requests in, bytes out. Targets and receivers are made of it."""
+"""A minimal HTTP server: whole requests in, bytes out. Targets and receivers are built on it."""
 
 import asyncio
 import contextlib

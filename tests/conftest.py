@@ -1,4 +1,4 @@
-"""What tests stand on: a real Valkey, a real migrated database, settings that point at both. Loopback only."""
+"""Fixtures of all tests: a real Valkey, a real migrated database, settings for both. Loopback only."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""Builders: a good one of everything, and keywords for what the test is about."""
+"""Builders: a valid one of everything, with keywords for what a test is about."""
 
 import uuid
 from typing import Any

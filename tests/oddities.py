@@ -1,4 +1,4 @@
-"""Tables of oddities in `docs/compared/`: what a command line says of a server, beside what a check says.
+"""Tables of oddities in `docs/compared/`: the output of a command line beside the result of a check.
 
 A test runs both and compares what they said with the row. `ODDITIES=write` has it write what they said instead.
 """

@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback: remembers what arrived and when, and answers as it is told to.
+"""A receiver of webhooks on loopback: records arrivals and their times, and answers as ordered.
 
 In a test:             async with receiving() as receiver: …receiver.url…; await receiver.arrived(2)
 In a process of its own:   python -m tests.receiver 8099

@@ -1,4 +1,4 @@
-"""The documentation says what is there: links, paths, signatures, and a row for everything that has a name."""
+"""The documentation is complete: links, paths, signatures, and a row for everything that has a name."""
 
 import ast
 import importlib

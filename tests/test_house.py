@@ -1,4 +1,4 @@
-"""What stands around the code holds together: locks, recipes, containers, the README's two commands."""
+"""The files around the code are consistent: locks, recipes, containers, the README's two commands."""
 
 import os
 import re

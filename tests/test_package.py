@@ -1,4 +1,4 @@
-"""What is installed is one package, `watchkeeper`: it leaves other packages alone, and works as the checkout does."""
+"""The package `watchkeeper` leaves other packages alone, and works as the checkout does."""
 
 import json
 import os

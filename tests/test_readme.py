@@ -1,4 +1,4 @@
-"""The README keeps its word: its ten steps, from its own text, against a product that was started as it says."""
+"""The README's ten steps work, run from its own text against a product that was started as it describes."""
 
 import os
 import re

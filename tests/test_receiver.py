@@ -1,4 +1,4 @@
-"""The tests' own receiver: what it remembers, and that it answers as told."""
+"""The tests' own receiver: what it records, and that it answers as ordered."""
 
 import asyncio
 import sys

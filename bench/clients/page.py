@@ -1,4 +1,4 @@
-"""What docs/clients.md says: how each client is generated, and the short programs that use one."""
+"""Reads docs/clients.md: how each client is generated, and the short programs that use one."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What is asked of the image and of the stack. Each question is a function that returns its answer in words."""
+"""Checks of the image and of the stack. Each is a function that returns its result as a row."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""R1 and R4 together: processes are killed at random while one channel changes its mood. Nothing is lost or doubled.
+"""R1 and R4 together: processes are killed at random while one channel changes its mode. Nothing is lost or doubled.
 
 Three listen. A program that always answers must hear every true transition, once. A channel that always answers hears
 the same, but for outages that were over before a killed worker's successor told them: those come with their recovery.

@@ -1,4 +1,4 @@
-"""Makes targets fail and recover: most of them hold still for longer than a monitor may stay unchecked, some don't."""
+"""Makes targets fail and recover: most hold a status longer than a monitor may stay unchecked, some do not."""
 
 import asyncio
 import random

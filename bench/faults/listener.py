@@ -1,4 +1,4 @@
-"""A WebSocket client as a browser would be: it listens to heartbeats and comes back when it is cut off."""
+"""A WebSocket client as a browser would be: it receives heartbeats and reconnects when it is disconnected."""
 
 import asyncio
 from types import TracebackType

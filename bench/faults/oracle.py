@@ -1,4 +1,4 @@
-"""Knows what must have been told, and compares it with what was. Pure.
+"""Knows which alerts must be sent, and compares them with those that arrived. Pure.
 
 What is a true transition? The product samples its targets; it can't know what happened between two checks, and a check
 whose worker was killed before its result was stored never became a fact. So the targets' answers alone don't say what

@@ -1,4 +1,4 @@
-"""What a fault run found, and whether it holds. Pure."""
+"""The result of a fault run, and whether it passes. Pure."""
 
 from typing import Protocol
 

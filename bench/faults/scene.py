@@ -1,4 +1,4 @@
-"""What every fault run plays in: the product, targets that flip, a webhook that listens, and how it is judged after."""
+"""The setup of every fault run: the product, flipping targets, a webhook receiver, and the verdict."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""How a fault run was asked for."""
+"""The options of a fault run."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What was written by a shifted clock, put back on the true one. Pure."""
+"""Converts timestamps of a shifted clock to the true one. Pure."""
 
 from collections.abc import Iterable, Sequence
 

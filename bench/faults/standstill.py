@@ -1,4 +1,4 @@
-"""Whether the product stood still and did not say so: stretches without a check or an alert, and its health. Pure."""
+"""Unreported standstills: stretches without a check or an alert, compared with the reported health. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

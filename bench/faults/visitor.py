@@ -1,4 +1,4 @@
-"""Somebody who uses the API while something is broken: reads and writes, and notes what they were told."""
+"""A user of the API during a fault: reads and writes, and records the responses."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""P12: what 500 targets that hang do to the punctuality of the others."""
+"""P12: how 500 hanging targets change the punctuality of the others."""
 
 import asyncio
 

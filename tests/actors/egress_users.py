@@ -1,4 +1,4 @@
-"""Everything that connects for somebody: how it is sent to a host, and what it says of it."""
+"""Every part that opens connections, as a function that connects to a host and returns the resulting message."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple

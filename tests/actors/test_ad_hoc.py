@@ -1,4 +1,4 @@
-"""Probes that are kept nowhere: the outcome is where somebody waits for it, whatever the job is like."""
+"""Ad hoc probes: the outcome is published to the caller and not stored."""
 
 import msgspec
 import pytest

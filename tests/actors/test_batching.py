@@ -1,4 +1,4 @@
-"""The flusher hands on in groups: at once when it matters, never losing what waits."""
+"""The batcher flushes items in batches, urgent items at once, and never loses a waiting item."""
 
 import asyncio
 from itertools import chain

@@ -1,4 +1,4 @@
-"""The broker writes and reads what `queue.put` writes; these fail when Dramatiq changes what we lean on."""
+"""The broker writes and reads what `queue.put` writes; these tests fail when Dramatiq changes its format."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What may change what people are told leaves at once; what stays as it is has time."""
+"""Outcomes that may change an alert are flushed at once; the others wait for a batch."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""What a try says, and what its end means for everyone whose event was in the message."""
+"""The result of a delivery attempt, for every event in the message."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""One table of addresses that a policy refuses, for everybody who connects: checks, tokens, proxies, channels."""
+"""One table of addresses that a policy refuses, for every user of the network: checks, tokens, proxies, channels."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""A worker's doors follow what admins set."""
+"""A worker's egress policies follow the settings."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Whatever bytes a target answers with: the check ends with an outcome that every encoder and database takes."""
+"""Whatever bytes a target answers with, the outcome can be encoded and stored."""
 
 import asyncio
 import unicodedata

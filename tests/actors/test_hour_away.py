@@ -1,4 +1,4 @@
-"""A channel that is away for an hour, however it is away: others notice nothing, and afterwards it is told once."""
+"""A channel that fails for an hour, in every way: others are unaffected, and afterwards it gets each event once."""
 
 import asyncio
 from collections.abc import AsyncIterator

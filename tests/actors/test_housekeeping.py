@@ -1,4 +1,4 @@
-"""One process keeps house; what the world refuses is done in the next round."""
+"""One process does the housekeeping; work that fails is retried in the next round."""
 
 import asyncio
 import dataclasses

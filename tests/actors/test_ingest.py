@@ -1,4 +1,4 @@
-"""What ingest asks of the schedule once heartbeats are stored."""
+"""How ingest changes the schedule once heartbeats are stored."""
 
 import asyncio
 

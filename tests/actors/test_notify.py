@@ -1,4 +1,4 @@
-"""The notify stage tells each channel once, in order, and writes down what failed."""
+"""The notify stage sends to each channel once, in order, and records failed attempts."""
 
 import asyncio
 

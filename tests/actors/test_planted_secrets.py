@@ -1,4 +1,4 @@
-"""A secret in every secret field is in nothing that checks and senders say, whatever the other side repeats of it."""
+"""No secret appears in the output of checks and senders, even when the other side repeats it."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Each repair finds one kind of damage and mends it."""
+"""Each repair finds and fixes one kind of damage."""
 
 import pytest
 from prometheus_client import REGISTRY

@@ -1,4 +1,4 @@
-"""The product says of itself what is wrong, once, and when it is over; whoever looks, and however often it restarts."""
+"""The product alerts once about its own problems and once when they end, across processes and restarts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The dead man's switch: asked while all is well, silent otherwise."""
+"""The dead man's switch: pinged while everything is healthy, silent otherwise."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What the host takes of the processors is told beside a figure."""
+"""A figure reports the processor time that the host took away."""
 
 from pathlib import Path
 

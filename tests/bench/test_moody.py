@@ -1,4 +1,4 @@
-"""The receiver with moods does what fault runs say it does."""
+"""The receiver with failure modes behaves as fault runs configure it."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""A run beside hostile targets is judged as it should be, and its servers are what they say."""
+"""The verdict on a run beside hostile targets, and the servers of that run."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Real processes on a real Valkey and a real database: what only shows when nothing is replaced."""
+"""Fixtures for tests with real processes, a real Valkey and a real database."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Something to watch: a loopback HTTP server that can be told to fail, and remembers who asked."""
+"""A loopback HTTP target that can be made to fail, and counts its requests."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""One cause, one message; who answers ends the escalation: through scheduler and worker as processes."""
+"""Suppression, digests and escalation, through scheduler and worker as processes."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""WebSockets that send for ever, against a real api process: they end, and cost no memory worth speaking of."""
+"""Endless WebSocket messages against a real api process: they are cut off, and memory stays bounded."""
 
 import socket
 import struct

@@ -1,4 +1,4 @@
-"""A target that sends odd bytes is down or unknown by itself: real processes go on recording everything else."""
+"""A target with invalid bytes is down or unknown; real processes go on recording all others."""
 
 import asyncio
 import signal

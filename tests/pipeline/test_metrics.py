@@ -1,4 +1,4 @@
-"""The page that Prometheus scrapes, of real processes: all that is documented is there before anything happened."""
+"""The metrics page of real processes has every documented sample from the start."""
 
 import re
 from itertools import product

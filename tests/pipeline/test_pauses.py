@@ -1,4 +1,4 @@
-"""Processes that are stopped and go on tell no outage that never was: through scheduler and worker as processes."""
+"""Processes that are paused and resumed report no false outage: scheduler and worker as processes."""
 
 import asyncio
 import signal

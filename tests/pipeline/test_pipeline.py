@@ -1,4 +1,4 @@
-"""From due slot to told people, through scheduler and worker as processes, with kill -9 on the way."""
+"""From due slot to delivered alert, through scheduler and worker as processes, with kill -9 on the way."""
 
 import asyncio
 

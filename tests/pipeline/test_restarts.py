@@ -1,4 +1,4 @@
-"""A restart tells nothing twice and forgets nothing: what people know of a monitor lives in the record."""
+"""A restart repeats no alert and loses none: the alert state is in the database."""
 
 import asyncio
 import signal

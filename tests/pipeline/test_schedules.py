@@ -1,4 +1,4 @@
-"""Jobs that report and checks that go by the clock, through api, scheduler and worker as processes."""
+"""Push monitors and cron schedules, through api, scheduler and worker as processes."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

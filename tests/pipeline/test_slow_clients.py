@@ -1,4 +1,4 @@
-"""Clients that send slowly, against a real api process: they end, and nobody waits behind them."""
+"""Slow clients against a real api process: they time out, and other clients do not wait."""
 
 import socket
 import time

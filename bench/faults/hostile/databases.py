@@ -1,4 +1,4 @@
-"""Hostile databases and brokers: each breaks its own protocol, or speaks it and has poison in its words."""
+"""Hostile databases and brokers: each breaks its own protocol, or puts invalid text into its messages."""
 
 import struct
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Hostile name servers, clocks, devices and games: what they answer to one datagram, and name servers over TCP."""
+"""Hostile name servers, clocks, devices and games: their responses to one datagram, and name servers over TCP."""
 
 import struct
 from typing import Any

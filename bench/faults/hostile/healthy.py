@@ -1,4 +1,4 @@
-"""Servers that always answer at once, and remember when each monitor came: what hostile ones must not keep waiting.
+"""Servers that always answer at once and record each monitor's requests: hostile servers must not delay these.
 
 GET /t/<n>     what the HTTP monitor n asks for
 GET /ports     number of a monitor that is served on a port of its own → that port, as JSON

@@ -1,4 +1,4 @@
-"""Whether healthy monitors were checked in time, and hostile targets named for what they are. Pure."""
+"""Whether healthy monitors were checked in time, and hostile targets reported with the right status. Pure."""
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence

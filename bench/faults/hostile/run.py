@@ -1,4 +1,4 @@
-"""R13: hostile targets of every protocol beside healthy monitors. No healthy slot is lost or late, and nobody falls."""
+"""R13: hostile targets of every protocol beside healthy monitors. No healthy slot is lost or late; no process ends."""
 
 import asyncio
 import shutil

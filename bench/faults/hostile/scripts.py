@@ -1,4 +1,4 @@
-"""How hostile servers behave: what each does with a connection, or with a datagram. All of it is bounded."""
+"""The behaviour of hostile servers, for a connection or a datagram. All of it is bounded."""
 
 import asyncio
 import socket

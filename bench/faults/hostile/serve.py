@@ -1,4 +1,4 @@
-"""Serves every kind on a port of its own, until told to stop.
+"""Serves every kind on a port of its own, until it is terminated.
 
 GET /ports    kind's number → its port, as JSON
 """

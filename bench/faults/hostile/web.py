@@ -1,4 +1,4 @@
-"""Hostile servers of HTTP, and of what is spoken over it: WebSocket, RDAP, Docker's API, RabbitMQ's, tokens."""
+"""Hostile servers of HTTP and of protocols over it: WebSocket, RDAP, Docker's API, RabbitMQ's, tokens."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""Reads `/health` twice a second, and remembers what it said."""
+"""Reads `/health` twice a second and records the result."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""One installation that lives through many faults: what is flipped around each, and what came of it."""
+"""One installation for many faults: the flips around each, and their results."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Valkey's files are damaged while it is off; its keys become somebody else's while it runs."""
+"""Valkey's files are damaged while it is off; its keys are replaced while it runs."""
 
 import shutil
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""What a process behind the bars can't do any more."""
+"""What a process inside the sandbox can no longer do."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Every service of the catalogue, in the cage: what it wants to send comes to our door, and goes no other way."""
+"""Every service of the catalogue runs in the sandbox, and its requests go only through our HTTP client."""
 
 import json
 import re

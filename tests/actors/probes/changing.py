@@ -1,4 +1,4 @@
-"""A real server's own bytes with others in between: what a bad line, a proxy or a broken server makes of them."""
+"""A relay that changes a real server's bytes, as a bad line, a proxy or a broken server would."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""What a check says of a config in a table of oddities: at once when it would not save, else what it finds."""
+"""The result of a check for the tables of oddities: the validation error of a config, or the check's message."""
 
 import subprocess
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Configs of every monitor type out of its own schema, with texts that people and machines get wrong."""
+"""Configs of every monitor type, generated from its schema, with typical mistakes of people and programs."""
 
 from collections.abc import Callable
 from typing import Any

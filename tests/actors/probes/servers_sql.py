@@ -1,4 +1,4 @@
-"""MariaDB and PostgreSQL of the tests: real ones, each a private process with TLS for those who want it."""
+"""MariaDB and PostgreSQL of the tests: real servers, each a private process, with TLS where needed."""
 
 import contextlib
 import subprocess

@@ -1,4 +1,4 @@
-"""TLS servers with oddities: `openssl s_server` processes, and the certificates that they show."""
+"""TLS servers with oddities: `openssl s_server` processes and their certificates."""
 
 import asyncio
 import contextlib

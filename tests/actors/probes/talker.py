@@ -1,4 +1,4 @@
-"""Servers on loopback that talk as a script says, over TCP or UDP."""
+"""Scripted servers on loopback, over TCP or UDP."""
 
 import asyncio
 import contextlib

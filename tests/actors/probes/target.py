@@ -1,4 +1,4 @@
-"""Targets on loopback, good and hostile: each serves one connection after the other as its script says."""
+"""HTTP targets on loopback, good and hostile: each serves one connection after the other from its script."""
 
 import asyncio
 import contextlib

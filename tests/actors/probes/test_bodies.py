@@ -1,4 +1,4 @@
-"""Bodies as servers send them: in any charset, packed by anything, without an end."""
+"""Bodies in any charset and content coding, and bodies without an end."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""Groups and manual monitors: what their slots say."""
+"""Groups and manual monitors: the status of their slots."""
 
 import dataclasses
 

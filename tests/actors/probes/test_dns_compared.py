@@ -1,4 +1,4 @@
-"""Name servers with oddities: what `dig` says of their answers, and what a check says."""
+"""Name servers with oddities: the output of `dig`, and the result of a check."""
 
 import asyncio
 import contextlib

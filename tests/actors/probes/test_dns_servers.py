@@ -1,4 +1,4 @@
-"""Whom names are asked of, and how: BIND over UDP, TCP and TLS, a server over HTTPS, several at once."""
+"""Name servers of a DNS check: BIND over UDP, TCP and TLS, a server over HTTPS, several at once."""
 
 import contextlib
 from functools import partial

@@ -1,4 +1,4 @@
-"""The monitors' pages say what the code does: a page each, a row for every field, with its default."""
+"""The monitors' pages match the code: one page for each type, one row for each field, with its default."""
 
 import json
 import re

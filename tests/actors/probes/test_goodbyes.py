@@ -1,4 +1,4 @@
-"""The verdict stands before the goodbye: whatever a server makes of it, what it answered before counts."""
+"""The status is decided before the connection closes: errors while disconnecting do not change it."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Targets that want our memory, our time or our credentials get none of them."""
+"""Hostile targets get none of our memory, time or credentials."""
 
 import asyncio
 import gzip

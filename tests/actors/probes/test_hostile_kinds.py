@@ -1,4 +1,4 @@
-"""Every kind of hostile server that a fault run has, one check each: down or unknown, for a reason in plain words."""
+"""One check of every kind of hostile server of the fault runs: down or unknown, with a plain reason."""
 
 import asyncio
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""Hosts as people write them are asked for: brackets, zones, letters beyond ASCII, IPv4 in the clothes of IPv6."""
+"""Hosts as people write them are resolved: brackets, zones, letters beyond ASCII, IPv4-mapped IPv6."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""HTTP servers with oddities: what `curl -L` makes of them, and what a check says."""
+"""HTTP servers with oddities: the output of `curl -L`, and the result of a check."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Who a check is to an HTTP server: tokens by OAuth2, and NTLM."""
+"""Authentication to HTTP servers: OAuth2 tokens and NTLM."""
 
 import asyncio
 from base64 import b64decode, b64encode

@@ -1,4 +1,4 @@
-"""Other ways to an HTTP address than the everyday one: families, name servers, client certificates; and their times."""
+"""Less common ways to reach an HTTP address: families, name servers, client certificates; and their timings."""
 
 import ssl
 

@@ -1,4 +1,4 @@
-"""What an answer must say: patterns, places in JSON, headers; and what is sent to get it."""
+"""Assertions on responses: patterns, JSON queries, headers; and the requests that are sent."""
 
 import gzip
 import json

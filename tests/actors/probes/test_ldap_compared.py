@@ -1,4 +1,4 @@
-"""Binds, filters and bases with oddities: what `ldapsearch` says, and what a check says."""
+"""Binds, filters and bases with oddities: the output of `ldapsearch`, and the result of a check."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""However much a target sends, and whatever a monitor looks for in it, a check does not hold the event loop."""
+"""A check does not block the event loop, however much a target sends and whatever a monitor searches for in it."""
 
 import asyncio
 import gc

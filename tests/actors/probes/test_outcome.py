@@ -1,4 +1,4 @@
-"""The one place that waits, times and catches."""
+"""`run_probe`: the one place that waits, times and catches."""
 
 import dataclasses
 import resource

@@ -1,4 +1,4 @@
-"""How checks go through proxies, real ones: what is asked, what is kept from the target, and who is to blame."""
+"""Checks through real proxies: the requests, what the target does not get, and which side an error names."""
 
 import pytest
 

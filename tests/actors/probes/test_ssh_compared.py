@@ -1,4 +1,4 @@
-"""SSH servers with oddities: what `ssh-keyscan` shows, and what a check with the same key's fingerprint says."""
+"""SSH servers with oddities: the output of `ssh-keyscan`, and the result of a check with the key's fingerprint."""
 
 import asyncio
 import contextlib

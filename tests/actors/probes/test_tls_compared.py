@@ -1,4 +1,4 @@
-"""TLS servers with oddities: what `openssl s_client` says of them, and what checks say."""
+"""TLS servers with oddities: the output of `openssl s_client`, and the results of checks."""
 
 import asyncio
 import socket

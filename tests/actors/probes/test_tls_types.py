@@ -1,4 +1,4 @@
-"""Every type that speaks TLS does so alike: whom it trusts, who it says it is, and what it ignores on request."""
+"""Every type with TLS treats trust, client certificates and ignored errors alike."""
 
 import asyncio
 import contextlib

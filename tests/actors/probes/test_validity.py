@@ -1,4 +1,4 @@
-"""No config that saves is unknown for ever: whatever a check could object to is refused when it is saved."""
+"""No config that is accepted is unknown for ever: whatever a check would refuse is refused on saving."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A real SMTP server on loopback, with STARTTLS, TLS and AUTH as wanted; keeps what it took."""
+"""A real SMTP server on loopback with configurable STARTTLS, TLS and AUTH; records the messages."""
 
 import datetime as dt
 import socket

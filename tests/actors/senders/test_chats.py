@@ -1,4 +1,4 @@
-"""What Slack, Discord, Telegram and ntfy are sent: exact requests, recorded on loopback."""
+"""Exact requests to Slack, Discord, Telegram and ntfy, recorded on loopback."""
 
 import base64
 import json

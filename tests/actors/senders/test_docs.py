@@ -1,4 +1,4 @@
-"""The providers' pages say what the code does: a page each, a row for every field."""
+"""The providers' pages match the code: one page for each provider, one row for each field."""
 
 import re
 from functools import cache

@@ -1,4 +1,4 @@
-"""A receiver whose TLS handshake never ends: every way to send hangs up on it, for a reason."""
+"""A receiver whose TLS handshake never ends: every sender disconnects, with a reason."""
 
 import pytest
 

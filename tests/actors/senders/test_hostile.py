@@ -1,4 +1,4 @@
-"""Names and reasons that somebody else chose, in every chat: no markup, no mention, no hidden link, no overflow."""
+"""Names and reasons from outside, in every chat: no markup, no mention, no hidden link, no overflow."""
 
 import json
 import re

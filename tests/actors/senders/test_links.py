@@ -1,4 +1,4 @@
-"""Where an outage is acknowledged is told once, though the words themselves may end with it."""
+"""A message has one acknowledgement link, even when its text ends with the same link."""
 
 import json
 from urllib.parse import parse_qs

@@ -1,4 +1,4 @@
-"""What PagerDuty, Opsgenie, Grafana OnCall and PagerTree are sent: exact requests, recorded on loopback."""
+"""Exact requests to PagerDuty, Opsgenie, Grafana OnCall and PagerTree, recorded on loopback."""
 
 import json
 from typing import Any

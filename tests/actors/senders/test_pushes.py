@@ -1,4 +1,4 @@
-"""What Gotify, Pushover, Pushbullet, LINE, Signal and WhatsApp are sent, exactly, and what their answers mean."""
+"""Exact requests to Gotify, Pushover, Pushbullet, LINE, Signal and WhatsApp, and what their responses mean."""
 
 import json
 from typing import Any

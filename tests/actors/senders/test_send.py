@@ -1,4 +1,4 @@
-"""What becomes of a send: taken, later, never. And what is never told."""
+"""The results of a send: delivered, temporary error, permanent error; and what no error contains."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What Matrix, Mattermost, Teams, Google Chat and WeCom are sent: exact requests, and what their answers mean."""
+"""Exact requests to Matrix, Mattermost, Teams, Google Chat and WeCom, and what their responses mean."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Cookies are kept for one check, and given back to whoever set them."""
+"""Cookies are stored for one check and sent only to the host that set them."""
 
 import pytest
 from yarl import URL

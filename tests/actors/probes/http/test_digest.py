@@ -1,4 +1,4 @@
-"""HTTP Digest: the proofs of its standards, and a server that asks curl and a check for the same ones."""
+"""HTTP Digest: the examples of its standards, and a server that curl and a check both authenticate to."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""A dead router is not an outage of the world: what could not be asked is unknown, what stands beside us is judged."""
+"""Without an uplink, failures outside are unknown; targets in private networks are judged as usual."""
 
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator

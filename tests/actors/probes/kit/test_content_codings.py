@@ -1,4 +1,4 @@
-"""What a body is packed by, undone in any pieces and bounded in what comes out."""
+"""Content codings of a body are decoded in chunks of any size, with a limit on the output."""
 
 import gzip
 import zlib

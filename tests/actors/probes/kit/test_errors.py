@@ -1,4 +1,4 @@
-"""Connections that end in the wrong place, told in the same words under both loops and by every library."""
+"""Connections that end unexpectedly have the same message under both event loops and in every library."""
 
 import asyncio
 import contextlib
@@ -94,8 +94,8 @@ async def test_a_handshake_that_is_broken_off_has_one_wording(outcomes_of_ending
     [
         (Postgres, HERE, {}, RESET),
         (Postgres, HERE, {"rudely": True}, RESET),
-        (Postgres, {**HERE, "sslmode": SslMode.REQUIRE}, {"said": b"N"}, "the server speaks no TLS"),
-        (Postgres, {**HERE, "sslmode": SslMode.REQUIRE}, {"said": b"S"}, RESET),
+        (Postgres, {**HERE, "sslmode": SslMode.REQUIRE}, {"greeting": b"N"}, "the server speaks no TLS"),
+        (Postgres, {**HERE, "sslmode": SslMode.REQUIRE}, {"greeting": b"S"}, RESET),
         (Redis, HERE, {}, SILENT),
         (Redis, HERE, {"rudely": True}, RESET),
         (Http, PLAIN, {}, SILENT),
@@ -125,5 +125,5 @@ async def test_an_answer_that_does_not_come_has_one_wording(outcomes_of_ending, 
     ],
 )
 def test_an_operating_system_error_has_its_message(error, meaning, words):
-    outcomes_of = classify_os_error(error)
-    assert (type(outcomes_of), str(outcomes_of)) == (meaning, words)
+    classified = classify_os_error(error)
+    assert (type(classified), str(outcomes_of)) == (meaning, words)

@@ -1,4 +1,4 @@
-"""What a check met that expires soon is in its outcome, whatever came of the check."""
+"""An outcome lists certificates and domains that expire soon, whatever the status."""
 
 import pytest
 

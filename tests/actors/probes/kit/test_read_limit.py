@@ -1,4 +1,4 @@
-"""What a library reads that connects by itself is passed on in pieces, and a library that fails is hung up on."""
+"""A library with its own connections reads in limited chunks, and is disconnected when it fails."""
 
 import asyncio
 

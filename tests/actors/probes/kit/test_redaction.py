@@ -1,4 +1,4 @@
-"""What a target repeats of a secret is masked, and what everybody knows is not taken for one."""
+"""Secrets that a target repeats are masked; default values that are no secrets are not."""
 
 from actors.probes.kit.redaction import redact, secret_holders
 from actors.probes.kit.result import ProbeResult

@@ -1,4 +1,4 @@
-"""What a worker could not hear because it stood still is unknown, never down, and looked at again at once."""
+"""A failure while the worker stood still is unknown, never down, and is rechecked at once."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""What a series of echo requests says."""
+"""Statistics of a series of echo requests."""
 
 import pytest
 

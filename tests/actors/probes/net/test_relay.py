@@ -1,4 +1,4 @@
-"""What a library that connects by itself goes through: all of it arrives, and nothing stays open."""
+"""The relay for libraries that connect by themselves: all bytes arrive, and no connection stays open."""
 
 import asyncio
 import contextlib

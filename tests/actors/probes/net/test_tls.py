@@ -1,4 +1,4 @@
-"""What a certificate makes of a check."""
+"""How a certificate changes the outcome of a check."""
 
 import pytest
 

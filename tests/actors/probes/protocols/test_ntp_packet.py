@@ -1,4 +1,4 @@
-"""What an NTP packet says."""
+"""Parsing and building NTP packets."""
 
 import struct
 

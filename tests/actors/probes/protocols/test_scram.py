@@ -1,4 +1,4 @@
-"""SCRAM sign-ins: a server can't have us hash for as long as it likes, whoever speaks the protocol."""
+"""SCRAM sign-ins: a server cannot make us hash for arbitrarily long, in any protocol."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""How a container is looked at."""
+"""Checks of Docker containers."""
 
 import asyncio
 import contextlib

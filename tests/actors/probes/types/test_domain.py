@@ -1,4 +1,4 @@
-"""How long a domain is registered for, asked of an RDAP server and of WHOIS servers on loopback."""
+"""Checks of a domain's expiry, against an RDAP server and WHOIS servers on loopback."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""How a gRPC server is looked at."""
+"""Checks of gRPC servers."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""How an HTTP address is looked at."""
+"""Checks of HTTP addresses."""
 
 import gzip
 import zlib

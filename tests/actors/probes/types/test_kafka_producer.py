@@ -1,4 +1,4 @@
-"""What a Kafka makes of a message; the brokers are librdkafka's, where they can do what is asked."""
+"""Checks that produce a Kafka message; the brokers are librdkafka's where those can do what a test needs."""
 
 import asyncio
 import struct

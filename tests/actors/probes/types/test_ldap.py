@@ -1,4 +1,4 @@
-"""How a directory is looked at."""
+"""Checks of directories."""
 
 import asyncio
 from collections.abc import Iterator

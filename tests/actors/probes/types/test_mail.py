@@ -1,4 +1,4 @@
-"""How mail servers are looked at: Dovecot, aiosmtpd, and some that are none."""
+"""Checks of mail servers: Dovecot, aiosmtpd, and servers with another protocol."""
 
 import tracemalloc
 from functools import partial

@@ -1,4 +1,4 @@
-"""What comes through a topic of an MQTT broker; a real Mosquitto."""
+"""Checks of an MQTT topic, on a real Mosquitto."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""What a MariaDB answers to one query that only reads; a real one, with TLS."""
+"""Checks with one read-only query to a real MariaDB with TLS."""
 
 import tracemalloc
 

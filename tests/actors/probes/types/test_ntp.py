@@ -1,4 +1,4 @@
-"""How a time server is looked at."""
+"""Checks of time servers."""
 
 import socket
 import time

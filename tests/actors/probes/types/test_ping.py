@@ -1,4 +1,4 @@
-"""How a host is pinged."""
+"""Checks with ICMP echo requests."""
 
 import os
 import subprocess

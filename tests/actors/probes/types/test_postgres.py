@@ -1,4 +1,4 @@
-"""What a PostgreSQL answers to one query that only reads; a real one, with TLS."""
+"""Checks with one read-only query to a real PostgreSQL with TLS."""
 
 import tracemalloc
 

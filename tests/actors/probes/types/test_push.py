@@ -1,4 +1,4 @@
-"""How silence is told from news."""
+"""Push monitors: reports in time, late reports and missing ones."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What a RabbitMQ says of itself, and whether it takes a sign-in; a real one."""
+"""Checks of a real RabbitMQ: the health of its nodes, and a sign-in."""
 
 import json
 

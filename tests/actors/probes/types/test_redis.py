@@ -1,4 +1,4 @@
-"""What a Redis answers to one command that only reads; a real Valkey."""
+"""Checks with one read-only command to a real Valkey."""
 
 import msgspec
 import pytest

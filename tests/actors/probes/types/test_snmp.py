@@ -1,4 +1,4 @@
-"""How a device is asked over SNMP."""
+"""Checks of a device over SNMP."""
 
 import socket
 import time

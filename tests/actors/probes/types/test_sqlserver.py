@@ -1,4 +1,4 @@
-"""What a SQL Server answers to one query that only reads. `servers_tds` says why it is not a real one."""
+"""Checks with one read-only query to a SQL Server. `servers_tds` explains why it is not a real one."""
 
 import asyncio
 import ssl

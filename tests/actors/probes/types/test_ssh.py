@@ -1,4 +1,4 @@
-"""How an SSH server is looked at."""
+"""Checks of SSH servers."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""What a certificate is worth: its days, its names, who stands for it; shown by real TLS servers on loopback."""
+"""Checks of a certificate's validity, names and chain, against real TLS servers on loopback."""
 
 import ssl
 from datetime import UTC, datetime, timedelta

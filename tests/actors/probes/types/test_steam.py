@@ -1,4 +1,4 @@
-"""How a game server is looked at, at a responder on loopback that speaks Valve's protocol."""
+"""Checks of game servers, against a responder on loopback with Valve's protocol."""
 
 import socket
 

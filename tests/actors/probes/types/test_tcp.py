@@ -1,4 +1,4 @@
-"""How a port is looked at, and what is made of its answer."""
+"""Checks of a TCP port, and of its response."""
 
 import asyncio
 import tracemalloc

@@ -1,4 +1,4 @@
-"""How document 002 looks at a website."""
+"""Checks of a website, as document 002 describes them."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""How a WebSocket is looked at, against a real server."""
+"""Checks of a WebSocket, against a real server."""
 
 import asyncio
 import base64

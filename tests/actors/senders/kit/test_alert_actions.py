@@ -1,4 +1,4 @@
-"""What services that page are to do about a message, and what they know it by."""
+"""Actions and deduplication keys for services that page."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The processes that Apprise runs in: one message at a time, shared by many, killed when late, gone when idle."""
+"""Apprise's sandbox processes: one message at a time, reused, killed when late, stopped when idle."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What services behind Apprise are sent, through cage and door; and what becomes of it."""
+"""Requests of Apprise's services through the sandbox, and their results."""
 
 import json
 from collections.abc import AsyncIterator, Mapping

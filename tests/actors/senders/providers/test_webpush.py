@@ -1,4 +1,4 @@
-"""Web push: what a browser would read, and what the push service sees of it."""
+"""Web push: what the browser decrypts, and what the push service receives."""
 
 import json
 from time import time
