@@ -23,7 +23,7 @@ class Figure(Struct, frozen=True, kw_only=True):
 
     @property
     def verdict(self) -> str:
-        """ok, short, or what keeps us from saying either."""
+        """ok, short, or why it could not be judged."""
         if self.value is None:
             return "not yet"
         if self.goal is None:

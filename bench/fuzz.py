@@ -94,7 +94,7 @@ async def fuzz(of: Ground, who: str, bounds: Sequence[str], limit_s: float) -> O
 
 
 async def run(bounds: Sequence[str], limit_s: float) -> bool:
-    """One installation, asked by everybody at once. Whether everything was tested, and holds."""
+    """One installation, fuzzed by all at once. Whether everything was tested and passed."""
     async with ground(ENVIRON) as installed:
         await installed.start()
         await installed.register()
@@ -109,7 +109,7 @@ async def run(bounds: Sequence[str], limit_s: float) -> bool:
 
 
 def main() -> int:
-    """Fuzz, and say how it went."""
+    """Fuzz and print the result."""
     parser = argparse.ArgumentParser(prog="fuzz", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--examples", type=int, default=10, help="requests made up for each operation in a pass")
     parser.add_argument("--seconds", type=int, help="make passes until then; default: one pass")

@@ -26,12 +26,12 @@ STOP_S = 30.0
 ADMIN = {"email": "admin@example.com", "username": "admin", "password": "correct horse battery"}
 
 
-class NotReady(Exception):  # noqa: N818  # a state, told as one
-    """The product did not start, with the end of what it said."""
+class NotReady(Exception):  # noqa: N818  # a state
+    """The product did not start, with the end of its output."""
 
 
 def free_port() -> int:
-    """A port nobody listens on just now."""
+    """A free port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -76,7 +76,7 @@ class Ground:
         return time.perf_counter() - began
 
     async def is_ready(self) -> bool:
-        """Whether the product says that everything it needs is there."""
+        """Whether the product reports that it is ready."""
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
             limit = aiohttp.ClientTimeout(total=5)
             async with self.session.get(self.url("/ready"), timeout=limit) as got:

@@ -113,7 +113,7 @@ class Listener(asyncio.Protocol):
 
 
 async def listening(port: int, token: str, clients: int) -> Report:
-    """Connect everybody, say so, and count until the input ends."""
+    """Connect every client, print a line, and count until the input ends."""
     handshake, delays_ms = HANDSHAKE.format(port=port, token=token).encode(), array("d")
     listeners = [Listener(handshake, delays_ms) for _ in range(clients)]
     deaf = Listener(handshake, array("d"), reads=False)

@@ -92,7 +92,7 @@ async def _publish(seconds: float) -> int:
 
 
 def _beat(monitor_id: str) -> Heartbeat:
-    """An everyday heartbeat. Its id says when it was published, in nanoseconds."""
+    """An ordinary heartbeat. Its id holds its publishing time in nanoseconds."""
     facts: dict[str, Any] = {"status": Status.UP, "raw_status": Status.UP, "ping": 12.3, "msg": "200 OK"}
     return Heartbeat(id=str(time.time_ns()), monitor_id=monitor_id, time=datetime.now(UTC), important=False, **facts)
 

@@ -1,11 +1,11 @@
 """A webhook receiver with failure modes: it accepts, fails, hangs, asks to retry later, or refuses connections.
 
-It prints the port where it is controlled; what it listens at for deliveries is a port of its own, which it can close.
+It prints its control port. Deliveries go to a second port, which it can close.
 
 GET /door          {"port": …} where deliveries go
-GET /mood/<mood>   ok, fails (500), hangs (takes it and never answers), busy (429, Retry-After: 2), refuses (not there)
-GET /log           what it took, as `bench.receiver` tells it; what it said 500 or 429 to, it did not take
-GET /reset         forgets that
+GET /mood/<mood>   ok, fails (500), hangs (accepts and never answers), busy (429, Retry-After: 2), refuses (port closed)
+GET /log           the deliveries it accepted, as `bench.receiver` lists them; not those it answered with 500 or 429
+GET /reset         clears the log
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class Moody(Receiver):
         return caller
 
     def take(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
-        """Treat a delivery as the mood says."""
+        """Answer a delivery according to the mode."""
         if self.mood in {"fails", "busy"}:
             asker.send(FAILED if self.mood == "fails" else BUSY)
             return
@@ -54,7 +54,7 @@ class Moody(Receiver):
             asker.send(wire.OK)
 
     def control(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
-        """Obey whoever measures."""
+        """Answer a control request."""
         del body
         path = head.split(b" ", 2)[1]
         if path.startswith(b"/mood/"):

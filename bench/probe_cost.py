@@ -28,7 +28,7 @@ LIMIT = 1.25  # times the bare loop
 
 
 async def cost_ms(measure: Callable[[], Awaitable[Any]], times: int) -> float:
-    """CPU milliseconds of this process for one `ask`."""
+    """CPU milliseconds of this process for one `measure`."""
 
     async def one_after_another() -> None:
         for _ in range(times // AT_ONCE):

@@ -20,8 +20,8 @@ class Delivery(msgspec.Struct):
     id       of the delivery: the same on every retry
     event    monitor.down, monitor.up, …
     name     of the monitor
-    at_ms    when the event says it happened; arrived_ms: when we had it
-    started_ms  when the outage that it tells of began; 0 when it says nothing of one
+    at_ms    the event's timestamp; arrived_ms: when it was received
+    started_ms  when its outage began; 0 when it has none
     """
 
     id: str
@@ -48,13 +48,13 @@ class _Body(msgspec.Struct):
 
 
 class Receiver:
-    """Raw deliveries; they are read when somebody asks, so that receiving costs little."""
+    """Raw deliveries; they are parsed on request, so that receiving costs little."""
 
     def __init__(self) -> None:
         self.raw: list[tuple[bytes, bytes, float]] = []
 
     def serve(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
-        """Keep a delivery, or answer whoever measures."""
+        """Record a delivery, or answer a control request."""
         if head.startswith(b"POST"):
             self.raw.append((head, body, time.time() * 1000))
             asker.send(wire.OK)

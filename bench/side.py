@@ -45,7 +45,7 @@ async def serving(module: str, *words: object) -> AsyncIterator[int]:
 
 
 class Side:
-    """What a target or a receiver can be told and asked."""
+    """Controls a target or a receiver over HTTP."""
 
     def __init__(self, port: int, session: aiohttp.ClientSession) -> None:
         self.port = port

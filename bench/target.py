@@ -45,7 +45,7 @@ class Target:
         self.switches: list[tuple[int, float, int]] = []
 
     def serve(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
-        """Answer a check, or a word from whoever measures."""
+        """Answer a check or a control request."""
         del body
         path = head.split(b" ", 2)[1]
         if path.startswith(b"/t/"):

@@ -21,13 +21,13 @@ OPEN, SHUT = "/twin/open", "/twin/shut"
 
 @get(OPEN, guards=[ANYONE])
 async def open_twin() -> dict[str, bool]:
-    """Do nothing for anybody."""
+    """Do nothing, without authentication."""
     return {"ok": True}
 
 
 @get(SHUT, guards=[VIEWER])
 async def shut_twin() -> dict[str, bool]:
-    """Do nothing for somebody."""
+    """Do nothing, for a signed-in user."""
     return {"ok": True}
 
 

@@ -176,14 +176,14 @@ def valkey() -> Iterator[str]:
         listen = Path(place) / "valkey.sock"
         server = subprocess.Popen(embedded_valkey.build_command(Path(place), listen, durable=False))
         try:
-            _until_it_answers(server, listen)
+            _until_ready(server, listen)
             yield f"unix://{listen}"
         finally:
             server.kill()
             server.wait()
 
 
-def _until_it_answers(server: subprocess.Popen[bytes], listen: Path) -> None:
+def _until_ready(server: subprocess.Popen[bytes], listen: Path) -> None:
     for _ in range(500):
         if embedded_valkey.is_ready(listen):
             return
@@ -202,7 +202,7 @@ def redis_url(valkey: str) -> str:
 
 @pytest.fixture
 def free_port() -> int:
-    """A loopback port nobody listens on."""
+    """A closed loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -267,7 +267,7 @@ def emptier() -> Iterator[Emptier]:
 
 @pytest.fixture
 def database(settings: Settings, blank_database: Path | None, emptier: Emptier) -> Settings:
-    """A migrated, empty database that nobody has opened."""
+    """A migrated, empty database that is not open."""
     if blank_database is None:
         emptier.empty(settings)
     else:

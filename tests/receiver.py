@@ -69,7 +69,7 @@ class Receiver:
         self._orders = list(orders)
 
     def accepted(self) -> Counter[str]:
-        """How often each delivery was answered with a 2xx: a value above one is a message that somebody got twice."""
+        """How often each delivery was answered with a 2xx: a value above one is a message that was received twice."""
         return Counter(one.id for one in self.arrivals if one.answered // 100 == 2)
 
     async def arrived(self, count: int = 1, within_s: float = 20.0) -> list[Arrival]:

@@ -120,7 +120,7 @@ def test_the_ten_steps_print_the_expected_output(terminal: Terminal) -> None:
     for number, script in scripts.items():
         tries = 5 if number == 5 else 1  # who looks too early looks again
         assert any(terminal.enter(script, EXPECTED_OUTPUT[number], 20) for _ in range(tries)), terminal.output()
-    # Who listens live is told on a way of his own, which may be the slower one.
+    # Live events have a path of their own, which may be the slower one.
     assert all(terminal.shows(LIVE.format(kind), 20) for kind in ("monitor.down", "monitor.up")), terminal.output()
     live = re.findall(LIVE.format("(monitor.down|monitor.up)"), terminal.output())
     assert live == ["monitor.down", "monitor.up"]

@@ -39,7 +39,7 @@ async def run(names: list[str], place: Path) -> list[Result]:
 
 
 def main() -> int:
-    """Try those that were asked for, and print how each did."""
+    """Try the chosen generators, and print each result."""
     parser = argparse.ArgumentParser(prog="clients", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[*BY_NAME, []], help=", ".join(BY_NAME))
     parser.add_argument("--tools", type=Path, default=tools.TOOLS_FOLDER, help="where generators are installed")

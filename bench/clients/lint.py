@@ -32,7 +32,7 @@ def written(folder: Path) -> Path:
 
 
 async def lint(folder: Path, place: Path) -> str:
-    """What the linter says of the document; tools are installed below `place`. Raises Failed when a rule is broken."""
+    """The linter's report on the document; tools are installed below `place`. Raises Failed when a rule is broken."""
     node = await tools.python(NODE, place)
     modules = await tools.node(LOCK, place, [node])
     for name in RULES:

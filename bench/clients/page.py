@@ -9,7 +9,7 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class NotOnThePage(Exception):  # noqa: N818  # a fact about the page
-    """The page does not have what somebody looks for."""
+    """The page lacks a command or a program."""
 
 
 def command(begins: str) -> str:

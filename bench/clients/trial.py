@@ -79,7 +79,7 @@ class World(Struct):
         await asyncio.to_thread(place.write_bytes, content)
 
     async def verify(self) -> None:
-        """Whether the first steps were really taken, asked from outside of the program. Raises Failed."""
+        """Whether the first steps were really taken, checked from outside of the program. Raises Failed."""
         await self._sign_in()
         _, log = await self.installed.call("GET", "/audit?outcome=done")
         _, monitors = await self.installed.call("GET", "/monitors")

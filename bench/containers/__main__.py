@@ -73,7 +73,7 @@ def compose_of(place: Path, *, fetch: bool = False) -> list[str]:
 
 
 def measured(place: Path, *, again: bool) -> int:
-    """Start the Engine, ask everything, end it; returns the exit code."""
+    """Start the Engine, run every check, stop it; returns the exit code."""
     run = place / "run"
     if not again:
         shutil.rmtree(run, ignore_errors=True)

@@ -89,7 +89,7 @@ def running(place: Path, compose: Sequence[str]) -> Iterator[Engine]:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
         engine.pid = process.pid
-        _wait_until_it_answers(engine, process)
+        _wait_until_ready(engine, process)
         yield engine
     finally:
         process.send_signal(signal.SIGTERM)
@@ -99,7 +99,7 @@ def running(place: Path, compose: Sequence[str]) -> Iterator[Engine]:
             process.kill()
 
 
-def _wait_until_it_answers(engine: Engine, process: "subprocess.Popen[bytes]") -> None:
+def _wait_until_ready(engine: Engine, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + START_S
     while True:
         try:

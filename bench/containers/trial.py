@@ -33,7 +33,7 @@ CAPABILITIES = "CapEff:\t0000000000000000"  # none at all
 
 
 class Answer(Struct, frozen=True):
-    """One row of the table; `good` says whether it is what we want."""
+    """One row of the table; `good` is whether it is what we want."""
 
     question: str
     answer: str
@@ -195,7 +195,7 @@ class Stack:
         return Answer("do monitors work", f"{', '.join(made)} up after {took_s:.1f} s")
 
     def _idle(self) -> Iterator[Answer]:
-        time.sleep(10)  # what was asked above is done
+        time.sleep(10)  # the requests above are done
         before = {name: self._engine.cpu_s(self._container(name)) for name in SERVICES}
         began = time.monotonic()
         time.sleep(IDLE_S)
@@ -209,7 +209,7 @@ class Stack:
 
 
 def stopped(engine: Engine, container: str, name: str) -> Answer:
-    """Stop a container with its own grace, and say how long it took and how it ended."""
+    """Stop a container with its own grace; returns how long it took and how it ended."""
     began = time.monotonic()
     engine.docker("stop", "-t", "60", container)
     took_s, code = time.monotonic() - began, engine.inspect(container)["State"]["ExitCode"]

@@ -69,7 +69,7 @@ async def _database(*, is_postgres: bool) -> AsyncIterator[Cluster | None]:
 
 
 async def run(args: argparse.Namespace) -> bool:
-    """Everything that was asked for, each on a fresh installation. Whether all of it holds."""
+    """Run the chosen faults, each on a fresh installation. Whether all of them pass."""
     names = NAMES if args.name == "all" else (args.name,)
     wanted = [(name, engine) for name in names for engine in _engines(name, args)]
     return all([await _passes(args, name, is_postgres=engine) for name, engine in wanted])

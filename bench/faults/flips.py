@@ -18,7 +18,7 @@ STEP_S = 0.25
 class Flips:
     """Which target is how, and when it changes its mind.
 
-    patient    numbers with plateaus: each must be told of
+    patient    numbers with plateaus: each must be alerted
     quick      numbers that flip faster than they are seen
     """
 

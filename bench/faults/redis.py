@@ -50,7 +50,7 @@ async def run(setting: Setting) -> Report:
             notes=[visitor.note(), f"WebSocket: {listener.frames} frames over {listener.connections} connections"],
         )
         if not report.holds:
-            await stage.keep()
+            await stage.save()
         return report
 
 

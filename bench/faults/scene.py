@@ -28,9 +28,9 @@ from schema.status import Status
 
 OUT = side.ROOT / "bench" / "out"
 ALERT_EVENTS = ("monitor.down", "monitor.up")
-PROGRAM, CHANNEL = "program", "channel"  # a webhook, which hears every fact by itself, and a channel for people
+PROGRAM, CHANNEL = "program", "channel"  # a webhook, which gets every fact by itself, and a channel for people
 FIRST_S = 60.0  # until every monitor was checked once
-DRAIN_S = 150.0  # until everything is told, after the last fault
+DRAIN_S = 150.0  # until everything is sent, after the last fault
 SETTLE_S = 20  # slots younger than this may still be on their way when the doctor looks
 ADDED_AT_ONCE = 8
 
@@ -66,7 +66,7 @@ class Scene:
     async def begin(self, also: Mapping[str, str] | None = None) -> None:
         """Start the product, add a monitor for each target, wait until each was checked.
 
-        also    more channels that are told: name → address
+        also    more channels to notify: name → address
         """
         await self.ground.start()
         await self.ground.register()
@@ -91,7 +91,7 @@ class Scene:
         return msgspec.json.decode(await self.target.get("/log"), type=Log)
 
     async def checked(self, within_s: float, since_ms: float | None = None) -> bool:
-        """Whether every target is asked again before `within_s` have passed."""
+        """Whether every target is checked again before `within_s` have passed."""
         until = time.monotonic() + within_s
         while time.monotonic() < until:
             log = await self.log()
@@ -119,16 +119,16 @@ class Scene:
         return False
 
     async def verdict(self) -> Verdict:
-        """Compare what the program and the channel were told with what was true, and with what is stored."""
+        """Compare the deliveries of the program and the channel with what was true, and with what is stored."""
         verdict = await self.verdict_of(PROGRAM, spelled_out=list)
         return verdict.plus(await self.verdict_of(CHANNEL))
 
     async def verdict_of(
         self, name: str, spelled_out: Callable[[Iterable[Fact]], list[Fact]] = oracle.spelled_out
     ) -> Verdict:
-        """Compare what one of those who listen was told with what was true, and with what is stored.
+        """Compare the deliveries of one receiver with what was true, and with what is stored.
 
-        spelled_out    makes facts by themselves of what was told together
+        spelled_out    separates facts that were sent together
         """
         log, deliveries = await self.log(), [one for one in await self.deliveries(name) if one.event in ALERT_EVENTS]
         facts = {of: spelled_out(some) for of, some in facts_of(deliveries).items()}
@@ -165,8 +165,8 @@ class Scene:
             )
         return [row["id"] for row in found]
 
-    async def keep(self) -> None:
-        """Copy what the product wrote, and what was owed and heard, to bench/out/, for whoever wants to know why."""
+    async def save(self) -> None:
+        """Copy the product's logs, its stored deliveries and those that arrived to bench/out/, for analysis."""
         folder = OUT / time.strftime("%Y%m%d-%H%M%S")
         folder.mkdir(parents=True, exist_ok=True)
         async with record.record(self.ground):
@@ -199,10 +199,10 @@ class Scene:
             if series in named
         )
 
-    async def history(self, settled_s: int = SETTLE_S) -> History:
-        """What the product's own doctor says of the history, but for the last seconds."""
+    async def history(self, settle_s: int = SETTLE_S) -> History:
+        """The history check of the product's own doctor, without the last seconds."""
         doctor = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "app.cli", "doctor", "--history", "--json", "--settle", str(settled_s),
+            sys.executable, "-m", "app.cli", "doctor", "--history", "--json", "--settle", str(settle_s),
             cwd=self.ground.folder, env=self.ground.environ, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         printed, _ = await asyncio.wait_for(doctor.communicate(), 120)
@@ -211,7 +211,7 @@ class Scene:
 
 
 def facts_of(deliveries: Sequence[Delivery]) -> dict[str, list[Fact]]:
-    """What was told of each monitor, by its name."""
+    """The facts of each monitor, by its name."""
     facts: dict[str, list[Fact]] = {}
     for one in deliveries:
         facts.setdefault(one.name, []).append(Fact(one.id, one.event == "monitor.up", one.at_ms, one.started_ms))

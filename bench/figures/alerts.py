@@ -58,7 +58,7 @@ def _arrived(latencies_ms: list[float], of: int) -> str:
 
 
 async def _prepare(installed: Ground, target: Side, hook: Side, hanging: Side) -> None:
-    """4,000 monitors that tell both webhooks, 6,000 that only keep the product busy."""
+    """4,000 monitors with both webhooks, 6,000 that only keep the product busy."""
     delivery_port = msgspec.json.decode(await hanging.get("/door"))["port"]
     await installed.start()
     await installed.register()

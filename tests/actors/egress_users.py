@@ -52,7 +52,7 @@ class Kit(NamedTuple):
 
 User = Callable[[Kit, str, int], Awaitable[str]]
 
-CLOSED_URL = "http://127.0.0.1:9/"  # where the corpus lets nobody go either: what is asked first must refuse first
+CLOSED_URL = "http://127.0.0.1:9/"  # also refused by the corpus: the first address must be refused first
 
 
 def bracketed(host: str) -> str:
@@ -61,7 +61,7 @@ def bracketed(host: str) -> str:
 
 
 def checking(make_target: Callable[[str, int], Target], *, detailed: bool = False) -> User:
-    """A check of that target; says what its heartbeat would."""
+    """A check of that target; returns its message."""
 
     async def use(kit: Kit, host: str, port: int) -> str:
         return await check_message(kit, make_target(host, port), detailed=detailed)
@@ -75,7 +75,7 @@ def checking_url(make_target: Callable[[str], Target], scheme: str = "http", *, 
 
 
 def sending_to(make_channel: Callable[[str, int], ChannelConfig]) -> User:
-    """A message through that channel; says why it was not delivered."""
+    """A message through that channel; returns why it was not delivered."""
 
     async def use(kit: Kit, host: str, port: int) -> str:
         try:
@@ -108,13 +108,13 @@ def through(protocol: ProxyProtocol) -> User:
 
 
 async def check_message(kit: Kit, target: Target, *, detailed: bool = False, **changes: Any) -> str:
-    """What a check of the target says."""
+    """The message of a check of the target."""
     snapshot = make.snapshot(target, timeout_ms=5_000, **changes)
     return (await probes.run_probe(make.slot(), snapshot, kit.probe_context, detailed=detailed)).message
 
 
 async def sandboxed(kit: Kit, host: str, port: int) -> str:
-    """What any service of Apprise may ask for: a request to an address that nobody looked at."""
+    """A request that any service of Apprise may send: to an address that was not validated."""
     call = SandboxHttpRequest("POST", f"http://{bracketed(host)}:{port}/x", [], b"{}")
     return (await SandboxRequests(kit.sender_context.http).send(call)).error
 

@@ -6,12 +6,12 @@ from itertools import chain
 from actors.batching import URGENT_WINDOW_S, Batcher
 
 
-class Away(Exception):  # noqa: N818  # what a sink that is away raises
+class SinkUnavailable(Exception):  # noqa: N818  # what a sink that is away raises
     pass
 
 
 def flusher(sink, **changes) -> Batcher[int]:
-    made = Batcher(sink, **{"max_wait_s": 30.0, "max_size": 10, "retry_on": (Away,), **changes})
+    made = Batcher(sink, **{"max_wait_s": 30.0, "max_size": 10, "retry_on": (SinkUnavailable,), **changes})
     made.start()
     return made
 
@@ -79,7 +79,7 @@ async def test_nothing_is_lost_while_the_sink_is_unavailable():
     async def sink(group):
         tries.append(1)
         if len(tries) < 3:
-            raise Away
+            raise SinkUnavailable
         groups.append(group)
 
     made = flusher(sink, max_wait_s=0.01)
@@ -145,7 +145,7 @@ async def test_a_refused_replacement_is_dropped_and_later_items_arrive():
 
 async def test_closing_does_not_wait_for_a_sink_that_never_recovers():
     async def sink(_group):
-        raise Away
+        raise SinkUnavailable
 
     made = flusher(sink, max_wait_s=0.01)
     made.add(1)

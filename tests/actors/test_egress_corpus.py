@@ -62,7 +62,7 @@ def is_refused(message: str) -> bool:
 
 
 async def not_refused(user: User, kit: Kit, hosts: list[str], port: int = PORT) -> dict[str, str]:
-    """The hosts that somebody would have connected to, and what came of it."""
+    """The hosts that were not refused, and their messages."""
     messages = {host: await user(kit, host, port) for host in hosts}
     return {host: message for host, message in messages.items() if not is_refused(message)}
 
@@ -116,10 +116,10 @@ async def test_a_rebound_dns_name_is_refused(settings: Settings, name: str) -> N
     "name", sorted(USERS.keys() - {"a caged request"})
 )  # the sender that runs it catches what breaks it
 async def test_an_internal_error_in_a_lookup_is_reported_as_ours(settings: Settings, name: str) -> None:
-    def trip(host: str) -> tuple[str, ...]:
+    def fail_lookup(host: str) -> tuple[str, ...]:
         raise KeyError(host)
 
-    async with opened(settings, Resolver(trip)) as kit:
+    async with opened(settings, Resolver(fail_lookup)) as kit:
         message = await USERS[name](kit, "server.example", PORT)
     assert message == "a fault in Watchkeeper (KeyError); its log has more"
 

@@ -44,7 +44,7 @@ StoreOutcome = Callable[[CheckOutcome], list[Any]]
 class Peer(Struct, frozen=True):
     """How a monitor is made for a server, and how the server may begin.
 
-    starts    what its replies begin with     first    whether it speaks before it is asked
+    starts    what its replies begin with     first    whether it sends before a request
     """
 
     type: str
@@ -117,7 +117,7 @@ PEERS = {
         "sqlserver", b"\4\1\0\x30\0\0\0\0\xaa", b"\4\1\0\x19\0\0\0\0\0\0\x0b\0\6\1\0\x11\0\1\xff", **SIGNED
     ),
 }  # fmt: skip
-WITHOUT_SERVER = {"push", "group", "manual", "ping"}  # nobody answers with bytes of his own
+WITHOUT_SERVER = {"push", "group", "manual", "ping"}  # no server answers these with bytes of its own
 
 
 @st.composite
@@ -219,7 +219,7 @@ def is_fit(leaf: Any) -> bool:
 
 
 def assert_encodable(found: CheckOutcome) -> None:
-    """An outcome that anybody takes."""
+    """Assert that every encoder and database accepts the outcome."""
     assert msgspec.json.decode(msgspec.json.encode(found), type=CheckOutcome).series == found.series
     assert is_plain(found.message)
     assert len(found.message) <= MESSAGE

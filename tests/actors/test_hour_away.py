@@ -45,7 +45,7 @@ class Hour:
             await self._work_off(await delivery_queue.due_deliveries(now_ms()))
 
     async def changes(self, outcome: Any) -> None:
-        """A monitor changes its mind, and whoever has to be told of it is."""
+        """Change the monitor's status and notify the channels."""
         (no,) = self._known
         made = outcome(series=no, at_ms=now_ms())
         stored = await results.store_results(make.results(made), self._known, now_ms())
@@ -72,7 +72,7 @@ async def well() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def hour(store, clock, well, free_port) -> AsyncIterator[Hour]:
-    """A monitor that tells two channels: one is well, the other is on the free port."""
+    """A monitor with two channels: one works, the other is at the free port."""
     sealing.prepare(store)
     hooks = [make.webhook(url=url) for url in (well.url, f"http://127.0.0.1:{free_port}")]
     ids = [(await channels.create(make.channel(hook))).id for hook in hooks]
@@ -86,7 +86,7 @@ async def hour(store, clock, well, free_port) -> AsyncIterator[Hour]:
 
 
 def monitor_events(receiver: Receiver) -> list[str]:
-    """What it took of the monitor; that the other channel fails is told besides."""
+    """The monitor's events it received; without those about the failing channel."""
     return [kind for kind in received_events(receiver) if kind.startswith("monitor.")]
 
 

@@ -88,9 +88,9 @@ async def test_waiting_batches_are_stored_in_one_transaction(many, monkeypatch):
     transactions = []
     store_results = results.store_results
 
-    async def counted(batch, known, now_ms):
+    async def counted(batch, snapshots, now_ms):
         transactions.append(len(batch.outcomes))
-        return await store_results(batch, known, now_ms)
+        return await store_results(batch, snapshots, now_ms)
 
     monkeypatch.setattr(results, "store_results", counted)
     writer = ResultWriter(Snapshots())

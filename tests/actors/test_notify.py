@@ -31,13 +31,13 @@ async def make_deliveries(url: str, *, flips: int = 1) -> NotifyBatch:
     """A monitor that changed its mind `flips` times, linked to a webhook."""
     channel = await channels.create(make.channel(make.webhook(url=url)))
     changed = await monitors.create(make.monitor(notification_channel_ids=[channel.id]))
-    known = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
-    (no,) = known
+    snapshots = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
+    (no,) = snapshots
     ids = []
     for flip in range(flips):
         made = make.outcome if flip % 2 else make.down
         outcome = made(series=no, at_ms=clock.now_ms() - flips + flip)
-        ids += (await results.store_results(make.results(outcome), known, clock.now_ms())).deliveries[channel.id]
+        ids += (await results.store_results(make.results(outcome), snapshots, clock.now_ms())).deliveries[channel.id]
     return NotifyBatch(channel.id, ids)
 
 
@@ -58,7 +58,7 @@ async def test_each_outage_is_sent_once_and_in_order(notifier):
         await notifier.admit(job)
         await until_deliveries(4, "sent")
         sent = [msgspec.json.decode(arrival.body)["event"] for arrival in receiver.arrivals]
-    assert sent == ["monitor.up"] * 3 + ["monitor.down"]  # a recovery that finds its outage untold tells both
+    assert sent == ["monitor.up"] * 3 + ["monitor.down"]  # a recovery whose outage was not sent covers both
     assert set(receiver.accepted().values()) == {1}
     assert (await states()).count("suppressed") == 3
 
@@ -160,7 +160,7 @@ async def test_a_locked_database_is_retried_and_nothing_is_sent_twice(notifier):
 
 
 async def test_simultaneous_alerts_are_one_burst_and_one_message(notifier):
-    """To people, that is: this webhook is told as they are."""
+    """Grouping applies to people's channels; this webhook is configured as one."""
     async with receiving() as receiver:
         job = await make_deliveries(receiver.url, flips=1)
         others = [await another(job.channel_id) for _ in range(4)]
@@ -178,10 +178,10 @@ async def test_simultaneous_alerts_are_one_burst_and_one_message(notifier):
 async def another(channel_id: str) -> str:
     """One more monitor that fails; returns the delivery."""
     changed = await monitors.create(make.monitor(notification_channel_ids=[channel_id]))
-    known = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
-    (no,) = known
+    snapshots = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
+    (no,) = snapshots
     outcome = make.down(series=no, at_ms=clock.now_ms())
-    (id_,) = (await results.store_results(make.results(outcome), known, clock.now_ms())).deliveries[channel_id]
+    (id_,) = (await results.store_results(make.results(outcome), snapshots, clock.now_ms())).deliveries[channel_id]
     return id_
 
 

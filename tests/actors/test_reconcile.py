@@ -32,8 +32,8 @@ async def plan(store, queue) -> MonitorSchedule:
 
 
 async def checked(plan: MonitorSchedule, at_ms: int) -> None:
-    known = {one.series: one for one in await series.list_snapshots([plan.series])}
-    await results.store_results(make.results(make.outcome(series=plan.series, at_ms=at_ms)), known, at_ms)
+    snapshots = {one.series: one for one in await series.list_snapshots([plan.series])}
+    await results.store_results(make.results(make.outcome(series=plan.series, at_ms=at_ms)), snapshots, at_ms)
 
 
 def slot_before(plan: MonitorSchedule, back: int) -> int:
@@ -103,8 +103,8 @@ async def test_a_slot_without_a_result_is_requeued_and_then_unknown(plan):
 async def test_the_sweep_queues_unsent_deliveries_once(plan):
     channel = await channels.create(make.channel())
     await db.rows("INSERT INTO monitor_channels (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
-    known = {one.series: one for one in await series.list_snapshots([plan.series])}
-    await results.store_results(make.results(make.down(series=plan.series)), known, make.NOW_MS)
+    snapshots = {one.series: one for one in await series.list_snapshots([plan.series])}
+    await results.store_results(make.results(make.down(series=plan.series)), snapshots, make.NOW_MS)
     await db.rows("UPDATE deliveries SET next_attempt_ms = ?1", clock.now_ms() - 60_000)
     repairs = Reconciler()
     await repairs.sweep_deliveries()
@@ -116,8 +116,10 @@ async def test_the_sweep_queues_unsent_deliveries_once(plan):
 async def test_an_emptied_redis_costs_no_delivery(plan):
     channel = await channels.create(make.channel())
     await db.rows("INSERT INTO monitor_channels (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
-    known = {one.series: one for one in await series.list_snapshots([plan.series])}
-    stored = await results.store_results(make.results(make.down(series=plan.series)), known, clock.now_ms() - 60_000)
+    snapshots = {one.series: one for one in await series.list_snapshots([plan.series])}
+    stored = await results.store_results(
+        make.results(make.down(series=plan.series)), snapshots, clock.now_ms() - 60_000
+    )
     await queue.put(*queue.notify_jobs(stored.deliveries))
     await queue.client().flushall()
     await Reconciler().sweep_deliveries()
@@ -178,8 +180,8 @@ async def test_a_push_monitor_is_checked_when_the_due_set_was_lost(store, queue)
 async def test_a_push_between_slots_covers_no_slot(plan):
     await checked(plan, slot_before(plan, 5))
     pushed = make.outcome(series=plan.series, at_ms=slot_before(plan, 2) + 1_000, early=True)
-    known = {one.series: one for one in await series.list_snapshots([plan.series])}
-    await results.store_results(make.results(pushed), known, clock.now_ms())
+    snapshots = {one.series: one for one in await series.list_snapshots([plan.series])}
+    await results.store_results(make.results(pushed), snapshots, clock.now_ms())
     await Reconciler().rebuild()
     (gap,) = await due_set.list_gaps()
     assert gap.from_ms == slot_before(plan, 4)
@@ -191,9 +193,9 @@ async def test_an_unacknowledged_incident_escalates_to_the_next_step(plan):
     escalation = await escalation_policies.create(EscalationDraft(name="on call", steps=steps))
     (snapshot,) = await series.list_snapshots([plan.series])
     await monitors.update(snapshot.monitor_id, MonitorPatch(escalation_id=escalation.id))
-    known = {one.series: one for one in await series.list_snapshots([plan.series])}
+    snapshots = {one.series: one for one in await series.list_snapshots([plan.series])}
     now_ms = clock.now_ms()
-    await results.store_results(make.results(make.down(series=plan.series, at_ms=now_ms)), known, now_ms - 10_000)
+    await results.store_results(make.results(make.down(series=plan.series, at_ms=now_ms)), snapshots, now_ms - 10_000)
     for _ in range(2):
         await Reconciler().escalate()
     assert [(job.channel_id, len(job.deliveries)) for job in await jobs_of(NotifyBatch)] == [(channel.id, 1)]

@@ -117,7 +117,7 @@ async def test_a_missing_data_directory_is_no_problem(prepared_settings, tmp_pat
 
 
 async def lose_result(prepared_settings: Settings, times: int = 3) -> None:
-    """A monitor's slot is claimed, and nobody brings a result, however often it is queued."""
+    """A monitor's slot is claimed and never gets a result, however often it is queued."""
     plan = (await monitors.create(make.monitor())).schedules[0]
     await due_set.put_series([plan], first_at_ms=clock.now_ms())
     await due_set.claim_due(10)
@@ -187,7 +187,7 @@ async def test_an_unsent_alert_is_reported_to_health_and_the_dead_mans_switch(pr
 
 @asynccontextmanager
 async def refusing_writes() -> AsyncIterator[None]:
-    """A database that lets nobody note what began."""
+    """A database that refuses to store system alerts."""
     refuse, allow = (
         (
             "CREATE TRIGGER t BEFORE INSERT ON system_alerts BEGIN SELECT RAISE(ABORT, 'no writes'); END",

@@ -17,13 +17,13 @@ EVENT = (
 
 
 @pytest.fixture
-async def moody() -> AsyncIterator[Side]:
+async def receiver() -> AsyncIterator[Side]:
     async with side.side("bench.moody") as one:
         yield one
 
 
-async def deliver(moody: Side, key: str) -> int:
-    port = msgspec.json.decode(await moody.get("/door"))["port"]
+async def deliver(receiver: Side, key: str) -> int:
+    port = msgspec.json.decode(await receiver.get("/door"))["port"]
     address, headers = f"http://127.0.0.1:{port}/hook", {"X-Webhook-Id": key}
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as session,
@@ -32,35 +32,35 @@ async def deliver(moody: Side, key: str) -> int:
         return got.status
 
 
-async def taken(moody: Side) -> list[str]:
-    return [one.id for one in msgspec.json.decode(await moody.get("/log"), type=list[Delivery])]
+async def taken(receiver: Side) -> list[str]:
+    return [one.id for one in msgspec.json.decode(await receiver.get("/log"), type=list[Delivery])]
 
 
 @pytest.mark.parametrize(("mood", "status"), [("fails", 500), ("busy", 429)])
-async def test_refused_deliveries_are_not_recorded(moody: Side, mood: str, status: int) -> None:
-    await moody.get(f"/mood/{mood}")
-    assert await deliver(moody, "a") == status
-    await moody.get("/mood/ok")
-    assert await deliver(moody, "b") == 200
-    assert await taken(moody) == ["b"]
+async def test_refused_deliveries_are_not_recorded(receiver: Side, mood: str, status: int) -> None:
+    await receiver.get(f"/mood/{mood}")
+    assert await deliver(receiver, "a") == status
+    await receiver.get("/mood/ok")
+    assert await deliver(receiver, "b") == 200
+    assert await taken(receiver) == ["b"]
 
 
-async def test_hanging_deliveries_are_recorded(moody: Side) -> None:
-    await moody.get("/mood/hangs")
+async def test_hanging_deliveries_are_recorded(receiver: Side) -> None:
+    await receiver.get("/mood/hangs")
     with pytest.raises(TimeoutError):
-        await deliver(moody, "a")
-    assert await taken(moody) == ["a"]
+        await deliver(receiver, "a")
+    assert await taken(receiver) == ["a"]
 
 
-async def test_it_refuses_connections_until_it_is_restored(moody: Side) -> None:
-    await moody.get("/mood/refuses")
+async def test_it_refuses_connections_until_it_is_restored(receiver: Side) -> None:
+    await receiver.get("/mood/refuses")
     with pytest.raises(aiohttp.ClientConnectorError):
-        await deliver(moody, "a")
-    await moody.get("/mood/ok")
-    assert await deliver(moody, "b") == 200
+        await deliver(receiver, "a")
+    await receiver.get("/mood/ok")
+    assert await deliver(receiver, "b") == 200
 
 
-async def test_it_reports_when_the_outage_began(moody: Side) -> None:
-    await deliver(moody, "a")
-    (delivery,) = msgspec.json.decode(await moody.get("/log"), type=list[Delivery])
+async def test_it_reports_when_the_outage_began(receiver: Side) -> None:
+    await deliver(receiver, "a")
+    (delivery,) = msgspec.json.decode(await receiver.get("/log"), type=list[Delivery])
     assert delivery.at_ms - delivery.started_ms == 3_600_000

@@ -19,7 +19,7 @@ from schema.targets import TARGETS
 DUE = [5_000, 10_000, 15_000]
 UP = {at_ms: Beat(at_ms, Status.UP, ANSWERED) for at_ms in DUE}
 GOOD = TargetsReport(name="R13", healthy=[Punctuality(3)], hostile=2, results=4)
-UNASKED = {"push", "group", "manual", "ping"}  # types that nobody answers, or the kernel does
+UNASKED = {"push", "group", "manual", "ping"}  # types without a server, or with the kernel as one
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ UNASKED = {"push", "group", "manual", "ping"}  # types that nobody answers, or t
         (UP, [4_990.0, 10_000.0, 15_000.0], 0, 0, 0.0),  # clocks are rounded
         (UP, [5_000.0, 12_001.0, 15_000.0], 0, 1, 2_001.0),
         (UP, [5_000.0, 15_000.0], 0, 1, 5_000.0),
-        (UP, None, 0, 0, 0.0),  # a push monitor: nobody is asked
+        (UP, None, 0, 0, 0.0),  # a push monitor: no request is made
         ({}, [5_000.0, 10_000.0, 15_000.0], 3, 0, 0.0),
         ({**UP, 10_000: Beat(10_000, Status.UNKNOWN, NOT_CHECKED)}, None, 1, 0, 0.0),
         ({**UP, 10_000: Beat(10_000, Status.DOWN, 0, "refused")}, None, 1, 0, 0.0),

@@ -64,7 +64,7 @@ ANSWERS = [(1_000.0, True), (6_000.0, False), (11_000.0, True), (16_000.0, False
     [
         ([Fact("a", False, 5_990), Fact("b", True, 10_990)], 0, 0, 0),  # the second outage fell between stored checks
         ([], 0, 0, 0),
-        ([Fact("a", False, 15_990)], 1, 0, 0),  # up again, and nobody was told
+        ([Fact("a", False, 15_990)], 1, 0, 0),  # up again, and no alert was sent
         ([Fact("a", False, 5_990), Fact("b", False, 15_990), Fact("c", True, 20_990)], 0, 1, 0),
         ([Fact("a", False, 5_990), Fact("b", True, 30_000)], 0, 0, 1),
     ],

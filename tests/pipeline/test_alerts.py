@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.timeout(150)]
 
 
 async def channel(receiver: Receiver, **rules: Any) -> str:
-    """A channel that tells the receiver."""
+    """A channel that sends to the receiver."""
     return (await channels.create(make.channel(make.webhook(url=receiver.url), **rules))).id
 
 

@@ -21,7 +21,7 @@ Sample = tuple[str, frozenset[tuple[str, str]]]
 
 
 def label_values() -> dict[str, list[str]]:
-    """What the documentation says of each label."""
+    """The documented values of each label."""
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \|$", section(OPERATE, "Alerts"), re.MULTILINE)
     documented_values = {label: re.findall(r"`(\w+)`", values) for label, values in rows}
     return {**documented_values, "type": list(PROVIDERS), "method": sorted(METHODS)}
@@ -75,13 +75,13 @@ def rules() -> list[str]:
 
 
 def selectors() -> list[Sample]:
-    """What they ask for: a metric, with the labels that narrow it."""
+    """The metrics they query, each with its label matchers."""
     found = [one for expression in rules() for one in SELECTOR.finditer(expression)]
     return [(one["name"], frozenset(LABEL.findall(one["labels"] or ""))) for one in found]
 
 
 async def _page(settings, spawn) -> tuple[str, list[str]]:
-    """`/metrics` as soon as each kind of process is in it, and how it says what it is."""
+    """`/metrics` as soon as each kind of process is in it, and its content types."""
     for command in ("api", "schedule", "work"):
         spawn(command)
     address = f"http://127.0.0.1:{settings.server_port}/metrics"

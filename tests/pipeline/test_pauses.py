@@ -38,7 +38,7 @@ def stopped(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
             process.send_signal(signal.SIGCONT)
 
 
-async def slow_answers(_: web.Request) -> web.Response:
+async def respond_slowly(_: web.Request) -> web.Response:
     """Always well, and never in a hurry."""
     await asyncio.sleep(ANSWERS_AFTER_S)
     return web.Response()
@@ -48,7 +48,7 @@ async def slow_answers(_: web.Request) -> web.Response:
 async def slow_target():
     """The address of a target that is always up."""
     app = web.Application()
-    app.router.add_get("/{name:.*}", slow_answers)
+    app.router.add_get("/{name:.*}", respond_slowly)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -22,7 +22,7 @@ COMPLETE_AFTER_MS = 12_000
 
 
 async def watch(url: str, receiver: Receiver | None = None, **changes) -> MonitorSchedule:
-    """A monitor every five seconds, checked at once, telling the receiver."""
+    """A monitor every five seconds, checked at once, linked to the receiver."""
     links = []
     if receiver is not None:
         links = [(await channels.create(make.channel(make.webhook(url=receiver.url)))).id]

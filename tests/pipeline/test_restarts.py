@@ -72,11 +72,11 @@ async def test_an_alert_pending_at_shutdown_is_sent_once_afterwards(prepared_set
         receiver.answer()
         spawn("schedule"), spawn("work")
         first, again = await receiver.arrived(2, 60)
-        await until(_nothing_is_open)
+        await until(_no_delivery_is_open)
     assert first.id == again.id
     assert received_events(receiver) == ["monitor.down", "monitor.down"]
 
 
-async def _nothing_is_open() -> bool:
+async def _no_delivery_is_open() -> bool:
     found = await db.rows("SELECT count(*) AS n FROM deliveries WHERE state IN ('pending', 'sending')")
     return found[0]["n"] == 0

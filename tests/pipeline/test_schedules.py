@@ -49,11 +49,11 @@ async def client(prepared_settings, spawn, environ) -> AsyncIterator[httpx.Async
         spawn(command)
     address = f"http://127.0.0.1:{environ['SERVER_PORT']}"
     async with httpx.AsyncClient(base_url=address, timeout=30) as made:
-        await until(lambda: _answers(made))
+        await until(lambda: _is_ready(made))
         yield made
 
 
-async def _answers(client: httpx.AsyncClient) -> bool:
+async def _is_ready(client: httpx.AsyncClient) -> bool:
     try:
         return (await client.get("/api/v1/health")).is_success
     except httpx.TransportError:
@@ -61,7 +61,7 @@ async def _answers(client: httpx.AsyncClient) -> bool:
 
 
 async def added(receiver: Receiver, target, **schedule) -> MonitorChange:
-    """A monitor that tells the receiver, as the API would add it."""
+    """A monitor linked to the receiver, created as the API would."""
     channel = await channels.create(make.channel(make.webhook(url=receiver.url)))
     changed = await monitors.create(make.monitor(target, notification_channel_ids=[channel.id], **schedule))
     await monitor_changes.publish(changed)
@@ -73,7 +73,7 @@ async def has_status(monitor: Monitor, status: Status) -> bool:
 
 
 async def messages(receiver: Receiver, count: int) -> list[dict]:
-    """What the receiver was told first, second and so on."""
+    """The bodies that the receiver got, in order."""
     return [msgspec.json.decode(one.body) for one in await receiver.arrived(count, TIMEOUT_S)]
 
 

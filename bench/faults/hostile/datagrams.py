@@ -27,7 +27,7 @@ def named(name: str, answers: Answers, **more: Any) -> Kind:
 
 
 def over_tcp(name: str, script: Script) -> Kind:
-    """A name server that is asked over TCP."""
+    """A name server over TCP."""
     return Kind(
         name=f"dns: {name}",
         type="dns",
@@ -98,7 +98,7 @@ DNS = [
 
 
 def clock(stratum: int, reference: bytes, received: bytes, *, flags: int = 0x24) -> Answers:
-    """A time server that says this of itself."""
+    """A time server with these header fields."""
 
     def answers(request: bytes) -> list[bytes]:
         return [struct.pack(">BBBbII4s8s8s8s8s", flags, stratum, 0, 0, 0, 0xFFFFFFFF, reference, b"", request[40:48],

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from bench.faults.hostile.scripts import (
-    ASKED_BYTES,
     POISON,
+    REQUEST_BYTES,
     Kind,
     Script,
     computing,
@@ -73,7 +73,7 @@ def _context(der: bytes, key: Key) -> ssl.SSLContext:
 
 
 def _generous() -> ssl.SSLContext:
-    """Gives tickets for later sessions, which is all that it says."""
+    """Sends only session tickets."""
     made = _context(*_certificate("generous", ["watch.example"]))
     made.num_tickets = TICKETS
     return made
@@ -150,7 +150,7 @@ def beginning(part: bytes) -> Script:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         hello, flight = ssl.MemoryBIO(), ssl.MemoryBIO()
         server = CONTEXTS["other"]().wrap_bio(hello, flight, server_side=True)
-        hello.write(await reader.read(ASKED_BYTES))
+        hello.write(await reader.read(REQUEST_BYTES))
         with contextlib.suppress(ssl.SSLWantReadError):
             server.do_handshake()
         head = flight.read(5)
@@ -161,7 +161,7 @@ def beginning(part: bytes) -> Script:
 
 async def bytewise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """A body of ten gigabytes, in which each byte has a record of its own."""
-    await reader.read(ASKED_BYTES)
+    await reader.read(REQUEST_BYTES)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
     while not writer.is_closing():
         for _ in range(AT_ONCE):

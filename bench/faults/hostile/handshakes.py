@@ -7,7 +7,7 @@ from typing import Any
 from actors.probes.protocols import ber, ldap_messages, tds_wire
 from bench.faults.hostile.databases import MYSQL_HELLO, NO_NUL, mysql_packet, postgres_error
 from bench.faults.hostile.encrypted import HELLO_AGAIN
-from bench.faults.hostile.scripts import ASKED_BYTES, Kind, Script, flooding, local
+from bench.faults.hostile.scripts import REQUEST_BYTES, Kind, Script, flooding, local
 
 END = "a handshake without end"
 PREFERRED = "postgres, TLS preferred"
@@ -25,7 +25,7 @@ def agreeing(*replies: bytes | Callable[[bytes], bytes], first: bytes = b"", end
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
         for reply in replies:
-            request = await reader.read(ASKED_BYTES)
+            request = await reader.read(REQUEST_BYTES)
             writer.write(reply if isinstance(reply, bytes) else reply(request))
             await writer.drain()
         await endless(reader, writer)

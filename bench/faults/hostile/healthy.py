@@ -25,7 +25,7 @@ PONG = b"+PONG\r\n"
 
 
 def name_of(number: int) -> str:
-    """The name that DNS monitor `number` asks for."""
+    """The name that DNS monitor `number` queries."""
     return f"n{number}.watch.example"
 
 
@@ -83,7 +83,7 @@ class Zone(asyncio.DatagramProtocol):
 
 
 async def serve() -> None:
-    """Serve all of them until told to stop."""
+    """Serve all of them until terminated."""
     arrivals, loop = Arrivals(), asyncio.get_running_loop()
     ports: dict[int, int] = {}
     servers = []

@@ -9,7 +9,7 @@ from app.domain.parsing.plain_text import one_line
 from schema.heartbeat_texts import MISSED, NOT_CHECKED, heartbeat_text
 from schema.status import Status
 
-LATE_MS = 2_000.0  # a healthy target is asked this soon after the due time, whatever others do
+LATE_MS = 2_000.0  # a healthy target is checked this soon after the due time, whatever others do
 EARLY_MS = 50.0  # clocks are one and the same here; rounding to whole milliseconds is not
 OURS = "a fault in Watchkeeper"
 BLANK = frozenset({NOT_CHECKED, MISSED})
@@ -31,7 +31,7 @@ class Punctuality(Struct, frozen=True):
     """How one healthy monitor fared.
 
     due      slots of its grid                       lost    slots that are not stored as up
-    late     slots whose target was asked too late   worst_ms  the longest that it was kept waiting
+    late     slots whose target was checked too late   worst_ms  the longest that it was kept waiting
     """
 
     due: int
@@ -43,9 +43,9 @@ class Punctuality(Struct, frozen=True):
 def punctuality(
     name: str, due: Sequence[int], beats: Mapping[int, Beat], arrivals: Sequence[float] | None, interval_ms: int
 ) -> Punctuality:
-    """Compare due slots with what is stored, and with when the target was asked.
+    """Compare due slots with what is stored, and with when the target was checked.
 
-    arrivals    when it was asked, in order of time; None when nobody is asked (a push monitor)
+    arrivals    when it was checked, in order of time; None for a push monitor
     """
     lost = [f"{name} at {at_ms}: {_format_beat(beats.get(at_ms))}" for at_ms in due if not _is_up(beats.get(at_ms))]
     if arrivals is None:

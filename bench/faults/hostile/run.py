@@ -94,7 +94,7 @@ class Stage:
             self.names[name] = kind.name
 
     async def log(self) -> Log:
-        """When healthy targets were asked."""
+        """When healthy targets were checked."""
         return msgspec.json.decode(await self.good.get("/log"), type=Log)
 
     async def push(self) -> None:
@@ -117,8 +117,8 @@ class Stage:
         """The processes that must not be started anew."""
         return {one.pid: one for one in self.ground.family() if one.role in STAYING}
 
-    async def keep(self, beats: Mapping[str, Sequence[Beat]]) -> Path:
-        """Copy what the product wrote, and what it stored, to bench/out/, for whoever wants to know why."""
+    async def save(self, beats: Mapping[str, Sequence[Beat]]) -> Path:
+        """Copy the product's logs and its stored results to bench/out/, for analysis."""
         folder = OUT / time.strftime("targets-%Y%m%d-%H%M%S")
         folder.mkdir(parents=True, exist_ok=True)
         named = {self.names.get(name, name): found for name, found in beats.items()}
@@ -166,7 +166,7 @@ async def _report(
         ],
     )
     if not report.holds:
-        report.notes.append(f"the logs are in {await stage.keep(beats)}")
+        report.notes.append(f"the logs are in {await stage.save(beats)}")
     return report
 
 
@@ -222,7 +222,7 @@ def _logs(product: Ground) -> list[Path]:
 
 
 def _tracebacks(product: Ground) -> list[str]:
-    """Bugs of ours that the log tells of."""
+    """Internal errors in the log."""
     found = []
     for path in _logs(product):
         text = path.read_text(errors="replace")

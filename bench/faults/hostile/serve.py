@@ -78,7 +78,7 @@ def _bounded(script: Script, open_ones: set[asyncio.StreamWriter]) -> Script:
 
 
 async def main() -> None:
-    """Serve every kind, and whoever asks where they are."""
+    """Serve every kind, and the list of their ports."""
     async with AsyncExitStack() as servers:
         ports = [await servers.enter_async_context(serving(kind)) for kind in KINDS]
         found = wire.reply(msgspec.json.encode(ports))

@@ -63,7 +63,7 @@ MAIL = [
 
 
 def bound(code: int, words: bytes, tag: int = 0x61) -> Script:
-    """A directory that answers whatever is asked with this result."""
+    """A directory that answers every request with this result."""
 
     def reply(request: bytes) -> bytes:
         id_, *_ = ldap_messages.parse_message(request)

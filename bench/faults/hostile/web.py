@@ -51,7 +51,7 @@ def web(name: str, script: Script, **more: Any) -> Kind:
 
 
 def redirect(location: bytes) -> bytes:
-    """An answer that sends everybody on."""
+    """A response that redirects every request."""
     return b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
 
 
@@ -69,7 +69,7 @@ def bomb(packing: bytes, window: int) -> bytes:
 
 
 def with_token(port: int) -> dict[str, Any]:
-    """The config of a monitor that asks for a token first."""
+    """The config of a monitor that requests a token first."""
     url = f"http://127.0.0.1:{port}/"
     auth = {"method": "oauth2", "token_url": url, "client_id": "me", "client_secret": "a secret"}
     return {"url": url, "auth": auth}

@@ -52,7 +52,7 @@ async def _in_one(setting: Setting, scenarios: Sequence[Scenario]) -> tuple[list
                 break
         reports = await _counted(place, reports, ends)
         if not all(report.holds for report in reports):
-            await place.scene.keep()
+            await place.scene.save()
     return reports, list(scenarios[len(reports) :])
 
 

@@ -49,7 +49,7 @@ class Tally(Struct, frozen=True):
 class World:
     """A scene, its clock, who watches its health, and the flips that were made.
 
-    punctual    who must be alerted within a minute: everybody, unless a channel is made to fail
+    punctual    who must be alerted within a minute: all, unless a channel is made to fail
     """
 
     def __init__(self, scene: Scene, clock: Clock, health: HealthWatch, setting: Setting) -> None:
@@ -85,7 +85,7 @@ class World:
     async def well(
         self, flips: Collection[Flip], since_ms: float, within_s: float = WELL_S, names: Collection[str] = ()
     ) -> float | None:
-        """Wait until every monitor was checked after `since_ms`, and everybody was alerted of the flips.
+        """Wait until every monitor was checked after `since_ms`, and every channel was alerted of the flips.
 
         names    instead of those who are punctual
         returns  the seconds that took; None when time ran out, which is a trouble
@@ -125,7 +125,7 @@ class World:
         await self.scene.listeners[MOODY].get(f"/mood/{mood}")
 
     async def unnoticed(self, since_ms: float) -> list[str]:
-        """Where checks or alerts stood still since then, and health did not say so."""
+        """Standstills of checks or alerts since then that health did not report."""
         window = (since_ms, time.time() * 1000)
         log = await self.scene.log()
         requested: dict[int, list[float]] = {number: [] for number in self.scene.numbers}
@@ -153,7 +153,7 @@ class World:
             self.troubles.append(f"/health said {standstill.HEALTHY} all the time")
 
     async def system_events(self, since_ms: float) -> list[str]:
-        """What the product said of itself since then."""
+        """The health that the product reported since then."""
         arrived = await self.scene.deliveries(CHANNEL)
         return [one.event for one in arrived if one.event.startswith("system.") and one.arrived_ms >= since_ms]
 

@@ -27,7 +27,7 @@ async def context(settings: Settings) -> AsyncIterator[ProbeContext]:
 
 @pytest.fixture
 def check(context: ProbeContext) -> Check:
-    """Checks a target once, with time enough on a busy machine: who tests lateness says how late."""
+    """Checks a target once, with a timeout for busy machines; tests of timeouts set their own."""
 
     async def run(
         target: Target,

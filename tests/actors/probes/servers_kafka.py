@@ -1,4 +1,4 @@
-"""Kafkas of the tests: librdkafka's own cluster of brokers, and one broker that encrypts and asks who we are.
+"""Kafkas of the tests: librdkafka's own cluster of brokers, and one broker with TLS and authentication.
 
 librdkafka's brokers speak the real protocol and keep what they are given, but know neither TLS nor SASL; what a broker
 says to a sign-in is therefore written down here. An Apache Kafka needs a Java that test machines don't have.
@@ -24,7 +24,7 @@ USERNAME, PASSWORD = "adä", "se same/#,=ß€"
 
 @contextlib.contextmanager
 def cluster(brokers: int = 3) -> Iterator[list[str]]:
-    """Addresses of the brokers of a cluster in this process; topics are made when a client that may make them asks."""
+    """Addresses of the brokers of a cluster in this process; clients with that permission create topics."""
     owner = Producer(
         {
             "bootstrap.servers": "none",
@@ -130,8 +130,8 @@ class Guarded:
         return struct.pack(">i", 1) + _text("beats") + done + struct.pack(">i", 0)
 
 
-def _text(words: str) -> bytes:
-    return struct.pack(">h", len(words)) + words.encode()
+def _text(message: str) -> bytes:
+    return struct.pack(">h", len(message)) + message.encode()
 
 
 def _versions() -> bytes:

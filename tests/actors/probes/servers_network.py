@@ -22,7 +22,7 @@ def binary(name: str, package: str) -> str:
 
 
 def unused_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A loopback port nobody listens on."""
+    """A closed loopback port."""
     with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -30,7 +30,7 @@ def unused_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 @contextlib.contextmanager
 def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that lives as long as the block; what it says goes to `log`."""
+    """A server that runs as long as the block; its output goes to `log`."""
     with log.open("wb") as output:
         server = subprocess.Popen(list(command), stdout=output, stderr=output, stdin=subprocess.DEVNULL)
         try:

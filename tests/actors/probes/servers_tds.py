@@ -1,4 +1,4 @@
-"""A SQL Server of the tests, as far as a check asks: greeting, TLS inside packets, sign-in, statements.
+"""A SQL Server of the tests, as far as a check needs it: greeting, TLS inside packets, sign-in, statements.
 
 A real one can't be had on test machines: Microsoft gives it away for x86-64 under a licence of its own, in no package
 index, and the free servers that speak TDS are forks of PostgreSQL that have to be built. What it says is written down

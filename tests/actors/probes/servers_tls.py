@@ -44,7 +44,7 @@ class Authorities:
     """A root and a link below it; makes certificates and remembers where they are.
 
     root, link    files with the certificate of each
-    stranger      the same of somebody who signed nothing of it
+    stranger      the same of an authority that signed none of it
     """
 
     def __init__(self, place: Path) -> None:

@@ -21,7 +21,7 @@ UP, DOWN, DEGRADED = Status.UP, Status.DOWN, Status.DEGRADED
 
 
 def going_on(*parts: bytes, headers: bytes = b""):
-    """A script whose answer says these parts, one after the other, and does not end."""
+    """A script that sends these parts one after the other and does not end the response."""
 
     async def script(head, writer):
         writer.write(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n")
@@ -34,16 +34,16 @@ def going_on(*parts: bytes, headers: bytes = b""):
     return script
 
 
-async def looked_for(check, script, words: str, **fields) -> tuple[tuple[Status, str], tuple[Status, str]]:
-    """What http and website say of the page."""
+async def looked_for(check, script, keyword: str, **fields) -> tuple[tuple[Status, str], tuple[Status, str]]:
+    """The results of an http and a website check of the page."""
     async with serving(script) as target:
-        one = await check(Http(url=target.url(), keyword=words, **fields))
-        other = await check(Website(url=target.url(), expected_content=words))
+        one = await check(Http(url=target.url(), keyword=keyword, **fields))
+        other = await check(Website(url=target.url(), expected_content=keyword))
     return (one.status, one.message), (other.status, other.message)
 
 
 @pytest.mark.parametrize(
-    ("content_type", "body", "words"),
+    ("content_type", "body", "message"),
     [
         ("text/html", '<meta charset="gb2312">中文'.encode("gbk"), "中文"),
         ("text/html; charset=windows-949", "한국어".encode("cp949"), "한국어"),
@@ -61,9 +61,9 @@ async def looked_for(check, script, words: str, **fields) -> tuple[tuple[Status,
         ("text/plain", b"x" * 40_000 + "déjà".encode("latin-1"), "déjà"),
     ],
 )
-async def test_keywords_are_found_in_the_charset_that_a_browser_finds(check, content_type, body, words):
+async def test_keywords_are_found_in_the_charset_that_a_browser_finds(check, content_type, body, message):
     script = answering(body, headers=f"Content-Type: {content_type}\r\n")
-    assert await looked_for(check, script, words) == ((UP, ""), (UP, ""))
+    assert await looked_for(check, script, message) == ((UP, ""), (UP, ""))
 
 
 @pytest.mark.parametrize("coding", ["none", "utf-8", "", "aws-chunked", "identity", "null, identity", "x-unknown"])
@@ -198,7 +198,7 @@ def test_whatever_comes_is_text_or_the_targets_failure(pieces, kind, coding, mos
     try:
         text, size = asyncio.run(found())
     except TargetFailed as failed:
-        assert "pack" in str(failed)  # noqa: PT017  # what it says, where it is one
+        assert "pack" in str(failed)  # noqa: PT017  # its message, where there is one
         return
     assert size <= most
     assert len(text) <= most  # no character is shorter than a byte

@@ -23,7 +23,7 @@ def amqp(*methods: Any) -> list[bytes]:
 
 
 SMTP, IMAP, POP3 = (lambda port, kind=kind: Mail(**AT, port=port, protocol=kind) for kind in MailProtocol)
-TARGETS: dict[str, tuple[Any, Sequence[bytes]]] = {  # and what its server says, one after each thing it is told
+TARGETS: dict[str, tuple[Any, Sequence[bytes]]] = {  # and what its server sends, one part after each request
     "smtp": (SMTP, [b"220 mx\r\n", b"250 mx\r\n"]),
     "smtp that sends": (
         lambda port: Mail(**AT, port=port, protocol=MailProtocol.SMTP, **SENDING),
@@ -53,7 +53,7 @@ ENDINGS = {"hangs up": None, "says yes": b"250 yes\r\n", "says no": b"500 what?\
 
 
 def scripted(parts: Sequence[bytes], ending: bytes | None) -> Script:
-    """Says each part when it was told something; AMQP's client says two things at once. Then comes the ending."""
+    """Sends a part after each request; AMQP's client sends two at once. Then comes the ending."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for number, part in enumerate(parts):
@@ -99,13 +99,13 @@ async def test_a_recipient_who_is_forwarded_to_is_one(check, recipient, expected
 
 
 @contextlib.asynccontextmanager
-async def cutting(port: int, words: bytes) -> AsyncIterator[tuple[int, asyncio.Event]]:
-    """The port of a front that hangs up on a client who says these words, and whether it did."""
+async def cutting(port: int, marker: bytes) -> AsyncIterator[tuple[int, asyncio.Event]]:
+    """The port of a proxy that disconnects a client that sends these bytes, and whether it did."""
     cut = asyncio.Event()
 
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter) -> None:
         while part := await reader.read(65_536):
-            if part.endswith(words):
+            if part.endswith(marker):
                 cut.set()
                 back.transport.abort()
                 break

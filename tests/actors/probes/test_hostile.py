@@ -47,7 +47,7 @@ async def dripping_body(head, writer):
 
 
 async def empty_members(head, writer):
-    """A gzip stream that never ends and never says anything."""
+    """A gzip stream that never ends and has no content."""
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
     while not writer.is_closing():
         writer.write(gzip.compress(b"") * 1_000)
@@ -73,17 +73,17 @@ async def test_an_answer_that_is_none_is_the_targets_failure(check, script, mess
 
 
 @pytest.mark.parametrize(
-    ("script", "timeout_ms", "words"),
+    ("script", "timeout_ms", "message"),
     [
         (silent, 200, "no answer within 0.2 s"),
         (dripping, 200, "no answer within 0.2 s"),
         (dripping_body, 2_000, "the answer did not end within 2 s"),  # its headers must arrive
     ],
 )
-async def test_a_slow_response_times_out(check, script, timeout_ms, words):
+async def test_a_slow_response_times_out(check, script, timeout_ms, message):
     async with serving(script) as target:
         outcome = await check(Http(url=target.url(), keyword="ok"), timeout_ms=timeout_ms)
-    assert (outcome.status, outcome.code, outcome.message) == (DOWN, NO_ANSWER, words)
+    assert (outcome.status, outcome.code, outcome.message) == (DOWN, NO_ANSWER, message)
 
 
 async def test_a_target_that_hangs_up_is_requested_once(check):

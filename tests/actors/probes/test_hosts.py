@@ -23,7 +23,7 @@ HAS_IPV6 = pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here: boot th
 
 @pytest.fixture
 async def resolving(settings):
-    """Checks by names of our own: which of them were asked for, and what a check says."""
+    """Checks with our own name resolution: the outcome, and the names that were looked up."""
     lookups = []
 
     def lookup(host):

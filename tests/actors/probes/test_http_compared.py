@@ -34,7 +34,7 @@ EXCERPT_CHARS = 40
 
 
 class Case(NamedTuple):
-    """A server: what it answers, and whether it then closes, resets or waits for us to close; and what it is asked."""
+    """A server: what it answers, whether it then closes, resets or waits for us to close, and its requests."""
 
     answer: bytes
     end: str = "waits"
@@ -269,22 +269,22 @@ async def serving(answer: Callable[[bytes], bytes], end: str = "waits") -> Async
         yield f"http://127.0.0.1:{port}/", script
 
 
-async def curl(*words: str) -> str:
+async def curl(*args: str) -> str:
     """Status and body, or the number of curl's error."""
     with tempfile.TemporaryDirectory() as place:
         body = Path(place) / "body"
         options = ["-q", "-sS", "-L", "--max-redirs", "10", "--max-time", "4", "--noproxy", "*", "-w", "%{http_code}"]
-        command = [str(binary("curl", "curl")), *options, "-o", str(body), *words]
+        command = [str(binary("curl", "curl")), *options, "-o", str(body), *args]
         process = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
         out = process.stdout
         if process.returncode:
             return f"no: error {process.returncode}"
-        page = body.read_bytes() if body.exists() and "-I" not in words else b""
+        page = body.read_bytes() if body.exists() and "-I" not in args else b""
         return f"yes: {out}{excerpt(page)}"
 
 
 async def check_of(target: Http, check: Check, context: ProbeContext) -> str:
-    """What a check says that reads the body, and the body that it reads."""
+    """The result of a check that reads the body, and that body."""
     outcome = await check(target)
     if outcome.status is not Status.UP:
         return oddities.words_of(outcome)
@@ -300,7 +300,7 @@ def excerpt(body: bytes) -> str:
 
 
 async def matches_curl(what: str, theirs: str) -> str:
-    """What this curl says, if it is the page's; of another one what the page says, for each has its own oddities."""
+    """The output of curl in the page's version; for another version, the text of the page."""
     version = await asyncio.to_thread(subprocess.check_output, [binary("curl", "curl"), "--version"], text=True)
     return theirs if version.startswith(MADE_WITH) else oddities.rows(PAGE)[what].theirs
 
@@ -340,7 +340,7 @@ async def test_a_redirect_leads_where_it_leads_curl(check, name):
 
 
 def led_to(server: Server) -> str:
-    """The last address that was asked; all of them are forgotten."""
+    """The last requested address; clears all of them."""
     request = server.requests[-1]
     server.requests.clear()
     return f"`{request}`"
@@ -357,8 +357,8 @@ async def test_a_redirect_changes_the_method_as_curl_does(check, status, method)
         return b"HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /a\r\n\r\n" % status
 
     async with serving(answer) as (url, server):
-        words = ["-I"] if method is Method.HEAD else ["-d", "words"]
-        assert (await curl(*words, url)).startswith("yes")
+        args = ["-I"] if method is Method.HEAD else ["-d", "words"]
+        assert (await curl(*args, url)).startswith("yes")
         theirs = f"yes: {led_to(server)}"
         assert (
             await check(Http(url=url, method=method, body="" if method is Method.HEAD else "words"))
@@ -388,7 +388,7 @@ def test_each_row_of_the_page_is_run():
 
 
 async def test_a_broken_body_is_not_taken_for_a_whole_one(context):
-    """The table's *down* comes from the body: whoever asks for the head alone is answered."""
+    """The table's *down* comes from the body: a request for the head alone is answered."""
     async with serving(lambda _: length(b" 10"), "closes") as (url, _):
         walk = await follow_redirects(initial_request(Http(url=url)), 10, HttpSession(context.http, ssl=True))
         with contextlib.closing(walk.response) as answer:

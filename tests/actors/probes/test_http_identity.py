@@ -143,13 +143,13 @@ async def test_a_token_endpoint_that_floods_us_is_bounded(check):
 
 async def test_a_token_is_sent_only_to_its_host(check):
     async with (
-        serving(answering(), host="localhost") as stranger,
-        serving(redirecting(stranger.url())) as target,
+        serving(answering(), host="localhost") as untrusted,
+        serving(redirecting(untrusted.url())) as target,
         serving(granting([])) as endpoint,
     ):
         await check(Http(url=target.url(), auth=oauth(endpoint)))
     assert "t0ken" in target.heads[0]
-    assert "t0ken" not in stranger.heads[0]
+    assert "t0ken" not in untrusted.heads[0]
 
 
 async def test_a_refused_token_endpoint_is_not_requested(check):

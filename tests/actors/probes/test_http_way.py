@@ -78,14 +78,14 @@ async def test_a_client_certificate_is_accepted(check, tmp_path, wanting_certifi
     async with serving(answering(), tls=wanting_certificates) as target:
         url, trusted = target.url(scheme="https"), certificates.authority_pem()
         known = await check(Http(url=url, tls_cert=cert, tls_key=key, tls_ca=trusted))
-        stranger = await check(Http(url=url, tls_ca=trusted))
+        untrusted = await check(Http(url=url, tls_ca=trusted))
         careless = await check(Http(url=url, tls_cert=cert, tls_key=key, ignore_tls_errors=True))
-    assert (known.status, stranger.status, careless.status) == (UP, DOWN, UP)
-    assert "PRIVATE" not in stranger.message
+    assert (known.status, untrusted.status, careless.status) == (UP, DOWN, UP)
+    assert "PRIVATE" not in untrusted.message
 
 
 async def test_authorities_of_the_monitors_own_take_the_systems_place(check, tmp_path):
-    signer = certificates.stranger()
+    signer = certificates.other_authority()
     async with serving(answering(), tls=certificates.served(tmp_path, signer=signer)) as target:
         theirs = await check(Http(url=target.url(scheme="https"), tls_ca=certificates.pem_of(signer)))
         ours = await check(Http(url=target.url(scheme="https"), tls_ca=certificates.authority_pem()))

@@ -22,22 +22,22 @@ from tests.actors.probes.target import answering, serving
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 
 
-def nobody_knows(host):
+def unknown_name(host):
     raise NameUnknown(-2, "the name has no address")
 
 
-def nobody_answers(host):
+def no_name_server(host):
     raise ResolverUnavailable(-3, "the name could not be resolved")
 
 
-def somebody_thinks(host):
+def slow_name_server(host):
     time.sleep(0.4)
     return ("127.0.0.1",)
 
 
 @pytest.fixture
 async def with_names(context):
-    """Tools whose names are resolved as the test says."""
+    """A probe context with the test's own name resolution."""
     made = []
 
     def named(lookup):
@@ -67,22 +67,22 @@ async def test_an_outcome_belongs_to_its_slot_and_is_timed(context):
 @pytest.mark.parametrize(
     ("lookup", "expected_status", "message"),
     [
-        (nobody_knows, DOWN, "the name has no address"),
-        (nobody_answers, UNKNOWN, "the name could not be resolved"),
-        (somebody_thinks, UNKNOWN, "no answer from a name server within 0.1 s"),
+        (unknown_name, DOWN, "the name has no address"),
+        (no_name_server, UNKNOWN, "the name could not be resolved"),
+        (slow_name_server, UNKNOWN, "no answer from a name server within 0.1 s"),
     ],
 )
 async def test_an_unknown_name_differs_from_unreachable_name_servers(with_names, lookup, expected_status, message):
-    timeout_ms = 100 if lookup is somebody_thinks else 10_000  # a busy machine is doubted at a short limit
+    timeout_ms = 100 if lookup is slow_name_server else 10_000  # a busy machine is doubted at a short limit
     for target in (Tcp(host="service", port=80), Ping(host="service")):
         outcome = await run_probe(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), with_names(lookup))
         assert (outcome.status, outcome.message) == (expected_status, message)
 
 
 async def test_an_http_check_distinguishes_them_too(context, monkeypatch):
-    for lookup, expected_status in ((nobody_knows, DOWN), (nobody_answers, UNKNOWN), (somebody_thinks, UNKNOWN)):
+    for lookup, expected_status in ((unknown_name, DOWN), (no_name_server, UNKNOWN), (slow_name_server, UNKNOWN)):
         monkeypatch.setattr(context.names, "_lookup", lookup)
-        timeout_ms = 100 if lookup is somebody_thinks else 10_000
+        timeout_ms = 100 if lookup is slow_name_server else 10_000
         target = Http(url=f"http://{lookup.__name__.replace('_', '-')}/")
         assert (
             await run_probe(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), context)

@@ -1,4 +1,4 @@
-"""Devices with oddities: what `snmpget` says of them, and what a check says.
+"""Devices with oddities: the output of `snmpget`, and the result of a check.
 
 The agents answer on the test's own loop; for version 3 there is a Net-SNMP besides, and one whose clock jumps.
 """
@@ -44,7 +44,7 @@ SHOWN = snmp_usm.SnmpUser("shown", "md5", "authauth1")
 
 
 class Case(NamedTuple):
-    """How an agent answers a question, Net-SNMP where it is not said; they to whom that is no answer wait briefly."""
+    """How an agent answers a request: Net-SNMP by default. `silent_to` names the sides that get no valid answer."""
 
     answers: Callable[[bytes], list[bytes]] | None = None
     fields: Mapping[str, Any] = MappingProxyType({})
@@ -87,7 +87,7 @@ def indefinite(whole: bytes) -> list[bytes]:
 
 
 def jumping(data: bytes) -> list[bytes]:
-    """A device of version 3 that says one clock when asked who it is, and has another."""
+    """A device of version 3 whose discovery reports another clock than its own."""
     message = parse_elements(parse_elements(data)[0][1])
     own = parse_integer(parse_elements(message[1][1])[0][1])
     ((_, parameters),) = parse_elements(message[2][1])
@@ -230,7 +230,7 @@ async def theirs_of(case: Case, target: Snmp, place: Path) -> str:
 
 
 def ours_of(outcome: CheckOutcome) -> str:
-    """What a check says, the value too."""
+    """The result of a check, with its value."""
     value = f": {json.dumps((outcome.detail or {}).get('value'), ensure_ascii=False)}"
     return oddities.words_of(outcome) + (value if outcome.status is Status.UP else "")
 

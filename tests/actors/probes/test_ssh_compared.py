@@ -37,7 +37,7 @@ LINES = b"".join(b"Authorised use only, line %d.\r\n" % number for number in ran
 
 
 class Case(NamedTuple):
-    """A server: its keys in the configuration's order, the expected one, its options, and what it says first."""
+    """A server: its keys in the configuration's order, the expected one, its options, and what it sends first."""
 
     keys: tuple[str, ...]
     expected: str
@@ -85,8 +85,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     binary("sshd", "openssh-server")
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
-    for name, words in KEYS.items():
-        subprocess.run(["ssh-keygen", "-q", *words, "-N", "", "-f", place / name], check=True)
+    for name, args in KEYS.items():
+        subprocess.run(["ssh-keygen", "-q", *args, "-N", "", "-f", place / name], check=True)
     return place
 
 
@@ -119,11 +119,11 @@ async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 @contextlib.asynccontextmanager
-async def speaking_first(words: bytes, port: int) -> AsyncIterator[int]:
-    """The port of a front that says something of its own, and then what the server at `port` says."""
+async def speaking_first(message: bytes, port: int) -> AsyncIterator[int]:
+    """The port of a proxy that sends some bytes of its own, and then those of the server at `port`."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(words)
+        writer.write(message)
         there, back = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(pour(reader, back), pour(there, writer))
 
@@ -146,7 +146,7 @@ async def scanned(port: int, type_: str) -> str:
 
 
 async def theirs_of(port: int, keys: Path, expected: str) -> str:
-    """Yes when `ssh-keyscan` shows the expected key, asked for its type; else what it shows."""
+    """Yes when `ssh-keyscan` prints the expected key for its type; else its output."""
     printed = await scanned(port, KEYS[expected][1])
     if fingerprint_of(keys, expected) in printed:
         return oddities.YES

@@ -20,14 +20,14 @@ from tests.actors.probes.talker import talking
 
 PAGE = "tls"
 OLD = ("-cipher", "DEFAULT:@SECLEVEL=0")
-LENIENT = ("-min_protocol", "TLSv1", "-legacy_server_connect", *OLD)  # what the command line is told to ignore errors
+LENIENT = ("-min_protocol", "TLSv1", "-legacy_server_connect", *OLD)  # options of the command line that ignore errors
 
 
 class Case(NamedTuple):
-    """A server: its certificate and options; and how it is asked.
+    """A server: its certificate and options; and how it is checked.
 
     with_link    it sends the link between its certificate and the root
-    trusted      who is trusted: the root, the link, the certificate itself, or somebody else
+    trusted      who is trusted: the root, the link, the certificate itself, or another authority
     known        we have a certificate of our own to show
     ignoring     errors are ignored, by both
     """
@@ -137,7 +137,7 @@ def options_of(case: Case, authorities: Authorities, pair: tuple[Path, Path]) ->
 
 
 async def ours_of(look: Any, case: Case, port: int, pems: dict[str, Any]) -> tuple[CheckOutcome, CheckOutcome]:
-    """What an `ssl` and a `tcp` check say, asked the same; of errors ignored only the latter knows."""
+    """The results of an `ssl` and a `tcp` check of the same server; only `tcp` can ignore errors."""
     tcp = await look(Tcp(host=case.name, port=port, tls=True, ignore_tls_errors=case.ignoring, **pems))
     if case.ignoring:
         return tcp, tcp

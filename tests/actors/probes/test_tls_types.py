@@ -40,17 +40,17 @@ CONFIGS: dict[str, dict[str, Any]] = {  # with which each begins with a handshak
 ELSEWHERE = {"mysql", "sqlserver"}  # their handshakes begin inside of their protocols: see their own tests
 PLAIN = {"ping", "push", "ssh", "ntp", "snmp", "group", "manual", "steam", "domain"}  # types without TLS of theirs
 OURS = {"cert": ("tls_cert", "client_cert"), "key": ("tls_key", "client_key"), "ca": ("tls_ca", "ca_cert")}
-NEVER_IGNORING = {"ssl", "postgres"}  # what is ignored there is said by other fields
+NEVER_IGNORING = {"ssl", "postgres"}  # other fields configure what is ignored there
 
 
 class Before(NamedTuple):
-    """What is said before the handshake: by the client in so many bytes, and by the server."""
+    """The bytes before the handshake: how many the client sends, and what the server sends."""
 
     size: int
     answer: bytes
 
 
-BEFORE = {  # where one asks the other for it
+BEFORE = {  # protocols that request TLS inside the connection
     "postgres": Before(8, b"S"),
 }
 
@@ -161,7 +161,7 @@ async def test_a_server_without_safe_renegotiation_is_up_when_errors_are_ignored
         strict = await check(target_of("tcp", port))
         lenient = await check(ignoring(target_of("tcp", port)))
     assert strict.message == "TLS failed: unsafe legacy renegotiation disabled"
-    assert lenient.message != strict.message  # it goes on, and hears no more
+    assert lenient.message != strict.message  # it goes on, and receives nothing more
 
 
 @pytest.mark.parametrize("what", CONFIGS)

@@ -13,7 +13,7 @@ HERE = URL("https://shop.example.org/a/b")
 
 
 async def asking_for_a_cookie(head, writer):
-    """Lets in whoever brings the cookie that it sets."""
+    """Accepts clients that send the cookie it sets."""
     if b"sess=1" in head:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nin")
     else:

@@ -91,7 +91,7 @@ def test_no_header_is_too_much(header):
 
 
 def asking(algorithm: str = "", qop: str = "", *, userhash: bool = False, stale: int = 0):
-    """A server's script that lets in whoever proves to be ANN; the first `stale` right proofs are too old."""
+    """A server's script that accepts ANN; the first `stale` correct responses have an expired nonce."""
     name = algorithm.upper().removesuffix("-SESS") or "MD5"
     left = [stale]
 
@@ -146,7 +146,7 @@ KINDS = [
 async def test_a_server_lets_in_whom_it_lets_curl_in(check, kind):
     async with serving(asking(**kind)) as target:
         url = target.url("/a%2Fb?c=%27")
-        words = [
+        args = [
             "-q",
             "-s",
             "--digest",
@@ -158,7 +158,7 @@ async def test_a_server_lets_in_whom_it_lets_curl_in(check, kind):
             "%{http_code}",
             url,
         ]
-        curl = await asyncio.create_subprocess_exec(binary("curl", "curl"), *words, stdout=asyncio.subprocess.PIPE)
+        curl = await asyncio.create_subprocess_exec(binary("curl", "curl"), *args, stdout=asyncio.subprocess.PIPE)
         assert (await curl.communicate())[0] == b"200"
         assert (await check(Http(url=url, auth=ANN, keyword="in"))).status is UP
         wrong = await check(Http(url=url, auth=HttpDigestAuth(username="änn", password="wrong")))
@@ -204,7 +204,7 @@ async def test_digest_authentication_works_after_a_redirect_within_the_origin(ch
 
 
 async def test_another_origin_gets_no_proof(check):
-    async with serving(asking("MD5", "auth")) as stranger, serving(redirecting(stranger.url())) as target:
+    async with serving(asking("MD5", "auth")) as untrusted, serving(redirecting(untrusted.url())) as target:
         outcome = await check(Http(url=target.url(), auth=ANN))
     assert outcome.message == "401 Unauthorized, expected 2XX"
-    assert ["authorization" in head.lower() for head in stranger.heads] == [False]
+    assert ["authorization" in head.lower() for head in untrusted.heads] == [False]

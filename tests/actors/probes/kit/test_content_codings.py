@@ -83,7 +83,7 @@ def test_garbage_is_broken_or_empty_but_never_an_internal_error(name, garbage, p
         try:
             unpacked([name], body, 100, piece)
         except content_codings.UndecodableBody as broken:
-            assert "pack" in str(broken)  # noqa: PT017  # what it says, where it is one
+            assert "pack" in str(broken)  # noqa: PT017  # its message, where there is one
 
 
 @pytest.mark.parametrize("name", ["gzip", "br", "zstd"])

@@ -49,7 +49,7 @@ ENCRYPTED = [
 
 @contextlib.asynccontextmanager
 async def ending(greeting: bytes = b"", *, rudely: bool = False) -> AsyncIterator[int]:
-    """The port of something that hears one thing, says one thing if it has any to say, and ends the connection.
+    """The port of a server that reads once, sends `greeting` if there is one, reads again and ends the connection.
 
     rudely    by a reset
     """
@@ -71,7 +71,7 @@ async def ending(greeting: bytes = b"", *, rudely: bool = False) -> AsyncIterato
 
 @pytest.fixture
 def outcomes_of_ending(check, check_on_uvloop):
-    """What both loops tell of a target whose server ends like this."""
+    """The outcomes of both event loops for a server that ends like this."""
 
     async def outcomes_of(kind, fields, **how):
         async with ending(**how) as port:
@@ -107,7 +107,7 @@ async def test_an_answer_that_does_not_come_has_one_wording(outcomes_of_ending, 
 
 
 @pytest.mark.parametrize(
-    ("error", "meaning", "words"),
+    ("error", "meaning", "message"),
     [
         (ConnectionResetError(), TargetFailed, RESET),
         (ConnectionResetError("Connection lost"), TargetFailed, RESET),
@@ -124,6 +124,6 @@ async def test_an_answer_that_does_not_come_has_one_wording(outcomes_of_ending, 
         (OSError(), TargetFailed, "oserror"),
     ],
 )
-def test_an_operating_system_error_has_its_message(error, meaning, words):
+def test_an_operating_system_error_has_its_message(error, meaning, message):
     classified = classify_os_error(error)
-    assert (type(classified), str(outcomes_of)) == (meaning, words)
+    assert (type(classified), str(classified)) == (meaning, message)

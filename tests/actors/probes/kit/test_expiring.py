@@ -57,7 +57,7 @@ async def test_one_that_a_handshake_refused_because_it_ended_has_no_name(check, 
 
 
 async def test_an_untrusted_certificate_is_not_reported_as_expired(check, tmp_path):
-    tls = certificates.served(tmp_path, days=20, signer=certificates.stranger())
+    tls = certificates.served(tmp_path, days=20, signer=certificates.other_authority())
     async with serving(answering(), tls=tls) as target:
         outcome = await check(Http(url=target.url(scheme="https"), check_cert_expiry=True))
     assert (outcome.status, outcome.expiring) == (Status.DOWN, None)
@@ -69,8 +69,8 @@ async def test_a_check_without_tls_meets_none(check):
 
 
 async def test_a_mail_server_shows_one(check, tmp_path):
-    words = saying(b"+OK ready\r\n+OK\r\n.\r\n+OK\r\n", then_hanging=True)
-    async with talking(words, tls=certificates.served(tmp_path, days=20)) as port:
+    message = saying(b"+OK ready\r\n+OK\r\n.\r\n+OK\r\n", then_hanging=True)
+    async with talking(message, tls=certificates.served(tmp_path, days=20)) as port:
         outcome = await check(Mail(host="127.0.0.1", port=port, protocol=MailProtocol.POP3, security=MailSecurity.TLS))
     assert ends_of(outcome).identity == certificates.fingerprint(tmp_path)
 

@@ -30,7 +30,7 @@ def forgotten(monkeypatch: pytest.MonkeyPatch, stalls_tolerated: None) -> Iterat
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """A port that takes connections and never says a word."""
+    """A port that accepts connections and never sends a byte."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 

@@ -63,7 +63,7 @@ async def test_a_server_that_speaks_no_tls_is_down(check):
 
 
 async def test_an_untrusted_authority_is_a_failure(check, tmp_path):
-    context = certificates.served(tmp_path, signer=certificates.stranger())
+    context = certificates.served(tmp_path, signer=certificates.other_authority())
     async with serving(answering(), tls=context) as target:
         outcome = await check(Http(url=target.url(scheme="https")))
     assert outcome.status is DOWN

@@ -37,9 +37,9 @@ class Engine(Struct):
     socket: str
     port: int
 
-    def run(self, *words: str, check: bool = True) -> None:
+    def run(self, *args: str, check: bool = True) -> None:
         """A command of its own client."""
-        subprocess.run(["docker", "-H", self.socket, *words], check=check, capture_output=True)
+        subprocess.run(["docker", "-H", self.socket, *args], check=check, capture_output=True)
 
     def start(self, name: str, script: str = WAITING, *options: str) -> None:
         """A container without a network that runs a script."""
@@ -65,7 +65,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     places = [f"--data-root={place}/data", f"--exec-root={place}/exec", f"--pidfile={place}/pid"]
     hosts = [f"--host={made.socket}", f"--host=tcp://127.0.0.1:{made.port}", "--tls=false"]
     with running([dockerd, *options, *places, *hosts], place / "log") as process:
-        _until_it_answers(made, process, place / "log")
+        _until_ready(made, process, place / "log")
         subprocess.run(["docker", "-H", made.socket, "import", "-", "tiny"], input=image(), check=True)
         yield made
         made.run("rm", "-f", "well", "sick", "slow", "plain", "ended", check=False)
@@ -78,7 +78,7 @@ def engine(daemon: Engine, context: ProbeContext) -> Engine:
     return daemon
 
 
-def _until_it_answers(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> None:
+def _until_ready(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(200):
         assert process.poll() is None, log.read_text()
         with contextlib.suppress(subprocess.CalledProcessError):
@@ -213,8 +213,8 @@ async def test_tls_is_verified(check, tmp_path):
     running_ = json.encode({"State": {"Status": "running"}})
     async with serving(answering(running_), tls=certificates.served(tmp_path)) as target:
         right = await check(at(f"tcp://127.0.0.1:{target.port}", tls=True))
-    stranger = certificates.served(tmp_path, signer=certificates.stranger())
-    async with serving(answering(running_), tls=stranger) as target:
+    untrusted = certificates.served(tmp_path, signer=certificates.other_authority())
+    async with serving(answering(running_), tls=untrusted) as target:
         strange = await check(at(f"tcp://127.0.0.1:{target.port}", tls=True))
         lenient = await check(at(f"tcp://127.0.0.1:{target.port}", tls=True, ignore_tls_errors=True))
     assert [one.status for one in (right, strange, lenient)] == [UP, DOWN, UP]

@@ -26,7 +26,7 @@ def ends_in(days):
 
 
 def rdap_response(days):
-    """What a registry's RDAP server says."""
+    """The response of a registry's RDAP server."""
     return {
         "objectClassName": "domain",
         "status": ["active"],
@@ -40,7 +40,7 @@ def rdap_response(days):
 
 @contextlib.asynccontextmanager
 async def rdap(answer, status=200):
-    """The address of an RDAP server that knows shop.example, and the paths that were asked for."""
+    """The address of an RDAP server that knows shop.example, and the requested paths."""
     port, paths = a_port(), []
     address = f"http://127.0.0.1:{port}"
 
@@ -131,11 +131,11 @@ async def test_a_registry_without_a_date_is_unknown(check, answer, status, messa
 
 
 async def test_whois_is_queried_when_rdap_has_no_date(check, free_port):
-    words = f"Domain Name: SHOP.EXAMPLE\r\nRegistry Expiry Date: {ends_in(90)}\r\nRegistrar: Names Ltd\r\n"
+    message = f"Domain Name: SHOP.EXAMPLE\r\nRegistry Expiry Date: {ends_in(90)}\r\nRegistrar: Names Ltd\r\n"
 
     async def whois(reader, writer):
         queries.append(await reader.readline())
-        writer.write(words.encode())
+        writer.write(message.encode())
 
     queries: list[bytes] = []
     async with talking(whois) as port:

@@ -130,7 +130,7 @@ async def test_a_server_that_ends_a_call_at_once_is_understood_every_time(check)
 async def test_tls_is_verified(check, tmp_path):
     certificates.served(tmp_path, days=20)
     pem = (tmp_path / "leaf.pem").read_bytes()
-    other = certificates.stranger()[0].public_bytes(Encoding.PEM).decode()
+    other = certificates.other_authority()[0].public_bytes(Encoding.PEM).decode()
     lasting = [{"type": "certificate_days", "min_days": 30}]
     async with serving(tls=grpc.ssl_server_credentials([(pem, pem)])) as port:
         right = await check(at(port, tls=True))
@@ -151,11 +151,11 @@ async def test_a_certificate_of_ours_lets_us_in_and_errors_can_be_ignored(check,
     roots = certificates.authority_pem().encode()
     async with serving(tls=grpc.ssl_server_credentials([(pem, pem)], roots, require_client_auth=True)) as port:
         known = await check(at(port, tls=True, **ours))
-        stranger = await check(at(port, tls=True))
-        other = {"ca_cert": certificates.pem_of(certificates.stranger()), **ours}
+        untrusted = await check(at(port, tls=True))
+        other = {"ca_cert": certificates.pem_of(certificates.other_authority()), **ours}
         refused = await check(at(port, tls=True, **other))
         lenient = await check(at(port, tls=True, ignore_tls_errors=True, **other))
-    assert [one.status for one in (known, stranger, refused, lenient)] == [UP, DOWN, DOWN, UP]
+    assert [one.status for one in (known, untrusted, refused, lenient)] == [UP, DOWN, DOWN, UP]
 
 
 async def test_the_library_speaks_as_over_tls(check, tmp_path):

@@ -103,14 +103,14 @@ async def test_credentials_are_sent(check, auth, line):
 
 
 async def test_credentials_and_custom_headers_are_sent_only_to_their_host(check):
-    async with serving(answering(), host="localhost") as stranger, serving(redirecting(stranger.url("/x"))) as target:
+    async with serving(answering(), host="localhost") as untrusted, serving(redirecting(untrusted.url("/x"))) as target:
         headers = {"X-Api-Key": "s3cret", "Cookie": "a=b", "Accept-Language": "de"}
         outcome = await check(Http(url=target.url(), headers=headers, auth=HttpBearerAuth(token="s3cret")))
     assert outcome.status is UP
     assert target.heads[0].count("s3cret") == 2
-    assert "s3cret" not in stranger.heads[0]
-    assert "Cookie" not in stranger.heads[0]
-    assert "Accept-Language: de" in stranger.heads[0]
+    assert "s3cret" not in untrusted.heads[0]
+    assert "Cookie" not in untrusted.heads[0]
+    assert "Accept-Language: de" in untrusted.heads[0]
 
 
 async def test_a_redirect_is_the_answer_when_none_may_be_followed(check):

@@ -113,7 +113,7 @@ async def test_a_search_without_a_find_is_down(check, server, fields, message):
 async def test_tls_is_verified_unless_its_errors_are_ignored(check, server, security):
     port = server.tls if security == "tls" else server.plain
     ours = certificates.authority()[0].public_bytes(Encoding.PEM).decode()
-    other = certificates.stranger()[0].public_bytes(Encoding.PEM).decode()
+    other = certificates.other_authority()[0].public_bytes(Encoding.PEM).decode()
     lasting = [{"type": "certificate_days", "min_days": 30}]
     usual = await check(at(port, security=security, **ADMIN, assertions=lasting))
     named = await check(at(port, security=security, ca_cert=ours, **ADMIN))
@@ -174,7 +174,7 @@ async def endless(reader, writer):
 
 
 @pytest.mark.parametrize(
-    ("script", "words"),
+    ("script", "message"),
     [
         (replying(b""), "the connection was closed in the middle"),
         (replying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "the connection was closed in the middle"),
@@ -189,11 +189,11 @@ async def endless(reader, writer):
         (endless, "the answers are longer than 1 MB"),
     ],
 )
-async def test_a_server_that_is_none_is_down(check, script, words):
+async def test_a_server_that_is_none_is_down(check, script, message):
     async with talking(script) as port:
         outcome = await check(at(port, filter="(cn=*)"))
     assert outcome.status is DOWN
-    assert outcome.message.startswith(words)
+    assert outcome.message.startswith(message)
 
 
 async def test_a_silent_server_times_out(check):

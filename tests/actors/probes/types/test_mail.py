@@ -172,15 +172,15 @@ async def test_a_server_without_ehlo_gets_helo(check):
 
 
 @pytest.mark.parametrize(
-    ("protocol", "words"),
+    ("protocol", "message"),
     [
         (SMTP, b"220-" + b"x" * 60 + b"\r\n"),
         (IMAP, b"* OK " + b"x" * 60 + b"\r\n"),
         (POP3, b"+OK " + b"x" * 60 + b"\r\n"),
     ],
 )
-async def test_one_that_never_stops_is_read_as_far_as_a_megabyte(check, protocol, words):
-    async with talking(saying(words * 60_000, then_hanging=True)) as port:
+async def test_one_that_never_stops_is_read_as_far_as_a_megabyte(check, protocol, message):
+    async with talking(saying(message * 60_000, then_hanging=True)) as port:
         tracemalloc.start()
         outcome = await check(asking(port, protocol))
         _, peak = tracemalloc.get_traced_memory()
@@ -190,7 +190,7 @@ async def test_one_that_never_stops_is_read_as_far_as_a_megabyte(check, protocol
 
 
 def conversing(greeting, *replies, received=None):
-    """Greets, answers each line with the next reply, and then is silent; keeps what it was told."""
+    """Greets, answers each line with the next reply, and then is silent; records the lines in `received`."""
 
     async def script(reader, writer):
         writer.write(greeting)
@@ -257,7 +257,7 @@ async def test_a_refused_password_is_not_sent_by_another_method(check, offered, 
 
 
 @pytest.fixture
-def machine_asks(monkeypatch):
+def use_name_server(monkeypatch):
     """Makes the machine's own resolver one on loopback, at the port given."""
 
     def at(port):
@@ -279,9 +279,9 @@ def exchanging(*exchanges):
     return answer
 
 
-async def test_a_domains_mail_is_looked_at_where_it_goes(check, machine_asks):
+async def test_a_domains_mail_is_looked_at_where_it_goes(check, use_name_server):
     async with posting() as port, naming(exchanging("20 other.test.", "10 localhost.")) as names:
-        machine_asks(names)
+        use_name_server(names)
         outcome = await check(asking(port, host="shop.test", resolve_mx=True), detailed=True)
     assert (outcome.status, outcome.message) == (UP, "")
     assert outcome.detail["mx_records"] == ["10 localhost", "20 other.test"]
@@ -297,10 +297,10 @@ async def test_a_domains_mail_is_looked_at_where_it_goes(check, machine_asks):
     ],
 )
 async def test_a_domain_may_take_its_mail_itself_or_none(
-    check, machine_asks, exchanges, host, expected_status, message
+    check, use_name_server, exchanges, host, expected_status, message
 ):
     async with posting() as port, naming(exchanging(*exchanges)) as names:
-        machine_asks(names)
+        use_name_server(names)
         outcome = await check(asking(port, host=host, resolve_mx=True))
     assert (outcome.status, outcome.message) == (expected_status, message)
 

@@ -245,15 +245,15 @@ def answer_of(request, known):
         return {"saslSupportedMechs": ["SCRAM-SHA-256"], "ok": 1}
     if "ping" in request:
         return {"ok": 1} if known.get("in") else {"ok": 0, "errmsg": "command ping requires authentication"}
-    words = request["payload"].decode()
+    message = request["payload"].decode()
     if "saslStart" in request:
-        known["bare"] = words.removeprefix("n,,")
-        known["first"] = f"{words.partition('r=')[2]}abc"
+        known["bare"] = message.removeprefix("n,,")
+        known["first"] = f"{message.partition('r=')[2]}abc"
         known["first"] = f"r={known['first']},s={b64encode(b'a pinch of salt').decode()},i=4096"
         return {"conversationId": 1, "payload": known["first"].encode(), "done": False, "ok": 1}
-    if not words:
+    if not message:
         return {"conversationId": 1, "payload": b"", "done": True, "ok": 1}
-    without, _, proof = words.partition(",p=")
+    without, _, proof = message.partition(",p=")
     salted = hashlib.pbkdf2_hmac("sha256", "plügh€".encode(), b"a pinch of salt", 4096)
     key = hmac.digest(salted, b"Client Key", "sha256")
     whole = f"{known['bare']},{known['first']},{without}".encode()

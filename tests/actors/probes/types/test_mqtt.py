@@ -13,7 +13,15 @@ from schema.status import Status
 from schema.targets import Mqtt
 from tests.actors.probes import certificates
 from tests.actors.probes.changing import DIFFERS, survives
-from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_to_nobody, program, running, saying
+from tests.actors.probes.servers_data import (
+    a_place,
+    a_port,
+    as_unprivileged_user,
+    program,
+    running,
+    saying,
+    writable_by_unprivileged_user,
+)
 from tests.actors.probes.talker import talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
@@ -47,8 +55,8 @@ def broker(place):
         f"listener {socket} 127.0.0.1\nprotocol websockets\n"
         f"listener {encrypted_socket} 127.0.0.1\nprotocol websockets\n{tls}"
     )
-    given_to_nobody(place)
-    with running(as_nobody(daemon, "-c", str(place / "conf")), place, port):
+    writable_by_unprivileged_user(place)
+    with running(as_unprivileged_user(daemon, "-c", str(place / "conf")), place, port):
         yield port, encrypted, socket, encrypted_socket
 
 

@@ -14,7 +14,7 @@ from schema.status import Status
 from schema.targets import Mysql
 from tests.actors.probes import certificates
 from tests.actors.probes.changing import DIFFERS, survives
-from tests.actors.probes.servers_data import a_place, given_to_nobody, saying
+from tests.actors.probes.servers_data import a_place, saying, writable_by_unprivileged_user
 from tests.actors.probes.servers_sql import mariadb
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
@@ -156,7 +156,7 @@ async def test_a_connection_string_sets_every_field(check, server):
 
 
 def greeting(capabilities: int, plugin: bytes) -> bytes:
-    """What a server says first, as in protocol 10."""
+    """The greeting of a server, as in protocol 10."""
     low, high = capabilities.to_bytes(4, "little")[:2], capabilities.to_bytes(4, "little")[2:]
     body = b"\x0a8.0.1\0\1\0\0\0saltsalt\0" + low + b"\x2d\2\0" + high + b"\x15" + b"\0" * 10
     body += b"saltsaltsalt\0" + plugin + b"\0"
@@ -219,7 +219,7 @@ async def test_the_client_certificate_is_sent_and_common_ciphers_are_offered(che
         certificates.served(place)
         (place / "ca.pem").write_text(certificates.authority_pem())
         leaf = place / "leaf.pem"
-        given_to_nobody(place)
+        writable_by_unprivileged_user(place)
         options = (
             *(f"--ssl-cert={leaf}", f"--ssl-key={leaf}", f"--ssl-ca={place / 'ca.pem'}"),
             *("--tls-version=TLSv1.2", "--ssl-cipher=ECDHE-ECDSA-AES128-SHA"),
@@ -236,9 +236,9 @@ async def test_the_client_certificate_is_sent_and_common_ciphers_are_offered(che
                 query="SHOW SESSION STATUS LIKE 'Ssl_cipher'",
             )
             known = await check(msgspec.structs.replace(target, client_cert=cert, client_key=key))
-            stranger = await check(target)
-    assert (known.status, stranger.status) == (UP, DOWN), known.message
-    assert stranger.message.startswith("the server answered: Access denied")
+            untrusted = await check(target)
+    assert (known.status, untrusted.status) == (UP, DOWN), known.message
+    assert untrusted.message.startswith("the server answered: Access denied")
 
 
 async def test_a_corrupted_connection_is_no_internal_error(check, server):

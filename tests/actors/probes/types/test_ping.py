@@ -53,7 +53,7 @@ def test_a_worker_without_permission_explains_what_to_do():
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_RIGHTS], capture_output=True, text=True, timeout=30, check=True
     )
-    assert done.stdout.strip() in {NOT_PERMITTED, ""}  # nothing where the kernel lets everybody ping
+    assert done.stdout.strip() in {NOT_PERMITTED, ""}  # nothing where the kernel permits every user to ping
 
 
 async def test_a_count_is_sent_and_averaged(check):

@@ -13,12 +13,12 @@ from tests.actors.probes.changing import survives
 from tests.actors.probes.servers_data import (
     a_place,
     a_port,
-    as_nobody,
-    given_to_nobody,
+    as_unprivileged_user,
     program,
     running,
     saying,
     until_it_listens,
+    writable_by_unprivileged_user,
 )
 from tests.actors.probes.target import answering, redirecting, serving
 
@@ -51,7 +51,7 @@ def _served(place, port, management):
         f"listeners.tcp.1 = 127.0.0.1:{port}\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
         f"load_definitions = {place / 'definitions.json'}\ndisk_free_limit.absolute = 1MB\n"
     )
-    given_to_nobody(place)
+    writable_by_unprivileged_user(place)
     environ = {
         "HOME": str(place),
         "RABBITMQ_NODENAME": f"n{port}@localhost",
@@ -65,8 +65,8 @@ def _served(place, port, management):
         "ERL_EPMD_PORT": str(mapper),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1 -kernel inet_dist_use_interface {127,0,0,1}",
     }
-    mapping = as_nobody(program("epmd", "erlang-base"), "-port", str(mapper), "-address", "127.0.0.1")
-    with running(mapping, place, mapper), running(as_nobody(SERVER), place, port, **environ) as server:
+    mapping = as_unprivileged_user(program("epmd", "erlang-base"), "-port", str(mapper), "-address", "127.0.0.1")
+    with running(mapping, place, mapper), running(as_unprivileged_user(SERVER), place, port, **environ) as server:
         until_it_listens(server, management, place / "out")
         yield port, f"http://127.0.0.1:{management}"
 

@@ -84,11 +84,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (place / "snmpd.conf").write_text(MIB.format(port=port))
     command = [snmpd, "-f", "-Lo", "-C", "-c", str(place / "snmpd.conf"), f"--persistentDir={place}"]
     with running(command, place / "log") as process:
-        _until_it_answers(port, process, place / "log")
+        _until_ready(port, process, place / "log")
         yield Server(port)
 
 
-def _until_it_answers(port, process, log) -> None:
+def _until_ready(port, process, log) -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as line:
         line.settimeout(0.2)
         line.connect(("127.0.0.1", port))

@@ -141,8 +141,8 @@ async def test_a_certificate_of_ours_lets_us_in(check, tmp_path):
     ours = {"tls": True, "ca_cert": certificates.authority_pem(), "client_cert": cert, "client_key": key}
     async with served(secure) as port:
         known = await check(asking(port, **ours))
-        stranger = await check(asking(port, **ours | {"client_cert": "", "client_key": ""}))
-    assert (known.status, stranger.status) == (UP, DOWN), known.message
+        untrusted = await check(asking(port, **ours | {"client_cert": "", "client_key": ""}))
+    assert (known.status, untrusted.status) == (UP, DOWN), known.message
 
 
 async def test_ciphers_of_other_clients_are_offered_and_old_tls_where_errors_are_ignored(check, tmp_path):

@@ -166,9 +166,11 @@ async def test_a_server_that_is_none_is_down(check, script, message):
     assert "fault in Watchkeeper" not in met.message
 
 
-@pytest.mark.parametrize("words", [b"SSH-2.0-x\r\n" + b"\xff" * 4_096, b"SSH-1.5-old\r\n", b"SSH-2.0-x\r\n\0\0\0\x0c"])
-async def test_a_broken_handshake_is_down(check, words):
-    async with talking(saying(words)) as port:
+@pytest.mark.parametrize(
+    "message", [b"SSH-2.0-x\r\n" + b"\xff" * 4_096, b"SSH-1.5-old\r\n", b"SSH-2.0-x\r\n\0\0\0\x0c"]
+)
+async def test_a_broken_handshake_is_down(check, message):
+    async with talking(saying(message)) as port:
         outcome = await check(at(port, fingerprint=OTHER_KEY))
     assert outcome.status is DOWN
     assert outcome.message

@@ -113,7 +113,7 @@ async def test_a_self_signed_one_is_reported_and_fails_where_the_chain_counts(ch
 
 @pytest.mark.parametrize(("known", "expected_status"), [(True, UP), (False, DOWN)])
 async def test_an_authority_must_be_known_where_the_chain_counts(check, tmp_path, known, expected_status):
-    signer = certificates.authority() if known else certificates.stranger()
+    signer = certificates.authority() if known else certificates.other_authority()
     async with talking(SILENT, tls=certificates.served(tmp_path, signer=signer)) as port:
         strict = await check(watching(port, check_chain=True))
         unnamed = await check(watching(port, check_chain=True, verify_hostname=False))

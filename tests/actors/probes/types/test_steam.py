@@ -24,7 +24,7 @@ GOLDSRC = ALONE + b"m10.0.0.1:27015\0Old shop\0crossfire\0valve\0Half-Life\0\x03
 
 
 def responder(reply=SOURCE, *, challenging=True):
-    """What a server says: a challenge first, as all of Valve's do since 2020."""
+    """The replies of a server: a challenge first, as all of Valve's do since 2020."""
 
     def answers(data):
         if challenging and data == ASKING:

@@ -111,8 +111,8 @@ async def test_a_target_unreachable_for_its_proxy_is_down(check, tinyproxy, free
         protocol=ProxyProtocol.HTTP, host="127.0.0.1", port=tinyproxy, username="ann", password="sesame"
     )
     refused = await check(WebSocket(url=f"ws://127.0.0.1:{free_port}/", proxy_id="some"), proxy=proxy)
-    stranger = ProxyConfig(protocol=ProxyProtocol.HTTP, host="127.0.0.1", port=tinyproxy)
-    unknown = await check(WebSocket(url=f"ws://127.0.0.1:{free_port}/", proxy_id="some"), proxy=stranger)
+    untrusted = ProxyConfig(protocol=ProxyProtocol.HTTP, host="127.0.0.1", port=tinyproxy)
+    unknown = await check(WebSocket(url=f"ws://127.0.0.1:{free_port}/", proxy_id="some"), proxy=untrusted)
     assert (refused.status, unknown.status) == (DOWN, UNKNOWN)
     assert refused.message.startswith("the proxy could not reach it and answered 50")
     assert unknown.message.startswith("the proxy does not let us through: 40")
@@ -139,7 +139,7 @@ async def test_a_handshake_that_is_none_is_the_targets_failure(check, script, me
 
 
 def shaking(after: bytes):
-    """A script that shakes hands rightly, and then says something."""
+    """A script that completes the handshake and then sends some bytes."""
 
     async def script(head, writer):
         key = head.partition(b"Sec-WebSocket-Key: ")[2].split(b"\r\n")[0]
@@ -156,7 +156,7 @@ def shaking(after: bytes):
     "after",
     [
         b"\xff\xff garbage",
-        b"\x81\x7f\x00\x00\x00\x02\x54\x0b\xe4\x00" + b"a" * 2_000_000,  # says that ten gigabytes follow
+        b"\x81\x7f\x00\x00\x00\x02\x54\x0b\xe4\x00" + b"a" * 2_000_000,  # announces ten gigabytes
         b"\x81\x04\xff\xff\xff\xff",  # no UTF-8
         b"\x81",
         b"",

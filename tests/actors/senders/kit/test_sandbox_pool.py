@@ -42,7 +42,7 @@ def processes(made: SandboxPool) -> list[int]:
     return [one._process.pid for one in (*made._idle, *made._busy)]
 
 
-def is_gone(pid: int) -> bool:
+def has_exited(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
@@ -52,9 +52,9 @@ def surroundings(pid: int) -> tuple[bytes, set[str]]:
     return about.joinpath("environ").read_bytes(), {one.readlink().name for one in about.joinpath("fd").iterdir()}
 
 
-async def until_gone(pid: int) -> None:
+async def until_exited(pid: int) -> None:
     async with asyncio.timeout(20):
-        while not is_gone(pid):
+        while not has_exited(pid):
             await asyncio.sleep(0.02)
 
 
@@ -99,7 +99,7 @@ async def test_a_process_that_is_late_is_killed_and_the_next_message_gets_anothe
     late.cancel()
     with pytest.raises(asyncio.CancelledError):
         await late
-    assert is_gone(pid)
+    assert has_exited(pid)
     assert (await some.send(ORDER, fine)).sent
 
 
@@ -136,7 +136,7 @@ async def test_idle_processes_are_stopped() -> None:
     brief = SandboxPool(idle_timeout_s=0.05)
     await brief.send(ORDER, fine)
     (pid,) = processes(brief)
-    await until_gone(pid)
+    await until_exited(pid)
     assert processes(brief) == []
 
 

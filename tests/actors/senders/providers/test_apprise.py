@@ -50,7 +50,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 class Case(NamedTuple):
-    """A service of one's own, and the request that its documentation asks for."""
+    """A service of one's own, and the request that its documentation describes."""
 
     service: str
     fields: dict[str, Any]
@@ -263,7 +263,7 @@ async def test_a_refusal_reported_as_success_is_retried(receiver: Receiver, cont
 
 
 async def test_one_address_is_one_message(receiver: Receiver, context: SenderContext) -> None:
-    """When one of two has it and the other one does not, nobody could send it again."""
+    """When only one of two recipients has it, it cannot be sent again."""
     several = at(receiver, "ntfy", {"schema": "ntfy", "targets": ["one", "two"]}, {})
     failed = await undelivered(several, context)
     assert failed.permanent

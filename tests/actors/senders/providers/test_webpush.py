@@ -43,7 +43,7 @@ def subscribed(url: str, **changes: Any) -> Any:
 
 
 def read(body: bytes, browser: ec.EllipticCurvePrivateKey = BROWSER) -> Any:
-    """As a browser does it: its private key, the shared secret and what the header says."""
+    """As a browser does it: its private key, the shared secret and the header."""
     salt, size, length = body[:16], int.from_bytes(body[16:20], "big"), body[20]
     sender = body[21 : 21 + length]
     assert (size, length) == (4_096, 65)
