@@ -74,7 +74,7 @@ async def measured_all(names: list[str], run: Run) -> list[Figure]:
     return [row for name in names for row in await measured(name, run)]
 
 
-def keep(figures: list[Figure], *, quick: bool) -> None:
+def save(figures: list[Figure], *, quick: bool) -> None:
     """Write them to bench/out/, with the machine they are from."""
     folder = ROOT / "bench" / "out"
     folder.mkdir(exist_ok=True)
@@ -93,16 +93,16 @@ def publish(figures: list[Figure]) -> None:
 
 
 def main() -> int:
-    """Measure what was asked for. 1 when a figure falls short or could not be had."""
+    """Measure the chosen figures. 1 when a figure falls short or could not be had."""
     parser = argparse.ArgumentParser(prog="bench", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="name", type=str.upper, choices=[*FIGURES, *ALSO_CALLED, []])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--write", action="store_true")
-    asked = parser.parse_args()
-    names = [ALSO_CALLED.get(name, name) for name in asked.names] or list(FIGURES)
-    found = asyncio.run(measured_all(names, Run(quick=asked.quick)))
-    keep(found, quick=asked.quick)
-    if asked.write:
+    args = parser.parse_args()
+    names = [ALSO_CALLED.get(name, name) for name in args.names] or list(FIGURES)
+    found = asyncio.run(measured_all(names, Run(quick=args.quick)))
+    save(found, quick=args.quick)
+    if args.write:
         publish(found)
     print(figure.table(found))
     return int(any(one.verdict == "short" or one.what.startswith("failed") for one in found))

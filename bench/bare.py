@@ -22,7 +22,7 @@ async def cost_ms(url: str, requests: int, at_once: int) -> float:
     """CPU milliseconds of this process per request."""
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
-        await asking(session, url, 100)  # imports, caches and the first connections are nobody's cost
+        await asking(session, url, 100)  # imports, caches and the first connections are not measured
         began = time.process_time()
         await asyncio.gather(*(asking(session, url, requests // at_once) for _ in range(at_once)))
         return (time.process_time() - began) * 1000 / (requests // at_once * at_once)

@@ -1,4 +1,4 @@
-"""A figure: what was measured, how much of it there is, and what it should be. Pure."""
+"""A figure: its value, its unit and its goal. Pure."""
 
 from msgspec import Struct
 
@@ -23,7 +23,7 @@ class Figure(Struct, frozen=True, kw_only=True):
 
     @property
     def verdict(self) -> str:
-        """ok, short, or what keeps us from saying either."""
+        """ok, short, or why it could not be judged."""
         if self.value is None:
             return "not yet"
         if self.goal is None:

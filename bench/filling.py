@@ -25,7 +25,7 @@ async def fill(series: Sequence[int], first_ms: int, slots: int) -> int:
     return len(series) * slots
 
 
-async def settled_bytes() -> int:
+async def checkpointed_bytes() -> int:
     """Size of the SQLite file with nothing left in its log."""
     await db.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     pages, size = await db.rows("PRAGMA page_count"), await db.rows("PRAGMA page_size")

@@ -59,15 +59,15 @@ def checked_in(junit: str) -> frozenset[str]:
 def verdict_of(outcome: Outcome, operations: frozenset[str]) -> tuple[bool, str]:
     """Whether the run holds, and the sentence for it."""
     tested, missing = len(operations & outcome.tested), sorted(operations - outcome.tested)
-    told = f"{outcome.who}: {tested} of {len(operations)} operations tested"
+    summary = f"{outcome.who}: {tested} of {len(operations)} operations tested"
     if not operations:
         return False, f"{outcome.who}: the document has no operations."
     if missing:
-        shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
-        return False, f"{told}; not tested: {shown}."
+        listed = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+        return False, f"{summary}; not tested: {listed}."
     if outcome.exit_code:
-        return False, f"{told}; something does not hold, see above."
-    return True, f"{told}, and everything holds."
+        return False, f"{summary}; something does not hold, see above."
+    return True, f"{summary}, and everything holds."
 
 
 async def fuzz(of: Ground, who: str, bounds: Sequence[str], limit_s: float) -> Outcome:
@@ -94,7 +94,7 @@ async def fuzz(of: Ground, who: str, bounds: Sequence[str], limit_s: float) -> O
 
 
 async def run(bounds: Sequence[str], limit_s: float) -> bool:
-    """One installation, asked by everybody at once. Whether everything was tested, and holds."""
+    """One installation, fuzzed by all at once. Whether everything was tested and passed."""
     async with ground(ENVIRON) as installed:
         await installed.start()
         await installed.register()
@@ -109,15 +109,15 @@ async def run(bounds: Sequence[str], limit_s: float) -> bool:
 
 
 def main() -> int:
-    """Fuzz, and say how it went."""
+    """Fuzz and print the result."""
     parser = argparse.ArgumentParser(prog="fuzz", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--examples", type=int, default=10, help="requests made up for each operation in a pass")
     parser.add_argument("--seconds", type=int, help="make passes until then; default: one pass")
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    bounds = ["--seed", str(asked.seed), "--max-examples", str(asked.examples)]
-    bounds += ["--max-time", str(asked.seconds)] if asked.seconds else ONE_PASS
-    return int(not asyncio.run(run(bounds, asked.seconds + OVER_S if asked.seconds else LIMIT_S)))
+    args = parser.parse_args()
+    bounds = ["--seed", str(args.seed), "--max-examples", str(args.examples)]
+    bounds += ["--max-time", str(args.seconds)] if args.seconds else ONE_PASS
+    return int(not asyncio.run(run(bounds, args.seconds + OVER_S if args.seconds else LIMIT_S)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The whole product in a fresh directory on a free port, as a user would start it, and the ways to look at it."""
+"""The whole product in a fresh directory on a free port, started as a user would, and functions to inspect it."""
 
 import asyncio
 import contextlib
@@ -26,12 +26,12 @@ STOP_S = 30.0
 ADMIN = {"email": "admin@example.com", "username": "admin", "password": "correct horse battery"}
 
 
-class NotReady(Exception):  # noqa: N818  # a state, told as one
-    """The product did not start, with the end of what it said."""
+class NotReady(Exception):  # noqa: N818  # a state
+    """The product did not start, with the end of its output."""
 
 
 def free_port() -> int:
-    """A port nobody listens on just now."""
+    """A free port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -76,7 +76,7 @@ class Ground:
         return time.perf_counter() - began
 
     async def is_ready(self) -> bool:
-        """Whether the product says that everything it needs is there."""
+        """Whether the product reports that it is ready."""
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
             limit = aiohttp.ClientTimeout(total=5)
             async with self.session.get(self.url("/ready"), timeout=limit) as got:
@@ -119,16 +119,16 @@ class Ground:
 
     async def register(self) -> None:
         """Make the first user and sign in."""
-        shown = (self.folder / "data" / setup_token.FILE_NAME).read_text(encoding="ascii").strip()
-        await self.post("/auth/register", {**ADMIN, "setup_token": shown})
+        setup_token_text = (self.folder / "data" / setup_token.FILE_NAME).read_text(encoding="ascii").strip()
+        await self.post("/auth/register", {**ADMIN, "setup_token": setup_token_text})
         self.token = (await self.post("/auth/login", {k: ADMIN[k] for k in ("email", "password")}))["access_token"]
 
     async def post(self, path: str, body: Any) -> Any:
         """POST JSON; the decoded answer. Raises RuntimeError for anything but success."""
-        status, said = await self.call("POST", path, body)
+        status, payload = await self.call("POST", path, body)
         if status >= 300:
-            raise RuntimeError(f"POST {path}: {status} {said}")
-        return said
+            raise RuntimeError(f"POST {path}: {status} {payload}")
+        return payload
 
     async def call(self, method: str, path: str, body: Any = None, *, limit_s: float = 30) -> tuple[int, Any]:
         """One request with our token: status and decoded answer."""

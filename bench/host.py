@@ -1,4 +1,4 @@
-"""How much of the processors the host took away meanwhile: a figure is about us only where that is little."""
+"""The share of processor time that the host took away: figures are valid only where it is small."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ _STOLEN = 7  # field of the line "cpu" in /proc/stat, after its name; the first 
 
 
 class Theft(Struct):
-    """What was taken, as a share of all time of all processors; 0 where the kernel does not say."""
+    """What was taken, as a share of all time of all processors; 0 where the kernel does not report it."""
 
     share: float = 0.0
 
     @property
     def note(self) -> str:
-        """For the row of a figure; empty when it is not worth saying."""
+        """For the row of a figure; empty when it is negligible."""
         return f"the host took {self.share:.0%} of the CPU" if self.share >= WORTH_SAYING else ""
 
 

@@ -20,10 +20,10 @@ def missed(
     arrivals: Iterable[tuple[int, float]], numbers: Iterable[int], window_ms: tuple[float, float], interval_ms: int
 ) -> int:
     """Monitors that were left alone for more than 1.5 intervals somewhere in the window."""
-    seen: defaultdict[int, list[float]] = defaultdict(lambda: [window_ms[0]])
+    checks_ms: defaultdict[int, list[float]] = defaultdict(lambda: [window_ms[0]])
     for number, at_ms in arrivals:
-        seen[number].append(at_ms)
-    return sum(_widest([*seen[number], window_ms[1]]) > SLACK * interval_ms for number in numbers)
+        checks_ms[number].append(at_ms)
+    return sum(_widest([*checks_ms[number], window_ms[1]]) > SLACK * interval_ms for number in numbers)
 
 
 def _widest(times: list[float]) -> float:

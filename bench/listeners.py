@@ -1,4 +1,4 @@
-"""A thousand clients of the WebSocket in one process, each as cheap as it can be.
+"""A thousand WebSocket clients in one process, each as cheap as possible.
 
 python -m bench.listeners <port> <token> <clients>
 
@@ -17,7 +17,7 @@ import uvloop
 
 from bench.figure import percentile
 
-ASK = (
+HANDSHAKE = (
     "GET /api/v1/ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {token}\r\n\r\n"
 )
@@ -26,7 +26,7 @@ AT_ONCE = 50  # connections opened together
 READY_S = 60.0
 
 
-class Heard(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, frozen=True):
     """What all clients together received.
 
     p50_ms … max_ms    publish to arrival, of the oldest heartbeat in each message, over all messages of all clients
@@ -58,17 +58,17 @@ def payload_at(data: bytes | bytearray) -> tuple[int, int]:
 class Listener(asyncio.Protocol):
     """One client."""
 
-    def __init__(self, ask: bytes, delays_ms: "array[float]", *, reads: bool = True) -> None:
+    def __init__(self, handshake: bytes, delays_ms: "array[float]", *, reads: bool = True) -> None:
         self.subscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.messages = self.beats = self.gaps = 0
-        self._ask, self._delays_ms, self._reads = ask, delays_ms, reads
+        self._handshake, self._delays_ms, self._reads = handshake, delays_ms, reads
         self._data, self._is_open = bytearray(), False
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the WebSocket."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's has its methods, not its class
-        self._transport.write(self._ask)
+        self._transport.write(self._handshake)
 
     def connection_lost(self, _: Exception | None) -> None:
         """Too early is a failure of the measurement."""
@@ -112,11 +112,11 @@ class Listener(asyncio.Protocol):
             self._transport.pause_reading()
 
 
-async def listening(port: int, token: str, clients: int) -> Heard:
-    """Connect everybody, say so, and count until the input ends."""
-    ask, delays_ms = ASK.format(port=port, token=token).encode(), array("d")
-    listeners = [Listener(ask, delays_ms) for _ in range(clients)]
-    deaf = Listener(ask, array("d"), reads=False)
+async def listening(port: int, token: str, clients: int) -> Report:
+    """Connect every client, print a line, and count until the input ends."""
+    handshake, delays_ms = HANDSHAKE.format(port=port, token=token).encode(), array("d")
+    listeners = [Listener(handshake, delays_ms) for _ in range(clients)]
+    deaf = Listener(handshake, array("d"), reads=False)
     everybody = [*listeners, deaf]
     for begin in range(0, len(everybody), AT_ONCE):
         group = everybody[begin : begin + AT_ONCE]
@@ -124,7 +124,7 @@ async def listening(port: int, token: str, clients: int) -> Heard:
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.read)
     ordered = sorted(delays_ms)
-    return Heard(
+    return Report(
         p50_ms=percentile(ordered, 0.5),
         p99_ms=percentile(ordered, 0.99),
         max_ms=percentile(ordered, 1),
@@ -140,5 +140,5 @@ async def _connected(port: int, listener: Listener) -> None:
 
 
 if __name__ == "__main__":
-    heard = uvloop.run(listening(int(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
-    print(msgspec.json.encode(heard).decode(), flush=True)
+    report = uvloop.run(listening(int(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    print(msgspec.json.encode(report).decode(), flush=True)

@@ -20,7 +20,7 @@ import msgspec
 
 from app import live, queue, settings
 from bench.ground import Ground, ground
-from bench.listeners import Heard
+from bench.listeners import Report
 from bench.side import ROOT
 from schema.heartbeats import Heartbeat
 from schema.status import Status
@@ -56,8 +56,8 @@ async def _measured(installed: Ground, listeners: asyncio.subprocess.Process, se
     cores = (installed.cost().cpu_s - before.cpu_s) / (time.perf_counter() - began)
     await asyncio.sleep(DRAIN_S)
     printed, _ = await asyncio.wait_for(listeners.communicate(b""), READY_S)
-    heard = msgspec.json.decode(printed, type=Heard)
-    return {**msgspec.structs.asdict(heard), "lost": sent * CLIENTS - heard.beats, "cores": cores}
+    report = msgspec.json.decode(printed, type=Report)
+    return {**msgspec.structs.asdict(report), "lost": sent * CLIENTS - report.beats, "cores": cores}
 
 
 @asynccontextmanager
@@ -92,7 +92,7 @@ async def _publish(seconds: float) -> int:
 
 
 def _beat(monitor_id: str) -> Heartbeat:
-    """An everyday heartbeat. Its id says when it was published, in nanoseconds."""
+    """An ordinary heartbeat. Its id holds its publishing time in nanoseconds."""
     facts: dict[str, Any] = {"status": Status.UP, "raw_status": Status.UP, "ping": 12.3, "msg": "200 OK"}
     return Heartbeat(id=str(time.time_ns()), monitor_id=monitor_id, time=datetime.now(UTC), important=False, **facts)
 

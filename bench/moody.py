@@ -1,11 +1,11 @@
-"""A webhook's other end that has moods: it takes what comes, fails, hangs, asks for patience, or is not there.
+"""A webhook receiver with failure modes: it accepts, fails, hangs, asks to retry later, or refuses connections.
 
-It prints the port where it is controlled; what it listens at for deliveries is a port of its own, which it can close.
+It prints its control port. Deliveries go to a second port, which it can close.
 
 GET /door          {"port": …} where deliveries go
-GET /mood/<mood>   ok, fails (500), hangs (takes it and never answers), busy (429, Retry-After: 2), refuses (not there)
-GET /log           what it took, as `bench.receiver` tells it; what it said 500 or 429 to, it did not take
-GET /reset         forgets that
+GET /mood/<mood>   ok, fails (500), hangs (accepts and never answers), busy (429, Retry-After: 2), refuses (port closed)
+GET /log           the deliveries it accepted, as `bench.receiver` lists them; not those it answered with 500 or 429
+GET /reset         clears the log
 """
 
 import asyncio
@@ -29,15 +29,15 @@ class Moody(Receiver):
     def __init__(self) -> None:
         super().__init__()
         self.mood, self.port = "ok", 0
-        self._door: asyncio.Server | None = None
+        self._delivery_server: asyncio.Server | None = None
         self._callers: WeakSet[wire.Wire] = WeakSet()
         self._obeying: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Listen for deliveries, on the same port as before."""
         loop = asyncio.get_running_loop()
-        self._door = await loop.create_server(self._called, "127.0.0.1", self.port, backlog=wire.BACKLOG)
-        self.port = self._door.sockets[0].getsockname()[1]
+        self._delivery_server = await loop.create_server(self._called, "127.0.0.1", self.port, backlog=wire.BACKLOG)
+        self.port = self._delivery_server.sockets[0].getsockname()[1]
 
     def _called(self) -> wire.Wire:
         caller = wire.Wire(self.take)
@@ -45,16 +45,16 @@ class Moody(Receiver):
         return caller
 
     def take(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
-        """Treat a delivery as the mood says."""
+        """Answer a delivery according to the mode."""
         if self.mood in {"fails", "busy"}:
-            asker.say(FAILED if self.mood == "fails" else BUSY)
+            asker.send(FAILED if self.mood == "fails" else BUSY)
             return
         self.raw.append((head, body, time.time() * 1000))
         if self.mood == "ok":
-            asker.say(wire.OK)
+            asker.send(wire.OK)
 
     def control(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
-        """Obey whoever measures."""
+        """Answer a control request."""
         del body
         path = head.split(b" ", 2)[1]
         if path.startswith(b"/mood/"):
@@ -62,19 +62,19 @@ class Moody(Receiver):
             self._obeying.add(obeying)
             obeying.add_done_callback(self._obeying.discard)
         else:
-            asker.say(wire.reply(msgspec.json.encode({"port": self.port}) if path == b"/door" else self.told(path)))
+            asker.send(wire.reply(msgspec.json.encode({"port": self.port}) if path == b"/door" else self.respond(path)))
 
     async def _become(self, asker: wire.Wire, mood: str) -> None:
         """Change the mood; who is connected when the door shuts is cut off."""
         self.mood = mood
-        if mood == "refuses" and self._door is not None:
-            self._door.close()
-            self._door = None
+        if mood == "refuses" and self._delivery_server is not None:
+            self._delivery_server.close()
+            self._delivery_server = None
             for caller in list(self._callers):
                 caller.cut()
-        elif mood != "refuses" and self._door is None:
+        elif mood != "refuses" and self._delivery_server is None:
             await self.open()
-        asker.say(wire.reply(b"{}"))
+        asker.send(wire.reply(b"{}"))
 
 
 async def serve() -> None:

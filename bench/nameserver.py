@@ -1,4 +1,4 @@
-"""A name server that knows one address for every name, so that a check asks for the wire and the wire alone."""
+"""A name server that returns one address for every name, so that a check measures only the network path."""
 
 import asyncio
 from typing import cast
@@ -31,7 +31,7 @@ class Names(asyncio.DatagramProtocol):
 
 
 async def serve() -> None:
-    """Listen on loopback until told to stop."""
+    """Listen on loopback until terminated."""
     transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(Names, local_addr=("127.0.0.1", 0))
     await wire.stay(transport.get_extra_info("sockname")[1])
     transport.close()

@@ -16,7 +16,7 @@ from litestar.params import FromPath
 
 @get("/noop/{token:str}")
 async def noop(token: FromPath[str]) -> dict[str, bool]:
-    """Do nothing, and say so."""
+    """Do nothing and confirm it."""
     del token
     return {"ok": True}
 

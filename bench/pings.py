@@ -46,7 +46,7 @@ class Pinging(asyncio.Protocol):
         self._ping()
 
     def data_received(self, data: bytes) -> None:
-        """Count a whole answer and ask again."""
+        """Count a whole response and send the next request."""
         self._data += data
         end = self._data.find(wire.END)
         if end < 0 or len(self._data) < end + len(wire.END) + wire.length_of(self._data[:end]):

@@ -27,12 +27,12 @@ AT_ONCE = 64
 LIMIT = 1.25  # times the bare loop
 
 
-async def cost_ms(ask: Callable[[], Awaitable[Any]], times: int) -> float:
-    """CPU milliseconds of this process for one `ask`."""
+async def cost_ms(measure: Callable[[], Awaitable[Any]], times: int) -> float:
+    """CPU milliseconds of this process for one `measure`."""
 
     async def one_after_another() -> None:
         for _ in range(times // AT_ONCE):
-            await ask()
+            await measure()
 
     began = time.process_time()
     await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
@@ -41,7 +41,7 @@ async def cost_ms(ask: Callable[[], Awaitable[Any]], times: int) -> float:
 
 async def measure(url: str, times: int, turns: int) -> list[tuple[float, float]]:
     """(bare, probe) in milliseconds, turn by turn; the first turn warms up and is dropped."""
-    tools = await open_probe_context(
+    context = await open_probe_context(
         cast("Settings", SimpleNamespace(check_concurrency=2_000, connectivity_check_hosts=()))
     )
     connector = aiohttp.TCPConnector(force_close=True, limit=0)
@@ -54,11 +54,11 @@ async def measure(url: str, times: int, turns: int) -> list[tuple[float, float]]
                 await answer.read()
 
         async def probe() -> None:
-            outcome = await run_probe(slot, monitor, tools)
+            outcome = await run_probe(slot, monitor, context)
             assert outcome.status is Status.UP, outcome
 
         figures = [(await cost_ms(bare, times), await cost_ms(probe, times)) for _ in range(turns + 1)]
-    await tools.close()
+    await context.close()
     return figures[1:]
 
 
@@ -86,6 +86,6 @@ def main(times: int = 6_400, turns: int = 5) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["serve"]:
-        wire.run(lambda asker, _head, _body: asker.say(wire.OK), 0)
+        wire.run(lambda asker, _head, _body: asker.send(wire.OK), 0)
     else:
         main(*map(int, sys.argv[1:]))

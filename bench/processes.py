@@ -17,7 +17,7 @@ ROLES = {"api": "api", "schedule": "scheduler", "work": "worker"}
 class Process(Struct, frozen=True):
     """A living process of the product.
 
-    role    parent, api, scheduler, worker or valkey; "other" when nothing tells
+    role    parent, api, scheduler, worker or valkey; "other" when it is unknown
     """
 
     pid: int
@@ -56,7 +56,7 @@ def _stat(pid: int) -> list[bytes]:
 
 
 def role_of(words: list[str]) -> str:
-    """Which part of the product a command line starts; "" when it does not say."""
+    """Which part of the product a command line starts; "" when it does not name one."""
     if words and "valkey-server" in words[0]:
         return "valkey"
     if not any(word.endswith(("app.cli", "watchkeeper", "app/cli.py")) for word in words):
@@ -69,7 +69,7 @@ def _words(pid: int) -> list[str]:
 
 
 def of(mark: str) -> list[Process]:
-    """Our living processes. A child whose command line says nothing has its parent's role."""
+    """Our living processes. A child whose command line names no role has its parent's."""
     everyone = {pid: int(stat[1]) for pid in _pids() if (stat := _stat(pid)) and stat[0] != b"Z"}
     parents = _with_children(set(marked(mark)), everyone)
     roles = {pid: role_of(_words(pid)) for pid in parents}

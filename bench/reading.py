@@ -54,11 +54,11 @@ class Reading(Struct, frozen=True):
 
 async def reading(of: Ground, target: Side, seconds: float, interval_s: int = INTERVAL_S) -> Reading:
     """Watch for some seconds. Checks that hang are counted, their lateness is left out."""
-    await target.ask("/reset")
+    await target.get("/reset")
     began, before = time.time(), of.cost()
     await asyncio.sleep(seconds)
     after, ended = of.cost(), time.time()
-    log = msgspec.json.decode(await target.ask("/log"), type=Log)
+    log = msgspec.json.decode(await target.get("/log"), type=Log)
     async with record.record(of):
         phases = await record.phases(interval_s * 1000)
     return _summed(log, phases, (began, ended), (before, after), interval_s * 1000)

@@ -1,4 +1,4 @@
-"""A webhook's other end: says 200 and remembers what came, with its idempotency key and when.
+"""A webhook receiver: answers 200 and records each delivery with its idempotency key and time.
 
 POST /anything      a delivery
 GET /log            the deliveries since the last reset
@@ -14,14 +14,14 @@ import msgspec
 from bench import wire
 
 
-class Told(msgspec.Struct):
+class Delivery(msgspec.Struct):
     """One delivery as it arrived.
 
     id       of the delivery: the same on every retry
     event    monitor.down, monitor.up, …
     name     of the monitor
-    at_ms    when the event says it happened; arrived_ms: when we had it
-    started_ms  when the outage that it tells of began; 0 when it says nothing of one
+    at_ms    the event's timestamp; arrived_ms: when it was received
+    started_ms  when its outage began; 0 when it has none
     """
 
     id: str
@@ -48,20 +48,20 @@ class _Body(msgspec.Struct):
 
 
 class Receiver:
-    """Raw deliveries; they are read when somebody asks, so that receiving costs little."""
+    """Raw deliveries; they are parsed on request, so that receiving costs little."""
 
     def __init__(self) -> None:
         self.raw: list[tuple[bytes, bytes, float]] = []
 
     def serve(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
-        """Keep a delivery, or answer whoever measures."""
+        """Record a delivery, or answer a control request."""
         if head.startswith(b"POST"):
             self.raw.append((head, body, time.time() * 1000))
-            asker.say(wire.OK)
+            asker.send(wire.OK)
         else:
-            asker.say(wire.reply(self.told(head.split(b" ", 2)[1])))
+            asker.send(wire.reply(self.respond(head.split(b" ", 2)[1])))
 
-    def told(self, path: bytes) -> bytes:
+    def respond(self, path: bytes) -> bytes:
         """The log, or nothing after forgetting it."""
         if path == b"/reset":
             self.raw.clear()
@@ -69,16 +69,16 @@ class Receiver:
         return msgspec.json.encode([read(*one) for one in self.raw])
 
 
-def read(head: bytes, body: bytes, arrived_ms: float) -> Told:
+def read(head: bytes, body: bytes, arrived_ms: float) -> Delivery:
     """Make sense of a delivery."""
-    said = msgspec.json.decode(body, type=_Body)
-    return Told(
+    parsed = msgspec.json.decode(body, type=_Body)
+    return Delivery(
         header(head, "x-webhook-id"),
-        said.event,
-        said.data.monitor.name,
-        said.timestamp.timestamp() * 1000,
+        parsed.event,
+        parsed.data.monitor.name,
+        parsed.timestamp.timestamp() * 1000,
         arrived_ms,
-        said.data.started_at.timestamp() * 1000 if said.data.started_at else 0.0,
+        parsed.data.started_at.timestamp() * 1000 if parsed.data.started_at else 0.0,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the database of an installation says: read, and filled in bulk, from outside the product's processes."""
+"""Reads and fills an installation's database in bulk, from outside the product's processes."""
 
 import json
 import time

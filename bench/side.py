@@ -45,7 +45,7 @@ async def serving(module: str, *words: object) -> AsyncIterator[int]:
 
 
 class Side:
-    """What a target or a receiver can be told and asked."""
+    """Controls a target or a receiver over HTTP."""
 
     def __init__(self, port: int, session: aiohttp.ClientSession) -> None:
         self.port = port
@@ -55,7 +55,7 @@ class Side:
         """An address on it."""
         return f"http://127.0.0.1:{self.port}{path}"
 
-    async def ask(self, path: str) -> bytes:
+    async def get(self, path: str) -> bytes:
         """The body it answers with."""
         async with self._session.get(self.url(path), timeout=CONTROL) as got:
             return await got.read()

@@ -23,7 +23,7 @@ class Sweep(Struct, frozen=True):
 
 
 async def sweep(run: Run) -> Sweep:
-    """The run's sweep, made when it is first asked for."""
+    """The run's sweep, made on first use."""
     made: Sweep = await run.once("sweep", _sweep)
     return made
 

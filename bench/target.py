@@ -1,4 +1,4 @@
-"""The target of every check: answers at once or late, fails, or hangs, as it is told, and remembers each answer.
+"""The target of every check: answers at once or late, fails or hangs as ordered, and records each request.
 
 GET /t/<n>                          what monitor n asks for
 GET /set?from=<n>&to=<n>&as=<a>     a: 1 answers, 0 fails (500), 2 hangs for 30 s, 3 answers after 1.5 s
@@ -45,13 +45,13 @@ class Target:
         self.switches: list[tuple[int, float, int]] = []
 
     def serve(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
-        """Answer a check, or a word from whoever measures."""
+        """Answer a check or a control request."""
         del body
         path = head.split(b" ", 2)[1]
         if path.startswith(b"/t/"):
             self.answer(asker, int(path[3:]))
         else:
-            asker.say(wire.reply(self.told(path.decode())))
+            asker.send(wire.reply(self.respond(path.decode())))
 
     def answer(self, asker: wire.Wire, number: int) -> None:
         """Answer as number `number` behaves now, and remember it."""
@@ -60,11 +60,11 @@ class Target:
         self.at_ms.append(time.time() * 1000)
         self.answers.append(behaviour)
         if behaviour in WAIT_S:
-            asyncio.get_running_loop().call_later(WAIT_S[behaviour], asker.say, wire.OK)
+            asyncio.get_running_loop().call_later(WAIT_S[behaviour], asker.send, wire.OK)
         else:
-            asker.say(wire.OK if behaviour == PASS else FAILED)
+            asker.send(wire.OK if behaviour == PASS else FAILED)
 
-    def told(self, path: str) -> bytes:
+    def respond(self, path: str) -> bytes:
         """Obey a control path."""
         address = urlsplit(path)
         if address.path == "/set":
@@ -84,8 +84,8 @@ class Target:
 
     def log(self) -> bytes:
         """The log as JSON."""
-        kept = Log(self.numbers.tolist(), self.at_ms.tolist(), self.answers.tolist(), self.switches)
-        return msgspec.json.encode(kept)
+        log = Log(self.numbers.tolist(), self.at_ms.tolist(), self.answers.tolist(), self.switches)
+        return msgspec.json.encode(log)
 
 
 if __name__ == "__main__":

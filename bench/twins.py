@@ -1,4 +1,4 @@
-"""The application of an installation with two more routes that do the same: one for anybody, one for who is signed in.
+"""The application of an installation with two more equal routes: one public, one for signed-in users.
 
 python -m bench.twins      with the installation's environment; SERVER_PORT is its own
 """
@@ -21,13 +21,13 @@ OPEN, SHUT = "/twin/open", "/twin/shut"
 
 @get(OPEN, guards=[ANYONE])
 async def open_twin() -> dict[str, bool]:
-    """Do nothing for anybody."""
+    """Do nothing, without authentication."""
     return {"ok": True}
 
 
 @get(SHUT, guards=[VIEWER])
 async def shut_twin() -> dict[str, bool]:
-    """Do nothing for somebody."""
+    """Do nothing, for a signed-in user."""
     return {"ok": True}
 
 

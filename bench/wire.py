@@ -1,4 +1,4 @@
-"""The cheapest HTTP server that will do: whole requests in, bytes out. Targets and receivers are made of it."""
+"""A minimal HTTP server: whole requests in, bytes out. Targets and receivers are built on it."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ def length_of(head: bytes) -> int:
 
 
 class Wire(asyncio.Protocol):
-    """One connection. `serve(wire, head, body)` is called for each whole request and answers through `say`."""
+    """One connection. `serve(wire, head, body)` is called for each whole request and answers through `send`."""
 
     def __init__(self, serve: Callable[["Wire", bytes, bytes], None]) -> None:
         self._serve = serve
@@ -50,8 +50,8 @@ class Wire(asyncio.Protocol):
             body, self._data = self._data[end + len(END) : whole], self._data[whole:]
             self._serve(self, head, body)
 
-    def say(self, answer: bytes) -> None:
-        """Answer; a connection that has gone is no matter."""
+    def send(self, answer: bytes) -> None:
+        """Answer; a closed connection is ignored."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(answer)
 
@@ -67,7 +67,7 @@ class Wire(asyncio.Protocol):
 
 
 async def serve(handler: Callable[[Wire, bytes, bytes], None], port: int = 0) -> None:
-    """Listen on loopback until told to stop."""
+    """Listen on loopback until terminated."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Wire(handler), "127.0.0.1", port, backlog=BACKLOG)
     await stay(server.sockets[0].getsockname()[1])
@@ -93,5 +93,5 @@ async def _stdin_closed(done: asyncio.Event) -> None:
 
 
 def run(handler: Callable[[Wire, bytes, bytes], None], port: int = 0) -> None:
-    """Serve until told to stop."""
+    """Serve until terminated."""
     uvloop.run(serve(handler, port))

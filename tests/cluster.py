@@ -1,4 +1,4 @@
-"""A PostgreSQL of one test module, to be restarted and to have its connections cut; whichever engine the suite has."""
+"""A PostgreSQL for one test module: it can be restarted and have its connections cut."""
 
 import asyncio
 import re

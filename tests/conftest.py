@@ -1,4 +1,4 @@
-"""What tests stand on: a real Valkey, a real migrated database, settings that point at both. Loopback only."""
+"""Fixtures of all tests: a real Valkey, a real migrated database, settings for both. Loopback only."""
 
 import asyncio
 import errno
@@ -177,14 +177,14 @@ def valkey() -> Iterator[str]:
         listen = Path(place) / "valkey.sock"
         server = subprocess.Popen(embedded_valkey.build_command(Path(place), listen, durable=False))
         try:
-            _until_it_answers(server, listen)
+            _until_ready(server, listen)
             yield f"unix://{listen}"
         finally:
             server.kill()
             server.wait()
 
 
-def _until_it_answers(server: subprocess.Popen[bytes], listen: Path) -> None:
+def _until_ready(server: subprocess.Popen[bytes], listen: Path) -> None:
     for _ in range(500):
         if embedded_valkey.is_ready(listen):
             return
@@ -207,7 +207,7 @@ def _emptying(valkey: str) -> "redis.Redis":
 
 @pytest.fixture
 def free_port() -> int:
-    """A loopback port nobody listens on."""
+    """A closed loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -272,7 +272,7 @@ def emptier() -> Iterator[Emptier]:
 
 @pytest.fixture
 def database(settings: Settings, blank_database: Path | None, emptier: Emptier) -> Settings:
-    """A migrated, empty database that nobody has opened."""
+    """A migrated, empty database that is not open."""
     if blank_database is None:
         emptier.empty(settings)
     else:

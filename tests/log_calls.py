@@ -1,4 +1,4 @@
-"""Reads every log event from the source: its name and its levels. One that can't be read is an error: none is missed.
+"""Reads every log event from the source: its name and its levels. An unreadable call is an error.
 
 A logger is made by `structlog.get_logger()`, in each module. It is used to log, and for nothing else; the event is a
 constant, written in the call or as a constant of the module.

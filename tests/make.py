@@ -1,4 +1,4 @@
-"""Builders: a good one of everything, and keywords for what the test is about."""
+"""Builders: a valid one of everything, with keywords for what a test is about."""
 
 import uuid
 from typing import Any
@@ -36,7 +36,7 @@ def monitor_json(type_: str = "http", config: dict[str, Any] | None = None, **ch
 
 
 def webhook(**changes: Any) -> Webhook:
-    """A webhook nobody answers at."""
+    """A webhook with a closed port."""
     return Webhook(**{"url": "http://127.0.0.1:9/hook", **changes})
 
 
@@ -51,7 +51,7 @@ def channel_json(**changes: Any) -> dict[str, Any]:
 
 
 def proxy(**changes: Any) -> ProxyDraft:
-    """A draft of a proxy that nobody runs."""
+    """A draft of a proxy that does not exist."""
     return ProxyDraft(**{"name": "office", "protocol": ProxyProtocol.SOCKS5, "host": "127.0.0.1", "port": 9, **changes})
 
 
@@ -91,7 +91,7 @@ def down(**changes: Any) -> CheckOutcome:
 
 
 def gap(**changes: Any) -> ScheduleGap:
-    """One due slot that nobody checked."""
+    """One due slot without a result."""
     return ScheduleGap(**{"series": 1, "from_ms": NOW_MS, "to_ms": changes.get("from_ms", NOW_MS), **changes})
 
 

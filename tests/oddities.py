@@ -1,6 +1,6 @@
-"""Tables of oddities in `docs/compared/`: what a command line says of a server, beside what a check says.
+"""Tables of oddities in `docs/compared/`: the output of a command line beside the result of a check.
 
-A test runs both and compares what they said with the row. `ODDITIES=write` has it write what they said instead.
+A test runs both and compares their results with the row. `ODDITIES=write` writes the results instead.
 """
 
 import os
@@ -18,7 +18,7 @@ _ROW = re.compile(r"^\| (?!-|what )(.+?) \| (.*?) \| (.*?) \| (.*?) ?\|$", re.MU
 
 
 class Row(NamedTuple):
-    """What each of them says, `yes` or `up` first, and why they differ where they do."""
+    """Both results, `yes` or `up` first, and why they differ where they do."""
 
     theirs: str
     ours: str
@@ -26,7 +26,7 @@ class Row(NamedTuple):
 
     @property
     def is_explained(self) -> bool:
-        """Whether they agree, or the row says why they don't."""
+        """Whether they agree, or the row explains why not."""
         agree = self.theirs.startswith(YES) == self.ours.startswith((WORDS[Status.UP], WORDS[Status.DEGRADED]))
         return agree is not bool(self.why)
 
@@ -34,11 +34,11 @@ class Row(NamedTuple):
 def rows(page: str) -> dict[str, Row]:
     """The page's rows, by what each is about."""
     found = _ROW.findall((PAGES / f"{page}.md").read_text(encoding="utf-8"))
-    return {what: Row(*said) for what, *said in found}
+    return {what: Row(*fields) for what, *fields in found}
 
 
 def words_of(outcome: CheckOutcome, **names: str) -> str:
-    """What a check says, in one cell; values that change from run to run go by their names."""
+    """The result of a check in one cell; values that change from run to run are replaced by their names."""
     words = f"{WORDS[outcome.status]}: {outcome.message}" if outcome.message else WORDS[outcome.status]
     return named(words, **names)
 
@@ -51,7 +51,7 @@ def named(words: str, **names: str) -> str:
 
 
 def compare(page: str, what: str, theirs: str, ours: str) -> None:
-    """Both said what the page says, and agree unless it says why not."""
+    """Both results match the page, and agree unless it explains why not."""
     if os.environ.get("ODDITIES") == "write":
         _write(page, what, theirs, ours)
     row = rows(page)[what]

@@ -1,4 +1,4 @@
-"""A secret in every secret field of every config there is, made from the types themselves."""
+"""Plants a secret in every secret field of every config, derived from the types."""
 
 from collections.abc import Callable, Iterator
 from itertools import count

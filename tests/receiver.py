@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback: remembers what arrived and when, and answers as it is told to.
+"""A receiver of webhooks on loopback: records arrivals and their times, and answers as ordered.
 
 In a test:             async with receiving() as receiver: …receiver.url…; await receiver.arrived(2)
 In a process of its own:   python -m tests.receiver 8099
@@ -69,7 +69,7 @@ class Receiver:
         self._orders = list(orders)
 
     def accepted(self) -> Counter[str]:
-        """How often each delivery was answered with a 2xx: a value above one is a message that somebody got twice."""
+        """How often each delivery was answered with a 2xx: a value above one is a message that was received twice."""
         return Counter(one.id for one in self.arrivals if one.answered // 100 == 2)
 
     async def arrived(self, count: int = 1, within_s: float = 20.0) -> list[Arrival]:

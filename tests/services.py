@@ -1,4 +1,4 @@
-"""The services of Apprise that a usual run tests, one of each family; `just test-all` tests every one."""
+"""The services of Apprise in a usual run, one of each family; `just test-all` tests every one."""
 
 import re
 

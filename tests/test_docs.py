@@ -1,4 +1,4 @@
-"""The documentation says what is there: links, paths, signatures, and a row for everything that has a name."""
+"""The documentation is complete: links, paths, signatures, and a row for everything that has a name."""
 
 import ast
 import importlib
@@ -229,7 +229,7 @@ def test_every_field_of_a_monitor_type_has_its_row(type_: str) -> None:
 
 
 @pytest.mark.parametrize("page", sorted((DOCS / "monitors").glob("*.md")), ids=lambda page: page.stem)
-def test_examples_of_monitors_are_taken_as_they_stand(page: Path) -> None:
+def test_examples_of_monitors_are_accepted_unchanged(page: Path) -> None:
     for example in JSON.findall(page.read_text(encoding="utf-8")):
         kind = DRAFTS[json.loads(example)["type"]]
         assert isinstance(msgspec.json.decode(example, type=kind), MonitorDraft)
@@ -246,5 +246,5 @@ def test_the_seams_are_those_of_the_code() -> None:
     for part in re.split(r"^# (?=\w+/)", block, flags=re.MULTILINE)[1:]:
         real = signatures(part.split()[0])
         for name, arguments in re.findall(r"def (\w+)\(([^)]*)\)", part):
-            told = re.findall(r"(?:^|, )(\w+)", re.sub(r"\*, ", "", arguments.replace("*args", "")))
-            assert told == real[name], f"{part.split()[0]}: {name}"
+            documented = re.findall(r"(?:^|, )(\w+)", re.sub(r"\*, ", "", arguments.replace("*args", "")))
+            assert documented == real[name], f"{part.split()[0]}: {name}"

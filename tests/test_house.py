@@ -1,4 +1,4 @@
-"""What stands around the code holds together: locks, recipes, containers, the README's two commands."""
+"""The files around the code are consistent: locks, recipes, containers, the README's two commands."""
 
 import os
 import re
@@ -89,7 +89,7 @@ def test_the_image_has_bytecode_and_labels() -> None:
     )
 
 
-def test_the_image_is_given_all_that_the_wheel_is_made_of(project: dict[str, Any]) -> None:
+def test_the_image_contains_all_sources_of_the_wheel(project: dict[str, Any]) -> None:
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     needed = {*wheel["only-include"], *wheel["shared-data"], *project["project"]["license-files"], "pyproject.toml"}
     copies = re.findall(r"^COPY (?!--)(.+) \S+$", (TOP / "Dockerfile").read_text(), re.MULTILINE)
@@ -138,7 +138,7 @@ def test_every_setting_of_dotenv_reaches_a_container(services: dict[str, Any], n
     assert set(set_here) - passed == INSIDE
 
 
-def test_nobody_in_the_compose_file_waits_for_somebodys_health(services: dict[str, Any]) -> None:
+def test_no_compose_service_depends_on_another_s_health(services: dict[str, Any]) -> None:
     waits = [one["condition"] for service in services.values() for one in service.get("depends_on", {}).values()]
     assert set(waits) == {"service_started"}
     assert all("migrate --wait && exec" in services[name]["command"][2] for name in OURS)

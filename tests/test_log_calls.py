@@ -1,4 +1,4 @@
-"""The reader of log events finds every way to log, and refuses what it can't read."""
+"""The reader of log events finds every way to log, and refuses unreadable calls."""
 
 import pytest
 

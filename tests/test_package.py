@@ -1,4 +1,4 @@
-"""What is installed is one package, `watchkeeper`: it leaves other packages alone, and works as the checkout does."""
+"""The package `watchkeeper` leaves other packages alone, and works as the checkout does."""
 
 import json
 import os
@@ -84,8 +84,8 @@ def test_the_wheel_has_every_file_of_our_folders(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         packed = {name for name in opened.namelist() if name.startswith("watchkeeper/")}
     ours = [path for folder in FOLDERS for path in (TOP / folder).rglob("*") if path.is_file()]
-    kept = {str(path.relative_to(TOP)) for path in ours if "__pycache__" not in path.parts}
-    assert packed == {f"watchkeeper/{name.removeprefix('watchkeeper/')}" for name in kept}
+    packaged = {str(path.relative_to(TOP)) for path in ours if "__pycache__" not in path.parts}
+    assert packed == {f"watchkeeper/{name.removeprefix('watchkeeper/')}" for name in packaged}
 
 
 def test_the_sdist_has_all_it_takes_to_run_it_and_makes_the_same_wheel(built: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The README keeps its word: its ten steps, from its own text, against a product that was started as it says."""
+"""The README's ten steps work, run from its own text against a product that was started as it describes."""
 
 import os
 import re
@@ -25,7 +25,7 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 STEP = re.compile(r"^\*\*(\d+)\. (?:.*?)^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # What a newcomer sees after each step; the second one is silent.
-SHOWN = {
+EXPECTED_OUTPUT = {
     1: r'"is_admin":true,"role":"admin"',
     2: r"^$",
     3: r"^Serving HTTP on",
@@ -61,11 +61,11 @@ class Terminal:
     def shows(self, wanted: str, within_s: float, begin: int = 0) -> bool:
         """Whether it shows what is wanted in time, after the first `begin` bytes."""
         deadline = time.monotonic() + within_s
-        while not re.search(wanted, self.shown(begin)) and time.monotonic() < deadline:
+        while not re.search(wanted, self.output(begin)) and time.monotonic() < deadline:
             time.sleep(0.1)
-        return bool(re.search(wanted, self.shown(begin)))
+        return bool(re.search(wanted, self.output(begin)))
 
-    def shown(self, begin: int = 0) -> str:
+    def output(self, begin: int = 0) -> str:
         """What it has shown since it had shown `begin` bytes."""
         return self._screen.read_bytes()[begin:].decode(errors="replace")
 
@@ -103,7 +103,7 @@ def steps() -> dict[int, str]:
     return {int(number): script for number, script in STEP.findall(text)}
 
 
-def test_the_two_commands_stand_on_the_first_screen() -> None:
+def test_the_two_commands_are_on_the_first_screen() -> None:
     assert [block.strip() for block in BLOCK.findall(README)[:2]] == [RUN, TEST]
     assert README[: README.index(TEST)].count("\n") < 24
 
@@ -114,13 +114,13 @@ def test_each_command_is_a_recipe_of_the_justfile() -> None:
 
 
 @pytest.mark.timeout(120)
-def test_the_ten_steps_show_what_they_promise(terminal: Terminal) -> None:
-    told = steps()
-    assert list(told) == list(SHOWN)
-    for number, script in told.items():
+def test_the_ten_steps_print_the_expected_output(terminal: Terminal) -> None:
+    scripts = steps()
+    assert list(scripts) == list(EXPECTED_OUTPUT)
+    for number, script in scripts.items():
         tries = 5 if number == 5 else 1  # who looks too early looks again
-        assert any(terminal.enter(script, SHOWN[number], 20) for _ in range(tries)), terminal.shown()
-    # Who listens live is told on a way of his own, which may be the slower one.
-    assert all(terminal.shows(LIVE.format(kind), 20) for kind in ("monitor.down", "monitor.up")), terminal.shown()
-    live = re.findall(LIVE.format("(monitor.down|monitor.up)"), terminal.shown())
+        assert any(terminal.enter(script, EXPECTED_OUTPUT[number], 20) for _ in range(tries)), terminal.output()
+    # Live events have a path of their own, which may be the slower one.
+    assert all(terminal.shows(LIVE.format(kind), 20) for kind in ("monitor.down", "monitor.up")), terminal.output()
+    live = re.findall(LIVE.format("(monitor.down|monitor.up)"), terminal.output())
     assert live == ["monitor.down", "monitor.up"]

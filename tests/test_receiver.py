@@ -1,4 +1,4 @@
-"""The tests' own receiver: what it remembers, and that it answers as told."""
+"""The tests' own receiver: what it records, and that it answers as ordered."""
 
 import asyncio
 import sys
@@ -34,7 +34,7 @@ async def test_it_hangs_until_the_caller_gives_up() -> None:
         assert not receiver.accepted()
 
 
-async def test_it_fails_when_nothing_comes() -> None:
+async def test_it_fails_without_a_delivery() -> None:
     async with receiving() as receiver:
         with pytest.raises(TimeoutError):
             await receiver.arrived(1, within_s=0.01)

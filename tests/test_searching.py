@@ -1,4 +1,4 @@
-"""Examples that tests make up are the same in every run, whatever else was imported before."""
+"""Generated examples are the same in every run, whatever else was imported before."""
 
 import sys
 from types import ModuleType

@@ -39,12 +39,12 @@ async def run(names: list[str], place: Path) -> list[Result]:
 
 
 def main() -> int:
-    """Try those that were asked for, and print how each did."""
+    """Try the chosen generators, and print each result."""
     parser = argparse.ArgumentParser(prog="clients", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[*BY_NAME, []], help=", ".join(BY_NAME))
-    parser.add_argument("--tools", type=Path, default=tools.TOOLS, help="where generators are installed")
-    asked = parser.parse_args()
-    results = asyncio.run(run(asked.names or list(BY_NAME), asked.tools.absolute()))
+    parser.add_argument("--tools", type=Path, default=tools.TOOLS_FOLDER, help="where generators are installed")
+    args = parser.parse_args()
+    results = asyncio.run(run(args.names or list(BY_NAME), args.tools.absolute()))
     print(table(results), flush=True)
     return int(not all(one.holds for one in results))
 

@@ -18,8 +18,8 @@ def without(value: Any) -> Any:
 def main(files: list[str]) -> None:
     """Rewrite each file."""
     for file in map(Path, files):
-        kept = json.dumps(without(json.loads(file.read_text(encoding="utf-8"))), indent=2, ensure_ascii=False)
-        file.write_text(kept + "\n", encoding="utf-8")
+        document_text = json.dumps(without(json.loads(file.read_text(encoding="utf-8"))), indent=2, ensure_ascii=False)
+        file.write_text(document_text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from bench.clients.tools import HERE, Shell
 NODE = HERE / "tools" / "node.lock"
 OPENAPI_GENERATOR = HERE / "tools" / "openapi-generator.lock"
 VALIDATOR = Path("/usr/share/gocode/src/gopkg.in/validator.v2")
-VALIDATOR_WANTED = (
+VALIDATOR_REQUIREMENT = (
     "The Go client needs gopkg.in/validator.v2: apt-get install golang-gopkg-validator.v2-dev, or a way to Go's proxy."
 )
 
@@ -84,7 +84,7 @@ async def _go_modules(shell: Shell) -> None:
     try:
         await shell.run("go", "mod", "tidy")
     except tools.Failed as failed:
-        raise tools.Failed(f"{VALIDATOR_WANTED}\n{failed}") from failed
+        raise tools.Failed(f"{VALIDATOR_REQUIREMENT}\n{failed}") from failed
 
 
 PYTHON = Language(

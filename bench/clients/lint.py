@@ -32,7 +32,7 @@ def written(folder: Path) -> Path:
 
 
 async def lint(folder: Path, place: Path) -> str:
-    """What the linter says of the document; tools are installed below `place`. Raises Failed when a rule is broken."""
+    """The linter's report on the document; tools are installed below `place`. Raises Failed when a rule is broken."""
     node = await tools.python(NODE, place)
     modules = await tools.node(LOCK, place, [node])
     for name in RULES:
@@ -45,7 +45,7 @@ async def lint(folder: Path, place: Path) -> str:
 def main() -> int:
     """Lint, and print what was found."""
     parser = argparse.ArgumentParser(prog="lint", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--tools", type=Path, default=tools.TOOLS, help="where the linter is installed")
+    parser.add_argument("--tools", type=Path, default=tools.TOOLS_FOLDER, help="where the linter is installed")
     place = parser.parse_args().tools.absolute()
     with tempfile.TemporaryDirectory(prefix="wk-lint-") as folder:
         try:

@@ -1,4 +1,4 @@
-"""What docs/clients.md says: how each client is generated, and the short programs that use one."""
+"""Reads docs/clients.md: how each client is generated, and the short programs that use one."""
 
 import re
 
@@ -9,7 +9,7 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class NotOnThePage(Exception):  # noqa: N818  # a fact about the page
-    """The page does not have what somebody looks for."""
+    """The page lacks a command or a program."""
 
 
 def command(begins: str) -> str:

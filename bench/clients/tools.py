@@ -15,9 +15,9 @@ from msgspec import Struct
 from msgspec.json import decode
 
 HERE = Path(__file__).parent
-TOOLS = Path(sys.prefix) / "clients"
+TOOLS_FOLDER = Path(sys.prefix) / "clients"
 LIMIT_S = 600.0  # compiling Go's own library takes minutes on a busy machine
-SHOWN = 20_000  # characters of what a failed command printed
+OUTPUT_CHARS = 20_000  # characters of what a failed command printed
 LOCKED = ".locked"  # a copy of the lock that an environment was made from
 QUIET = {
     "CI": "1",
@@ -72,16 +72,16 @@ class Shell(Struct, frozen=True):
                 await process.communicate()
         text = printed.decode(errors="replace")
         if process.returncode:
-            raise Failed(f"{' '.join(words)[:200]}: exit code {process.returncode}\n{text[-SHOWN:]}")
+            raise Failed(f"{' '.join(words)[:200]}: exit code {process.returncode}\n{text[-OUTPUT_CHARS:]}")
         return text
 
 
-async def python(lock: Path, tools: Path) -> Path:
+async def python(lock: Path, folder: Path) -> Path:
     """An environment with what a lock for pip has; returns its folder of programs."""
-    place = tools / "-".join(lock.relative_to(HERE).with_suffix("").parts)
+    place = folder / "-".join(lock.relative_to(HERE).with_suffix("").parts)
     programs = place / "bin"
     if not _is_made(place, lock):
-        shell, uv = Shell(tools), _uv()
+        shell, uv = Shell(folder), _uv()
         await shell.run(uv, "venv", "--quiet", "--python", sys.executable, str(place))
         install = ("pip", "install", "--quiet", "--python", str(programs / "python"))
         await shell.run(uv, *install, "--require-hashes", "-r", str(lock))
@@ -89,9 +89,9 @@ async def python(lock: Path, tools: Path) -> Path:
     return programs
 
 
-async def node(lock: Path, tools: Path, programs: Sequence[Path]) -> Path:
+async def node(lock: Path, folder: Path, programs: Sequence[Path]) -> Path:
     """The same for npm; returns the folder that holds `node_modules`."""
-    place = tools / lock.parent.name
+    place = folder / lock.parent.name
     if not _is_made(place, lock):
         place.mkdir()
         for file in (lock, lock.with_name("package.json")):

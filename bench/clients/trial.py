@@ -79,11 +79,11 @@ class World(Struct):
         await asyncio.to_thread(place.write_bytes, content)
 
     async def verify(self) -> None:
-        """Whether the first steps were really taken, asked from outside of the program. Raises Failed."""
+        """Whether the first steps were really taken, checked from outside of the program. Raises Failed."""
         await self._sign_in()
         _, log = await self.installed.call("GET", "/audit?outcome=done")
         _, monitors = await self.installed.call("GET", "/monitors")
-        alerts = {one["event"] for one in msgspec.json.decode(await self.receiver.ask("/log"))}
+        alerts = {one["event"] for one in msgspec.json.decode(await self.receiver.get("/log"))}
         missing = (DONE - {one["action"] for one in log["entries"]}) | (ALERTED - alerts)
         if missing or monitors["total"]:
             raise Failed(f"not done: {', '.join(sorted(missing))}; {monitors['total']} monitors are left")
@@ -103,7 +103,7 @@ class World(Struct):
 async def world() -> AsyncIterator[World]:
     """One of its own for each generator; it is gone afterwards."""
     async with ground.ground() as installed, side("bench.target") as target, side("bench.receiver") as receiver:
-        await target.ask("/set?from=2&to=2&as=0")
+        await target.get("/set?from=2&to=2&as=0")
         await installed.start()
         yield World(installed, target, receiver)
 

@@ -1,1 +1,1 @@
-"""The image and `compose.yaml`, tried out on a Docker Engine of our own with base images made on this machine."""
+"""The image and `compose.yaml`, tested on a private Docker Engine with base images made on this machine."""

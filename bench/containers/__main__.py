@@ -39,16 +39,16 @@ def main() -> int:
     chosen = argparse.ArgumentParser(prog="bench.containers")
     chosen.add_argument("--place", type=Path, help="where to keep what was fetched")
     chosen.add_argument("--again", action="store_true", help="keep the images there, too, and use them the next time")
-    given = chosen.parse_args()
-    place = given.place
+    args = chosen.parse_args()
+    place = args.place
     if APART in os.environ:
-        return measured(place, again=given.again)
+        return measured(place, again=args.again)
     if missing := sorted({package for name, package in NEEDED.items() if not shutil.which(name)}):
         print(f"install these first: {' '.join(missing)}", file=sys.stderr)
         return 2
     if place:
         place.mkdir(parents=True, exist_ok=True)
-        return fetched_and_measured(place.resolve(), again=given.again)
+        return fetched_and_measured(place.resolve(), again=args.again)
     with tempfile.TemporaryDirectory(prefix="wk-containers.") as fresh:
         return fetched_and_measured(Path(fresh), again=False)
 
@@ -73,7 +73,7 @@ def compose_of(place: Path, *, fetch: bool = False) -> list[str]:
 
 
 def measured(place: Path, *, again: bool) -> int:
-    """Start the Engine, ask everything, end it; returns the exit code."""
+    """Start the Engine, run every check, stop it; returns the exit code."""
     run = place / "run"
     if not again:
         shutil.rmtree(run, ignore_errors=True)
@@ -92,7 +92,7 @@ def measured(place: Path, *, again: bool) -> int:
 
 def answers(started: engine.Engine, place: Path) -> Iterator[Answer]:
     """Every question with its answer, as it comes."""
-    if "Id" not in started.ask(f"/images/{standins.base_of_the_image()}/json"):
+    if "Id" not in started.get(f"/images/{standins.base_of_the_image()}/json"):
         standins.make(started, place)
     yield from trial.Image(started).answers()
     stack = trial.Stack(started, place / "run" / "project")

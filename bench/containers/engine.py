@@ -48,7 +48,7 @@ class Engine:
         command = [*self._compose, "--project-directory", str(project), "-p", "trial", *words]
         return self._run(command, environ or {}, check=check)
 
-    def ask(self, path: str) -> Any:
+    def get(self, path: str) -> Any:
         """GET something from the Engine's API."""
         connection = _Unix(self._socket)
         connection.request("GET", path)
@@ -59,12 +59,12 @@ class Engine:
 
     def inspect(self, container: str) -> Any:
         """All that is known about a container."""
-        return self.ask(f"/containers/{container}/json")
+        return self.get(f"/containers/{container}/json")
 
     def cpu_s(self, container: str) -> float:
         """Processor seconds of a container so far, health checks included."""
         return (
-            float(self.ask(f"/containers/{container}/stats?stream=false")["cpu_stats"]["cpu_usage"]["total_usage"])
+            float(self.get(f"/containers/{container}/stats?stream=false")["cpu_stats"]["cpu_usage"]["total_usage"])
             / 1e9
         )
 
@@ -89,7 +89,7 @@ def running(place: Path, compose: Sequence[str]) -> Iterator[Engine]:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
         engine.pid = process.pid
-        _wait_until_it_answers(engine, process)
+        _wait_until_ready(engine, process)
         yield engine
     finally:
         process.send_signal(signal.SIGTERM)
@@ -99,11 +99,11 @@ def running(place: Path, compose: Sequence[str]) -> Iterator[Engine]:
             process.kill()
 
 
-def _wait_until_it_answers(engine: Engine, process: "subprocess.Popen[bytes]") -> None:
+def _wait_until_ready(engine: Engine, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + START_S
     while True:
         try:
-            engine.ask("/version")
+            engine.get("/version")
         except (OSError, http.client.HTTPException):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("dockerd does not start: look into dockerd.log") from None

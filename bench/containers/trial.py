@@ -1,4 +1,4 @@
-"""What is asked of the image and of the stack. Each question is a function that returns its answer in words."""
+"""Checks of the image and of the stack. Each is a function that returns its result as a row."""
 
 import json
 import time
@@ -33,7 +33,7 @@ CAPABILITIES = "CapEff:\t0000000000000000"  # none at all
 
 
 class Answer(Struct, frozen=True):
-    """One row of the table; `good` says whether it is what we want."""
+    """One row of the table; `good` is whether it is what we want."""
 
     question: str
     answer: str
@@ -81,7 +81,7 @@ class Image:
         self._engine.docker("volume", "rm", "alone")
 
     def _size(self) -> Answer:
-        images = {tag: self._engine.ask(f"/images/{tag}/json") for tag in (IMAGE, standins.base_of_the_image())}
+        images = {tag: self._engine.get(f"/images/{tag}/json") for tag in (IMAGE, standins.base_of_the_image())}
         above = images[IMAGE]["Size"] - images[standins.base_of_the_image()]["Size"]
         labels = images[IMAGE]["Config"]["Labels"] or {}
         words = f"{above / 1e6:.0f} MB above its base; user {images[IMAGE]['Config']['User']}; {len(labels)} labels"
@@ -171,14 +171,14 @@ class Stack:
     def _confined(self) -> Iterator[Answer]:
         for name in SERVICES:
             options = self._inspect(name)["HostConfig"]
-            asked = options["ReadonlyRootfs"] and options["SecurityOpt"] == ["no-new-privileges:true"]
+            restricted = options["ReadonlyRootfs"] and options["SecurityOpt"] == ["no-new-privileges:true"]
             wrote = "yes" in self._exec(name, "sh", "-c", "touch /written && echo yes", check=False)
             listed = self._engine.docker("top", self._container(name), "-eo", "pid,uid,comm").splitlines()[1:]
             users = sorted({line.split()[1] for line in listed})
             mine = self._exec(name, "sh", "-c", "cat /proc/[0-9]*/status | grep CapEff | sort -u", check=False)
             words = f"{'writes to its root' if wrote else 'read-only root'}, runs as {', '.join(users)}"
             powers = "" if name not in OURS else ", no capabilities" if CAPABILITIES in mine else ", with capabilities"
-            good = asked and not wrote and "0" not in users and "with" not in powers
+            good = restricted and not wrote and "0" not in users and "with" not in powers
             yield Answer(f"how {name} is confined", words + powers, good)
 
     def _checks(self) -> Answer:
@@ -195,7 +195,7 @@ class Stack:
         return Answer("do monitors work", f"{', '.join(made)} up after {took_s:.1f} s")
 
     def _idle(self) -> Iterator[Answer]:
-        time.sleep(10)  # what was asked above is done
+        time.sleep(10)  # the requests above are done
         before = {name: self._engine.cpu_s(self._container(name)) for name in SERVICES}
         began = time.monotonic()
         time.sleep(IDLE_S)
@@ -209,7 +209,7 @@ class Stack:
 
 
 def stopped(engine: Engine, container: str, name: str) -> Answer:
-    """Stop a container with its own grace, and say how long it took and how it ended."""
+    """Stop a container with its own grace; returns how long it took and how it ended."""
     began = time.monotonic()
     engine.docker("stop", "-t", "60", container)
     took_s, code = time.monotonic() - began, engine.inspect(container)["State"]["ExitCode"]

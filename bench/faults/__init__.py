@@ -1,1 +1,1 @@
-"""Breaks the product on purpose, in real processes, and compares what it told with what was true."""
+"""Breaks the product on purpose, in real processes, and compares its alerts with what really happened."""

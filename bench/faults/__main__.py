@@ -68,33 +68,33 @@ async def _database(*, is_postgres: bool) -> AsyncIterator[Cluster | None]:
         yield cluster
 
 
-async def run(asked: argparse.Namespace) -> bool:
-    """Everything that was asked for, each on a fresh installation. Whether all of it holds."""
-    names = NAMES if asked.name == "all" else (asked.name,)
-    wanted = [(name, engine) for name in names for engine in _engines(name, asked)]
-    return all([await _held(asked, name, is_postgres=engine) for name, engine in wanted])
+async def run(args: argparse.Namespace) -> bool:
+    """Run the chosen faults, each on a fresh installation. Whether all of them pass."""
+    names = NAMES if args.name == "all" else (args.name,)
+    wanted = [(name, engine) for name in names for engine in _engines(name, args)]
+    return all([await _passes(args, name, is_postgres=engine) for name, engine in wanted])
 
 
-async def _held(asked: argparse.Namespace, name: str, *, is_postgres: bool) -> bool:
+async def _passes(args: argparse.Namespace, name: str, *, is_postgres: bool) -> bool:
     """One kind of fault on one engine."""
     async with _database(is_postgres=is_postgres) as cluster:
         setting = Setting(
-            rounds=asked.rounds or ROUNDS.get(name, 1),
-            outage_s=asked.seconds or SECONDS.get(name, 60.0),
-            lock_s=min(asked.seconds or 15.0, 15.0),
-            seed=asked.seed,
-            is_short=asked.quick,
-            only=asked.only,
+            rounds=args.rounds or ROUNDS.get(name, 1),
+            outage_s=args.seconds or SECONDS.get(name, 60.0),
+            lock_s=min(args.seconds or 15.0, 15.0),
+            seed=args.seed,
+            is_short=args.quick,
+            only=args.only,
             cluster=cluster,
         )
         reports = await one(name, setting)
     return all(report.holds for report in reports)
 
 
-def _engines(name: str, asked: argparse.Namespace) -> list[bool]:
+def _engines(name: str, args: argparse.Namespace) -> list[bool]:
     """Which engines a run is for: whether each is PostgreSQL."""
-    both = name in BOTH and not (asked.postgres or asked.sqlite)
-    return [False, True] if both else [asked.postgres]
+    both = name in BOTH and not (args.postgres or args.sqlite)
+    return [False, True] if both else [args.postgres]
 
 
 def main() -> int:
@@ -110,12 +110,12 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="world: a short selection")
     parser.add_argument("--only", default="", metavar="WORDS", help="targets, world: what has this in its name")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="of what is random")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is ended
-    if asked.name == "world" and not (asked.postgres or asked.sqlite):
+    if args.name == "world" and not (args.postgres or args.sqlite):
         return 0 if all(asyncio.run(both())) else 1
-    print(f"seed {asked.seed}", flush=True)
-    return 0 if asyncio.run(run(asked)) else 1
+    print(f"seed {args.seed}", flush=True)
+    return 0 if asyncio.run(run(args)) else 1
 
 
 async def both() -> list[bool]:

@@ -1,8 +1,8 @@
-"""R1 and R4 together: processes are killed at random while one channel changes its mood. Nothing is lost or doubled.
+"""R1 and R4 together: processes are killed at random while one channel changes its mode. Nothing is lost or doubled.
 
-Three listen. A program that always answers must hear every true transition, once. A channel that always answers hears
-the same, but for outages that were over before a killed worker's successor told them: those come with their recovery.
-Another channel fails, hangs, refuses and asks for patience between kills; what holds for the first holds for it.
+Three receivers: a program that always answers must get every true transition once. A channel that always answers
+gets the same, except for outages that ended before a killed worker's successor sent them: those come with their
+recovery. Another channel fails, hangs, refuses and asks to retry later between kills; the same rules apply to it.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import msgspec
 from bench import side
 from bench.faults import kill
 from bench.faults.report import Report
-from bench.faults.scene import TOLD, Scene, scene
+from bench.faults.scene import ALERT_EVENTS, Scene, scene
 from bench.faults.setting import Setting
 from bench.figure import percentile
 from bench.moody import MOODS
@@ -26,22 +26,22 @@ KILLS = 0.7  # of the rounds; the others change the mood
 
 
 async def run(setting: Setting) -> Report:
-    """So many rounds; then everything must be told, once, to both."""
+    """Run the rounds; then every alert must be sent once to both."""
     chance, injected = random.Random(setting.seed), Counter[str]()
     async with (
         scene(PATIENT, QUICK, setting.seed, setting.environ) as stage,
-        side.side("bench.moody") as moody,
+        side.side("bench.moody") as failing,
     ):
-        door = msgspec.json.decode(await moody.ask("/door"))["port"]
-        stage.listeners[MOODY] = moody
-        await stage.begin({MOODY: f"http://127.0.0.1:{door}/hook"})
+        delivery_port = msgspec.json.decode(await failing.get("/door"))["port"]
+        stage.listeners[MOODY] = failing
+        await stage.begin({MOODY: f"http://127.0.0.1:{delivery_port}/hook"})
         stage.flips.go()
         for number in range(setting.rounds):
             await asyncio.sleep(chance.uniform(*kill.PAUSE_S))
             if setting.rounds < kill.FEW and number == setting.rounds // 2:
                 await stage.flips.flip_some(0.5)
-            injected[await _injure(stage, moody, chance)] += 1
-        await moody.ask("/mood/ok")
+            injected[await _injure(stage, failing, chance)] += 1
+        await failing.get("/mood/ok")
         drained = await stage.drained()
         report = Report(
             name=f"R1 and R4, alerts on {'PostgreSQL' if setting.cluster else 'SQLite'}",
@@ -54,25 +54,29 @@ async def run(setting: Setting) -> Report:
             notes=[await _note(stage)],
         )
         if not report.holds:
-            await stage.keep()
+            await stage.save()
         return report
 
 
-async def _injure(stage: Scene, moody: Side, chance: random.Random) -> str:
+async def _injure(stage: Scene, failing: Side, chance: random.Random) -> str:
     """One fault; returns what it was."""
     if chance.random() < KILLS:
         return f"kill -9 {kill.one(stage, chance)}"
     mood = chance.choice(MOODS)
-    await moody.ask(f"/mood/{mood}")
+    await failing.get(f"/mood/{mood}")
     return f"channel {mood}"
 
 
 async def _note(stage: Scene) -> str:
-    """How soon those that always answer heard, beside the one that did not; from the slot to the arrival."""
+    """How soon working receivers were notified beside the failing one; from the slot to the arrival."""
     parts = [
         f"{name} p50 {percentile(waits, 0.5):.0f} ms, p99 {percentile(waits, 0.99):.0f} ms, together with the recovery"
         f" {len(await stage.stored(name, 'suppressed'))}"
         for name in stage.listeners
-        if (waits := sorted(one.arrived_ms - one.at_ms for one in await stage.told(name) if one.event in TOLD))
+        if (
+            waits := sorted(
+                one.arrived_ms - one.at_ms for one in await stage.deliveries(name) if one.event in ALERT_EVENTS
+            )
+        )
     ]
     return f"slot to arrival: {'; '.join(parts)}"

@@ -68,7 +68,7 @@ async def _under(name: str, fault: Fault, setting: Setting, folder: Path | None)
             notes=[visitor.note()],
         )
         if not report.holds:
-            await stage.keep()
+            await stage.save()
         return report
 
 

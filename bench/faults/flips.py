@@ -1,4 +1,4 @@
-"""Makes targets fail and recover: most of them hold still for longer than a monitor may stay unchecked, some don't."""
+"""Makes targets fail and recover: most hold a status longer than a monitor may stay unchecked, some do not."""
 
 import asyncio
 import random
@@ -18,7 +18,7 @@ STEP_S = 0.25
 class Flips:
     """Which target is how, and when it changes its mind.
 
-    patient    numbers with plateaus: each must be told of
+    patient    numbers with plateaus: each must be alerted
     quick      numbers that flip faster than they are seen
     """
 
@@ -57,7 +57,7 @@ class Flips:
         """Change one target's mind."""
         up = self._up[number] = not self._up[number]
         self._due[number] = self._next(number)
-        await self._target.ask(f"/set?from={number}&to={number}&as={PASS if up else FAIL}")
+        await self._target.get(f"/set?from={number}&to={number}&as={PASS if up else FAIL}")
 
     def is_up(self, number: int) -> bool:
         """How a target is now."""

@@ -18,7 +18,7 @@ FEW = 20  # so few rounds are over before a patient target flips of itself
 
 
 async def run(setting: Setting) -> Report:
-    """So many rounds; then everything must be told, once, and the history whole."""
+    """Run the rounds; then every alert must be sent once, and the history complete."""
     chance, killed = random.Random(setting.seed), Counter[str]()
     async with scene(PATIENT, QUICK, setting.seed, setting.environ) as stage:
         await stage.begin()
@@ -39,7 +39,7 @@ async def run(setting: Setting) -> Report:
             troubles=[] if drained else ["deliveries were still open long after the last kill"],
         )
         if not report.holds:
-            await stage.keep()
+            await stage.save()
         return report
 
 

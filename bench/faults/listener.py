@@ -1,4 +1,4 @@
-"""A WebSocket client as a browser would be: it listens to heartbeats and comes back when it is cut off."""
+"""A WebSocket client as a browser would be: it receives heartbeats and reconnects when it is disconnected."""
 
 import asyncio
 from types import TracebackType
@@ -19,7 +19,7 @@ class Listener:
         self._ground = ground
         self._task: asyncio.Task[None] | None = None
         self.frames, self.connections = 0, 0
-        self._heard = asyncio.Event()
+        self._received = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._listen(), name="listener")
@@ -47,14 +47,14 @@ class Listener:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT and '"heartbeats"' in message.data[:200]:
                     self.frames += 1
-                    self._heard.set()
+                    self._received.set()
         await asyncio.sleep(AGAIN_S)
 
-    async def hears(self, within_s: float) -> bool:
+    async def receives(self, within_s: float) -> bool:
         """Whether a frame comes before `within_s` have passed."""
-        self._heard.clear()
+        self._received.clear()
         try:
-            await asyncio.wait_for(self._heard.wait(), within_s)
+            await asyncio.wait_for(self._received.wait(), within_s)
         except TimeoutError:
             return False
         return True

@@ -1,25 +1,25 @@
-"""Knows what must have been told, and compares it with what was. Pure.
+"""Knows which alerts must be sent, and compares them with those that arrived. Pure.
 
-What is a true transition? The product samples its targets; it can't know what happened between two checks, and a check
-whose worker was killed before its result was stored never became a fact. So the targets' answers alone don't say what
-must be told. Two things do:
+What is a true transition? The product samples its targets. It cannot know what happened between two checks, and a check
+whose worker was killed before its result was stored never became a fact. So the targets' responses alone do not decide
+which alerts must be sent. Two rules do:
 
 * **Plateaus.** A target that answers one way for longer than a monitor may stay unchecked (two intervals + 10 s) *must*
-  have been seen that way at least once, whatever was killed meanwhile. So between two such plateaus of different
-  direction lies exactly one transition that must be told exactly once: none is lost, none doubled, none invented.
-  This is the strict half: we choose the plateaus, so we know every one of them.
-* **Quick flips.** Of a target that changes its mind faster than that, samples may be lost and transitions with them.
-  What was told must still be consistent: down and up alternate and begin with down; each is backed by an answer that
-  the target gave in that direction after the slot (a result may be at most `LATE_MS` younger than its slot); and the
-  last one told agrees with the last answers, since the end is a plateau, too.
+  have been checked in that status at least once, whatever was killed meanwhile. So between two such plateaus of
+  different direction lies exactly one transition that must be sent exactly once: none is lost, none doubled, none
+  invented. This is the strict half: we choose the plateaus, so we know every one of them.
+* **Quick flips.** When a target flips faster than that, samples may be lost and transitions with them. The alerts must
+  still be consistent: down and up alternate and begin with down; each is backed by a response that the target gave in
+  that direction after the slot (a result may be at most `LATE_MS` younger than its slot); and the last alert agrees
+  with the last responses, since the end is a plateau, too.
 
-A program hears every fact by itself. A channel for people hears of an outage and of its recovery in one message when
-both were waiting, be it that it failed for a while or that we were killed: the recovery then names the outage's
-beginning, and `spelled_out` makes two facts of it. The database must say of as many outages that they were told so.
+A program gets every fact by itself. A channel for people gets an outage and its recovery in one message when both were
+pending, because the channel failed for a while or because a worker was killed: the recovery then names the start of the
+outage, and `spelled_out` makes two facts of it. The database must have suppressed as many outages.
 
-A told transition is known by the delivery's idempotency key: the same key twice is a retry of a send whose answer was
-lost (counted as a repeat, allowed). Two keys for one transition are a double (never allowed). That each *stored*
-delivery arrived, and nothing arrived that was not stored, is compared by key besides.
+A sent transition is identified by the delivery's idempotency key: the same key twice is a retry of a send whose
+response was lost (counted as a repeat, allowed). Two keys for one transition are a double (never allowed). The keys of
+stored deliveries are also compared with those that arrived: none may be missing, and none may be added.
 """
 
 from bisect import bisect_right
@@ -42,9 +42,9 @@ class Plateau(Struct, frozen=True):
 
 
 class Fact(Struct, frozen=True):
-    """A transition as it was told: the delivery's key, the direction, the slot it was seen in.
+    """A transition as it was sent: the delivery's key, the direction, its slot.
 
-    started_ms    when the outage began that an "up" ends; 0 when nothing was said of it
+    started_ms    when the outage began that an "up" ends; 0 when the message has none
     """
 
     key: str
@@ -56,8 +56,8 @@ class Fact(Struct, frozen=True):
 class Verdict(Struct, frozen=True):
     """What the comparison found. Everything but `transitions` and `repeats` must be empty.
 
-    lost      transitions that were true and not told     doubled    told more than once
-    invented  told and not true                           repeats    the same key again: allowed
+    lost      transitions that were true and not sent     doubled    sent more than once
+    invented  sent and not true                           repeats    the same key again: allowed
     """
 
     transitions: int = 0
@@ -101,9 +101,9 @@ def _fresh(lines: Sequence[str], earlier: Sequence[str]) -> list[str]:
     return list((Counter(lines) - Counter(earlier)).elements())
 
 
-def distinct(told: Iterable[Fact]) -> tuple[list[Fact], int]:
+def distinct(facts: Iterable[Fact]) -> tuple[list[Fact], int]:
     """Facts in the order of their slots, each key once, and how many repeats that left out."""
-    every = list(told)
+    every = list(facts)
     once = {fact.key: fact for fact in every}
     return sorted(once.values(), key=lambda fact: fact.at_ms), len(every) - len(once)
 
@@ -117,9 +117,9 @@ def plateaus(switches: Iterable[tuple[float, bool]]) -> list[Plateau]:
     return [Plateau(up, at_ms, end) for (at_ms, up), (end, _) in pairwise([*edges, (float("inf"), True)])]
 
 
-def strict(name: str, stretches: Sequence[Plateau], told: Iterable[Fact]) -> Verdict:
-    """Compare a target with plateaus: after the first, each must have been told exactly once."""
-    facts, repeats = distinct(told)
+def strict(name: str, stretches: Sequence[Plateau], delivered_facts: Iterable[Fact]) -> Verdict:
+    """Compare a target with plateaus: after the first, each must have been sent exactly once."""
+    facts, repeats = distinct(delivered_facts)
     homes = [_home(stretches, fact) for fact in facts]
     wanted = range(1, len(stretches))
     return Verdict(
@@ -131,9 +131,9 @@ def strict(name: str, stretches: Sequence[Plateau], told: Iterable[Fact]) -> Ver
     )
 
 
-def spelled_out(told: Iterable[Fact]) -> list[Fact]:
-    """What a channel for people was told, with each outage by itself that was told only together with its recovery."""
-    every, outages = list(told), list[Fact]()
+def spelled_out(facts: Iterable[Fact]) -> list[Fact]:
+    """The facts of a channel for people; an outage that was sent only with its recovery is a fact of its own."""
+    every, outages = list(facts), list[Fact]()
     before: Fact | None = None
     for fact in distinct(every)[0]:
         is_known = before is not None and not before.up and before.at_ms >= fact.started_ms - EARLY_MS
@@ -144,19 +144,19 @@ def spelled_out(told: Iterable[Fact]) -> list[Fact]:
 
 
 def _home(stretches: Sequence[Plateau], fact: Fact) -> int:
-    """The plateau that a fact tells of; 0 (the first, which nobody is told of) when there is none."""
+    """The plateau that a fact is about; 0 (the first, which is not alerted) when there is none."""
     for number, one in enumerate(stretches):
         if one.up == fact.up and one.from_ms - LATE_MS <= fact.at_ms <= one.to_ms + EARLY_MS:
             return number
     return 0
 
 
-def consistent(name: str, answers: Sequence[tuple[float, bool]], told: Iterable[Fact]) -> Verdict:
-    """Compare a target that flips quickly with what was told of it.
+def consistent(name: str, answers: Sequence[tuple[float, bool]], delivered_facts: Iterable[Fact]) -> Verdict:
+    """Compare a target that flips quickly with the alerts about it.
 
     answers    what it gave, in order of time
     """
-    facts, repeats = distinct(told)
+    facts, repeats = distinct(delivered_facts)
     directions = [True, *(fact.up for fact in facts)]
     twice = [fact for fact, before in zip(facts, directions, strict=False) if fact.up == before]
     ends_up = answers[-1][1] if answers else True
@@ -184,10 +184,10 @@ def _named(name: str, up: bool, at_ms: float) -> str:  # noqa: FBT001  # a direc
 def delivered(
     stored: Collection[str], arrived: Collection[str], collapsed: Collection[str] = (), together: int = 0
 ) -> Verdict:
-    """Compare keys: what the database says must be told with what arrived.
+    """Compare keys: the stored deliveries with those that arrived.
 
-    collapsed    deliveries that are told by another one; one of them may have arrived all the same, unanswered
-    together     outages that were told only with their recoveries: not more than were collapsed
+    collapsed    deliveries that another one covers; one of them may have arrived all the same, unanswered
+    together     outages that were sent only with their recoveries: not more than were collapsed
     """
     absent = sorted(set(stored) - set(collapsed) - set(arrived))
     strange = sorted(set(arrived) - set(stored))

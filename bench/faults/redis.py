@@ -50,16 +50,16 @@ async def run(setting: Setting) -> Report:
             notes=[visitor.note(), f"WebSocket: {listener.frames} frames over {listener.connections} connections"],
         )
         if not report.holds:
-            await stage.keep()
+            await stage.save()
         return report
 
 
 async def _recovered(name: str, stage: Scene, listener: Listener) -> list[str]:
     """After a fault every monitor is checked, and live frames flow, within the time a monitor may stay unchecked."""
-    heard = asyncio.create_task(listener.hears(LONGEST_S))
+    received = asyncio.create_task(listener.receives(LONGEST_S))
     checked = await stage.checked(LONGEST_S, since_ms=time.time() * 1000)
     troubles = [] if checked else [f"{name}: not every monitor was checked within {LONGEST_S} s after"]
-    return troubles + ([] if await heard else [f"{name}: no live frame within {LONGEST_S} s after"])
+    return troubles + ([] if await received else [f"{name}: no live frame within {LONGEST_S} s after"])
 
 
 async def _emptied(stage: Scene, setting: Setting) -> None:

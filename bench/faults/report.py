@@ -1,4 +1,4 @@
-"""What a fault run found, and whether it holds. Pure."""
+"""The result of a fault run, and whether it passes. Pure."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from bench.faults.oracle import Verdict
 
-SHOWN = 10  # lines of each kind of trouble
+MAX_LINES = 10  # lines of each kind of trouble
 
 
 class Printed(Protocol):
@@ -61,26 +61,28 @@ class Report(Struct, frozen=True, kw_only=True):
     def holds(self) -> bool:
         """Everything that must hold did."""
         whole = not (self.history.missing or self.history.doubled)
-        seen = self.history.slots > 0 and self.verdict.transitions > 0  # nothing compared is nothing shown
-        return self.verdict.holds and not self.unchecked and not self.wasted and whole and seen and not self.troubles
+        has_data = self.history.slots > 0 and self.verdict.transitions > 0  # nothing compared is nothing shown
+        return (
+            self.verdict.holds and not self.unchecked and not self.wasted and whole and has_data and not self.troubles
+        )
 
     def text(self) -> str:
         """For people, and for grep."""
-        told, past = self.verdict, self.history
+        verdict, past = self.verdict, self.history
         done = ", ".join(f"{what} {times}" for what, times in sorted(self.injected.items()))
         lines = [
             f"{self.name}: {'holds' if self.holds else 'DOES NOT HOLD'}",
             f"  rounds {self.rounds}; injected: {done}",
-            f"  transitions {told.transitions}: lost {len(told.lost)}, doubled {len(told.doubled)}",
-            f"  invented {len(told.invented)}, sent again with the same key {told.repeats}",
+            f"  transitions {verdict.transitions}: lost {len(verdict.lost)}, doubled {len(verdict.doubled)}",
+            f"  invented {len(verdict.invented)}, sent again with the same key {verdict.repeats}",
             f"  left unchecked too long {self.unchecked}, finished results lost {self.wasted}",
             f"  history: slots {past.slots}, missing {past.missing}, doubled {past.doubled}, gaps {past.gaps}",
         ]
         kinds = (
-            ("lost", told.lost),
-            ("doubled", told.doubled),
-            ("invented", told.invented),
+            ("lost", verdict.lost),
+            ("doubled", verdict.doubled),
+            ("invented", verdict.invented),
             ("trouble", self.troubles),
         )
-        lines += [f"  {kind}: {line}" for kind, found in kinds for line in found[:SHOWN]]
+        lines += [f"  {kind}: {line}" for kind, found in kinds for line in found[:MAX_LINES]]
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])

@@ -1,4 +1,4 @@
-"""What every fault run plays in: the product, targets that flip, a webhook that listens, and how it is judged after."""
+"""The setup of every fault run: the product, flipping targets, a webhook receiver, and the verdict."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from bench.faults.oracle import Fact, Verdict
 from bench.faults.report import History
 from bench.faults.shifts import Shift, straightened
 from bench.ground import Ground, ground
-from bench.receiver import Told
+from bench.receiver import Delivery
 from bench.side import Side
 from bench.target import SLOW, UP, Log
 from schema.heartbeat_texts import NOT_CHECKED
@@ -27,14 +27,14 @@ from schema.heartbeats import slot_of_key
 from schema.status import Status
 
 OUT = side.ROOT / "bench" / "out"
-TOLD = ("monitor.down", "monitor.up")
-PROGRAM, CHANNEL = "program", "channel"  # a webhook, which hears every fact by itself, and a channel for people
+ALERT_EVENTS = ("monitor.down", "monitor.up")
+PROGRAM, CHANNEL = "program", "channel"  # a webhook, which gets every fact by itself, and a channel for people
 FIRST_S = 60.0  # until every monitor was checked once
-DRAIN_S = 150.0  # until everything is told, after the last fault
-SETTLED_S = 20  # slots younger than this may still be on their way when the doctor looks
+DRAIN_S = 150.0  # until everything is sent, after the last fault
+SETTLE_S = 20  # slots younger than this may still be on their way when the doctor looks
 ADDED_AT_ONCE = 8
 
-_OWED = (
+_DELIVERIES = (
     "SELECT m.name, c.name AS channel, e.kind, e.at_ms, e.incident_id, d.id, d.state, d.attempts, d.next_attempt_ms,"
     " d.lease_until_ms, d.sent_ms, d.created_ms, d.digest_id, d.hold, d.error FROM deliveries d"
     " JOIN events e ON e.id = d.event_id JOIN channels c ON c.id = d.channel_id"
@@ -66,16 +66,16 @@ class Scene:
     async def begin(self, also: Mapping[str, str] | None = None) -> None:
         """Start the product, add a monitor for each target, wait until each was checked.
 
-        also    more channels that are told: name → address
+        also    more channels to notify: name → address
         """
         await self.ground.start()
         await self.ground.register()
         address = self.listeners[PROGRAM].url("/hook")
-        await self.ground.post("/webhooks", {"name": PROGRAM, "url": address, "events": list(TOLD)})
+        await self.ground.post("/webhooks", {"name": PROGRAM, "url": address, "events": list(ALERT_EVENTS)})
         for name, address in ({CHANNEL: self.listeners[CHANNEL].url("/hook")} | dict(also or {})).items():
             await self.ground.webhook(address, name=name)
         for number in self.slow:
-            await self.target.ask(f"/set?from={number}&to={number}&as={SLOW}")
+            await self.target.get(f"/set?from={number}&to={number}&as={SLOW}")
         room = asyncio.Semaphore(ADDED_AT_ONCE)
         await asyncio.gather(*(self._add(number, room) for number in self.numbers))
         if not await self.checked(FIRST_S):
@@ -88,15 +88,15 @@ class Scene:
 
     async def log(self) -> Log:
         """What the targets answered, and how they were switched."""
-        return msgspec.json.decode(await self.target.ask("/log"), type=Log)
+        return msgspec.json.decode(await self.target.get("/log"), type=Log)
 
     async def checked(self, within_s: float, since_ms: float | None = None) -> bool:
-        """Whether every target is asked again before `within_s` have passed."""
+        """Whether every target is checked again before `within_s` have passed."""
         until = time.monotonic() + within_s
         while time.monotonic() < until:
             log = await self.log()
-            asked = {n for n, at_ms in zip(log.numbers, log.at_ms, strict=True) if at_ms >= (since_ms or 0)}
-            if asked >= set(self.numbers):
+            requested = {n for n, at_ms in zip(log.numbers, log.at_ms, strict=True) if at_ms >= (since_ms or 0)}
+            if requested >= set(self.numbers):
                 return True
             await asyncio.sleep(0.5)
         return False
@@ -119,19 +119,19 @@ class Scene:
         return False
 
     async def verdict(self) -> Verdict:
-        """Compare what the program and the channel were told with what was true, and with what is stored."""
+        """Compare the deliveries of the program and the channel with what was true, and with what is stored."""
         verdict = await self.verdict_of(PROGRAM, spelled_out=list)
         return verdict.plus(await self.verdict_of(CHANNEL))
 
     async def verdict_of(
         self, name: str, spelled_out: Callable[[Iterable[Fact]], list[Fact]] = oracle.spelled_out
     ) -> Verdict:
-        """Compare what one of those who listen was told with what was true, and with what is stored.
+        """Compare the deliveries of one receiver with what was true, and with what is stored.
 
-        spelled_out    makes facts by themselves of what was told together
+        spelled_out    separates facts that were sent together
         """
-        log, told = await self.log(), [one for one in await self.told(name) if one.event in TOLD]
-        facts = {of: spelled_out(some) for of, some in facts_of(told).items()}
+        log, deliveries = await self.log(), [one for one in await self.deliveries(name) if one.event in ALERT_EVENTS]
+        facts = {of: spelled_out(some) for of, some in facts_of(deliveries).items()}
         verdict = Verdict()
         for number in (*self.flips.patient, *self.slow):
             switches = [(at_ms, how in UP) for one, at_ms, how in log.switches if one == number]
@@ -141,15 +141,17 @@ class Scene:
         for number in self.flips.quick:
             verdict = verdict.plus(oracle.consistent(f"t-{number}", answers[number], facts.get(f"t-{number}", [])))
         collapsed = await self.stored(name, "suppressed")
-        together = sum(len(some) for some in facts.values()) - len(told)
+        together = sum(len(some) for some in facts.values()) - len(deliveries)
         verdict = verdict.plus(
-            oracle.delivered(await self.stored(name), [one.id for one in told], collapsed, together=together)
+            oracle.delivered(await self.stored(name), [one.id for one in deliveries], collapsed, together=together)
         )
         return verdict.of(name)
 
-    async def told(self, name: str = CHANNEL) -> list[Told]:
+    async def deliveries(self, name: str = CHANNEL) -> list[Delivery]:
         """Every delivery that arrived there."""
-        return straightened(msgspec.json.decode(await self.listeners[name].ask("/log"), type=list[Told]), self.shifts)
+        return straightened(
+            msgspec.json.decode(await self.listeners[name].get("/log"), type=list[Delivery]), self.shifts
+        )
 
     async def stored(self, channel: str, state: str = "%") -> list[str]:
         """Ids of the deliveries of downs and ups that the database holds for a channel."""
@@ -163,20 +165,20 @@ class Scene:
             )
         return [row["id"] for row in found]
 
-    async def keep(self) -> None:
-        """Copy what the product wrote, and what was owed and heard, to bench/out/, for whoever wants to know why."""
-        kept = OUT / time.strftime("%Y%m%d-%H%M%S")
-        kept.mkdir(parents=True, exist_ok=True)
+    async def save(self) -> None:
+        """Copy the product's logs, its stored deliveries and those that arrived to bench/out/, for analysis."""
+        folder = OUT / time.strftime("%Y%m%d-%H%M%S")
+        folder.mkdir(parents=True, exist_ok=True)
         async with record.record(self.ground):
-            owed = [dict(row) for row in await db.rows(_OWED)]
-        (kept / "owed.json").write_bytes(msgspec.json.encode(owed))
-        told = {name: await self.told(name) for name in self.listeners}
-        (kept / "told.json").write_bytes(msgspec.json.encode(told))
-        (kept / "switches.json").write_bytes(msgspec.json.encode((await self.log()).switches))
+            unsent = [dict(row) for row in await db.rows(_DELIVERIES)]
+        (folder / "owed.json").write_bytes(msgspec.json.encode(unsent))
+        deliveries = {name: await self.deliveries(name) for name in self.listeners}
+        (folder / "told.json").write_bytes(msgspec.json.encode(deliveries))
+        (folder / "switches.json").write_bytes(msgspec.json.encode((await self.log()).switches))
         data = Path(self.ground.environ["DATA_DIR"])
         for path in (self.ground.log, data / "logs" / "watchkeeper.log", data / "valkey" / "valkey.log"):
             if path.exists():
-                shutil.copy(path, kept)
+                shutil.copy(path, folder)
 
     async def unchecked(self) -> int:
         """How often a target was left alone for too long."""
@@ -197,21 +199,21 @@ class Scene:
             if series in named
         )
 
-    async def history(self, settled_s: int = SETTLED_S) -> History:
-        """What the product's own doctor says of the history, but for the last seconds."""
+    async def history(self, settle_s: int = SETTLE_S) -> History:
+        """The history check of the product's own doctor, without the last seconds."""
         doctor = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "app.cli", "doctor", "--history", "--json", "--settle", str(settled_s),
+            sys.executable, "-m", "app.cli", "doctor", "--history", "--json", "--settle", str(settle_s),
             cwd=self.ground.folder, env=self.ground.environ, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         printed, _ = await asyncio.wait_for(doctor.communicate(), 120)
-        said = json.loads(printed.splitlines()[-1])
-        return History(said["slots"], said["missing"], said["doubled"], said["gaps"])
+        summary = json.loads(printed.splitlines()[-1])
+        return History(summary["slots"], summary["missing"], summary["doubled"], summary["gaps"])
 
 
-def facts_of(told: Sequence[Told]) -> dict[str, list[Fact]]:
-    """What was told of each monitor, by its name."""
+def facts_of(deliveries: Sequence[Delivery]) -> dict[str, list[Fact]]:
+    """The facts of each monitor, by its name."""
     facts: dict[str, list[Fact]] = {}
-    for one in told:
+    for one in deliveries:
         facts.setdefault(one.name, []).append(Fact(one.id, one.event == "monitor.up", one.at_ms, one.started_ms))
     return facts
 

@@ -1,4 +1,4 @@
-"""How a fault run was asked for."""
+"""The options of a fault run."""
 
 from collections.abc import Mapping
 
@@ -28,5 +28,5 @@ class Setting(Struct, frozen=True, kw_only=True):
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """What the product is told about its database."""
+        """The product's environment for its database."""
         return self.cluster.environ if self.cluster else {}

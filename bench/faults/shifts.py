@@ -1,11 +1,11 @@
-"""What was written by a shifted clock, put back on the true one. Pure."""
+"""Converts timestamps of a shifted clock to the true one. Pure."""
 
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bench.receiver import Told
+from bench.receiver import Delivery
 
 AHEAD_MS = 1_000.0  # nothing arrives before it happened: what seems to was stamped by a clock that was ahead
 EDGE_MS = 30_000.0  # the slot of a check may lie this long before the clock jumped, or before it was put right
@@ -19,14 +19,14 @@ class Shift(Struct, frozen=True):
     offset_ms: float
 
 
-def straightened(arrived: Iterable[Told], shifts: Sequence[Shift]) -> list[Told]:
+def straightened(arrived: Iterable[Delivery], shifts: Sequence[Shift]) -> list[Delivery]:
     """Messages with the times at which things truly happened.
 
     The beginning of an outage that a recovery names is looked for among the outages before: by the time it arrives it
     may no longer be in the future.
     """
     known: dict[tuple[str, float], float] = {}
-    found: list[Told] = []
+    found: list[Delivery] = []
     for one in arrived:
         at_ms = _true(one.at_ms, one.arrived_ms, shifts)
         known[one.name, one.at_ms] = at_ms

@@ -1,4 +1,4 @@
-"""Whether the product stood still and did not say so: stretches without a check or an alert, and its health. Pure."""
+"""Unreported standstills: stretches without a check or an alert, compared with the reported health. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -6,12 +6,12 @@ from itertools import groupby, pairwise
 
 from msgspec import Struct
 
-SILENT_MS = 60_000.0  # whoever stands still for longer must say so
+SILENT_MS = 60_000.0  # a longer standstill must be reported
 HEALTHY = "healthy"
 
 
 class Sample(Struct, frozen=True):
-    """What `/health` said at a time: its status and what was not ok, or why there was no answer."""
+    """The response of `/health` at a time: its status and what was not ok, or why there was no answer."""
 
     at_ms: float
     status: str
@@ -39,7 +39,7 @@ def between(name: str, times: Iterable[float], window_ms: tuple[float, float]) -
 
 
 def unnoticed(stretches: Iterable[Stretch], samples: Sequence[Sample]) -> list[str]:
-    """Stretches in which the product said that it was healthy although it had stood still for too long already."""
+    """Stretches in which the product reported healthy although it had stood still for too long already."""
     return [
         f"{one.name} stood still for {(one.to_ms - one.from_ms) / 1000:.0f} s, and /health said {HEALTHY}"
         for one in stretches
@@ -48,7 +48,7 @@ def unnoticed(stretches: Iterable[Stretch], samples: Sequence[Sample]) -> list[s
 
 
 def summary(samples: Iterable[Sample]) -> str:
-    """What was said, in turn and how often."""
+    """The reports in order, with their counts."""
     turns = [(text, len(list(some))) for text, some in groupby(samples, key=lambda one: one.text)]
     return ", ".join(f"{text} {times}" for text, times in turns) or "nobody looked"
 

@@ -1,4 +1,4 @@
-"""Somebody who uses the API while something is broken: reads and writes, and notes what they were told."""
+"""A user of the API during a fault: reads and writes, and records the responses."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from bench.ground import Ground
 
 LIMIT_S = 15.0
 EVERY_S = 0.5
-MUTE = {"type": "http", "config": {"url": "http://127.0.0.1:9/"}, "interval": 3_600, "active": False}
+UNREACHABLE = {"type": "http", "config": {"url": "http://127.0.0.1:9/"}, "interval": 3_600, "active": False}
 
 
 class Visitor:
@@ -42,20 +42,20 @@ class Visitor:
 
     async def _visit(self) -> None:
         while True:
-            self.reads[await self._ask("GET", "/monitors?limit=1")] += 1
-            draft = {"name": "visited", "notification_channel_ids": [], **MUTE}
-            self.writes[await self._ask("POST", "/monitors", draft)] += 1
+            self.reads[await self._request("GET", "/monitors?limit=1")] += 1
+            draft = {"name": "visited", "notification_channel_ids": [], **UNREACHABLE}
+            self.writes[await self._request("POST", "/monitors", draft)] += 1
             await asyncio.sleep(EVERY_S)
 
-    async def _ask(self, method: str, path: str, body: object = None) -> str:
+    async def _request(self, method: str, path: str, body: object = None) -> str:
         began = time.perf_counter()
         try:
-            status, said = await self._ground.call(method, path, body, limit_s=LIMIT_S)
+            status, response = await self._ground.call(method, path, body, limit_s=LIMIT_S)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return "late" if isinstance(error, TimeoutError) else type(error).__name__
         finally:
             self.slowest_s = max(self.slowest_s, time.perf_counter() - began)
-        if status >= 400 and "error" not in (said or {}):
+        if status >= 400 and "error" not in (response or {}):
             self.odd.append(f"{method} {path}: {status} without the error format")
         return str(status)
 

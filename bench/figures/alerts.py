@@ -11,7 +11,7 @@ from bench import record, side
 from bench.figure import Figure, percentile
 from bench.ground import Ground, ground
 from bench.reading import INTERVAL_S
-from bench.receiver import Told
+from bench.receiver import Delivery
 from bench.run import Run
 from bench.side import Side
 from bench.sweep import MANY, SETTLE_S, SOME
@@ -30,11 +30,11 @@ async def measure(run: Run) -> list[Figure]:
         side.side("bench.moody") as hanging,
         ground() as installed,
     ):
-        await hanging.ask("/mood/hangs")
+        await hanging.get("/mood/hangs")
         await _prepare(installed, target, hook, hanging)
         await asyncio.sleep(SETTLE_S)
         single = await _fail(target, hook, SINGLE)
-        await target.ask(f"/set?from=0&to={SOME - 1}&as={PASS}")
+        await target.get(f"/set?from=0&to={SOME - 1}&as={PASS}")
         await asyncio.sleep(WAIT_S)
         mass = await _fail(target, hook, SOME)
     return [
@@ -58,15 +58,15 @@ def _arrived(latencies_ms: list[float], of: int) -> str:
 
 
 async def _prepare(installed: Ground, target: Side, hook: Side, hanging: Side) -> None:
-    """4,000 monitors that tell both webhooks, 6,000 that only keep the product busy."""
-    door = msgspec.json.decode(await hanging.ask("/door"))["port"]
+    """4,000 monitors with both webhooks, 6,000 that only keep the product busy."""
+    delivery_port = msgspec.json.decode(await hanging.get("/door"))["port"]
     await installed.start()
     await installed.register()
-    told = [
+    deliveries = [
         await installed.webhook(address, name=name, is_default=False)
-        for name, address in (("hook", hook.url("/hook")), ("hangs", f"http://127.0.0.1:{door}/hook"))
+        for name, address in (("hook", hook.url("/hook")), ("hangs", f"http://127.0.0.1:{delivery_port}/hook"))
     ]
-    for number, channels in ((0, told), (SOME, [])):
+    for number, channels in ((0, deliveries), (SOME, [])):
         await installed.monitor(
             target.url(f"/t/{number}"), f"t-{number}", interval=INTERVAL_S, notification_channel_ids=channels
         )
@@ -79,13 +79,13 @@ async def _prepare(installed: Ground, target: Side, hook: Side, hanging: Side) -
 
 async def _fail(target: Side, hook: Side, size: int) -> list[float]:
     """Let the first `size` fail; ms from each one's first failing answer to its alert, in order of size."""
-    await target.ask("/reset")
-    await hook.ask("/reset")
-    await target.ask(f"/set?from=0&to={size - 1}&as={FAIL}")
+    await target.get("/reset")
+    await hook.get("/reset")
+    await target.get(f"/set?from=0&to={size - 1}&as={FAIL}")
     await asyncio.sleep(WAIT_S)
-    log = msgspec.json.decode(await target.ask("/log"), type=Log)
+    log = msgspec.json.decode(await target.get("/log"), type=Log)
     answers = zip(log.numbers, log.at_ms, log.answers, strict=True)
     failed = {number: at_ms for number, at_ms, answer in reversed(list(answers)) if answer == FAIL}
-    told = msgspec.json.decode(await hook.ask("/log"), type=list[Told])
-    arrived = {int(one.name[2:]): one.arrived_ms for one in reversed(told) if one.event == "monitor.down"}
+    deliveries = msgspec.json.decode(await hook.get("/log"), type=list[Delivery])
+    arrived = {int(one.name[2:]): one.arrived_ms for one in reversed(deliveries) if one.event == "monitor.down"}
     return sorted(arrived[number] - at_ms for number, at_ms in failed.items() if number in arrived)

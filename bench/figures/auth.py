@@ -1,4 +1,4 @@
-"""AUTH: what it costs to know who asks: CPU of a request with a credential over the same request without one."""
+"""AUTH: the cost of authentication: CPU of a request with a credential over the same request without one."""
 
 import asyncio
 import sys
@@ -21,7 +21,7 @@ START_S = 20.0
 
 
 async def measure(run: Run) -> list[Figure]:
-    """CPU per request by access token and by API key, over CPU per request of nobody."""
+    """CPU per request by access token and by API key, over CPU per request without a credential."""
     rounds = 1 if run.quick else ROUNDS
     async with ground() as installed:
         await installed.start()
@@ -29,7 +29,7 @@ async def measure(run: Run) -> list[Figure]:
         key = (await installed.post("/api-keys", {"name": "bench"}))["key"]
         credentials = {"token": f"Authorization: Bearer {installed.token}", "key": f"X-API-Key: {key}", "nobody": ""}
         async with _twins(installed) as (port, server):
-            await _cost_ms(port, server, twins.OPEN, "")  # what is imported and made once is nobody's cost
+            await _cost_ms(port, server, twins.OPEN, "")  # one-time imports and setup are not measured
             costs: defaultdict[str, list[float]] = defaultdict(list)
             for who, header in [*credentials.items()] * rounds:
                 costs[who].append(await _cost_ms(port, server, twins.SHUT if header else twins.OPEN, header))

@@ -1,4 +1,4 @@
-"""P8 and P11: figures of parts that are still to come."""
+"""P8 and P11: figures of parts that do not exist yet."""
 
 from bench.figure import Figure
 from bench.run import Run

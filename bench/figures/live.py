@@ -1,4 +1,4 @@
-"""P9: delay of live heartbeats with a thousand listeners, one of whom never reads."""
+"""P9: delay of live heartbeats with a thousand listeners, one of which never reads."""
 
 from bench import live
 from bench.figure import Figure

@@ -1,4 +1,4 @@
-"""P6: what it takes to do nothing, and what a monitor takes in memory."""
+"""P6: the memory of an idle installation, and the memory per monitor."""
 
 import asyncio
 

@@ -52,8 +52,8 @@ async def _cost(of: Kinds, seconds: float) -> tuple[float, int]:
         await asyncio.sleep(1)  # what was checked last is stored by then
         async with record.record(installed):
             beats = await db.rows("SELECT id, status FROM heartbeats")
-    seen = [row["status"] for row in beats if began * 1000 <= slot_of_key(row["id"])[1] < ended * 1000]
-    return (after.cpu_s - before.cpu_s) * 1000 / len(seen), sum(one != Status.UP for one in seen)
+    statuses = [row["status"] for row in beats if began * 1000 <= slot_of_key(row["id"])[1] < ended * 1000]
+    return (after.cpu_s - before.cpu_s) * 1000 / len(statuses), sum(one != Status.UP for one in statuses)
 
 
 async def _peopled(installed: Ground, of: Kinds) -> None:

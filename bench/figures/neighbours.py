@@ -1,4 +1,4 @@
-"""P12: what 500 targets that hang do to the punctuality of the others."""
+"""P12: how 500 hanging targets change the punctuality of the others."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ async def measure(run: Run) -> list[Figure]:
         await grown(installed, SOME)
         await asyncio.sleep(SETTLE_S)
         calm = await reading(installed, target, seconds)
-        await target.ask(f"/set?from=0&to={HANGING - 1}&as={HANG}")
+        await target.get(f"/set?from=0&to={HANGING - 1}&as={HANG}")
         await asyncio.sleep(SETTLE_S)
         beset = await reading(installed, target, seconds)
     note = f"p99 {beset.late(0.99):.0f} ms beside them, {calm.late(0.99):.0f} ms without, {beset.missed} missed"

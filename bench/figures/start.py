@@ -26,7 +26,7 @@ async def measure(run: Run) -> list[Figure]:
         await grown(installed, MONITORS)
         await asyncio.sleep(INTERVAL_S)
         await installed.stop()
-        await target.ask("/reset")
+        await target.get("/reset")
         start_s = await installed.start()
         again_s = await _all_checked(target, time.time())
     return [
@@ -42,7 +42,7 @@ async def _all_checked(target: Side, ready_s: float) -> float | None:
     """Seconds after `ready_s` at which the last of them had its first check; None when not all had one in time."""
     while time.time() < ready_s + LIMIT_S:
         await asyncio.sleep(1)
-        log = msgspec.json.decode(await target.ask("/log"), type=Log)
+        log = msgspec.json.decode(await target.get("/log"), type=Log)
         first = dict(zip(reversed(log.numbers), reversed(log.at_ms), strict=True))
         if len(first) >= MONITORS:
             return max(first.values()) / 1000 - ready_s

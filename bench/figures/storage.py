@@ -39,10 +39,10 @@ async def _heartbeats(run: Run) -> tuple[float, int, float]:
         async with record.record(installed):
             await record.clone(await record.monitor_id("t-0"), range(1, FEW))
             series = sorted(await record.numbers())
-            before, began = await filling.settled_bytes(), time.perf_counter()
+            before, began = await filling.checkpointed_bytes(), time.perf_counter()
             count = await filling.fill(series, int(time.time() * 1000) - slots * filling.INTERVAL_MS, slots)
             took_s = time.perf_counter() - began
-            return (await filling.settled_bytes() - before) / count, count, count / took_s
+            return (await filling.checkpointed_bytes() - before) / count, count, count / took_s
 
 
 async def _rollups(run: Run) -> tuple[float, int]:
@@ -54,8 +54,8 @@ async def _rollups(run: Run) -> tuple[float, int]:
             await record.clone(await record.monitor_id("t-0"), range(1, size))
             await db.rows("UPDATE schedule_periods SET from_ms = ?1", day_ms)
             await filling.fill(sorted(await record.numbers()), day_ms, DAY_MS // filling.INTERVAL_MS)
-            before = await filling.settled_bytes()
+            before = await filling.checkpointed_bytes()
             for hour_ms in range(day_ms, day_ms + DAY_MS, HOUR_MS):
                 await rollups.roll_hour(hour_ms)
             await rollups.roll_day(day_ms)
-            return (await filling.settled_bytes() - before) / size, size
+            return (await filling.checkpointed_bytes() - before) / size, size

@@ -1,4 +1,4 @@
-"""What holds for every test of the actors."""
+"""Fixtures for every test of the actors."""
 
 import pytest
 

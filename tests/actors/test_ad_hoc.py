@@ -1,4 +1,4 @@
-"""Probes that are kept nowhere: the outcome is where somebody waits for it, whatever the job is like."""
+"""Ad hoc probes: the outcome is published to the caller and not stored."""
 
 import msgspec
 import pytest
@@ -15,26 +15,26 @@ from tests.actors.probes.target import answering, serving
 
 __all__ = ["microsocks"]
 
-SEALED_ELSEWHERE = sealing.PREFIX + "A" * 40
+FOREIGN_SECRET = sealing.PREFIX + "A" * 40
 
 
 @pytest.fixture
-async def tools(queue):
+async def context(queue):
     sealing.prepare(queue)
     made = await probes.open_probe_context(queue)
     yield made
     await made.close()
 
 
-async def answered(tools, **changes) -> CheckOutcome:
+async def run_ad_hoc(context, **changes) -> CheckOutcome:
     sealed = sealing.encrypt_secrets(Tcp(host="127.0.0.1", port=9))
     job = AdHocProbe(**{"type": "tcp", "encrypted_target": sealed, "timeout_ms": 2_000, "token": "t", **changes})
-    await ad_hoc.run(job, tools)
+    await ad_hoc.run(job, context)
     return msgspec.json.decode(await queue.wait_for_reply("t", 1) or b"", type=CheckOutcome)
 
 
-async def test_results_are_published_to_the_caller(tools):
-    outcome = await answered(tools)
+async def test_results_are_published_to_the_caller(context):
+    outcome = await run_ad_hoc(context)
     assert (outcome.status, outcome.message) == (Status.DOWN, "connection refused")
 
 
@@ -43,29 +43,29 @@ async def test_results_are_published_to_the_caller(tools):
     [
         {"type": "telepathy"},
         {"encrypted_target": '{"type":"tcp","host":"a"}'},
-        {"proxy": f'{{"protocol":"http","host":"a","port":1,"password":"{SEALED_ELSEWHERE}"}}'},
-        {"type": "redis", "encrypted_target": f'{{"type":"redis","host":"a","password":"{SEALED_ELSEWHERE}"}}'},
+        {"proxy": f'{{"protocol":"http","host":"a","port":1,"password":"{FOREIGN_SECRET}"}}'},
+        {"type": "redis", "encrypted_target": f'{{"type":"redis","host":"a","password":"{FOREIGN_SECRET}"}}'},
     ],
 )
-async def test_what_a_worker_can_not_read_is_unknown(tools, changes):
-    outcome = await answered(tools, **changes)
+async def test_what_a_worker_can_not_read_is_unknown(context, changes):
+    outcome = await run_ad_hoc(context, **changes)
     assert outcome.status is Status.UNKNOWN
     assert outcome.message.startswith("this worker can't read it")
 
 
-async def test_it_goes_through_the_proxy_that_came_along(tools, microsocks):
+async def test_it_uses_the_proxy_of_its_job(context, microsocks):
     proxy = ProxyConfig(
         protocol=ProxyProtocol.SOCKS5, host="127.0.0.1", port=microsocks, username="ann", password="sesame"
     )
     async with serving(answering()) as target:
-        seen = Http(url=target.url(), proxy_id="some")
-        changes = {"type": "http", "encrypted_target": sealing.encrypt_secrets(seen)}
-        through = await answered(tools, **changes, proxy=sealing.encrypt_secrets(proxy))
-        without = await answered(tools, **changes)
+        target_config = Http(url=target.url(), proxy_id="some")
+        changes = {"type": "http", "encrypted_target": sealing.encrypt_secrets(target_config)}
+        through = await run_ad_hoc(context, **changes, proxy=sealing.encrypt_secrets(proxy))
+        without = await run_ad_hoc(context, **changes)
     assert (through.status, len(target.heads)) == (Status.UP, 1)
     assert (without.status, without.message) == (Status.UNKNOWN, "the proxy of this monitor is gone")
 
 
-async def test_an_answer_that_nobody_fetches_does_not_stay(tools):
-    await ad_hoc.run(AdHocProbe("tcp", sealing.encrypt_secrets(Tcp(host="127.0.0.1", port=9)), 2_000, "left"), tools)
+async def test_an_unread_reply_expires(context):
+    await ad_hoc.run(AdHocProbe("tcp", sealing.encrypt_secrets(Tcp(host="127.0.0.1", port=9)), 2_000, "left"), context)
     assert 0 < await queue.client().ttl("wk:reply:left") <= ad_hoc.REPLY_TTL_S

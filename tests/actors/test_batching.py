@@ -1,4 +1,4 @@
-"""The flusher hands on in groups: at once when it matters, never losing what waits."""
+"""The batcher flushes items in batches, urgent items at once, and never loses a waiting item."""
 
 import asyncio
 from itertools import chain
@@ -6,12 +6,12 @@ from itertools import chain
 from actors.batching import URGENT_WINDOW_S, Batcher
 
 
-class Away(Exception):  # noqa: N818  # what a sink that is away raises
+class SinkUnavailable(Exception):  # noqa: N818  # what a sink that is away raises
     pass
 
 
 def flusher(sink, **changes) -> Batcher[int]:
-    made = Batcher(sink, **{"max_wait_s": 30.0, "max_size": 10, "retry_on": (Away,), **changes})
+    made = Batcher(sink, **{"max_wait_s": 30.0, "max_size": 10, "retry_on": (SinkUnavailable,), **changes})
     made.start()
     return made
 
@@ -22,7 +22,7 @@ async def until(condition) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_what_matters_takes_everything_that_waits_along():
+async def test_an_urgent_item_flushes_all_waiting_items():
     groups: list[list[int]] = []
     made = flusher(lambda group: _note(groups, group))
     made.add(1)
@@ -55,7 +55,7 @@ async def test_a_full_group_waits_for_no_pace():
     await made.close()
 
 
-async def test_an_everyday_item_waits_for_company():
+async def test_an_ordinary_item_waits_for_a_batch():
     groups: list[list[int]] = []
     made = flusher(lambda group: _note(groups, group), max_wait_s=0.05)
     made.add(1)
@@ -64,7 +64,7 @@ async def test_an_everyday_item_waits_for_company():
     await made.close()
 
 
-async def test_a_group_is_never_larger_than_wanted():
+async def test_a_batch_never_exceeds_its_maximum_size():
     groups: list[list[int]] = []
     made = flusher(lambda group: _note(groups, group))
     for number in range(25):
@@ -73,13 +73,13 @@ async def test_a_group_is_never_larger_than_wanted():
     assert [len(group) for group in groups] == [10, 10, 5]
 
 
-async def test_nothing_is_lost_while_the_sink_is_away():
+async def test_nothing_is_lost_while_the_sink_is_unavailable():
     groups, tries = [], []
 
     async def sink(group):
         tries.append(1)
         if len(tries) < 3:
-            raise Away
+            raise SinkUnavailable
         groups.append(group)
 
     made = flusher(sink, max_wait_s=0.01)
@@ -88,7 +88,7 @@ async def test_nothing_is_lost_while_the_sink_is_away():
     await made.close()
 
 
-async def test_beyond_its_limit_the_oldest_go_and_are_counted():
+async def test_beyond_its_limit_the_oldest_items_are_dropped_and_counted():
     groups: list[list[int]] = []
     made: Batcher[int] = Batcher(lambda group: _note(groups, group), max_wait_s=9, max_size=10, retry_on=())
     made.max_pending = 3
@@ -114,7 +114,7 @@ def refusing(bad: set[int], groups: list[list[int]]):
     return sink
 
 
-async def test_an_item_that_cannot_be_handed_on_keeps_no_other_one_back():
+async def test_an_item_that_cannot_be_flushed_does_not_block_others():
     groups: list[list[int]] = []
     made = flusher(refusing({3, 7}, groups), max_size=100)
     for number in range(10):
@@ -124,7 +124,7 @@ async def test_an_item_that_cannot_be_handed_on_keeps_no_other_one_back():
     assert made.dropped == 2
 
 
-async def test_what_stands_for_an_item_is_handed_on_in_its_place():
+async def test_a_replacement_is_flushed_in_place_of_its_item():
     groups: list[list[int]] = []
     made = flusher(refusing({3}, groups), replace=lambda item, _: item + 100)
     for number in (2, 3, 4):
@@ -133,7 +133,7 @@ async def test_what_stands_for_an_item_is_handed_on_in_its_place():
     assert ([*chain(*groups)], made.dropped) == ([2, 103, 4], 0)
 
 
-async def test_a_stand_in_that_is_refused_too_is_dropped_and_the_next_ones_arrive():
+async def test_a_refused_replacement_is_dropped_and_later_items_arrive():
     groups: list[list[int]] = []
     made = flusher(refusing({3}, groups), replace=lambda item, _: item, max_wait_s=0.01)
     made.add(3)
@@ -143,9 +143,9 @@ async def test_a_stand_in_that_is_refused_too_is_dropped_and_the_next_ones_arriv
     assert groups == [[4]]
 
 
-async def test_the_end_does_not_wait_for_a_sink_that_never_comes_back():
+async def test_closing_does_not_wait_for_a_sink_that_never_recovers():
     async def sink(_group):
-        raise Away
+        raise SinkUnavailable
 
     made = flusher(sink, max_wait_s=0.01)
     made.add(1)
@@ -153,16 +153,16 @@ async def test_the_end_does_not_wait_for_a_sink_that_never_comes_back():
     assert made.oldest_age_s() > 0
 
 
-async def test_how_long_the_oldest_item_waits_is_known():
-    gate = asyncio.Event()
+async def test_the_age_of_the_oldest_item_is_reported():
+    released = asyncio.Event()
 
     async def sink(_group):
-        await gate.wait()
+        await released.wait()
 
     made = flusher(sink, max_wait_s=0.01)
     assert made.oldest_age_s() == 0
     made.add(1)
     await until(lambda: made.oldest_age_s() > 0.1)
-    gate.set()
+    released.set()
     await until(lambda: made.oldest_age_s() == 0)
     await made.close()

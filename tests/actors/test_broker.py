@@ -1,4 +1,4 @@
-"""The broker writes and reads what `queue.put` writes; these fail when Dramatiq changes what we lean on."""
+"""The broker writes and reads what `queue.put` writes; these tests fail when Dramatiq changes its format."""
 
 import asyncio
 import threading
@@ -43,7 +43,7 @@ async def test_a_job_that_was_put_reaches_its_actor(queue, working):
     assert got == [CheckBatch([make.slot()])]
 
 
-async def test_an_acknowledged_job_leaves_nothing_behind(queue, working, made):
+async def test_an_acknowledged_job_is_removed_from_redis(queue, working, made):
     _, arrived = working
     await queues.put(CheckBatch([make.slot()]))
     assert await _within(arrived)
@@ -65,7 +65,7 @@ def test_dramatiq_still_has_what_the_waking_consumer_leans_on(made):
     assert (consumer.timeout, consumer.prefetch, consumer.outstanding_message_count) == (1, 3, 0)
 
 
-async def test_what_a_dead_worker_had_in_hand_goes_to_another(queue, settings):
+async def test_jobs_of_a_dead_worker_are_taken_over(queue, settings):
     dead, alive = broker.make_broker(settings), broker.make_broker(settings)
     for one in (dead, alive):
         one.heartbeat_timeout = 100

@@ -1,4 +1,4 @@
-"""What may change what people are told leaves at once; what stays as it is has time."""
+"""Outcomes that may change an alert are flushed at once; the others wait for a batch."""
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ UP, DOWN, UNKNOWN, DEGRADED = Status.UP, Status.DOWN, Status.UNKNOWN, Status.DEG
 
 
 @pytest.mark.parametrize(
-    ("retries", "seen", "hurried"),
+    ("retries", "statuses", "hurried"),
     [
         (0, [UP, UP, UP], []),
         (0, [DOWN, DOWN, DOWN, UP, UP], [0, 3]),
@@ -27,20 +27,20 @@ UP, DOWN, UNKNOWN, DEGRADED = Status.UP, Status.DOWN, Status.UNKNOWN, Status.DEG
         (0, [UNKNOWN, UNKNOWN, DOWN, UP], [0, 2, 3]),
     ],
 )
-def test_a_change_and_each_retry_is_urgent(retries: int, seen: list[Status], hurried: list[int]) -> None:
-    told, snapshot = ChangeDetector(), msgspec.structs.replace(SNAPSHOT, max_retries=retries)
-    assert [no for no, one in enumerate(seen) if told.is_urgent(one, snapshot)] == hurried
+def test_a_change_and_each_retry_is_urgent(retries: int, statuses: list[Status], hurried: list[int]) -> None:
+    detector, snapshot = ChangeDetector(), msgspec.structs.replace(SNAPSHOT, max_retries=retries)
+    assert [no for no, one in enumerate(statuses) if detector.is_urgent(one, snapshot)] == hurried
 
 
 def test_each_series_has_its_own_urgency() -> None:
-    told = ChangeDetector()
-    assert told.is_urgent(DOWN, SNAPSHOT)
-    assert told.is_urgent(DOWN, msgspec.structs.replace(SNAPSHOT, series=2))
-    assert not told.is_urgent(DOWN, SNAPSHOT)
+    detector = ChangeDetector()
+    assert detector.is_urgent(DOWN, SNAPSHOT)
+    assert detector.is_urgent(DOWN, msgspec.structs.replace(SNAPSHOT, series=2))
+    assert not detector.is_urgent(DOWN, SNAPSHOT)
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "MAX_SERIES", 2)
-    told = ChangeDetector()
-    assert all(told.is_urgent(DOWN, msgspec.structs.replace(SNAPSHOT, series=no)) for no in range(5))
-    assert told.is_urgent(DOWN, SNAPSHOT), "forgotten, so it hurries once more"
+    detector = ChangeDetector()
+    assert all(detector.is_urgent(DOWN, msgspec.structs.replace(SNAPSHOT, series=no)) for no in range(5))
+    assert detector.is_urgent(DOWN, SNAPSHOT), "forgotten, so it hurries once more"

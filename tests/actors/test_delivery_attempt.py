@@ -1,4 +1,4 @@
-"""What a try says, and what its end means for everyone whose event was in the message."""
+"""The result of a delivery attempt, for every event in the message."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -73,13 +73,13 @@ def test_digest_members_that_were_refused_are_sent_alone_and_not_for_ever():
     assert {one.state for one in attempt_results(GROUP, barred, TIMING, DAY_S)} == {"dead"}
 
 
-def test_who_was_not_answered_does_not_know_whether_it_arrived():
+def test_without_a_response_an_attempt_may_have_arrived():
     (unknown,) = attempt_results(claimed(), DeliveryError("no answer within 20 s"), TIMING, DAY_S)
-    (known,) = attempt_results(claimed(), DeliveryError("answered 500", got_response=True), TIMING, DAY_S)
+    (snapshots,) = attempt_results(claimed(), DeliveryError("answered 500", got_response=True), TIMING, DAY_S)
     (before,) = attempt_results(
         claimed(maybe_sent=True), DeliveryError("answered 500", got_response=True), TIMING, DAY_S
     )
-    assert (unknown.got_response, known.got_response, before.got_response) == (False, True, False)
+    assert (unknown.got_response, snapshots.got_response, before.got_response) == (False, True, False)
 
 
 @pytest.mark.parametrize(

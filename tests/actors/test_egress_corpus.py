@@ -1,4 +1,4 @@
-"""One table of addresses that a policy refuses, for everybody who connects: checks, tokens, proxies, channels."""
+"""One table of addresses that a policy refuses, for every user of the network: checks, tokens, proxies, channels."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.settings import EgressPolicy
 from schema.targets import Http, Website
 from schema.targets.http import OAuth2
-from tests.actors.egress_users import NUMBERS_ONLY, USERS, Kit, User, seen
+from tests.actors.egress_users import NUMBERS_ONLY, USERS, Kit, User, check_message
 from tests.actors.probes.target import answering, redirecting, serving
 
 METADATA = ["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1"]
@@ -30,7 +30,7 @@ NOT_PUBLIC = [
 DISGUISED = ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "0", "localhost"]
 EVERYWHERE = [*METADATA, *NOT_PUBLIC]
 UNREADABLE = "the address is not one that the service understands"  # Apprise's services take no host in such clothes
-WORDS = ("cloud metadata address: refused", "not a public address: refused", "denied: refused", UNREADABLE)
+REFUSALS = ("cloud metadata address: refused", "not a public address: refused", "denied: refused", UNREADABLE)
 URL_FIELDS = ("url", "token_url", "server_url", "webhook_url", "endpoint_url", "rdap_url", "resolver_url")
 SCHEMES = ("file", "gopher", "ftp", "dict", "jar", "ldap", "sftp", "tftp", "netdoc", "data", "javascript", "unix")
 PORT = 9
@@ -48,23 +48,23 @@ async def opened(settings: Settings, names: Resolver) -> AsyncIterator[Kit]:
     try:
         yield made
     finally:
-        await made.watching.close()
-        await made.telling.close()
+        await made.probe_context.close()
+        await made.sender_context.close()
 
 
 def follow(kit: Kit, **policy: object) -> None:
-    for door in (kit.watching.egress_by_setting() | kit.telling.egress_by_setting()).values():
-        door.use_policy(EgressPolicy(**policy))  # type: ignore[arg-type]  # fields of a policy
+    for egress in (kit.probe_context.egress_by_setting() | kit.sender_context.egress_by_setting()).values():
+        egress.use_policy(EgressPolicy(**policy))  # type: ignore[arg-type]  # fields of a policy
 
 
-def is_refused(words: str) -> bool:
-    return any(one in words for one in WORDS)
+def is_refused(message: str) -> bool:
+    return any(one in message for one in REFUSALS)
 
 
 async def not_refused(user: User, kit: Kit, hosts: list[str], port: int = PORT) -> dict[str, str]:
-    """The hosts that somebody would have connected to, and what came of it."""
-    said = {host: await user(kit, host, port) for host in hosts}
-    return {host: words for host, words in said.items() if not is_refused(words)}
+    """The hosts that were not refused, and their messages."""
+    messages = {host: await user(kit, host, port) for host in hosts}
+    return {host: message for host, message in messages.items() if not is_refused(message)}
 
 
 def test_every_provider_is_in_the_corpus() -> None:
@@ -81,26 +81,26 @@ async def test_private_addresses_are_refused_when_the_policy_denies_them(kit: Ki
 
 
 @pytest.mark.parametrize("name", USERS)
-async def test_nobody_reaches_metadata_by_default(kit: Kit, name: str) -> None:
+async def test_metadata_addresses_are_refused_by_default(kit: Kit, name: str) -> None:
     assert await not_refused(USERS[name], kit, [*METADATA, *DISGUISED_METADATA]) == {}
 
 
 @pytest.mark.parametrize("name", USERS)
-async def test_nobody_reaches_a_network_that_is_denied(kit: Kit, name: str) -> None:
+async def test_denied_networks_are_refused(kit: Kit, name: str) -> None:
     follow(kit, deny=["127.0.0.0/8", "::1"])
     hosts = ["127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::", "64:ff9b::7f00:1", "localhost", "127.1"]
     assert await not_refused(USERS[name], kit, hosts) == {}
 
 
 @pytest.mark.parametrize("name", NUMBERS_ONLY)
-async def test_name_servers_are_held_to_the_same_policy(kit: Kit, name: str) -> None:
+async def test_name_servers_are_subject_to_the_same_policy(kit: Kit, name: str) -> None:
     assert await not_refused(NUMBERS_ONLY[name], kit, METADATA) == {}
     follow(kit, allow_private=False)
     assert await not_refused(NUMBERS_ONLY[name], kit, EVERYWHERE) == {}
 
 
 @pytest.mark.parametrize("name", USERS)
-async def test_a_name_that_turns_round_between_two_looks_gains_nothing(settings: Settings, name: str) -> None:
+async def test_a_rebound_dns_name_is_refused(settings: Settings, name: str) -> None:
     looks = iter(["93.184.215.14"])
     async with (
         serving(answering()) as target,
@@ -115,13 +115,13 @@ async def test_a_name_that_turns_round_between_two_looks_gains_nothing(settings:
 @pytest.mark.parametrize(
     "name", sorted(USERS.keys() - {"a caged request"})
 )  # the sender that runs it catches what breaks it
-async def test_a_fault_of_ours_in_a_lookup_is_never_the_servers(settings: Settings, name: str) -> None:
-    def trip(host: str) -> tuple[str, ...]:
+async def test_an_internal_error_in_a_lookup_is_reported_as_ours(settings: Settings, name: str) -> None:
+    def fail_lookup(host: str) -> tuple[str, ...]:
         raise KeyError(host)
 
-    async with opened(settings, Resolver(trip)) as kit:
-        words = await USERS[name](kit, "server.example", PORT)
-    assert words == "a fault in Watchkeeper (KeyError); its log has more"
+    async with opened(settings, Resolver(fail_lookup)) as kit:
+        message = await USERS[name](kit, "server.example", PORT)
+    assert message == "a fault in Watchkeeper (KeyError); its log has more"
 
 
 @pytest.mark.parametrize("kind", [Http, Website])
@@ -130,15 +130,15 @@ async def test_a_redirect_is_subject_to_the_same_policy(kit: Kit, kind: type, ho
     follow(kit, allow_private=False, allow=["127.0.0.1"])
     there = f"[{host}]" if ":" in host and not host.startswith("[") else host
     async with serving(redirecting(f"http://{there}:9/")) as target:
-        assert is_refused(await seen(kit, kind(url=target.url())))
+        assert is_refused(await check_message(kit, kind(url=target.url())))
         assert len(target.heads) == 1
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_a_redirect_to_what_is_no_http_is_not_followed(kit: Kit, scheme: str) -> None:
     async with serving(redirecting(f"{scheme}://127.0.0.1:9/etc/passwd")) as target:
-        words = await seen(kit, Http(url=target.url()))
-    assert words == "redirected to something that is no http address"
+        message = await check_message(kit, Http(url=target.url()))
+    assert message == "redirected to something that is no http address"
 
 
 def addressed() -> list[tuple[type, str]]:
@@ -165,11 +165,13 @@ def test_an_address_is_of_the_web_and_holds_no_credentials(kind: type, field: st
 
 
 async def test_each_use_has_a_policy_of_its_own(kit: Kit) -> None:
-    kit.telling.egress_by_setting()["egress.webhooks"].use_policy(EgressPolicy(allow_private=False))
-    kit.watching.egress_by_setting()["egress.oauth"].use_policy(EgressPolicy(allow_private=False))
+    kit.sender_context.egress_by_setting()["egress.webhooks"].use_policy(EgressPolicy(allow_private=False))
+    kit.probe_context.egress_by_setting()["egress.oauth"].use_policy(EgressPolicy(allow_private=False))
     async with serving(answering()) as target:
-        said = {name: await USERS[name](kit, "127.0.0.1", target.port) for name in ("http", "oauth", "webhook", "ntfy")}
-    assert {name: is_refused(words) for name, words in said.items()} == {
+        messages = {
+            name: await USERS[name](kit, "127.0.0.1", target.port) for name in ("http", "oauth", "webhook", "ntfy")
+        }
+    assert {name: is_refused(message) for name, message in messages.items()} == {
         "http": False,
         "oauth": True,
         "webhook": True,
@@ -177,12 +179,12 @@ async def test_each_use_has_a_policy_of_its_own(kit: Kit) -> None:
     }
 
 
-async def test_on_the_way_to_a_token_a_proxy_is_reached_by_the_policy_of_checks(kit: Kit) -> None:
-    kit.watching.egress_by_setting()["egress.oauth"].use_policy(EgressPolicy(allow_private=False))
+async def test_a_token_request_reaches_its_proxy_by_the_policy_of_checks(kit: Kit) -> None:
+    kit.probe_context.egress_by_setting()["egress.oauth"].use_policy(EgressPolicy(allow_private=False))
     auth = OAuth2(token_url="http://93.184.215.14/", client_id="c", client_secret="s")
     proxy = ProxyConfig(protocol=ProxyProtocol.SOCKS5, host="127.0.0.1", port=PORT)
-    words = await seen(kit, Http(url="http://93.184.215.14/", auth=auth, proxy_id="some"), proxy=proxy)
-    assert words == "the proxy can't be reached: connection refused"
+    message = await check_message(kit, Http(url="http://93.184.215.14/", auth=auth, proxy_id="some"), proxy=proxy)
+    assert message == "the proxy can't be reached: connection refused"
 
 
 @pytest.mark.parametrize(
@@ -204,12 +206,12 @@ def test_the_narrowest_network_decides(
     kit: Kit, policy: dict[str, Any], reached: list[str], refused: list[str]
 ) -> None:
     follow(kit, **policy)
-    assert [one for one in reached + refused if lets_through(kit.watching.egress, one)] == reached
+    assert [one for one in reached + refused if lets_through(kit.probe_context.egress, one)] == reached
 
 
-def lets_through(door: Egress, address: str) -> bool:
+def lets_through(egress: Egress, address: str) -> bool:
     try:
-        door.check(address)
+        egress.check(address)
     except EgressDenied:
         return False
     return True

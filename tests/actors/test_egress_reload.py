@@ -1,4 +1,4 @@
-"""A worker's doors follow what admins set."""
+"""A worker's egress policies follow the settings."""
 
 import asyncio
 
@@ -13,43 +13,43 @@ from schema.settings import CATALOGUE, SettingPatch
 
 
 @pytest.fixture
-def door():
+def egress():
     names = Resolver()
     yield Egress(names)
     names.close()
 
 
 async def test_every_use_of_the_network_has_its_policy(database):
-    watching, telling = await probes.open_probe_context(database), senders.make_context()
-    doors = watching.egress_by_setting() | telling.egress_by_setting()
-    assert set(doors) == {key for key in CATALOGUE if key.startswith("egress.")}
-    assert len({id(one) for one in doors.values()}) == len(doors)
-    await watching.close()
-    await telling.close()
+    probe_context, sender_context = await probes.open_probe_context(database), senders.make_context()
+    egresses = probe_context.egress_by_setting() | sender_context.egress_by_setting()
+    assert set(egresses) == {key for key in CATALOGUE if key.startswith("egress.")}
+    assert len({id(one) for one in egresses.values()}) == len(egresses)
+    await probe_context.close()
+    await sender_context.close()
 
 
-async def test_a_policy_that_is_set_holds_from_then_on(store, door):
-    policies = EgressReload({"egress.checks": door})
+async def test_a_policy_that_is_set_holds_from_then_on(store, egress):
+    policies = EgressReload({"egress.checks": egress})
     await policies.load()
-    door.check("10.0.0.1")
+    egress.check("10.0.0.1")
     await settings.update("egress.checks", SettingPatch(value={"deny": ["10.0.0.0/8"]}))
     await policies.load()
     with pytest.raises(EgressDenied, match="denied"):
-        door.check("10.0.0.1")
+        egress.check("10.0.0.1")
 
 
-async def test_a_change_reaches_a_running_worker_by_itself(store, door):
-    following = asyncio.create_task(EgressReload({"egress.checks": door}).run())
+async def test_a_change_reaches_a_running_worker_by_itself(store, egress):
+    following = asyncio.create_task(EgressReload({"egress.checks": egress}).run())
     await settings.update("egress.checks", SettingPatch(value={"allow_private": False}))
     async with asyncio.timeout(10):
-        while not refuses(door, "127.0.0.1"):
+        while not refuses(egress, "127.0.0.1"):
             await asyncio.sleep(0.02)
     following.cancel()
 
 
-def refuses(door: Egress, address: str) -> bool:
+def refuses(egress: Egress, address: str) -> bool:
     try:
-        door.check(address)
+        egress.check(address)
     except EgressDenied:
         return True
     return False

@@ -1,4 +1,4 @@
-"""Whatever bytes a target answers with: the check ends with an outcome that every encoder and database takes."""
+"""Whatever bytes a target answers with, the outcome can be encoded and stored."""
 
 import asyncio
 import unicodedata
@@ -38,13 +38,13 @@ ENDED = b'HTTP/1.1 200 OK\r\n\r\n{"events": [{"eventAction": "expiration", "even
 JSON = (b'HTTP/1.1 200 OK\r\n\r\n{"a": "\\ud800', b'HTTP/1.1 500 No\r\n\r\n{"message": "\\u0000')
 
 pytestmark = pytest.mark.timeout(300)
-Keep = Callable[[CheckOutcome], list[Any]]
+StoreOutcome = Callable[[CheckOutcome], list[Any]]
 
 
-class Talk(Struct, frozen=True):
+class Peer(Struct, frozen=True):
     """How a monitor is made for a server, and how the server may begin.
 
-    starts    what its replies begin with     first    whether it speaks before it is asked
+    starts    what its replies begin with     first    whether it sends before a request
     """
 
     type: str
@@ -54,25 +54,25 @@ class Talk(Struct, frozen=True):
     udp: bool = False
 
 
-Ask = Callable[[Talk, list[bytes]], CheckOutcome]
+RunCheck = Callable[[Peer, list[bytes]], CheckOutcome]
 
 
-def local(type_: str, *starts: bytes, first: bool = False, udp: bool = False, **more: Any) -> Talk:
-    return Talk(type_, lambda port: {"host": "127.0.0.1", "port": port, **more}, starts, first, udp)
+def local(type_: str, *starts: bytes, first: bool = False, udp: bool = False, **more: Any) -> Peer:
+    return Peer(type_, lambda port: {"host": "127.0.0.1", "port": port, **more}, starts, first, udp)
 
 
-def web(type_: str, *starts: bytes, scheme: str = "http", **more: Any) -> Talk:
-    return Talk(type_, lambda port: {"url": f"{scheme}://127.0.0.1:{port}/", **more}, starts)
+def web(type_: str, *starts: bytes, scheme: str = "http", **more: Any) -> Peer:
+    return Peer(type_, lambda port: {"url": f"{scheme}://127.0.0.1:{port}/", **more}, starts)
 
 
-TALKS = {
+PEERS = {
     "http": web("http", *HTTP),
     "http words": web("http", *HTTP, *JSON, json_query="$.a", assertions=DIFFERS),
     "website": web("website", *HTTP),
     "websocket": web("websocket", b"HTTP/1.1 101 Switching Protocols\r\n", *HTTP, scheme="ws", expect="needle"),
     "tcp": local("tcp", first=True, assertions=DIFFERS),
-    "dns": Talk("dns", lambda port: {"host": "a.example", "resolver_server": "127.0.0.1", "port": port}, udp=True),
-    "dns over tcp": Talk(
+    "dns": Peer("dns", lambda port: {"host": "a.example", "resolver_server": "127.0.0.1", "port": port}, udp=True),
+    "dns over tcp": Peer(
         "dns",
         lambda port: {"host": "a.example", "resolver_server": "127.0.0.1", "port": port, "transport": "tcp"},
         (b"\0\x30", b"\xff\xff"),
@@ -95,20 +95,20 @@ TALKS = {
     "mqtt": local("mqtt", b"\x20\2\0\0", b"\x90\3\0\1\0\x30\x20\0\2", topic="a", assertions=DIFFERS),
     "grpc": local("grpc", b"\0\0\0\4\0\0\0\0\0", b"\0\0\x20\1\5\0\0\0\1\x88", first=True),
     "rabbitmq": local("rabbitmq", b"\1\0\0\0\0\0\x20\0\x0a\0\x32\1\x93\x10", b"AMQP\0\0\x09\1", **SIGNED),
-    "rabbitmq node": Talk("rabbitmq", lambda port: {"nodes": [f"http://127.0.0.1:{port}"], **SIGNED}, (*HTTP, *JSON)),
-    "docker": Talk("docker", lambda port: {"container": "a", "daemon": f"tcp://127.0.0.1:{port}"}, (*HTTP, *JSON)),
+    "rabbitmq node": Peer("rabbitmq", lambda port: {"nodes": [f"http://127.0.0.1:{port}"], **SIGNED}, (*HTTP, *JSON)),
+    "docker": Peer("docker", lambda port: {"container": "a", "daemon": f"tcp://127.0.0.1:{port}"}, (*HTTP, *JSON)),
     "steam": local("steam", b"\xff\xff\xff\xffI\x11", b"\xff\xff\xff\xffA", b"\xff\xff\xff\xffm", udp=True),
-    "rdap": Talk(
+    "rdap": Peer(
         "domain",
         lambda port: {"domain": "a.example", "rdap_url": f"http://127.0.0.1:{port}/", "whois_server": None},
         (ENDED, *HTTP),
     ),
-    "whois": Talk(
+    "whois": Peer(
         "domain",
         lambda port: {"domain": "a.example", "rdap_url": "", "whois_server": "127.0.0.1", "whois_port": port},
         (b"Expires: 2001-01-01\r\nRegistrar: ", b"refer: ", b"No match for "),
     ),
-    "kafka": Talk(
+    "kafka": Peer(
         "kafka-producer",
         lambda port: {"brokers": [f"127.0.0.1:{port}"], "topic": "a", "message": "tick", **SIGNED},
         (b"\0\0\0\x20\0\0\0\1\0\0", b"\0\0\0\x20\0\0\0\2\0\x21\0\0\0\1"),
@@ -117,7 +117,7 @@ TALKS = {
         "sqlserver", b"\4\1\0\x30\0\0\0\0\xaa", b"\4\1\0\x19\0\0\0\0\0\0\x0b\0\6\1\0\x11\0\1\xff", **SIGNED
     ),
 }  # fmt: skip
-UNASKED = {"push", "group", "manual", "ping"}  # nobody answers with bytes of his own
+WITHOUT_SERVER = {"push", "group", "manual", "ping"}  # no server answers these with bytes of its own
 
 
 @st.composite
@@ -144,26 +144,26 @@ def answering(sent: list[bytes], *, first: bool) -> Script:
     return script
 
 
-async def outcome(talk: Talk, sent: list[bytes], tools: ProbeContext) -> CheckOutcome:
+async def outcome(peer: Peer, sent: list[bytes], context: ProbeContext) -> CheckOutcome:
     """What one check of a server that answers so comes to."""
-    serving = datagrams(lambda _: sent) if talk.udp else talking(answering(sent, first=talk.first))
+    serving = datagrams(lambda _: sent) if peer.udp else talking(answering(sent, first=peer.first))
     async with serving as port:
-        target = msgspec.convert(talk.config(port), TARGETS[talk.type])
+        target = msgspec.convert(peer.config(port), TARGETS[peer.type])
         snapshot = make.snapshot(target, timeout_ms=TIMEOUT_MS)
-        return await run_probe(make.slot(early=True), snapshot, tools, detailed=True)
+        return await run_probe(make.slot(early=True), snapshot, context, detailed=True)
 
 
 @pytest.fixture
-def ask(settings) -> Iterator[Ask]:
+def run_check(settings) -> Iterator[RunCheck]:
     """Checks a server that answers so; hypothesis calls it again and again, so the loop is the fixture's own."""
     with asyncio.Runner() as runner:
-        tools = runner.run(open_probe_context(settings))
-        yield lambda talk, sent: runner.run(outcome(talk, sent, tools))
-        runner.run(tools.close())
+        context = runner.run(open_probe_context(settings))
+        yield lambda peer, sent: runner.run(outcome(peer, sent, context))
+        runner.run(context.close())
 
 
 @pytest.fixture
-def kept(database) -> Iterator[Keep]:
+def store_outcome(database) -> Iterator[StoreOutcome]:
     """Stores an outcome of one monitor beside a good one of another; returns what is stored of the two."""
 
     async def begin() -> dict[int, Snapshot]:
@@ -174,10 +174,10 @@ def kept(database) -> Iterator[Keep]:
         ]
         return {one.series: one for one in await series.list_snapshots([plan.series for plan in plans])}
 
-    async def keep(known: dict[int, Snapshot], odd: CheckOutcome, at_ms: int) -> list[Any]:
-        first, second = sorted(known)
+    async def store(snapshots: dict[int, Snapshot], odd: CheckOutcome, at_ms: int) -> list[Any]:
+        first, second = sorted(snapshots)
         batch = [structs.replace(odd, series=first, at_ms=at_ms), make.outcome(series=second, at_ms=at_ms)]
-        await results.store_results(make.results(*batch), known, at_ms)
+        await results.store_results(make.results(*batch), snapshots, at_ms)
         keys = [heartbeat_key(one.series, one.at_ms) for one in batch]
         return await db.rows(
             "SELECT h.id, h.status, d.message, d.detail FROM heartbeats h LEFT JOIN heartbeat_details d ON d.id = h.id"
@@ -187,8 +187,8 @@ def kept(database) -> Iterator[Keep]:
 
     times = count(make.NOW_MS, make.MINUTE_MS)
     with asyncio.Runner() as runner:
-        known = runner.run(begin())
-        yield lambda odd: runner.run(keep(known, odd, next(times)))
+        snapshots = runner.run(begin())
+        yield lambda odd: runner.run(store(snapshots, odd, next(times)))
         runner.run(db.stop())
 
 
@@ -218,8 +218,8 @@ def is_fit(leaf: Any) -> bool:
     return not isinstance(leaf, int) or WHOLE[0] <= leaf <= WHOLE[1]
 
 
-def hold(found: CheckOutcome) -> None:
-    """An outcome that anybody takes."""
+def assert_encodable(found: CheckOutcome) -> None:
+    """Assert that every encoder and database accepts the outcome."""
     assert msgspec.json.decode(msgspec.json.encode(found), type=CheckOutcome).series == found.series
     assert is_plain(found.message)
     assert len(found.message) <= MESSAGE
@@ -231,21 +231,23 @@ def hold(found: CheckOutcome) -> None:
         assert is_plain(found.expiring.name + found.expiring.issuer + found.expiring.identity)
 
 
-def test_every_type_with_a_server_is_among_them():
-    assert {talk.type for talk in TALKS.values()} == set(TARGETS) - UNASKED
+def test_every_type_with_a_server_has_a_peer():
+    assert {peer.type for peer in PEERS.values()} == set(TARGETS) - WITHOUT_SERVER
 
 
-@pytest.mark.parametrize("name", TALKS)
-def test_whatever_a_target_answers_is_plain_and_is_stored_beside_what_is_good(name, ask, kept):
-    talk = TALKS[name]
+@pytest.mark.parametrize("name", PEERS)
+def test_any_response_is_stored_as_plain_text_beside_good_results(name, run_check, store_outcome):
+    peer = PEERS[name]
 
-    def answers(sent: list[bytes]) -> None:
-        found = ask(talk, sent)
-        hold(found)
-        odd, good = kept(found)
+    def assert_stored(sent: list[bytes]) -> None:
+        found = run_check(peer, sent)
+        assert_encodable(found)
+        odd, good = store_outcome(found)
         assert (odd["status"], odd["message"] or "", good["status"]) == (found.status, found.message, Status.UP)
         assert not found.detail or set(msgspec.json.decode(odd["detail"])) == set(found.detail)
 
-    for sent in ([start + poison + end] for start in talk.starts for poison in POISONS for end in ENDS):
-        answers(sent)
-    examples(max_examples=8 * MANY if SEARCHING else 8, database=None)(given(sent=replies(talk.starts))(answers))()
+    for sent in ([start + poison + end] for start in peer.starts for poison in POISONS for end in ENDS):
+        assert_stored(sent)
+    examples(max_examples=8 * MANY if SEARCHING else 8, database=None)(
+        given(sent=replies(peer.starts))(assert_stored)
+    )()

@@ -1,4 +1,4 @@
-"""A channel that is away for an hour, however it is away: others notice nothing, and afterwards it is told once."""
+"""A channel that fails for an hour, in every way: others are unaffected, and afterwards it gets each event once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,8 +35,8 @@ AWAY = {
 class Hour:
     """Time goes on in steps; in each of them the sweeper's finds are worked off."""
 
-    def __init__(self, desk: Notifier, clock: Any, known: dict[int, Snapshot]) -> None:
-        self._desk, self._clock, self._known = desk, clock, known
+    def __init__(self, notifier: Notifier, clock: Any, snapshots: dict[int, Snapshot]) -> None:
+        self._notifier, self._clock, self._known = notifier, clock, snapshots
 
     async def passes(self, seconds: int = HOUR_S, step_s: int = 20) -> None:
         """That much of it."""
@@ -45,15 +45,15 @@ class Hour:
             await self._work_off(await delivery_queue.due_deliveries(now_ms()))
 
     async def changes(self, outcome: Any) -> None:
-        """A monitor changes its mind, and whoever has to be told of it is."""
+        """Change the monitor's status and notify the channels."""
         (no,) = self._known
         made = outcome(series=no, at_ms=now_ms())
-        absorbed = await results.store_results(make.results(made), self._known, now_ms())
-        await self._work_off(absorbed.deliveries)
+        stored = await results.store_results(make.results(made), self._known, now_ms())
+        await self._work_off(stored.deliveries)
 
     async def _work_off(self, waiting: dict[str, list[str]]) -> None:
         for channel_id, ids in waiting.items():
-            await self._desk.admit(NotifyBatch(channel_id, ids))
+            await self._notifier.admit(NotifyBatch(channel_id, ids))
         if clerks := [task for task in asyncio.all_tasks() if task.get_name().startswith("channel ")]:
             await asyncio.wait(clerks)
 
@@ -72,25 +72,25 @@ async def well() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def hour(store, clock, well, free_port) -> AsyncIterator[Hour]:
-    """A monitor that tells two channels: one is well, the other is on the free port."""
+    """A monitor with two channels: one works, the other is at the free port."""
     sealing.prepare(store)
     hooks = [make.webhook(url=url) for url in (well.url, f"http://127.0.0.1:{free_port}")]
     ids = [(await channels.create(make.channel(hook))).id for hook in hooks]
     changed = await monitors.create(make.monitor(notification_channel_ids=ids))
-    known = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
-    tools = senders.make_context()
-    desk = Notifier(tools, "https://watch.example", timeout_s=0.2)
-    yield Hour(desk, clock, known)
-    await desk.close(5)
-    await tools.close()
+    snapshots = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
+    context = senders.make_context()
+    notifier = Notifier(context, "https://watch.example", timeout_s=0.2)
+    yield Hour(notifier, clock, snapshots)
+    await notifier.close(5)
+    await context.close()
 
 
-def told(receiver: Receiver) -> list[str]:
-    """What it took of the monitor; that the other channel fails is told besides."""
-    return [kind for kind in heard(receiver) if kind.startswith("monitor.")]
+def monitor_events(receiver: Receiver) -> list[str]:
+    """The monitor's events it received; without those about the failing channel."""
+    return [kind for kind in received_events(receiver) if kind.startswith("monitor.")]
 
 
-def heard(receiver: Receiver) -> list[str]:
+def received_events(receiver: Receiver) -> list[str]:
     """Events that it took."""
     return [msgspec.json.decode(one.body)["event"] for one in receiver.arrivals if one.answered == 200]
 
@@ -107,7 +107,7 @@ async def test_after_an_hour_away_a_channel_gets_each_event_once(hour, well, fre
             sick = await stack.enter_async_context(receiving(port=free_port))
             sick.answer(order)
         await hour.changes(make.down)
-        assert told(well) == ["monitor.down"]  # at once, whatever the other does
+        assert monitor_events(well) == ["monitor.down"]  # at once, whatever the other does
         await hour.passes()
         assert (await channel_health.count_unhealthy(now_ms())).circuit_open + len(await rows("state = 'pending'")) > 0
         if order:
@@ -116,7 +116,7 @@ async def test_after_an_hour_away_a_channel_gets_each_event_once(hour, well, fre
         else:
             sick = await stack.enter_async_context(receiving(port=free_port))
         await hour.passes(1_200)
-        assert told(sick) == told(well) == ["monitor.down"]
+        assert monitor_events(sick) == monitor_events(well) == ["monitor.down"]
         assert set(sick.accepted().values()) == {1}
         tries = await db.rows("SELECT state, error FROM delivery_attempts")
         assert len(tries) > 2
@@ -133,19 +133,19 @@ async def test_an_outage_that_ends_meanwhile_is_one_message(hour, well, free_por
         await hour.passes(1_200)
         await hour.changes(make.outcome)
         await hour.passes(1_200)
-        assert told(well) == ["monitor.down", "monitor.up"]
+        assert monitor_events(well) == ["monitor.down", "monitor.up"]
         if order:
             sick.answer()
         else:
             sick = await stack.enter_async_context(receiving(port=free_port))
         await hour.passes(1_200)
-        assert told(sick) == ["monitor.up"]
+        assert monitor_events(sick) == ["monitor.up"]
         assert [one["reason_code"] for one in await rows("state = 'suppressed'")] == ["collapsed_into_recovery"]
 
 
-async def test_what_never_works_is_a_dead_letter_with_its_reason(hour, well, free_port):
+async def test_a_channel_that_always_fails_leaves_dead_letters_with_a_reason(hour, well, free_port):
     await hour.changes(make.down)
     await hour.passes(DAY_S + 2 * HOUR_S, step_s=600)
     (dead,) = await rows("state = 'dead'")
     assert dead["error"].startswith("gave up after 24 h: no connection")
-    assert heard(well) == ["monitor.down", "system.channel_failing"]
+    assert received_events(well) == ["monitor.down", "system.channel_failing"]

@@ -1,4 +1,4 @@
-"""One process keeps house; what the world refuses is done in the next round."""
+"""One process does the housekeeping; work that fails is retried in the next round."""
 
 import asyncio
 import dataclasses
@@ -16,14 +16,14 @@ from tests.app.store import history_rows
 from tests.app.store.history_rows import DAY, HOUR, START
 
 
-async def test_the_office_is_held_by_one_and_prolonged_by_it(queue):
+async def test_one_process_holds_and_renews_the_lease(queue):
     assert await housekeeping.hold_leadership("first")
     assert not await housekeeping.hold_leadership("second")
     assert await housekeeping.hold_leadership("first")
     assert await queues.client().pttl(housekeeping.LEADER_KEY) > housekeeping.LEASE_MS - 10_000
 
 
-async def test_the_office_falls_to_another_when_its_term_has_ended(queue):
+async def test_the_lease_passes_to_another_process_when_it_expires(queue):
     assert await housekeeping.hold_leadership("first", lease_ms=1)
     await asyncio.sleep(0.02)
     assert await housekeeping.hold_leadership("second")
@@ -41,7 +41,7 @@ async def test_a_round_rolls_prunes_and_forgets(store):
     assert [(line["event"], line["hours"], line["series_purged"]) for line in logs] == [("housekeeping.done", 19, 1)]
 
 
-async def test_a_round_without_work_logs_nothing(store):
+async def test_a_run_without_work_logs_nothing(store):
     with capture_logs() as logs:
         await housekeeping.run_once(START)
     assert logs == []
@@ -57,7 +57,7 @@ async def test_it_works_until_it_is_cancelled_and_then_gives_the_office_back(sto
     assert await queues.client().get(housekeeping.LEADER_KEY) is None
 
 
-async def test_who_does_not_lead_does_nothing(store, queue):
+async def test_a_process_without_the_lease_does_nothing(store, queue):
     await history_rows.series(1, (START, DAY))
     await housekeeping.hold_leadership("somebody else")
     await housekeeping._run_round("me")
@@ -73,7 +73,7 @@ async def test_what_redis_refuses_is_put_off_until_the_next_round(store, setting
     assert await checkpoints.get(checkpoints.ROLLED) == 0
 
 
-async def test_a_bug_of_ours_is_logged_with_its_traceback_and_stops_nothing(store, queue):
+async def test_an_internal_error_is_logged_with_its_traceback_and_stops_nothing(store, queue):
     await history_rows.series(1, (START, DAY))
     await checkpoints.save(checkpoints.ROLLED, START + HOUR)
     unreadable = b"\x01"

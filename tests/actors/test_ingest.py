@@ -1,4 +1,4 @@
-"""What ingest asks of the schedule once heartbeats are stored."""
+"""How ingest changes the schedule once heartbeats are stored."""
 
 import asyncio
 
@@ -35,14 +35,14 @@ async def ingested(*outcomes: CheckOutcome) -> int:
     return await due_set.oldest_due_ms()
 
 
-async def test_a_report_brings_a_look_before_the_next_slot(nightly):
+async def test_a_report_schedules_a_check_before_the_next_slot(nightly):
     look = clock.now_ms() + 30_000
     report = make.outcome(series=nightly, at_ms=clock.now_ms(), code=PUSHED, early=True, recheck_ms=look)
     assert await ingested(report) == look
     assert await ingested(report) == look
 
 
-async def test_a_report_that_comes_twice_brings_its_look_all_the_same(nightly):
+async def test_a_repeated_report_schedules_its_check_again(nightly):
     look = clock.now_ms() + 30_000
     report = make.outcome(series=nightly, at_ms=clock.now_ms(), code=PUSHED, early=True, recheck_ms=look)
     await ingested(report)
@@ -50,12 +50,12 @@ async def test_a_report_that_comes_twice_brings_its_look_all_the_same(nightly):
     assert await ingested(report) == look
 
 
-async def test_a_push_monitor_nobody_could_look_at_is_looked_at_again_soon(nightly):
+async def test_an_unknown_push_monitor_is_rechecked_soon(nightly):
     unknown = make.outcome(series=nightly, at_ms=clock.now_ms(), status=Status.UNKNOWN, code=0)
     assert await ingested(unknown) <= clock.now_ms() + RECHECK_UNKNOWN_MS
 
 
-async def test_a_start_while_late_brings_no_retry(nightly):
+async def test_a_start_while_late_schedules_no_retry(nightly):
     late = make.outcome(series=nightly, at_ms=clock.now_ms(), status=Status.PENDING, code=0, early=True)
     await ingested(late)
     await due_set.put_series(await monitors.list_schedules(), first_at_ms=clock.now_ms() + 3_000_000)
@@ -63,7 +63,7 @@ async def test_a_start_while_late_brings_no_retry(nightly):
     assert await ingested(start) > clock.now_ms() + 2_000_000
 
 
-async def test_what_a_failing_monitor_hangs_on_is_checked_at_once(store, queue):
+async def test_parents_of_a_failing_monitor_are_checked_at_once(store, queue):
     sealing.prepare(store)
     router = await monitors.create(make.monitor(name="Router", interval=DAY_S))
     child = await monitors.create(make.monitor(interval=DAY_S, parent_ids=[router.monitor.id]))
@@ -84,17 +84,17 @@ async def many(store, queue) -> list[int]:
     return [(await monitors.create(make.monitor(name=f"web {number}"))).schedules[0].series for number in range(5)]
 
 
-async def test_batches_that_wait_are_written_together(many, monkeypatch):
+async def test_waiting_batches_are_stored_in_one_transaction(many, monkeypatch):
     transactions = []
-    absorb = results.store_results
+    store_results = results.store_results
 
-    async def counted(batch, known, now_ms):
+    async def counted(batch, snapshots, now_ms):
         transactions.append(len(batch.outcomes))
-        return await absorb(batch, known, now_ms)
+        return await store_results(batch, snapshots, now_ms)
 
     monkeypatch.setattr(results, "store_results", counted)
-    clerk = ResultWriter(Snapshots())
-    await asyncio.gather(*(clerk.ingest(make.results(make.outcome(series=one))) for one in many))
+    writer = ResultWriter(Snapshots())
+    await asyncio.gather(*(writer.ingest(make.results(make.outcome(series=one))) for one in many))
     assert transactions == [1, 4]
     assert (await db.rows("SELECT count(*) AS n FROM heartbeats"))[0]["n"] == 5
 
@@ -105,23 +105,23 @@ async def test_when_a_batch_can_not_be_stored_each_result_is_reported(many, monk
         raise OSError("database is locked")
 
     monkeypatch.setattr(results, "store_results", locked)
-    clerk = ResultWriter(Snapshots())
-    told = await asyncio.gather(
-        *(clerk.ingest(make.results(make.outcome(series=one))) for one in many), return_exceptions=True
+    writer = ResultWriter(Snapshots())
+    outcomes = await asyncio.gather(
+        *(writer.ingest(make.results(make.outcome(series=one))) for one in many), return_exceptions=True
     )
-    assert [type(one) for one in told] == [OSError] * 5
+    assert [type(one) for one in outcomes] == [OSError] * 5
     monkeypatch.undo()
-    await asyncio.gather(*(clerk.ingest(make.results(make.outcome(series=one))) for one in many))
+    await asyncio.gather(*(writer.ingest(make.results(make.outcome(series=one))) for one in many))
     assert (await db.rows("SELECT count(*) AS n FROM heartbeats"))[0]["n"] == 5
 
 
-async def test_one_that_is_given_up_takes_nobody_along(many):
-    clerk = ResultWriter(Snapshots())
-    ingesting = [asyncio.create_task(clerk.ingest(make.results(make.outcome(series=one)))) for one in many]
+async def test_a_cancelled_ingest_does_not_cancel_others(many):
+    writer = ResultWriter(Snapshots())
+    ingesting = [asyncio.create_task(writer.ingest(make.results(make.outcome(series=one)))) for one in many]
     await asyncio.sleep(0)
     ingesting[2].cancel()
-    told = await asyncio.gather(*ingesting, return_exceptions=True)
-    assert [type(one) for one in told if one] == [asyncio.CancelledError]
+    outcomes = await asyncio.gather(*ingesting, return_exceptions=True)
+    assert [type(one) for one in outcomes if one] == [asyncio.CancelledError]
     assert (await db.rows("SELECT count(*) AS n FROM heartbeats"))[0]["n"] >= 4
 
 
@@ -144,11 +144,11 @@ POISONS = {
 
 
 @pytest.mark.parametrize("poison", POISONS.values(), ids=POISONS.keys())
-async def test_a_result_that_cannot_be_stored_keeps_no_other_one_from_it(many, poison):
+async def test_an_unstorable_result_does_not_block_other_results(many, poison):
     bad = make.down(series=many[2], **{"at_ms": clock.now_ms(), "early": True, **poison})
     good = [make.outcome(series=one, at_ms=clock.now_ms()) for one in many if one != many[2]]
-    clerk = ResultWriter(Snapshots())
-    await asyncio.gather(*(clerk.ingest(make.results(*some)) for some in (good[:2], [bad], good[2:])))
+    writer = ResultWriter(Snapshots())
+    await asyncio.gather(*(writer.ingest(make.results(*some)) for some in (good[:2], [bad], good[2:])))
     found = await db.rows("SELECT id, status FROM heartbeats")
     stored = {slot_of_key(row["id"])[0]: Status(row["status"]) for row in found}
     assert [stored.get(one) for one in many if one != many[2]] == [Status.UP] * 4
@@ -158,7 +158,7 @@ async def test_a_result_that_cannot_be_stored_keeps_no_other_one_from_it(many, p
         assert row["message"].startswith("the result could not be stored (")
 
 
-async def test_a_gap_that_cannot_be_stored_keeps_no_result_from_it(many):
+async def test_an_unstorable_gap_does_not_block_results(many):
     gaps = [make.gap(series=many[0], reason="\ud800"), make.gap(series=many[1])]
     await ResultWriter(Snapshots()).ingest(make.results(make.outcome(series=many[2]), gaps=gaps))
     assert (await db.rows("SELECT count(*) AS n FROM heartbeats"))[0]["n"] >= 1

@@ -1,4 +1,4 @@
-"""Everything that reads JSON from outside takes it with a byte order mark, and in UTF-16 and UTF-32."""
+"""Every reader of external JSON accepts a byte order mark, UTF-16 and UTF-32."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A secret in every secret field is in nothing that checks and senders say, whatever the other side repeats of it."""
+"""No secret appears in the output of checks and senders, even when the other side repeats it."""
 
 import asyncio
 import contextlib
@@ -27,21 +27,21 @@ SENT_OPENLY = {("http", "headers"), ("http", "auth.bearer.token"), ("website", "
     ("http", "auth.basic.password"),
     ("redis", "connection_string"),
 }  # the parrot has something to repeat
-TOLD = [place for place in places() if place[0] in PROVIDERS]
+SENDERS = [place for place in places() if place[0] in PROVIDERS]
 
 
 @contextlib.asynccontextmanager
-async def parrot(heard: list[bytes]) -> AsyncIterator[int]:
-    """A server that repeats what it hears, in the ways that HTTP, SMTP and Redis refuse. Keeps it in `heard`."""
+async def parrot(received: list[bytes]) -> AsyncIterator[int]:
+    """A server that repeats each request in a refusal, as HTTP, SMTP and Redis do; appends them to `received`."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            word = await _first_word(reader, writer)
-            while word:
-                heard.append(word)
-                writer.write(answer_to(word))
+            request = await first_request(reader, writer)
+            while request:
+                received.append(request)
+                writer.write(answer_to(request))
                 await writer.drain()
-                word = await reader.read(65_536)
+                request = await reader.read(65_536)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -50,8 +50,8 @@ async def parrot(heard: list[bytes]) -> AsyncIterator[int]:
     await asyncio.sleep(0)
 
 
-async def _first_word(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    """What a client says; who waits for a greeting gets one."""
+async def first_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """The first request; sends a greeting to a client that waits for one."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.3):
             return await reader.read(65_536)
@@ -59,27 +59,27 @@ async def _first_word(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     return await reader.read(65_536)
 
 
-def answer_to(word: bytes) -> bytes:
-    said = word.replace(b"\r\n", b" ")[:4_000]
-    if b"HTTP/1.1" in word:
-        return http_of(said)
-    if word.startswith(b"EHLO"):
+def answer_to(request: bytes) -> bytes:
+    output = request.replace(b"\r\n", b" ")[:4_000]
+    if b"HTTP/1.1" in request:
+        return http_of(output)
+    if request.startswith(b"EHLO"):
         return b"250-hello\r\n250 AUTH PLAIN LOGIN\r\n"
-    return (b"535 5.7.8 " if word.startswith(b"AUTH") else b"-ERR ") + said + b"\r\n"
+    return (b"535 5.7.8 " if request.startswith(b"AUTH") else b"-ERR ") + output + b"\r\n"
 
 
-def http_of(said: bytes) -> bytes:
+def http_of(output: bytes) -> bytes:
     return (
         b"HTTP/1.1 400 Bad "
-        + said[:200]
+        + output[:200]
         + b"\r\nX-Heard: "
-        + said
+        + output
         + b"\r\nLocation: http://127.0.0.1:9/?"
-        + said[:100]
+        + output[:100]
         + b"\r\nContent-Length: "
-        + str(len(said)).encode()
+        + str(len(output)).encode()
         + b"\r\n\r\n"
-        + said
+        + output
     )
 
 
@@ -101,30 +101,30 @@ def forms_of(secret: str) -> list[str]:
 @pytest.mark.usefixtures("queue")
 @pytest.mark.parametrize("place", WATCHED, ids=".".join)
 async def test_no_check_result_contains_its_secret(store: Settings, tmp_path: Path, place: tuple[str, str]) -> None:
-    one, heard = planted(*place, tmp_path), list[bytes]()
-    tools = await probes.open_probe_context(store)
-    async with parrot(heard) as port:
-        said = "\n".join([await seen(one, tools, there) for there in (port, 9)])
-    await tools.close()
-    assert [form for form in forms_of(one.secret) if form in said] == []
-    assert place not in SENT_OPENLY or any(form.encode() in b"".join(heard) for form in forms_of(one.secret))
+    one, received = planted(*place, tmp_path), list[bytes]()
+    context = await probes.open_probe_context(store)
+    async with parrot(received) as port:
+        output = "\n".join([await check_message(one, context, there) for there in (port, 9)])
+    await context.close()
+    assert [form for form in forms_of(one.secret) if form in output] == []
+    assert place not in SENT_OPENLY or any(form.encode() in b"".join(received) for form in forms_of(one.secret))
 
 
-async def seen(one: Planted, tools: probes.ProbeContext, port: int) -> str:
+async def check_message(one: Planted, context: probes.ProbeContext, port: int) -> str:
     target: Target = msgspec.convert(at_port(one, port), TARGETS[one.type])
     snapshot = make.snapshot(target, timeout_ms=2_000)
-    return msgspec.json.encode(await probes.run_probe(make.slot(), snapshot, tools, detailed=True)).decode()
+    return msgspec.json.encode(await probes.run_probe(make.slot(), snapshot, context, detailed=True)).decode()
 
 
-@pytest.mark.parametrize("place", TOLD, ids=".".join)
+@pytest.mark.parametrize("place", SENDERS, ids=".".join)
 async def test_no_sender_error_contains_its_secret(tmp_path: Path, place: tuple[str, str]) -> None:
-    one, tools, said, heard = planted(*place, tmp_path), make_context(), list[str](), list[bytes]()
-    async with parrot(heard) as port:
+    one, context, output, received = planted(*place, tmp_path), make_context(), list[str](), list[bytes]()
+    async with parrot(received) as port:
         for there in (port, 9):
             config: ChannelConfig = msgspec.convert(at_port(one, there), PROVIDERS[one.type])
             with pytest.raises(DeliveryError) as failed:
-                await senders.send(config, given.message(), tools, timeout_s=10)
-            said.append(failed.value.reason)
-    await tools.close()
-    assert [form for form in forms_of(one.secret) if form in "\n".join(said)] == []
-    assert heard
+                await senders.send(config, given.message(), context, timeout_s=10)
+            output.append(failed.value.reason)
+    await context.close()
+    assert [form for form in forms_of(one.secret) if form in "\n".join(output)] == []
+    assert received

@@ -1,4 +1,4 @@
-"""Each repair finds one kind of damage and mends it."""
+"""Each repair finds and fixes one kind of damage."""
 
 import pytest
 from prometheus_client import REGISTRY
@@ -32,8 +32,8 @@ async def plan(store, queue) -> MonitorSchedule:
 
 
 async def checked(plan: MonitorSchedule, at_ms: int) -> None:
-    known = {one.series: one for one in await series.list_snapshots([plan.series])}
-    await results.store_results(make.results(make.outcome(series=plan.series, at_ms=at_ms)), known, at_ms)
+    snapshots = {one.series: one for one in await series.list_snapshots([plan.series])}
+    await results.store_results(make.results(make.outcome(series=plan.series, at_ms=at_ms)), snapshots, at_ms)
 
 
 def slot_before(plan: MonitorSchedule, back: int) -> int:
@@ -46,7 +46,7 @@ async def test_an_emptied_redis_is_filled_from_the_database(plan):
     assert not (await due_set.claim_due(10)).is_missing
 
 
-async def test_what_nobody_checked_meanwhile_is_a_gap(plan):
+async def test_slots_missed_during_downtime_are_a_gap(plan):
     await checked(plan, slot_before(plan, 5))
     await Reconciler().rebuild()
     (gap,) = await due_set.list_gaps()
@@ -54,7 +54,7 @@ async def test_what_nobody_checked_meanwhile_is_a_gap(plan):
     assert [job.gaps for job in await jobs_of(ResultBatch)] == [[gap]]
 
 
-async def test_nothing_missed_is_no_gap(plan):
+async def test_without_missed_slots_there_is_no_gap(plan):
     await checked(plan, slot_before(plan, 1))
     await Reconciler().rebuild()
     assert await due_set.list_gaps() == []
@@ -66,7 +66,7 @@ async def test_the_slot_after_a_gap_is_the_next_one_that_is_due(plan):
     assert await due_set.oldest_due_ms() == gap.to_ms + 1
 
 
-async def test_a_change_whose_message_was_lost_arrives_with_the_next_reconciliation(plan):
+async def test_a_change_whose_message_was_lost_is_applied_by_the_next_reconciliation(plan):
     await due_set.mark_built()
     await Reconciler().reconcile()
     assert plan.series in await due_set.list_scheduled()
@@ -86,7 +86,7 @@ async def test_a_series_that_fell_out_of_the_due_set_is_put_back(plan):
     assert await due_set.count_unscheduled() == 0
 
 
-async def test_a_slot_that_nobody_answered_is_queued_again_and_then_unknown(plan):
+async def test_a_slot_without_a_result_is_requeued_and_then_unknown(plan):
     repairs = Reconciler()
     await repairs.rebuild()
     await due_set.put_series([plan], first_at_ms=clock.now_ms())
@@ -100,11 +100,11 @@ async def test_a_slot_that_nobody_answered_is_queued_again_and_then_unknown(plan
     assert [(one.status, one.at_ms) for one in lost] == [(Status.UNKNOWN, again.slots[0].at_ms)]
 
 
-async def test_the_sweeper_puts_what_nobody_sends_once(plan):
+async def test_the_sweep_queues_unsent_deliveries_once(plan):
     channel = await channels.create(make.channel())
     await db.rows("INSERT INTO monitor_channels (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
-    known = {one.series: one for one in await series.list_snapshots([plan.series])}
-    await results.store_results(make.results(make.down(series=plan.series)), known, make.NOW_MS)
+    snapshots = {one.series: one for one in await series.list_snapshots([plan.series])}
+    await results.store_results(make.results(make.down(series=plan.series)), snapshots, make.NOW_MS)
     await db.rows("UPDATE deliveries SET next_attempt_ms = ?1", clock.now_ms() - 60_000)
     repairs = Reconciler()
     await repairs.sweep_deliveries()
@@ -116,17 +116,19 @@ async def test_the_sweeper_puts_what_nobody_sends_once(plan):
 async def test_an_emptied_redis_costs_no_delivery(plan):
     channel = await channels.create(make.channel())
     await db.rows("INSERT INTO monitor_channels (monitor_id, channel_id) SELECT id, ?1 FROM monitors", channel.id)
-    known = {one.series: one for one in await series.list_snapshots([plan.series])}
-    absorbed = await results.store_results(make.results(make.down(series=plan.series)), known, clock.now_ms() - 60_000)
-    await queue.put(*queue.notify_jobs(absorbed.deliveries))
+    snapshots = {one.series: one for one in await series.list_snapshots([plan.series])}
+    stored = await results.store_results(
+        make.results(make.down(series=plan.series)), snapshots, clock.now_ms() - 60_000
+    )
+    await queue.put(*queue.notify_jobs(stored.deliveries))
     await queue.client().flushall()
     await Reconciler().sweep_deliveries()
-    assert [job.deliveries for job in await jobs_of(NotifyBatch)] == list(absorbed.deliveries.values())
+    assert [job.deliveries for job in await jobs_of(NotifyBatch)] == list(stored.deliveries.values())
     assert REGISTRY.get_sample_value("watchkeeper_deliveries_open") == 1
     assert 60 <= (REGISTRY.get_sample_value("watchkeeper_delivery_oldest_age_seconds") or 0) < 600
 
 
-async def test_channels_that_rest_and_that_are_paused_are_counted(plan):
+async def test_channels_with_open_circuits_and_disabled_channels_are_counted(plan):
     for columns in ("circuit_open_until_ms = ?1", "disabled_ms = ?1"):
         channel = await channels.create(make.channel())
         await db.rows(f"UPDATE channels SET {columns} WHERE id = ?2", clock.now_ms() + 60_000, channel.id)
@@ -144,7 +146,7 @@ async def nightly(store, queue) -> MonitorSchedule:
     return changed.schedules[0]
 
 
-async def test_nights_that_nobody_checked_are_a_gap_up_to_the_next(nightly):
+async def test_missed_cron_slots_are_a_gap_up_to_the_next_slot(nightly):
     await Reconciler().rebuild()
     (gap,) = await due_set.list_gaps()
     upcoming = slots.next_due(nightly.series, nightly, clock.now_ms())
@@ -178,8 +180,8 @@ async def test_a_push_monitor_is_checked_when_the_due_set_was_lost(store, queue)
 async def test_a_push_between_slots_covers_no_slot(plan):
     await checked(plan, slot_before(plan, 5))
     pushed = make.outcome(series=plan.series, at_ms=slot_before(plan, 2) + 1_000, early=True)
-    known = {one.series: one for one in await series.list_snapshots([plan.series])}
-    await results.store_results(make.results(pushed), known, clock.now_ms())
+    snapshots = {one.series: one for one in await series.list_snapshots([plan.series])}
+    await results.store_results(make.results(pushed), snapshots, clock.now_ms())
     await Reconciler().rebuild()
     (gap,) = await due_set.list_gaps()
     assert gap.from_ms == slot_before(plan, 4)
@@ -191,16 +193,16 @@ async def test_an_unacknowledged_incident_escalates_to_the_next_step(plan):
     escalation = await escalation_policies.create(EscalationDraft(name="on call", steps=steps))
     (snapshot,) = await series.list_snapshots([plan.series])
     await monitors.update(snapshot.monitor_id, MonitorPatch(escalation_id=escalation.id))
-    known = {one.series: one for one in await series.list_snapshots([plan.series])}
+    snapshots = {one.series: one for one in await series.list_snapshots([plan.series])}
     now_ms = clock.now_ms()
-    await results.store_results(make.results(make.down(series=plan.series, at_ms=now_ms)), known, now_ms - 10_000)
+    await results.store_results(make.results(make.down(series=plan.series, at_ms=now_ms)), snapshots, now_ms - 10_000)
     for _ in range(2):
         await Reconciler().escalate()
     assert [(job.channel_id, len(job.deliveries)) for job in await jobs_of(NotifyBatch)] == [(channel.id, 1)]
 
 
 @pytest.mark.parametrize("ahead_ms", [120_000, 3_600_000, 30 * 86_400_000])
-async def test_a_clock_that_was_ahead_keeps_no_monitor_from_its_check(plan, ahead_ms):
+async def test_a_clock_that_was_ahead_does_not_delay_checks(plan, ahead_ms):
     repairs = Reconciler()
     await repairs.rebuild()
     await due_set.claim_due(10, at_ms=clock.now_ms() + ahead_ms)

@@ -42,7 +42,7 @@ async def test_due_slots_become_jobs_of_at_most_a_hundred(store, queue):
     assert wait_s > 0
 
 
-async def test_a_sleeping_scheduler_is_woken_by_a_check_that_is_due_now(store, queue):
+async def test_a_sleeping_scheduler_wakes_for_a_check_that_is_due_now(store, queue):
     await due_set.mark_built()
     await due_set.put_series([MonitorSchedule(1, HOUR_MS, 5_000, 1)])
     await queues.client().delete("wk:wake:schedule")

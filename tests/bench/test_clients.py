@@ -1,4 +1,4 @@
-"""The page on clients and the pins beside each generator belong together, and what is installed is pinned."""
+"""The page on clients matches the generators' pinned versions, and every installed package is pinned."""
 
 import re
 

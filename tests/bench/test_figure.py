@@ -26,9 +26,11 @@ def test_a_percentile_is_one_of_the_values(ordered, share, expected):
     assert figure.percentile(ordered, share) == expected
 
 
-@pytest.mark.parametrize(("value", "shown"), [(None, "—"), (0.0123, "0.0123"), (12_345.6, "12,346"), (99.94, "99.9")])
-def test_numbers_show_three_digits_that_matter(value, shown):
-    assert figure.number(value) == shown
+@pytest.mark.parametrize(
+    ("value", "formatted"), [(None, "—"), (0.0123, "0.0123"), (12_345.6, "12,346"), (99.94, "99.9")]
+)
+def test_numbers_show_three_digits_that_matter(value, formatted):
+    assert figure.number(value) == formatted
 
 
 def test_the_table_has_a_line_per_figure():
@@ -36,7 +38,7 @@ def test_the_table_has_a_line_per_figure():
     assert figure.table([row]).splitlines()[2] == "| P5b | pings | 3,100 /s | ≥ 3,000 /s | ok |  |"
 
 
-def test_the_table_replaces_what_stood_between_the_markers():
+def test_the_table_replaces_the_text_between_the_markers():
     page = f"before {figure.BEGIN} old {figure.END} after"
     assert figure.placed(page, "new") == f"before {figure.BEGIN}\nnew\n{figure.END} after"
 

@@ -25,7 +25,7 @@ def test_the_document_names_its_operations() -> None:
     assert operations_of(DOCUMENT) == EVERY
 
 
-def test_what_was_skipped_or_given_up_was_not_tested() -> None:
+def test_skipped_and_aborted_operations_are_not_tested() -> None:
     assert checked_in(JUNIT) == {GET, HEALTH}
 
 
@@ -41,11 +41,11 @@ def test_what_was_skipped_or_given_up_was_not_tested() -> None:
     ],
     ids=["all", "none", "all but one", "another instead", "failures", "killed"],
 )  # fmt: skip
-def test_only_a_run_that_tested_everything_holds(outcome: Outcome, sentence: str) -> None:
+def test_only_a_run_that_tested_everything_passes(outcome: Outcome, sentence: str) -> None:
     assert verdict_of(outcome, EVERY) == (sentence.endswith("everything holds."), sentence)
 
 
-def test_a_document_without_operations_holds_nothing() -> None:
+def test_a_document_without_operations_fails() -> None:
     assert verdict_of(Outcome("nobody", 0), frozenset()) == (False, "nobody: the document has no operations.")
 
 

@@ -1,4 +1,4 @@
-"""What the host takes of the processors is told beside a figure."""
+"""A figure reports the processor time that the host took away."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def test_the_share_of_all_time_that_was_stolen_meanwhile(tmp_path: Path, after: 
     assert theft.note == note
 
 
-def test_where_the_kernel_reports_nothing_no_time_was_stolen(tmp_path: Path) -> None:
+def test_without_kernel_statistics_no_stolen_time_is_reported(tmp_path: Path) -> None:
     with host.watched(tmp_path / "stat") as theft:
         pass
     assert theft.note == ""

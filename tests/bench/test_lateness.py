@@ -7,7 +7,7 @@ def test_lateness_is_arrival_minus_the_due_time_on_the_grid():
     assert lateness.late_ms([(2, 20_530.0), (1, 40_005.0)], {1: 0, 2: 500}, 20_000) == [5.0, 30.0]
 
 
-def test_strangers_are_left_out():
+def test_unknown_targets_are_ignored():
     assert lateness.late_ms([(9, 1.0)], {1: 0}, 20_000) == []
 
 

@@ -23,7 +23,7 @@ def test_a_command_line_names_its_part(words, role):
     assert processes.role_of(words) == role
 
 
-def test_processes_are_found_by_their_mark_and_cost_something():
+def test_processes_are_found_by_their_marker_and_use_cpu():
     environ = {**os.environ, processes.MARK: "test-mark-of-this-test"}
     with subprocess.Popen([sys.executable, "-c", "input()"], env=environ, stdin=subprocess.PIPE) as child:
         try:

@@ -3,16 +3,16 @@ import asyncio
 import msgspec
 
 from bench import side, wire
-from bench.receiver import Told
+from bench.receiver import Delivery
 from bench.target import FAIL, PASS, Log
 
 
 async def test_a_target_responds_as_ordered_and_remembers():
     async with side.side("bench.target") as target:
-        assert await target.ask("/t/3") == b"ok"
-        await target.ask(f"/set?from=2&to=4&as={FAIL}")
-        assert await target.ask("/t/3") == b"no"
-        log = msgspec.json.decode(await target.ask("/log"), type=Log)
+        assert await target.get("/t/3") == b"ok"
+        await target.get(f"/set?from=2&to=4&as={FAIL}")
+        assert await target.get("/t/3") == b"no"
+        log = msgspec.json.decode(await target.get("/log"), type=Log)
     assert (log.numbers, log.answers) == ([3, 3], [PASS, FAIL])
     assert [number for number, _, _ in log.switches] == [2, 3, 4]
 
@@ -21,10 +21,10 @@ async def test_a_receiver_remembers_the_key_and_the_monitor():
     body = b'{"event":"monitor.down","timestamp":"2026-01-01T00:00:00Z","data":{"monitor":{"name":"t-7"}}}'
     async with side.side("bench.receiver") as hook:
         await _post(hook.port, body)
-        (told,) = msgspec.json.decode(await hook.ask("/log"), type=list[Told])
-        await hook.ask("/reset")
-        assert await hook.ask("/log") == b"[]"
-    assert (told.id, told.event, told.name) == ("key", "monitor.down", "t-7")
+        (delivery,) = msgspec.json.decode(await hook.get("/log"), type=list[Delivery])
+        await hook.get("/reset")
+        assert await hook.get("/log") == b"[]"
+    assert (delivery.id, delivery.event, delivery.name) == ("key", "monitor.down", "t-7")
 
 
 async def _post(port, body):

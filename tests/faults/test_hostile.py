@@ -1,4 +1,4 @@
-"""A run beside hostile targets is judged as it should be, and its servers are what they say."""
+"""The verdict on a run beside hostile targets, and the servers of that run."""
 
 import asyncio
 from collections import Counter
@@ -19,7 +19,7 @@ from schema.targets import TARGETS
 DUE = [5_000, 10_000, 15_000]
 UP = {at_ms: Beat(at_ms, Status.UP, ANSWERED) for at_ms in DUE}
 GOOD = TargetsReport(name="R13", healthy=[Punctuality(3)], hostile=2, results=4)
-UNASKED = {"push", "group", "manual", "ping"}  # types that nobody answers, or the kernel does
+UNASKED = {"push", "group", "manual", "ping"}  # types without a server, or with the kernel as one
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ UNASKED = {"push", "group", "manual", "ping"}  # types that nobody answers, or t
         (UP, [4_990.0, 10_000.0, 15_000.0], 0, 0, 0.0),  # clocks are rounded
         (UP, [5_000.0, 12_001.0, 15_000.0], 0, 1, 2_001.0),
         (UP, [5_000.0, 15_000.0], 0, 1, 5_000.0),
-        (UP, None, 0, 0, 0.0),  # a push monitor: nobody is asked
+        (UP, None, 0, 0, 0.0),  # a push monitor: no request is made
         ({}, [5_000.0, 10_000.0, 15_000.0], 3, 0, 0.0),
         ({**UP, 10_000: Beat(10_000, Status.UNKNOWN, NOT_CHECKED)}, None, 1, 0, 0.0),
         ({**UP, 10_000: Beat(10_000, Status.DOWN, 0, "refused")}, None, 1, 0, 0.0),
@@ -60,24 +60,24 @@ def test_a_slot_is_lost_when_it_is_not_up_and_late_when_requested_late(beats, ar
         (Beat(1, Status.DOWN, 0, "a" * 501), "its reason is not plain text"),
     ],
 )
-def test_a_hostile_target_is_down_or_unknown_for_a_reason_in_plain_words(beat, why):
+def test_a_hostile_target_is_down_or_unknown_for_a_plain_reason(beat, why):
     found = judgement.objections("x", [beat, beat])
     assert len(found) == bool(why)
     assert all(why in line for line in found)
 
 
-def test_a_slot_that_was_given_up_is_no_objection_once_a_result_follows():
+def test_a_missed_slot_is_no_problem_once_a_result_follows():
     blank, down = Beat(1, Status.UNKNOWN, MISSED), Beat(2, Status.DOWN, NO_ANSWER)
     assert judgement.objections("x", [blank, down]) == []
     assert len(judgement.objections("x", [down, blank])) == 1
 
 
-def test_a_hostile_target_that_nobody_looked_at_shows_nothing():
+def test_a_hostile_target_without_results_is_a_problem():
     assert judgement.unseen("x", []) == ["x: no result at all"]
     assert judgement.unseen("x", [Beat(1, Status.DOWN, NO_ANSWER)]) == []
 
 
-def test_memory_may_grow_by_what_an_allocator_keeps():
+def test_memory_may_grow_by_an_allocator_s_reserve():
     assert Memory(100, 500, 110).troubles(10) == []
     assert len(Memory(100, 500, 111).troubles(10)) == 1
 
@@ -93,7 +93,7 @@ def test_memory_may_grow_by_what_an_allocator_keeps():
         ({"troubles": ["worker 7 is gone"]}, False),
     ],
 )
-def test_a_run_holds_when_nobody_healthy_notices(changes, holds):
+def test_a_run_passes_when_healthy_targets_are_unaffected(changes, holds):
     report = msgspec.structs.replace(GOOD, **changes)
     assert report.holds is holds
     assert ("DOES NOT HOLD" in report.text()) is not holds

@@ -20,7 +20,7 @@ def test_switches_make_plateaus_and_the_first_is_up():
 
 
 @pytest.mark.parametrize(
-    ("told", "lost", "doubled", "invented"),
+    ("facts", "lost", "doubled", "invented"),
     [
         (TRUE, 0, 0, 0),
         (TRUE[:2], 1, 0, 0),
@@ -30,8 +30,8 @@ def test_switches_make_plateaus_and_the_first_is_up():
         ([*TRUE, Fact("d", False, 160_000)], 0, 0, 1),  # down, of what was up
     ],
 )
-def test_each_plateau_is_alerted_exactly_once(told, lost, doubled, invented):
-    verdict = oracle.strict("t", STRETCHES, told)
+def test_each_plateau_is_alerted_exactly_once(facts, lost, doubled, invented):
+    verdict = oracle.strict("t", STRETCHES, facts)
     assert (len(verdict.lost), len(verdict.doubled), len(verdict.invented)) == (lost, doubled, invented)
     assert verdict.transitions == 3
 
@@ -60,21 +60,21 @@ ANSWERS = [(1_000.0, True), (6_000.0, False), (11_000.0, True), (16_000.0, False
 
 
 @pytest.mark.parametrize(
-    ("told", "lost", "doubled", "invented"),
+    ("facts", "lost", "doubled", "invented"),
     [
         ([Fact("a", False, 5_990), Fact("b", True, 10_990)], 0, 0, 0),  # the second outage fell between stored checks
         ([], 0, 0, 0),
-        ([Fact("a", False, 15_990)], 1, 0, 0),  # up again, and nobody was told
+        ([Fact("a", False, 15_990)], 1, 0, 0),  # up again, and no alert was sent
         ([Fact("a", False, 5_990), Fact("b", False, 15_990), Fact("c", True, 20_990)], 0, 1, 0),
         ([Fact("a", False, 5_990), Fact("b", True, 30_000)], 0, 0, 1),
     ],
 )
-def test_quick_flips_are_alerted_in_turn_and_backed_by_responses(told, lost, doubled, invented):
-    verdict = oracle.consistent("t", ANSWERS, told)
+def test_quick_flips_are_alerted_in_turn_and_backed_by_responses(facts, lost, doubled, invented):
+    verdict = oracle.consistent("t", ANSWERS, facts)
     assert (len(verdict.lost), len(verdict.doubled), len(verdict.invented)) == (lost, doubled, invented)
 
 
-def test_what_is_stored_must_arrive_and_nothing_else():
+def test_exactly_the_stored_deliveries_must_arrive():
     assert oracle.delivered({"a", "b"}, ["b", "c"]) == Verdict(0, ["delivery a"], [], ["delivery c"])
 
 
@@ -88,7 +88,7 @@ def test_what_is_stored_must_arrive_and_nothing_else():
         ([5_000, 25_000], [range(8_000, 10_000), range(30_000, 40_000)], 1),
     ],
 )
-def test_a_target_left_alone_is_counted(answers, outages, times):
+def test_an_unchecked_target_is_counted(answers, outages, times):
     assert oracle.unchecked(answers, (0, 30_000), 13_000, outages) == times
 
 
@@ -105,8 +105,8 @@ def test_plateaus_alternate_and_leave_no_hole(switches):
     assert all(one.up != two.up and one.to_ms == two.from_ms for one, two in pairwise(stretches))
 
 
-def judged(*told: Fact) -> Verdict:
-    return oracle.strict("t", STRETCHES, oracle.spelled_out(told))
+def judged(*facts: Fact) -> Verdict:
+    return oracle.strict("t", STRETCHES, oracle.spelled_out(facts))
 
 
 def test_an_outage_sent_in_a_digest_with_its_recovery_is_sent():
@@ -117,15 +117,15 @@ def test_an_outage_sent_in_a_digest_with_its_recovery_is_sent():
 
 @pytest.mark.parametrize("started_ms", [101_000.0, 96_000.0, 101_020.0])
 def test_a_recovery_sends_nothing_twice(started_ms):
-    told = [TRUE[0], Fact("b", True, 143_000, started_ms), TRUE[2]]
-    assert oracle.spelled_out(told) == told
+    facts = [TRUE[0], Fact("b", True, 143_000, started_ms), TRUE[2]]
+    assert oracle.spelled_out(facts) == facts
 
 
 def test_a_recovery_that_names_no_outage_covers_only_itself():
     assert judged(Fact("b", True, 143_000), TRUE[2]).lost == ["t down at 100000"]
 
 
-def test_a_recovery_that_names_another_outage_does_not_hold():
+def test_a_recovery_that_names_another_outage_fails():
     verdict = judged(Fact("b", True, 143_000, started_ms=210_000.0), TRUE[2])
     assert verdict.lost == ["t down at 100000"]
     assert verdict.doubled == ["t down at 210000"]
@@ -135,15 +135,15 @@ def test_an_outage_that_lasts_must_be_sent_by_itself():
     assert judged(*TRUE[:2]).lost == ["t down at 200000"]
 
 
-def test_a_channel_that_was_away_gets_nothing_twice():
+def test_a_channel_that_was_unavailable_gets_nothing_twice():
     assert "t up at 144000" in judged(*TRUE, Fact("d", True, 144_000, 100_000)).doubled
 
 
 def test_two_recoveries_in_turn_are_sent_with_the_outage_between_them():
     answers = [*ANSWERS, (26_000.0, True)]
-    told = [Fact("a", False, 5_990), Fact("b", True, 10_990, 5_990), Fact("c", True, 20_990, 15_990)]
-    assert oracle.consistent("t", answers, told).doubled == ["t up at 20990"]
-    assert oracle.consistent("t", answers, oracle.spelled_out(told)).holds
+    facts = [Fact("a", False, 5_990), Fact("b", True, 10_990, 5_990), Fact("c", True, 20_990, 15_990)]
+    assert oracle.consistent("t", answers, facts).doubled == ["t up at 20990"]
+    assert oracle.consistent("t", answers, oracle.spelled_out(facts)).holds
 
 
 def test_what_another_delivery_covers_need_not_arrive_and_may():

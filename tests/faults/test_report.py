@@ -26,7 +26,7 @@ GOOD = Report(
         ({"troubles": ["a read was refused"]}, False),
     ],
 )
-def test_a_run_holds_when_nothing_is_lost_doubled_or_left_alone(changes, holds):
+def test_a_run_passes_when_nothing_is_lost_doubled_or_unchecked(changes, holds):
     report = msgspec.structs.replace(GOOD, **changes)
     assert report.holds is holds
     assert ("DOES NOT HOLD" in report.text()) is not holds

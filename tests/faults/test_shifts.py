@@ -1,15 +1,15 @@
 import pytest
 
 from bench.faults.shifts import Shift, straightened
-from bench.receiver import Told
+from bench.receiver import Delivery
 
 HOUR_MS, TWO_MIN_MS = 3_600_000.0, 120_000.0
 HOUR = Shift(100_000.0, 116_000.0, HOUR_MS)
 TWO_MIN = Shift(100_000.0, 116_000.0, TWO_MIN_MS)
 
 
-def arrived(at_ms: float, arrived_ms: float, started_ms: float = 0.0) -> Told:
-    return Told("key", "monitor.up" if started_ms else "monitor.down", "t-1", at_ms, arrived_ms, started_ms)
+def arrived(at_ms: float, arrived_ms: float, started_ms: float = 0.0) -> Delivery:
+    return Delivery("key", "monitor.up" if started_ms else "monitor.down", "t-1", at_ms, arrived_ms, started_ms)
 
 
 @pytest.mark.parametrize(

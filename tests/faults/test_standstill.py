@@ -5,8 +5,8 @@ from bench.faults.standstill import Sample, Stretch, between, counted, summary, 
 WELL, ILL, SILENT = ("healthy", ()), ("degraded", ("workers none",)), ("no answer", ("TimeoutError",))
 
 
-def samples(*said: tuple[float, tuple[str, tuple[str, ...]]]) -> list[Sample]:
-    return [Sample(at_ms, status, wrong) for at_ms, (status, wrong) in said]
+def samples(*statuses: tuple[float, tuple[str, tuple[str, ...]]]) -> list[Sample]:
+    return [Sample(at_ms, status, wrong) for at_ms, (status, wrong) in statuses]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_a_stretch_is_what_lasts_longer_than_a_minute(times, found):
 
 
 @pytest.mark.parametrize(
-    ("said", "is_noticed"),
+    ("recorded", "is_noticed"),
     [
         (samples((10_000.0, WELL), (70_000.0, ILL)), True),
         (samples((10_000.0, WELL), (70_000.0, SILENT)), True),
@@ -32,8 +32,8 @@ def test_a_stretch_is_what_lasts_longer_than_a_minute(times, found):
         (samples((10_000.0, ILL), (70_000.0, WELL)), False),
     ],
 )
-def test_a_standstill_of_more_than_a_minute_must_be_reported(said, is_noticed):
-    lines = unnoticed([Stretch("t-1", 0.0, 100_000.0)], said)
+def test_a_standstill_of_more_than_a_minute_must_be_reported(recorded, is_noticed):
+    lines = unnoticed([Stretch("t-1", 0.0, 100_000.0)], recorded)
     assert (lines == []) is is_noticed
     assert all("t-1 stood still for 100 s" in line for line in lines)
 
@@ -43,8 +43,8 @@ def test_a_short_stretch_need_not_be_noticed():
 
 
 def test_reports_are_listed_in_turn():
-    said = samples((0.0, WELL), (1.0, WELL), (2.0, ILL), (3.0, WELL))
-    assert summary(said) == "healthy 2, degraded (workers none) 1, healthy 1"
+    recorded = samples((0.0, WELL), (1.0, WELL), (2.0, ILL), (3.0, WELL))
+    assert summary(recorded) == "healthy 2, degraded (workers none) 1, healthy 1"
     assert summary([]) == "nobody looked"
     assert counted(["b", "a", "b"]) == "b 2, a 1"
     assert counted([]) == "none"

@@ -14,7 +14,7 @@ from bench.faults.setting import Setting
 from bench.faults.world import run
 from bench.faults.world.clock import Clock, NoCompiler
 from bench.faults.world.stage import Flip, arrival_ms
-from bench.receiver import Told
+from bench.receiver import Delivery
 
 READ_CLOCKS = """
 import datetime, time
@@ -115,5 +115,5 @@ FLIP = Flip(3, 1_000.0, up=False)
     ],
 )
 def test_a_flip_is_alerted_by_the_first_message_of_its_kind_after_it(arrived, at_ms):
-    told = [Told("key", event, name, 0.0, when) for event, name, when in arrived]
-    assert arrival_ms(FLIP, told) == at_ms
+    deliveries = [Delivery("key", event, name, 0.0, when) for event, name, when in arrived]
+    assert arrival_ms(FLIP, deliveries) == at_ms

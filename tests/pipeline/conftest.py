@@ -1,4 +1,4 @@
-"""Real processes on a real Valkey and a real database: what only shows when nothing is replaced."""
+"""Fixtures for tests with real processes, a real Valkey and a real database."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-async def ground(store: Settings, queue: Settings) -> Settings:
+async def prepared_settings(store: Settings, queue: Settings) -> Settings:
     """The database and Redis, opened in this process too."""
     sealing.prepare(store)
     return store

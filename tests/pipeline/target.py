@@ -1,4 +1,4 @@
-"""Something to watch: a loopback HTTP server that can be told to fail, and remembers who asked."""
+"""A loopback HTTP target that can be made to fail, and counts its requests."""
 
 import asyncio
 from collections import Counter
@@ -14,11 +14,11 @@ class Target:
     def __init__(self) -> None:
         self.url = ""
         self.well, self.hangs = True, False
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
 
     async def answer(self, request: web.Request) -> web.Response:
         """One check."""
-        self.asked[request.path] += 1
+        self.requests[request.path] += 1
         if self.hangs:
             await asyncio.sleep(3_600)
         return web.Response(status=200 if self.well else 503)

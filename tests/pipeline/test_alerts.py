@@ -1,4 +1,4 @@
-"""One cause, one message; who answers ends the escalation: through scheduler and worker as processes."""
+"""Suppression, digests and escalation, through scheduler and worker as processes."""
 
 import asyncio
 from collections import Counter
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.timeout(150)]
 
 
 async def channel(receiver: Receiver, **rules: Any) -> str:
-    """A channel that tells the receiver."""
+    """A channel that sends to the receiver."""
     return (await channels.create(make.channel(make.webhook(url=receiver.url), **rules))).id
 
 
@@ -45,7 +45,7 @@ async def look(plan: MonitorSchedule) -> None:
     await due_set.put_series([plan], first_at_ms=clock.now_ms())
 
 
-def told(receiver: Receiver) -> list[tuple[str, str]]:
+def received_events(receiver: Receiver) -> list[tuple[str, str]]:
     """(event, monitor) of each message."""
     bodies = [msgspec.json.decode(one.body) for one in receiver.arrivals]
     return [(body["event"], body["data"]["monitor"]["name"]) for body in bodies]
@@ -56,7 +56,7 @@ async def _states(*wanted: str) -> bool:
     return {row["state"] for row in found} >= set(wanted)
 
 
-async def test_a_child_is_alerted_only_when_it_stays_down_after_its_parent_is_back(ground, spawn):
+async def test_a_child_is_alerted_only_when_it_stays_down_after_its_parent_is_back(prepared_settings, spawn):
     async with watched() as router, watched() as web, receiving() as receiver:
         ops = await channel(receiver)
         parent = await watch(router.url, ops, "Router")
@@ -65,12 +65,12 @@ async def test_a_child_is_alerted_only_when_it_stays_down_after_its_parent_is_ba
         await until(lambda: _up(2))
         router.well = web.well = False
         await until(lambda: _states("sent", "suppressed"))
-        assert told(receiver) == [("monitor.down", "Router")]
+        assert received_events(receiver) == [("monitor.down", "Router")]
         router.well = True
         await receiver.arrived(3, 40)
         web.well = True
         await receiver.arrived(4, 30)
-    assert told(receiver) == [
+    assert received_events(receiver) == [
         ("monitor.down", "Router"), ("monitor.up", "Router"), ("monitor.down", "web"), ("monitor.up", "web"),
     ]  # fmt: skip
 
@@ -79,14 +79,14 @@ async def _up(count: int) -> bool:
     return await beats(Status.UP) >= count
 
 
-async def test_a_storm_comes_as_few_messages_and_names_everybody(ground, spawn):
+async def test_an_alert_storm_is_few_messages_that_name_every_monitor(prepared_settings, spawn):
     async with watched() as target, receiving() as receiver:
         ops = await channel(receiver, grouping=Grouping(max_immediate=1, window=4))
         target.well = False
         for number in range(12):
             await watch(f"{target.url}{number}", ops, f"web {number}")
         spawn("schedule"), spawn("work")
-        await until(lambda: _all_are_told(12), 40)
+        await until(lambda: _all_are_sent(12), 40)
     assert len(receiver.arrivals) <= 4
     assert max(receiver.accepted().values()) == 1
     names = [name for one in receiver.arrivals for name in _names(msgspec.json.decode(one.body))]
@@ -98,7 +98,7 @@ def _names(body: dict[str, Any]) -> list[str]:
     return [body["data"]["monitor"]["name"], *(one["data"]["monitor"]["name"] for one in others)]
 
 
-async def _all_are_told(count: int) -> bool:
+async def _all_are_sent(count: int) -> bool:
     found = await db.rows("SELECT count(*) AS n FROM deliveries WHERE state = 'sent'")
     return found[0]["n"] == count
 
@@ -108,7 +108,7 @@ async def _escalation(*steps: str) -> str:
     return (await escalation_policies.create(draft)).id
 
 
-async def test_an_escalation_reaches_its_channel_and_so_does_the_recovery(ground, spawn):
+async def test_an_escalation_reaches_its_channel_and_so_does_the_recovery(prepared_settings, spawn):
     async with watched() as target, receiving() as ops, receiving() as boss:
         first, second = await channel(ops), await channel(boss)
         target.well = False
@@ -118,11 +118,11 @@ async def test_an_escalation_reaches_its_channel_and_so_does_the_recovery(ground
         target.well = True
         await boss.arrived(2, 30)
         await ops.arrived(2, 30)
-    assert told(boss) == [("incident.escalated", "web"), ("monitor.up", "web")]
-    assert told(ops) == [("monitor.down", "web"), ("monitor.up", "web")]
+    assert received_events(boss) == [("incident.escalated", "web"), ("monitor.up", "web")]
+    assert received_events(ops) == [("monitor.down", "web"), ("monitor.up", "web")]
 
 
-async def test_an_acknowledgement_stops_reminders_and_escalation(ground, spawn):
+async def test_an_acknowledgement_stops_reminders_and_escalation(prepared_settings, spawn):
     async with watched() as target, receiving() as ops, receiving() as boss:
         first, second = await channel(ops), await channel(boss)
         target.well = False
@@ -131,11 +131,11 @@ async def test_an_acknowledgement_stops_reminders_and_escalation(ground, spawn):
         await ops.arrived(1, 40)
         ((incident,), _) = await incidents.list_page(incidents.IncidentQuery())
         await incidents.acknowledge(incident.id, "ada")
-        before, seen = len(ops.arrivals), await beats(Status.DOWN)
+        before, n_downs = len(ops.arrivals), await beats(Status.DOWN)
         await asyncio.sleep(11)  # the step's time has come
-        await until(lambda: _more_downs(seen + 2))
+        await until(lambda: _more_downs(n_downs + 2))
     assert boss.arrivals == []
-    assert set(told(ops)[before:]) <= {("incident.acknowledged", "web")}
+    assert set(received_events(ops)[before:]) <= {("incident.acknowledged", "web")}
 
 
 async def _more_downs(than: int) -> bool:

@@ -1,4 +1,4 @@
-"""WebSockets that send for ever, against a real api process: they end, and cost no memory worth speaking of."""
+"""Endless WebSocket messages against a real api process: they are cut off, and memory stays bounded."""
 
 import socket
 import struct
@@ -68,16 +68,16 @@ def frame(opcode: int, payload: bytes) -> bytes:
     return bytes([opcode]) + size + bytes(4) + payload
 
 
-def rest_of(client: socket.socket) -> bytes:
+def read_to_end(client: socket.socket) -> bytes:
     """Whatever else comes until the connection is closed."""
     client.settimeout(60)
-    said = b""
+    received = b""
     try:
         while part := client.recv(65_536):
-            said += part
+            received += part
     except ConnectionError:
-        return said
-    return said
+        return received
+    return received
 
 
 ENDLESS = {
@@ -100,26 +100,26 @@ def test_a_message_without_an_end_is_cut_off(
                 for part in ENDLESS[kind]:
                     client.sendall(part)
                     time.sleep(PACE_S)
-        assert [rest_of(client) for client in clients] == [b""] * 4  # no word of the sign-in's limit
+        assert [read_to_end(client) for client in clients] == [b""] * 4  # no word of the sign-in's limit
         grown = api.memory_info().rss - before
     assert httpx.get(f"http://127.0.0.1:{environ['SERVER_PORT']}/api/v1/health").status_code == 200
     assert grown < SENT_MB * MEGABYTE  # all of it would be four times as much
 
 
 @pytest.mark.usefixtures("api")
-def test_sockets_of_an_address_and_of_strangers_are_counted(environ: dict[str, str]) -> None:
+def test_sockets_per_address_and_unauthenticated_sockets_are_limited(environ: dict[str, str]) -> None:
     with ExitStack() as stack:
 
         def one(headers: str) -> socket.socket:
             return stack.enter_context(opened(environ, headers))
 
-        strangers = [one("") for _ in range(UNAUTHENTICATED_PER_ADDRESS)]
-        assert {status_of(client) for client in strangers} == {101}
+        unauthenticated = [one("") for _ in range(UNAUTHENTICATED_PER_ADDRESS)]
+        assert {status_of(client) for client in unauthenticated} == {101}
         late = one("")
         assert status_of(late) == 101
-        assert b"not signed in" in rest_of(late)
-        known = [one(SIGNED_IN) for _ in range(7)]
-        assert {status_of(client) for client in known} == {101}
+        assert b"not signed in" in read_to_end(late)
+        signed_in = [one(SIGNED_IN) for _ in range(7)]
+        assert {status_of(client) for client in signed_in} == {101}
         assert status_of(one("")) == 403  # twelve of this address are open
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:  # all have left
@@ -132,8 +132,8 @@ def test_sockets_of_an_address_and_of_strangers_are_counted(environ: dict[str, s
 @pytest.mark.usefixtures("api")
 def test_a_user_has_so_many_sockets(environ: dict[str, str]) -> None:
     with ExitStack() as stack:
-        known = [stack.enter_context(opened(environ, SIGNED_IN)) for _ in range(9)]
-        assert {status_of(client) for client in known} == {101}
+        signed_in = [stack.enter_context(opened(environ, SIGNED_IN)) for _ in range(9)]
+        assert {status_of(client) for client in signed_in} == {101}
         late = stack.enter_context(opened(environ, SIGNED_IN))
         assert status_of(late) == 101
-        assert b"The limit of 9 WebSockets per user is reached." in rest_of(late)
+        assert b"The limit of 9 WebSockets per user is reached." in read_to_end(late)

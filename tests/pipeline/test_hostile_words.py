@@ -1,4 +1,4 @@
-"""A target that sends odd bytes is down or unknown by itself: real processes go on recording everything else."""
+"""A target with invalid bytes is down or unknown; real processes go on recording all others."""
 
 import asyncio
 import signal
@@ -36,18 +36,18 @@ async def added(*targets) -> list[int]:
     return [plan.series for plan in plans]
 
 
-async def seen(series: int) -> list[Status]:
+async def recorded_statuses(series: int) -> list[Status]:
     """What is recorded of a series."""
     found = await db.rows("SELECT id, status FROM heartbeats ORDER BY id")
     return [Status(row["status"]) for row in found if slot_of_key(row["id"])[0] == series]
 
 
-def since(statuses: list[Status]) -> list[Status]:
+def after_start(statuses: list[Status]) -> list[Status]:
     """What was seen once the processes ran: the slots before are recorded as unknown."""
     return list(dropwhile(lambda one: one is Status.UNKNOWN, statuses))
 
 
-async def test_odd_bytes_keep_no_healthy_monitor_from_being_recorded(ground, spawn):
+async def test_invalid_bytes_do_not_block_healthy_monitors(prepared_settings, spawn):
     async with (
         talking(replying(HEADER)) as header,
         talking(replying(NUMBERED)) as numbered,
@@ -64,11 +64,13 @@ async def test_odd_bytes_keep_no_healthy_monitor_from_being_recorded(ground, spa
         worker = spawn("work")
 
         async def recorded() -> bool:
-            return (await seen(good)).count(UP) >= 3 and all([len(since(await seen(one))) >= 3 for one in bad])
+            return (await recorded_statuses(good)).count(UP) >= 3 and all(
+                [len(after_start(await recorded_statuses(one))) >= 3 for one in bad]
+            )
 
         await until(recorded)
-        assert set(since(await seen(good))) == {UP}
-        assert [set(since(await seen(one))) for one in bad] == [{Status.DOWN}] * 3
+        assert set(after_start(await recorded_statuses(good))) == {UP}
+        assert [set(after_start(await recorded_statuses(one))) for one in bad] == [{Status.DOWN}] * 3
         worker.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(worker.wait, 60) == 0
 
@@ -83,7 +85,7 @@ sys.exit(worker.run(settings.read_settings(os.environ, None)))
 """
 
 
-async def test_a_worker_ends_when_a_part_of_it_has_ended(environ, ground):
+async def test_a_worker_ends_when_a_part_of_it_has_ended(environ, prepared_settings):
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", BROKEN, env={**environ, "PATH": ""}, cwd=ROOT, stdout=subprocess.DEVNULL
     )

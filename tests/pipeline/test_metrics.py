@@ -1,4 +1,4 @@
-"""The page that Prometheus scrapes, of real processes: all that is documented is there before anything happened."""
+"""The metrics page of real processes has every documented sample from the start."""
 
 import re
 from itertools import product
@@ -21,10 +21,10 @@ Sample = tuple[str, frozenset[tuple[str, str]]]
 
 
 def label_values() -> dict[str, list[str]]:
-    """What the documentation says of each label."""
+    """The documented values of each label."""
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \|$", section(OPERATE, "Alerts"), re.MULTILINE)
-    told = {label: re.findall(r"`(\w+)`", values) for label, values in rows}
-    return {**told, "type": list(PROVIDERS), "method": sorted(METHODS)}
+    documented_values = {label: re.findall(r"`(\w+)`", values) for label, values in rows}
+    return {**documented_values, "type": list(PROVIDERS), "method": sorted(METHODS)}
 
 
 def documented() -> dict[Sample, str]:
@@ -48,8 +48,8 @@ def samples_of(families: list[Metric]) -> dict[Sample, float]:
     return found
 
 
-async def test_every_documented_sample_is_there_from_the_start_at_zero(ground, spawn):
-    page, content_types = await _page(ground, spawn)
+async def test_every_documented_sample_is_there_from_the_start_at_zero(prepared_settings, spawn):
+    page, content_types = await _page(prepared_settings, spawn)
     found = samples_of(list(text_string_to_metric_families(page)))
     assert content_types == ["text/plain; version=0.0.4; charset=utf-8"]
     assert [one for one in documented() if one not in found] == []
@@ -75,13 +75,13 @@ def rules() -> list[str]:
 
 
 def selectors() -> list[Sample]:
-    """What they ask for: a metric, with the labels that narrow it."""
+    """The metrics they query, each with its label matchers."""
     found = [one for expression in rules() for one in SELECTOR.finditer(expression)]
     return [(one["name"], frozenset(LABEL.findall(one["labels"] or ""))) for one in found]
 
 
 async def _page(settings, spawn) -> tuple[str, list[str]]:
-    """`/metrics` as soon as each kind of process is in it, and how it says what it is."""
+    """`/metrics` as soon as each kind of process is in it, and its content types."""
     for command in ("api", "schedule", "work"):
         spawn(command)
     address = f"http://127.0.0.1:{settings.server_port}/metrics"

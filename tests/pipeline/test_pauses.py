@@ -1,4 +1,4 @@
-"""Processes that are stopped and go on tell no outage that never was: through scheduler and worker as processes."""
+"""Processes that are paused and resumed report no false outage: scheduler and worker as processes."""
 
 import asyncio
 import signal
@@ -38,7 +38,7 @@ def stopped(processes: Sequence[subprocess.Popen[bytes]]) -> Iterator[None]:
             process.send_signal(signal.SIGCONT)
 
 
-async def slow_answers(_: web.Request) -> web.Response:
+async def respond_slowly(_: web.Request) -> web.Response:
     """Always well, and never in a hurry."""
     await asyncio.sleep(ANSWERS_AFTER_S)
     return web.Response()
@@ -48,7 +48,7 @@ async def slow_answers(_: web.Request) -> web.Response:
 async def slow_target():
     """The address of a target that is always up."""
     app = web.Application()
-    app.router.add_get("/{name:.*}", slow_answers)
+    app.router.add_get("/{name:.*}", respond_slowly)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -58,7 +58,7 @@ async def slow_target():
 
 
 @pytest.mark.parametrize("stops_all", [False, True])
-async def test_targets_that_are_always_up_are_never_down(ground, spawn, slow_target, stops_all):
+async def test_targets_that_are_always_up_are_never_down(prepared_settings, spawn, slow_target, stops_all):
     async with receiving() as receiver:
         channel = await channels.create(make.channel(make.webhook(url=receiver.url)))
         for number in range(10):
@@ -74,9 +74,9 @@ async def test_targets_that_are_always_up_are_never_down(ground, spawn, slow_tar
             with stopped(processes if stops_all else processes[1:]):
                 await asyncio.sleep(STOPPED_S)
             await _until_more(20)
-        told = await db.rows("SELECT kind FROM events WHERE kind LIKE 'monitor.%' AND kind LIKE '%down'")
+        down_events = await db.rows("SELECT kind FROM events WHERE kind LIKE 'monitor.%' AND kind LIKE '%down'")
     assert await beats(Status.DOWN) == 0
-    assert told == []
+    assert down_events == []
 
 
 async def _until_more(ups: int) -> None:
@@ -89,7 +89,7 @@ async def _more(status: Status, count: int) -> bool:
     return await beats(status) >= count
 
 
-async def test_push_monitors_miss_no_slot_when_they_are_made_and_changed(ground, spawn):
+async def test_push_monitors_miss_no_slot_when_they_are_made_and_changed(prepared_settings, spawn):
     changed = await monitors.create(make.monitor(Push(), interval=5))
     await monitor_changes.publish(changed)
     await due_set.mark_built()

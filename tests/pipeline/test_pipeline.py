@@ -1,4 +1,4 @@
-"""From due slot to told people, through scheduler and worker as processes, with kill -9 on the way."""
+"""From due slot to delivered alert, through scheduler and worker as processes, with kill -9 on the way."""
 
 import asyncio
 
@@ -18,11 +18,11 @@ from tests.receiver import Receiver, receiving
 
 pytestmark = [pytest.mark.timeout(120)]
 
-SETTLED_MS = 12_000
+COMPLETE_AFTER_MS = 12_000
 
 
 async def watch(url: str, receiver: Receiver | None = None, **changes) -> MonitorSchedule:
-    """A monitor every five seconds, checked at once, telling the receiver."""
+    """A monitor every five seconds, checked at once, linked to the receiver."""
     links = []
     if receiver is not None:
         links = [(await channels.create(make.channel(make.webhook(url=receiver.url)))).id]
@@ -33,7 +33,7 @@ async def watch(url: str, receiver: Receiver | None = None, **changes) -> Monito
     return plan
 
 
-async def test_an_outage_and_its_end_are_sent_once_with_the_length(ground, spawn):
+async def test_an_outage_and_its_end_are_sent_once_with_the_length(prepared_settings, spawn):
     async with watched() as target, receiving() as receiver:
         await watch(target.url, receiver)
         spawn("schedule"), spawn("work")
@@ -46,15 +46,15 @@ async def test_an_outage_and_its_end_are_sent_once_with_the_length(ground, spawn
     assert up["data"]["duration"] >= 5
 
 
-async def test_a_worker_that_is_killed_loses_no_slot(ground, spawn):
+async def test_a_worker_that_is_killed_loses_no_slot(prepared_settings, spawn):
     async with watched() as target:
         await watch(target.url, timeout=4)
         spawn("schedule")
         first = spawn("work")
         await until(lambda: beats(Status.UP))
         target.hangs = True
-        asked = target.asked.total()
-        await until(lambda: _more(target, asked))
+        n_requests = target.requests.total()
+        await until(lambda: _more(target, n_requests))
         first.kill()
         target.hangs = False
         spawn("work")
@@ -62,28 +62,28 @@ async def test_a_worker_that_is_killed_loses_no_slot(ground, spawn):
     assert await beats(Status.DOWN) == 0
 
 
-async def _more(target, asked: int) -> bool:
-    return target.asked.total() > asked
+async def _more(target, n_requests: int) -> bool:
+    return target.requests.total() > n_requests
 
 
 async def _history_is_whole(slots: int) -> bool:
-    report = await completeness.build_report(clock.now_ms(), SETTLED_MS)
+    report = await completeness.build_report(clock.now_ms(), COMPLETE_AFTER_MS)
     return report.slots >= slots and (report.missing, report.doubled) == (0, 0)
 
 
-async def test_two_schedulers_and_two_workers_check_each_slot_once(ground, spawn):
+async def test_two_schedulers_and_two_workers_check_each_slot_once(prepared_settings, spawn):
     async with watched() as target:
         for number in range(20):
             await watch(f"{target.url}{number}")
         for command in ("schedule", "schedule", "work", "work"):
             spawn(command)
         await until(lambda: _history_is_whole(40))
-        asked, kept = target.asked.total(), await beats()
-        checked = kept - await beats(Status.UNKNOWN)  # the rest a busy machine could not check in time
-    assert asked - checked in range(-20, 21)
+        n_requests, n_beats = target.requests.total(), await beats()
+        checked = n_beats - await beats(Status.UNKNOWN)  # the rest a busy machine could not check in time
+    assert n_requests - checked in range(-20, 21)
 
 
-async def test_an_emptied_redis_is_no_outage(ground, spawn):
+async def test_an_emptied_redis_is_no_outage(prepared_settings, spawn):
     async with watched() as target:
         await watch(target.url)
         spawn("schedule"), spawn("work")
@@ -99,14 +99,14 @@ async def _grown(to: int) -> bool:
     return await beats() > to
 
 
-async def test_pausing_stops_checks_and_run_now_still_checks(ground, spawn):
+async def test_pausing_stops_checks_and_run_now_still_checks(prepared_settings, spawn):
     async with watched() as target:
         plan = await watch(target.url)
         spawn("schedule"), spawn("work")
         await until(lambda: beats(Status.UP))
         await due_set.remove_series([plan.series])
         at_ms = await due_set.check_now(plan.series, plan.version, 20)
-        asked = target.asked.total()
+        n_requests = target.requests.total()
         await asyncio.sleep(6)
     assert at_ms > 0
-    assert target.asked.total() == asked
+    assert target.requests.total() == n_requests

@@ -1,4 +1,4 @@
-"""A restart tells nothing twice and forgets nothing: what people know of a monitor lives in the record."""
+"""A restart repeats no alert and loses none: the alert state is in the database."""
 
 import asyncio
 import signal
@@ -16,7 +16,7 @@ from tests.receiver import Order, Receiver, receiving
 pytestmark = [pytest.mark.timeout(150)]
 
 
-def told(receiver: Receiver) -> list[str]:
+def received_events(receiver: Receiver) -> list[str]:
     return [msgspec.json.decode(one.body)["event"] for one in receiver.arrivals]
 
 
@@ -32,7 +32,7 @@ async def _more_downs(than: int) -> bool:
     return await beats(Status.DOWN) >= than
 
 
-async def test_an_outage_that_was_sent_is_not_sent_again_after_a_restart_and_its_end_is(ground, spawn):
+async def test_an_outage_that_was_sent_is_not_sent_again_after_a_restart_and_its_end_is(prepared_settings, spawn):
     async with watched() as target, receiving() as receiver:
         target.well = False
         await watch(target.url, receiver)
@@ -42,13 +42,13 @@ async def test_an_outage_that_was_sent_is_not_sent_again_after_a_restart_and_its
         seen = await beats(Status.DOWN)
         spawn("schedule"), spawn("work")
         await until(lambda: _more_downs(seen + 2))
-        assert told(receiver) == ["monitor.down"]
+        assert received_events(receiver) == ["monitor.down"]
         target.well = True
         await receiver.arrived(2, 30)
-    assert told(receiver) == ["monitor.down", "monitor.up"]
+    assert received_events(receiver) == ["monitor.down", "monitor.up"]
 
 
-async def test_a_recovery_while_nothing_ran_is_sent_afterwards(ground, spawn):
+async def test_a_recovery_during_downtime_is_sent_afterwards(prepared_settings, spawn):
     async with watched() as target, receiving() as receiver:
         target.well = False
         await watch(target.url, receiver)
@@ -58,10 +58,10 @@ async def test_a_recovery_while_nothing_ran_is_sent_afterwards(ground, spawn):
         target.well = True
         spawn("schedule"), spawn("work")
         await receiver.arrived(2, 30)
-    assert told(receiver) == ["monitor.down", "monitor.up"]
+    assert received_events(receiver) == ["monitor.down", "monitor.up"]
 
 
-async def test_an_alert_that_waited_when_everything_stopped_goes_out_once_afterwards(ground, spawn):
+async def test_an_alert_pending_at_shutdown_is_sent_once_afterwards(prepared_settings, spawn):
     async with watched() as target, receiving() as receiver:
         receiver.answer(Order(status=503))
         target.well = False
@@ -72,11 +72,11 @@ async def test_an_alert_that_waited_when_everything_stopped_goes_out_once_afterw
         receiver.answer()
         spawn("schedule"), spawn("work")
         first, again = await receiver.arrived(2, 60)
-        await until(_nothing_is_open)
+        await until(_no_delivery_is_open)
     assert first.id == again.id
-    assert told(receiver) == ["monitor.down", "monitor.down"]
+    assert received_events(receiver) == ["monitor.down", "monitor.down"]
 
 
-async def _nothing_is_open() -> bool:
+async def _no_delivery_is_open() -> bool:
     found = await db.rows("SELECT count(*) AS n FROM deliveries WHERE state IN ('pending', 'sending')")
     return found[0]["n"] == 0

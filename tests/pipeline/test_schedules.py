@@ -1,4 +1,4 @@
-"""Jobs that report and checks that go by the clock, through api, scheduler and worker as processes."""
+"""Push monitors and cron schedules, through api, scheduler and worker as processes."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from tests.receiver import Receiver, receiving
 
 pytestmark = [pytest.mark.timeout(240)]
 
-PATIENCE_S = 150  # a whole minute of cron, and a machine that is busy
+TIMEOUT_S = 150  # a whole minute of cron, and a machine that is busy
 MINUTE_MS = 60_000
 
 
@@ -34,7 +34,7 @@ class Job:
     monitor: Monitor
     client: httpx.AsyncClient
 
-    async def says(self, signal: str = "", **more: str) -> None:
+    async def ping(self, signal: str = "", **more: str) -> None:
         """Ping; an answer means that it is stored safely."""
         assert isinstance(self.monitor.config, Push)
         at = f"/api/v1/push/{self.monitor.config.token}/{signal}".rstrip("/")
@@ -43,17 +43,17 @@ class Job:
 
 
 @pytest.fixture
-async def client(ground, spawn, environ) -> AsyncIterator[httpx.AsyncClient]:
+async def client(prepared_settings, spawn, environ) -> AsyncIterator[httpx.AsyncClient]:
     """The API's address; scheduler and worker run too."""
     for command in ("api", "schedule", "work"):
         spawn(command)
     address = f"http://127.0.0.1:{environ['SERVER_PORT']}"
     async with httpx.AsyncClient(base_url=address, timeout=30) as made:
-        await until(lambda: _answers(made))
+        await until(lambda: _is_ready(made))
         yield made
 
 
-async def _answers(client: httpx.AsyncClient) -> bool:
+async def _is_ready(client: httpx.AsyncClient) -> bool:
     try:
         return (await client.get("/api/v1/health")).is_success
     except httpx.TransportError:
@@ -61,32 +61,32 @@ async def _answers(client: httpx.AsyncClient) -> bool:
 
 
 async def added(receiver: Receiver, target, **schedule) -> MonitorChange:
-    """A monitor that tells the receiver, as the API would add it."""
+    """A monitor linked to the receiver, created as the API would."""
     channel = await channels.create(make.channel(make.webhook(url=receiver.url)))
     changed = await monitors.create(make.monitor(target, notification_channel_ids=[channel.id], **schedule))
     await monitor_changes.publish(changed)
     return changed
 
 
-async def stands(monitor: Monitor, status: Status) -> bool:
+async def has_status(monitor: Monitor, status: Status) -> bool:
     return (await monitors.get(monitor.id)).status is status
 
 
-async def words(receiver: Receiver, count: int) -> list[dict]:
-    """What the receiver was told first, second and so on."""
-    return [msgspec.json.decode(one.body) for one in await receiver.arrived(count, PATIENCE_S)]
+async def messages(receiver: Receiver, count: int) -> list[dict]:
+    """The bodies that the receiver got, in order."""
+    return [msgspec.json.decode(one.body) for one in await receiver.arrived(count, TIMEOUT_S)]
 
 
 async def test_a_run_that_does_not_end_is_down_and_its_success_ends_the_outage(client):
     async with receiving() as receiver:
         changed = await added(receiver, Push(grace=2), interval=3_600)
         job = Job(changed.monitor, client)
-        await job.says()
-        await until(lambda: stands(job.monitor, Status.UP))
-        await job.says("start", rid="nightly")
-        (down,) = await words(receiver, 1)
-        await job.says("0", rid="nightly")
-        _, up = await words(receiver, 2)
+        await job.ping()
+        await until(lambda: has_status(job.monitor, Status.UP))
+        await job.ping("start", rid="nightly")
+        (down,) = await messages(receiver, 1)
+        await job.ping("0", rid="nightly")
+        _, up = await messages(receiver, 2)
     assert (down["event"], up["event"]) == ("monitor.down", "monitor.up")
     assert down["data"]["msg"] == "started, but did not finish within 2 s"
     (run,) = await db.rows("SELECT detail FROM heartbeat_details WHERE detail LIKE '%ran_s%'")
@@ -97,11 +97,11 @@ async def test_silence_is_late_first_and_alerted_when_the_grace_has_passed(clien
     async with receiving() as receiver:
         changed = await added(receiver, Push(grace=15), interval=5)
         job = Job(changed.monitor, client)
-        await job.says()
+        await job.ping()
         await until(lambda: beats(Status.PENDING))
-        (down,) = await words(receiver, 1)
-        await job.says()
-        _, up = await words(receiver, 2)
+        (down,) = await messages(receiver, 1)
+        await job.ping()
+        _, up = await messages(receiver, 2)
     assert (down["event"], up["event"]) == ("monitor.down", "monitor.up")
     assert down["data"]["msg"] == "no push within 5 s"
     assert up["data"]["duration"] > 0
@@ -109,20 +109,20 @@ async def test_silence_is_late_first_and_alerted_when_the_grace_has_passed(clien
 
 async def test_a_cron_expression_sets_when_checks_are_made_and_reports_expected(client):
     async with watched() as target, receiving() as receiver:
-        seen = await added(receiver, make.http(url=target.url), cron="* * * * *", interval=None)
+        change = await added(receiver, make.http(url=target.url), cron="* * * * *", interval=None)
         silent = await added(receiver, Push(grace=2), cron="* * * * *", interval=None)
         job = Job(silent.monitor, client)
-        (down,) = await words(receiver, 1)
-        await job.says()
-        _, up = await words(receiver, 2)
-        await until(lambda: stands(seen.monitor, Status.UP))
+        (down,) = await messages(receiver, 1)
+        await job.ping()
+        _, up = await messages(receiver, 2)
+        await until(lambda: has_status(change.monitor, Status.UP))
     assert [(one["event"], one["data"]["monitor"]["id"]) for one in (down, up)] == [
         ("monitor.down", job.monitor.id),
         ("monitor.up", job.monitor.id),
     ]
     assert down["data"]["msg"].endswith("since one was expected")
     slots = [slot_of_key(row["id"]) for row in await db.rows("SELECT id FROM heartbeats")]
-    checked = [at_ms for series, at_ms in slots if series == seen.schedules[0].series]
+    checked = [at_ms for series, at_ms in slots if series == change.schedules[0].series]
     assert checked
-    assert target.asked.total() >= len(checked)
+    assert target.requests.total() >= len(checked)
     assert {at_ms % MINUTE_MS for at_ms in checked} == {0}

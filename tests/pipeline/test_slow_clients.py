@@ -1,4 +1,4 @@
-"""Clients that send slowly, against a real api process: they end, and nobody waits behind them."""
+"""Slow clients against a real api process: they time out, and other clients do not wait."""
 
 import socket
 import time
@@ -35,7 +35,7 @@ def home(spawn: Any, environ: dict[str, str]) -> str:
     raise AssertionError("the api did not start")
 
 
-def test_slow_bodies_and_headers_hold_nobody_up_and_bodies_are_given_up(home: str, environ: dict[str, str]) -> None:
+def test_slow_bodies_and_headers_block_no_other_client_and_bodies_time_out(home: str, environ: dict[str, str]) -> None:
     with ExitStack() as stack:
         bodies, headers = (
             [

@@ -1,4 +1,4 @@
-"""What tests of real processes wait for."""
+"""Conditions that tests of real processes wait for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Hostile databases and brokers: each breaks its own protocol, or speaks it and has poison in its words."""
+"""Hostile databases and brokers: each breaks its own protocol, or puts invalid text into its messages."""
 
 import struct
 from collections.abc import Callable
@@ -58,9 +58,10 @@ MYSQL = [
     kind("mysql", "an error that is none", sending(mysql_packet(MYSQL_ERROR))),
     kind("mysql", "an error after the sign-in", computing(lambda _: mysql_packet(MYSQL_ERROR, 2),
                                                          first=mysql_packet(MYSQL_HELLO))),
-    kind("mysql", "a packet of all sizes", flooding(b"\xff\xff\xff\0", asked=False)),
+    kind("mysql", "a packet of all sizes", flooding(b"\xff\xff\xff\0", after_request=False)),
     kind("mysql", "a hello that breaks off", sending(mysql_packet(b"\x0a8.0"))),
-    kind("mysql", "empty packets without end", flooding(mysql_packet(MYSQL_HELLO), mysql_packet(b"", 2), asked=False)),
+    kind("mysql", "empty packets without end", flooding(mysql_packet(MYSQL_HELLO), mysql_packet(b"", 2),
+                                                        after_request=False)),
     kind("mysql", "silence after a hello", computing(first=mysql_packet(MYSQL_HELLO.replace(NO_NUL, b"8.0.1")))),
     kind("mysql", "zeros", sending(bytes(4_096))),
 ]  # fmt: skip
@@ -90,7 +91,7 @@ POSTGRES = [
         "two billion rounds of hashing",
         computing(
             lambda _: authentication(10, b"SCRAM-SHA-256\0\0"),
-            lambda asked: authentication(11, b"r=" + asked.split(b"r=")[-1] + b"x,s=c2FsdA==,i=2000000000"),
+            lambda request: authentication(11, b"r=" + request.split(b"r=")[-1] + b"x,s=c2FsdA==,i=2000000000"),
         ),
         **OPEN,
         username="ada",
@@ -104,9 +105,9 @@ POSTGRES = [
 def mongo(body: Callable[[], bytes]) -> Script:
     """Answers a command with a document."""
 
-    def reply(asked: bytes) -> bytes:
+    def reply(request: bytes) -> bytes:
         message = bytes(5) + body()
-        return struct.pack("<iiii", 16 + len(message), 1, int.from_bytes(asked[4:8], "little"), 2013) + message
+        return struct.pack("<iiii", 16 + len(message), 1, int.from_bytes(request[4:8], "little"), 2013) + message
 
     return computing(reply)
 
@@ -151,7 +152,7 @@ def kafka(*bodies: bytes) -> Script:
     """Answers request after request, each with its own number."""
 
     def replier(body: bytes) -> Callable[[bytes], bytes]:
-        return lambda asked: struct.pack(">i", 4 + len(body)) + asked[8:12] + body
+        return lambda request: struct.pack(">i", 4 + len(body)) + request[8:12] + body
 
     return computing(*map(replier, bodies))
 

@@ -1,4 +1,4 @@
-"""Hostile name servers, clocks, devices and games: what they answer to one datagram, and name servers over TCP."""
+"""Hostile name servers, clocks, devices and games: their responses to one datagram, and name servers over TCP."""
 
 import struct
 from typing import Any
@@ -27,7 +27,7 @@ def named(name: str, answers: Answers, **more: Any) -> Kind:
 
 
 def over_tcp(name: str, script: Script) -> Kind:
-    """A name server that is asked over TCP."""
+    """A name server over TCP."""
     return Kind(
         name=f"dns: {name}",
         type="dns",
@@ -36,15 +36,15 @@ def over_tcp(name: str, script: Script) -> Kind:
     )
 
 
-def answered(asked: bytes, records: int, rest: bytes, flags: int = 0x8180, *, id_: int | None = None) -> bytes:
+def answered(request: bytes, records: int, rest: bytes, flags: int = 0x8180, *, id_: int | None = None) -> bytes:
     """A reply with the question as it was, and whatever follows it."""
-    number = int.from_bytes(asked[:2], "big") if id_ is None else id_
-    return struct.pack(">HHHHHH", number, flags, 1, records, 0, 0) + asked[HEAD_BYTES:].split(b"\0\0\x29")[0] + rest
+    number = int.from_bytes(request[:2], "big") if id_ is None else id_
+    return struct.pack(">HHHHHH", number, flags, 1, records, 0, 0) + request[HEAD_BYTES:].split(b"\0\0\x29")[0] + rest
 
 
-def texts(asked: bytes) -> list[bytes]:
+def texts(request: bytes) -> list[bytes]:
     """TXT records that are no text."""
-    query = dns.message.from_wire(asked)
+    query = dns.message.from_wire(request)
     reply = dns.message.make_response(query)
     record = dns.rdtypes.ANY.TXT.TXT(dns.rdataclass.IN, dns.rdatatype.TXT, [POISON, b"a" * 255])
     found = dns.rrset.from_rdata(query.question[0].name, 60, record)
@@ -52,28 +52,28 @@ def texts(asked: bytes) -> list[bytes]:
     return [reply.to_wire()]
 
 
-def labels(asked: bytes) -> list[bytes]:
+def labels(request: bytes) -> list[bytes]:
     """A CNAME of poison, which leads to itself."""
     name = bytes([len(POISON)]) + POISON + b"\0"
-    return [answered(asked, 1, b"\xc0\x0c\0\5\0\1\0\0\0\x3c" + struct.pack(">H", len(name)) + name)]
+    return [answered(request, 1, b"\xc0\x0c\0\5\0\1\0\0\0\x3c" + struct.pack(">H", len(name)) + name)]
 
 
-def looping(asked: bytes) -> list[bytes]:
+def looping(request: bytes) -> list[bytes]:
     """A name that is compressed to itself."""
-    at = 0xC000 | len(answered(asked, 1, b""))
-    return [answered(asked, 1, struct.pack(">H", at) + b"\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1")]
+    at = 0xC000 | len(answered(request, 1, b""))
+    return [answered(request, 1, struct.pack(">H", at) + b"\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1")]
 
 
-def folded(asked: bytes) -> bytes:
+def folded(request: bytes) -> bytes:
     """As many records as fit, each with a name that is folded 120 times."""
-    head = answered(asked[2:], 1, b"")
+    head = answered(request[2:], 1, b"")
     chain, at = b"", len(head)
     for number in range(120):
         chain += b"\1a" + struct.pack(">H", 0xC000 | (12 if not number else at + 7 + 4 * number))
     first = b"\0\xff\0\0\1\0\0\0\x3c" + struct.pack(">H", len(chain)) + chain
     name = struct.pack(">H", 0xC000 | min(0x3FFF, at + 11 + len(chain) - 4))
     records = (name + b"\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1") * 3_900
-    reply = answered(asked[2:], 3_901, first + records)
+    reply = answered(request[2:], 3_901, first + records)
     return struct.pack(">H", len(reply)) + reply
 
 
@@ -81,13 +81,13 @@ DNS = [
     named("texts that are none", texts, resolve_type="TXT", expected=["needle"]),
     named("labels that are none", labels),
     named("a name compressed to itself", looping),
-    named("another number", lambda asked: [answered(asked, 0, b"", id_=1)] * 50),
-    named("truncated, and no TCP", lambda asked: [answered(asked, 0, b"", 0x8380)]),
-    named("65,000 records that are not there", lambda asked: [answered(asked, 65_000, b"")]),
-    named("60,000 bytes behind the end", lambda asked: [answered(asked, 0, b"a" * 60_000)]),
-    named("a record of more than there is", lambda asked: [
-        answered(asked, 1, b"\xc0\x0c\0\1\0\1\0\0\0\x3c\xff\xff\x7f\0\0\1")]),
-    named("a code nobody knows", lambda asked: [answered(asked, 0, b"", 0x818F)]),
+    named("another number", lambda request: [answered(request, 0, b"", id_=1)] * 50),
+    named("truncated, and no TCP", lambda request: [answered(request, 0, b"", 0x8380)]),
+    named("65,000 records that are not there", lambda request: [answered(request, 65_000, b"")]),
+    named("60,000 bytes behind the end", lambda request: [answered(request, 0, b"a" * 60_000)]),
+    named("a record of more than there is", lambda request: [
+        answered(request, 1, b"\xc0\x0c\0\1\0\1\0\0\0\x3c\xff\xff\x7f\0\0\1")]),
+    named("a code nobody knows", lambda request: [answered(request, 0, b"", 0x818F)]),
     named("letters", lambda _: [POISON]),
     named("nothing", lambda _: [b""]),
     over_tcp("a length and nothing", replying(b"\xff\xff", hanging=True)),
@@ -98,10 +98,10 @@ DNS = [
 
 
 def clock(stratum: int, reference: bytes, received: bytes, *, flags: int = 0x24) -> Answers:
-    """A time server that says this of itself."""
+    """A time server with these header fields."""
 
-    def answers(asked: bytes) -> list[bytes]:
-        return [struct.pack(">BBBbII4s8s8s8s8s", flags, stratum, 0, 0, 0, 0xFFFFFFFF, reference, b"", asked[40:48],
+    def answers(request: bytes) -> list[bytes]:
+        return [struct.pack(">BBBbII4s8s8s8s8s", flags, stratum, 0, 0, 0, 0xFFFFFFFF, reference, b"", request[40:48],
                             received, received)]  # fmt: skip
 
     return answers
@@ -120,8 +120,8 @@ NTP = [
 def device(value: bytes, *, status: int = 0) -> Answers:
     """A device with one object, which has this value."""
 
-    def answers(asked: bytes) -> list[bytes]:
-        ((_, inner),) = ber.parse_elements(asked)
+    def answers(request: bytes) -> list[bytes]:
+        ((_, inner),) = ber.parse_elements(request)
         _, _, (_, pdu) = ber.parse_elements(inner)
         (_, id_), *_, (_, bindings) = ber.parse_elements(pdu)
         ((_, binding),) = ber.parse_elements(bindings)

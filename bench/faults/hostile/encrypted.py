@@ -18,17 +18,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from bench.faults.hostile.scripts import (
-    ASKED_BYTES,
     POISON,
+    REQUEST_BYTES,
     Kind,
     Script,
     computing,
     dripping,
     flooding,
     local,
-    mute,
     replying,
     sending,
+    silent,
     value_is,
 )
 
@@ -73,7 +73,7 @@ def _context(der: bytes, key: Key) -> ssl.SSLContext:
 
 
 def _generous() -> ssl.SSLContext:
-    """Gives tickets for later sessions, which is all that it says."""
+    """Sends only session tickets."""
     made = _context(*_certificate("generous", ["watch.example"]))
     made.num_tickets = TICKETS
     return made
@@ -139,7 +139,7 @@ def https(name: str, script: Script, tls: str = "", **more: Any) -> Kind:
     )
 
 
-def shown(name: str, tls: str, script: Script = mute, **more: Any) -> Kind:
+def certificate_kind(name: str, tls: str, script: Script = silent, **more: Any) -> Kind:
     """A certificate monitor that looks at a server."""
     return Kind(name=f"ssl: {name}", type="ssl", config=local(**more), script=script, tls=tls)
 
@@ -150,18 +150,18 @@ def beginning(part: bytes) -> Script:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         hello, flight = ssl.MemoryBIO(), ssl.MemoryBIO()
         server = CONTEXTS["other"]().wrap_bio(hello, flight, server_side=True)
-        hello.write(await reader.read(ASKED_BYTES))
+        hello.write(await reader.read(REQUEST_BYTES))
         with contextlib.suppress(ssl.SSLWantReadError):
             server.do_handshake()
         head = flight.read(5)
-        await flooding(head + flight.read(int.from_bytes(head[3:])), part, asked=False)(reader, writer)
+        await flooding(head + flight.read(int.from_bytes(head[3:])), part, after_request=False)(reader, writer)
 
     return script
 
 
 async def bytewise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """A body of ten gigabytes, in which each byte has a record of its own."""
-    await reader.read(ASKED_BYTES)
+    await reader.read(REQUEST_BYTES)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
     while not writer.is_closing():
         for _ in range(AT_ONCE):
@@ -183,24 +183,24 @@ KINDS = [
     https("wishes to begin anew without end", flooding(b"", HELLO_AGAIN)),
     https("a change of keys without end", beginning(record(20, b"\1"))),
     https("an early change of keys without end", flooding(b"", record(20, b"\1"))),
-    https("a key exchange that takes seconds", mute, "ponderous", **IGNORING),
-    https("20,000 tickets", mute, "generous", **IGNORING),
+    https("a key exchange that takes seconds", silent, "ponderous", **IGNORING),
+    https("20,000 tickets", silent, "generous", **IGNORING),
     https("a record for each byte", bytewise, "nul", **IGNORING, keyword="needle"),
     https("a record of no length without end", flooding(b"", record(22, b""))),
     https("a handshake of a byte a second", dripping(record(22, b"\2\0\0\x50")[:7])),
     https("a fatal alert nobody knows", replying(record(21, b"\2\xff"))),
-    https("silence instead of a handshake", mute),
+    https("silence instead of a handshake", silent),
     https("a certificate for somebody else", replying(BAD), "other"),
     https("a certificate of poison", replying(BAD), "poisoned", **IGNORING),
     https("a certificate of 3,000 names", replying(BAD), "wide", **IGNORING),
     https("a certificate with NUL in its names", replying(BAD), "nul"),
     https("a certificate that ended", replying(BAD), "ended", **IGNORING, check_cert_expiry=True),
-    shown("a certificate for somebody else", "other"),
-    shown("a certificate of poison", "poisoned"),
-    shown("a certificate of 3,000 names", "wide"),
-    shown("a certificate with NUL in its names", "nul"),
-    shown("a certificate that ended", "ended", verify_hostname=False),
-    shown("letters instead of a handshake", "", sending(POISON)),
+    certificate_kind("a certificate for somebody else", "other"),
+    certificate_kind("a certificate of poison", "poisoned"),
+    certificate_kind("a certificate of 3,000 names", "wide"),
+    certificate_kind("a certificate with NUL in its names", "nul"),
+    certificate_kind("a certificate that ended", "ended", verify_hostname=False),
+    certificate_kind("letters instead of a handshake", "", sending(POISON)),
     Kind(name="tcp: words that are none, encrypted", type="tcp", config=local(tls=True, **IGNORING, expect="needle"),
          script=sending(POISON), tls="poisoned"),
     Kind(name="redis: an error that is none, encrypted", type="redis", config=local(tls=True, **IGNORING),

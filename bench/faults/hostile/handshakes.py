@@ -7,7 +7,7 @@ from typing import Any
 from actors.probes.protocols import ber, ldap_messages, tds_wire
 from bench.faults.hostile.databases import MYSQL_HELLO, NO_NUL, mysql_packet, postgres_error
 from bench.faults.hostile.encrypted import HELLO_AGAIN
-from bench.faults.hostile.scripts import ASKED_BYTES, Kind, Script, flooding, local
+from bench.faults.hostile.scripts import REQUEST_BYTES, Kind, Script, flooding, local
 
 END = "a handshake without end"
 PREFERRED = "postgres, TLS preferred"
@@ -25,8 +25,8 @@ def agreeing(*replies: bytes | Callable[[bytes], bytes], first: bytes = b"", end
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
         for reply in replies:
-            asked = await reader.read(ASKED_BYTES)
-            writer.write(reply if isinstance(reply, bytes) else reply(asked))
+            request = await reader.read(REQUEST_BYTES)
+            writer.write(reply if isinstance(reply, bytes) else reply(request))
             await writer.drain()
         await endless(reader, writer)
 
@@ -45,15 +45,15 @@ def addressed(type_: str, field: str, form: str, script: Script = ENDLESS, **mor
     )
 
 
-def _agreed(asked: bytes) -> bytes:
-    id_, *_ = ldap_messages.parse_message(asked)
+def _agreed(request: bytes) -> bytes:
+    id_, *_ = ldap_messages.parse_message(request)
     body = ber.element(0x78, ber.integer(0, ber.ENUMERATED), ber.octets(b""), ber.octets(b""))
     return ldap_messages.encode_message(id_, body)
 
 
-def _preferred(asked: bytes) -> bytes:
+def _preferred(request: bytes) -> bytes:
     """Without TLS it is another trouble that ends the check."""
-    return b"S" if len(asked) == SSL_REQUEST_BYTES else postgres_error(b"no")
+    return b"S" if len(request) == SSL_REQUEST_BYTES else postgres_error(b"no")
 
 
 KINDS = [

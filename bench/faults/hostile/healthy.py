@@ -1,4 +1,4 @@
-"""Servers that always answer at once, and remember when each monitor came: what hostile ones must not keep waiting.
+"""Servers that always answer at once and record each monitor's requests: hostile servers must not delay these.
 
 GET /t/<n>     what the HTTP monitor n asks for
 GET /ports     number of a monitor that is served on a port of its own → that port, as JSON
@@ -25,7 +25,7 @@ PONG = b"+PONG\r\n"
 
 
 def name_of(number: int) -> str:
-    """The name that DNS monitor `number` asks for."""
+    """The name that DNS monitor `number` queries."""
     return f"n{number}.watch.example"
 
 
@@ -83,7 +83,7 @@ class Zone(asyncio.DatagramProtocol):
 
 
 async def serve() -> None:
-    """Serve all of them until told to stop."""
+    """Serve all of them until terminated."""
     arrivals, loop = Arrivals(), asyncio.get_running_loop()
     ports: dict[int, int] = {}
     servers = []
@@ -97,7 +97,7 @@ async def serve() -> None:
 
     def control(asker: wire.Wire, head: bytes, body: bytes) -> None:
         if head.startswith(b"GET /ports"):
-            asker.say(wire.reply(msgspec.json.encode(ports)))
+            asker.send(wire.reply(msgspec.json.encode(ports)))
         else:
             arrivals.target.serve(asker, head, body)
 

@@ -1,4 +1,4 @@
-"""Whether healthy monitors were checked in time, and hostile targets named for what they are. Pure."""
+"""Whether healthy monitors were checked in time, and hostile targets reported with the right status. Pure."""
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from app.domain.parsing.plain_text import one_line
 from schema.heartbeat_texts import MISSED, NOT_CHECKED, heartbeat_text
 from schema.status import Status
 
-LATE_MS = 2_000.0  # a healthy target is asked this soon after the due time, whatever others do
+LATE_MS = 2_000.0  # a healthy target is checked this soon after the due time, whatever others do
 EARLY_MS = 50.0  # clocks are one and the same here; rounding to whole milliseconds is not
 OURS = "a fault in Watchkeeper"
 BLANK = frozenset({NOT_CHECKED, MISSED})
-SHOWN = 20  # lines of each kind of trouble
+MAX_LINES = 20  # lines of each kind of trouble
 LONGEST = 500  # characters of a message
 BAD = (Status.DOWN, Status.UNKNOWN)
 
@@ -31,7 +31,7 @@ class Punctuality(Struct, frozen=True):
     """How one healthy monitor fared.
 
     due      slots of its grid                       lost    slots that are not stored as up
-    late     slots whose target was asked too late   worst_ms  the longest that it was kept waiting
+    late     slots whose target was checked too late   worst_ms  the longest that it was kept waiting
     """
 
     due: int
@@ -43,11 +43,11 @@ class Punctuality(Struct, frozen=True):
 def punctuality(
     name: str, due: Sequence[int], beats: Mapping[int, Beat], arrivals: Sequence[float] | None, interval_ms: int
 ) -> Punctuality:
-    """Compare due slots with what is stored, and with when the target was asked.
+    """Compare due slots with what is stored, and with when the target was checked.
 
-    arrivals    when it was asked, in order of time; None when nobody is asked (a push monitor)
+    arrivals    when it was checked, in order of time; None for a push monitor
     """
-    lost = [f"{name} at {at_ms}: {_shown(beats.get(at_ms))}" for at_ms in due if not _is_up(beats.get(at_ms))]
+    lost = [f"{name} at {at_ms}: {_format_beat(beats.get(at_ms))}" for at_ms in due if not _is_up(beats.get(at_ms))]
     if arrivals is None:
         return Punctuality(len(due), lost)
     waits = {at_ms: _wait_ms(at_ms, arrivals, interval_ms) for at_ms in due}
@@ -59,7 +59,7 @@ def _is_up(beat: Beat | None) -> bool:
     return beat is not None and beat.status is Status.UP
 
 
-def _shown(beat: Beat | None) -> str:
+def _format_beat(beat: Beat | None) -> str:
     return (
         "nothing stored"
         if beat is None
@@ -135,8 +135,8 @@ class TargetsReport(Struct, frozen=True, kw_only=True):
     @property
     def holds(self) -> bool:
         """Everything that must hold did."""
-        seen = sum(one.due for one in self.healthy) > 0 and self.results > 0  # nothing compared is nothing shown
-        return seen and not self.troubles and not any(one.lost or one.late for one in self.healthy)
+        has_data = sum(one.due for one in self.healthy) > 0 and self.results > 0  # nothing compared is nothing shown
+        return has_data and not self.troubles and not any(one.lost or one.late for one in self.healthy)
 
     def text(self) -> str:
         """For people, and for grep."""
@@ -148,8 +148,8 @@ class TargetsReport(Struct, frozen=True, kw_only=True):
             f"  {self.hostile} hostile targets: results {self.results}",
         ]
         for kind, found in (("lost", lost), ("late", late), ("trouble", self.troubles)):
-            lines += [f"  {kind}: {line}" for line in found[:SHOWN]]
-            lines += [f"  {kind}: and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+            lines += [f"  {kind}: {line}" for line in found[:MAX_LINES]]
+            lines += [f"  {kind}: and {len(found) - MAX_LINES} more"] if len(found) > MAX_LINES else []
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
     def _counts(self, lost: int, late: int) -> str:

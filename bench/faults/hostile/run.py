@@ -1,4 +1,4 @@
-"""R13: hostile targets of every protocol beside healthy monitors. No healthy slot is lost or late, and nobody falls."""
+"""R13: hostile targets of every protocol beside healthy monitors. No healthy slot is lost or late; no process ends."""
 
 import asyncio
 import shutil
@@ -30,7 +30,7 @@ INTERVAL_S = 5
 HOSTILE = {"interval": 20, "timeout": 4.0, "max_retries": 0, "notification_channel_ids": []}
 HEALTHY = {"interval": INTERVAL_S, "max_retries": 0, "notification_channel_ids": []}
 FIRST_S = 60.0  # until every healthy monitor was checked once
-SETTLED_S = 2 * INTERVAL_S  # until what was due last is stored
+SETTLE_S = 2 * INTERVAL_S  # until what was due last is stored
 WARM_SHARE, WARM_S = 0.6, 60.0  # of the run, and at most: libraries are loaded, caches are filled
 GROWTH_BYTES = 24_000_000  # what an allocator may keep of what came and went
 PUSH_S, LOOK_S = 2.0, 2.0
@@ -59,7 +59,7 @@ class Stage:
         """Start the product and add the healthy monitors, until each was checked."""
         await self.ground.start()
         await self.ground.register()
-        ports = {int(n): port for n, port in msgspec.json.decode(await self.good.ask("/ports")).items()}
+        ports = {int(n): port for n, port in msgspec.json.decode(await self.good.get("/ports")).items()}
         await _each([self._add(draft) for draft in _healthy(self.good, ports)])
         await self._push_once()
         until = time.monotonic() + FIRST_S
@@ -76,7 +76,7 @@ class Stage:
 
     async def add_hostile(self, only: str) -> None:
         """Add a monitor for each kind that has this in its name."""
-        ports = msgspec.json.decode(await self.bad.ask("/ports"), type=list[int])
+        ports = msgspec.json.decode(await self.bad.get("/ports"), type=list[int])
         for number, port in enumerate(ports):
             if only in KINDS[number].name:
                 await self._add_hostile(number, port)
@@ -94,8 +94,8 @@ class Stage:
             self.names[name] = kind.name
 
     async def log(self) -> Log:
-        """When healthy targets were asked."""
-        return msgspec.json.decode(await self.good.ask("/log"), type=Log)
+        """When healthy targets were checked."""
+        return msgspec.json.decode(await self.good.get("/log"), type=Log)
 
     async def push(self) -> None:
         """Report for every push monitor, again and again."""
@@ -117,15 +117,15 @@ class Stage:
         """The processes that must not be started anew."""
         return {one.pid: one for one in self.ground.family() if one.role in STAYING}
 
-    async def keep(self, beats: Mapping[str, Sequence[Beat]]) -> Path:
-        """Copy what the product wrote, and what it stored, to bench/out/, for whoever wants to know why."""
-        kept = OUT / time.strftime("targets-%Y%m%d-%H%M%S")
-        kept.mkdir(parents=True, exist_ok=True)
+    async def save(self, beats: Mapping[str, Sequence[Beat]]) -> Path:
+        """Copy the product's logs and its stored results to bench/out/, for analysis."""
+        folder = OUT / time.strftime("targets-%Y%m%d-%H%M%S")
+        folder.mkdir(parents=True, exist_ok=True)
         named = {self.names.get(name, name): found for name, found in beats.items()}
-        (kept / "beats.json").write_bytes(msgspec.json.encode(named))
+        (folder / "beats.json").write_bytes(msgspec.json.encode(named))
         for path in _logs(self.ground):
-            shutil.copy(path, kept)
-        return kept
+            shutil.copy(path, folder)
+        return folder
 
 
 async def run(setting: Setting) -> TargetsReport:
@@ -138,7 +138,7 @@ async def run(setting: Setting) -> TargetsReport:
             await stage.add_hostile(setting.only)
             await asyncio.sleep(max(0.0, began + setting.outage_s - time.monotonic()))
             end_ms = int(time.time() * 1000)
-            await asyncio.sleep(SETTLED_S)
+            await asyncio.sleep(SETTLE_S)
         gone = [f"{one.role} {pid} is gone" for pid, one in before.items() if pid not in stage.staying()]
         return await _report(stage, setting, (begin_ms, end_ms), gone + visitor.troubles(), [visitor.note()])
 
@@ -158,10 +158,15 @@ async def _report(
         hostile=len(results),
         results=sum(len(found) for found in results.values()),
         troubles=troubles,
-        notes=[*notes, _shown(memory), _ends(results), *(f"refused by the API: {name}" for name in stage.refused)],
+        notes=[
+            *notes,
+            _format_memory(memory),
+            _ends(results),
+            *(f"refused by the API: {name}" for name in stage.refused),
+        ],
     )
     if not report.holds:
-        report.notes.append(f"the logs are in {await stage.keep(beats)}")
+        report.notes.append(f"the logs are in {await stage.save(beats)}")
     return report
 
 
@@ -200,7 +205,7 @@ def _memory(looks: Sequence[tuple[float, int]], length_s: float) -> Memory:
     return Memory(warm[0], max(bytes_ for _, bytes_ in looks), warm[-1])
 
 
-def _shown(memory: Memory) -> str:
+def _format_memory(memory: Memory) -> str:
     figures = (f"{name} {bytes_ / 1e6:.0f} MB" for name, bytes_ in msgspec.structs.asdict(memory).items())
     return f"memory of the worker: {', '.join(figures)}"
 
@@ -217,7 +222,7 @@ def _logs(product: Ground) -> list[Path]:
 
 
 def _tracebacks(product: Ground) -> list[str]:
-    """Bugs of ours that the log tells of."""
+    """Internal errors in the log."""
     found = []
     for path in _logs(product):
         text = path.read_text(errors="replace")

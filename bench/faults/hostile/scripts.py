@@ -1,4 +1,4 @@
-"""How hostile servers behave: what each does with a connection, or with a datagram. All of it is bounded."""
+"""The behaviour of hostile servers, for a connection or a datagram. All of it is bounded."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ from msgspec import Struct
 # Text that is none: not UTF-8, NUL, an escape sequence, a bell, a sign that turns letters, half a surrogate pair.
 POISON = b"caf\xe9 \x00 \x1b[31m\x07 \xe2\x80\xae \xed\xa0\x80 end"
 NO_LENGTH = b"\xff\xff\xff\xff"  # where a length is wanted: four gigabytes, or -1
-ASKED_BYTES = 65_536
+REQUEST_BYTES = 65_536
 PART = b"a" * 65_536
 FLOOD_BYTES = 10_000_000_000
 BITE_S = 1.0
@@ -43,7 +43,7 @@ class Kind(Struct, frozen=True, kw_only=True):
 
 
 def sending(*parts: bytes, hanging: bool = False) -> Script:
-    """Sends this to whoever connects, then hangs up, or waits."""
+    """Sends this to every client, then disconnects or waits."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"".join(parts))
@@ -59,7 +59,7 @@ def replying(*replies: bytes, hanging: bool = False) -> Script:
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for reply in replies:
-            if not await reader.read(ASKED_BYTES):
+            if not await reader.read(REQUEST_BYTES):
                 return
             writer.write(reply)
             await writer.drain()
@@ -70,29 +70,29 @@ def replying(*replies: bytes, hanging: bool = False) -> Script:
 
 
 def computing(*replies: Callable[[bytes], bytes], first: bytes = b"") -> Script:
-    """The same, each reply made of what was asked.
+    """The same, with each reply computed from its request.
 
-    first    sent before anything is asked
+    first    sent before the first request
     """
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(first)
         for reply in replies:
-            if not (asked := await reader.read(ASKED_BYTES)):
+            if not (request := await reader.read(REQUEST_BYTES)):
                 return
-            writer.write(reply(asked))
+            writer.write(reply(request))
             await writer.drain()
         await reader.read()
 
     return script
 
 
-def flooding(first: bytes = b"", part: bytes = PART, *, asked: bool = True) -> Script:
-    """Sends the same part for as long as anybody reads it, ten gigabytes at most."""
+def flooding(first: bytes = b"", part: bytes = PART, *, after_request: bool = True) -> Script:
+    """Sends the same part as long as the client reads, ten gigabytes at most."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if asked:
-            await reader.read(ASKED_BYTES)
+        if after_request:
+            await reader.read(REQUEST_BYTES)
         writer.write(first)
         whole = part * max(1, len(PART) // len(part))
         for _ in range(FLOOD_BYTES // len(whole)):
@@ -104,12 +104,12 @@ def flooding(first: bytes = b"", part: bytes = PART, *, asked: bool = True) -> S
     return script
 
 
-def dripping(first: bytes = b"", bite: bytes = b"a", *, asked: bool = True) -> Script:
+def dripping(first: bytes = b"", bite: bytes = b"a", *, after_request: bool = True) -> Script:
     """One bite a second, for ever."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if asked:
-            await reader.read(ASKED_BYTES)
+        if after_request:
+            await reader.read(REQUEST_BYTES)
         writer.write(first)
         while not writer.is_closing():
             writer.write(bite)
@@ -123,7 +123,7 @@ def resetting(first: bytes = b"") -> Script:
     """Sends some, then breaks the connection off so that the other side sees a reset."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(ASKED_BYTES)
+        await reader.read(REQUEST_BYTES)
         writer.write(first)
         await writer.drain()
         own: socket.socket = writer.get_extra_info("socket")
@@ -147,9 +147,9 @@ async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     await asyncio.Event().wait()
 
 
-async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Reads everything and says nothing."""
-    while await reader.read(ASKED_BYTES):
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Reads everything and sends nothing."""
+    while await reader.read(REQUEST_BYTES):
         pass
     del writer
 

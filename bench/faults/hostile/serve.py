@@ -1,4 +1,4 @@
-"""Serves every kind on a port of its own, until told to stop.
+"""Serves every kind on a port of its own, until it is terminated.
 
 GET /ports    kind's number → its port, as JSON
 """
@@ -78,14 +78,14 @@ def _bounded(script: Script, open_ones: set[asyncio.StreamWriter]) -> Script:
 
 
 async def main() -> None:
-    """Serve every kind, and whoever asks where they are."""
+    """Serve every kind, and the list of their ports."""
     async with AsyncExitStack() as servers:
         ports = [await servers.enter_async_context(serving(kind)) for kind in KINDS]
         found = wire.reply(msgspec.json.encode(ports))
 
         def control(asker: wire.Wire, head: bytes, body: bytes) -> None:
             del head, body
-            asker.say(found)
+            asker.send(found)
 
         await wire.serve(control)
 

@@ -15,10 +15,10 @@ from bench.faults.hostile.scripts import (
     flooding,
     half_closed,
     local,
-    mute,
     replying,
     resetting,
     sending,
+    silent,
     value_is,
 )
 
@@ -37,9 +37,9 @@ LINE = POISON + b"\r\n"
 MAIL = [
     mail("smtp", "a greeting that is none", sending(b"554 " + LINE)),
     mail("smtp", "no SMTP at all", sending(LINE)),
-    mail("smtp", "a banner without end", flooding(b"220 ", asked=False)),
-    mail("smtp", "a banner of a byte a second", dripping(b"220 ", asked=False)),
-    mail("smtp", "a greeting of endless lines", flooding(b"", b"220-a\r\n", asked=False)),
+    mail("smtp", "a banner without end", flooding(b"220 ", after_request=False)),
+    mail("smtp", "a banner of a byte a second", dripping(b"220 ", after_request=False)),
+    mail("smtp", "a greeting of endless lines", flooding(b"", b"220-a\r\n", after_request=False)),
     mail("smtp", "extensions that are none", computing(
         lambda _: b"250-me\r\n" + b"250-" + LINE + b"250 AUTH X\r\n", lambda _: b"500 " + LINE, first=b"220 hi\r\n"),
         username="me", password="a secret"),
@@ -53,20 +53,20 @@ MAIL = [
     mail("imap", "no IMAP at all", sending(LINE)),
     mail("imap", "capabilities that are none", computing(lambda _: b"* CAPABILITY " + LINE + b"w BAD " + LINE,
                                                          first=b"* OK " + LINE)),
-    mail("imap", "answers without end", flooding(b"* OK hi\r\n", b"* 1 EXISTS\r\n", asked=False)),
+    mail("imap", "answers without end", flooding(b"* OK hi\r\n", b"* 1 EXISTS\r\n", after_request=False)),
     mail("pop3", "a greeting that is none", sending(b"-ERR " + LINE)),
     mail("pop3", "no POP3 at all", sending(LINE)),
-    mail("pop3", "capabilities without end", flooding(b"+OK hi\r\n+OK\r\n", b"a\r\n", asked=False)),
+    mail("pop3", "capabilities without end", flooding(b"+OK hi\r\n+OK\r\n", b"a\r\n", after_request=False)),
     mail("pop3", "a refusal that is none", computing(lambda _: b"-ERR\r\n", lambda _: b"-ERR " + LINE,
                                                      first=b"+OK " + LINE), assertions=value_is("another")),
 ]  # fmt: skip
 
 
 def bound(code: int, words: bytes, tag: int = 0x61) -> Script:
-    """A directory that answers whatever is asked with this result."""
+    """A directory that answers every request with this result."""
 
-    def reply(asked: bytes) -> bytes:
-        id_, *_ = ldap_messages.parse_message(asked)
+    def reply(request: bytes) -> bytes:
+        id_, *_ = ldap_messages.parse_message(request)
         body = ber.element(tag, ber.integer(code, ber.ENUMERATED), ber.octets(POISON), ber.octets(words))
         return ldap_messages.encode_message(id_, body)
 
@@ -91,7 +91,7 @@ LDAP = [
     kind("ldap", "400,000 elements", replying(ber.element(ber.SEQUENCE, bytes([5, 0]) * 400_000))),
     kind("ldap", "answers to nobody without end", flooding(b"", ldap_messages.encode_message(99, bytes([0x78, 0])))),
     kind("ldap", "an answer to something else", bound(0, b"", 0x78)),
-    kind("ldap", "mute", mute),
+    kind("ldap", "mute", silent),
 ]
 
 SSH_BANNER = b"SSH-2.0-" + POISON.replace(b"\0", b"") + b"\r\n"
@@ -100,8 +100,8 @@ SSH = [
     kind("ssh", "a banner that is none", sending(POISON + b"\r\n")),
     kind("ssh", "a banner that is compared", sending(SSH_BANNER), assertions=value_is("1")),
     kind("ssh", "NUL in the banner", sending(b"SSH-2.0-a\0b\r\n"), assertions=value_is("1")),
-    kind("ssh", "a banner without end", flooding(b"SSH-2.0-", asked=False)),
-    kind("ssh", "lines before the banner without end", flooding(b"", b"hello\r\n", asked=False)),
+    kind("ssh", "a banner without end", flooding(b"SSH-2.0-", after_request=False)),
+    kind("ssh", "lines before the banner without end", flooding(b"", b"hello\r\n", after_request=False)),
     kind("ssh", "another version", sending(b"SSH-1.5-old\r\n"), **KEYED),
     kind("ssh", "a packet of four gigabytes", sending(b"SSH-2.0-a\r\n" + NO_LENGTH * 9, hanging=True), **KEYED),
     kind("ssh", "a farewell that is none", sending(
@@ -143,7 +143,7 @@ GRPC = [
     kind("grpc", "raw bytes in a message", called(frame(1, 5, 1, trailers(b"13", POISON)))),
     kind("grpc", "a status nobody knows", called(frame(1, 5, 1, trailers(b"99999999999", b"")))),
     kind("grpc", "a frame of 16 MB", called(b"\xff\xff\xff\0\0\0\0\0\1" + b"a" * 999)),
-    kind("grpc", "settings without end", flooding(SETTINGS, SETTINGS, asked=False)),
+    kind("grpc", "settings without end", flooding(SETTINGS, SETTINGS, after_request=False)),
     kind("grpc", "a reply that can't be read", called(
         frame(1, 4, 1, OPENING), frame(0, 0, 1, b"\0" + struct.pack(">I", 9) + b"\xff" * 9),
         frame(1, 5, 1, literal(b"grpc-status", b"0")))),
@@ -156,10 +156,10 @@ GRPC = [
 TCP = [
     kind("tcp", "words that are none", sending(POISON), expect="needle"),
     kind("tcp", "a value that is none", sending(POISON), assertions=value_is("1")),
-    kind("tcp", "words without end", flooding(asked=False), expect="needle"),
+    kind("tcp", "words without end", flooding(after_request=False), expect="needle"),
     kind("tcp", "a reset", resetting(b"a"), send="hi\r\n", expect="needle"),
     kind("tcp", "half closed and silent", half_closed, send="hi\r\n", expect="needle"),
-    kind("tcp", "a byte a second", dripping(asked=False), expect="needle"),
+    kind("tcp", "a byte a second", dripping(after_request=False), expect="needle"),
 ]
 
 KINDS = [*MAIL, *LDAP, *SSH, *GRPC, *TCP]

@@ -1,4 +1,4 @@
-"""Hostile servers of HTTP, and of what is spoken over it: WebSocket, RDAP, Docker's API, RabbitMQ's, tokens."""
+"""Hostile servers of HTTP and of protocols over it: WebSocket, RDAP, Docker's API, RabbitMQ's, tokens."""
 
 import gzip
 import hashlib
@@ -17,10 +17,10 @@ from bench.faults.hostile.scripts import (
     dripping,
     flooding,
     half_closed,
-    mute,
     replying,
     resetting,
     sending,
+    silent,
     value_is,
 )
 
@@ -51,7 +51,7 @@ def web(name: str, script: Script, **more: Any) -> Kind:
 
 
 def redirect(location: bytes) -> bytes:
-    """An answer that sends everybody on."""
+    """A response that redirects every request."""
     return b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
 
 
@@ -69,15 +69,15 @@ def bomb(packing: bytes, window: int) -> bytes:
 
 
 def with_token(port: int) -> dict[str, Any]:
-    """The config of a monitor that asks for a token first."""
+    """The config of a monitor that requests a token first."""
     url = f"http://127.0.0.1:{port}/"
     auth = {"method": "oauth2", "token_url": url, "client_id": "me", "client_secret": "a secret"}
     return {"url": url, "auth": auth}
 
 
-def onward(asked: bytes) -> bytes:
+def onward(request: bytes) -> bytes:
     """A redirect to the next of endless places on the same server."""
-    return redirect(asked.split(b" ", 2)[1] + b"a")
+    return redirect(request.split(b" ", 2)[1] + b"a")
 
 
 HEADS = [
@@ -125,7 +125,7 @@ BODIES = [
     web("a reset in the body", resetting(HEAD + b"Content-Length: 99\r\n\r\nbo"), **KEYWORD),
     web("half closed and silent", half_closed),
     web("deaf", deaf),
-    web("mute", mute),
+    web("mute", silent),
     web("a head of a byte a second", dripping(HEAD + b"X-Slow: ")),
     web("a body of a byte a second", dripping(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"), **KEYWORD),
 ]  # fmt: skip
@@ -244,11 +244,11 @@ ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnectio
 def shaken(after: bytes, headers: bytes = b"") -> Script:
     """Accepts a WebSocket as it should be, then sends this."""
 
-    def reply(asked: bytes) -> bytes:
-        key = asked.lower().partition(b"sec-websocket-key: ")[0]
-        given = asked[len(key) + 19 :].partition(b"\r\n")[0]
+    def reply(request: bytes) -> bytes:
+        key = request.lower().partition(b"sec-websocket-key: ")[0]
+        client_key = request[len(key) + 19 :].partition(b"\r\n")[0]
         guid = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-        return ACCEPTED + b64encode(hashlib.sha1(given + guid).digest()) + b"\r\n" + headers + b"\r\n" + after
+        return ACCEPTED + b64encode(hashlib.sha1(client_key + guid).digest()) + b"\r\n" + headers + b"\r\n" + after
 
     return computing(reply)
 

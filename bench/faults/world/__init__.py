@@ -1,1 +1,1 @@
-"""What the world does to the product: clocks jump, processes pause; logs, databases and Valkey's files break."""
+"""Faults of the environment: clocks jump, processes pause; logs, databases and Valkey's files break."""

@@ -14,7 +14,7 @@ SIZE = 8  # bytes of the shift
 FILE = "CLOCK_SHIFT_FILE"  # where the library looks for the shift
 
 
-class NoCompiler(Exception):  # noqa: N818  # says what is missing
+class NoCompiler(Exception):  # noqa: N818  # names what is missing
     """The library can't be built here."""
 
 

@@ -1,4 +1,4 @@
-"""Reads `/health` twice a second, and remembers what it said."""
+"""Reads `/health` twice a second and records the result."""
 
 import asyncio
 import time
@@ -42,11 +42,11 @@ class HealthWatch:
         began_ms = time.time() * 1000
         try:
             async with self._ground.session.get(self._address, timeout=LIMIT) as got:
-                said = await got.json(content_type=None)
+                body = await got.json(content_type=None)
                 status = got.status
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Sample(began_ms, "no answer", (type(error).__name__,))
-        if "checks" not in said:
+        if "checks" not in body:
             return Sample(began_ms, f"refused with {status}")
-        wrong = tuple(f"{name} {how}" for name, how in said["checks"].items() if how != "ok")
-        return Sample(began_ms, said["status"], wrong)
+        wrong = tuple(f"{name} {how}" for name, how in body["checks"].items() if how != "ok")
+        return Sample(began_ms, body["status"], wrong)

@@ -1,4 +1,4 @@
-"""The log goes away, or its disk is full. Watching and alerting go on."""
+"""The log is removed, or its disk is full. Checks and alerts go on."""
 
 import asyncio
 import shutil

@@ -115,7 +115,7 @@ async def _whole(world: World) -> None:
 
 
 async def _leak(world: World) -> str:
-    """What says that connections were not given back; empty when nothing does."""
+    """Signs that connections were not returned; empty when there are none."""
     async with AsyncExitStack() as stack:
         visitors = [await stack.enter_async_context(Visitor(world.scene.ground)) for _ in range(WRITERS)]
         await asyncio.sleep(ROUND_S)

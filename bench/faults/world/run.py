@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from app.store.history import completeness
 from bench import record
 from bench.faults.report import History, Report
-from bench.faults.scene import SETTLED_S
+from bench.faults.scene import SETTLE_S
 from bench.faults.setting import Setting
 from bench.faults.world import clocks, logs, pauses, postgres, valkey
 from bench.faults.world.scenario import Scenario, never_well, play, with_history
@@ -52,7 +52,7 @@ async def _in_one(setting: Setting, scenarios: Sequence[Scenario]) -> tuple[list
                 break
         reports = await _counted(place, reports, ends)
         if not all(report.holds for report in reports):
-            await place.scene.keep()
+            await place.scene.save()
     return reports, list(scenarios[len(reports) :])
 
 
@@ -61,7 +61,7 @@ async def _counted(place: World, reports: list[Report], ends: list[float]) -> li
 
     It is counted here up to the end of each fault: a doctor of its own takes seconds to start. It has the last word.
     """
-    await asyncio.sleep(SETTLED_S + 1)
+    await asyncio.sleep(SETTLE_S + 1)
     async with record.record(place.scene.ground):
         found = [await completeness.build_report(int(end * 1000), 0) for end in ends[:-1]]
     counts = [History(one.slots, one.missing, one.doubled, one.gaps) for one in found]

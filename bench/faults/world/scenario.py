@@ -1,4 +1,4 @@
-"""How one fault is played: targets flip before, during and after it; then everything must be well within a minute."""
+"""Runs one fault: targets flip before, during and after it; then everything must recover within a minute."""
 
 import asyncio
 import time

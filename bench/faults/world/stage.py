@@ -1,4 +1,4 @@
-"""One installation that lives through many faults: what is flipped around each, and what came of it."""
+"""One installation for many faults: the flips around each, and their results."""
 
 import asyncio
 import random
@@ -17,12 +17,12 @@ from bench.faults import standstill
 from bench.faults.alerts import MOODY
 from bench.faults.oracle import Verdict
 from bench.faults.postgres import Cluster
-from bench.faults.scene import CHANNEL, PROGRAM, TOLD, Scene, scene
+from bench.faults.scene import ALERT_EVENTS, CHANNEL, PROGRAM, Scene, scene
 from bench.faults.setting import Setting
 from bench.faults.standstill import Stretch
 from bench.faults.world.clock import Clock
 from bench.faults.world.health import HealthWatch
-from bench.receiver import Told
+from bench.receiver import Delivery
 
 PATIENT, SLOW = 24, 8
 EVERYBODY = (PROGRAM, CHANNEL, MOODY)
@@ -49,7 +49,7 @@ class Tally(Struct, frozen=True):
 class World:
     """A scene, its clock, who watches its health, and the flips that were made.
 
-    punctual    who must be alerted within a minute: everybody, unless a channel is made to fail
+    punctual    who must be alerted within a minute: all, unless a channel is made to fail
     """
 
     def __init__(self, scene: Scene, clock: Clock, health: HealthWatch, setting: Setting) -> None:
@@ -85,7 +85,7 @@ class World:
     async def well(
         self, flips: Collection[Flip], since_ms: float, within_s: float = WELL_S, names: Collection[str] = ()
     ) -> float | None:
-        """Wait until every monitor was checked after `since_ms`, and everybody was alerted of the flips.
+        """Wait until every monitor was checked after `since_ms`, and every channel was alerted of the flips.
 
         names    instead of those who are punctual
         returns  the seconds that took; None when time ran out, which is a trouble
@@ -102,14 +102,14 @@ class World:
 
     async def _left_alone(self, since_ms: float) -> list[str]:
         log = await self.scene.log()
-        asked = {number for number, at_ms in zip(log.numbers, log.at_ms, strict=True) if at_ms >= since_ms}
-        alone = sorted(set(self.scene.numbers) - asked)
+        requested = {number for number, at_ms in zip(log.numbers, log.at_ms, strict=True) if at_ms >= since_ms}
+        alone = sorted(set(self.scene.numbers) - requested)
         return [f"{len(alone)} of {len(self.scene.numbers)} targets not asked"] if alone else []
 
     async def _silent(self, flips: Collection[Flip], names: Collection[str]) -> list[str]:
         silent = []
         for name in names:
-            arrived = await self.scene.told(name)
+            arrived = await self.scene.deliveries(name)
             open_ones = [flip for flip in flips if arrival_ms(flip, arrived) is None]
             if open_ones:
                 silent.append(f"{name} not alerted of {len(open_ones)} of {len(flips)} flips")
@@ -122,17 +122,19 @@ class World:
 
     async def mood(self, mood: str) -> None:
         """How the moody channel takes what it is sent from now on."""
-        await self.scene.listeners[MOODY].ask(f"/mood/{mood}")
+        await self.scene.listeners[MOODY].get(f"/mood/{mood}")
 
     async def unnoticed(self, since_ms: float) -> list[str]:
-        """Where checks or alerts stood still since then, and health did not say so."""
+        """Standstills of checks or alerts since then that health did not report."""
         window = (since_ms, time.time() * 1000)
         log = await self.scene.log()
-        asked: dict[int, list[float]] = {number: [] for number in self.scene.numbers}
+        requested: dict[int, list[float]] = {number: [] for number in self.scene.numbers}
         for number, at_ms in zip(log.numbers, log.at_ms, strict=True):
-            asked[number].append(at_ms)
-        stretches = [one for number in asked for one in standstill.between(f"t-{number}", asked[number], window)]
-        arrived = {name: await self.scene.told(name) for name in (PROGRAM, CHANNEL)}
+            requested[number].append(at_ms)
+        stretches = [
+            one for number in requested for one in standstill.between(f"t-{number}", requested[number], window)
+        ]
+        arrived = {name: await self.scene.deliveries(name) for name in (PROGRAM, CHANNEL)}
         for flip in self.flips:
             if flip.at_ms >= since_ms:
                 stretches += [_wait(flip, name, arrived[name], window[1]) for name in arrived]
@@ -146,24 +148,24 @@ class World:
                 self.troubles.append(f"no event {kind}")
                 break
             await asyncio.sleep(LOOK_S)
-        said = {one.status for one in self.health.samples if one.at_ms >= since_ms}
-        if said <= {standstill.HEALTHY}:
+        statuses = {one.status for one in self.health.samples if one.at_ms >= since_ms}
+        if statuses <= {standstill.HEALTHY}:
             self.troubles.append(f"/health said {standstill.HEALTHY} all the time")
 
     async def system_events(self, since_ms: float) -> list[str]:
-        """What the product said of itself since then."""
-        arrived = await self.scene.told(CHANNEL)
+        """The health that the product reported since then."""
+        arrived = await self.scene.deliveries(CHANNEL)
         return [one.event for one in arrived if one.event.startswith("system.") and one.arrived_ms >= since_ms]
 
 
-def arrival_ms(flip: Flip, arrived: Iterable[Told]) -> float | None:
+def arrival_ms(flip: Flip, arrived: Iterable[Delivery]) -> float | None:
     """When a flip was first alerted; None when it was not."""
-    kind, name = TOLD[flip.up], f"t-{flip.number}"
+    kind, name = ALERT_EVENTS[flip.up], f"t-{flip.number}"
     times = [one.arrived_ms for one in arrived if one.event == kind and one.name == name]
     return min((at_ms for at_ms in times if at_ms >= flip.at_ms), default=None)
 
 
-def _wait(flip: Flip, name: str, arrived: Iterable[Told], now_ms: float) -> Stretch:
+def _wait(flip: Flip, name: str, arrived: Iterable[Delivery], now_ms: float) -> Stretch:
     return Stretch(f"the alert of t-{flip.number} to {name}", flip.at_ms, arrival_ms(flip, arrived) or now_ms)
 
 
@@ -181,6 +183,6 @@ async def world(setting: Setting) -> AsyncIterator[World]:
             HealthWatch(stage.ground) as health,
         ):
             stage.shifts, stage.listeners[MOODY] = clock.shifts, moody
-            door = msgspec.json.decode(await moody.ask("/door"))["port"]
-            await stage.begin({MOODY: f"http://127.0.0.1:{door}/hook"})
+            delivery_port = msgspec.json.decode(await moody.get("/door"))["port"]
+            await stage.begin({MOODY: f"http://127.0.0.1:{delivery_port}/hook"})
             yield World(stage, clock, health, setting)

@@ -1,4 +1,4 @@
-"""Valkey's files are damaged while it is off; its keys become somebody else's while it runs."""
+"""Valkey's files are damaged while it is off; its keys are replaced while it runs."""
 
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -36,7 +36,7 @@ def _of_wrong_type(key: str) -> Fault:
     async def fault(world: World) -> AsyncIterator[None]:
         ground = world.scene.ground
         client = Redis.from_url(settings.read_settings(ground.environ, ground.folder).redis_url)
-        async with client.pipeline() as both:  # in one transaction: nobody makes it anew in between
+        async with client.pipeline() as both:  # in one transaction: no process recreates it in between
             both.delete(key)
             both.set(key, "somebody else's")
             await both.execute()

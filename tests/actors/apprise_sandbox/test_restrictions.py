@@ -1,4 +1,4 @@
-"""What a process behind the bars can't do any more."""
+"""What a process inside the sandbox can no longer do."""
 
 import json
 import os
@@ -46,16 +46,16 @@ PROBE = """
 import sys; sys.path.insert(0, sys.argv[1])
 import json, cryptography, urllib3, requests
 from actors.apprise_sandbox import restrictions
-tries, said = json.loads(sys.argv[2]), {}
+tries, results = json.loads(sys.argv[2]), {}
 restrictions.set_limits()
 restrictions.deny_access()
 for name, code in tries.items():
     try:
         exec(code, {})
-        said[name] = "done"
+        results[name] = "done"
     except BaseException as error:
-        said[name] = type(error).__name__
-print(json.dumps(said))
+        results[name] = type(error).__name__
+print(json.dumps(results))
 """
 
 
@@ -73,7 +73,7 @@ def tried() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", TRIES)
-def test_nothing_gets_out(name: str) -> None:
+def test_the_sandbox_blocks_access(name: str) -> None:
     assert tried()[name] in {"SandboxAccessDenied", "MemoryError", "ImportError", "NewConnectionError", "URLError"}
 
 

@@ -1,4 +1,4 @@
-"""Every service of the catalogue, in the cage: what it wants to send comes to our door, and goes no other way."""
+"""Every service of the catalogue runs in the sandbox, and its requests go only through our HTTP client."""
 
 import json
 import re
@@ -38,10 +38,10 @@ NOWHERE = EgressPolicy(deny=["0.0.0.0/0", "::/0"])
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def denied() -> AsyncIterator[SenderContext]:
     """Tools that reach nothing; every name has an address."""
-    tools = make_context(Resolver(lambda _: ("93.184.215.14",)))
-    tools.egress.use_policy(NOWHERE)
-    yield tools
-    await tools.close()
+    context = make_context(Resolver(lambda _: ("93.184.215.14",)))
+    context.egress.use_policy(NOWHERE)
+    yield context
+    await context.close()
 
 
 def example(service: str) -> Apprise:
@@ -49,8 +49,8 @@ def example(service: str) -> Apprise:
 
 
 def test_the_catalogue_matches_the_installed_apprise() -> None:
-    said = subprocess.run([sys.executable, "-c", SURVEY], check=True, capture_output=True, cwd=ROOT).stdout
-    catalogue, _, table = said.partition(b"\f")
+    printed = subprocess.run([sys.executable, "-c", SURVEY], check=True, capture_output=True, cwd=ROOT).stdout
+    catalogue, _, table = printed.partition(b"\f")
     assert catalogue == CATALOGUE_FILE.read_bytes(), "run: just services"
     assert table == docs_page.FILE.read_bytes(), "run: just services"
 

@@ -33,7 +33,7 @@ def _builder(subject: str, key: ec.EllipticCurvePrivateKey, days: float) -> x509
 Authority = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 
 
-def stranger() -> Authority:
+def other_authority() -> Authority:
     """An authority with the same name and a key of its own."""
     key = ec.generate_private_key(ec.SECP256R1())
     builder = _builder("Tests' authority", key, 900).add_extension(
@@ -45,11 +45,11 @@ def stranger() -> Authority:
 @cache
 def authority() -> Authority:
     """The one the tests' tools trust."""
-    return stranger()
+    return other_authority()
 
 
 def trust() -> ssl.SSLContext:
-    """A client's context that trusts the tests' authority and nobody else."""
+    """A client's context that trusts only the tests' authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(cadata=authority()[0].public_bytes(Encoding.PEM).decode("ascii"))
     return context

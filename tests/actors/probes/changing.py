@@ -1,4 +1,4 @@
-"""A real server's own bytes with others in between: what a bad line, a proxy or a broken server makes of them."""
+"""A relay that changes a real server's bytes, as a bad line, a proxy or a broken server would."""
 
 import asyncio
 import socket
@@ -68,7 +68,7 @@ async def _stream(port: int, change: Change) -> AsyncIterator[int]:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         scripts.add(asyncio.current_task())
         there, back = await asyncio.open_connection("127.0.0.1", port)
-        asks = asyncio.create_task(_pass_on(reader, back))
+        forwarding = asyncio.create_task(_pass_on(reader, back))
         passed, ends = 0, False
         try:
             while not ends and (piece := await there.read(65_536)):
@@ -77,7 +77,7 @@ async def _stream(port: int, change: Change) -> AsyncIterator[int]:
                 writer.write(changed)
         finally:
             back.transport.abort()
-            await tasks.cancel(asks)
+            await tasks.cancel(forwarding)
 
     async with talking(script) as way:
         try:

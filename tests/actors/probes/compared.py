@@ -1,4 +1,4 @@
-"""What a check says of a config in a table of oddities: at once when it would not save, else what it finds."""
+"""The result of a check for the tables of oddities: the validation error of a config, or the check's message."""
 
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from schema.jobs import CheckOutcome
 from schema.targets import TARGETS
 from tests import oddities
 
-SHOWN = 160  # characters of what was said
+EXCERPT_CHARS = 160  # characters of the output
 
 
 async def checked(
@@ -24,15 +24,15 @@ async def checked(
         return oddities.named(f"not saved: {'; '.join(one.message for one in refused.fields)}", **names)
     outcome = await check(target, detailed=True)
     value = (outcome.detail or {}).get("value") if not outcome.message else None
-    words = oddities.words_of(outcome, **names)
-    return oddities.named(f"{words}: {value}" if value is not None else words, **names)
+    message = oddities.words_of(outcome, **names)
+    return oddities.named(f"{message}: {value}" if value is not None else message, **names)
 
 
 def commanded(command: list[str], environ: dict[str, str], **names: str) -> str:
-    """What a command line says: the first line of its output, or of its complaint."""
+    """The result of a command line: the first line of its output, or of its error output."""
     done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=60, check=False)
-    said = done.stdout.strip() if not done.returncode else done.stderr.strip()
-    lines = [line for line in said.splitlines() if line.strip()]
+    output = done.stdout.strip() if not done.returncode else done.stderr.strip()
+    lines = [line for line in output.splitlines() if line.strip()]
     line = lines[0] if lines else ""
-    words = oddities.YES if not done.returncode else oddities.NO
-    return f"{words}: {oddities.named(line, **names)[:SHOWN].strip()}" if line else words
+    message = oddities.YES if not done.returncode else oddities.NO
+    return f"{message}: {oddities.named(line, **names)[:EXCERPT_CHARS].strip()}" if line else message

@@ -1,4 +1,4 @@
-"""Configs of every monitor type out of its own schema, with texts that people and machines get wrong."""
+"""Configs of every monitor type, generated from its schema, with typical mistakes of people and programs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from msgspec import inspect
 
 from schema.targets import TARGETS
 
-PORT = 1  # stands for the port of whoever is asked; configs are written before there is one
+PORT = 1  # placeholder for the server's port, which is not known yet
 HOSTS = (
     "127.0.0.1",
     "localhost",
@@ -188,7 +188,7 @@ USUAL: dict[str, dict[str, Any]] = {
 SCHEMES = {"postgres": "postgresql", "kafka-producer": "kafka"}
 PLACES = {"connection_string"}  # where this is given, `host` is not
 LEFT_OUT = {"proxy_id"}  # has to exist, which the store looks at
-NEEDED = {"resolver_server", "rdap_url", "whois_server"}  # without them somebody else's server is asked
+NEEDED = {"resolver_server", "rdap_url", "whois_server"}  # without them a check would query a public server
 
 
 def changed_configs(type_: str) -> st.SearchStrategy[dict[str, Any]]:
@@ -208,7 +208,7 @@ def merged(usual: dict[str, Any], drawn: list[tuple[str, Any]]) -> dict[str, Any
 
 
 def values_of(info: inspect.Type, name: str, type_: str) -> st.SearchStrategy[Any]:
-    """Values that may fit a field, from what its schema says of it."""
+    """Values that may fit a field, derived from its schema."""
     if isinstance(info, inspect.Metadata):
         return values_of(info.type, name, type_)
     if isinstance(info, inspect.UnionType):

@@ -18,7 +18,7 @@ OnUvloop = Callable[[Callable[[Check], Awaitable[Any]]], Awaitable[Any]]
 
 
 @pytest.fixture
-async def tools(settings: Settings) -> AsyncIterator[ProbeContext]:
+async def context(settings: Settings) -> AsyncIterator[ProbeContext]:
     """What probes work with, trusting the tests' certificate authority."""
     made = await open_probe_context(settings, trust=certificates.trust())
     yield made
@@ -26,8 +26,8 @@ async def tools(settings: Settings) -> AsyncIterator[ProbeContext]:
 
 
 @pytest.fixture
-def check(tools: ProbeContext) -> Check:
-    """Checks a target once, with time enough on a busy machine: who tests lateness says how late."""
+def check(context: ProbeContext) -> Check:
+    """Checks a target once, with a timeout for busy machines; tests of timeouts set their own."""
 
     async def run(
         target: Target,
@@ -38,7 +38,7 @@ def check(tools: ProbeContext) -> Check:
         **slot: Any,
     ) -> CheckOutcome:
         snapshot = make.snapshot(target, timeout_ms=timeout_ms, proxy=proxy)
-        return await run_probe(make.slot(**slot), snapshot, tools, detailed=detailed)
+        return await run_probe(make.slot(**slot), snapshot, context, detailed=detailed)
 
     return run
 
@@ -48,20 +48,20 @@ def on_uvloop(settings: Settings) -> OnUvloop:
     """Runs what checks, on the loop that workers run, in a thread beside the tests' own."""
 
     async def run(work: Callable[[Check], Awaitable[Any]]) -> Any:
-        async def with_tools() -> Any:
-            tools = await open_probe_context(settings, trust=certificates.trust())
+        async def with_context() -> Any:
+            context = await open_probe_context(settings, trust=certificates.trust())
 
             async def check(target: Target, *, timeout_ms: int = 30_000) -> CheckOutcome:
-                return await run_probe(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), tools)
+                return await run_probe(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), context)
 
             try:
                 return await work(check)
             finally:
-                await tools.close()
+                await context.close()
 
         def in_thread() -> Any:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(with_tools())
+                return runner.run(with_context())
 
         return await asyncio.to_thread(in_thread)
 

@@ -29,7 +29,7 @@ ZONE = (
 
 
 def answer(query: dns.message.Message) -> dns.message.Message:
-    """What the zone says; NXDOMAIN for names that are not in it."""
+    """The response of the zone; NXDOMAIN for names that are not in it."""
     reply = dns.message.make_response(query, recursion_available=True)
     question = query.question[0]
     named = [line.split(maxsplit=4) for line in ZONE if dns.name.from_text(line.split()[0]) == question.name]
@@ -44,7 +44,7 @@ def answer(query: dns.message.Message) -> dns.message.Message:
 
 
 def saying(rcode: dns.rcode.Rcode) -> Callable[[dns.message.Message], dns.message.Message]:
-    """A server with one word for everybody."""
+    """A server with the same response for every query."""
 
     def refuse(query: dns.message.Message) -> dns.message.Message:
         reply = dns.message.make_response(query)
@@ -57,13 +57,13 @@ def saying(rcode: dns.rcode.Rcode) -> Callable[[dns.message.Message], dns.messag
 def holding(*addresses: str, flags: int = 0) -> Callable[[dns.message.Message], dns.message.Message]:
     """A server whose every name has these addresses."""
 
-    def tell(query: dns.message.Message) -> dns.message.Message:
+    def respond(query: dns.message.Message) -> dns.message.Message:
         reply = dns.message.make_response(query)
         reply.flags |= flags
         reply.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", *addresses))
         return reply
 
-    return tell
+    return respond
 
 
 class _Server(asyncio.DatagramProtocol):

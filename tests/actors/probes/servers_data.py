@@ -18,11 +18,11 @@ import pytest
 from tests.actors.probes.talker import listening
 
 STARTS_S = 60  # a broker in Erlang takes its time on a busy machine
-NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+UNPRIVILEGED = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
 
 
 def a_port() -> int:
-    """A loopback port nobody listens on."""
+    """A closed loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -34,20 +34,20 @@ def program(name: str, package: str) -> str:
     return found or pytest.skip(f"{name} is not installed: apt-get install {package}")
 
 
-def as_nobody(*command: str) -> list[str]:
+def as_unprivileged_user(*command: str) -> list[str]:
     """The command, without root's rights where we have them."""
-    return [*NOBODY, *command] if os.geteuid() == 0 else list(command)
+    return [*UNPRIVILEGED, *command] if os.geteuid() == 0 else list(command)
 
 
 @contextlib.contextmanager
 def a_place() -> Iterator[Path]:
-    """A directory that a server's user can reach: pytest keeps its own to whoever runs it."""
+    """A directory that a server's user can reach: pytest's own are private to the user that runs it."""
     with tempfile.TemporaryDirectory(prefix="wk-", dir="/tmp", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
 
-def given_to_nobody(place: Path) -> None:
+def writable_by_unprivileged_user(place: Path) -> None:
     """Make it all the server's user's own."""
     if os.geteuid() == 0:
         subprocess.run(["chown", "-R", "nobody:nogroup", str(place)], check=True)
@@ -102,12 +102,12 @@ async def _poured(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 @contextlib.asynccontextmanager
 async def saying(*parts: bytes, then_close: bool = False, first: bool = False) -> AsyncIterator[int]:
-    """The port of something that is no server of any kind: it says its parts, one for whatever it is sent.
+    """The port of an unknown server: it sends its parts, one for each request.
 
     first    it speaks before it is spoken to
     """
 
-    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def send_replies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             for number, part in enumerate(parts):
                 if number or not first:
@@ -118,5 +118,5 @@ async def saying(*parts: bytes, then_close: bool = False, first: bool = False) -
                 await reader.read(-1)
             writer.close()
 
-    async with listening(speak) as port:
+    async with listening(send_replies) as port:
         yield port

@@ -60,8 +60,8 @@ def _until_its_zone_is_there(port: int) -> None:
     """BIND listens before it has read its zones."""
     for _ in range(200):
         with contextlib.suppress(dns.exception.Timeout):
-            asked = dns.message.make_query("box.test", "SOA")
-            if dns.query.udp(asked, "127.0.0.1", timeout=1, port=port).rcode() == dns.rcode.NOERROR:
+            query = dns.message.make_query("box.test", "SOA")
+            if dns.query.udp(query, "127.0.0.1", timeout=1, port=port).rcode() == dns.rcode.NOERROR:
                 return
         time.sleep(0.05)
     pytest.fail("BIND does not know its zone")

@@ -1,4 +1,4 @@
-"""Kafkas of the tests: librdkafka's own cluster of brokers, and one broker that encrypts and asks who we are.
+"""Kafkas of the tests: librdkafka's own cluster of brokers, and one broker with TLS and authentication.
 
 librdkafka's brokers speak the real protocol and keep what they are given, but know neither TLS nor SASL; what a broker
 says to a sign-in is therefore written down here. An Apache Kafka needs a Java that test machines don't have.
@@ -24,7 +24,7 @@ USERNAME, PASSWORD = "adä", "se same/#,=ß€"
 
 @contextlib.contextmanager
 def cluster(brokers: int = 3) -> Iterator[list[str]]:
-    """Addresses of the brokers of a cluster in this process; topics are made when a client that may make them asks."""
+    """Addresses of the brokers of a cluster in this process; clients with that permission create topics."""
     owner = Producer(
         {
             "bootstrap.servers": "none",
@@ -52,7 +52,7 @@ def leaders_of(brokers: list[str], topic: str) -> dict[int, str]:
     return {number: names[one.leader] for number, one in known.topics[topic].partitions.items()}
 
 
-def kept(brokers: list[str], topic: str, partition: int, offset: int) -> bytes:
+def stored_message(brokers: list[str], topic: str, partition: int, offset: int) -> bytes:
     """The message there, as another client reads it; its checksum is verified."""
     consumer = Consumer(
         {"bootstrap.servers": ",".join(brokers), "group.id": uuid.uuid4().hex, "check.crcs": True, "log_level": 0}
@@ -69,15 +69,15 @@ class Guarded:
     """A broker that is the only one and leads the only partition, for those who sign in."""
 
     def __init__(self, mechanisms: tuple[str, ...] = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")) -> None:
-        self.mechanisms, self.port, self.messages, self._said = mechanisms, 0, list[bytes](), ""
+        self.mechanisms, self.port, self.messages, self._auth_message = mechanisms, 0, list[bytes](), ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         mechanism, signed_in = "", False
         while True:
             size = int.from_bytes(await reader.readexactly(4), "big")
-            said = await reader.readexactly(size)
-            key, _, number, name = struct.unpack(">hhih", said[:10])
-            body = said[10 + name :]
+            request = await reader.readexactly(size)
+            key, _, number, name = struct.unpack(">hhih", request[:10])
+            body = request[10 + name :]
             if key == 17:
                 mechanism = body[2:].decode()
                 answer = self._handshake(mechanism)
@@ -89,7 +89,7 @@ class Guarded:
             elif not signed_in:
                 return
             else:
-                answer = self._metadata() if key == 3 else self._keep(body)
+                answer = self._metadata() if key == 3 else self._store(body)
             writer.write(struct.pack(">ii", len(answer) + 4, number) + answer)
 
     def _handshake(self, mechanism: str) -> bytes:
@@ -102,16 +102,16 @@ class Guarded:
             return _allowed(b"") if right else _refused()
         return self._scram("sha512" if mechanism.endswith("512") else "sha256", token.decode())
 
-    def _scram(self, digest: str, said: str) -> bytes:
+    def _scram(self, digest: str, request: str) -> bytes:
         """The server's side of RFC 5802."""
-        if said.startswith("n,,"):
-            nonce = said.rpartition("r=")[2] + "ours"
+        if request.startswith("n,,"):
+            nonce = request.rpartition("r=")[2] + "ours"
             first = f"r={nonce},s={b64encode(SALT).decode()},i={ROUNDS}"
-            self._said = f"{said[3:]},{first}"
+            self._auth_message = f"{request[3:]},{first}"
             return _allowed(first.encode())
-        without, _, proof = said.rpartition(",p=")
+        without, _, proof = request.rpartition(",p=")
         salted = hashlib.pbkdf2_hmac(digest, PASSWORD.encode(), SALT, ROUNDS)
-        key, whole = hmac.digest(salted, b"Client Key", digest), f"{self._said},{without}".encode()
+        key, whole = hmac.digest(salted, b"Client Key", digest), f"{self._auth_message},{without}".encode()
         signature = hmac.digest(hashlib.new(digest, key).digest(), whole, digest)
         if bytes(a ^ b for a, b in zip(b64decode(proof), signature, strict=True)) != key:
             return _refused()
@@ -124,14 +124,14 @@ class Guarded:
         topic = struct.pack(">h", 0) + _text("beats") + b"\0" + struct.pack(">i", 1) + partition
         return struct.pack(">i", 0) + node + struct.pack(">hii", -1, 7, 1) + topic
 
-    def _keep(self, body: bytes) -> bytes:
+    def _store(self, body: bytes) -> bytes:
         self.messages.append(body)
         done = struct.pack(">iihqq", 1, 0, 0, len(self.messages) - 1, -1)
         return struct.pack(">i", 1) + _text("beats") + done + struct.pack(">i", 0)
 
 
-def _text(words: str) -> bytes:
-    return struct.pack(">h", len(words)) + words.encode()
+def _text(message: str) -> bytes:
+    return struct.pack(">h", len(message)) + message.encode()
 
 
 def _versions() -> bytes:
@@ -139,8 +139,8 @@ def _versions() -> bytes:
     return struct.pack(">hi", 0, len(known)) + b"".join(struct.pack(">hhh", *one) for one in known)
 
 
-def _allowed(said: bytes) -> bytes:
-    return struct.pack(">hhi", 0, -1, len(said)) + said
+def _allowed(request: bytes) -> bytes:
+    return struct.pack(">hhi", 0, -1, len(request)) + request
 
 
 def _refused() -> bytes:

@@ -18,7 +18,13 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_data import a_port, as_nobody, given_to_nobody, program, running
+from tests.actors.probes.servers_data import (
+    a_port,
+    as_unprivileged_user,
+    program,
+    running,
+    writable_by_unprivileged_user,
+)
 
 DOVECOT = """
 protocols = imap pop3
@@ -85,8 +91,8 @@ def dovecot() -> Iterator[dict[str, int]]:
     with tempfile.TemporaryDirectory(prefix="wk-", dir="/tmp") as folder:  # short: socket paths are limited
         place = Path(folder)
         _furnish(place, ports)
-        given_to_nobody(place)
-        with running(as_nobody(binary, "-F", "-c", str(place / "conf")), place, ports["imap"]):
+        writable_by_unprivileged_user(place)
+        with running(as_unprivileged_user(binary, "-F", "-c", str(place / "conf")), place, ports["imap"]):
             _until_it_greets(ports["imap"])
             _until_it_greets(ports["pop3"])
             yield ports
@@ -119,7 +125,7 @@ def _account() -> dict[str, str]:
 
 
 class Letterbox:
-    """Keeps what it is given; nobody@ does not live here."""
+    """Records messages; refuses the recipient nobody@."""
 
     def __init__(self) -> None:
         self.letters: list[Any] = []
@@ -162,5 +168,5 @@ async def posting(
 
 
 def wrong_name(place: Path) -> ssl.SSLContext:
-    """A server's context whose certificate is for somebody else."""
+    """A server's context with a certificate for another host."""
     return certificates.served(place, address="127.0.0.2")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE_S = 20
+START_TIMEOUT_S = 20
 
 
 def binary(name: str, package: str) -> str:
@@ -22,7 +22,7 @@ def binary(name: str, package: str) -> str:
 
 
 def unused_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A loopback port nobody listens on."""
+    """A closed loopback port."""
     with socket.socket(type=kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -30,15 +30,15 @@ def unused_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
 
 @contextlib.contextmanager
 def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that lives as long as the block; what it says goes to `log`."""
-    with log.open("wb") as said:
-        server = subprocess.Popen(list(command), stdout=said, stderr=said, stdin=subprocess.DEVNULL)
+    """A server that runs as long as the block; its output goes to `log`."""
+    with log.open("wb") as output:
+        server = subprocess.Popen(list(command), stdout=output, stderr=output, stdin=subprocess.DEVNULL)
         try:
             yield server
         finally:
             server.terminate()
             try:
-                server.wait(timeout=PATIENCE_S)
+                server.wait(timeout=START_TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
@@ -46,9 +46,9 @@ def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[byte
 
 def until_it_listens(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until a connection is accepted."""
-    for _ in range(PATIENCE_S * 20):
+    for _ in range(START_TIMEOUT_S * 20):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         assert server.poll() is None, log.read_text(errors="replace")
         time.sleep(0.05)
-    pytest.fail(f"nobody listens after {PATIENCE_S} s: {log.read_text(errors='replace')}")
+    pytest.fail(f"nobody listens after {START_TIMEOUT_S} s: {log.read_text(errors='replace')}")

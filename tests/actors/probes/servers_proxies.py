@@ -65,7 +65,7 @@ def microsocks() -> Iterator[int]:
 
 @pytest.fixture(scope="session")
 def dante(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A SOCKS4 and SOCKS5 proxy that lets everybody reach everything but 127.0.0.66."""
+    """A SOCKS4 and SOCKS5 proxy that permits every client and every address but 127.0.0.66."""
     place, port = tmp_path_factory.mktemp("dante"), free_port()
     (place / "danted.conf").write_text(DANTE.format(place=place, port=port))
     with running(

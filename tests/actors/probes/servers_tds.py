@@ -1,4 +1,4 @@
-"""A SQL Server of the tests, as far as a check asks: greeting, TLS inside packets, sign-in, statements.
+"""A SQL Server of the tests, as far as a check needs it: greeting, TLS inside packets, sign-in, statements.
 
 A real one can't be had on test machines: Microsoft gives it away for x86-64 under a licence of its own, in no package
 index, and the free servers that speak TDS are forks of PostgreSQL that have to be built. What it says is written down
@@ -100,27 +100,27 @@ class SqlServer:
 
     def __init__(self, tls: ssl.SSLContext | None = None, *, login: bytes = b"", offers: int | None = None) -> None:
         self.tls, self.login, self.offers, self.port = tls, login, offers, 0
-        self.batches, self.users, self.lost, self.asked = list[str](), list[str](), asyncio.Event(), asyncio.Event()
+        self.batches, self.users, self.lost, self.requested = list[str](), list[str](), asyncio.Event(), asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = Line(reader, writer)
         try:
-            await line.heard()
+            await line.receive()
             encryption = (NOT_SUPPORTED if self.tls is None else ON) if self.offers is None else self.offers
-            line.say(struct.pack(">BHHB", 1, 6, 1, 255) + bytes([encryption]))
+            line.send(struct.pack(">BHHB", 1, 6, 1, 255) + bytes([encryption]))
             if self.tls:
                 await line.encrypt(self.tls)
-            line.say(self._sign_in(await line.heard()))
+            line.send(self._sign_in(await line.receive()))
             while True:
-                answer = self._answer((await line.heard())[22:].decode("utf-16-le"))
-                self.asked.set()
+                answer = self._answer((await line.receive())[22:].decode("utf-16-le"))
+                self.requested.set()
                 if answer is not None:
-                    line.say(answer)
+                    line.send(answer)
         finally:
             self.lost.set()
 
-    def _sign_in(self, said: bytes) -> bytes:
-        user, password = (said[at : at + 2 * size] for at, size in struct.iter_unpack("<HH", said[40:48]))
+    def _sign_in(self, packet: bytes) -> bytes:
+        user, password = (packet[at : at + 2 * size] for at, size in struct.iter_unpack("<HH", packet[40:48]))
         plain = bytes(((byte ^ 0xA5) << 4 | (byte ^ 0xA5) >> 4) & 0xFF for byte in password)
         if (user, plain) != (wide(USERNAME), wide(PASSWORD)):
             return error(18456, f"Login failed for user '{user.decode('utf-16-le')}'.") + FAILED
@@ -139,7 +139,7 @@ class Line:
         self._reader, self._writer, self._tls = reader, writer, False
         self._in, self._out, self._plain = ssl.MemoryBIO(), ssl.MemoryBIO(), bytearray()
 
-    def say(self, body: bytes, kind: int = 4) -> None:
+    def send(self, body: bytes, kind: int = 4) -> None:
         parts = [body[at : at + 4_000] for at in range(0, len(body), 4_000)] or [b""]
         for number, part in enumerate(parts, 1):
             whole = struct.pack(">BBHHBB", kind, number == len(parts), len(part) + 8, 0, number % 256, 0) + part
@@ -148,7 +148,7 @@ class Line:
                 whole = self._out.read()
             self._writer.write(whole)
 
-    async def heard(self) -> bytes:
+    async def receive(self) -> bytes:
         body = b""
         while True:
             _, last, size, *_ = struct.unpack(">BBHHBB", await self._exactly(8))
@@ -160,11 +160,11 @@ class Line:
         self._object = context.wrap_bio(self._in, self._out, server_side=True)
         done = False
         while not done:
-            self._in.write(await self.heard())
+            self._in.write(await self.receive())
             with contextlib.suppress(ssl.SSLWantReadError):
                 self._object.do_handshake()
                 done = True
-            self.say(self._out.read(), 18)
+            self.send(self._out.read(), 18)
         self._tls = True
 
     async def _exactly(self, size: int) -> bytes:

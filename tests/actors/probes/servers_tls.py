@@ -1,4 +1,4 @@
-"""TLS servers with oddities: `openssl s_server` processes, and the certificates that they show."""
+"""TLS servers with oddities: `openssl s_server` processes and their certificates."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ KEYS: dict[str, Any] = {
     "ec": lambda: ec.generate_private_key(ec.SECP256R1()),
     "ed25519": ed25519.Ed25519PrivateKey.generate,
 }
-SAID = re.compile(r"verify error:num=\d+:(.+)|SSL routines:[^:]*:([^:]+)")
+VERIFY_ERROR = re.compile(r"verify error:num=\d+:(.+)|SSL routines:[^:]*:([^:]+)")
 
 
 class Wanted(NamedTuple):
@@ -44,7 +44,7 @@ class Authorities:
     """A root and a link below it; makes certificates and remembers where they are.
 
     root, link    files with the certificate of each
-    stranger      the same of somebody who signed nothing of it
+    stranger      the same of an authority that signed none of it
     """
 
     def __init__(self, place: Path) -> None:
@@ -132,15 +132,15 @@ async def s_server(pair: tuple[Path, Path], place: Path, *options: str) -> Async
 async def s_client(port: int, name: str, trusted: Path, *options: str) -> str:
     """Empty when `openssl s_client` shakes hands, verifies and gets a page; else what it objects to, in its words."""
     by = "-verify_ip" if name[0].isdigit() else "-verify_hostname"
-    asked = await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         *("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", name, by, name.rstrip(".")),
         *("-CAfile", str(trusted), "-verify_return_error", "-ign_eof", *options),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    said = (await asked.communicate(b"GET / HTTP/1.0\r\n\r\n"))[0].decode(errors="replace")
-    if not asked.returncode:
+    output = (await process.communicate(b"GET / HTTP/1.0\r\n\r\n"))[0].decode(errors="replace")
+    if not process.returncode:
         return ""
-    found = SAID.search(said)
-    return (found[1] or found[2]).strip() if found else said.strip().splitlines()[-1]
+    found = VERIFY_ERROR.search(output)
+    return (found[1] or found[2]).strip() if found else output.strip().splitlines()[-1]

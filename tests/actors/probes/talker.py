@@ -1,4 +1,4 @@
-"""Servers on loopback that talk as a script says, over TCP or UDP."""
+"""Scripted servers on loopback, over TCP or UDP."""
 
 import asyncio
 import contextlib
@@ -46,11 +46,11 @@ async def talking(script: Script, *, tls: ssl.SSLContext | None = None) -> Async
         yield port
 
 
-def saying(words: bytes, *, then_hanging: bool = False) -> Script:
-    """Says it to whoever connects, and hangs up, or waits."""
+def saying(message: bytes, *, then_hanging: bool = False) -> Script:
+    """Sends it to every client, then disconnects or waits."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(words)
+        writer.write(message)
         await writer.drain()
         if then_hanging:
             await reader.read()
@@ -58,19 +58,19 @@ def saying(words: bytes, *, then_hanging: bool = False) -> Script:
     return script
 
 
-def replying(words: bytes) -> Script:
-    """Waits for a question, says it, and hangs up."""
+def replying(message: bytes) -> Script:
+    """Waits for a request, sends it, and disconnects."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65_536)
-        writer.write(words)
+        writer.write(message)
         await writer.drain()
 
     return script
 
 
 async def flooding(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Never ends, for whoever reads it."""
+    """Sends without end, as long as the client reads."""
     while not writer.is_closing():
         writer.write(b"a" * 65_536)
         await writer.drain()

@@ -1,4 +1,4 @@
-"""Targets on loopback, good and hostile: each serves one connection after the other as its script says."""
+"""HTTP targets on loopback, good and hostile: each serves one connection after the other from its script."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ Script = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Target:
-    """A server and what it was asked: `heads` in order, as text."""
+    """A server and its requests: `heads` in order, as text."""
 
     def __init__(self, script: Script, host: str) -> None:
         self._script, self.host, self.port = script, host, 0
@@ -63,12 +63,12 @@ def answering(body: bytes = b"ok", status: str = "200 OK", *, headers: str = "",
 
 
 def redirecting(location: str, status: str = "302 Found") -> Script:
-    """A script that sends everybody on."""
+    """A script that redirects every request."""
     return answering(b"", status, headers=f"Location: {location}\r\n")
 
 
 async def silent(head: bytes, writer: asyncio.StreamWriter) -> None:
-    """Takes the request and says nothing."""
+    """Reads the request and sends nothing."""
     await asyncio.sleep(30)
 
 
@@ -82,7 +82,7 @@ async def dripping(head: bytes, writer: asyncio.StreamWriter) -> None:
 
 
 async def flooding(head: bytes, writer: asyncio.StreamWriter) -> None:
-    """A body of ten gigabytes, for whoever reads it."""
+    """A body of up to ten gigabytes, as long as the client reads."""
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
     while not writer.is_closing():
         writer.write(b"a" * 65_536)

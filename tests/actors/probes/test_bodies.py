@@ -1,4 +1,4 @@
-"""Bodies as servers send them: in any charset, packed by anything, without an end."""
+"""Bodies in any charset and content coding, and bodies without an end."""
 
 import asyncio
 import gzip
@@ -21,7 +21,7 @@ UP, DOWN, DEGRADED = Status.UP, Status.DOWN, Status.DEGRADED
 
 
 def going_on(*parts: bytes, headers: bytes = b""):
-    """A script whose answer says these parts, one after the other, and does not end."""
+    """A script that sends these parts one after the other and does not end the response."""
 
     async def script(head, writer):
         writer.write(b"HTTP/1.1 200 OK\r\n" + headers + b"\r\n")
@@ -34,16 +34,16 @@ def going_on(*parts: bytes, headers: bytes = b""):
     return script
 
 
-async def looked_for(check, script, words: str, **fields) -> tuple[tuple[Status, str], tuple[Status, str]]:
-    """What http and website say of the page."""
+async def looked_for(check, script, keyword: str, **fields) -> tuple[tuple[Status, str], tuple[Status, str]]:
+    """The results of an http and a website check of the page."""
     async with serving(script) as target:
-        one = await check(Http(url=target.url(), keyword=words, **fields))
-        other = await check(Website(url=target.url(), expected_content=words))
+        one = await check(Http(url=target.url(), keyword=keyword, **fields))
+        other = await check(Website(url=target.url(), expected_content=keyword))
     return (one.status, one.message), (other.status, other.message)
 
 
 @pytest.mark.parametrize(
-    ("content_type", "body", "words"),
+    ("content_type", "body", "message"),
     [
         ("text/html", '<meta charset="gb2312">中文'.encode("gbk"), "中文"),
         ("text/html; charset=windows-949", "한국어".encode("cp949"), "한국어"),
@@ -61,9 +61,9 @@ async def looked_for(check, script, words: str, **fields) -> tuple[tuple[Status,
         ("text/plain", b"x" * 40_000 + "déjà".encode("latin-1"), "déjà"),
     ],
 )
-async def test_words_are_found_in_the_charset_that_a_browser_finds(check, content_type, body, words):
+async def test_keywords_are_found_in_the_charset_that_a_browser_finds(check, content_type, body, message):
     script = answering(body, headers=f"Content-Type: {content_type}\r\n")
-    assert await looked_for(check, script, words) == ((UP, ""), (UP, ""))
+    assert await looked_for(check, script, message) == ((UP, ""), (UP, ""))
 
 
 @pytest.mark.parametrize("coding", ["none", "utf-8", "", "aws-chunked", "identity", "null, identity", "x-unknown"])
@@ -108,7 +108,7 @@ async def test_json_is_read_with_a_mark_and_in_wide_characters(check, encoding, 
     assert (outcome.status, outcome.message, outcome.detail["value"]) == (UP, "", "ü")
 
 
-async def test_an_answer_without_end_is_up_as_soon_as_the_word_is_there(check):
+async def test_an_endless_response_is_up_once_the_keyword_arrived(check):
     assert await looked_for(check, going_on(b"hello\n"), "hello") == ((UP, ""), (UP, ""))
     assert await looked_for(check, going_on(b"data: hel", b"lo\n\n"), "hello", regex=r"^data: h\w+") == (
         (UP, ""),
@@ -135,19 +135,19 @@ async def test_an_answer_without_end_that_does_not_decide_it_is_down_for_that(ch
         assert found == (DOWN, NO_ANSWER, "the answer did not end within 3 s"), fields
 
 
-async def test_a_website_without_end_needs_none_unless_words_must_be_absent(check):
+async def test_an_endless_website_is_up_unless_a_keyword_must_be_absent(check):
     async with serving(going_on(b"hello")) as target:
         plain = await check(Website(url=target.url()))
-        shown = await check(Website(url=target.url()), detailed=True)
+        detailed = await check(Website(url=target.url()), detailed=True)
         other = await check(Website(url=target.url(), expected_status=404, unexpected_content="hello"))
         absent = await check(Website(url=target.url(), unexpected_content="bye"), timeout_ms=3_000)
-    assert (plain.status, shown.status, shown.detail["response_size"]) == (UP, UP, 5)
+    assert (plain.status, detailed.status, detailed.detail["response_size"]) == (UP, UP, 5)
     assert (other.status, other.message, other.detail["content_match"]) == (DOWN, "200 OK, expected 404", False)
     assert (absent.status, absent.message) == (DOWN, "the answer did not end within 3 s")
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "none"])
-async def test_a_website_without_words_is_up_whatever_its_body_is(check, coding):
+async def test_a_website_without_keywords_is_up_whatever_its_body(check, coding):
     async with serving(answering(b"<html>" * 9, headers=f"Content-Encoding: {coding}\r\n")) as target:
         assert (await check(Website(url=target.url()))).status is UP
         assert (await check(Website(url=target.url()), detailed=True)).status is UP
@@ -198,7 +198,7 @@ def test_whatever_comes_is_text_or_the_targets_failure(pieces, kind, coding, mos
     try:
         text, size = asyncio.run(found())
     except TargetFailed as failed:
-        assert "pack" in str(failed)  # noqa: PT017  # what it says, where it is one
+        assert "pack" in str(failed)  # noqa: PT017  # its message, where there is one
         return
     assert size <= most
     assert len(text) <= most  # no character is shorter than a byte

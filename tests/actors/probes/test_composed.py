@@ -1,4 +1,4 @@
-"""Groups and manual monitors: what their slots say."""
+"""Groups and manual monitors: the status of their slots."""
 
 import dataclasses
 
@@ -14,8 +14,8 @@ from schema.targets.composed import ManualStatus
 from tests import make
 
 
-async def seen(tools, target):
-    outcome = await run_probe(make.slot(), make.snapshot(target), tools)
+async def outcome_of(context, target):
+    outcome = await run_probe(make.slot(), make.snapshot(target), context)
     return outcome.status, outcome.message
 
 
@@ -23,20 +23,20 @@ async def seen(tools, target):
     ("policy", "expected"),
     [(GroupPolicy.ALL, (Status.DOWN, "1 of 2 up, 2 must be")), (GroupPolicy.ANY, (Status.DEGRADED, "1 of 2 up"))],
 )
-async def test_a_group_is_what_its_members_are(store, tools, policy, expected):
+async def test_a_group_is_what_its_members_are(store, context, policy, expected):
     sealing.prepare(store)
     ids = [(await monitors.create(make.monitor())).monitor.id for _ in range(2)]
     await db.rows("UPDATE series SET status = CASE no WHEN 1 THEN 1 ELSE 0 END")
-    assert await seen(tools, Group(members=ids, policy=policy)) == expected
+    assert await outcome_of(context, Group(members=ids, policy=policy)) == expected
 
 
-async def test_a_group_whose_members_are_gone_is_unknown(store, tools):
-    assert await seen(tools, Group(members=["gone"])) == (Status.UNKNOWN, "no member is active")
+async def test_a_group_without_members_is_unknown(store, context):
+    assert await outcome_of(context, Group(members=["gone"])) == (Status.UNKNOWN, "no member is active")
 
 
-async def test_without_a_database_a_group_is_unknown(settings, tools, tmp_path):
+async def test_without_a_database_a_group_is_unknown(settings, context, tmp_path):
     await db.start(dataclasses.replace(settings, db_type="sqlite", db_path=str(tmp_path / "no tables")))
-    outcome = await seen(tools, Group(members=["any"]))
+    outcome = await outcome_of(context, Group(members=["any"]))
     await db.stop()
     assert outcome == (Status.UNKNOWN, "our own database does not answer")
 
@@ -50,5 +50,5 @@ async def test_without_a_database_a_group_is_unknown(settings, tools, tmp_path):
         (Manual(status=ManualStatus.DOWN, message="burst pipe"), (Status.DOWN, "burst pipe")),
     ],
 )
-async def test_a_manual_monitor_has_the_status_it_was_given(tools, target, expected):
-    assert await seen(tools, target) == expected
+async def test_a_manual_monitor_has_its_configured_status(context, target, expected):
+    assert await outcome_of(context, target) == expected

@@ -33,7 +33,14 @@ from schema.targets import (
     WebSocket,
 )
 from schema.targets.http import HttpBasicAuth
-from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_to_nobody, program, running
+from tests.actors.probes.servers_data import (
+    a_place,
+    a_port,
+    as_unprivileged_user,
+    program,
+    running,
+    writable_by_unprivileged_user,
+)
 from tests.actors.probes.servers_directory import slapd
 from tests.actors.probes.servers_sql import mariadb, postgresql
 from tests.actors.probes.talker import listening
@@ -44,7 +51,7 @@ HERE: dict[str, Any] = {"host": "127.0.0.1"}
 
 
 class Script(Struct):
-    """A server that says its replies, one for whatever it is sent, and what must have been sent in between.
+    """A server that sends its replies, one for each request, and the requests that it expects in between.
 
     first    it speaks before it is spoken to
     sent     what stands in it, for a password
@@ -205,8 +212,8 @@ def mqtt():
         for n, one in enumerate(PASSWORDS):
             subprocess.run([passwords, "-b", str(place / "users"), f"ü{n}", one], check=True)
         (place / "conf").write_text(f"password_file {place / 'users'}\nlistener {port} 127.0.0.1\n")
-        given_to_nobody(place)
-        with running(as_nobody(daemon, "-c", str(place / "conf")), place, port):
+        writable_by_unprivileged_user(place)
+        with running(as_unprivileged_user(daemon, "-c", str(place / "conf")), place, port):
             yield lambda number, word: Mqtt(
                 **HERE, port=port, topic="a", wait_for_message=False, username=f"ü{number}", password=word
             )
@@ -226,8 +233,8 @@ async def test_an_ssh_server_lets_us_in(check, password):
         def password_auth_supported(self):
             return True
 
-        def validate_password(self, username, given):
-            return (username, given) == (NAME, password)
+        def validate_password(self, username, attempted):
+            return (username, attempted) == (NAME, password)
 
     key = asyncssh.generate_private_key("ssh-ed25519")
     async with asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[key]) as acceptor:

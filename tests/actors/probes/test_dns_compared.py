@@ -1,4 +1,4 @@
-"""Name servers with oddities: what `dig` says of their answers, and what a check says."""
+"""Name servers with oddities: the output of `dig`, and the result of a check."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ STATUS = re.compile(r"status: (\w+)")
 
 
 class Case(NamedTuple):
-    """What is asked, and what comes; to whom that is no answer, they wait briefly."""
+    """A query and its response. `silent_to` names the sides that get no valid answer."""
 
     answers: Answers
     kind: str = "A"
@@ -44,7 +44,7 @@ class Case(NamedTuple):
 
 
 def made(query: Message, *lines: str, **parts: Any) -> Message:
-    """A response with these records: `name type data`, the name as `@` where it is what was asked for."""
+    """A response with these records: `name type data`, the name as `@` where it is the queried one."""
     reply = dns.message.make_response(query, recursion_available=True)
     for number, line in enumerate(lines):
         name, kind, data = line.split(maxsplit=2)
@@ -86,7 +86,7 @@ def truncated(*lines: str, by_stream: bool = True) -> Answers:
 
 
 def asking_otherwise(name: str, *lines: str) -> Answers:
-    """The answer to a question that was not asked."""
+    """The response to another query."""
 
     def answers(query: Message, _: object) -> list[bytes]:
         other = dns.message.make_query(name, "A", id=query.id)
@@ -115,7 +115,7 @@ def with_id(change: int, *lines: str, then: bool = False) -> Answers:
 
 
 def without_edns(*lines: str) -> Answers:
-    """FORMERR to whoever asks with EDNS."""
+    """FORMERR for queries with EDNS."""
 
     def answers(query: Message, _: object) -> list[bytes]:
         if query.edns < 0:
@@ -260,14 +260,14 @@ async def serving(answers: Answers) -> AsyncIterator[int]:
 
 
 async def theirs_of(case: Case, port: int) -> str:
-    """The records of the type that was asked for, as `dig` prints them, or its word for there being none.
+    """The records of the queried type, as `dig` prints them, or its text for an empty answer.
 
     They are sorted: what serves them here shuffles them.
     """
-    patience = "1" if "them" in case.silent_to else "30"
+    timeout_arg = "1" if "them" in case.silent_to else "30"
     run = await asyncio.create_subprocess_exec(
         *(binary("dig", "bind9-dnsutils"), "-r", "@127.0.0.1", "-p", str(port), case.host, case.kind),
-        *("+noall", "+comments", "+answer", "+tries=1", f"+time={patience}"),
+        *("+noall", "+comments", "+answer", "+tries=1", f"+time={timeout_arg}"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -281,12 +281,12 @@ async def theirs_of(case: Case, port: int) -> str:
 
 
 def complaint_in(printed: str) -> str:
-    said = [
+    received = [
         line.removeprefix(";; ")
         for line in printed.splitlines()
         if re.search("warning|bad|timed out|mismatch", line, re.IGNORECASE)
     ]
-    return re.sub(r"\d+\.\d+\.\d+\.\d+#\d+", "the server", said[-1]) if said else "nothing"
+    return re.sub(r"\d+\.\d+\.\d+\.\d+#\d+", "the server", received[-1]) if received else "nothing"
 
 
 def shortened(records: list[str]) -> str:
@@ -294,10 +294,10 @@ def shortened(records: list[str]) -> str:
 
 
 def ours_of(outcome: CheckOutcome) -> str:
-    """What a check says, and the records in its order."""
+    """The result of a check, and the records in its order."""
     records = (outcome.detail or {}).get("records", [])
-    shown = shortened([one or '""' for one in records])
-    return oddities.words_of(outcome) + (f": {shown}" if outcome.status is Status.UP else "")
+    printed = shortened([one or '""' for one in records])
+    return oddities.words_of(outcome) + (f": {printed}" if outcome.status is Status.UP else "")
 
 
 @pytest.mark.parametrize("what", CASES)

@@ -1,4 +1,4 @@
-"""Whom names are asked of, and how: BIND over UDP, TCP and TLS, a server over HTTPS, several at once."""
+"""Name servers of a DNS check: BIND over UDP, TCP and TLS, a server over HTTPS, several at once."""
 
 import contextlib
 from functools import partial
@@ -29,10 +29,10 @@ def asking(port, host="box.test", **changes):
     return Dns(**{"host": host, "resolver_server": "127.0.0.1", "port": port, **changes})
 
 
-def test_every_type_that_the_library_knows_can_be_queried():
-    told = {dns.rdatatype.from_text(one) for one in RecordType}
+def test_every_record_type_of_the_library_can_be_queried():
+    offered = {dns.rdatatype.from_text(one) for one in RecordType}
     known = {one for one in dns.rdatatype.RdataType if not dns.rdatatype.is_metatype(one)}
-    assert told == known - {dns.rdatatype.TYPE0, dns.rdatatype.UNSPEC}
+    assert offered == known - {dns.rdatatype.TYPE0, dns.rdatatype.UNSPEC}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ async def test_a_long_answer_comes_over_every_transport(check, named, transport,
 
 
 @pytest.mark.parametrize(
-    ("changes", "seen", "message"),
+    ("changes", "expected_status", "message"),
     [
         ({"host": "none.box.test"}, DOWN, "there is no name none.box.test"),
         ({"host": "elsewhere.test"}, DOWN, "the name server answered REFUSED"),
@@ -71,10 +71,10 @@ async def test_a_long_answer_comes_over_every_transport(check, named, transport,
         ({"transport": TLS, "resolver_name": "dns.test"}, DOWN, "certificate not valid: Hostname mismatch"),
     ],
 )
-async def test_a_real_server_that_will_not_do_is_down(check, named, changes, seen, message):
+async def test_a_real_server_that_will_not_do_is_down(check, named, changes, expected_status, message):
     port = named["tls" if changes.get("transport") else "plain"]
     outcome = await check(asking(port, **changes))
-    assert outcome.status is seen
+    assert outcome.status is expected_status
     assert outcome.message.startswith(message)
 
 
@@ -108,7 +108,7 @@ async def test_names_are_queried_over_https(check, tmp_path):
     assert (elsewhere.status, elsewhere.message) == (DOWN, "the name server answered HTTP 404")
 
 
-async def test_a_server_over_https_is_verified_and_kept_to_the_point(check, tmp_path):
+async def test_a_server_over_https_is_verified_and_limited(check, tmp_path):
     def strange(query):
         query.id += 1
         return RIGHT(query)
@@ -143,7 +143,7 @@ async def servers(*handlers):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "threshold", "seen", "message"),
+    ("wrong", "threshold", "expected_status", "message"),
     [
         (0, 100, UP, ""),
         (1, 80, UP, ""),
@@ -152,13 +152,17 @@ async def servers(*handlers):
         (4, 0, UP, ""),
     ],
 )
-async def test_an_answer_must_have_come_to_most_servers(check, wrong, threshold, seen, message):
+async def test_an_answer_must_have_come_to_most_servers(check, wrong, threshold, expected_status, message):
     async with servers(*[RIGHT] * (5 - wrong), *[WRONG] * wrong) as (port, addresses):
         outcome = await check(asking(port, resolvers=addresses, propagation_threshold=threshold), detailed=True)
-    assert (outcome.status, outcome.message) == (seen, message)
-    told = outcome.detail["propagation"]
-    assert (told["total_count"], told["successful_count"], told["consistent_count"]) == (5, 5, 5 - wrong)
-    assert len(told["resolvers"]) == 5
+    assert (outcome.status, outcome.message) == (expected_status, message)
+    propagation = outcome.detail["propagation"]
+    assert (propagation["total_count"], propagation["successful_count"], propagation["consistent_count"]) == (
+        5,
+        5,
+        5 - wrong,
+    )
+    assert len(propagation["resolvers"]) == 5
 
 
 async def test_what_is_expected_decides_who_agrees(check):
@@ -171,14 +175,14 @@ async def test_what_is_expected_decides_who_agrees(check):
     assert (alike.status, alike.message) == (DOWN, "1 of 3 name servers agree, 33 %")
 
 
-async def test_one_dead_server_does_not_take_the_verdict_with_it(check):
+async def test_one_failed_server_does_not_decide_the_status(check):
     async with servers(RIGHT, RIGHT) as (port, addresses):
         silent = [*addresses, "127.0.0.99"]
         outcome = await check(asking(port, resolvers=silent, propagation_threshold=60), timeout_ms=1_500)
     assert (outcome.status, outcome.message) == (UP, "")
 
 
-async def test_servers_we_can_not_reach_are_no_part_of_it(check):
+async def test_unreachable_servers_are_not_counted(check):
     async with servers(RIGHT) as (port, addresses):
         some = await check(asking(port, resolvers=[*addresses, "192.0.2.53"]), detailed=True)
         none = await check(asking(port, resolvers=["192.0.2.53"]))
@@ -212,6 +216,6 @@ def test_a_target_that_contradicts_itself_is_refused(wrong):
 
 
 @pytest.mark.parametrize(("kind", "transport"), [("TLSA", UDP), ("NAPTR", UDP), ("HTTPS", TCP), ("LOC", TCP)])
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, named, kind, transport):
-    asked = partial(asking, resolve_type=RecordType(kind), transport=transport, authoritative=True)
-    await survives(check, named["plain"], asked, udp=transport is UDP)
+async def test_a_corrupted_connection_is_no_internal_error(check, named, kind, transport):
+    query = partial(asking, resolve_type=RecordType(kind), transport=transport, authoritative=True)
+    await survives(check, named["plain"], query, udp=transport is UDP)

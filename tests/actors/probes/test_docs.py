@@ -1,4 +1,4 @@
-"""The monitors' pages say what the code does: a page each, a row for every field, with its default."""
+"""The monitors' pages match the code: one page for each type, one row for each field, with its default."""
 
 import json
 import re
@@ -30,15 +30,15 @@ def test_every_field_has_a_row_with_its_default(type_):
     rows = dict(ROW.findall(page_of(type_).partition("| field |")[2].split("\n\n", 1)[0]))
     fields = {field.name: field for field in msgspec.structs.fields(TARGETS[type_])}
     assert list(rows) == list(fields)
-    for name, told in rows.items():
-        assert (told == "required") == fields[name].required
+    for name, row in rows.items():
+        assert (row == "required") == fields[name].required
         if isinstance(fields[name].default, str | int) and fields[name].default:
-            assert told.strip("`") == json.dumps(fields[name].default).strip('"')
+            assert row.strip("`") == json.dumps(fields[name].default).strip('"')
 
 
 @pytest.mark.parametrize("type_", TARGETS)
 def test_every_example_is_one_that_would_be_taken(type_):
     (example,) = re.findall(r"```json\n(.*?)```", page_of(type_), re.DOTALL)
-    given = msgspec.json.decode(example)
-    assert given["type"] == type_
-    msgspec.convert(given.get("config", {}), TARGETS[type_])
+    decoded = msgspec.json.decode(example)
+    assert decoded["type"] == type_
+    msgspec.convert(decoded.get("config", {}), TARGETS[type_])

@@ -1,4 +1,4 @@
-"""The verdict stands before the goodbye: whatever a server makes of it, what it answered before counts."""
+"""The status is decided before the connection closes: errors while disconnecting do not change it."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ def amqp(*methods: Any) -> list[bytes]:
 
 
 SMTP, IMAP, POP3 = (lambda port, kind=kind: Mail(**AT, port=port, protocol=kind) for kind in MailProtocol)
-TARGETS: dict[str, tuple[Any, Sequence[bytes]]] = {  # and what its server says, one after each thing it is told
+TARGETS: dict[str, tuple[Any, Sequence[bytes]]] = {  # and what its server sends, one part after each request
     "smtp": (SMTP, [b"220 mx\r\n", b"250 mx\r\n"]),
     "smtp that sends": (
         lambda port: Mail(**AT, port=port, protocol=MailProtocol.SMTP, **SENDING),
@@ -53,7 +53,7 @@ ENDINGS = {"hangs up": None, "says yes": b"250 yes\r\n", "says no": b"500 what?\
 
 
 def scripted(parts: Sequence[bytes], ending: bytes | None) -> Script:
-    """Says each part when it was told something; AMQP's client says two things at once. Then comes the ending."""
+    """Sends a part after each request; AMQP's client sends two at once. Then comes the ending."""
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for number, part in enumerate(parts):
@@ -87,25 +87,25 @@ async def test_one_that_does_not_answer_a_goodbye_is_left(check, what):
 
 
 @pytest.mark.parametrize(
-    ("recipient", "seen"),
+    ("recipient", "expected_status"),
     [(b"250 ok", Status.UP), (b"251 will forward", Status.UP), (b"551 try c@e.test", Status.DOWN)],
 )
-async def test_a_recipient_who_is_forwarded_to_is_one(check, recipient, seen):
+async def test_a_recipient_who_is_forwarded_to_is_one(check, recipient, expected_status):
     target, parts = TARGETS["smtp that sends"]
-    said = [recipient + b"\r\n" if one.startswith(b"251") else one for one in parts]
-    async with talking(scripted(said, b"221 bye\r\n")) as port:
+    replies = [recipient + b"\r\n" if one.startswith(b"251") else one for one in parts]
+    async with talking(scripted(replies, b"221 bye\r\n")) as port:
         outcome = await check(target(port))
-    assert outcome.status is seen
+    assert outcome.status is expected_status
 
 
 @contextlib.asynccontextmanager
-async def cutting(port: int, words: bytes) -> AsyncIterator[tuple[int, asyncio.Event]]:
-    """The port of a front that hangs up on a client who says these words, and whether it did."""
+async def cutting(port: int, marker: bytes) -> AsyncIterator[tuple[int, asyncio.Event]]:
+    """The port of a proxy that disconnects a client that sends these bytes, and whether it did."""
     cut = asyncio.Event()
 
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter) -> None:
         while part := await reader.read(65_536):
-            if part.endswith(words):
+            if part.endswith(marker):
                 cut.set()
                 back.transport.abort()
                 break
@@ -120,7 +120,7 @@ async def cutting(port: int, words: bytes) -> AsyncIterator[tuple[int, asyncio.E
         yield front, cut
 
 
-async def test_a_postgresql_that_breaks_off_at_the_rollback_has_answered(check):
+async def test_a_postgresql_that_disconnects_at_the_rollback_is_up(check):
     with postgresql("ada", "sesame", "SELECT 1") as port:
         async with cutting(port, b"ROLLBACK;\0") as (front, cut):
             target = Postgres(**AT, port=front, username="ada", password="sesame", sslmode=SslMode.DISABLE)
@@ -129,7 +129,7 @@ async def test_a_postgresql_that_breaks_off_at_the_rollback_has_answered(check):
     assert cut.is_set()
 
 
-async def test_a_mysql_that_breaks_off_at_the_goodbye_has_answered(check):
+async def test_a_mysql_that_disconnects_at_the_quit_is_up(check):
     with mariadb("CREATE USER 'ada'@'127.0.0.1' IDENTIFIED BY 'sesame';") as port:
         async with cutting(port, b"\1\0\0\0\1") as (front, cut):  # COM_QUIT
             outcome = await check(Mysql(**AT, port=front, username="ada", password="sesame"))

@@ -1,4 +1,4 @@
-"""Targets that want our memory, our time or our credentials get none of them."""
+"""Hostile targets get none of our memory, time or credentials."""
 
 import asyncio
 import gzip
@@ -47,7 +47,7 @@ async def dripping_body(head, writer):
 
 
 async def empty_members(head, writer):
-    """A gzip stream that never ends and never says anything."""
+    """A gzip stream that never ends and has no content."""
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
     while not writer.is_closing():
         writer.write(gzip.compress(b"") * 1_000)
@@ -73,17 +73,17 @@ async def test_an_answer_that_is_none_is_the_targets_failure(check, script, mess
 
 
 @pytest.mark.parametrize(
-    ("script", "timeout_ms", "words"),
+    ("script", "timeout_ms", "message"),
     [
         (silent, 200, "no answer within 0.2 s"),
         (dripping, 200, "no answer within 0.2 s"),
         (dripping_body, 2_000, "the answer did not end within 2 s"),  # its headers must arrive
     ],
 )
-async def test_whoever_takes_too_long_is_cut_off(check, script, timeout_ms, words):
+async def test_a_slow_response_times_out(check, script, timeout_ms, message):
     async with serving(script) as target:
         outcome = await check(Http(url=target.url(), keyword="ok"), timeout_ms=timeout_ms)
-    assert (outcome.status, outcome.code, outcome.message) == (DOWN, NO_ANSWER, words)
+    assert (outcome.status, outcome.code, outcome.message) == (DOWN, NO_ANSWER, message)
 
 
 async def test_a_target_that_hangs_up_is_requested_once(check):
@@ -92,14 +92,14 @@ async def test_a_target_that_hangs_up_is_requested_once(check):
     assert len(target.heads) == 1
 
 
-@pytest.mark.parametrize(("keyword", "seen"), [("", UP), ("aaa", UP), ("b", DOWN)])
-async def test_ten_gigabytes_are_read_as_far_as_a_megabyte(check, keyword, seen):
+@pytest.mark.parametrize(("keyword", "expected_status"), [("", UP), ("aaa", UP), ("b", DOWN)])
+async def test_ten_gigabytes_are_read_as_far_as_a_megabyte(check, keyword, expected_status):
     async with serving(flooding) as target:
         tracemalloc.start()
         outcome = await check(Http(url=target.url(), keyword=keyword))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert outcome.status is seen
+    assert outcome.status is expected_status
     assert peak < 12 * MEGABYTE
 
 
@@ -114,7 +114,7 @@ async def test_a_gzip_bomb_unfolds_to_a_megabyte(check):
     assert peak < 12 * MEGABYTE
 
 
-async def test_a_packed_stream_of_nothing_ends(check):
+async def test_an_endless_compressed_stream_ends(check):
     async with serving(empty_members) as target:
         outcome = await check(Http(url=target.url(), keyword="b"))
     assert (outcome.status, outcome.message) == (DOWN, "the body is packed in too many pieces")
@@ -126,8 +126,8 @@ async def test_a_page_that_is_packed_in_some_pieces_is_read(check):
         assert (await check(Http(url=target.url(), keyword=" 498 499 "))).status is UP
 
 
-@pytest.mark.parametrize(("interims", "seen"), [(0, UP), (3, UP), (50, UP), (51, DOWN), (100_000, DOWN)])
-async def test_interim_answers_are_read_up_to_a_number(check, interims, seen):
+@pytest.mark.parametrize(("interims", "expected_status"), [(0, UP), (3, UP), (50, UP), (51, DOWN), (100_000, DOWN)])
+async def test_interim_responses_are_limited(check, interims, expected_status):
     async def script(head, writer):
         writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * interims)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
@@ -135,16 +135,18 @@ async def test_interim_answers_are_read_up_to_a_number(check, interims, seen):
 
     async with serving(script) as target:
         outcome = await check(Http(url=target.url(), keyword="ok"))
-    assert outcome.status is seen
-    assert outcome.message == ("" if seen is UP else "the answer is not HTTP as it should be: too many interim answers")
+    assert outcome.status is expected_status
+    assert outcome.message == (
+        "" if expected_status is UP else "the answer is not HTTP as it should be: too many interim answers"
+    )
 
 
-async def test_words_beyond_the_limit_are_not_looked_for(check):
+async def test_keywords_beyond_the_limit_are_not_searched(check):
     async with serving(answering(b"a" * READ_LIMIT_BYTES + b"needle")) as target:
         assert (await check(Http(url=target.url(), keyword="needle"))).status is DOWN
 
 
-async def test_cloud_metadata_is_out_of_reach(check):
+async def test_cloud_metadata_is_refused(check):
     direct = await check(Http(url="http://169.254.169.254/latest/meta-data/"))
     tcp = await check(Tcp(host="0xA9FEA9FE", port=80))
     async with serving(redirecting("http://[::ffff:a9fe:a9fe]/latest/")) as target:

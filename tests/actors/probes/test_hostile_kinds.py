@@ -1,4 +1,4 @@
-"""Every kind of hostile server that a fault run has, one check each: down or unknown, for a reason in plain words."""
+"""One check of every kind of hostile server of the fault runs: down or unknown, with a plain reason."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -61,7 +61,7 @@ def objections(kind: Kind, outcome: CheckOutcome) -> list[str]:
 
 
 @pytest.mark.parametrize("type_", sorted({kind.type for kind in SERVED}))
-async def test_a_hostile_server_is_down_or_unknown_for_a_reason_in_plain_words(check, type_):
+async def test_a_hostile_server_is_down_or_unknown_for_a_plain_reason(check, type_):
     kinds = [kind for kind in SERVED if kind.type == type_]
     async with AsyncExitStack() as servers:
         targets = [target_of(kind, await servers.enter_async_context(serving(kind))) for kind in kinds]
@@ -77,7 +77,7 @@ async def test_what_has_no_end_ends_for_a_reason_of_its_own(check, name):
 
 
 @pytest.mark.parametrize("type_", sorted({kind.type for kind in ENDLESS}))
-async def test_what_has_no_end_does_not_hold_the_loop(on_uvloop, type_):
+async def test_an_endless_response_does_not_block_the_loop(on_uvloop, type_):
     """The second check is the one that counts: with the first come a library's modules."""
     kinds = [kind for kind in ENDLESS if kind.type == type_]
 
@@ -106,7 +106,7 @@ async def test_a_handshake_without_end_ends_whichever_library_shakes_hands(check
     assert ("the server answered: no" if without else "the handshake does not end") in outcome.message
 
 
-async def test_words_that_are_no_text_leave_nothing_in_the_log(check, caplog):
+async def test_bytes_that_are_no_text_do_not_reach_the_log(check, caplog):
     async with serving(NAMED["grpc: raw bytes in a message"]) as port:
         outcome = await check(target_of(NAMED["grpc: raw bytes in a message"], port), timeout_ms=LONG_MS)
     assert outcome.message

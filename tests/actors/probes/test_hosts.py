@@ -1,4 +1,4 @@
-"""Hosts as people write them are asked for: brackets, zones, letters beyond ASCII, IPv4 in the clothes of IPv6."""
+"""Hosts as people write them are resolved: brackets, zones, letters beyond ASCII, IPv4-mapped IPv6."""
 
 import asyncio
 import contextlib
@@ -23,22 +23,22 @@ HAS_IPV6 = pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here: boot th
 
 @pytest.fixture
 async def resolving(settings):
-    """Checks by names of our own: which of them were asked for, and what a check says."""
-    asked = []
+    """Checks with our own name resolution: the outcome, and the names that were looked up."""
+    lookups = []
 
     def lookup(host):
-        asked.append(host)
+        lookups.append(host)
         return ("127.0.0.1",)
 
-    tools = await open_probe_context(settings, names=Resolver(lookup=lookup))
+    context = await open_probe_context(settings, names=Resolver(lookup=lookup))
 
     async def run(target):
         assert not field_errors(target)
         snapshot = make.snapshot(with_wire_hosts(target), timeout_ms=10_000)
-        return await run_probe(make.slot(), snapshot, tools), asked
+        return await run_probe(make.slot(), snapshot, context), lookups
 
     yield run
-    await tools.close()
+    await context.close()
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,23 @@ async def resolving(settings):
 )
 async def test_a_name_is_resolved_as_browsers_resolve_it(resolving, host, name):
     async with serving(answering()) as target:
-        outcome, asked = await resolving(Tcp(host=host, port=target.port))
-    assert (outcome.status, asked) == (Status.UP, [name])
+        outcome, lookups = await resolving(Tcp(host=host, port=target.port))
+    assert (outcome.status, lookups) == (Status.UP, [name])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::ffff:127.0.0.1", "[::ffff:127.0.0.1]"])
 async def test_an_address_of_ipv4_is_one_in_any_clothes(resolving, host):
     async with serving(answering()) as target:
-        outcome, asked = await resolving(Tcp(host=host, port=target.port))
+        outcome, lookups = await resolving(Tcp(host=host, port=target.port))
         url = f"HTTP://{host if host[0] == '[' or ':' not in host else f'[{host}]'}:{target.port}/"
         by_url, _ = await resolving(Http(url=url))
-    assert (outcome.status, outcome.message, by_url.status, by_url.message, asked) == (Status.UP, "", Status.UP, "", [])
+    assert (outcome.status, outcome.message, by_url.status, by_url.message, lookups) == (
+        Status.UP,
+        "",
+        Status.UP,
+        "",
+        [],
+    )
 
 
 async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -75,7 +81,7 @@ async def test_an_address_of_ipv6_may_have_brackets(resolving, host):
     assert by_url.message == "the connection was closed without an answer"
 
 
-async def test_a_zone_that_this_machine_has_not_is_down_in_plain_words(resolving):
+async def test_an_unknown_ipv6_zone_is_down_with_a_plain_message(resolving):
     for target in (Http(url="http://[fe80::1%25nosuch0]/"), Tcp(host="fe80::1%nosuch0", port=80)):
         outcome, _ = await resolving(target)
         assert outcome.status is Status.DOWN

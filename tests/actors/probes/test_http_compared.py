@@ -1,4 +1,4 @@
-"""HTTP servers with oddities: what `curl -L` makes of them, and what a check says."""
+"""HTTP servers with oddities: the output of `curl -L`, and the result of a check."""
 
 import asyncio
 import contextlib
@@ -30,11 +30,11 @@ MADE_WITH = "curl 7.88"
 OK, LENGTH, CHUNKED = b"HTTP/1.1 200 OK\r\n", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"
 HELLO, CHUNKS = b"\r\nhello", b"\r\n5\r\nhello\r\n0\r\n\r\n"
 EVERY_STATUS = ["1XX", "2XX", "3XX", "4XX", "5XX"]
-SHOWN = 40
+EXCERPT_CHARS = 40
 
 
 class Case(NamedTuple):
-    """A server: what it answers, and whether it then closes, resets or waits for us to close; and what it is asked."""
+    """A server: what it answers, whether it then closes, resets or waits for us to close, and its requests."""
 
     answer: bytes
     end: str = "waits"
@@ -242,12 +242,12 @@ class Server:
 
     def __init__(self, answer: Callable[[bytes], bytes], end: str) -> None:
         self._answer, self._end = answer, end
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, EOFError):
             head = await reader.readuntil(b"\r\n\r\n")
-            self.asked.append(head.split(b" HTTP/")[0].decode("latin-1"))
+            self.requests.append(head.split(b" HTTP/")[0].decode("latin-1"))
             writer.write(self._answer(head))
             await writer.drain()
             if self._end == "closes":
@@ -269,50 +269,50 @@ async def serving(answer: Callable[[bytes], bytes], end: str = "waits") -> Async
         yield f"http://127.0.0.1:{port}/", script
 
 
-async def curl(*words: str) -> str:
+async def curl(*args: str) -> str:
     """Status and body, or the number of curl's error."""
     with tempfile.TemporaryDirectory() as place:
         body = Path(place) / "body"
         options = ["-q", "-sS", "-L", "--max-redirs", "10", "--max-time", "4", "--noproxy", "*", "-w", "%{http_code}"]
-        command = [str(binary("curl", "curl")), *options, "-o", str(body), *words]
+        command = [str(binary("curl", "curl")), *options, "-o", str(body), *args]
         process = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
         out = process.stdout
         if process.returncode:
             return f"no: error {process.returncode}"
-        page = body.read_bytes() if body.exists() and "-I" not in words else b""
-        return f"yes: {out}{shown(page)}"
+        page = body.read_bytes() if body.exists() and "-I" not in args else b""
+        return f"yes: {out}{excerpt(page)}"
 
 
-async def check_of(target: Http, check: Check, tools: ProbeContext) -> str:
-    """What a check says that reads the body, and the body that it reads."""
+async def check_of(target: Http, check: Check, context: ProbeContext) -> str:
+    """The result of a check that reads the body, and that body."""
     outcome = await check(target)
     if outcome.status is not Status.UP:
         return oddities.words_of(outcome)
-    walk = await follow_redirects(initial_request(target), 10, HttpSession(tools.http, ssl=True))
+    walk = await follow_redirects(initial_request(target), 10, HttpSession(context.http, ssl=True))
     try:
-        return f"up: {walk.response.status}{shown(bytes(await read_bytes(walk.response)))}"
+        return f"up: {walk.response.status}{excerpt(bytes(await read_bytes(walk.response)))}"
     finally:
         walk.response.close()
 
 
-def shown(body: bytes) -> str:
-    return f", `{body.decode('latin-1')[:SHOWN]}`" if body else ""
+def excerpt(body: bytes) -> str:
+    return f", `{body.decode('latin-1')[:EXCERPT_CHARS]}`" if body else ""
 
 
-async def as_curl_said(what: str, theirs: str) -> str:
-    """What this curl says, if it is the page's; of another one what the page says, for each has its own oddities."""
+async def matches_curl(what: str, theirs: str) -> str:
+    """The output of curl in the page's version; for another version, the text of the page."""
     version = await asyncio.to_thread(subprocess.check_output, [binary("curl", "curl"), "--version"], text=True)
     return theirs if version.startswith(MADE_WITH) else oddities.rows(PAGE)[what].theirs
 
 
 @pytest.mark.parametrize("what", RESPONSES)
-async def test_what_curl_accepts_is_up_or_the_page_explains_why_not(check, tools, what):
+async def test_what_curl_accepts_is_up_or_the_page_explains_why_not(check, context, what):
     case = RESPONSES[what]
     async with serving(lambda _: case.answer, case.end) as (url, _):
         theirs = await curl(*["-I"] * (case.method is Method.HEAD), url)
         target = Http(url=url, method=case.method, regex="(?s).*", accepted_statuscodes=EVERY_STATUS)
-        ours = await check_of(target, check, tools)
-    oddities.compare(PAGE, what, await as_curl_said(what, theirs), ours)
+        ours = await check_of(target, check, context)
+    oddities.compare(PAGE, what, await matches_curl(what, theirs), ours)
 
 
 @pytest.mark.parametrize("name", LOCATIONS)
@@ -320,7 +320,7 @@ async def test_a_redirect_leads_where_it_leads_curl(check, name):
     what = f"`Location`: {name}"
 
     def answer(head: bytes) -> bytes:
-        if len(server.asked) % 2:
+        if len(server.requests) % 2:
             here = url.encode().split(b"/")[2]
             return (
                 b"HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: "
@@ -336,14 +336,14 @@ async def test_a_redirect_leads_where_it_leads_curl(check, name):
         outcome = await check(Http(url=url, accepted_statuscodes=["200", "302"]))
         ours = f"up: {led_to(server)}" if outcome.status is Status.UP else oddities.words_of(outcome)
     theirs = f"yes: {led}" if theirs.startswith("yes") else theirs
-    oddities.compare(PAGE, what, await as_curl_said(what, theirs), ours)
+    oddities.compare(PAGE, what, await matches_curl(what, theirs), ours)
 
 
 def led_to(server: Server) -> str:
-    """The last address that was asked; all of them are forgotten."""
-    asked = server.asked[-1]
-    server.asked.clear()
-    return f"`{asked}`"
+    """The last requested address; clears all of them."""
+    request = server.requests[-1]
+    server.requests.clear()
+    return f"`{request}`"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -357,17 +357,17 @@ async def test_a_redirect_changes_the_method_as_curl_does(check, status, method)
         return b"HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: 0\r\nLocation: /a\r\n\r\n" % status
 
     async with serving(answer) as (url, server):
-        words = ["-I"] if method is Method.HEAD else ["-d", "words"]
-        assert (await curl(*words, url)).startswith("yes")
+        args = ["-I"] if method is Method.HEAD else ["-d", "words"]
+        assert (await curl(*args, url)).startswith("yes")
         theirs = f"yes: {led_to(server)}"
         assert (
             await check(Http(url=url, method=method, body="" if method is Method.HEAD else "words"))
         ).status is Status.UP
         ours = f"up: {led_to(server)}"
-    oddities.compare(PAGE, what, await as_curl_said(what, theirs), ours)
+    oddities.compare(PAGE, what, await matches_curl(what, theirs), ours)
 
 
-async def test_a_cookie_is_kept_as_curl_keeps_it(check):
+async def test_a_cookie_is_stored_as_curl_stores_it(check):
     what = COOKIE
 
     def answer(head: bytes) -> bytes:
@@ -378,7 +378,7 @@ async def test_a_cookie_is_kept_as_curl_keeps_it(check):
     async with serving(answer) as (url, _):
         theirs = await curl("-b", "", url)
         outcome = await check(Http(url=url))
-    oddities.compare(PAGE, what, await as_curl_said(what, theirs), oddities.words_of(outcome))
+    oddities.compare(PAGE, what, await matches_curl(what, theirs), oddities.words_of(outcome))
 
 
 def test_each_row_of_the_page_is_run():
@@ -387,10 +387,10 @@ def test_each_row_of_the_page_is_run():
     assert set(oddities.rows(PAGE)) == {*RESPONSES, *redirects, *methods, COOKIE}
 
 
-async def test_a_broken_body_is_not_taken_for_a_whole_one(tools):
-    """The table's *down* comes from the body: whoever asks for the head alone is answered."""
+async def test_a_broken_body_is_not_taken_for_a_whole_one(context):
+    """The table's *down* comes from the body: a request for the head alone is answered."""
     async with serving(lambda _: length(b" 10"), "closes") as (url, _):
-        walk = await follow_redirects(initial_request(Http(url=url)), 10, HttpSession(tools.http, ssl=True))
+        walk = await follow_redirects(initial_request(Http(url=url)), 10, HttpSession(context.http, ssl=True))
         with contextlib.closing(walk.response) as answer:
             assert answer.status == 200
             with pytest.raises((aiohttp.ClientPayloadError, TargetFailed)):

@@ -1,4 +1,4 @@
-"""Who a check is to an HTTP server: tokens by OAuth2, and NTLM."""
+"""Authentication to HTTP servers: OAuth2 tokens and NTLM."""
 
 import asyncio
 from base64 import b64decode, b64encode
@@ -24,13 +24,13 @@ GRANTED = b'{"access_token": "t0ken", "token_type": "bearer", "expires_in": 3600
 REFUSED = b'{"error": "invalid_client", "error_description": "no such client"}'
 
 
-def granting(asked: list[dict[str, list[str]]], answer: bytes = GRANTED, status: str = "200 OK"):
+def granting(requests: list[dict[str, list[str]]], answer: bytes = GRANTED, status: str = "200 OK"):
     """A token endpoint's script; it notes the forms it was sent."""
 
     async def script(head, writer):
         length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
         reader = writer.transport.get_protocol()._stream_reader
-        asked.append(parse_qs((await reader.readexactly(length)).decode()))
+        requests.append(parse_qs((await reader.readexactly(length)).decode()))
         await answering(answer, status)(head, writer)
 
     return script
@@ -51,7 +51,7 @@ async def test_a_token_is_fetched_once_and_sent_every_time(check):
     assert f"Authorization: Basic {b64encode(b'me:s3c%2Bret').decode()}" in endpoint.heads[0]
 
 
-async def test_the_secret_goes_in_the_form_when_the_endpoint_wants_it_there(check):
+async def test_the_secret_is_sent_in_the_form_when_configured(check):
     forms: list[dict[str, list[str]]] = []
     async with serving(granting(forms)) as endpoint, serving(answering()) as target:
         await check(Http(url=target.url(), auth=oauth(endpoint, client_auth=ClientAuth.POST)))
@@ -68,7 +68,7 @@ async def test_a_token_that_is_no_longer_taken_is_fetched_anew(check):
     assert len(forms) == 2
 
 
-async def test_a_token_that_ends_at_once_is_not_kept(check):
+async def test_a_token_that_expires_at_once_is_not_cached(check):
     forms: list[dict[str, list[str]]] = []
     short = b'{"access_token": "t", "expires_in": 1}'
     async with serving(granting(forms, short)) as endpoint, serving(answering()) as target:
@@ -141,18 +141,18 @@ async def test_a_token_endpoint_that_floods_us_is_bounded(check):
     assert (outcome.status, outcome.message) == (DOWN, "no token: the endpoint's answer has none")
 
 
-async def test_a_token_stays_with_the_host_it_was_meant_for(check):
+async def test_a_token_is_sent_only_to_its_host(check):
     async with (
-        serving(answering(), host="localhost") as stranger,
-        serving(redirecting(stranger.url())) as target,
+        serving(answering(), host="localhost") as untrusted,
+        serving(redirecting(untrusted.url())) as target,
         serving(granting([])) as endpoint,
     ):
         await check(Http(url=target.url(), auth=oauth(endpoint)))
     assert "t0ken" in target.heads[0]
-    assert "t0ken" not in stranger.heads[0]
+    assert "t0ken" not in untrusted.heads[0]
 
 
-async def test_a_token_endpoint_out_of_reach_is_not_requested(check):
+async def test_a_refused_token_endpoint_is_not_requested(check):
     auth = OAuth2(token_url="http://169.254.169.254/token", client_id="a", client_secret="b")
     outcome = await check(Http(url="http://127.0.0.1:9/", auth=auth))
     assert outcome.status is Status.UNKNOWN
@@ -172,11 +172,11 @@ class NtlmServer:
             try:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 token = head.partition("Authorization: NTLM ")[2].split("\r\n")[0]
-                said = acceptor.step(b64decode(token))
+                token_out = acceptor.step(b64decode(token))
             except (asyncio.IncompleteReadError, spnego.exceptions.SpnegoError):
                 break
             if not acceptor.complete:
-                challenge = b64encode(said or b"").decode()
+                challenge = b64encode(token_out or b"").decode()
                 writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n")
                 writer.write(f"WWW-Authenticate: Negotiate\r\nWWW-Authenticate: NTLM {challenge}\r\n\r\nno".encode())
         name = acceptor.client_principal if acceptor.complete else ""
@@ -195,14 +195,14 @@ async def ntlm_server(tmp_path, monkeypatch):
         yield speaker
 
 
-@pytest.mark.parametrize(("password", "seen"), [("s3cret", UP), ("wrong", DOWN)])
-async def test_ntlm_is_spoken_on_one_connection(check, ntlm_server, password, seen):
+@pytest.mark.parametrize(("password", "expected_status"), [("s3cret", UP), ("wrong", DOWN)])
+async def test_ntlm_is_spoken_on_one_connection(check, ntlm_server, password, expected_status):
     auth = Ntlm(username="ann", password=password, domain="LAN")
     outcome = await check(Http(url=ntlm_server.url, auth=auth, keyword="ann"))
-    assert (outcome.status, ntlm_server.connections) == (seen, 1)
+    assert (outcome.status, ntlm_server.connections) == (expected_status, 1)
 
 
-async def test_a_server_that_wants_no_ntlm_is_taken_as_it_answers(check):
+async def test_a_server_without_ntlm_is_judged_by_its_response(check):
     async with serving(answering(b"hello")) as target:
         outcome = await check(Http(url=target.url(), auth=Ntlm(username="ann", password="s3cret")))
     assert outcome.status is UP

@@ -1,4 +1,4 @@
-"""Other ways to an HTTP address than the everyday one: families, name servers, client certificates; and their times."""
+"""Less common ways to reach an HTTP address: families, name servers, client certificates; and their timings."""
 
 import ssl
 
@@ -22,12 +22,14 @@ from tests.actors.probes.target import answering, serving
 UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UNKNOWN
 
 
-@pytest.mark.parametrize(("family", "seen"), [(IpFamily.ANY, UP), (IpFamily.IPV4, UP), (IpFamily.IPV6, DOWN)])
-async def test_only_addresses_of_the_family_count(check, family, seen):
+@pytest.mark.parametrize(
+    ("family", "expected_status"), [(IpFamily.ANY, UP), (IpFamily.IPV4, UP), (IpFamily.IPV6, DOWN)]
+)
+async def test_only_addresses_of_the_family_count(check, family, expected_status):
     async with serving(answering()) as target:
         outcome = await check(Http(url=target.url(), ip_family=family))
-    assert outcome.status is seen
-    assert outcome.message == ("" if seen is UP else "127.0.0.1 has no IPv6 address")
+    assert outcome.status is expected_status
+    assert outcome.message == ("" if expected_status is UP else "127.0.0.1 has no IPv6 address")
 
 
 async def test_a_name_server_of_the_monitor_is_queried(check):
@@ -76,14 +78,14 @@ async def test_a_client_certificate_is_accepted(check, tmp_path, wanting_certifi
     async with serving(answering(), tls=wanting_certificates) as target:
         url, trusted = target.url(scheme="https"), certificates.authority_pem()
         known = await check(Http(url=url, tls_cert=cert, tls_key=key, tls_ca=trusted))
-        stranger = await check(Http(url=url, tls_ca=trusted))
+        untrusted = await check(Http(url=url, tls_ca=trusted))
         careless = await check(Http(url=url, tls_cert=cert, tls_key=key, ignore_tls_errors=True))
-    assert (known.status, stranger.status, careless.status) == (UP, DOWN, UP)
-    assert "PRIVATE" not in stranger.message
+    assert (known.status, untrusted.status, careless.status) == (UP, DOWN, UP)
+    assert "PRIVATE" not in untrusted.message
 
 
 async def test_authorities_of_the_monitors_own_take_the_systems_place(check, tmp_path):
-    signer = certificates.stranger()
+    signer = certificates.other_authority()
     async with serving(answering(), tls=certificates.served(tmp_path, signer=signer)) as target:
         theirs = await check(Http(url=target.url(scheme="https"), tls_ca=certificates.pem_of(signer)))
         ours = await check(Http(url=target.url(scheme="https"), tls_ca=certificates.authority_pem()))

@@ -1,4 +1,4 @@
-"""What an answer must say: patterns, places in JSON, headers; and what is sent to get it."""
+"""Assertions on responses: patterns, JSON queries, headers; and the requests that are sent."""
 
 import gzip
 import json
@@ -17,13 +17,13 @@ HEALTH = {"db": {"ok": True, "lag": 3}, "queues": [{"name": "mail", "size": 7}, 
 JSONPATH, JMESPATH = JsonLanguage.JSONPATH, JsonLanguage.JMESPATH
 
 
-async def seen_of(check, body: bytes, *, headers: str = "", **fields):
+async def outcome_of(check, body: bytes, *, headers: str = "", **fields):
     async with serving(answering(body, headers=headers)) as target:
         return await check(Http(url=target.url(), **fields), detailed=True)
 
 
 @pytest.mark.parametrize(
-    ("regex", "invert", "seen", "message"),
+    ("regex", "invert", "expected_status", "message"),
     [
         (r"gr(ü|ue)ße \d+", False, UP, ""),
         (r"(?i)GRÜSSE|GRÜßE", False, UP, ""),
@@ -32,15 +32,15 @@ async def seen_of(check, body: bytes, *, headers: str = "", **fields):
         (r"error", True, UP, ""),
     ],
 )
-async def test_a_pattern_is_looked_for_in_the_body(check, regex, invert, seen, message):
-    outcome = await seen_of(check, "viele grüße 42".encode(), regex=regex, invert_regex=invert)
-    assert (outcome.status, outcome.message) == (seen, message)
+async def test_a_pattern_is_looked_for_in_the_body(check, regex, invert, expected_status, message):
+    outcome = await outcome_of(check, "viele grüße 42".encode(), regex=regex, invert_regex=invert)
+    assert (outcome.status, outcome.message) == (expected_status, message)
 
 
 @pytest.mark.parametrize("regex", ["(a+)+$", "(a|aa)+$", "^(([a-z])+.)+[A-Z]([a-z])+$"])
-async def test_a_pattern_that_would_take_for_ever_elsewhere_does_not_here(check, regex):
+async def test_a_pathological_pattern_takes_linear_time(check, regex):
     began = time.process_time()
-    outcome = await seen_of(check, b"a" * 1_000_000 + b"!", regex=regex)
+    outcome = await outcome_of(check, b"a" * 1_000_000 + b"!", regex=regex)
     assert outcome.status is DOWN
     assert time.process_time() - began < 3  # elsewhere: longer than the universe is old
 
@@ -62,19 +62,19 @@ async def test_a_pattern_that_would_take_for_ever_elsewhere_does_not_here(check,
 async def test_the_hit_of_a_json_query_is_the_value(check, language, query, value):
     assertion = Value(expected=value if isinstance(value, str) else json.dumps(value))
     body, asserted = json.dumps(HEALTH).encode(), [assertion]
-    outcome = await seen_of(check, body, json_query=query, json_query_language=language, assertions=asserted)
+    outcome = await outcome_of(check, body, json_query=query, json_query_language=language, assertions=asserted)
     assert (outcome.status, outcome.message, outcome.detail["value"]) == (UP, "", value)
 
 
-@pytest.mark.parametrize(("query", "seen"), [("$", UP), ("$.a", DOWN)])
-async def test_a_document_that_is_a_text_is_one(check, query, seen):
-    outcome = await seen_of(check, b'"{ not JSON"', json_query=query, assertions=[Value(expected="{ not JSON")])
-    assert outcome.status is seen
+@pytest.mark.parametrize(("query", "expected_status"), [("$", UP), ("$.a", DOWN)])
+async def test_a_document_that_is_a_text_is_one(check, query, expected_status):
+    outcome = await outcome_of(check, b'"{ not JSON"', json_query=query, assertions=[Value(expected="{ not JSON")])
+    assert outcome.status is expected_status
 
 
 async def test_a_value_that_does_not_compare_is_down(check):
     less = [Value(operator=Operator.LESS, expected="5")]
-    outcome = await seen_of(check, json.dumps(HEALTH).encode(), json_query="$.queues[0].size", assertions=less)
+    outcome = await outcome_of(check, json.dumps(HEALTH).encode(), json_query="$.queues[0].size", assertions=less)
     assert (outcome.status, outcome.message) == (DOWN, "'7' is not < '5'")
 
 
@@ -94,33 +94,33 @@ async def test_a_value_that_does_not_compare_is_down(check):
     ],
 )
 async def test_a_body_that_can_not_be_queried_is_down_soon(check, language, query, body, message):
-    outcome = await seen_of(check, body, json_query=query, json_query_language=language)
+    outcome = await outcome_of(check, body, json_query=query, json_query_language=language)
     assert outcome.status is DOWN
     assert outcome.message.startswith(message)
 
 
 async def test_names_as_long_as_the_body_cost_no_memory_per_node(check):
     body = json.dumps({"n" * 500_000: [1] * 90_000}).encode()
-    outcome = await seen_of(check, body, json_query="$..gone")
+    outcome = await outcome_of(check, body, json_query="$..gone")
     assert (outcome.status, outcome.message) == (DOWN, "the JSON query finds nothing")
 
 
 async def test_a_pattern_out_of_the_document_is_harmless(check):
     body = json.dumps([{"text": "a" * 100_000 + "!", "pattern": "(a+)+$"}]).encode()
-    outcome = await seen_of(check, body, json_query="$[?search(@.text, @.pattern)]")
+    outcome = await outcome_of(check, body, json_query="$[?search(@.text, @.pattern)]")
     assert (outcome.status, outcome.message) == (DOWN, "the JSON query finds nothing")
 
 
 @pytest.mark.parametrize("query", ["[@,@]" + " | [@,@][]" * 60, "[@,@]" + " | [@,@]" * 60 + " | to_string(@)"])
 async def test_an_expression_that_grows_without_end_is_stopped(check, query):
-    outcome = await seen_of(check, b"[1]", json_query=query, json_query_language=JMESPATH)
+    outcome = await outcome_of(check, b"[1]", json_query=query, json_query_language=JMESPATH)
     assert (outcome.status, outcome.message) == (DOWN, "the JSON query takes too long on this body")
 
 
 async def test_a_bomb_is_unpacked_as_far_as_the_monitor_reads(check):
     bomb = gzip.compress(b'{"a":"' + b"a" * 50_000_000 + b'"}')
     headers = "Content-Encoding: gzip\r\n"
-    outcome = await seen_of(check, bomb, headers=headers, json_query="$.a", max_body_bytes=1_000)
+    outcome = await outcome_of(check, bomb, headers=headers, json_query="$.a", max_body_bytes=1_000)
     assert (outcome.status, outcome.message) == (DOWN, "the body is not JSON")
 
 
@@ -135,13 +135,13 @@ async def test_a_bomb_is_unpacked_as_far_as_the_monitor_reads(check):
 )
 async def test_a_header_must_be_what_was_asserted(check, operator, expected, message):
     wanted = [HeaderAssertion(name="X-KIND", operator=operator, expected=expected)]
-    outcome = await seen_of(check, b"", headers="X-Kind: web\r\n", header_assertions=wanted)
+    outcome = await outcome_of(check, b"", headers="X-Kind: web\r\n", header_assertions=wanted)
     assert (outcome.status, outcome.message) == (DOWN if message else UP, message)
 
 
-async def test_a_header_that_is_absent_does_not_hold(check):
+async def test_an_assertion_on_an_absent_header_fails(check):
     wanted = [HeaderAssertion(name="X-Gone", operator=Operator.DIFFERS, expected="1")]
-    outcome = await seen_of(check, b"", header_assertions=wanted)
+    outcome = await outcome_of(check, b"", header_assertions=wanted)
     assert (outcome.status, outcome.message) == (DOWN, "the header X-Gone is not in the answer")
 
 

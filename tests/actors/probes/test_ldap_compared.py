@@ -1,4 +1,4 @@
-"""Binds, filters and bases with oddities: what `ldapsearch` says, and what a check says."""
+"""Binds, filters and bases with oddities: the output of `ldapsearch`, and the result of a check."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ import pytest
 
 from tests import oddities
 from tests.actors.probes import certificates
-from tests.actors.probes.compared import SHOWN, checked
+from tests.actors.probes.compared import EXCERPT_CHARS, checked
 from tests.actors.probes.servers_data import program
 from tests.actors.probes.servers_directory import slapd
 
@@ -125,8 +125,8 @@ def server(tmp_path_factory):
         yield made
 
 
-def asked_by_command(case: Case, url: str, ca: str) -> str:
-    """What `ldapsearch` says; a bind alone is shown by a search for the root."""
+def ldapsearch_result(case: Case, url: str, ca: str) -> str:
+    """The output of `ldapsearch`; a bind alone is tested by a search for the root."""
     config = {"base": "", "scope": "base", "filter": "(objectClass=*)", **case.config}
     who = ["-D", config["bind_dn"], "-w", config["password"]] if "bind_dn" in config else []
     scope = config["scope"] if "filter" in case.config and "scope" in case.config else "sub"
@@ -142,7 +142,7 @@ def asked_by_command(case: Case, url: str, ca: str) -> str:
     if not done.returncode:
         return f"{oddities.YES}: {entries} found" if "filter" in case.config else oddities.YES
     lines = [line.removeprefix("ldapsearch: ") for line in done.stderr.splitlines() if line.strip()]
-    return f"{oddities.NO}: {lines[0][:SHOWN] if lines else done.returncode}"
+    return f"{oddities.NO}: {lines[0][:EXCERPT_CHARS] if lines else done.returncode}"
 
 
 @pytest.mark.parametrize("what", CASES)
@@ -157,9 +157,11 @@ async def test_a_check_agrees_with_ldapsearch(check, server, tmp_path, what):
     if config.get("ca_cert"):
         config["ca_cert"] = certificates.authority_pem()
     elif config.get("security") and not config.get("ignore_tls_errors"):
-        config["ca_cert"] = certificates.pem_of(certificates.stranger())  # the tests' own tools trust our authority
+        config["ca_cert"] = certificates.pem_of(
+            certificates.other_authority()
+        )  # the tests' own tools trust our authority
     ours = await checked(check, "ldap", {"host": "127.0.0.1", "port": port, **config}, port=str(port))
-    theirs = asked_by_command(case, f"{scheme}://127.0.0.1:{port}", str(ca))
+    theirs = ldapsearch_result(case, f"{scheme}://127.0.0.1:{port}", str(ca))
     oddities.compare(PAGE, what, oddities.named(theirs, port=str(port)), ours)
 
 

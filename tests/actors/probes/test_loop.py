@@ -1,4 +1,4 @@
-"""However much a target sends, and whatever a monitor looks for in it, a check does not hold the event loop."""
+"""A check does not block the event loop, however much a target sends and whatever a monitor searches for in it."""
 
 import asyncio
 import gc
@@ -62,7 +62,7 @@ def garbage_of_a_worker() -> Iterator[None]:
 
 
 class Watchdog:
-    """The most processor time that anybody took on this loop before it came back to us."""
+    """The most processor time that one callback took on this loop."""
 
     longest_s = 0.0
 
@@ -89,7 +89,7 @@ async def watchdog() -> AsyncIterator[Watchdog]:
             watching.cancel()
 
 
-async def assert_held_briefly(work: Callable[[], Awaitable[object]]) -> None:
+async def assert_briefly_blocked(work: Callable[[], Awaitable[object]]) -> None:
     slow = slowness()
     async with watchdog() as dog:
         await work()
@@ -163,14 +163,14 @@ async def test_no_http_answer_holds_the_loop(check, name):
     own_way = "tls_ca" in fields  # such a check never gets as far as the target: the failure is redacted all the same
     async with serving(answering(body, headers=headers)) as target:
         url = "http://127.0.0.1:1" if own_way else target.url()
-        await assert_held_briefly(lambda: check(Http(url=url, **fields), timeout_ms=60_000, detailed=True))
+        await assert_briefly_blocked(lambda: check(Http(url=url, **fields), timeout_ms=60_000, detailed=True))
 
 
 async def test_no_page_holds_the_loop(check):
     odd = "Content-Type: text/html; charset=iso-8859-8\r\n"
     async with serving(answering(b"\xff" * MEGABYTE, headers=odd)) as target:
         site = Website(url=target.url(), expected_content="x")
-        await assert_held_briefly(lambda: check(site, timeout_ms=60_000, detailed=True))
+        await assert_briefly_blocked(lambda: check(site, timeout_ms=60_000, detailed=True))
 
 
 async def test_work_that_outlasts_its_check_is_our_failure(check):
@@ -201,7 +201,7 @@ def dns_answer(n_records: int) -> bytes:
 
 
 async def test_no_answer_of_a_name_server_holds_the_loop():
-    await assert_held_briefly(lambda: parse_message(dns_answer(MAX_RECORDS)))
+    await assert_briefly_blocked(lambda: parse_message(dns_answer(MAX_RECORDS)))
     with pytest.raises(FinalDnsError, match="more than 256 records"):
         await parse_message(dns_answer(3_000))
 
@@ -248,7 +248,7 @@ def test_what_is_read_at_once_is_soon_read(name):
 
 
 async def test_a_hoard_of_secrets_is_masked_without_holding_the_loop():
-    await assert_held_briefly(lambda: redaction.redact_result(CHATTY, make.snapshot(HOARD)))
+    await assert_briefly_blocked(lambda: redaction.redact_result(CHATTY, make.snapshot(HOARD)))
 
 
 POWERS = ["[1e30]", "[1e400]", '["\\ud800"]', '["\\ud800", 1e30]', "[NaN]", "[1e30", "1e-30", '{"a":1e22,"a":2}']

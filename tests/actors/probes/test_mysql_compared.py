@@ -1,4 +1,4 @@
-"""Sign-ins, options and queries with oddities: what `mariadb` says, and what a check says."""
+"""Sign-ins, options and queries with oddities: the output of `mariadb`, and the result of a check."""
 
 import os
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The one place that waits, times and catches."""
+"""`run_probe`: the one place that waits, times and catches."""
 
 import dataclasses
 import resource
@@ -22,27 +22,27 @@ from tests.actors.probes.target import answering, serving
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 
 
-def nobody_knows(host):
+def unknown_name(host):
     raise NameUnknown(-2, "the name has no address")
 
 
-def nobody_answers(host):
+def no_name_server(host):
     raise ResolverUnavailable(-3, "the name could not be resolved")
 
 
-def somebody_thinks(host):
+def slow_name_server(host):
     time.sleep(0.4)
     return ("127.0.0.1",)
 
 
 @pytest.fixture
-async def with_names(tools):
-    """Tools whose names are resolved as the test says."""
+async def with_names(context):
+    """A probe context with the test's own name resolution."""
     made = []
 
     def named(lookup):
         made.append(Resolver(lookup))
-        return dataclasses.replace(tools, egress=Egress(made[-1]))
+        return dataclasses.replace(context, egress=Egress(made[-1]))
 
     yield named
     for names in made:
@@ -54,37 +54,39 @@ def test_every_monitor_type_has_a_probe():
     assert all(callable(load_probe(target)) for target in PROBES)
 
 
-async def test_an_outcome_belongs_to_its_slot_and_is_timed(tools):
+async def test_an_outcome_belongs_to_its_slot_and_is_timed(context):
     began_ms = time.time() * 1000 - 1
     async with serving(answering()) as target:
         slot = make.slot(series=7, version=3, at_ms=make.NOW_MS, early=True)
-        outcome = await run_probe(slot, make.snapshot(make.http(url=target.url()), series=7, version=4), tools)
+        outcome = await run_probe(slot, make.snapshot(make.http(url=target.url()), series=7, version=4), context)
     assert (outcome.series, outcome.version, outcome.at_ms, outcome.early) == (7, 4, make.NOW_MS, True)
     assert began_ms <= outcome.began_ms <= time.time() * 1000
     assert 0 < outcome.took_us < 5_000_000
 
 
 @pytest.mark.parametrize(
-    ("lookup", "seen", "message"),
+    ("lookup", "expected_status", "message"),
     [
-        (nobody_knows, DOWN, "the name has no address"),
-        (nobody_answers, UNKNOWN, "the name could not be resolved"),
-        (somebody_thinks, UNKNOWN, "no answer from a name server within 0.1 s"),
+        (unknown_name, DOWN, "the name has no address"),
+        (no_name_server, UNKNOWN, "the name could not be resolved"),
+        (slow_name_server, UNKNOWN, "no answer from a name server within 0.1 s"),
     ],
 )
-async def test_an_unknown_name_differs_from_unreachable_name_servers(with_names, lookup, seen, message):
-    timeout_ms = 100 if lookup is somebody_thinks else 10_000  # a busy machine is doubted at a short limit
+async def test_an_unknown_name_differs_from_unreachable_name_servers(with_names, lookup, expected_status, message):
+    timeout_ms = 100 if lookup is slow_name_server else 10_000  # a busy machine is doubted at a short limit
     for target in (Tcp(host="service", port=80), Ping(host="service")):
         outcome = await run_probe(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), with_names(lookup))
-        assert (outcome.status, outcome.message) == (seen, message)
+        assert (outcome.status, outcome.message) == (expected_status, message)
 
 
-async def test_an_http_check_distinguishes_them_too(tools, monkeypatch):
-    for lookup, seen in ((nobody_knows, DOWN), (nobody_answers, UNKNOWN), (somebody_thinks, UNKNOWN)):
-        monkeypatch.setattr(tools.names, "_lookup", lookup)
-        timeout_ms = 100 if lookup is somebody_thinks else 10_000
+async def test_an_http_check_distinguishes_them_too(context, monkeypatch):
+    for lookup, expected_status in ((unknown_name, DOWN), (no_name_server, UNKNOWN), (slow_name_server, UNKNOWN)):
+        monkeypatch.setattr(context.names, "_lookup", lookup)
+        timeout_ms = 100 if lookup is slow_name_server else 10_000
         target = Http(url=f"http://{lookup.__name__.replace('_', '-')}/")
-        assert (await run_probe(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), tools)).status is seen
+        assert (
+            await run_probe(make.slot(), make.snapshot(target, timeout_ms=timeout_ms), context)
+        ).status is expected_status
 
 
 async def test_a_closed_port_is_the_targets_failure(check, free_port):
@@ -109,8 +111,8 @@ async def test_no_route_from_here_is_our_failure(check):
     assert (outcome.status, outcome.message) == (UNKNOWN, "could not ask: network is unreachable")
 
 
-async def test_a_bug_of_ours_is_unknown_and_logged_once_with_its_traceback(tools, settings):
-    broken = dataclasses.replace(tools, http=None)
+async def test_a_bug_of_ours_is_unknown_and_logged_once_with_its_traceback(context, settings):
+    broken = dataclasses.replace(context, http=None)
     with capture_logs() as lines:
         outcome = await run_probe(make.slot(), make.snapshot(), broken)
     assert (outcome.status, outcome.message) == (
@@ -180,7 +182,7 @@ async def test_tcp_connects_and_sends_nothing(check):
     assert outcome.detail == {"address": "127.0.0.1"}
 
 
-async def test_tools_may_be_closed_while_nobody_looks(settings):
-    tools = await open_probe_context(settings)
-    await tools.close()
-    assert tools.http.closed
+async def test_a_probe_context_closes_without_running_checks(settings):
+    context = await open_probe_context(settings)
+    await context.close()
+    assert context.http.closed

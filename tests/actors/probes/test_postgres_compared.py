@@ -1,4 +1,4 @@
-"""Connection strings and queries with oddities: what `psql` says, and what a check says."""
+"""Connection strings and queries with oddities: the output of `psql`, and the result of a check."""
 
 import os
 from typing import NamedTuple

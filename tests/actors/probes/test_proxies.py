@@ -1,4 +1,4 @@
-"""How checks go through proxies, real ones: what is asked, what is kept from the target, and who is to blame."""
+"""Checks through real proxies: the requests, what the target does not get, and which side an error names."""
 
 import pytest
 
@@ -42,7 +42,7 @@ async def test_a_tls_address_goes_through_a_tunnel(check, tinyproxy, tmp_path, i
     assert outcome.detail["certificate"]["subject"] == "CN=the target"
 
 
-async def test_the_proxy_itself_can_speak_tls(check, tinyproxy, tmp_path):
+async def test_the_proxy_itself_can_use_tls(check, tinyproxy, tmp_path):
     async with behind_tls(tinyproxy, certificates.served(tmp_path)) as port:
         proxy = through(ProxyProtocol.HTTPS, port, **ANN)
         async with serving(answering()) as target:
@@ -62,7 +62,7 @@ async def test_an_address_goes_through_socks(check, microsocks, tmp_path, protoc
 
 
 @pytest.mark.parametrize("protocol", [ProxyProtocol.SOCKS4, *SOCKS])
-async def test_a_name_leads_to_the_target_whoever_resolves_it(check, dante, protocol):
+async def test_a_target_name_works_with_every_socks_protocol(check, dante, protocol):
     async with serving(answering(), host="localhost") as target:
         outcome = await check(watched(target.url()), proxy=through(protocol, dante))
     assert outcome.status is UP
@@ -77,12 +77,12 @@ async def test_a_website_and_a_redirect_go_the_same_way(check, microsocks):
 
 
 @pytest.mark.parametrize("protocol", SOCKS)
-async def test_a_target_that_the_proxy_can_not_reach_is_down(check, dante, free_port, protocol):
+async def test_a_target_unreachable_for_the_proxy_is_down(check, dante, free_port, protocol):
     outcome = await check(watched(f"http://127.0.0.1:{free_port}/"), proxy=through(protocol, dante))
     assert (outcome.status, outcome.message) == (DOWN, "connection refused, says the proxy")
 
 
-async def test_a_target_that_an_http_proxy_can_not_reach_is_down(check, tinyproxy, free_port):
+async def test_a_target_unreachable_for_an_http_proxy_is_down(check, tinyproxy, free_port):
     proxy = through(ProxyProtocol.HTTP, tinyproxy, **ANN)
     tunnel = await check(watched(f"https://127.0.0.1:{free_port}/"), proxy=proxy)
     plain = await check(watched(f"http://127.0.0.1:{free_port}/"), proxy=proxy)
@@ -117,7 +117,7 @@ async def test_a_rule_of_the_proxy_does_not_make_the_target_down(check, dante):
 
 @pytest.mark.parametrize("protocol", list(ProxyProtocol))
 @pytest.mark.parametrize("host", ["169.254.169.254", "0xA9FEA9FE", "[::ffff:a9fe:a9fe]"])
-async def test_cloud_metadata_is_out_of_reach_by_proxy_too(check, free_port, protocol, host):
+async def test_cloud_metadata_is_refused_through_a_proxy(check, free_port, protocol, host):
     outcome = await check(watched(f"http://{host}/latest/"), proxy=through(protocol, free_port))
     assert outcome.status is UNKNOWN
     assert "is a cloud metadata address" in outcome.message

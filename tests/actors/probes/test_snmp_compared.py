@@ -1,4 +1,4 @@
-"""Devices with oddities: what `snmpget` says of them, and what a check says.
+"""Devices with oddities: the output of `snmpget`, and the result of a check.
 
 The agents answer on the test's own loop; for version 3 there is a Net-SNMP besides, and one whose clock jumps.
 """
@@ -44,24 +44,24 @@ SHOWN = snmp_usm.SnmpUser("shown", "md5", "authauth1")
 
 
 class Case(NamedTuple):
-    """How an agent answers a question, Net-SNMP where it is not said; they to whom that is no answer wait briefly."""
+    """How an agent answers a request: Net-SNMP by default. `silent_to` names the sides that get no valid answer."""
 
     answers: Callable[[bytes], list[bytes]] | None = None
     fields: Mapping[str, Any] = MappingProxyType({})
     silent_to: frozenset[str] = frozenset()
 
 
-def asked(data: bytes) -> tuple[int, int]:
+def request_of(data: bytes) -> tuple[int, int]:
     """The version and the id of a request."""
     (_, version), _, (_, pdu) = parse_elements(parse_elements(data)[0][1])
     return parse_integer(version), parse_integer(parse_elements(pdu)[0][1])
 
 
-def said(value: bytes = b"", **parts: Any) -> Answers:
+def answering(value: bytes = b"", **parts: Any) -> Answers:
     """Answers with this value; `parts` of the answer differ."""
 
     def answers(data: bytes) -> list[bytes]:
-        version, request_id = asked(data)
+        version, request_id = request_of(data)
         binding = element(SEQUENCE, oid(parts.get("name", NAME)), value)
         pdu = element(
             parts.get("kind", snmp_messages.RESPONSE),
@@ -87,7 +87,7 @@ def indefinite(whole: bytes) -> list[bytes]:
 
 
 def jumping(data: bytes) -> list[bytes]:
-    """A device of version 3 that says one clock when asked who it is, and has another."""
+    """A device of version 3 whose discovery reports another clock than its own."""
     message = parse_elements(parse_elements(data)[0][1])
     own = parse_integer(parse_elements(message[1][1])[0][1])
     ((_, parameters),) = parse_elements(message[2][1])
@@ -115,62 +115,62 @@ def raw(tag: int, hexed: str) -> bytes:
 
 SHOP = octets("shop")
 CASES = {
-    "INTEGER 2": Case(said(integer(2))),
-    "INTEGER -1": Case(said(integer(-1))),
-    "INTEGER -2147483648": Case(said(integer(-(2**31)))),
-    "INTEGER 42 with zeros in front": Case(said(raw(0x02, "0000002a"))),
-    "INTEGER of eight bytes": Case(said(integer(2**40))),
-    "INTEGER of no bytes": Case(said(element(0x02)), silent_to=THEM),
-    "OCTET STRING, text": Case(said(SHOP)),
-    "OCTET STRING, UTF-8": Case(said(octets("caf\u00e9"))),
-    "OCTET STRING, bytes": Case(said(raw(OCTETS, "001b44113ab7"))),
-    "OCTET STRING, a text that ends with a NUL": Case(said(octets(b"shop\0"))),
-    "OCTET STRING, empty": Case(said(octets(b""))),
-    "OCTET STRING, a number": Case(said(octets("42.50"))),
-    "OBJECT IDENTIFIER": Case(said(oid("1.3.6.1.4.1.8072.3.2.10"))),
-    "OBJECT IDENTIFIER 0.0": Case(said(oid("0.0"))),
-    "OBJECT IDENTIFIER with a number of 32 bits": Case(said(oid("1.3.6.1.4.1.4294967295"))),
-    "IpAddress": Case(said(raw(snmp_messages.ADDRESS, "c0000201"))),
-    "IpAddress of three bytes": Case(said(raw(snmp_messages.ADDRESS, "c00002")), silent_to=THEM),
-    "Counter32, the largest": Case(said(raw(snmp_messages.COUNTER, "00ffffffff"))),
-    "Counter32 of four bytes without a zero in front": Case(said(raw(snmp_messages.COUNTER, "fffffffe"))),
-    "Counter32 written as a negative number": Case(said(raw(snmp_messages.COUNTER, "ff"))),
-    "Counter32 of 33 bits": Case(said(raw(snmp_messages.COUNTER, "0100000000"))),
-    "Gauge32": Case(said(raw(snmp_messages.GAUGE, "00ee6b2800"))),
-    "TimeTicks": Case(said(raw(snmp_messages.TICKS, "1068"))),
-    "Counter64, the largest": Case(said(raw(snmp_messages.COUNTER_64, "00ffffffffffffffff"))),
-    "Counter64 without a zero in front": Case(said(raw(snmp_messages.COUNTER_64, "ffffffffffffffff"))),
-    "UInteger32": Case(said(raw(snmp_messages.UINTEGER, "07"))),
-    "Opaque Float": Case(said(raw(snmp_messages.OPAQUE, "9f780440af0a3d"))),
-    "Opaque Double": Case(said(raw(snmp_messages.OPAQUE, "9f79084015e147ae147ae1"))),
-    "Opaque Int64": Case(said(raw(snmp_messages.OPAQUE, "9f7a02ff38"))),
-    "Opaque UInt64": Case(said(raw(snmp_messages.OPAQUE, "9f7b0900ffffffffffffffff"))),
-    "Opaque Counter64": Case(said(raw(snmp_messages.OPAQUE, "9f760108"))),
-    "Opaque of something else": Case(said(raw(snmp_messages.OPAQUE, "040161"))),
-    "NULL": Case(said(element(NULL))),
-    "noSuchObject": Case(said(element(0x80))),
-    "noSuchInstance": Case(said(element(0x81))),
-    "endOfMibView": Case(said(element(0x82))),
-    "version 1: noSuchName": Case(said(element(NULL), status=2), {"version": "1"}),
-    "version 1: genErr": Case(said(element(NULL), status=5), {"version": "1"}),
-    "version 1: tooBig": Case(said(element(NULL), status=1), {"version": "1"}),
-    "version 1: a value": Case(said(SHOP), {"version": "1"}),
-    "authorizationError": Case(said(element(NULL), status=16)),
-    "an error that nobody knows": Case(said(element(NULL), status=99)),
-    "a length in four bytes": Case(said(SHOP, sent=long_form)),
-    "a length of the value in two bytes": Case(said(b"\x04\x81\x04shop")),
-    "an indefinite length": Case(said(SHOP, sent=indefinite), silent_to=BOTH),
-    "bytes behind the message": Case(said(SHOP, sent=lambda whole: [whole + b"\0\0"])),
-    "a message that is cut off": Case(said(SHOP, sent=lambda whole: [whole[:-2]]), silent_to=BOTH),
-    "garbage, then the answer": Case(said(SHOP, sent=lambda whole: [b"\xff\xff", b"", whole])),
-    "the answer twice": Case(said(SHOP, sent=lambda whole: [whole, whole])),
-    "another request's id": Case(said(SHOP, later=1), silent_to=BOTH),
-    "another community": Case(said(SHOP, community="other")),
-    "another version": Case(said(SHOP, version=0), silent_to=BOTH),
-    "another object": Case(said(SHOP, name="1.3.6.1.2.1.1.4.0")),
-    "two objects": Case(said(SHOP, bindings=2)),
-    "no object": Case(said(SHOP, bindings=0), silent_to=US),
-    "a request instead of a response": Case(said(SHOP, kind=snmp_messages.GET), silent_to=US),
+    "INTEGER 2": Case(answering(integer(2))),
+    "INTEGER -1": Case(answering(integer(-1))),
+    "INTEGER -2147483648": Case(answering(integer(-(2**31)))),
+    "INTEGER 42 with zeros in front": Case(answering(raw(0x02, "0000002a"))),
+    "INTEGER of eight bytes": Case(answering(integer(2**40))),
+    "INTEGER of no bytes": Case(answering(element(0x02)), silent_to=THEM),
+    "OCTET STRING, text": Case(answering(SHOP)),
+    "OCTET STRING, UTF-8": Case(answering(octets("caf\u00e9"))),
+    "OCTET STRING, bytes": Case(answering(raw(OCTETS, "001b44113ab7"))),
+    "OCTET STRING, a text that ends with a NUL": Case(answering(octets(b"shop\0"))),
+    "OCTET STRING, empty": Case(answering(octets(b""))),
+    "OCTET STRING, a number": Case(answering(octets("42.50"))),
+    "OBJECT IDENTIFIER": Case(answering(oid("1.3.6.1.4.1.8072.3.2.10"))),
+    "OBJECT IDENTIFIER 0.0": Case(answering(oid("0.0"))),
+    "OBJECT IDENTIFIER with a number of 32 bits": Case(answering(oid("1.3.6.1.4.1.4294967295"))),
+    "IpAddress": Case(answering(raw(snmp_messages.ADDRESS, "c0000201"))),
+    "IpAddress of three bytes": Case(answering(raw(snmp_messages.ADDRESS, "c00002")), silent_to=THEM),
+    "Counter32, the largest": Case(answering(raw(snmp_messages.COUNTER, "00ffffffff"))),
+    "Counter32 of four bytes without a zero in front": Case(answering(raw(snmp_messages.COUNTER, "fffffffe"))),
+    "Counter32 written as a negative number": Case(answering(raw(snmp_messages.COUNTER, "ff"))),
+    "Counter32 of 33 bits": Case(answering(raw(snmp_messages.COUNTER, "0100000000"))),
+    "Gauge32": Case(answering(raw(snmp_messages.GAUGE, "00ee6b2800"))),
+    "TimeTicks": Case(answering(raw(snmp_messages.TICKS, "1068"))),
+    "Counter64, the largest": Case(answering(raw(snmp_messages.COUNTER_64, "00ffffffffffffffff"))),
+    "Counter64 without a zero in front": Case(answering(raw(snmp_messages.COUNTER_64, "ffffffffffffffff"))),
+    "UInteger32": Case(answering(raw(snmp_messages.UINTEGER, "07"))),
+    "Opaque Float": Case(answering(raw(snmp_messages.OPAQUE, "9f780440af0a3d"))),
+    "Opaque Double": Case(answering(raw(snmp_messages.OPAQUE, "9f79084015e147ae147ae1"))),
+    "Opaque Int64": Case(answering(raw(snmp_messages.OPAQUE, "9f7a02ff38"))),
+    "Opaque UInt64": Case(answering(raw(snmp_messages.OPAQUE, "9f7b0900ffffffffffffffff"))),
+    "Opaque Counter64": Case(answering(raw(snmp_messages.OPAQUE, "9f760108"))),
+    "Opaque of something else": Case(answering(raw(snmp_messages.OPAQUE, "040161"))),
+    "NULL": Case(answering(element(NULL))),
+    "noSuchObject": Case(answering(element(0x80))),
+    "noSuchInstance": Case(answering(element(0x81))),
+    "endOfMibView": Case(answering(element(0x82))),
+    "version 1: noSuchName": Case(answering(element(NULL), status=2), {"version": "1"}),
+    "version 1: genErr": Case(answering(element(NULL), status=5), {"version": "1"}),
+    "version 1: tooBig": Case(answering(element(NULL), status=1), {"version": "1"}),
+    "version 1: a value": Case(answering(SHOP), {"version": "1"}),
+    "authorizationError": Case(answering(element(NULL), status=16)),
+    "an error that nobody knows": Case(answering(element(NULL), status=99)),
+    "a length in four bytes": Case(answering(SHOP, sent=long_form)),
+    "a length of the value in two bytes": Case(answering(b"\x04\x81\x04shop")),
+    "an indefinite length": Case(answering(SHOP, sent=indefinite), silent_to=BOTH),
+    "bytes behind the message": Case(answering(SHOP, sent=lambda whole: [whole + b"\0\0"])),
+    "a message that is cut off": Case(answering(SHOP, sent=lambda whole: [whole[:-2]]), silent_to=BOTH),
+    "garbage, then the answer": Case(answering(SHOP, sent=lambda whole: [b"\xff\xff", b"", whole])),
+    "the answer twice": Case(answering(SHOP, sent=lambda whole: [whole, whole])),
+    "another request's id": Case(answering(SHOP, later=1), silent_to=BOTH),
+    "another community": Case(answering(SHOP, community="other")),
+    "another version": Case(answering(SHOP, version=0), silent_to=BOTH),
+    "another object": Case(answering(SHOP, name="1.3.6.1.2.1.1.4.0")),
+    "two objects": Case(answering(SHOP, bindings=2)),
+    "no object": Case(answering(SHOP, bindings=0), silent_to=US),
+    "a request instead of a response": Case(answering(SHOP, kind=snmp_messages.GET), silent_to=US),
     "nothing": Case(lambda _: [], silent_to=BOTH),
     "version 3: authenticated": Case(fields=USERS[0]),
     "version 3: AES": Case(fields=USERS[3]),
@@ -202,8 +202,8 @@ async def agent(case: Case, real: int) -> AsyncIterator[int]:
 
 def words(case: Case, target: Snmp) -> list[str]:
     """`snmpget`'s options for the same question."""
-    patience = ["-t", "1", "-r", "0"] if "them" in case.silent_to else ["-t", "30", "-r", "1"]
-    common = ["-m", "", "-On", "-Oe", f"-v{target.version.value}", *patience]
+    timeout_args = ["-t", "1", "-r", "0"] if "them" in case.silent_to else ["-t", "30", "-r", "1"]
+    common = ["-m", "", "-On", "-Oe", f"-v{target.version.value}", *timeout_args]
     if not target.username:
         return [*common, "-c", target.community]
     signed = ["-a", PROTOCOLS[target.auth_protocol], "-A", target.auth_password] if target.auth_password else []
@@ -230,7 +230,7 @@ async def theirs_of(case: Case, target: Snmp, place: Path) -> str:
 
 
 def ours_of(outcome: CheckOutcome) -> str:
-    """What a check says, the value too."""
+    """The result of a check, with its value."""
     value = f": {json.dumps((outcome.detail or {}).get('value'), ensure_ascii=False)}"
     return oddities.words_of(outcome) + (value if outcome.status is Status.UP else "")
 

@@ -1,4 +1,4 @@
-"""SSH servers with oddities: what `ssh-keyscan` shows, and what a check with the same key's fingerprint says."""
+"""SSH servers with oddities: the output of `ssh-keyscan`, and the result of a check with the key's fingerprint."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ LINES = b"".join(b"Authorised use only, line %d.\r\n" % number for number in ran
 
 
 class Case(NamedTuple):
-    """A server: its keys in the configuration's order, the expected one, its options, and what it says first."""
+    """A server: its keys in the configuration's order, the expected one, its options, and what it sends first."""
 
     keys: tuple[str, ...]
     expected: str
@@ -85,8 +85,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     binary("sshd", "openssh-server")
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
-    for name, words in KEYS.items():
-        subprocess.run(["ssh-keygen", "-q", *words, "-N", "", "-f", place / name], check=True)
+    for name, args in KEYS.items():
+        subprocess.run(["ssh-keygen", "-q", *args, "-N", "", "-f", place / name], check=True)
     return place
 
 
@@ -119,11 +119,11 @@ async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 @contextlib.asynccontextmanager
-async def speaking_first(words: bytes, port: int) -> AsyncIterator[int]:
-    """The port of a front that says something of its own, and then what the server at `port` says."""
+async def speaking_first(message: bytes, port: int) -> AsyncIterator[int]:
+    """The port of a proxy that sends some bytes of its own, and then those of the server at `port`."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(words)
+        writer.write(message)
         there, back = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(pour(reader, back), pour(there, writer))
 
@@ -138,24 +138,24 @@ async def scanned(port: int, type_: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    shown, _ = await scan.communicate()
-    if not shown:
+    printed, _ = await scan.communicate()
+    if not printed:
         return ""
     read = await asyncio.create_subprocess_exec("ssh-keygen", "-lf", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    return (await read.communicate(shown))[0].decode()
+    return (await read.communicate(printed))[0].decode()
 
 
 async def theirs_of(port: int, keys: Path, expected: str) -> str:
-    """Yes when `ssh-keyscan` shows the expected key, asked for its type; else what it shows."""
-    shown = await scanned(port, KEYS[expected][1])
-    if fingerprint_of(keys, expected) in shown:
+    """Yes when `ssh-keyscan` prints the expected key for its type; else its output."""
+    printed = await scanned(port, KEYS[expected][1])
+    if fingerprint_of(keys, expected) in printed:
         return oddities.YES
-    return f"{oddities.NO}: shows {'another key' if shown else 'nothing'}"
+    return f"{oddities.NO}: shows {'another key' if printed else 'nothing'}"
 
 
 @pytest.mark.filterwarnings("ignore:Diffie-Hellman over finite fields")  # how old servers do it
 @pytest.mark.parametrize("what", CASES)
-async def test_a_check_knows_the_key_that_ssh_keyscan_shows(check, keys, tmp_path, what):
+async def test_a_check_accepts_the_key_that_ssh_keyscan_prints(check, keys, tmp_path, what):
     case = CASES[what]
     names = {f"{name}'s fingerprint": fingerprint_of(keys, name) for name in KEYS}
     async with serving(case, keys, tmp_path) as port:
@@ -193,13 +193,13 @@ async def test_the_kind_of_key_that_matched_is_requested_first(check, keys, tmp_
     assert (first, len(came)) == (3, 4)  # Ed25519, ECDSA, RSA; then RSA
 
 
-async def test_a_server_that_lets_nobody_in_twice_is_judged_by_what_it_showed(check, keys, tmp_path):
+async def test_a_server_that_refuses_a_second_connection_is_judged_by_its_first(check, keys, tmp_path):
     async with serving(Case(STOCK, "other"), keys, tmp_path) as port, letting_in(port, 1) as (front, _):
         target = Ssh(host="127.0.0.1", port=front, fingerprint=fingerprint_of(keys, "other"))
         outcome = await check(target)
-    shown = fingerprint_of(keys, "ed25519")
+    printed = fingerprint_of(keys, "ed25519")
     assert outcome.status is Status.DOWN
-    assert outcome.message == f"the host key is {shown}, expected {target.fingerprint}"
+    assert outcome.message == f"the host key is {printed}, expected {target.fingerprint}"
 
 
 @given(st.binary(max_size=200))

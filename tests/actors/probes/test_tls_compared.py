@@ -1,4 +1,4 @@
-"""TLS servers with oddities: what `openssl s_client` says of them, and what checks say."""
+"""TLS servers with oddities: the output of `openssl s_client`, and the results of checks."""
 
 import asyncio
 import socket
@@ -20,14 +20,14 @@ from tests.actors.probes.talker import talking
 
 PAGE = "tls"
 OLD = ("-cipher", "DEFAULT:@SECLEVEL=0")
-LENIENT = ("-min_protocol", "TLSv1", "-legacy_server_connect", *OLD)  # what the command line is told to ignore errors
+LENIENT = ("-min_protocol", "TLSv1", "-legacy_server_connect", *OLD)  # options of the command line that ignore errors
 
 
 class Case(NamedTuple):
-    """A server: its certificate and options; and how it is asked.
+    """A server: its certificate and options; and how it is checked.
 
     with_link    it sends the link between its certificate and the root
-    trusted      who is trusted: the root, the link, the certificate itself, or somebody else
+    trusted      who is trusted: the root, the link, the certificate itself, or another authority
     known        we have a certificate of our own to show
     ignoring     errors are ignored, by both
     """
@@ -115,13 +115,13 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> Authorities:
 @pytest.fixture
 async def look(settings) -> AsyncIterator[Any]:
     """Checks a target once; every name is this machine."""
-    tools = await open_probe_context(settings, names=Resolver(lambda _: ("127.0.0.1",)))
+    context = await open_probe_context(settings, names=Resolver(lambda _: ("127.0.0.1",)))
 
     async def run(target: Any) -> CheckOutcome:
-        return await run_probe(make.slot(), make.snapshot(target, timeout_ms=30_000), tools)
+        return await run_probe(make.slot(), make.snapshot(target, timeout_ms=30_000), context)
 
     yield run
-    await tools.close()
+    await context.close()
 
 
 def options_of(case: Case, authorities: Authorities, pair: tuple[Path, Path]) -> list[str]:
@@ -137,7 +137,7 @@ def options_of(case: Case, authorities: Authorities, pair: tuple[Path, Path]) ->
 
 
 async def ours_of(look: Any, case: Case, port: int, pems: dict[str, Any]) -> tuple[CheckOutcome, CheckOutcome]:
-    """What an `ssl` and a `tcp` check say, asked the same; of errors ignored only the latter knows."""
+    """The results of an `ssl` and a `tcp` check of the same server; only `tcp` can ignore errors."""
     tcp = await look(Tcp(host=case.name, port=port, tls=True, ignore_tls_errors=case.ignoring, **pems))
     if case.ignoring:
         return tcp, tcp
@@ -154,9 +154,9 @@ async def test_a_check_agrees_with_the_command_line(look, authorities, tmp_path,
     own = authorities.pair(Wanted()) if case.known else None
     pems: dict[str, Any] = {"tls_ca": trusted.read_text()}
     pems |= {"tls_cert": own[0].read_text(), "tls_key": own[1].read_text()} if own else {}
-    shown = ("-cert", str(own[0]), "-key", str(own[1])) if own else ()
+    certificate_args = ("-cert", str(own[0]), "-key", str(own[1])) if own else ()
     async with s_server(pair, tmp_path, *options_of(case, authorities, pair)) as port:
-        theirs = await s_client(port, case.name, trusted, *shown, *(LENIENT if case.ignoring else ()))
+        theirs = await s_client(port, case.name, trusted, *certificate_args, *(LENIENT if case.ignoring else ()))
         certificate, tcp = await ours_of(look, case, port, pems)
     ours = oddities.words_of(certificate)
     if (certificate.status is Status.UP) is not (tcp.status is Status.UP):

@@ -1,4 +1,4 @@
-"""Every type that speaks TLS does so alike: whom it trusts, who it says it is, and what it ignores on request."""
+"""Every type with TLS treats trust, client certificates and ignored errors alike."""
 
 import asyncio
 import contextlib
@@ -40,17 +40,17 @@ CONFIGS: dict[str, dict[str, Any]] = {  # with which each begins with a handshak
 ELSEWHERE = {"mysql", "sqlserver"}  # their handshakes begin inside of their protocols: see their own tests
 PLAIN = {"ping", "push", "ssh", "ntp", "snmp", "group", "manual", "steam", "domain"}  # types without TLS of theirs
 OURS = {"cert": ("tls_cert", "client_cert"), "key": ("tls_key", "client_key"), "ca": ("tls_ca", "ca_cert")}
-NEVER_IGNORING = {"ssl", "postgres"}  # what is ignored there is said by other fields
+NEVER_IGNORING = {"ssl", "postgres"}  # other fields configure what is ignored there
 
 
 class Before(NamedTuple):
-    """What is said before the handshake: by the client in so many bytes, and by the server."""
+    """The bytes before the handshake: how many the client sends, and what the server sends."""
 
     size: int
     answer: bytes
 
 
-BEFORE = {  # where one asks the other for it
+BEFORE = {  # protocols that request TLS inside the connection
     "postgres": Before(8, b"S"),
 }
 
@@ -124,7 +124,7 @@ def test_every_type_is_here_or_has_no_tls():
 
 
 @pytest.mark.parametrize("what", CONFIGS)
-async def test_we_show_who_we_are_to_whom_we_trust(check, authorities, what):
+async def test_a_client_certificate_is_sent_to_a_trusted_server(check, authorities, what):
     def asking(context: ssl.SSLContext) -> None:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(authorities.root)
@@ -161,7 +161,7 @@ async def test_a_server_without_safe_renegotiation_is_up_when_errors_are_ignored
         strict = await check(target_of("tcp", port))
         lenient = await check(ignoring(target_of("tcp", port)))
     assert strict.message == "TLS failed: unsafe legacy renegotiation disabled"
-    assert lenient.message != strict.message  # it goes on, and hears no more
+    assert lenient.message != strict.message  # it goes on, and receives nothing more
 
 
 @pytest.mark.parametrize("what", CONFIGS)
@@ -177,7 +177,7 @@ async def test_ciphers_of_tls_1_2_that_other_clients_offer_are_offered(check, au
 
 
 @pytest.mark.parametrize("what", [one for one in CONFIGS if one not in NEVER_IGNORING])
-async def test_what_nobody_should_speak_is_spoken_where_errors_are_ignored(check, authorities, what):
+async def test_obsolete_tls_is_used_where_errors_are_ignored(check, authorities, what):
     def ancient(context: ssl.SSLContext) -> None:
         context.set_ciphers("ECDHE-RSA-AES128-SHA:@SECLEVEL=0")
         with warnings.catch_warnings(action="ignore"):

@@ -1,4 +1,4 @@
-"""No config that saves is unknown for ever: whatever a check could object to is refused when it is saved."""
+"""No config that is accepted is unknown for ever: whatever a check would refuse is refused on saving."""
 
 import asyncio
 import contextlib
@@ -20,9 +20,9 @@ from schema.targets import TARGETS, Target
 from tests import make
 from tests.actors.probes import certificates, configs
 
-OF_OUR_RECORD = {"push", "group"}  # they ask our own database, and nobody else
+OF_OUR_RECORD = {"push", "group"}  # they read only our own database
 EXAMPLES = 40  # of each type
-# What a config has no part in: there is no network, no Docker socket that is allowed, and nobody to resolve names.
+# Independent of a config: there is no network, no permitted Docker socket and no name resolution.
 ENVIRONMENT = re.compile(
     r"the name server .+ does not answer for |no answer from a name server |nobody says |this machine's name server: "
     r"|the hosts of .+ could not be looked up|this Unix socket is not among "
@@ -31,27 +31,27 @@ ENVIRONMENT = re.compile(
 
 
 class World:
-    """A loop, what probes work with, and a server that hangs up on whoever asks."""
+    """An event loop, a probe context, and a server that disconnects every client."""
 
     def __init__(self, settings: Settings) -> None:
         self._runner = asyncio.Runner()
-        self.tools, self.port = self._runner.run(self._opened(settings))
+        self.context, self.port = self._runner.run(self._opened(settings))
 
     async def _opened(self, settings: Settings) -> tuple[ProbeContext, int]:
         names = Resolver(lookup=lambda _: ("127.0.0.1",))
         self._server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-        tools = await open_probe_context(settings, trust=certificates.trust(), names=names)
-        return tools, int(self._server.sockets[0].getsockname()[1])
+        context = await open_probe_context(settings, trust=certificates.trust(), names=names)
+        return context, int(self._server.sockets[0].getsockname()[1])
 
     def message_of(self, target: Target) -> str:
-        """What a check says that can't tell; nothing for one that can."""
+        """The message of an unknown outcome; empty for any other."""
         snapshot = make.snapshot(target, timeout_ms=1_000)
-        outcome = self._runner.run(run_probe(make.slot(), snapshot, self.tools, detailed=True))
+        outcome = self._runner.run(run_probe(make.slot(), snapshot, self.context, detailed=True))
         return outcome.message if outcome.status is Status.UNKNOWN else ""
 
     def close(self) -> None:
         """Let it all go."""
-        self._runner.run(self.tools.close())
+        self._runner.run(self.context.close())
         self._server.close()
         self._runner.close()
 
@@ -78,9 +78,9 @@ def test_a_saved_config_can_always_be_checked(world: World, type_: str) -> None:
 
     @example_settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(config=configs.changed_configs(type_))
-    def can_be_asked_with(config: dict[str, Any]) -> None:
+    def is_accepted(config: dict[str, Any]) -> None:
         if target := saved(type_, configs.at_port(config, world.port)):
             message = world.message_of(target)
             assert ENVIRONMENT.match(message) or not message, (config, message)
 
-    can_be_asked_with()
+    is_accepted()

@@ -1,4 +1,4 @@
-"""Channels of the services that page, text, mail and push, whose server is at some address."""
+"""Channels of paging, text, mail and push services with a configurable server address."""
 
 from schema.channels import (
     ChannelConfig,

@@ -1,4 +1,4 @@
-"""Channels of the chats and pushes, as somebody would set them up; every secret holds `s3cr3t`."""
+"""Channels of chat and push providers as a user would configure them; every secret contains `s3cr3t`."""
 
 from schema.channels import (
     ChannelConfig,

@@ -13,7 +13,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def tools() -> AsyncIterator[SenderContext]:
+async def context() -> AsyncIterator[SenderContext]:
     kit = make_context()
     yield kit
     await kit.close()

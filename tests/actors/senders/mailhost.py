@@ -1,4 +1,4 @@
-"""A real SMTP server on loopback, with STARTTLS, TLS and AUTH as wanted; keeps what it took."""
+"""A real SMTP server on loopback with configurable STARTTLS, TLS and AUTH; records the messages."""
 
 import datetime as dt
 import socket
@@ -23,7 +23,7 @@ USER, PASSWORD = "watch", "s3cr3t-mail-password"
 
 
 class Mailhost:
-    """Takes letters, or says what `replies` holds for a verb: {"RCPT": "550 no such user"}."""
+    """Accepts messages, or sends the reply in `replies` for a verb: {"RCPT": "550 no such user"}."""
 
     def __init__(self) -> None:
         self.letters: list[Envelope] = []
@@ -38,24 +38,24 @@ class Mailhost:
         assert isinstance(content, bytes)
         return message_from_bytes(content, policy=RULES)
 
-    async def handle_RCPT(self, *told: Any) -> str:  # noqa: N802  # aiosmtpd's: server, session, envelope, address, options
-        """Take a recipient, or say why not."""
-        _, _, envelope, address, _ = told
+    async def handle_RCPT(self, *args: Any) -> str:  # noqa: N802  # aiosmtpd's: server, session, envelope, address, options
+        """Accept a recipient, or refuse it with a reply."""
+        _, _, envelope, address, _ = args
         reply = self.replies.get(address, self.replies.get("RCPT", "250 OK"))
         if reply.startswith("250"):
             envelope.rcpt_tos.append(address)
         return reply
 
-    async def handle_DATA(self, *told: Any) -> str:  # noqa: N802  # aiosmtpd's: server, session, envelope
-        """Take a letter, or say why not."""
+    async def handle_DATA(self, *args: Any) -> str:  # noqa: N802  # aiosmtpd's: server, session, envelope
+        """Accept a message, or refuse it with a reply."""
         reply = self.replies.get("DATA", "250 taken")
         if reply.startswith("250"):
-            self.letters.append(told[2])
+            self.letters.append(args[2])
         return reply
 
-    def sign_in(self, *told: Any) -> AuthResult:
+    def sign_in(self, *args: Any) -> AuthResult:
         """Know one user."""
-        *_, mechanism, data = told
+        *_, mechanism, data = args
         good = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
         (self.signed_in if good else self.refused).append(mechanism)
         return AuthResult(success=good, handled=False)
@@ -94,7 +94,7 @@ def _free_port() -> int:
 
 
 def server_tls(folder: Path) -> ssl.SSLContext:
-    """TLS with a certificate that nobody vouches for."""
+    """TLS with an untrusted certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.UTC)

@@ -1,4 +1,4 @@
-"""What Slack, Discord, Telegram and ntfy are sent: exact requests, recorded on loopback."""
+"""Exact requests to Slack, Discord, Telegram and ntfy, recorded on loopback."""
 
 import base64
 import json
@@ -22,17 +22,17 @@ NASTY = given.message(monitor=given.MessageMonitor(id="1", name=given.NASTY, typ
 
 
 async def arrived(
-    provider: str, receiver: Receiver, tools: SenderContext, message: Message, **changes: Any
+    provider: str, receiver: Receiver, context: SenderContext, message: Message, **changes: Any
 ) -> tuple[Arrival, Any]:
-    await send(channel(provider, receiver.url, **changes), message, tools)
+    await send(channel(provider, receiver.url, **changes), message, context)
     (arrival,) = receiver.arrivals
     assert arrival.method == "POST"
     assert arrival.headers["Content-Type"] == "application/json"
     return arrival, json.loads(arrival.body)
 
 
-async def test_slack_gets_a_text_and_a_block(receiver: Receiver, tools: SenderContext) -> None:
-    arrival, body = await arrived("slack", receiver, tools, given.message(), username="wk", channel="#ops")
+async def test_slack_gets_a_text_and_a_block(receiver: Receiver, context: SenderContext) -> None:
+    arrival, body = await arrived("slack", receiver, context, given.message(), username="wk", channel="#ops")
     title = "Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down"
     assert arrival.path == given.SLACK_PATH
     assert body == {
@@ -49,9 +49,9 @@ async def test_slack_gets_a_text_and_a_block(receiver: Receiver, tools: SenderCo
     }
 
 
-async def test_discord_gets_an_embed_that_mentions_nobody(receiver: Receiver, tools: SenderContext) -> None:
+async def test_discord_gets_an_embed_without_mentions(receiver: Receiver, context: SenderContext) -> None:
     shop = given.message(monitor=given.MessageMonitor(id="1", name="Shop", type="http"), msg="no answer")
-    arrival, body = await arrived("discord", receiver, tools, shop, username="wk")
+    arrival, body = await arrived("discord", receiver, context, shop, username="wk")
     assert arrival.path == f"{given.DISCORD_PATH}?wait=true"
     assert body == {
         "embeds": [
@@ -72,9 +72,9 @@ def test_the_thread_in_a_discord_address_stays() -> None:
     assert discord.render(config, given.message()).url == "https://d.example/api/webhooks/1/x?thread_id=9&wait=true"
 
 
-async def test_telegram_gets_an_html_message(receiver: Receiver, tools: SenderContext) -> None:
+async def test_telegram_gets_an_html_message(receiver: Receiver, context: SenderContext) -> None:
     changes = {"message_thread_id": 7, "silent": True, "protect_content": True}
-    arrival, body = await arrived("telegram", receiver, tools, given.message(), **changes)
+    arrival, body = await arrived("telegram", receiver, context, given.message(), **changes)
     assert arrival.path == f"/bot{given.TOKEN}/sendMessage"
     assert body == {
         "chat_id": "-100123",
@@ -87,8 +87,8 @@ async def test_telegram_gets_an_html_message(receiver: Receiver, tools: SenderCo
     }
 
 
-async def test_ntfy_gets_a_publication_that_names_its_delivery(receiver: Receiver, tools: SenderContext) -> None:
-    arrival, body = await arrived("ntfy", receiver, tools, given.message(), priority=5)
+async def test_ntfy_gets_a_publication_that_names_its_delivery(receiver: Receiver, context: SenderContext) -> None:
+    arrival, body = await arrived("ntfy", receiver, context, given.message(), priority=5)
     assert (arrival.path, arrival.headers["Authorization"]) == ("/", "Bearer tk_s3cr3t-access")
     assert body == {
         "topic": "alerts",
@@ -147,7 +147,7 @@ def test_ntfy_has_a_button_that_acknowledges() -> None:
     assert ACK not in body["message"]
 
 
-def test_telegram_keeps_the_line_that_links() -> None:  # it refuses buttons to addresses that are not public
+def test_telegram_truncation_preserves_the_link() -> None:  # it refuses buttons to addresses that are not public
     long = given.message(ack_url=ACK, text=f"{'x' * 9_000}\nAcknowledge: {ACK}")
     text = json.loads(telegram.render(channel("telegram", "https://t.example"), long).body)["text"]
     assert text.endswith(f"…\nAcknowledge: {ACK.replace('&', '&amp;')}")
@@ -179,7 +179,7 @@ def test_a_token_can_not_leave_its_place_in_the_address() -> None:
 
 @pytest.mark.parametrize("text", ["", "<*" * 4_000, "🔥" * 4_000])
 @pytest.mark.parametrize("provider", ["slack", "discord", "telegram"])
-def test_the_longest_message_keeps_within_the_provider_s_limits(provider: str, text: str) -> None:
+def test_the_longest_message_is_within_the_provider_s_limits(provider: str, text: str) -> None:
     shop = given.MessageMonitor(id="1", name="&" * 150, type="http")
     titled = given.message(monitor=shop, msg="<*" * 1_000, title="&" * 300 if text else "")
     longest = msgspec.structs.replace(titled, text=text, ack_url=f"{ACK}{'x' * 200}")

@@ -1,4 +1,4 @@
-"""The providers' pages say what the code does: a page each, a row for every field."""
+"""The providers' pages match the code: one page for each provider, one row for each field."""
 
 import re
 from functools import cache
@@ -55,9 +55,9 @@ def test_every_field_has_a_row_that_marks_secrets(provider: str) -> None:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_every_row_has_the_default(provider: str) -> None:
-    told = {name: default.strip("`") for name, default, _ in ROW.findall(page_of(provider))}
+    documented = {name: default.strip("`") for name, default, _ in ROW.findall(page_of(provider))}
     fields = {one.name: one for one in msgspec.structs.fields(PROVIDERS[provider])}
-    for name, default in told.items():
+    for name, default in documented.items():
         field = fields[name]
         assert (default == "required") == (field.required or name == "bot_token")
         if isinstance(field.default, int | str) and field.default not in {"", None}:

@@ -1,4 +1,4 @@
-"""A receiver whose TLS handshake never ends: every way to send hangs up on it, for a reason."""
+"""A receiver whose TLS handshake never ends: every sender disconnects, with a reason."""
 
 import pytest
 
@@ -20,14 +20,14 @@ WAYS = {
 }
 
 
-async def reason_of(script: Script, channel, tools: SenderContext) -> str:
+async def reason_of(script: Script, channel, context: SenderContext) -> str:
     async with serving(Kind(name="receiver", type="", config=lambda _: {}, script=script)) as port:
         config: ChannelConfig = channel(port)
         with pytest.raises(DeliveryError) as failed:
-            await send(config, given.message(), tools)
+            await send(config, given.message(), context)
     return failed.value.reason
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_handshake_without_end_ends(tools: SenderContext, way: str):
-    assert await reason_of(*WAYS[way], tools) == "TLS could not be agreed on: the handshake does not end"
+async def test_a_handshake_without_end_ends(context: SenderContext, way: str):
+    assert await reason_of(*WAYS[way], context) == "TLS could not be agreed on: the handshake does not end"

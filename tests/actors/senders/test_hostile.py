@@ -1,4 +1,4 @@
-"""Names and reasons that somebody else chose, in every chat: no markup, no mention, no hidden link, no overflow."""
+"""Names and reasons from outside, in every chat: no markup, no mention, no hidden link, no overflow."""
 
 import json
 import re
@@ -74,7 +74,7 @@ def hostile(words: str, **changes: Any) -> Message:
     return given.message(monitor=given.MessageMonitor(id="1", name=words, type="http"), msg=words, **changes)
 
 
-def shown(provider: str, body: dict[str, Any]) -> list[str]:
+def displayed_texts(provider: str, body: dict[str, Any]) -> list[str]:
     """The texts that the provider shows, as it reads them."""
     found: dict[str, Callable[[], list[str]]] = {
         "gotify": lambda: [body["title"], body["message"]],
@@ -98,23 +98,23 @@ def test_every_chat_is_in_the_tables() -> None:
 
 @pytest.mark.parametrize("provider", CHATS)
 @pytest.mark.parametrize("words", HOSTILE)
-def test_hostile_words_change_nothing_but_the_words(provider: str, words: str) -> None:
+def test_hostile_text_changes_only_the_text(provider: str, words: str) -> None:
     calm, body = body_of(provider, hostile("shop")), body_of(provider, hostile(words))
     assert shape_of(body) == shape_of(calm)
-    text = "\n".join(shown(provider, body))
+    text = "\n".join(displayed_texts(provider, body))
     assert not [one for one in MARKUP.get(provider, ()) if one in text]
     assert not re.search(r"[\x00-\x09\x0b-\x1f\u202a-\u202e\u2066-\u2069]", text)
 
 
 @pytest.mark.parametrize("words", HOSTILE)
-def test_nothing_in_hostile_words_is_markdown_to_mattermost(words: str) -> None:
-    for text in shown("mattermost", body_of("mattermost", hostile(words))):
+def test_hostile_text_is_no_markdown_in_mattermost(words: str) -> None:
+    for text in displayed_texts("mattermost", body_of("mattermost", hostile(words))):
         assert not UNESCAPED.search(text)
 
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_of_whatsapp_s_markup_only_ours_is_left(words: str) -> None:
-    (text,) = shown("whatsapp", body_of("whatsapp", hostile(words)))
+    (text,) = displayed_texts("whatsapp", body_of("whatsapp", hostile(words)))
     assert text.count("*") == 2
     assert not re.search(r"[~`]|(?<![A-Za-z0-9])_", text)
 
@@ -122,7 +122,7 @@ def test_of_whatsapp_s_markup_only_ours_is_left(words: str) -> None:
 @pytest.mark.parametrize("words", HOSTILE)
 def test_what_is_html_holds_only_our_tags(words: str) -> None:
     for provider, tags in (("matrix", {"strong", "/strong", "br"}), ("google_chat", {"b", "/b", "br"})):
-        (text,) = shown(provider, body_of(provider, hostile(words)))
+        (text,) = displayed_texts(provider, body_of(provider, hostile(words)))
         assert set(re.findall(r"<([^>]*)>", text)) == tags
         assert unescape(text).count(one_line(words, 90).rpartition(" ")[2][:5]) >= 2
 
@@ -161,7 +161,7 @@ LONG = (
 
 @pytest.mark.parametrize("provider", LIMITS)
 @pytest.mark.parametrize("long", LONG, ids=[repr(one[:4]) for one in LONG])
-def test_the_longest_message_keeps_within_the_provider_s_limits(provider: str, long: str) -> None:
+def test_the_longest_message_is_within_the_provider_s_limits(provider: str, long: str) -> None:
     for ack_url in ("", ACK):
         message = hostile(long[:150], title=long, text=f"{long}\nAcknowledge: {ack_url}", ack_url=ack_url)
         body = body_of(provider, message)
@@ -177,7 +177,7 @@ def test_what_is_fitted_fits_and_is_a_beginning(text: str, limit: int, cost: Cal
 
 
 @for_any(st.text(max_size=40), st.integers(20, 60))
-def test_the_line_with_the_link_outlives_the_rest(text: str, limit: int) -> None:
+def test_truncation_preserves_the_line_with_the_link(text: str, limit: int) -> None:
     short = truncate_keeping_link(f"{text}\nSee: a://link", "a://link", limit)
     assert len(short) <= limit
     assert short.endswith("\nSee: a://link")

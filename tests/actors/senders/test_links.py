@@ -1,4 +1,4 @@
-"""Where an outage is acknowledged is told once, though the words themselves may end with it."""
+"""A message has one acknowledgement link, even when its text ends with the same link."""
 
 import json
 from urllib.parse import parse_qs
@@ -35,5 +35,5 @@ def test_a_letter_has_it_once_in_each_form() -> None:
 
 
 def test_a_browser_has_it_beside_the_text() -> None:
-    told = json.loads(webpush.payload_of(ASKED))
-    assert (told["body"], told["ack_url"]) == (PLAIN.text, ACK)
+    payload = json.loads(webpush.payload_of(ASKED))
+    assert (payload["body"], payload["ack_url"]) == (PLAIN.text, ACK)

@@ -1,4 +1,4 @@
-"""What PagerDuty, Opsgenie, Grafana OnCall and PagerTree are sent: exact requests, recorded on loopback."""
+"""Exact requests to PagerDuty, Opsgenie, Grafana OnCall and PagerTree, recorded on loopback."""
 
 import json
 from typing import Any
@@ -23,20 +23,22 @@ ID = given.message().delivery_id
 DOWN = given.message(incident_id="3b1f", ack_url=ACK)
 UP = given.message(event=EventKind.MONITOR_UP, status=Status.UP, msg="", incident_id="3b1f", duration_s=192)
 ACKED = given.message(event=EventKind.INCIDENT_ACKNOWLEDGED, status=None, msg="", incident_id="3b1f")
-NEWS = given.message(event=EventKind.MAINTENANCE_STARTED, monitor=None, msg="At night")
+MAINTENANCE = given.message(event=EventKind.MAINTENANCE_STARTED, monitor=None, msg="At night")
 TEST = given.message(event=EventKind.TEST, monitor=None, msg="", test=True)
 ALERTING = ("pagerduty", "opsgenie", "grafana_oncall", "pagertree")
 
 
-async def sent(provider: str, receiver: Receiver, tools: SenderContext, message: Message, **changes: Any) -> list[Any]:
+async def sent(
+    provider: str, receiver: Receiver, context: SenderContext, message: Message, **changes: Any
+) -> list[Any]:
     """Path and body of each request."""
-    await send(channel(provider, receiver.url, **changes), message, tools)
+    await send(channel(provider, receiver.url, **changes), message, context)
     assert {(one.method, one.headers["Content-Type"]) for one in receiver.arrivals} <= {("POST", "application/json")}
     return [(one.path, json.loads(one.body)) for one in receiver.arrivals]
 
 
-async def test_pagerduty_receives_an_outage(receiver: Receiver, tools: SenderContext) -> None:
-    assert await sent("pagerduty", receiver, tools, DOWN) == [
+async def test_pagerduty_receives_an_outage(receiver: Receiver, context: SenderContext) -> None:
+    assert await sent("pagerduty", receiver, context, DOWN) == [
         (
             "/v2/enqueue",
             {
@@ -69,33 +71,33 @@ async def test_pagerduty_receives_an_outage(receiver: Receiver, tools: SenderCon
     ],
 )
 async def test_pagerduty_receives_how_the_outage_continues(
-    message: Message, on_recovery: str, action: str, receiver: Receiver, tools: SenderContext
+    message: Message, on_recovery: str, action: str, receiver: Receiver, context: SenderContext
 ) -> None:
-    told = {"routing_key": alarm_channels.ROUTING_KEY, "event_action": action, "dedup_key": KEY}
-    assert await sent("pagerduty", receiver, tools, message, on_recovery=on_recovery) == [("/v2/enqueue", told)]
+    expected = {"routing_key": alarm_channels.ROUTING_KEY, "event_action": action, "dedup_key": KEY}
+    assert await sent("pagerduty", receiver, context, message, on_recovery=on_recovery) == [("/v2/enqueue", expected)]
 
 
 @pytest.mark.parametrize("provider", ["pagerduty", "pagertree"])
-async def test_a_recovery_changes_nothing_where_people_want_it_so(
-    provider: str, receiver: Receiver, tools: SenderContext
+async def test_a_recovery_does_not_resolve_when_configured_so(
+    provider: str, receiver: Receiver, context: SenderContext
 ) -> None:
-    assert await sent(provider, receiver, tools, UP, on_recovery="nothing") == []
+    assert await sent(provider, receiver, context, UP, on_recovery="nothing") == []
 
 
-async def test_other_events_are_changes_for_pagerduty(receiver: Receiver, tools: SenderContext) -> None:
-    ((path, body),) = await sent("pagerduty", receiver, tools, NEWS)
+async def test_other_events_are_changes_for_pagerduty(receiver: Receiver, context: SenderContext) -> None:
+    ((path, body),) = await sent("pagerduty", receiver, context, MAINTENANCE)
     assert path == "/v2/change/enqueue"
     assert list(body) == ["routing_key", "payload"]
     assert sorted(body["payload"]) == ["custom_details", "source", "summary", "timestamp"]
 
 
 @pytest.mark.parametrize("provider", ALERTING[1:])
-async def test_other_events_alarm_no_other_service(provider: str, receiver: Receiver, tools: SenderContext) -> None:
-    assert await sent(provider, receiver, tools, NEWS) == []
+async def test_other_events_alarm_no_other_service(provider: str, receiver: Receiver, context: SenderContext) -> None:
+    assert await sent(provider, receiver, context, MAINTENANCE) == []
 
 
-async def test_opsgenie_receives_an_outage(receiver: Receiver, tools: SenderContext) -> None:
-    assert await sent("opsgenie", receiver, tools, DOWN) == [
+async def test_opsgenie_receives_an_outage(receiver: Receiver, context: SenderContext) -> None:
+    assert await sent("opsgenie", receiver, context, DOWN) == [
         (
             "/v2/alerts",
             {
@@ -115,9 +117,9 @@ async def test_opsgenie_receives_an_outage(receiver: Receiver, tools: SenderCont
 
 @pytest.mark.parametrize(("message", "call"), [(UP, "close"), (ACKED, "acknowledge")])
 async def test_opsgenie_receives_how_the_outage_continues(
-    message: Message, call: str, receiver: Receiver, tools: SenderContext
+    message: Message, call: str, receiver: Receiver, context: SenderContext
 ) -> None:
-    ((path, body),) = await sent("opsgenie", receiver, tools, message)
+    ((path, body),) = await sent("opsgenie", receiver, context, message)
     assert path == f"/v2/alerts/{KEY}/{call}?identifierType=alias"
     assert body["source"] == "Watchkeeper"
     assert list(body) == ["source", "note"]
@@ -131,9 +133,9 @@ def test_opsgenie_s_region_sets_the_host(region: str, root: str) -> None:
     assert [one.url for one in opsgenie.render(config, DOWN)] == [f"{root}/v2/alerts"]
 
 
-async def test_grafana_oncall_receives_an_outage_and_its_end(receiver: Receiver, tools: SenderContext) -> None:
-    await sent("grafana_oncall", receiver, tools, DOWN)
-    (path, down), (_, up) = await sent("grafana_oncall", receiver, tools, UP)
+async def test_grafana_oncall_receives_an_outage_and_its_end(receiver: Receiver, context: SenderContext) -> None:
+    await sent("grafana_oncall", receiver, context, DOWN)
+    (path, down), (_, up) = await sent("grafana_oncall", receiver, context, UP)
     assert path == alarm_channels.ONCALL_PATH
     assert down == {
         "alert_uid": KEY,
@@ -152,9 +154,9 @@ async def test_grafana_oncall_receives_an_outage_and_its_end(receiver: Receiver,
 
 @pytest.mark.parametrize(("message", "event_type"), [(DOWN, "create"), (ACKED, "acknowledge"), (UP, "resolve")])
 async def test_pagertree_receives_events_under_one_id(
-    message: Message, event_type: str, receiver: Receiver, tools: SenderContext
+    message: Message, event_type: str, receiver: Receiver, context: SenderContext
 ) -> None:
-    ((path, body),) = await sent("pagertree", receiver, tools, message)
+    ((path, body),) = await sent("pagertree", receiver, context, message)
     assert path == alarm_channels.PAGERTREE_PATH
     assert (body["event_type"], body["Id"], body["Tags"]) == (event_type, KEY, [str(message.event)])
     assert list(body) == ["event_type", "Id", "Title", "Description", "Tags", "Meta"]
@@ -165,9 +167,9 @@ async def test_pagertree_receives_events_under_one_id(
 
 @pytest.mark.parametrize("provider", ALERTING)
 async def test_a_test_ends_by_itself_and_is_of_the_least_severity(
-    provider: str, receiver: Receiver, tools: SenderContext
+    provider: str, receiver: Receiver, context: SenderContext
 ) -> None:
-    (_, first), (path, second) = await sent(provider, receiver, tools, TEST)
+    (_, first), (path, second) = await sent(provider, receiver, context, TEST)
     ends = {"pagerduty": "event_action", "grafana_oncall": "state", "pagertree": "event_type"}
     if provider == "opsgenie":
         assert (first["priority"], path.rpartition("/")[2]) == ("P5", "close?identifierType=alias")
@@ -199,23 +201,23 @@ async def test_a_test_ends_by_itself_and_is_of_the_least_severity(
         ("pagertree", ["no"], "answered 400 Bad Request"),
     ],
 )
-async def test_the_service_s_own_words_are_the_error(
-    provider: str, body: Any, reason: str, receiver: Receiver, tools: SenderContext
+async def test_the_service_s_message_is_the_error(
+    provider: str, body: Any, reason: str, receiver: Receiver, context: SenderContext
 ) -> None:
     receiver.answer(Order(status=400, body=json.dumps(body)))
     with pytest.raises(DeliveryError) as failed:
-        await send(channel(provider, receiver.url), DOWN, tools)
+        await send(channel(provider, receiver.url), DOWN, context)
     assert (failed.value.reason, failed.value.permanent) == (reason, True)
 
 
 @pytest.mark.parametrize("provider", ALERTING)
-async def test_the_longest_message_keeps_within_the_service_s_limits(
-    provider: str, receiver: Receiver, tools: SenderContext
+async def test_the_longest_message_is_within_the_service_s_limits(
+    provider: str, receiver: Receiver, context: SenderContext
 ) -> None:
     longest = given.message(
         monitor=given.MessageMonitor(id="1", name="&" * 150, type="http"), title="t" * 999, text="ü" * 99_999
     )
-    ((_, body),) = await sent(provider, receiver, tools, longest)
+    ((_, body),) = await sent(provider, receiver, context, longest)
     if provider == "opsgenie":
         assert (len(body["message"]), len(body["description"])) == (130, 15_000)
     if provider == "pagerduty":

@@ -1,4 +1,4 @@
-"""What Gotify, Pushover, Pushbullet, LINE, Signal and WhatsApp are sent, exactly, and what their answers mean."""
+"""Exact requests to Gotify, Pushover, Pushbullet, LINE, Signal and WhatsApp, and what their responses mean."""
 
 import json
 from typing import Any
@@ -23,24 +23,24 @@ DELIVERY = given.message().delivery_id
 
 
 async def arrived(
-    provider: str, receiver: Receiver, tools: SenderContext, message: Message, **changes: Any
+    provider: str, receiver: Receiver, context: SenderContext, message: Message, **changes: Any
 ) -> tuple[Arrival, Any]:
-    await send(channel(provider, receiver.url, **changes), message, tools)
+    await send(channel(provider, receiver.url, **changes), message, context)
     (arrival,) = receiver.arrivals
     assert arrival.method == "POST"
     assert arrival.headers["Content-Type"] == "application/json"
     return arrival, json.loads(arrival.body)
 
 
-async def refused(provider: str, receiver: Receiver, tools: SenderContext, order: Order) -> DeliveryError:
+async def refused(provider: str, receiver: Receiver, context: SenderContext, order: Order) -> DeliveryError:
     receiver.answer(order)
     with pytest.raises(DeliveryError) as failed:
-        await send(channel(provider, receiver.url), given.message(), tools)
+        await send(channel(provider, receiver.url), given.message(), context)
     return failed.value
 
 
-async def test_gotify_gets_a_plain_message(receiver: Receiver, tools: SenderContext) -> None:
-    arrival, body = await arrived("gotify", receiver, tools, given.message())
+async def test_gotify_gets_a_plain_message(receiver: Receiver, context: SenderContext) -> None:
+    arrival, body = await arrived("gotify", receiver, context, given.message())
     assert (arrival.path, arrival.headers["X-Gotify-Key"]) == ("/message", "s3cr3t-gotify-token")
     assert body == {
         "title": TITLE,
@@ -55,15 +55,15 @@ def test_a_tap_on_gotify_s_message_acknowledges() -> None:
     assert body["extras"]["client::notification"] == {"click": {"url": ACK}}
 
 
-async def test_gotify_s_reason_is_the_error(receiver: Receiver, tools: SenderContext) -> None:
-    said = '{"error":"Unauthorized","errorCode":401,"errorDescription":"you need to provide a valid token"}'
-    failed = await refused("gotify", receiver, tools, Order(status=401, body=said))
+async def test_gotify_s_reason_is_the_error(receiver: Receiver, context: SenderContext) -> None:
+    body = '{"error":"Unauthorized","errorCode":401,"errorDescription":"you need to provide a valid token"}'
+    failed = await refused("gotify", receiver, context, Order(status=401, body=body))
     assert failed.reason == "answered 401 Unauthorized: you need to provide a valid token"
     assert failed.permanent
 
 
-async def test_pushover_gets_a_message_with_the_event_s_time(receiver: Receiver, tools: SenderContext) -> None:
-    arrival, body = await arrived("pushover", receiver, tools, given.message(), device="phone", sound="siren")
+async def test_pushover_gets_a_message_with_the_event_s_time(receiver: Receiver, context: SenderContext) -> None:
+    arrival, body = await arrived("pushover", receiver, context, given.message(), device="phone", sound="siren")
     assert arrival.path == "/1/messages.json"
     assert body == {
         "token": "s3cr3t-pushover-app",
@@ -105,15 +105,17 @@ def test_a_link_too_long_for_pushover_is_left_out() -> None:
     assert "url" not in pushed(given.message(ack_url=f"{ACK}{'x' * 512}"))
 
 
-async def test_pushover_s_list_of_errors_is_reported(receiver: Receiver, tools: SenderContext) -> None:
-    said = '{"user":"invalid","errors":["user identifier is invalid","sound is unknown",7],"status":0}'
-    failed = await refused("pushover", receiver, tools, Order(status=400, body=said))
+async def test_pushover_s_list_of_errors_is_reported(receiver: Receiver, context: SenderContext) -> None:
+    body = '{"user":"invalid","errors":["user identifier is invalid","sound is unknown",7],"status":0}'
+    failed = await refused("pushover", receiver, context, Order(status=400, body=body))
     assert failed.reason == "answered 400 Bad Request: user identifier is invalid; sound is unknown"
     assert failed.permanent
 
 
-async def test_pushbullet_gets_a_note_that_names_its_delivery(receiver: Receiver, tools: SenderContext) -> None:
-    arrival, body = await arrived("pushbullet", receiver, tools, given.message(), device_iden="ujx", channel_tag="ops")
+async def test_pushbullet_gets_a_note_that_names_its_delivery(receiver: Receiver, context: SenderContext) -> None:
+    arrival, body = await arrived(
+        "pushbullet", receiver, context, given.message(), device_iden="ujx", channel_tag="ops"
+    )
     assert (arrival.path, arrival.headers["Access-Token"]) == ("/v2/pushes", "s3cr3t-pushbullet-token")
     assert body == {
         "type": "note",
@@ -131,14 +133,14 @@ def test_pushbullet_gets_a_link_when_there_is_something_to_acknowledge() -> None
     assert (body["type"], body["url"], ACK in body["body"]) == ("link", ACK, False)
 
 
-async def test_pushbullet_s_words_are_reported(receiver: Receiver, tools: SenderContext) -> None:
-    said = '{"error":{"code":"invalid_access_token","type":"invalid_request","message":"Access token is missing."}}'
-    failed = await refused("pushbullet", receiver, tools, Order(status=401, body=said))
+async def test_pushbullet_s_message_is_reported(receiver: Receiver, context: SenderContext) -> None:
+    body = '{"error":{"code":"invalid_access_token","type":"invalid_request","message":"Access token is missing."}}'
+    failed = await refused("pushbullet", receiver, context, Order(status=401, body=body))
     assert failed.reason == "answered 401 Unauthorized: Access token is missing."
 
 
-async def test_line_gets_one_text_under_its_delivery_s_retry_key(receiver: Receiver, tools: SenderContext) -> None:
-    arrival, body = await arrived("line", receiver, tools, given.message(), silent=True)
+async def test_line_gets_one_text_under_its_delivery_s_retry_key(receiver: Receiver, context: SenderContext) -> None:
+    arrival, body = await arrived("line", receiver, context, given.message(), silent=True)
     assert arrival.path == "/v2/bot/message/push"
     assert arrival.headers["Authorization"] == "Bearer s3cr3t-line-token"
     assert arrival.headers["X-Line-Retry-Key"] == DELIVERY
@@ -149,24 +151,24 @@ async def test_line_gets_one_text_under_its_delivery_s_retry_key(receiver: Recei
     }
 
 
-async def test_what_line_has_accepted_before_is_delivered(receiver: Receiver, tools: SenderContext) -> None:
+async def test_what_line_has_accepted_before_is_delivered(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(status=409, body='{"message":"The retry key is already accepted"}'))
-    await send(channel("line", receiver.url), given.message(), tools)
+    await send(channel("line", receiver.url), given.message(), context)
     assert len(receiver.arrivals) == 1
 
 
 @pytest.mark.parametrize(("status", "permanent"), [(400, True), (401, True), (403, True), (429, False), (500, False)])
 async def test_line_s_other_refusals_are_what_they_are(
-    status: int, *, permanent: bool, receiver: Receiver, tools: SenderContext
+    status: int, *, permanent: bool, receiver: Receiver, context: SenderContext
 ) -> None:
-    failed = await refused("line", receiver, tools, Order(status=status, body='{"message":"The reason"}'))
+    failed = await refused("line", receiver, context, Order(status=status, body='{"message":"The reason"}'))
     assert failed.reason.endswith(": The reason")
     assert failed.permanent == permanent
 
 
-async def test_signal_gets_one_message_for_all(receiver: Receiver, tools: SenderContext) -> None:
+async def test_signal_gets_one_message_for_all(receiver: Receiver, context: SenderContext) -> None:
     everybody = ["+12025550123", "+12025550124"]
-    arrival, body = await arrived("signal", receiver, tools, given.message(), recipients=everybody)
+    arrival, body = await arrived("signal", receiver, context, given.message(), recipients=everybody)
     assert arrival.path == "/v2/send"
     assert body == {
         "message": f"🔴 {TITLE}\n{TEXT}",
@@ -177,7 +179,7 @@ async def test_signal_gets_one_message_for_all(receiver: Receiver, tools: Sender
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "permanent"),
+    ("status", "body", "permanent"),
     [
         (400, "Failed to send message due to network error", False),
         (400, "", False),
@@ -190,16 +192,16 @@ async def test_signal_gets_one_message_for_all(receiver: Receiver, tools: Sender
         (500, "Invalid recipient type", False),
     ],
 )
-async def test_signal_s_400_is_permanent_only_when_its_words_match(
-    status: int, said: str, *, permanent: bool, receiver: Receiver, tools: SenderContext
+async def test_signal_s_400_is_permanent_only_when_its_message_matches(
+    status: int, body: str, *, permanent: bool, receiver: Receiver, context: SenderContext
 ) -> None:
-    failed = await refused("signal", receiver, tools, Order(status=status, body=json.dumps({"error": said})))
+    failed = await refused("signal", receiver, context, Order(status=status, body=json.dumps({"error": body})))
     assert failed.permanent == permanent
-    assert said in failed.reason
+    assert body in failed.reason
 
 
-async def test_whatsapp_gets_a_text_without_a_preview(receiver: Receiver, tools: SenderContext) -> None:
-    arrival, body = await arrived("whatsapp", receiver, tools, given.message(), session="ops")
+async def test_whatsapp_gets_a_text_without_a_preview(receiver: Receiver, context: SenderContext) -> None:
+    arrival, body = await arrived("whatsapp", receiver, context, given.message(), session="ops")
     assert (arrival.path, arrival.headers["X-Api-Key"]) == ("/api/sendText", "s3cr3t-waha-key")
     assert body == {
         "session": "ops",
@@ -209,13 +211,13 @@ async def test_whatsapp_gets_a_text_without_a_preview(receiver: Receiver, tools:
     }
 
 
-async def test_a_waha_server_without_a_key_gets_none(receiver: Receiver, tools: SenderContext) -> None:
-    arrival, _ = await arrived("whatsapp", receiver, tools, given.message(), api_key="")
+async def test_a_waha_server_without_a_key_gets_none(receiver: Receiver, context: SenderContext) -> None:
+    arrival, _ = await arrived("whatsapp", receiver, context, given.message(), api_key="")
     assert "X-Api-Key" not in arrival.headers
 
 
 @pytest.mark.parametrize(
-    ("said", "permanent"),
+    ("body", "permanent"),
     [
         ({"error": "Session status is not as expected. Try again later.", "status": "STARTING"}, False),
         ({"message": "chatId must be a string", "error": "Unprocessable Entity"}, True),
@@ -223,7 +225,7 @@ async def test_a_waha_server_without_a_key_gets_none(receiver: Receiver, tools: 
     ],
 )
 async def test_a_waha_session_that_is_not_ready_is_waited_for(
-    said: dict[str, str], *, permanent: bool, receiver: Receiver, tools: SenderContext
+    body: dict[str, str], *, permanent: bool, receiver: Receiver, context: SenderContext
 ) -> None:
-    failed = await refused("whatsapp", receiver, tools, Order(status=422, body=json.dumps(said)))
+    failed = await refused("whatsapp", receiver, context, Order(status=422, body=json.dumps(body)))
     assert failed.permanent == permanent

@@ -1,4 +1,4 @@
-"""What becomes of a send: taken, later, never. And what is never told."""
+"""The results of a send: delivered, temporary error, permanent error; and what no error contains."""
 
 import asyncio
 import json
@@ -44,9 +44,9 @@ FLOOD = '{"ok":false,"description":"flood","parameters":{"retry_after":31}}'
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def undelivered(config: ChannelConfig, tools: SenderContext, **limits: float) -> DeliveryError:
+async def undelivered(config: ChannelConfig, context: SenderContext, **limits: float) -> DeliveryError:
     with pytest.raises(DeliveryError) as failed:
-        await send(config, given.message(), tools, **limits)
+        await send(config, given.message(), context, **limits)
     return failed.value
 
 
@@ -62,9 +62,9 @@ def test_every_provider_but_mail_is_tried_over_http() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
-async def test_a_2xx_is_taken(status: int, receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_2xx_is_taken(status: int, receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(status=status, body=""))
-    await send(channel("webhook", receiver.url), given.message(), tools)
+    await send(channel("webhook", receiver.url), given.message(), context)
     assert receiver.accepted() == {given.message().delivery_id: 1}
 
 
@@ -76,10 +76,10 @@ async def test_a_2xx_is_taken(status: int, receiver: Receiver, tools: SenderCont
     ],
 )
 async def test_the_status_decides_on_retries(
-    status: int, *, permanent: bool, receiver: Receiver, tools: SenderContext
+    status: int, *, permanent: bool, receiver: Receiver, context: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, headers={"Location": "/elsewhere"}, body=""))
-    failed = await undelivered(channel("webhook", receiver.url), tools)
+    failed = await undelivered(channel("webhook", receiver.url), context)
     assert (failed.permanent, failed.retry_after_s) == (permanent, None)
     assert (failed.channel_level, failed.endpoint_gone) == (status in {401, 403, 404, 410}, status == 410)
     assert failed.got_response
@@ -90,17 +90,17 @@ async def test_the_status_decides_on_retries(
 @pytest.mark.parametrize(
     ("header", "wait_s"), [("7", 7.0), ("0.5", 0.5), ("soon", None), ("99999999999", 3_600.0), ("", None)]
 )
-async def test_retry_after_is_handed_on(
-    header: str, wait_s: float | None, receiver: Receiver, tools: SenderContext
+async def test_retry_after_is_returned(
+    header: str, wait_s: float | None, receiver: Receiver, context: SenderContext
 ) -> None:
     receiver.answer(Order(status=429, headers={"Retry-After": header}))
-    assert (await undelivered(channel("webhook", receiver.url), tools)).retry_after_s == wait_s
+    assert (await undelivered(channel("webhook", receiver.url), context)).retry_after_s == wait_s
 
 
-async def test_retry_after_as_a_date_is_handed_on(receiver: Receiver, tools: SenderContext) -> None:
+async def test_retry_after_as_a_date_is_returned(receiver: Receiver, context: SenderContext) -> None:
     at = format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True)
     receiver.answer(Order(status=503, headers={"Retry-After": at}))
-    failed = await undelivered(channel("webhook", receiver.url), tools)
+    failed = await undelivered(channel("webhook", receiver.url), context)
     assert failed.retry_after_s == pytest.approx(600, abs=60)
 
 
@@ -117,50 +117,50 @@ async def test_retry_after_as_a_date_is_handed_on(receiver: Receiver, tools: Sen
         (("webhook", 500, '{"message":"what our network looks like"}'), "answered 500 Internal Server Error", None),
     ],
 )
-async def test_the_provider_s_own_words_reach_the_delivery_log(
-    case: tuple[str, int, str], reason: str, wait_s: float | None, receiver: Receiver, tools: SenderContext
+async def test_the_provider_s_message_is_the_delivery_error(
+    case: tuple[str, int, str], reason: str, wait_s: float | None, receiver: Receiver, context: SenderContext
 ) -> None:
     provider, status, body = case
     receiver.answer(Order(status=status, body=body))
-    failed = await undelivered(channel(provider, receiver.url), tools)
+    failed = await undelivered(channel(provider, receiver.url), context)
     assert (failed.reason, failed.retry_after_s) == (reason, wait_s)
 
 
 @pytest.mark.parametrize("provider", HTTP_PROVIDERS)
-async def test_who_never_answers_is_left_at_the_limit(provider: str, receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_silent_server_times_out(provider: str, receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(hang=True))
-    failed = await undelivered(channel(provider, receiver.url), tools, timeout_s=0.1)
+    failed = await undelivered(channel(provider, receiver.url), context, timeout_s=0.1)
     assert (failed.reason, failed.permanent) == ("no answer within 0.1 s", False)
 
 
-async def test_nobody_listening_is_temporary(tools: SenderContext) -> None:
-    failed = await undelivered(channel("webhook", "http://127.0.0.1:1"), tools)
+async def test_a_closed_port_is_a_temporary_error(context: SenderContext) -> None:
+    failed = await undelivered(channel("webhook", "http://127.0.0.1:1"), context)
     assert (failed.reason, failed.permanent) == ("no connection: Connection refused", False)
     assert not failed.got_response
 
 
-async def test_a_name_that_does_not_exist_is_temporary(tools: SenderContext) -> None:
-    failed = await undelivered(channel("webhook", "http://no-such-host.invalid"), tools)
+async def test_a_name_that_does_not_exist_is_temporary(context: SenderContext) -> None:
+    failed = await undelivered(channel("webhook", "http://no-such-host.invalid"), context)
     assert not failed.permanent
     assert "no-such-host.invalid" in failed.reason
 
 
-async def test_tls_towards_a_plain_server_is_temporary(receiver: Receiver, tools: SenderContext) -> None:
-    failed = await undelivered(channel("ntfy", receiver.url.replace("http:", "https:")), tools)
+async def test_tls_towards_a_plain_server_is_temporary(receiver: Receiver, context: SenderContext) -> None:
+    failed = await undelivered(channel("ntfy", receiver.url.replace("http:", "https:")), context)
     assert not failed.permanent
     assert failed.reason.startswith("TLS could not be agreed on")
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://a:99999/", "file:///etc/passwd", "http://"])
-async def test_what_is_no_address_is_permanent(url: str, tools: SenderContext) -> None:
-    failed = await undelivered(Webhook(url=url), tools)
+async def test_what_is_no_address_is_permanent(url: str, context: SenderContext) -> None:
+    failed = await undelivered(Webhook(url=url), context)
     assert failed.permanent
     assert failed.reason == "the address is not one that can be called"
 
 
 @pytest.mark.parametrize("provider", ["webhook", "ntfy"])
-async def test_a_metadata_address_is_never_called(provider: str, tools: SenderContext) -> None:
-    failed = await undelivered(channel(provider, "http://169.254.169.254"), tools)
+async def test_a_metadata_address_is_never_called(provider: str, context: SenderContext) -> None:
+    failed = await undelivered(channel(provider, "http://169.254.169.254"), context)
     assert failed.permanent
     assert "metadata" in failed.reason
 
@@ -177,7 +177,7 @@ async def test_every_sender_obeys_the_egress_policy(receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize("status", [b"500 Broken", b"200 OK"])
-async def test_a_huge_answer_is_not_read(status: bytes, tools: SenderContext) -> None:
+async def test_a_huge_answer_is_not_read(status: bytes, context: SenderContext) -> None:
     written = 0
 
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -194,21 +194,21 @@ async def test_a_huge_answer_is_not_read(status: bytes, tools: SenderContext) ->
 
     async with raw_server(pour) as url:
         if status.startswith(b"5"):
-            assert (await undelivered(channel("slack", url), tools)).reason == "answered 500 Internal Server Error"
+            assert (await undelivered(channel("slack", url), context)).reason == "answered 500 Internal Server Error"
         else:
-            await send(channel("slack", url), given.message(), tools)
+            await send(channel("slack", url), given.message(), context)
     assert written < 64 * 2**20
 
 
 @pytest.mark.parametrize("answer", [b"", b"\x00\x01\x02\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK"])
-async def test_an_answer_that_is_none_is_temporary(answer: bytes, tools: SenderContext) -> None:
+async def test_an_answer_that_is_none_is_temporary(answer: bytes, context: SenderContext) -> None:
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
         writer.close()
 
     async with raw_server(babble) as url:
-        failed = await undelivered(channel("webhook", url), tools)
+        failed = await undelivered(channel("webhook", url), context)
     assert not failed.permanent
     assert failed.reason.startswith("the connection broke off before an answer")
 
@@ -224,23 +224,23 @@ async def test_an_answer_that_is_none_is_temporary(answer: bytes, tools: SenderC
         b"HTTP/1.1 200 OK\r\nnonsense\r\n\r\n",
     ],
 )
-async def test_a_message_is_sent_once_though_the_answer_is_odd(answer: bytes, tools: SenderContext) -> None:
-    asked = 0
+async def test_a_message_is_sent_once_though_the_answer_is_odd(answer: bytes, context: SenderContext) -> None:
+    n_requests = 0
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal asked
+        nonlocal n_requests
         await reader.readuntil(b"\r\n\r\n")
-        asked += 1
+        n_requests += 1
         writer.write(answer)
         writer.close()
 
     async with raw_server(script) as url:
         for n_sent in (1, 2):  # the second on a connection of its own: the first one is in doubt
-            await send(channel("webhook", url), given.message(), tools)
-            assert asked == n_sent
+            await send(channel("webhook", url), given.message(), context)
+            assert n_requests == n_sent
 
 
-async def test_an_address_is_called_as_it_was_configured(tools: SenderContext) -> None:
+async def test_an_address_is_called_as_it_was_configured(context: SenderContext) -> None:
     lines: list[bytes] = []
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -250,32 +250,32 @@ async def test_an_address_is_called_as_it_was_configured(tools: SenderContext) -
 
     async with raw_server(script) as url:
         signed = "/w%2Fx?sig=a%3D%2C%27&type=%41"
-        await send(Webhook(url=url + signed), given.message(), tools)
+        await send(Webhook(url=url + signed), given.message(), context)
     assert lines == [signed.encode()]
 
 
-async def test_an_error_s_body_that_breaks_off_keeps_the_status(tools: SenderContext) -> None:
+async def test_a_truncated_error_body_still_reports_the_status(context: SenderContext) -> None:
     async def stop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b'HTTP/1.1 404 Gone\r\nContent-Length: 100\r\n\r\n{"error"')
         writer.close()
 
     async with raw_server(stop) as url:
-        failed = await undelivered(channel("ntfy", url), tools)
+        failed = await undelivered(channel("ntfy", url), context)
     assert (failed.reason, failed.permanent) == ("answered 404 Not Found", True)
 
 
 @pytest.mark.parametrize("provider", HTTP_PROVIDERS)
 async def test_a_receiver_that_repeats_our_secrets_does_not_make_us_log_them(
-    provider: str, receiver: Receiver, tools: SenderContext
+    provider: str, receiver: Receiver, context: SenderContext
 ) -> None:
     config = channel(provider, receiver.url)
     everything = " ".join((*vars_of(config).values(), *SECRETS))
     fields = ("message", "description", "error", "errorDescription", "errmsg")
-    said = json.dumps(dict.fromkeys(fields, everything) | {"errcode": 93_000})
+    body = json.dumps(dict.fromkeys(fields, everything) | {"errcode": 93_000})
     nested = json.dumps({"error": {"message": everything}, "errors": [everything]})
-    receiver.answer(Order(status=400, body=said, times=1), Order(status=400, body=nested))
-    reasons = [(await undelivered(config, tools)).reason for _ in (said, nested)]
+    receiver.answer(Order(status=400, body=body, times=1), Order(status=400, body=nested))
+    reasons = [(await undelivered(config, context)).reason for _ in (body, nested)]
     assert provider not in CHATS or not secrets_of(config) or any(MASK in one for one in reasons)
     assert not [one for one in secrets_of(config) if one in str(reasons)]
 
@@ -283,7 +283,7 @@ async def test_a_receiver_that_repeats_our_secrets_does_not_make_us_log_them(
 @pytest.mark.parametrize("provider", HTTP_PROVIDERS)
 @pytest.mark.parametrize("trouble", ["refused", "unknown", "broken", "hang"])
 async def test_no_secret_is_in_a_reason_or_in_the_log(
-    provider: str, trouble: str, receiver: Receiver, tools: SenderContext, monkeypatch: pytest.MonkeyPatch
+    provider: str, trouble: str, receiver: Receiver, context: SenderContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     urls = {"refused": "http://127.0.0.1:1", "unknown": "http://no-such-host.invalid"}
     receiver.answer(Order(hang=True))
@@ -291,34 +291,34 @@ async def test_no_secret_is_in_a_reason_or_in_the_log(
     if trouble == "broken":
         monkeypatch.setitem(senders.SENDERS, type(config), _broken)
     with structlog.testing.capture_logs() as logs:
-        failed = await undelivered(config, tools, timeout_s=0.2)
+        failed = await undelivered(config, context, timeout_s=0.2)
     assert not [one for one in secrets_of(config) if one in f"{failed.reason}{logs}"]
     assert failed.__suppress_context__
 
 
 async def test_a_bug_in_a_sender_is_an_error_in_the_log_and_the_message_stays(
-    tools: SenderContext, monkeypatch: pytest.MonkeyPatch
+    context: SenderContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = channel("slack", "http://x.example")
     monkeypatch.setitem(senders.SENDERS, type(config), _broken)
     with structlog.testing.capture_logs() as logs:
-        failed = await undelivered(config, tools)
+        failed = await undelivered(config, context)
     assert not failed.permanent
     assert [(one["log_level"], one["event"], one["type"]) for one in logs] == [("error", "sender.crashed", "Slack")]
     assert logs[0]["error"].startswith("KeyError at ")
     assert "_broken" in logs[0]["error"]
 
 
-async def test_a_send_that_is_cancelled_is_cancelled(receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_send_that_is_cancelled_is_cancelled(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(hang=True))
-    sending = asyncio.create_task(send(channel("webhook", receiver.url), given.message(), tools))
+    sending = asyncio.create_task(send(channel("webhook", receiver.url), given.message(), context))
     await receiver.arrived()
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
 
 
-async def _broken(config: ChannelConfig, message: Message, tools: SenderContext) -> None:
+async def _broken(config: ChannelConfig, message: Message, context: SenderContext) -> None:
     raise KeyError(config)
 
 
@@ -327,11 +327,11 @@ def vars_of(config: ChannelConfig) -> dict[str, str]:
 
 
 def secrets_of(config: ChannelConfig) -> list[str]:
-    held = str(vars_of(config))
-    return [one for one in (*SECRETS, *SECRET.findall(held)) if one in held]
+    dumped = str(vars_of(config))
+    return [one for one in (*SECRETS, *SECRET.findall(dumped)) if one in dumped]
 
 
-async def test_a_late_timeout_does_not_count_against_the_channel(receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_late_timeout_does_not_count_against_the_channel(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(hang=True))
     asyncio.get_running_loop().call_later(0.1, time.sleep, 2)
-    assert (await undelivered(channel("webhook", receiver.url), tools, timeout_s=0.5)).stalled
+    assert (await undelivered(channel("webhook", receiver.url), context, timeout_s=0.5)).stalled

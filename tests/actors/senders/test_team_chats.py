@@ -1,4 +1,4 @@
-"""What Matrix, Mattermost, Teams, Google Chat and WeCom are sent: exact requests, and what their answers mean."""
+"""Exact requests to Matrix, Mattermost, Teams, Google Chat and WeCom, and what their responses mean."""
 
 import json
 from typing import Any
@@ -26,23 +26,25 @@ DELIVERY = given.message().delivery_id
 
 
 async def arrived(
-    provider: str, receiver: Receiver, tools: SenderContext, message: Message, **changes: Any
+    provider: str, receiver: Receiver, context: SenderContext, message: Message, **changes: Any
 ) -> tuple[Arrival, Any]:
-    await send(channel(provider, receiver.url, **changes), message, tools)
+    await send(channel(provider, receiver.url, **changes), message, context)
     (arrival,) = receiver.arrivals
     assert arrival.headers["Content-Type"] == "application/json"
     return arrival, json.loads(arrival.body)
 
 
-async def refused(provider: str, receiver: Receiver, tools: SenderContext, order: Order) -> DeliveryError:
+async def refused(provider: str, receiver: Receiver, context: SenderContext, order: Order) -> DeliveryError:
     receiver.answer(order)
     with pytest.raises(DeliveryError) as failed:
-        await send(channel(provider, receiver.url), given.message(), tools)
+        await send(channel(provider, receiver.url), given.message(), context)
     return failed.value
 
 
-async def test_matrix_gets_an_event_under_its_delivery_s_transaction(receiver: Receiver, tools: SenderContext) -> None:
-    arrival, body = await arrived("matrix", receiver, tools, given.message())
+async def test_matrix_gets_an_event_under_its_delivery_s_transaction(
+    receiver: Receiver, context: SenderContext
+) -> None:
+    arrival, body = await arrived("matrix", receiver, context, given.message())
     assert arrival.method == "PUT"
     assert arrival.path == f"/_matrix/client/v3/rooms/{quote(chats.ROOM, safe='')}/send/m.room.message/{DELIVERY}"
     assert arrival.headers["Authorization"] == "Bearer s3cr3t-matrix-token"
@@ -61,23 +63,23 @@ def test_matrix_links_to_where_it_is_acknowledged_once() -> None:
     assert body["formatted_body"].endswith(f' UTC<br><a href="{ACK}">Acknowledge</a>')
 
 
-def test_a_room_can_not_leave_its_place_in_the_address() -> None:
+def test_a_room_is_escaped_in_the_address() -> None:
     request = matrix.render(channel("matrix", "https://m.example", room_id="!a/../../x?y#z"), given.message())
     path = f"rooms/%21a%2F..%2F..%2Fx%3Fy%23z/send/m.room.message/{DELIVERY}"
     assert request.url == f"https://m.example/_matrix/client/v3/{path}"
 
 
-async def test_matrix_sets_the_retry_delay(receiver: Receiver, tools: SenderContext) -> None:
-    said = '{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":2000}'
-    failed = await refused("matrix", receiver, tools, Order(status=429, body=said))
+async def test_matrix_sets_the_retry_delay(receiver: Receiver, context: SenderContext) -> None:
+    body = '{"errcode":"M_LIMIT_EXCEEDED","error":"Too many requests","retry_after_ms":2000}'
+    failed = await refused("matrix", receiver, context, Order(status=429, body=body))
     assert (failed.reason, failed.permanent) == ("answered 429 Too Many Requests: Too many requests", False)
     assert failed.retry_after_s == 2.0
 
 
-async def test_mattermost_gets_an_attachment_that_mentions_nobody(receiver: Receiver, tools: SenderContext) -> None:
+async def test_mattermost_gets_an_attachment_without_mentions(receiver: Receiver, context: SenderContext) -> None:
     changes = {"username": "wk", "channel": "ops", "icon_emoji": "bell"}
     shop = given.message(monitor=given.MessageMonitor(id="1", name="my_shop *x* @all", type="http"))
-    arrival, body = await arrived("mattermost", receiver, tools, shop, **changes)
+    arrival, body = await arrived("mattermost", receiver, context, shop, **changes)
     assert (arrival.method, arrival.path) == ("POST", chats.MATTERMOST_PATH)
     assert body == {
         "attachments": [
@@ -102,9 +104,9 @@ def block(run: dict[str, str], **properties: str) -> dict[str, Any]:
     return {"type": "RichTextBlock", **properties, "inlines": [{"type": "TextRun", **run}]}
 
 
-async def test_teams_gets_a_card_of_plain_lines(receiver: Receiver, tools: SenderContext) -> None:
+async def test_teams_gets_a_card_of_plain_lines(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(status=202, body=""))
-    arrival, body = await arrived("teams", receiver, tools, given.message(ack_url=ACK))
+    arrival, body = await arrived("teams", receiver, context, given.message(ack_url=ACK))
     assert (arrival.method, arrival.path) == ("POST", chats.TEAMS_PATH)
     (attachment,) = body.pop("attachments")
     card = attachment.pop("content")
@@ -130,19 +132,19 @@ def test_a_card_without_anything_to_acknowledge_has_no_button() -> None:
     assert content["body"][0]["inlines"][0]["color"] == "good"
 
 
-async def test_a_deleted_workflow_is_reported_in_its_words(receiver: Receiver, tools: SenderContext) -> None:
-    said = '{"error":{"code":"WorkflowTriggerIsNotEnabled","message":"The trigger is not enabled."}}'
-    failed = await refused("teams", receiver, tools, Order(status=400, body=said))
+async def test_a_deleted_workflow_is_reported_with_its_message(receiver: Receiver, context: SenderContext) -> None:
+    body = '{"error":{"code":"WorkflowTriggerIsNotEnabled","message":"The trigger is not enabled."}}'
+    failed = await refused("teams", receiver, context, Order(status=400, body=body))
     assert (failed.reason, failed.permanent) == ("answered 400 Bad Request: The trigger is not enabled.", True)
 
 
-async def test_google_chat_gets_a_card_in_the_outage_s_thread(receiver: Receiver, tools: SenderContext) -> None:
-    arrival, body = await arrived("google_chat", receiver, tools, given.message(incident_id="inc-1", ack_url=ACK))
+async def test_google_chat_gets_a_card_in_the_outage_s_thread(receiver: Receiver, context: SenderContext) -> None:
+    arrival, body = await arrived("google_chat", receiver, context, given.message(incident_id="inc-1", ack_url=ACK))
     threaded = "messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
     assert (arrival.method, arrival.path) == ("POST", f"{chats.GOOGLE_PATH}&requestId={DELIVERY}&{threaded}")
-    shown = f"🔴 <b>{ESCAPED}</b><br>{TEXT}".replace("\n", "<br>")
+    expected = f"🔴 <b>{ESCAPED}</b><br>{TEXT}".replace("\n", "<br>")
     widgets = [
-        {"textParagraph": {"text": shown}},
+        {"textParagraph": {"text": expected}},
         {"buttonList": {"buttons": [{"text": "Acknowledge", "onClick": {"openLink": {"url": ACK}}}]}},
     ]
     assert body == {
@@ -164,16 +166,16 @@ def test_a_google_token_stays_what_it_is() -> None:
     assert url.startswith("https://g.example/v1/spaces/A/messages?key=AIza-1&token=a-b_c%3D%2B&requestId=")
 
 
-async def test_wecom_gets_a_text_without_mentions(receiver: Receiver, tools: SenderContext) -> None:
+async def test_wecom_gets_a_text_without_mentions(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(body='{"errcode":0,"errmsg":"ok"}'))
     shop = given.message(monitor=given.MessageMonitor(id="1", name="<@all> shop", type="http"))
-    arrival, body = await arrived("wecom", receiver, tools, shop)
+    arrival, body = await arrived("wecom", receiver, context, shop)
     assert (arrival.method, arrival.path) == ("POST", chats.WECOM_PATH)
     assert body == {"msgtype": "text", "text": {"content": f"🔴 < @all> shop is down\n{TEXT}"}}
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "reason", "permanent"),
+    ("status", "body", "reason", "permanent"),
     [
         (200, '{"errcode":93000,"errmsg":"invalid webhook url"}', "200 OK: 93000 invalid webhook url", True),
         (200, '{"errcode":40058,"errmsg":"text exceed max length"}', "200 OK: 40058 text exceed max length", True),
@@ -188,7 +190,7 @@ async def test_wecom_gets_a_text_without_mentions(receiver: Receiver, tools: Sen
     ],
 )
 async def test_wecom_s_answer_is_read(
-    status: int, said: str, reason: str, *, permanent: bool, receiver: Receiver, tools: SenderContext
+    status: int, body: str, reason: str, *, permanent: bool, receiver: Receiver, context: SenderContext
 ) -> None:
-    failed = await refused("wecom", receiver, tools, Order(status=status, body=said))
+    failed = await refused("wecom", receiver, context, Order(status=status, body=body))
     assert (failed.reason, failed.permanent) == (f"answered {reason}", permanent)

@@ -1,4 +1,4 @@
-"""Cookies are kept for one check, and given back to whoever set them."""
+"""Cookies are stored for one check and sent only to the host that set them."""
 
 import pytest
 from yarl import URL
@@ -13,7 +13,7 @@ HERE = URL("https://shop.example.org/a/b")
 
 
 async def asking_for_a_cookie(head, writer):
-    """Lets in whoever brings the cookie that it sets."""
+    """Accepts clients that send the cookie it sets."""
     if b"sess=1" in head:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nin")
     else:
@@ -96,7 +96,7 @@ def test_an_address_of_numbers_is_no_domain():
     assert cookies.header_for(url) == "b=2"
 
 
-def test_a_cookie_that_is_taken_back_is_gone():
+def test_an_expired_cookie_is_removed():
     cookies = CookieJar(HERE, "own=1")
     cookies.update(HERE, ["a=1", "a=; Max-Age=-1", "own=; Path=/; Max-Age=0"])
     assert cookies.header_for(HERE) == ""

@@ -1,4 +1,4 @@
-"""HTTP Digest: the proofs of its standards, and a server that asks curl and a check for the same ones."""
+"""HTTP Digest: the examples of its standards, and a server that curl and a check both authenticate to."""
 
 import asyncio
 import re
@@ -91,7 +91,7 @@ def test_no_header_is_too_much(header):
 
 
 def asking(algorithm: str = "", qop: str = "", *, userhash: bool = False, stale: int = 0):
-    """A server's script that lets in whoever proves to be ANN; the first `stale` right proofs are too old."""
+    """A server's script that accepts ANN; the first `stale` correct responses have an expired nonce."""
     name = algorithm.upper().removesuffix("-SESS") or "MD5"
     left = [stale]
 
@@ -110,9 +110,9 @@ def asking(algorithm: str = "", qop: str = "", *, userhash: bool = False, stale:
         secret = hashed(who, b'the "realm"', ANN.password.encode())
         if algorithm.lower().endswith("-sess"):
             secret = hashed(secret, fields["nonce"], fields["cnonce"])
-        asked = hashed(method, uri, hashed(b"words")) if qop == "auth-int" else hashed(method, uri)
+        hashed_uri = hashed(method, uri, hashed(b"words")) if qop == "auth-int" else hashed(method, uri)
         covered = [fields["nc"], fields["cnonce"], fields["qop"]] if qop else []
-        return fields["response"] == hashed(secret, fields["nonce"], *covered, asked)
+        return fields["response"] == hashed(secret, fields["nonce"], *covered, hashed_uri)
 
     async def script(head, writer):
         ok = is_right(head)
@@ -146,7 +146,7 @@ KINDS = [
 async def test_a_server_lets_in_whom_it_lets_curl_in(check, kind):
     async with serving(asking(**kind)) as target:
         url = target.url("/a%2Fb?c=%27")
-        words = [
+        args = [
             "-q",
             "-s",
             "--digest",
@@ -158,7 +158,7 @@ async def test_a_server_lets_in_whom_it_lets_curl_in(check, kind):
             "%{http_code}",
             url,
         ]
-        curl = await asyncio.create_subprocess_exec(binary("curl", "curl"), *words, stdout=asyncio.subprocess.PIPE)
+        curl = await asyncio.create_subprocess_exec(binary("curl", "curl"), *args, stdout=asyncio.subprocess.PIPE)
         assert (await curl.communicate())[0] == b"200"
         assert (await check(Http(url=url, auth=ANN, keyword="in"))).status is UP
         wrong = await check(Http(url=url, auth=HttpDigestAuth(username="änn", password="wrong")))
@@ -171,10 +171,10 @@ async def test_a_proof_covers_the_body_where_it_must(check):
         assert (await check(Http(url=target.url(), method=Method.POST, body="words", auth=ANN))).status is UP
 
 
-@pytest.mark.parametrize(("stale", "seen"), [(1, UP), (2, DOWN)])
-async def test_an_expired_nonce_is_requested_once_more(check, stale, seen):
+@pytest.mark.parametrize(("stale", "expected_status"), [(1, UP), (2, DOWN)])
+async def test_an_expired_nonce_is_requested_once_more(check, stale, expected_status):
     async with serving(asking("MD5", "auth", stale=stale)) as target:
-        assert (await check(Http(url=target.url(), auth=ANN))).status is seen
+        assert (await check(Http(url=target.url(), auth=ANN))).status is expected_status
     assert len(target.heads) == 3
 
 
@@ -192,7 +192,7 @@ async def test_no_proof_is_sent_when_none_is_required(check):
     assert ["authorization" in head.lower() for head in target.heads] == [False]
 
 
-async def test_a_proof_is_given_after_a_redirect_within_the_origin(check):
+async def test_digest_authentication_works_after_a_redirect_within_the_origin(check):
     door = asking("SHA-256", "auth")
 
     async def script(head, writer):
@@ -204,7 +204,7 @@ async def test_a_proof_is_given_after_a_redirect_within_the_origin(check):
 
 
 async def test_another_origin_gets_no_proof(check):
-    async with serving(asking("MD5", "auth")) as stranger, serving(redirecting(stranger.url())) as target:
+    async with serving(asking("MD5", "auth")) as untrusted, serving(redirecting(untrusted.url())) as target:
         outcome = await check(Http(url=target.url(), auth=ANN))
     assert outcome.message == "401 Unauthorized, expected 2XX"
-    assert ["authorization" in head.lower() for head in stranger.heads] == [False]
+    assert ["authorization" in head.lower() for head in untrusted.heads] == [False]

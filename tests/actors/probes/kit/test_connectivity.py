@@ -1,4 +1,4 @@
-"""A dead router is not an outage of the world: what could not be asked is unknown, what stands beside us is judged."""
+"""Without an uplink, failures outside are unknown; targets in private networks are judged as usual."""
 
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -35,7 +35,7 @@ def listening() -> Iterator[int]:
 
 
 @pytest.fixture
-async def tools_with(settings: Settings) -> AsyncIterator[Callable]:
+async def context_with(settings: Settings) -> AsyncIterator[Callable]:
     made: list[ProbeContext] = []
 
     async def make_them(*hosts: tuple[str, int]) -> ProbeContext:
@@ -47,44 +47,44 @@ async def tools_with(settings: Settings) -> AsyncIterator[Callable]:
         await one.close()
 
 
-async def seen(target, tools: ProbeContext, **slot) -> tuple[Status, str]:
-    outcome = await run_probe(make.slot(**slot), make.snapshot(target), tools)
+async def outcome_of(target, context: ProbeContext, **slot) -> tuple[Status, str]:
+    outcome = await run_probe(make.slot(**slot), make.snapshot(target), context)
     return outcome.status, outcome.message
 
 
-async def test_a_failure_outside_is_unknown_while_no_check_host_answers(tools_with, free_port) -> None:
-    status, message = await seen(OUTSIDE, await tools_with(("127.0.0.1", free_port)))
+async def test_a_failure_outside_is_unknown_while_no_check_host_answers(context_with, free_port) -> None:
+    status, message = await outcome_of(OUTSIDE, await context_with(("127.0.0.1", free_port)))
     assert status is Status.UNKNOWN
     assert message.startswith(f"{UPLINK_DOWN} (the name shop.example")
 
 
-async def test_it_is_down_while_one_check_host_answers(tools_with, free_port, listening) -> None:
-    tools = await tools_with(("127.0.0.1", free_port), ("127.0.0.1", listening))
-    assert (await seen(OUTSIDE, tools))[0] is Status.DOWN
+async def test_it_is_down_while_one_check_host_answers(context_with, free_port, listening) -> None:
+    context = await context_with(("127.0.0.1", free_port), ("127.0.0.1", listening))
+    assert (await outcome_of(OUTSIDE, context))[0] is Status.DOWN
 
 
-async def test_it_is_down_without_check_hosts(tools_with) -> None:
-    assert (await seen(OUTSIDE, await tools_with()))[0] is Status.DOWN
+async def test_it_is_down_without_check_hosts(context_with) -> None:
+    assert (await outcome_of(OUTSIDE, await context_with()))[0] is Status.DOWN
 
 
-async def test_what_stands_in_our_own_network_is_judged_as_ever(tools_with, free_port) -> None:
-    tools = await tools_with(("127.0.0.1", free_port))
-    assert (await seen(Tcp(host="127.0.0.1", port=free_port), tools))[0] is Status.DOWN
+async def test_targets_in_private_networks_are_judged_as_usual(context_with, free_port) -> None:
+    context = await context_with(("127.0.0.1", free_port))
+    assert (await outcome_of(Tcp(host="127.0.0.1", port=free_port), context))[0] is Status.DOWN
 
 
 @pytest.mark.parametrize(("host", "outside"), [("1.1.1.1", True), ("nas.example", False), ("both.example", False)])
-async def test_only_what_leads_outside_is_doubted(tools_with, free_port, host: str, outside: bool) -> None:  # noqa: FBT001  # a case
-    tools = await tools_with(("127.0.0.1", free_port))
-    assert await tools.uplink.explains_failure(make.snapshot(Ping(host=host))) is outside
+async def test_only_what_leads_outside_is_doubted(context_with, free_port, host: str, outside: bool) -> None:  # noqa: FBT001  # a case
+    context = await context_with(("127.0.0.1", free_port))
+    assert await context.uplink.explains_failure(make.snapshot(Ping(host=host))) is outside
 
 
-async def test_through_a_proxy_the_proxys_place_counts(tools_with, free_port) -> None:
-    tools = await tools_with(("127.0.0.1", free_port))
+async def test_through_a_proxy_the_proxys_place_counts(context_with, free_port) -> None:
+    context = await context_with(("127.0.0.1", free_port))
     near = make.snapshot(OUTSIDE, proxy=ProxyConfig(protocol=ProxyProtocol.HTTP, host="nas.example", port=8080))
-    assert not await tools.uplink.explains_failure(near)
+    assert not await context.uplink.explains_failure(near)
 
 
-async def test_check_hosts_that_hang_do_not_answer(tools_with, monkeypatch) -> None:
+async def test_check_hosts_that_hang_do_not_answer(context_with, monkeypatch) -> None:
     monkeypatch.setattr("actors.probes.kit.connectivity.CONNECT_TIMEOUT_S", 0.05)
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
@@ -93,34 +93,34 @@ async def test_check_hosts_that_hang_do_not_answer(tools_with, monkeypatch) -> N
         for one in fillers:
             one.setblocking(False)
             one.connect_ex(full.getsockname())
-        tools = await tools_with(full.getsockname())
-        assert await tools.uplink.is_down()
+        context = await context_with(full.getsockname())
+        assert await context.uplink.is_down()
         for one in fillers:
             one.close()
 
 
 async def test_concurrent_callers_share_one_check_of_the_anchors() -> None:
-    asked: list[str] = []
+    requests: list[str] = []
 
     class Counting(Egress):
         async def socket_to(self, host: str, _port: int) -> socket.socket:
-            asked.append(host)
+            requests.append(host)
             raise ConnectionRefusedError
 
     names = Resolver(lookup)
     uplink = Uplink(Counting(names), names, [("always-up.example", 443)])
     assert await uplink.is_down()
     assert await uplink.is_down()
-    assert asked == ["always-up.example"]
+    assert requests == ["always-up.example"]
     names.close()
 
 
-async def test_several_monitors_blocked_by_our_own_resolver_look_like_no_network(tools_with) -> None:
-    tools = await tools_with()
+async def test_several_monitors_blocked_by_our_own_resolver_look_like_no_network(context_with) -> None:
+    context = await context_with()
     for series in range(1, MIN_BLOCKED_MONITORS + 1):
-        assert not await tools.uplink.seems_down()
-        assert (await seen(Http(url="http://lost.example/"), tools, series=series))[0] is Status.UNKNOWN
-    assert await tools.uplink.seems_down()
+        assert not await context.uplink.seems_down()
+        assert (await outcome_of(Http(url="http://lost.example/"), context, series=series))[0] is Status.UNKNOWN
+    assert await context.uplink.seems_down()
 
 
 @pytest.mark.parametrize(

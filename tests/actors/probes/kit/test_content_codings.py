@@ -1,4 +1,4 @@
-"""What a body is packed by, undone in any pieces and bounded in what comes out."""
+"""Content codings of a body are decoded in chunks of any size, with a limit on the output."""
 
 import gzip
 import zlib
@@ -54,7 +54,7 @@ def test_what_is_no_coding_means_as_it_is(names):
 @pytest.mark.parametrize(
     "names", [["identity, gzip"], ["aws-chunked,gzip"], ["GZip"], ["none", "gzip"], ["gzip, identity"]]
 )
-def test_a_coding_counts_among_words_that_are_none(names):
+def test_a_coding_is_found_among_unknown_tokens(names):
     assert unpacked(names, gzip.compress(b"hello")) == b"hello"
 
 
@@ -78,12 +78,12 @@ def test_bare_deflate_is_read_as_some_servers_mean_it():
 
 @pytest.mark.parametrize("name", PACKERS)
 @given(st.binary(max_size=100), st.integers(1, 30))
-def test_garbage_is_broken_or_nothing_but_never_an_error_of_ours(name, garbage, piece):
+def test_garbage_is_broken_or_empty_but_never_an_internal_error(name, garbage, piece):
     for body in (garbage, PACKERS[name](b"hello")[:-3] + garbage):
         try:
             unpacked([name], body, 100, piece)
         except content_codings.UndecodableBody as broken:
-            assert "pack" in str(broken)  # noqa: PT017  # what it says, where it is one
+            assert "pack" in str(broken)  # noqa: PT017  # its message, where there is one
 
 
 @pytest.mark.parametrize("name", ["gzip", "br", "zstd"])
@@ -92,7 +92,7 @@ def test_a_page_with_a_wrong_content_encoding_is_broken(name):
         unpacked([name], b"<html>" * 100)
 
 
-def test_a_window_larger_than_bodies_may_ask_for_is_refused():
+def test_a_window_above_the_limit_is_refused():
     options: dict[int, int] = {zstd.CompressionParameter.window_log: 27, zstd.CompressionParameter.content_size_flag: 0}
     packed = zstd.compress(bytes(30 * MEGABYTE), options=options)
     with pytest.raises(content_codings.UndecodableBody):

@@ -1,4 +1,4 @@
-"""Connections that end in the wrong place, told in the same words under both loops and by every library."""
+"""Connections that end unexpectedly have the same message under both event loops and in every library."""
 
 import asyncio
 import contextlib
@@ -48,16 +48,16 @@ ENCRYPTED = [
 
 
 @contextlib.asynccontextmanager
-async def ending(said: bytes = b"", *, rudely: bool = False) -> AsyncIterator[int]:
-    """The port of something that hears one thing, says one thing if it has any to say, and ends the connection.
+async def ending(greeting: bytes = b"", *, rudely: bool = False) -> AsyncIterator[int]:
+    """The port of a server that reads once, sends `greeting` if there is one, reads again and ends the connection.
 
     rudely    by a reset
     """
 
     async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65_536)
-        if said:
-            writer.write(said)
+        if greeting:
+            writer.write(greeting)
             await reader.read(65_536)
         if rudely:
             linger = struct.pack("ii", 1, 0)
@@ -70,23 +70,23 @@ async def ending(said: bytes = b"", *, rudely: bool = False) -> AsyncIterator[in
 
 
 @pytest.fixture
-def told_of(check, check_on_uvloop):
-    """What both loops tell of a target whose server ends like this."""
+def outcomes_of_ending(check, check_on_uvloop):
+    """The outcomes of both event loops for a server that ends like this."""
 
-    async def told(kind, fields, **how):
+    async def outcomes_of(kind, fields, **how):
         async with ending(**how) as port:
             there = {"url": fields["url"].format(port=port)} if "url" in fields else {"port": port}
             target = kind(**{**fields, **there})
             outcomes = [await check(target), await check_on_uvloop(target)]
         return [(one.status, one.message) for one in outcomes]
 
-    return told
+    return outcomes_of
 
 
 @pytest.mark.parametrize("rudely", [False, True])
 @pytest.mark.parametrize(("kind", "fields"), ENCRYPTED)
-async def test_a_handshake_that_is_broken_off_has_one_wording(told_of, kind, fields, rudely):
-    assert await told_of(kind, fields, rudely=rudely) == [(Status.DOWN, RESET)] * 2
+async def test_a_handshake_that_is_broken_off_has_one_wording(outcomes_of_ending, kind, fields, rudely):
+    assert await outcomes_of_ending(kind, fields, rudely=rudely) == [(Status.DOWN, RESET)] * 2
 
 
 @pytest.mark.parametrize(
@@ -94,20 +94,20 @@ async def test_a_handshake_that_is_broken_off_has_one_wording(told_of, kind, fie
     [
         (Postgres, HERE, {}, RESET),
         (Postgres, HERE, {"rudely": True}, RESET),
-        (Postgres, {**HERE, "sslmode": SslMode.REQUIRE}, {"said": b"N"}, "the server speaks no TLS"),
-        (Postgres, {**HERE, "sslmode": SslMode.REQUIRE}, {"said": b"S"}, RESET),
+        (Postgres, {**HERE, "sslmode": SslMode.REQUIRE}, {"greeting": b"N"}, "the server speaks no TLS"),
+        (Postgres, {**HERE, "sslmode": SslMode.REQUIRE}, {"greeting": b"S"}, RESET),
         (Redis, HERE, {}, SILENT),
         (Redis, HERE, {"rudely": True}, RESET),
         (Http, PLAIN, {}, SILENT),
         (Http, PLAIN, {"rudely": True}, RESET),
     ],
 )
-async def test_an_answer_that_does_not_come_has_one_wording(told_of, kind, fields, how, message):
-    assert await told_of(kind, fields, **how) == [(Status.DOWN, message)] * 2
+async def test_an_answer_that_does_not_come_has_one_wording(outcomes_of_ending, kind, fields, how, message):
+    assert await outcomes_of_ending(kind, fields, **how) == [(Status.DOWN, message)] * 2
 
 
 @pytest.mark.parametrize(
-    ("error", "meaning", "words"),
+    ("error", "meaning", "message"),
     [
         (ConnectionResetError(), TargetFailed, RESET),
         (ConnectionResetError("Connection lost"), TargetFailed, RESET),
@@ -124,6 +124,6 @@ async def test_an_answer_that_does_not_come_has_one_wording(told_of, kind, field
         (OSError(), TargetFailed, "oserror"),
     ],
 )
-def test_an_error_of_the_system_has_the_systems_words(error, meaning, words):
-    told = classify_os_error(error)
-    assert (type(told), str(told)) == (meaning, words)
+def test_an_operating_system_error_has_its_message(error, meaning, message):
+    classified = classify_os_error(error)
+    assert (type(classified), str(classified)) == (meaning, message)

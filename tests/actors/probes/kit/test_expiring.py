@@ -1,4 +1,4 @@
-"""What a check met that expires soon is in its outcome, whatever came of the check."""
+"""An outcome lists certificates and domains that expire soon, whatever the status."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from schema.targets.mail import MailProtocol, MailSecurity
 from tests.actors.probes import certificates
 from tests.actors.probes.talker import saying, talking
 from tests.actors.probes.target import answering, serving
-from tests.actors.probes.types.test_domain import asking, ends_in, rdap, told
+from tests.actors.probes.types.test_domain import asking, ends_in, rdap, rdap_response
 
 SILENT = saying(b"", then_hanging=True)
 
@@ -22,12 +22,12 @@ def ends_of(outcome) -> ExpiringItem:
 
 async def test_a_certificate_is_known_by_its_fingerprint(check, tmp_path):
     async with talking(SILENT, tls=certificates.served(tmp_path, days=40)) as port:
-        seen = ends_of(await check(Ssl(host="127.0.0.1", port=port)))
+        ending = ends_of(await check(Ssl(host="127.0.0.1", port=port)))
         again = await check(Ssl(host="127.0.0.1", port=port))
     fingerprint = certificates.fingerprint(tmp_path)
-    assert (seen.kind, seen.identity) == ("certificate", fingerprint)
-    assert (seen.name, seen.issuer) == ("CN=the target", "CN=Tests' authority")
-    assert again.expiring == seen
+    assert (ending.kind, ending.identity) == ("certificate", fingerprint)
+    assert (ending.name, ending.issuer) == ("CN=the target", "CN=Tests' authority")
+    assert again.expiring == ending
 
 
 async def test_one_that_ends_far_from_now_is_left_out(check, tmp_path):
@@ -56,8 +56,8 @@ async def test_one_that_a_handshake_refused_because_it_ended_has_no_name(check, 
     assert (outcome.status, outcome.expiring) == (Status.DOWN, expiring.EXPIRED_CERTIFICATE)
 
 
-async def test_a_certificate_of_nobody_we_trust_is_no_expired_one(check, tmp_path):
-    tls = certificates.served(tmp_path, days=20, signer=certificates.stranger())
+async def test_an_untrusted_certificate_is_not_reported_as_expired(check, tmp_path):
+    tls = certificates.served(tmp_path, days=20, signer=certificates.other_authority())
     async with serving(answering(), tls=tls) as target:
         outcome = await check(Http(url=target.url(scheme="https"), check_cert_expiry=True))
     assert (outcome.status, outcome.expiring) == (Status.DOWN, None)
@@ -69,16 +69,16 @@ async def test_a_check_without_tls_meets_none(check):
 
 
 async def test_a_mail_server_shows_one(check, tmp_path):
-    words = saying(b"+OK ready\r\n+OK\r\n.\r\n+OK\r\n", then_hanging=True)
-    async with talking(words, tls=certificates.served(tmp_path, days=20)) as port:
+    message = saying(b"+OK ready\r\n+OK\r\n.\r\n+OK\r\n", then_hanging=True)
+    async with talking(message, tls=certificates.served(tmp_path, days=20)) as port:
         outcome = await check(Mail(host="127.0.0.1", port=port, protocol=MailProtocol.POP3, security=MailSecurity.TLS))
     assert ends_of(outcome).identity == certificates.fingerprint(tmp_path)
 
 
 async def test_a_domain_is_known_by_its_name_and_its_date(check):
-    async with rdap(told(20)) as (url, _):
+    async with rdap(rdap_response(20)) as (url, _):
         near = ends_of(await check(asking(url, domain="shop.example")))
-    async with rdap(told(3)) as (url, _):
+    async with rdap(rdap_response(3)) as (url, _):
         down = await check(asking(url))
     assert (near.kind, near.identity) == ("domain", f"shop.example {ends_in(20)[:10]}")
     assert (near.name, near.issuer) == ("shop.example", "Names Ltd")

@@ -1,4 +1,4 @@
-"""What a library reads that connects by itself is passed on in pieces, and a library that fails is hung up on."""
+"""A library with its own connections reads in limited chunks, and is disconnected when it fails."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ async def test_all_of_it_is_passed_on_in_pieces() -> None:
 
 async def test_a_library_that_fails_in_the_middle_is_hung_up_on() -> None:
     failures = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told.get("exception")))
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context.get("exception")))
     reader = Reader(fails=True)
     await read(reader, b"x" * 200_000)
     assert len(reader.pieces) == 2

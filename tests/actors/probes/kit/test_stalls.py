@@ -1,4 +1,4 @@
-"""What a worker could not hear because it stood still is unknown, never down, and looked at again at once."""
+"""A failure while the worker stood still is unknown, never down, and is rechecked at once."""
 
 import asyncio
 import socket
@@ -30,7 +30,7 @@ def forgotten(monkeypatch: pytest.MonkeyPatch, stalls_tolerated: None) -> Iterat
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """A port that takes connections and never says a word."""
+    """A port that accepts connections and never sends a byte."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -40,50 +40,52 @@ def stand_still(after_s: float) -> None:
     asyncio.get_running_loop().call_later(after_s, time.sleep, STILL_S)
 
 
-async def looked(tools: ProbeContext, target: Tcp, *, series: int = 1, timeout_ms: int = 1_000) -> CheckOutcome:
+async def looked(context: ProbeContext, target: Tcp, *, series: int = 1, timeout_ms: int = 1_000) -> CheckOutcome:
     """One check of a series."""
-    return await run_probe(make.slot(series=series), make.snapshot(target, series=series, timeout_ms=timeout_ms), tools)
+    return await run_probe(
+        make.slot(series=series), make.snapshot(target, series=series, timeout_ms=timeout_ms), context
+    )
 
 
-async def test_a_limit_that_rings_late_is_our_fault(tools, silent):
+async def test_a_limit_that_rings_late_is_our_fault(context, silent):
     stand_still(0.1)
-    outcome = await looked(tools, Tcp(host="127.0.0.1", port=silent, expect="220"))
+    outcome = await looked(context, Tcp(host="127.0.0.1", port=silent, expect="220"))
     assert outcome.status is Status.UNKNOWN
     assert "stood still" in outcome.message
     assert abs(outcome.recheck_ms - clock.now_ms()) < 60_000
 
 
-async def test_a_limit_that_rings_in_time_is_the_targets(tools, silent, monkeypatch):
+async def test_a_limit_that_rings_in_time_is_the_targets(context, silent, monkeypatch):
     monkeypatch.setattr(stalls, "TOLERATED_S", 10.0)  # in time, on a busy machine
-    outcome = await looked(tools, Tcp(host="127.0.0.1", port=silent, expect="220"), timeout_ms=3_000)
+    outcome = await looked(context, Tcp(host="127.0.0.1", port=silent, expect="220"), timeout_ms=3_000)
     assert (outcome.status, outcome.recheck_ms) == (Status.DOWN, 0)
 
 
-async def test_any_failure_while_we_stood_still_is_doubted(tools, free_port):
+async def test_any_failure_during_a_stall_is_unknown(context, free_port):
     ticking = asyncio.create_task(clock_watch.watch.run(lambda _: None))
     await asyncio.sleep(0)
     stand_still(0)
-    outcome = await looked(tools, Tcp(host="127.0.0.1", port=free_port), timeout_ms=5_000)
+    outcome = await looked(context, Tcp(host="127.0.0.1", port=free_port), timeout_ms=5_000)
     ticking.cancel()
     assert outcome.status is Status.UNKNOWN
 
 
-async def test_an_answer_that_came_all_the_same_counts(tools, silent):
+async def test_an_answer_that_came_all_the_same_counts(context, silent):
     ticking = asyncio.create_task(clock_watch.watch.run(lambda _: None))
     await asyncio.sleep(0)
     stand_still(0)
-    outcome = await looked(tools, Tcp(host="127.0.0.1", port=silent), timeout_ms=5_000)
+    outcome = await looked(context, Tcp(host="127.0.0.1", port=silent), timeout_ms=5_000)
     ticking.cancel()
     assert outcome.status is Status.UP
 
 
-async def test_a_worker_that_is_always_slow_is_not_kept_busy(tools, silent):
-    seen = []
+async def test_a_worker_that_is_always_slow_stops_rechecking(context, silent):
+    outcomes = []
     for _ in range(stalls.MAX_RECHECKS + 2):
         stand_still(0.1)
-        seen.append(await looked(tools, Tcp(host="127.0.0.1", port=silent, expect="220")))
-    assert [bool(one.recheck_ms) for one in seen] == [True] * stalls.MAX_RECHECKS + [False] * 2
-    assert {one.status for one in seen} == {Status.UNKNOWN}
+        outcomes.append(await looked(context, Tcp(host="127.0.0.1", port=silent, expect="220")))
+    assert [bool(one.recheck_ms) for one in outcomes] == [True] * stalls.MAX_RECHECKS + [False] * 2
+    assert {one.status for one in outcomes} == {Status.UNKNOWN}
 
 
 async def test_a_limit_that_rang_in_time_is_the_targets_however_long_the_end_takes():

@@ -1,4 +1,4 @@
-"""What a series of echo requests says."""
+"""Statistics of a series of echo requests."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def test_loss_average_and_jitter_are_of_what_came_back():
 
 
 @pytest.mark.parametrize(
-    ("rtts", "max_loss", "max_jitter", "words"),
+    ("rtts", "max_loss", "max_jitter", "message"),
     [
         (LOST_SOME, None, None, ""),
         (LOST_SOME, 40.1, 4.0, ""),
@@ -31,8 +31,8 @@ def test_loss_average_and_jitter_are_of_what_came_back():
         ((1.0, 1.0), 0, 0.1, ""),
     ],
 )
-def test_a_limit_that_is_passed_is_named(rtts, max_loss, max_jitter, words):
-    assert PingStatistics(rtts).exceeded_limit(max_loss, max_jitter) == words
+def test_a_limit_that_is_passed_is_named(rtts, max_loss, max_jitter, message):
+    assert PingStatistics(rtts).exceeded_limit(max_loss, max_jitter) == message
 
 
 def test_nothing_that_came_back_has_no_round_trip():

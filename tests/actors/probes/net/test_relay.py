@@ -1,4 +1,4 @@
-"""What a library that connects by itself goes through: all of it arrives, and nothing stays open."""
+"""The relay for libraries that connect by themselves: all bytes arrive, and no connection stays open."""
 
 import asyncio
 import contextlib
@@ -60,7 +60,7 @@ async def test_too_much_ends_the_connection(monkeypatch) -> None:
             assert len(await answered(place, b"x" * 5_000)) <= 1_000
 
 
-async def test_where_nobody_is_the_connection_ends(free_port) -> None:
+async def test_a_connection_to_a_closed_port_ends(free_port) -> None:
     async with open_relay(partial(asyncio.open_connection, "127.0.0.1", free_port)) as place:
         with contextlib.suppress(ConnectionError):
             assert await answered(place, b"x") == b""
@@ -78,10 +78,10 @@ async def test_where_it_must_not_go_the_connection_ends(caplog) -> None:
 
 
 async def test_no_other_process_is_let_in() -> None:
-    asked = []
+    requests = []
 
     async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        asked.append(1)
+        requests.append(1)
         raise OSError
 
     async with open_relay(connect) as place:
@@ -89,4 +89,4 @@ async def test_no_other_process_is_let_in() -> None:
         done = await asyncio.to_thread(
             subprocess.run, [sys.executable, "-c", STRANGER, name], capture_output=True, check=True
         )
-    assert (done.stdout.strip(), asked) == (b"b''", [])
+    assert (done.stdout.strip(), requests) == (b"b''", [])

@@ -1,4 +1,4 @@
-"""What a certificate makes of a check."""
+"""How a certificate changes the outcome of a check."""
 
 import pytest
 
@@ -28,7 +28,7 @@ async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tm
 
 
 @pytest.mark.parametrize(
-    ("days", "ignoring", "seen", "message"),
+    ("days", "ignoring", "expected_status", "message"),
     [
         (15, False, UP, ""),
         (14, False, UP, ""),
@@ -37,11 +37,11 @@ async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tm
         (-2, True, DEGRADED, "the certificate has ended"),
     ],
 )
-async def test_a_certificate_that_ends_soon_degrades(check, tmp_path, days, ignoring, seen, message):
+async def test_a_certificate_that_ends_soon_degrades(check, tmp_path, days, ignoring, expected_status, message):
     async with serving(answering(), tls=certificates.served(tmp_path, days=days)) as target:
         watched = Http(url=target.url(scheme="https"), check_cert_expiry=True, ignore_tls_errors=ignoring)
         outcome = await check(watched)
-    assert (outcome.status, outcome.code, outcome.message) == (seen, 200, message)
+    assert (outcome.status, outcome.code, outcome.message) == (expected_status, 200, message)
 
 
 async def test_the_certificates_facts_are_in_the_detail(check, tmp_path):
@@ -62,8 +62,8 @@ async def test_a_server_that_speaks_no_tls_is_down(check):
     assert outcome.status is DOWN
 
 
-async def test_an_authority_that_nobody_trusts_is_a_failure(check, tmp_path):
-    context = certificates.served(tmp_path, signer=certificates.stranger())
+async def test_an_untrusted_authority_is_a_failure(check, tmp_path):
+    context = certificates.served(tmp_path, signer=certificates.other_authority())
     async with serving(answering(), tls=context) as target:
         outcome = await check(Http(url=target.url(scheme="https")))
     assert outcome.status is DOWN

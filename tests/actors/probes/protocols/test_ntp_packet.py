@@ -1,4 +1,4 @@
-"""What an NTP packet says."""
+"""Parsing and building NTP packets."""
 
 import struct
 
@@ -39,5 +39,5 @@ def test_any_bytes_are_read_without_harm(data):
     parse_response(COOKIE, data, 1, 1)
 
 
-def test_a_request_reveals_nothing_of_our_clock():
+def test_a_request_does_not_reveal_our_clock():
     assert encode_request(COOKIE) == b"\x23" + b"\0" * 39 + COOKIE

@@ -1,4 +1,4 @@
-"""SCRAM sign-ins: a server can't have us hash for as long as it likes, whoever speaks the protocol."""
+"""SCRAM sign-ins: a server cannot make us hash for arbitrarily long, in any protocol."""
 
 import struct
 
@@ -60,7 +60,7 @@ def test_postgresqls_sign_in_is_refused_in_whatever_pieces_it_comes(rounds, piec
     assert TOO_MANY_ROUNDS in found
 
 
-def test_the_rows_after_a_sign_in_may_have_any_words():
+def test_rows_after_a_sign_in_may_contain_any_text():
     judge = MessageValidator()
     assert judge(server_first(4_096) + message(b"R", struct.pack(">i", 0)) + READY) == ""
     assert judge(server_first(2_000_000_000)) == ""

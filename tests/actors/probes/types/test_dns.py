@@ -131,7 +131,7 @@ async def test_an_unusable_server_is_unknown(check, server, message):
 
 
 @pytest.fixture
-def machine_asks(monkeypatch):
+def use_name_server(monkeypatch):
     """Makes the machine's own resolver one on loopback, at the port given."""
 
     def at(port):
@@ -144,21 +144,21 @@ def machine_asks(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("rcode", "seen", "message"),
+    ("rcode", "expected_status", "message"),
     [
         (dns.rcode.REFUSED, UNKNOWN, "this machine's name server: the name server answered REFUSED"),
         (dns.rcode.SERVFAIL, DOWN, "the name server answered SERVFAIL"),
         (dns.rcode.NXDOMAIN, DOWN, "there is no name a.test"),
     ],
 )
-async def test_errors_of_our_own_name_server_are_unknown(check, machine_asks, rcode, seen, message):
+async def test_errors_of_our_own_name_server_are_unknown(check, use_name_server, rcode, expected_status, message):
     async with naming(saying(rcode)) as port:
-        machine_asks(port)
+        use_name_server(port)
         outcome = await check(Dns(host="a.test"))
-    assert (outcome.status, outcome.message) == (seen, message)
+    assert (outcome.status, outcome.message) == (expected_status, message)
 
 
-async def test_our_own_name_server_saying_nothing_is_unknown(check, machine_asks, free_port):
-    machine_asks(free_port)
+async def test_a_silent_name_server_of_ours_is_unknown(check, use_name_server, free_port):
+    use_name_server(free_port)
     outcome = await check(Dns(host="a.test"), timeout_ms=150)
     assert (outcome.status, outcome.message) == (UNKNOWN, "no answer from a name server within 0.15 s")

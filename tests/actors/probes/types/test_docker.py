@@ -1,4 +1,4 @@
-"""How a container is looked at."""
+"""Checks of Docker containers."""
 
 import asyncio
 import contextlib
@@ -37,9 +37,9 @@ class Engine(Struct):
     socket: str
     port: int
 
-    def run(self, *words: str, check: bool = True) -> None:
+    def run(self, *args: str, check: bool = True) -> None:
         """A command of its own client."""
-        subprocess.run(["docker", "-H", self.socket, *words], check=check, capture_output=True)
+        subprocess.run(["docker", "-H", self.socket, *args], check=check, capture_output=True)
 
     def start(self, name: str, script: str = WAITING, *options: str) -> None:
         """A container without a network that runs a script."""
@@ -65,20 +65,20 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     places = [f"--data-root={place}/data", f"--exec-root={place}/exec", f"--pidfile={place}/pid"]
     hosts = [f"--host={made.socket}", f"--host=tcp://127.0.0.1:{made.port}", "--tls=false"]
     with running([dockerd, *options, *places, *hosts], place / "log") as process:
-        _until_it_answers(made, process, place / "log")
+        _until_ready(made, process, place / "log")
         subprocess.run(["docker", "-H", made.socket, "import", "-", "tiny"], input=image(), check=True)
         yield made
         made.run("rm", "-f", "well", "sick", "slow", "plain", "ended", check=False)
 
 
 @pytest.fixture
-def engine(daemon: Engine, tools: ProbeContext) -> Engine:
+def engine(daemon: Engine, context: ProbeContext) -> Engine:
     """The same, whose socket checks may reach."""
-    tools.egress.use_policy(EgressPolicy(sockets=[daemon.socket.removeprefix("unix://")]))
+    context.egress.use_policy(EgressPolicy(sockets=[daemon.socket.removeprefix("unix://")]))
     return daemon
 
 
-def _until_it_answers(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> None:
+def _until_ready(engine: Engine, process: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(200):
         assert process.poll() is None, log.read_text()
         with contextlib.suppress(subprocess.CalledProcessError):
@@ -144,7 +144,7 @@ async def test_a_containers_own_check_counts(check, engine):
         ({"Status": "running", "Health": {"Status": "unhealthy", "Log": []}}, "the container is unhealthy"),
     ],
 )
-def test_states_are_plain_words(state, message):
+def test_states_are_plain_text(state, message):
     with pytest.raises(TargetFailed) as failed:
         evaluate_state(convert(state, ContainerState), detailed=False)
     assert str(failed.value) == message
@@ -169,7 +169,7 @@ async def test_an_answer_that_is_none_is_down(check, script, message):
     assert outcome.message.startswith(message.strip())
 
 
-async def test_a_daemon_that_speaks_something_else_or_nothing_is_down(check):
+async def test_a_daemon_with_another_protocol_or_no_response_is_down(check):
     async with talking(saying(b"SSH-2.0-x\r\n")) as port:
         outcome = await check(at(f"tcp://127.0.0.1:{port}"))
     assert outcome.status is DOWN
@@ -178,8 +178,8 @@ async def test_a_daemon_that_speaks_something_else_or_nothing_is_down(check):
     assert (outcome.status, outcome.message) == (DOWN, "no answer within 0.3 s")
 
 
-async def test_a_daemon_that_does_not_run_is_down(check, tools, tmp_path, free_port):
-    tools.egress.use_policy(EgressPolicy(sockets=[f"{tmp_path}/none.sock"]))
+async def test_a_daemon_that_does_not_run_is_down(check, context, tmp_path, free_port):
+    context.egress.use_policy(EgressPolicy(sockets=[f"{tmp_path}/none.sock"]))
     socket = await check(at(f"unix://{tmp_path}/none.sock"))
     port = await check(at(f"tcp://127.0.0.1:{free_port}"))
     assert (socket.status, socket.message) == (DOWN, "no such file or directory")
@@ -187,9 +187,9 @@ async def test_a_daemon_that_does_not_run_is_down(check, tools, tmp_path, free_p
 
 
 @pytest.mark.parametrize("policy", [EgressPolicy(), EgressPolicy(sockets=[])])
-async def test_a_socket_that_is_not_listed_reveals_nothing_of_the_machine(check, tools, tmp_path, policy):
+async def test_an_unlisted_socket_reveals_nothing_about_the_host(check, context, tmp_path, policy):
     """Whether it is there, answers, is a file, a folder, or may not be opened: one answer, and no connection."""
-    tools.egress.use_policy(policy)
+    context.egress.use_policy(policy)
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder").mkdir()
     (tmp_path / "closed").touch(0o000)
@@ -202,8 +202,10 @@ async def test_a_socket_that_is_not_listed_reveals_nothing_of_the_machine(check,
     server = await asyncio.start_unix_server(serve, tmp_path / "served")
     names = ("none", "file", "folder", "closed", "served", "folder/../served", "none/../served")
     async with server:
-        seen = {(one.status, one.message) for one in [await check(at(f"unix://{tmp_path}/{name}")) for name in names]}
-    assert seen == {(UNKNOWN, "this Unix socket is not among those that checks may reach: refused")}
+        outcomes = {
+            (one.status, one.message) for one in [await check(at(f"unix://{tmp_path}/{name}")) for name in names]
+        }
+    assert outcomes == {(UNKNOWN, "this Unix socket is not among those that checks may reach: refused")}
     assert not served.is_set()
 
 
@@ -211,15 +213,15 @@ async def test_tls_is_verified(check, tmp_path):
     running_ = json.encode({"State": {"Status": "running"}})
     async with serving(answering(running_), tls=certificates.served(tmp_path)) as target:
         right = await check(at(f"tcp://127.0.0.1:{target.port}", tls=True))
-    stranger = certificates.served(tmp_path, signer=certificates.stranger())
-    async with serving(answering(running_), tls=stranger) as target:
+    untrusted = certificates.served(tmp_path, signer=certificates.other_authority())
+    async with serving(answering(running_), tls=untrusted) as target:
         strange = await check(at(f"tcp://127.0.0.1:{target.port}", tls=True))
         lenient = await check(at(f"tcp://127.0.0.1:{target.port}", tls=True, ignore_tls_errors=True))
     assert [one.status for one in (right, strange, lenient)] == [UP, DOWN, UP]
     assert strange.message.startswith("certificate not valid:")
 
 
-async def test_metadata_is_out_of_reach(check):
+async def test_metadata_is_refused(check):
     assert (await check(at("tcp://169.254.169.254:80"))).status is UNKNOWN
 
 
@@ -240,7 +242,7 @@ def test_a_name_or_a_place_that_is_none_is_refused(fields):
         at(**{"daemon": "unix:///var/run/docker.sock", **fields})
 
 
-async def test_a_daemon_behind_a_proxy_that_packs_or_marks_its_answers_is_read(check):
+async def test_a_daemon_behind_a_compressing_proxy_is_read(check):
     body = gzip.compress(b'\xef\xbb\xbf{"State": {"Status": "running"}}')
     async with serving(answering(body, headers="Content-Encoding: none, gzip\r\n")) as target:
         assert (await check(at(f"tcp://127.0.0.1:{target.port}"))).status is UP

@@ -1,4 +1,4 @@
-"""How long a domain is registered for, asked of an RDAP server and of WHOIS servers on loopback."""
+"""Checks of a domain's expiry, against an RDAP server and WHOIS servers on loopback."""
 
 import contextlib
 import json
@@ -25,8 +25,8 @@ def ends_in(days):
     return (datetime.now(UTC) + timedelta(days=days, hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def told(days):
-    """What a registry's RDAP server says."""
+def rdap_response(days):
+    """The response of a registry's RDAP server."""
     return {
         "objectClassName": "domain",
         "status": ["active"],
@@ -40,11 +40,11 @@ def told(days):
 
 @contextlib.asynccontextmanager
 async def rdap(answer, status=200):
-    """The address of an RDAP server that knows shop.example, and the paths that were asked for."""
+    """The address of an RDAP server that knows shop.example, and the requested paths."""
     port, paths = a_port(), []
     address = f"http://127.0.0.1:{port}"
 
-    async def say(request):
+    async def respond(request):
         paths.append(request.path)
         if request.path == "/list.json":
             return web.json_response({"services": [[["test"], ["https://no/"]], [["example"], [f"{address}/r/"]]]})
@@ -56,7 +56,7 @@ async def rdap(answer, status=200):
         return web.Response(body=body, status=status, content_type="application/rdap+json")
 
     app = web.Application()
-    app.router.add_get("/{path:.*}", say)
+    app.router.add_get("/{path:.*}", respond)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -75,7 +75,7 @@ def by_whois(port, **changes):
 
 
 @pytest.mark.parametrize(
-    ("days", "seen", "message"),
+    ("days", "expected_status", "message"),
     [
         (31, UP, ""),
         (30, DEGRADED, "the domain ends in 30 days"),
@@ -84,18 +84,18 @@ def by_whois(port, **changes):
         (-3, DOWN, "the domain ended on "),
     ],
 )
-async def test_the_days_left_decide(check, days, seen, message):
-    async with rdap(told(days)) as (url, _):
+async def test_the_days_left_decide(check, days, expected_status, message):
+    async with rdap(rdap_response(days)) as (url, _):
         outcome = await check(asking(url), detailed=True)
-    assert outcome.status is seen
+    assert outcome.status is expected_status
     assert outcome.message.startswith(message)
-    assert (outcome.code == ANSWERED) is (seen is UP)
+    assert (outcome.code == ANSWERED) is (expected_status is UP)
     facts = outcome.detail
     assert (facts["days_left"], facts["source"], facts["registrar"]) == (days, "rdap", "Names Ltd")
 
 
-async def test_the_server_is_found_in_the_list_which_is_kept(check):
-    async with rdap(told(90)) as (url, paths):
+async def test_the_server_is_found_in_the_cached_list(check):
+    async with rdap(rdap_response(90)) as (url, paths):
         first = await check(asking(f"{url}/list.json"))
         second = await check(asking(f"{url}/list.json"))
         strange = await check(asking(f"{url}/list.json", domain="shop.elsewhere"))
@@ -105,7 +105,7 @@ async def test_the_server_is_found_in_the_list_which_is_kept(check):
 
 
 async def test_a_redirect_is_followed_and_an_absent_domain_is_down(check):
-    async with rdap(told(90)) as (url, _):
+    async with rdap(rdap_response(90)) as (url, _):
         moved = await check(asking(f"{url}/moved"))
         absent = await check(asking(url, domain="none.example"))
     assert moved.status is UP
@@ -131,16 +131,16 @@ async def test_a_registry_without_a_date_is_unknown(check, answer, status, messa
 
 
 async def test_whois_is_queried_when_rdap_has_no_date(check, free_port):
-    words = f"Domain Name: SHOP.EXAMPLE\r\nRegistry Expiry Date: {ends_in(90)}\r\nRegistrar: Names Ltd\r\n"
+    message = f"Domain Name: SHOP.EXAMPLE\r\nRegistry Expiry Date: {ends_in(90)}\r\nRegistrar: Names Ltd\r\n"
 
     async def whois(reader, writer):
-        asked.append(await reader.readline())
-        writer.write(words.encode())
+        queries.append(await reader.readline())
+        writer.write(message.encode())
 
-    asked: list[bytes] = []
+    queries: list[bytes] = []
     async with talking(whois) as port:
         outcome = await check(by_whois(port, rdap_url=f"http://127.0.0.1:{free_port}"), detailed=True)
-    assert (outcome.status, outcome.message, asked) == (UP, "", [b"shop.example\r\n"])
+    assert (outcome.status, outcome.message, queries) == (UP, "", [b"shop.example\r\n"])
     assert (outcome.detail["source"], outcome.detail["registrar"]) == ("whois", "Names Ltd")
 
 
@@ -171,7 +171,7 @@ async def test_a_whois_server_may_refer_to_another_but_not_for_ever(check):
 
 
 @pytest.mark.parametrize(
-    ("words", "seen", "message"),
+    ("words", "expected_status", "message"),
     [
         (NOT_THERE.encode(), DOWN, "the domain shop.example is not registered"),
         (b'No match for "SHOP.EXAMPLE".\r\n', DOWN, "the domain shop.example is not registered"),
@@ -180,14 +180,14 @@ async def test_a_whois_server_may_refer_to_another_but_not_for_ever(check):
         (b"refer: 169.254.169.254\r\n", UNKNOWN, "169.254.169.254 is a cloud metadata address: refused"),
     ],
 )
-async def test_other_replies_of_whois_are_distinguished(check, words, seen, message):
+async def test_other_replies_of_whois_are_distinguished(check, words, expected_status, message):
     async def whois(reader, writer):
         await reader.readline()
         writer.write(words)
 
     async with talking(whois) as port:
         outcome = await check(by_whois(port))
-    assert (outcome.status, outcome.message) == (seen, message)
+    assert (outcome.status, outcome.message) == (expected_status, message)
 
 
 async def test_servers_that_flood_hang_or_are_not_there_are_unknown(check, free_port):
@@ -203,7 +203,7 @@ async def test_servers_that_flood_hang_or_are_not_there_are_unknown(check, free_
 
 async def test_the_days_are_a_value_to_compare(check):
     longer = Value(operator=Operator.MORE, expected="365")
-    async with rdap(told(90)) as (url, _):
+    async with rdap(rdap_response(90)) as (url, _):
         outcome = await check(asking(url, assertions=[longer]))
     assert (outcome.status, outcome.message) == (DOWN, "'90' is not > '365'")
 

@@ -1,4 +1,4 @@
-"""How a gRPC server is looked at."""
+"""Checks of gRPC servers."""
 
 import asyncio
 import contextlib
@@ -76,7 +76,7 @@ def at(port: int, **fields: Any) -> Grpc:
 
 
 @pytest.mark.parametrize(
-    ("service", "seen", "message"),
+    ("service", "expected_status", "message"),
     [
         ("", UP, ""),
         ("shop", UP, ""),
@@ -84,16 +84,16 @@ def at(port: int, **fields: Any) -> Grpc:
         ("other", DOWN, "the server knows no service of that name"),
     ],
 )
-async def test_a_server_reports_whether_it_serves(check, service, seen, message):
+async def test_a_server_reports_whether_it_serves(check, service, expected_status, message):
     async with serving() as port:
         outcome = await check(at(port, service=service), detailed=True)
-    assert outcome.status is seen
+    assert outcome.status is expected_status
     assert outcome.message.startswith(message)
-    assert (outcome.code == ANSWERED) is (seen is UP)
+    assert (outcome.code == ANSWERED) is (expected_status is UP)
 
 
 @pytest.mark.parametrize(
-    ("fields", "seen", "message"),
+    ("fields", "expected_status", "message"),
     [
         ({"body": '{"service": "shop"}', "keyword": "SERVING"}, UP, ""),
         ({"body": '{"service": "closed"}', "keyword": '"SERVING"'}, DOWN, "the keyword '\"SERVING\"' is not in the"),
@@ -107,10 +107,10 @@ async def test_a_server_reports_whether_it_serves(check, service, seen, message)
         ({"method": f"{HEALTH}/Watch"}, UNKNOWN, f"{HEALTH}.Watch is a stream"),
     ],
 )
-async def test_a_method_is_called_as_reflection_describes_it(check, fields, seen, message):
+async def test_a_method_is_called_as_reflection_describes_it(check, fields, expected_status, message):
     async with serving() as port:
         outcome = await check(at(port, **{"method": f"{HEALTH}/Check", **fields}))
-    assert outcome.status is seen
+    assert outcome.status is expected_status
     assert outcome.message.startswith(message)
 
 
@@ -130,7 +130,7 @@ async def test_a_server_that_ends_a_call_at_once_is_understood_every_time(check)
 async def test_tls_is_verified(check, tmp_path):
     certificates.served(tmp_path, days=20)
     pem = (tmp_path / "leaf.pem").read_bytes()
-    other = certificates.stranger()[0].public_bytes(Encoding.PEM).decode()
+    other = certificates.other_authority()[0].public_bytes(Encoding.PEM).decode()
     lasting = [{"type": "certificate_days", "min_days": 30}]
     async with serving(tls=grpc.ssl_server_credentials([(pem, pem)])) as port:
         right = await check(at(port, tls=True))
@@ -151,28 +151,28 @@ async def test_a_certificate_of_ours_lets_us_in_and_errors_can_be_ignored(check,
     roots = certificates.authority_pem().encode()
     async with serving(tls=grpc.ssl_server_credentials([(pem, pem)], roots, require_client_auth=True)) as port:
         known = await check(at(port, tls=True, **ours))
-        stranger = await check(at(port, tls=True))
-        other = {"ca_cert": certificates.pem_of(certificates.stranger()), **ours}
+        untrusted = await check(at(port, tls=True))
+        other = {"ca_cert": certificates.pem_of(certificates.other_authority()), **ours}
         refused = await check(at(port, tls=True, **other))
         lenient = await check(at(port, tls=True, ignore_tls_errors=True, **other))
-    assert [one.status for one in (known, stranger, refused, lenient)] == [UP, DOWN, DOWN, UP]
+    assert [one.status for one in (known, untrusted, refused, lenient)] == [UP, DOWN, DOWN, UP]
 
 
 async def test_the_library_speaks_as_over_tls(check, tmp_path):
-    said: list[bytes] = []
+    reply: list[bytes] = []
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tls = writer.get_extra_info("ssl_object")
         writer.write(SETTINGS)
-        said.append(tls.selected_alpn_protocol().encode())
-        said.append(await reader.readuntil(b"grpc-python"))
+        reply.append(tls.selected_alpn_protocol().encode())
+        reply.append(await reader.readuntil(b"grpc-python"))
 
     context = certificates.served(tmp_path)
     context.set_alpn_protocols(["h2"])
     async with talking(listen, tls=context) as port:
         await check(at(port, tls=True))
-    assert said[0] == b"h2"
-    assert b"\x83\x87" in said[1]  # of HPACK's table: `:method: POST`, `:scheme: https`
+    assert reply[0] == b"h2"
+    assert b"\x83\x87" in reply[1]  # of HPACK's table: `:method: POST`, `:scheme: https`
 
 
 @pytest.mark.parametrize("reply", [b"\xff\xff", b"\x08", b"\x0a\xff\xff\xff\xff\x0f"])
@@ -182,7 +182,7 @@ async def test_a_reply_that_can_not_be_read_is_down(check, reply):
     assert (outcome.status, outcome.message) == (DOWN, "the reply can't be read")
 
 
-async def test_a_status_that_nobody_knows_is_down(check):
+async def test_an_unknown_status_is_down(check):
     async with answering(f"{HEALTH}/Check", b"\x08\x63") as port:
         outcome = await check(at(port))
     assert (outcome.status, outcome.message) == (DOWN, "the server says status 99")
@@ -205,7 +205,7 @@ async def settings_without_end(reader: asyncio.StreamReader, writer: asyncio.Str
         await writer.drain()
 
 
-async def test_a_server_that_sends_without_end_keeps_no_connection_open(check):
+async def test_an_endless_response_leaves_no_connection_open(check):
     def descriptors() -> int:
         return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -231,7 +231,7 @@ async def test_a_description_that_is_none_is_down(check, reply):
 
 
 @pytest.mark.parametrize("script", [saying(b""), replying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), flooding])
-async def test_a_server_that_speaks_something_else_is_down(check, script):
+async def test_a_server_with_another_protocol_is_down(check, script):
     async with talking(script) as port:
         outcome = await check(at(port), timeout_ms=2_000)
     assert outcome.status is DOWN
@@ -243,7 +243,7 @@ async def test_a_silent_server_times_out(check):
     assert (outcome.status, outcome.message) == (DOWN, "no answer within 0.5 s")
 
 
-async def test_nobody_listening_is_down(check, free_port):
+async def test_a_closed_port_is_down(check, free_port):
     outcome = await check(at(free_port))
     assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
@@ -254,7 +254,7 @@ def test_what_does_not_go_together_is_refused(fields):
         at(50_051, **fields)
 
 
-async def test_metadata_is_out_of_reach(check):
+async def test_metadata_is_refused(check):
     assert (await check(Grpc(host="169.254.169.254", port=80))).status is UNKNOWN
 
 
@@ -282,12 +282,12 @@ except grpc.grpc.aio.AioRpcError as error:
 """
 
 
-def test_a_connection_that_fails_leaves_nothing_on_standard_error():
+def test_a_failed_connection_prints_nothing_on_standard_error():
     done = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, check=True)
     assert b"Failed parsing HTTP/2" in done.stdout
     assert done.stderr == b""
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check):
+async def test_a_corrupted_connection_is_no_internal_error(check):
     async with serving() as port:
         await survives(check, port, at)

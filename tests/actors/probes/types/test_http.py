@@ -1,4 +1,4 @@
-"""How an HTTP address is looked at."""
+"""Checks of HTTP addresses."""
 
 import gzip
 import zlib
@@ -31,7 +31,7 @@ def test_codes_classes_and_ranges_define_good_responses(codes, inside, outside):
 
 
 @pytest.mark.parametrize(
-    ("status", "codes", "seen"),
+    ("status", "codes", "expected_status"),
     [
         ("200 OK", ["2XX"], UP),
         ("204 No Content", ["2XX"], UP),
@@ -40,16 +40,16 @@ def test_codes_classes_and_ranges_define_good_responses(codes, inside, outside):
         ("503 Service Unavailable", ["200-299", "301"], DOWN),
     ],
 )
-async def test_the_status_decides_and_is_the_message(check, status, codes, seen):
+async def test_the_status_decides_and_is_the_message(check, status, codes, expected_status):
     async with serving(answering(b"", status=status)) as target:
         outcome = await check(Http(url=target.url(), accepted_statuscodes=codes))
-    assert outcome.status is seen
+    assert outcome.status is expected_status
     assert heartbeat_text(outcome.code) == status
-    assert outcome.message == ("" if seen is UP else f"{status}, expected {', '.join(codes)}")
+    assert outcome.message == ("" if expected_status is UP else f"{status}, expected {', '.join(codes)}")
 
 
 @pytest.mark.parametrize(
-    ("keyword", "invert", "seen"),
+    ("keyword", "invert", "expected_status"),
     [("grüße", False, UP), ("gone", False, DOWN), ("gone", True, UP), ("grüße", True, DOWN)],
 )
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ async def test_the_status_decides_and_is_the_message(check, status, codes, seen)
         (lambda raw: raw, "Content-Type: text/html; charset=punycode\r\n"),
     ],
 )
-async def test_words_are_found_however_the_body_is_packed(check, packed, headers, keyword, invert, seen):
+async def test_keywords_are_found_in_every_content_coding(check, packed, headers, keyword, invert, expected_status):
     async with serving(answering(packed("viele grüße".encode()), headers=headers)) as target:
         outcome = await check(Http(url=target.url(), keyword=keyword, invert_keyword=invert))
-    assert (outcome.status, outcome.code) == (seen, 200)
+    assert (outcome.status, outcome.code) == (expected_status, 200)
 
 
 async def test_a_slow_answer_is_degraded(check):
@@ -102,15 +102,15 @@ async def test_credentials_are_sent(check, auth, line):
     assert line in target.heads[0]
 
 
-async def test_credentials_and_own_headers_stay_with_the_host_they_were_meant_for(check):
-    async with serving(answering(), host="localhost") as stranger, serving(redirecting(stranger.url("/x"))) as target:
+async def test_credentials_and_custom_headers_are_sent_only_to_their_host(check):
+    async with serving(answering(), host="localhost") as untrusted, serving(redirecting(untrusted.url("/x"))) as target:
         headers = {"X-Api-Key": "s3cret", "Cookie": "a=b", "Accept-Language": "de"}
         outcome = await check(Http(url=target.url(), headers=headers, auth=HttpBearerAuth(token="s3cret")))
     assert outcome.status is UP
     assert target.heads[0].count("s3cret") == 2
-    assert "s3cret" not in stranger.heads[0]
-    assert "Cookie" not in stranger.heads[0]
-    assert "Accept-Language: de" in stranger.heads[0]
+    assert "s3cret" not in untrusted.heads[0]
+    assert "Cookie" not in untrusted.heads[0]
+    assert "Accept-Language: de" in untrusted.heads[0]
 
 
 async def test_a_redirect_is_the_answer_when_none_may_be_followed(check):
@@ -134,18 +134,18 @@ async def test_a_redirect_to_no_http_address_is_a_failure(check, location):
     assert (outcome.status, outcome.message) == (DOWN, "redirected to something that is no http address")
 
 
-async def test_detail_is_kept_for_those_who_look_and_for_failures(check):
+async def test_detail_is_recorded_on_request_and_for_failures(check):
     headers = "X-Kind: web\r\nSet-Cookie: session=abc\r\n" + "".join(f"X-{n}: {'v' * 400}\r\n" for n in range(60))
     async with serving(answering(headers=headers)) as target:
         plain = await check(Http(url=target.url()))
-        asked = await check(Http(url=target.url()), detailed=True)
+        detailed = await check(Http(url=target.url()), detailed=True)
         early = await check(Http(url=target.url()), early=True)
     assert plain.detail is None
-    assert list(asked.detail) == list(early.detail) == ["status_code", "headers", "timings"]
-    assert asked.detail["headers"] == early.detail["headers"]
-    assert asked.detail["headers"] | {"X-Kind": "web", "Set-Cookie": "********"} == asked.detail["headers"]
-    assert len(asked.detail["headers"]) == 40
-    assert max(map(len, asked.detail["headers"].values())) == 300
+    assert list(detailed.detail) == list(early.detail) == ["status_code", "headers", "timings"]
+    assert detailed.detail["headers"] == early.detail["headers"]
+    assert detailed.detail["headers"] | {"X-Kind": "web", "Set-Cookie": "********"} == detailed.detail["headers"]
+    assert len(detailed.detail["headers"]) == 40
+    assert max(map(len, detailed.detail["headers"].values())) == 300
 
 
 @pytest.mark.parametrize("headers", [{"X-Bad": "a\r\nX-Injected: b"}, {"X Bad\n": "a"}])
@@ -169,7 +169,7 @@ async def test_an_address_is_requested_as_configured(check, kind, path):
 
 
 @pytest.mark.parametrize(
-    ("location", "asked"),
+    ("location", "requested"),
     [
         (b"/caf\xe9", "/caf%E9"),
         ("/café".encode(), "/caf%C3%A9"),
@@ -177,7 +177,7 @@ async def test_an_address_is_requested_as_configured(check, kind, path):
         (b"/a b", "/a%20b"),
     ],
 )
-async def test_a_redirect_is_followed_byte_for_byte(check, location, asked):
+async def test_a_redirect_is_followed_byte_for_byte(check, location, requested):
     async def script(head, writer):
         if head.startswith(b"GET / "):
             writer.write(b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n")
@@ -186,7 +186,7 @@ async def test_a_redirect_is_followed_byte_for_byte(check, location, asked):
 
     async with serving(script) as target:
         assert (await check(Http(url=target.url()))).status is UP
-    assert target.heads[1].split(" ", 2)[1] == asked
+    assert target.heads[1].split(" ", 2)[1] == requested
 
 
 @pytest.mark.parametrize("method", [Method.POST, Method.PUT, Method.PATCH, Method.DELETE])

@@ -1,4 +1,4 @@
-"""What a Kafka makes of a message; the brokers are librdkafka's, where they can do what is asked."""
+"""Checks that produce a Kafka message; the brokers are librdkafka's where those can do what a test needs."""
 
 import asyncio
 import struct
@@ -16,7 +16,16 @@ from schema.targets import KafkaProducer, SaslMechanism
 from tests.actors.probes import certificates
 from tests.actors.probes.changing import survives
 from tests.actors.probes.servers_data import saying
-from tests.actors.probes.servers_kafka import PASSWORD, USERNAME, Guarded, cluster, guarded, kept, leaders_of, made
+from tests.actors.probes.servers_kafka import (
+    PASSWORD,
+    USERNAME,
+    Guarded,
+    cluster,
+    guarded,
+    leaders_of,
+    made,
+    stored_message,
+)
 from tests.actors.probes.talker import talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
@@ -39,12 +48,12 @@ def at(port, **changes):
     return asking(f"127.0.0.1:{port}", **changes)
 
 
-async def test_a_message_that_is_kept_is_up_and_another_client_reads_it(check, brokers):
+async def test_an_acknowledged_message_is_up_and_another_client_reads_it(check, brokers):
     outcome = await check(asking(*brokers), detailed=True)
     assert (outcome.status, outcome.code) == (UP, ANSWERED), outcome.message
     assert outcome.detail["broker"] in brokers
     place = outcome.detail["partition"], outcome.detail["offset"]
-    assert await asyncio.to_thread(kept, brokers, "beats", *place) == "still ü here".encode()
+    assert await asyncio.to_thread(stored_message, brokers, "beats", *place) == "still ü here".encode()
 
 
 async def test_every_broker_leads_to_the_leaders(check, brokers):
@@ -54,16 +63,16 @@ async def test_every_broker_leads_to_the_leaders(check, brokers):
         assert (outcome.status, outcome.detail["broker"]) == (UP, leaders[outcome.detail["partition"]])
 
 
-def test_each_partition_with_a_leader_has_its_turn():
+def test_partitions_with_a_leader_are_used_in_turn():
     partitions = [Partition(0, "a.example", 9092), Partition(1, "", 0), Partition(2, "b.example", 9092)]
     chosen = {choose_partition(Topic(0, partitions)).number for _ in range(200)}  # to miss one is a chance of 1:10^60
     assert chosen == {0, 2}
 
 
-async def test_the_longest_message_is_kept_whole(check, brokers):
+async def test_the_longest_message_is_stored_whole(check, brokers):
     outcome = await check(asking(*brokers, message="ü" * 10_000), detailed=True)
     place = outcome.detail["partition"], outcome.detail["offset"]
-    assert await asyncio.to_thread(kept, brokers, "beats", *place) == "ü".encode() * 10_000
+    assert await asyncio.to_thread(stored_message, brokers, "beats", *place) == "ü".encode() * 10_000
 
 
 async def test_assertions_see_the_offset(check, brokers):
@@ -71,7 +80,7 @@ async def test_assertions_see_the_offset(check, brokers):
     assert (await check(asking(*brokers, assertions=[Value(operator=Operator("<"), expected="0")]))).status is DOWN
 
 
-async def test_a_topic_that_is_not_there_is_down_and_nobody_makes_it(check, brokers):
+async def test_a_missing_topic_is_down_and_not_created(check, brokers):
     for _ in range(2):
         outcome = await check(asking(*brokers, topic="nowhere"))
         assert outcome.status is DOWN
@@ -84,7 +93,7 @@ async def test_a_topic_is_created_when_configured(check, brokers):
     assert (await check(asking(*brokers, topic="made-by-the-check"))).status is UP
 
 
-async def test_a_port_nobody_listens_on_is_down(check, free_port):
+async def test_a_closed_port_is_down(check, free_port):
     outcome = await check(at(free_port))
     assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
@@ -100,8 +109,8 @@ async def test_when_no_broker_responds_each_error_is_reported(check, free_port):
     async with saying() as silent, saying(b"HTTP/1.1 400 Bad Request\r\n\r\n") as web:
         hanging, strange = f"127.0.0.1:{silent}", f"127.0.0.1:{web}"
         outcome = await check(asking(refusing, hanging, strange), timeout_ms=2_000)
-    told = f"{refusing}: connection refused; {hanging}: no answer; {strange}: {NOT_KAFKA}"
-    assert (outcome.status, outcome.message) == (DOWN, told)
+    expected = f"{refusing}: connection refused; {hanging}: no answer; {strange}: {NOT_KAFKA}"
+    assert (outcome.status, outcome.message) == (DOWN, expected)
 
 
 @pytest.mark.parametrize("mechanism", SaslMechanism)
@@ -123,7 +132,7 @@ async def test_a_mechanism_that_the_broker_does_not_know_is_named(check):
     assert outcome.message == "the broker does not know this SASL mechanism; it knows SCRAM-SHA-512"
 
 
-async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, tmp_path):
+async def test_tls_is_verified_by_the_configured_authority_unless_errors_are_ignored(check, tmp_path):
     user, ca = {"username": USERNAME, "password": PASSWORD, "tls": True}, certificates.authority_pem()
     async with guarded(Guarded(), tls=certificates.served(tmp_path)) as port:
         trusted = await check(at(port, ca_cert=ca, **user))
@@ -150,7 +159,7 @@ def metadata(host: bytes, port: int, leader: int = 7, error: int = 0) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("reply", "message"),
     [
         ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], NOT_KAFKA),
         ([b"\x15\3\3\0\2\2\x50"], NOT_KAFKA),
@@ -172,8 +181,8 @@ def metadata(host: bytes, port: int, leader: int = 7, error: int = 0) -> bytes:
         ([VERSIONS, metadata(b"127.0.0.1", 80, error=29)], "not authorized for the topic"),
     ],
 )
-async def test_a_hostile_broker_is_down(check, said, message):
-    async with saying(*said, then_close=True) as port:
+async def test_a_hostile_broker_is_down(check, reply, message):
+    async with saying(*reply, then_close=True) as port:
         outcome = await check(at(port))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
@@ -197,8 +206,8 @@ async def test_a_leader_is_subject_to_the_egress_policy(check):
 )
 async def test_a_sign_in_that_is_no_scram_is_down(check, first):
     class Rude(Guarded):
-        def _scram(self, _digest, said):
-            token = first.replace(b"%s", said.rpartition("r=")[2].encode())
+        def _scram(self, _digest, reply):
+            token = first.replace(b"%s", reply.rpartition("r=")[2].encode())
             return struct.pack(">hhi", 0, -1, len(token)) + token
 
     async with guarded(Rude()) as port:
@@ -207,19 +216,19 @@ async def test_a_sign_in_that_is_no_scram_is_down(check, first):
 
 
 async def test_a_check_that_is_cut_off_hangs_up(check):
-    asked, gone = asyncio.Event(), asyncio.Event()
+    requested, gone = asyncio.Event(), asyncio.Event()
 
     async def hang(reader, writer):
         try:
             await reader.readexactly(4)
-            asked.set()
+            requested.set()
             await reader.read()
         finally:
             gone.set()
 
     async with talking(hang) as port:
         checking = asyncio.create_task(check(at(port)))
-        await asked.wait()
+        await requested.wait()
         checking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await checking
@@ -251,5 +260,5 @@ def test_an_unusable_config_is_refused(changes, message):
         msgspec.convert(usual | changes, KafkaProducer)
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, brokers):
+async def test_a_corrupted_connection_is_no_internal_error(check, brokers):
     await survives(check, int(brokers[0].rpartition(":")[2]), at)

@@ -1,4 +1,4 @@
-"""How mail servers are looked at: Dovecot, aiosmtpd, and some that are none."""
+"""Checks of mail servers: Dovecot, aiosmtpd, and servers with another protocol."""
 
 import tracemalloc
 from functools import partial
@@ -50,7 +50,7 @@ async def test_messages_are_counted_after_a_login(check, dovecot, protocol, secu
 
 
 @BOTH
-async def test_a_wrong_password_is_down_and_not_shown(check, dovecot, protocol):
+async def test_a_wrong_password_is_down_and_not_in_the_message(check, dovecot, protocol):
     outcome = await check(asking(dovecot[protocol], protocol, username="watch", password="wr{3}ong"))
     assert outcome.status is DOWN
     assert outcome.message.startswith("the login was refused: ")
@@ -165,22 +165,22 @@ async def test_a_refusal_names_the_command(check, replies, message):
     assert (outcome.status, outcome.message) == (DOWN, message)
 
 
-async def test_one_that_knows_no_ehlo_is_greeted_as_of_old(check):
+async def test_a_server_without_ehlo_gets_helo(check):
     async with talking(conversing(b"220 box\r\n", b"502 what?\r\n", b"250 old\r\n")) as port:
         outcome = await check(asking(port), detailed=True)
     assert (outcome.status, outcome.detail["ehlo_message"], outcome.detail["extensions"]) == (UP, "old", {})
 
 
 @pytest.mark.parametrize(
-    ("protocol", "words"),
+    ("protocol", "message"),
     [
         (SMTP, b"220-" + b"x" * 60 + b"\r\n"),
         (IMAP, b"* OK " + b"x" * 60 + b"\r\n"),
         (POP3, b"+OK " + b"x" * 60 + b"\r\n"),
     ],
 )
-async def test_one_that_never_stops_is_read_as_far_as_a_megabyte(check, protocol, words):
-    async with talking(saying(words * 60_000, then_hanging=True)) as port:
+async def test_one_that_never_stops_is_read_as_far_as_a_megabyte(check, protocol, message):
+    async with talking(saying(message * 60_000, then_hanging=True)) as port:
         tracemalloc.start()
         outcome = await check(asking(port, protocol))
         _, peak = tracemalloc.get_traced_memory()
@@ -189,15 +189,15 @@ async def test_one_that_never_stops_is_read_as_far_as_a_megabyte(check, protocol
     assert peak < 12_000_000
 
 
-def conversing(greeting, *replies, told=None):
-    """Greets, answers each line with the next reply, and then is silent; keeps what it was told."""
+def conversing(greeting, *replies, received=None):
+    """Greets, answers each line with the next reply, and then is silent; records the lines in `received`."""
 
     async def script(reader, writer):
         writer.write(greeting)
         for one in replies:
             line = await reader.readline()
-            if told is not None:
-                told.append(line)
+            if received is not None:
+                received.append(line)
             writer.write(one)
         await reader.read()
 
@@ -238,7 +238,7 @@ async def test_silence_and_noise_are_down(check, free_port):
         (POP3, [b"+OK hi\r\n", b"+OK\r\n"], b"+OK\r\nUSER\r\n.\r\n+OK\r\n+OK\r\n+OK 1 1\r\n+OK\r\n"),
     ],
 )
-async def test_what_came_before_the_handshake_counts_for_nothing(check, protocol, parts, injected):
+async def test_data_before_the_handshake_is_ignored(check, protocol, parts, injected):
     *before, agreed = parts
     async with talking(conversing(*before, agreed + injected, *[b"more\r\n"] * 9)) as port:
         outcome = await check(asking(port, protocol, security=MailSecurity.STARTTLS, **LOGIN), timeout_ms=300)
@@ -248,16 +248,16 @@ async def test_what_came_before_the_handshake_counts_for_nothing(check, protocol
 
 @pytest.mark.parametrize(("offered", "method"), [(b"CRAM-MD5 LOGIN PLAIN", b"PLAIN"), (b"CRAM-MD5 LOGIN", b"LOGIN")])
 async def test_a_refused_password_is_not_sent_by_another_method(check, offered, method):
-    told: list[bytes] = []
+    received: list[bytes] = []
     replies = [b"250-box\r\n250 AUTH %b\r\n" % offered, *[b"535 no\r\n"] * 3]
-    async with talking(conversing(b"220 box\r\n", *replies, told=told)) as port:
+    async with talking(conversing(b"220 box\r\n", *replies, received=received)) as port:
         outcome = await check(asking(port, **LOGIN))
     assert (outcome.status, outcome.message) == (DOWN, "the login was refused: 535 no")
-    assert [line.split()[1] for line in told if line.startswith(b"AUTH ")] == [method]
+    assert [line.split()[1] for line in received if line.startswith(b"AUTH ")] == [method]
 
 
 @pytest.fixture
-def machine_asks(monkeypatch):
+def use_name_server(monkeypatch):
     """Makes the machine's own resolver one on loopback, at the port given."""
 
     def at(port):
@@ -279,9 +279,9 @@ def exchanging(*exchanges):
     return answer
 
 
-async def test_a_domains_mail_is_looked_at_where_it_goes(check, machine_asks):
+async def test_a_domains_mail_is_looked_at_where_it_goes(check, use_name_server):
     async with posting() as port, naming(exchanging("20 other.test.", "10 localhost.")) as names:
-        machine_asks(names)
+        use_name_server(names)
         outcome = await check(asking(port, host="shop.test", resolve_mx=True), detailed=True)
     assert (outcome.status, outcome.message) == (UP, "")
     assert outcome.detail["mx_records"] == ["10 localhost", "20 other.test"]
@@ -289,18 +289,20 @@ async def test_a_domains_mail_is_looked_at_where_it_goes(check, machine_asks):
 
 
 @pytest.mark.parametrize(
-    ("exchanges", "host", "seen", "message"),
+    ("exchanges", "host", "expected_status", "message"),
     [
         ((), "localhost", UP, ""),
         (("0 .",), "shop.test", DOWN, "shop.test takes no mail (its MX is a dot)"),
         (("10 169.254.169.254.",), "shop.test", UNKNOWN, "169.254.169.254 is a cloud metadata address: refused"),
     ],
 )
-async def test_a_domain_may_take_its_mail_itself_or_none(check, machine_asks, exchanges, host, seen, message):
+async def test_a_domain_may_take_its_mail_itself_or_none(
+    check, use_name_server, exchanges, host, expected_status, message
+):
     async with posting() as port, naming(exchanging(*exchanges)) as names:
-        machine_asks(names)
+        use_name_server(names)
         outcome = await check(asking(port, host=host, resolve_mx=True))
-    assert (outcome.status, outcome.message) == (seen, message)
+    assert (outcome.status, outcome.message) == (expected_status, message)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +321,7 @@ def test_a_target_that_would_inject_a_command_is_refused(wrong):
         convert({"type": "mail", "host": "box.test", "protocol": "smtp", **wrong}, Mail)
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, dovecot):
+async def test_a_corrupted_connection_is_no_internal_error(check, dovecot):
     for protocol in (IMAP, POP3):
         await survives(check, dovecot[protocol], partial(asking, protocol=protocol, **LOGIN))
     async with posting() as port:

@@ -111,7 +111,7 @@ def test_a_value_is_found_wherever_a_reply_has_it(reply, path, value):
     assert reply_value(reply, path) == value
 
 
-async def test_what_the_server_refuses_is_down_in_its_words(check, server):
+async def test_a_refusal_is_down_with_the_server_s_message(check, server):
     outcome = await check(asking(server, '{"aggregate": "carts", "pipeline": [{"$nonsense": 1}]}'))
     assert outcome.status is DOWN
     assert outcome.message.startswith("the server answered: ")
@@ -153,7 +153,7 @@ async def test_a_name_server_that_does_not_respond_is_unknown(check, monkeypatch
     assert (outcome.status, outcome.message) == (UNKNOWN, "no answer from a name server within 0.15 s")
 
 
-async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, server, tmp_path):
+async def test_tls_is_verified_by_the_configured_authority_unless_errors_are_ignored(check, server, tmp_path):
     ca = certificates.authority()[0].public_bytes(Encoding.PEM).decode()
     async with behind_tls(server, certificates.served(tmp_path)) as port:
         trusted = await check(asking(port, tls=True, ca_cert=ca))
@@ -205,7 +205,7 @@ def test_a_sign_in_goes_as_in_the_rfcs(mechanism, username, nonce, first, final,
         (b"e=\xff", "the server refused the sign-in: \N{REPLACEMENT CHARACTER}"),
     ],
 )
-def test_a_server_that_proves_nothing_is_down(last, reason):
+def test_a_server_without_a_proof_is_down(last, reason):
     scram = ScramClient("user", "pencil", "SCRAM-SHA-256", "ours")
     scram.first_message()
     scram.final_message(b"r=oursand theirs,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096".replace(b" ", b""))
@@ -214,12 +214,12 @@ def test_a_server_that_proves_nothing_is_down(last, reason):
     assert str(failed.value) == reason
 
 
-@pytest.mark.parametrize("said", [b"", b"r=other,s=QSXC,i=4096", b"r=ours,s=QSXC,i=9999999999", b"r=ours,s=QSXC,i=x"])
-def test_a_sign_in_that_is_none_is_refused(said):
+@pytest.mark.parametrize("reply", [b"", b"r=other,s=QSXC,i=4096", b"r=ours,s=QSXC,i=9999999999", b"r=ours,s=QSXC,i=x"])
+def test_a_sign_in_that_is_none_is_refused(reply):
     scram = ScramClient("user", "pencil", "SCRAM-SHA-256", "ours")
     scram.first_message()
     with pytest.raises(TargetFailed, match="not SCRAM"):
-        scram.final_message(said)
+        scram.final_message(reply)
 
 
 def test_passwords_are_hashed_as_they_are_written():
@@ -239,21 +239,21 @@ def test_a_password_that_mongodb_has_no_user_of_is_down():
         prepare_password("\N{OWL}")
 
 
-def answer_of(asked, known):
+def answer_of(request, known):
     """The server's side of SCRAM-SHA-256, for the user `ada` with the password `plügh€`."""
-    if "hello" in asked:
+    if "hello" in request:
         return {"saslSupportedMechs": ["SCRAM-SHA-256"], "ok": 1}
-    if "ping" in asked:
+    if "ping" in request:
         return {"ok": 1} if known.get("in") else {"ok": 0, "errmsg": "command ping requires authentication"}
-    words = asked["payload"].decode()
-    if "saslStart" in asked:
-        known["bare"] = words.removeprefix("n,,")
-        known["first"] = f"{words.partition('r=')[2]}abc"
+    message = request["payload"].decode()
+    if "saslStart" in request:
+        known["bare"] = message.removeprefix("n,,")
+        known["first"] = f"{message.partition('r=')[2]}abc"
         known["first"] = f"r={known['first']},s={b64encode(b'a pinch of salt').decode()},i=4096"
         return {"conversationId": 1, "payload": known["first"].encode(), "done": False, "ok": 1}
-    if not words:
+    if not message:
         return {"conversationId": 1, "payload": b"", "done": True, "ok": 1}
-    without, _, proof = words.partition(",p=")
+    without, _, proof = message.partition(",p=")
     salted = hashlib.pbkdf2_hmac("sha256", "plügh€".encode(), b"a pinch of salt", 4096)
     key = hmac.digest(salted, b"Client Key", "sha256")
     whole = f"{known['bare']},{known['first']},{without}".encode()
@@ -299,7 +299,7 @@ def framed(body, *, to=1, operation=2013, size=0):
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("reply", "message"),
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "the answer is not MongoDB's protocol"),
         (framed(bson.encode({"ok": 1}), to=7), "the answer is not MongoDB's protocol"),
@@ -310,8 +310,8 @@ def framed(body, *, to=1, operation=2013, size=0):
         (b"\x15\0\0\0", "the connection was closed without an answer"),
     ],
 )
-async def test_a_hostile_answer_is_down(check, said, message):
-    async with saying(said, then_close=True) as port:
+async def test_a_hostile_answer_is_down(check, reply, message):
+    async with saying(reply, then_close=True) as port:
         outcome = await check(asking(port))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
@@ -347,12 +347,12 @@ async def test_checks_go_nowhere_near_metadata(check):
         ('{"find": "carts", "filter": {"$where": "sleep(9)"}}', r"must not have \$where"),
     ],
 )
-def test_a_command_that_could_change_something_is_not_taken(command, message):
+def test_a_command_that_could_change_data_is_refused(command, message):
     with pytest.raises(msgspec.ValidationError, match=message):
         msgspec.convert({"host": "a.test", "command": command}, Mongodb)
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+async def test_a_corrupted_connection_is_no_internal_error(check, server):
     await survives(
         check,
         server,

@@ -1,4 +1,4 @@
-"""What comes through a topic of an MQTT broker; a real Mosquitto."""
+"""Checks of an MQTT topic, on a real Mosquitto."""
 
 import asyncio
 import subprocess
@@ -13,7 +13,15 @@ from schema.status import Status
 from schema.targets import Mqtt
 from tests.actors.probes import certificates
 from tests.actors.probes.changing import DIFFERS, survives
-from tests.actors.probes.servers_data import a_place, a_port, as_nobody, given_to_nobody, program, running, saying
+from tests.actors.probes.servers_data import (
+    a_place,
+    a_port,
+    as_unprivileged_user,
+    program,
+    running,
+    saying,
+    writable_by_unprivileged_user,
+)
 from tests.actors.probes.talker import talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
@@ -47,8 +55,8 @@ def broker(place):
         f"listener {socket} 127.0.0.1\nprotocol websockets\n"
         f"listener {encrypted_socket} 127.0.0.1\nprotocol websockets\n{tls}"
     )
-    given_to_nobody(place)
-    with running(as_nobody(daemon, "-c", str(place / "conf")), place, port):
+    writable_by_unprivileged_user(place)
+    with running(as_unprivileged_user(daemon, "-c", str(place / "conf")), place, port):
         yield port, encrypted, socket, encrypted_socket
 
 
@@ -99,7 +107,7 @@ async def test_a_path_that_leads_nowhere_has_no_value(check, server):
     assert (outcome.status, outcome.message) == (DOWN, "there is no value")
 
 
-async def test_a_topic_where_nothing_comes_is_down_unless_nobody_waits(check, server):
+async def test_a_silent_topic_is_down_unless_no_message_is_expected(check, server):
     waiting = await check(asking(server, "house/empty"), timeout_ms=300)
     subscribing = await check(asking(server, "house/empty", wait_for_message=False))
     assert (waiting.status, waiting.code) == (DOWN, NO_ANSWER)
@@ -120,7 +128,7 @@ async def test_what_the_broker_refuses_is_down(check, server, changes, message):
     assert (outcome.status, outcome.message) == (DOWN, message)
 
 
-async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, broker, server):
+async def test_tls_is_verified_by_the_configured_authority_unless_errors_are_ignored(check, broker, server):
     ca = certificates.authority()[0].public_bytes(Encoding.PEM).decode()
     trusted = await check(asking(broker[1], tls=True, ca_cert=ca))
     strange = await check(asking(broker[1], tls=True))
@@ -176,7 +184,7 @@ async def test_the_path_and_the_subprotocol_are_sent(check):
     assert (outcome.status, outcome.message) == (DOWN, "no WebSocket: the server answered 404")
 
 
-async def test_a_message_that_was_kept_is_passed_over_on_request(check, broker, server):
+async def test_a_retained_message_is_skipped_on_request(check, broker, server):
     kept = await check(asking(server, "house/word", ignore_retained=True), timeout_ms=500)
     assert (kept.status, kept.code) == (DOWN, NO_ANSWER)
 
@@ -201,7 +209,7 @@ async def test_a_message_that_is_sent_now_is_not_passed_over(check, broker, serv
     assert (outcome.status, outcome.detail) == (UP, {"topic": "house/word", "value": "fresh"})
 
 
-async def test_a_port_nobody_listens_on_is_down(check, free_port):
+async def test_a_closed_port_is_down(check, free_port):
     assert (await check(asking(free_port))).message == "connection refused"
 
 
@@ -209,7 +217,7 @@ TAKEN_IN, SUBSCRIBED = b"\x20\2\0\0", b"\x90\3\0\1\0"
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("reply", "message"),
     [
         ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], "the answer is not MQTT"),
         ([b"\x20\xff\xff\xff\x7f"], "the message is longer than 1 MB"),
@@ -221,8 +229,8 @@ TAKEN_IN, SUBSCRIBED = b"\x20\2\0\0", b"\x90\3\0\1\0"
         ([TAKEN_IN, SUBSCRIBED + b"\x30"], "the broker closed the connection"),
     ],
 )
-async def test_a_hostile_answer_is_down(check, said, message):
-    async with saying(*said, then_close=True) as port:
+async def test_a_hostile_answer_is_down(check, reply, message):
+    async with saying(*reply, then_close=True) as port:
         outcome = await check(asking(port))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
@@ -231,5 +239,5 @@ async def test_checks_go_nowhere_near_metadata(check):
     assert (await check(asking(80, host="169.254.169.254"))).status is UNKNOWN
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+async def test_a_corrupted_connection_is_no_internal_error(check, server):
     await survives(check, server, lambda port: asking(port, assertions=DIFFERS))

@@ -1,4 +1,4 @@
-"""What a MariaDB answers to one query that only reads; a real one, with TLS."""
+"""Checks with one read-only query to a real MariaDB with TLS."""
 
 import tracemalloc
 
@@ -14,7 +14,7 @@ from schema.status import Status
 from schema.targets import Mysql
 from tests.actors.probes import certificates
 from tests.actors.probes.changing import DIFFERS, survives
-from tests.actors.probes.servers_data import a_place, given_to_nobody, saying
+from tests.actors.probes.servers_data import a_place, saying, writable_by_unprivileged_user
 from tests.actors.probes.servers_sql import mariadb
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
@@ -74,7 +74,7 @@ async def test_the_first_field_of_the_first_row_is_what_assertions_see(check, se
         ("SELECT 'unended", "You have an error in your SQL syntax"),
     ],
 )
-async def test_writes_are_refused_in_the_words_of_the_server(check, server, query, message):
+async def test_writes_are_refused_with_the_server_s_message(check, server, query, message):
     outcome = await check(asking(server, query))
     assert outcome.status is DOWN
     assert outcome.message.startswith(f"the server answered: {message}"), outcome.message
@@ -124,7 +124,7 @@ async def test_a_query_that_takes_too_long_is_down(check, server):
     assert (await check(asking(server, "SELECT sleep(30)"), timeout_ms=500)).status is DOWN
 
 
-async def test_what_the_server_refuses_is_down_in_its_words(check, server):
+async def test_a_refusal_is_down_with_the_server_s_message(check, server):
     wrong = await check(asking(server, password="wrong"))
     absent = await check(asking(server, database="nowhere"))
     assert wrong.status is absent.status is DOWN
@@ -132,12 +132,12 @@ async def test_what_the_server_refuses_is_down_in_its_words(check, server):
     assert absent.message == "the server answered: Unknown database 'nowhere'"
 
 
-async def test_a_port_nobody_listens_on_is_down(check, free_port):
+async def test_a_closed_port_is_down(check, free_port):
     outcome = await check(asking(free_port))
     assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
-async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, server):
+async def test_tls_is_verified_by_the_configured_authority_unless_errors_are_ignored(check, server):
     ca = certificates.authority()[0].public_bytes(Encoding.PEM).decode()
     query, encrypted = "SHOW SESSION STATUS LIKE 'Ssl_version'", [Value(expected="Ssl_version")]
     trusted = await check(asking(server, query, tls=True, ca_cert=ca, assertions=encrypted))
@@ -156,7 +156,7 @@ async def test_a_connection_string_sets_every_field(check, server):
 
 
 def greeting(capabilities: int, plugin: bytes) -> bytes:
-    """What a server says first, as in protocol 10."""
+    """The greeting of a server, as in protocol 10."""
     low, high = capabilities.to_bytes(4, "little")[:2], capabilities.to_bytes(4, "little")[2:]
     body = b"\x0a8.0.1\0\1\0\0\0saltsalt\0" + low + b"\x2d\2\0" + high + b"\x15" + b"\0" * 10
     body += b"saltsaltsalt\0" + plugin + b"\0"
@@ -176,10 +176,10 @@ async def test_a_password_is_not_sent_as_it_is(check):
 
 
 @pytest.mark.parametrize(
-    "said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\1\0\0\0\x0a", b"\5\0\0\0\x0a8.0.", b"\xff\xff\xff\0", b""]
+    "reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\1\0\0\0\x0a", b"\5\0\0\0\x0a8.0.", b"\xff\xff\xff\0", b""]
 )
-async def test_something_else_on_the_port_is_down(check, said):
-    async with saying(said, then_close=True, first=True) as port:
+async def test_another_protocol_on_the_port_is_down(check, reply):
+    async with saying(reply, then_close=True, first=True) as port:
         outcome = await check(asking(port))
     assert outcome.status is DOWN, outcome.message
 
@@ -214,12 +214,12 @@ def test_a_statement_that_does_not_read_is_not_taken(query, message):
         msgspec.convert({"host": "a.test", "query": query}, Mysql)
 
 
-async def test_who_we_are_is_shown_and_ciphers_of_other_clients_are_offered(check):
+async def test_the_client_certificate_is_sent_and_common_ciphers_are_offered(check):
     with a_place() as place:
         certificates.served(place)
         (place / "ca.pem").write_text(certificates.authority_pem())
         leaf = place / "leaf.pem"
-        given_to_nobody(place)
+        writable_by_unprivileged_user(place)
         options = (
             *(f"--ssl-cert={leaf}", f"--ssl-key={leaf}", f"--ssl-ca={place / 'ca.pem'}"),
             *("--tls-version=TLSv1.2", "--ssl-cipher=ECDHE-ECDSA-AES128-SHA"),
@@ -236,12 +236,12 @@ async def test_who_we_are_is_shown_and_ciphers_of_other_clients_are_offered(chec
                 query="SHOW SESSION STATUS LIKE 'Ssl_cipher'",
             )
             known = await check(msgspec.structs.replace(target, client_cert=cert, client_key=key))
-            stranger = await check(target)
-    assert (known.status, stranger.status) == (UP, DOWN), known.message
-    assert stranger.message.startswith("the server answered: Access denied")
+            untrusted = await check(target)
+    assert (known.status, untrusted.status) == (UP, DOWN), known.message
+    assert untrusted.message.startswith("the server answered: Access denied")
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+async def test_a_corrupted_connection_is_no_internal_error(check, server):
     await survives(
         check,
         server,

@@ -1,4 +1,4 @@
-"""How a time server is looked at."""
+"""Checks of time servers."""
 
 import socket
 import time
@@ -64,7 +64,7 @@ def at(port, **fields) -> Ntp:
     return Ntp(host="127.0.0.1", port=port, **fields)
 
 
-async def test_a_server_that_knows_the_time_is_up_and_the_offset_is_the_value(check, server):
+async def test_a_synchronised_server_is_up_and_the_offset_is_the_value(check, server):
     near = Value(operator=Operator.LESS, expected="1000")
     outcome = await check(at(server, max_offset=1_000, assertions=[near]), detailed=True)
     assert (outcome.status, outcome.code, outcome.detail["stratum"]) == (UP, ANSWERED, 3)
@@ -81,14 +81,16 @@ def replying(**fields):
     return lambda data: [packet(time.time() + ahead_s, cookie=data[40:48], **fields)]
 
 
-@pytest.mark.parametrize(("failure_status", "seen"), [(FailureStatus.DEGRADED, DEGRADED), (FailureStatus.DOWN, DOWN)])
+@pytest.mark.parametrize(
+    ("failure_status", "expected_status"), [(FailureStatus.DEGRADED, DEGRADED), (FailureStatus.DOWN, DOWN)]
+)
 @pytest.mark.parametrize("ahead_s", [3_600, -3_600])
-async def test_clocks_that_differ_are_reported(check, failure_status, seen, ahead_s):
+async def test_clocks_that_differ_are_reported(check, failure_status, expected_status, ahead_s):
     async with datagrams(replying(ahead_s=ahead_s)) as port:
         near = await check(at(port, max_offset=5_000_000))
         far = await check(at(port, max_offset=500, failure_status=failure_status))
     assert near.status is UP
-    assert far.status is seen
+    assert far.status is expected_status
     assert far.message == f"its clock and ours differ by {abs(far.detail['offset_ms']):.7g} ms, more than 500 ms"
 
 
@@ -123,26 +125,26 @@ async def test_what_is_no_answer_to_us_is_passed_over(check, answers):
 
 
 async def test_a_lost_packet_is_sent_again(check):
-    asked = []
+    requests = []
 
     def forgetful(data):
-        asked.append(data[40:48])
-        return replying(ahead_s=0)(data) if len(asked) == 2 else []
+        requests.append(data[40:48])
+        return replying(ahead_s=0)(data) if len(requests) == 2 else []
 
     async with datagrams(forgetful) as port:
         outcome = await check(at(port), timeout_ms=1_000)
     assert outcome.status is UP
-    assert len(set(asked)) == 2
+    assert len(set(requests)) == 2
 
 
-async def test_nobody_serving_is_down(check):
+async def test_a_closed_port_is_down(check):
     outcome = await check(at(unused_port(socket.SOCK_DGRAM)))
     assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
-async def test_metadata_is_out_of_reach(check):
+async def test_metadata_is_refused(check):
     assert (await check(Ntp(host="169.254.169.254"))).status is UNKNOWN
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+async def test_a_corrupted_connection_is_no_internal_error(check, server):
     await survives(check, server, lambda port: at(port, max_offset=1_000), udp=True)

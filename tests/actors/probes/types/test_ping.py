@@ -1,4 +1,4 @@
-"""How a host is pinged."""
+"""Checks with ICMP echo requests."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ async def test_a_host_that_replies_is_up_where_pings_are_permitted(check, host, 
         assert (outcome.status, outcome.code, outcome.detail["lost"]) == (Status.UP, ANSWERED, 0)
 
 
-async def test_nobody_pings_metadata_or_everybody(check):
+async def test_metadata_and_broadcast_addresses_are_not_pinged(check):
     for host in ("169.254.169.254", "224.0.0.1", "255.255.255.255"):
         outcome = await check(Ping(host=host))
         assert outcome.status is Status.UNKNOWN
@@ -53,7 +53,7 @@ def test_a_worker_without_permission_explains_what_to_do():
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_RIGHTS], capture_output=True, text=True, timeout=30, check=True
     )
-    assert done.stdout.strip() in {NOT_PERMITTED, ""}  # nothing where the kernel lets everybody ping
+    assert done.stdout.strip() in {NOT_PERMITTED, ""}  # nothing where the kernel permits every user to ping
 
 
 async def test_a_count_is_sent_and_averaged(check):

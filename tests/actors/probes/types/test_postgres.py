@@ -1,4 +1,4 @@
-"""What a PostgreSQL answers to one query that only reads; a real one, with TLS."""
+"""Checks with one read-only query to a real PostgreSQL with TLS."""
 
 import tracemalloc
 
@@ -66,7 +66,7 @@ async def test_the_first_field_of_the_first_row_is_what_assertions_see(check, se
         ("SELECT * FROM nowhere", 'relation "nowhere" does not exist'),
     ],
 )
-async def test_writes_are_refused_in_the_words_of_the_server(check, server, query, message):
+async def test_writes_are_refused_with_the_server_s_message(check, server, query, message):
     outcome = await check(asking(server, query))
     assert outcome.status is DOWN
     assert outcome.message.startswith(f"the server answered: {message}"), outcome.message
@@ -119,7 +119,7 @@ async def test_a_field_of_any_size_costs_a_worker_no_more_than_a_megabyte(check,
     assert peak < 30_000_000
 
 
-async def test_a_stranger_that_never_ends_a_message_is_left(check):
+async def test_a_server_with_an_endless_message_is_disconnected(check):
     flood = b"R\x7f\xff\xff\xff" + b"x" * 20_000_000
     async with saying(flood) as port:
         outcome = await check(asking(port, sslmode=SslMode.DISABLE))
@@ -142,13 +142,13 @@ async def test_a_wrong_password_is_down(check, server):
     )
 
 
-async def test_a_port_nobody_listens_on_is_down(check, free_port):
+async def test_a_closed_port_is_down(check, free_port):
     outcome = await check(asking(free_port))
     assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
 @pytest.mark.parametrize(
-    ("mode", "trusting", "seen"),
+    ("mode", "trusting", "expected_status"),
     [
         (SslMode.DISABLE, False, UP),
         (SslMode.PREFER, False, UP),
@@ -158,13 +158,13 @@ async def test_a_port_nobody_listens_on_is_down(check, free_port):
         (SslMode.VERIFY_FULL, False, DOWN),
     ],
 )
-async def test_tls_is_as_strict_as_configured(check, server, mode, trusting, seen):
+async def test_tls_is_as_strict_as_configured(check, server, mode, trusting, expected_status):
     ca = certificates.authority()[0].public_bytes(Encoding.PEM).decode() if trusting else ""
     query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
     encrypted = Value(expected="false" if mode is SslMode.DISABLE else "true")
     outcome = await check(asking(server, query, sslmode=mode, ca_cert=ca, assertions=[encrypted]))
-    assert outcome.status is seen
-    assert seen is UP or outcome.message.startswith("certificate not valid: ")
+    assert outcome.status is expected_status
+    assert expected_status is UP or outcome.message.startswith("certificate not valid: ")
 
 
 async def test_the_certificate_must_be_for_the_configured_name(check, server):
@@ -184,10 +184,10 @@ async def test_a_connection_string_sets_every_field(check, server):
 
 
 @pytest.mark.parametrize(
-    "said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"N", b"R\0\0\0\1", b"R\0\0\0\x0c\0\0\0\x63\0\0\0\0"]
+    "reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"N", b"R\0\0\0\1", b"R\0\0\0\x0c\0\0\0\x63\0\0\0\0"]
 )
-async def test_something_else_on_the_port_is_down(check, said):
-    async with saying(said, then_close=True) as port:
+async def test_another_protocol_on_the_port_is_down(check, reply):
+    async with saying(reply, then_close=True) as port:
         for mode in (SslMode.DISABLE, SslMode.PREFER, SslMode.REQUIRE):
             outcome = await check(asking(port, sslmode=mode), timeout_ms=1_000)
             assert outcome.status is DOWN, outcome.message
@@ -211,7 +211,7 @@ def test_a_statement_that_does_not_read_is_not_taken(query):
         msgspec.convert({"host": "a.test", "query": query}, Postgres)
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+async def test_a_corrupted_connection_is_no_internal_error(check, server):
     await survives(
         check,
         server,

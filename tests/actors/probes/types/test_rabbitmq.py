@@ -1,4 +1,4 @@
-"""What a RabbitMQ says of itself, and whether it takes a sign-in; a real one."""
+"""Checks of a real RabbitMQ: the health of its nodes, and a sign-in."""
 
 import json
 
@@ -13,12 +13,12 @@ from tests.actors.probes.changing import survives
 from tests.actors.probes.servers_data import (
     a_place,
     a_port,
-    as_nobody,
-    given_to_nobody,
+    as_unprivileged_user,
     program,
     running,
     saying,
     until_it_listens,
+    writable_by_unprivileged_user,
 )
 from tests.actors.probes.target import answering, redirecting, serving
 
@@ -51,7 +51,7 @@ def _served(place, port, management):
         f"listeners.tcp.1 = 127.0.0.1:{port}\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n"
         f"load_definitions = {place / 'definitions.json'}\ndisk_free_limit.absolute = 1MB\n"
     )
-    given_to_nobody(place)
+    writable_by_unprivileged_user(place)
     environ = {
         "HOME": str(place),
         "RABBITMQ_NODENAME": f"n{port}@localhost",
@@ -65,8 +65,8 @@ def _served(place, port, management):
         "ERL_EPMD_PORT": str(mapper),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1 -kernel inet_dist_use_interface {127,0,0,1}",
     }
-    mapping = as_nobody(program("epmd", "erlang-base"), "-port", str(mapper), "-address", "127.0.0.1")
-    with running(mapping, place, mapper), running(as_nobody(SERVER), place, port, **environ) as server:
+    mapping = as_unprivileged_user(program("epmd", "erlang-base"), "-port", str(mapper), "-address", "127.0.0.1")
+    with running(mapping, place, mapper), running(as_unprivileged_user(SERVER), place, port, **environ) as server:
         until_it_listens(server, management, place / "out")
         yield port, f"http://127.0.0.1:{management}"
 
@@ -105,7 +105,7 @@ async def test_what_the_broker_refuses_is_down(check, broker):
     assert outside.message.startswith(f"{broker[1]}: ")
 
 
-async def test_a_node_with_an_alarm_is_down_in_its_words(check):
+async def test_a_node_with_an_alarm_is_down_with_its_message(check):
     body = json.dumps({"status": "failed", "reason": "resource alarm(s) in effect", "alarms": []}).encode()
     async with serving(answering(body, "503 Service Unavailable")) as node:
         outcome = await check(Rabbitmq(nodes=[node.url("")], username="ada"))
@@ -113,7 +113,7 @@ async def test_a_node_with_an_alarm_is_down_in_its_words(check):
     assert node.heads[0].startswith("GET /api/health/checks/alarms HTTP/1.1")
 
 
-async def test_a_node_that_sends_us_elsewhere_is_not_followed(check):
+async def test_a_redirect_of_a_node_is_not_followed(check):
     async with serving(redirecting("http://169.254.169.254/")) as node:
         outcome = await check(Rabbitmq(nodes=[node.url("")], username="ada"))
     assert (outcome.status, outcome.message) == (DOWN, f"{node.url('')}: 302 Found")
@@ -124,7 +124,7 @@ START = frame.marshal(commands.Connection.Start(0, 9, {}, "PLAIN", "en_US"), 0)
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("reply", "message"),
     [
         ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], "the answer is not AMQP"),
         ([b"AMQP\0\0\x09\1"], "the answer is not AMQP"),
@@ -135,8 +135,8 @@ START = frame.marshal(commands.Connection.Start(0, 9, {}, "PLAIN", "en_US"), 0)
         ([b""], "the connection was closed without an answer"),
     ],
 )
-async def test_a_hostile_answer_is_down(check, said, message):
-    async with saying(*said, then_close=True) as port:
+async def test_a_hostile_answer_is_down(check, reply, message):
+    async with saying(*reply, then_close=True) as port:
         outcome = await check(Rabbitmq(host="127.0.0.1", port=port, username="ada"))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
@@ -157,5 +157,5 @@ def test_at_least_one_of_the_two_is_required():
         msgspec.convert({"username": "ada"}, Rabbitmq)
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, broker):
+async def test_a_corrupted_connection_is_no_internal_error(check, broker):
     await survives(check, broker[0], lambda port: asking((port, ""), nodes=[]))

@@ -1,4 +1,4 @@
-"""What a Redis answers to one command that only reads; a real Valkey."""
+"""Checks with one read-only command to a real Valkey."""
 
 import msgspec
 import pytest
@@ -63,18 +63,18 @@ async def test_a_connection_string_sets_every_field(check, server):
         ({"command": "LLEN"}, "the server refused the command: ERR wrong number"),
     ],
 )
-async def test_what_the_server_refuses_is_down_in_its_words(check, server, changes, message):
+async def test_a_refusal_is_down_with_the_server_s_message(check, server, changes, message):
     outcome = await check(asking(server, **changes))
     assert outcome.status is DOWN
     assert outcome.message.startswith(message)
 
 
-async def test_a_port_nobody_listens_on_is_down(check, free_port):
+async def test_a_closed_port_is_down(check, free_port):
     outcome = await check(asking(free_port))
     assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
-async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, server, tmp_path):
+async def test_tls_is_verified_by_the_configured_authority_unless_errors_are_ignored(check, server, tmp_path):
     ca = certificates.authority()[0].public_bytes(Encoding.PEM).decode()
     async with behind_tls(server, certificates.served(tmp_path)) as port:
         lasting = CertificateDays(min_days=80, failure_status=FailureStatus.DOWN)
@@ -87,7 +87,7 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("reply", "message"),
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "the answer is not Redis's protocol"),
         (b"*1000000000\r\n", "the answer has more than 10000 elements"),
@@ -98,8 +98,8 @@ async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_igno
         (b"$5\r\nab", "the connection was closed without an answer"),
     ],
 )
-async def test_a_hostile_answer_is_down(check, said, message):
-    async with saying(said, then_close=True) as port:
+async def test_a_hostile_answer_is_down(check, reply, message):
+    async with saying(reply, then_close=True) as port:
         outcome = await check(asking(port))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
@@ -130,7 +130,7 @@ async def test_checks_go_nowhere_near_metadata(check):
 
 
 @pytest.mark.parametrize("command", ["SET a 1", "FLUSHALL", "EVAL x 0", "DEBUG SLEEP 9", "CONFIG GET *", "  "])
-def test_a_command_that_could_change_something_is_not_taken(command):
+def test_a_command_that_could_change_data_is_refused(command):
     with pytest.raises(msgspec.ValidationError, match="`command` must begin with"):
         msgspec.convert({"host": "a.test", "command": command}, Redis)
 
@@ -141,7 +141,7 @@ def test_the_address_is_required_exactly_once():
             msgspec.convert(config, Redis)
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+async def test_a_corrupted_connection_is_no_internal_error(check, server):
     await survives(
         check,
         server,

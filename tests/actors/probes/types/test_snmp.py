@@ -1,4 +1,4 @@
-"""How a device is asked over SNMP."""
+"""Checks of a device over SNMP."""
 
 import socket
 import time
@@ -84,11 +84,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (place / "snmpd.conf").write_text(MIB.format(port=port))
     command = [snmpd, "-f", "-Lo", "-C", "-c", str(place / "snmpd.conf"), f"--persistentDir={place}"]
     with running(command, place / "log") as process:
-        _until_it_answers(port, process, place / "log")
+        _until_ready(port, process, place / "log")
         yield Server(port)
 
 
-def _until_it_answers(port, process, log) -> None:
+def _until_ready(port, process, log) -> None:
     with socket.socket(type=socket.SOCK_DGRAM) as line:
         line.settimeout(0.2)
         line.connect(("127.0.0.1", port))
@@ -221,7 +221,7 @@ async def test_an_answer_that_is_none_is_down(check, answers, message):
     assert (outcome.code == NO_ANSWER) == message.startswith("no answer")
 
 
-async def test_nobody_can_answer_for_the_device(check):
+async def test_an_unauthenticated_response_is_ignored(check):
     """A message without the user's code is no answer to a question that has one."""
     engine = snmp_usm.Engine(b"\x80\0\0\0\x01", 1, 1)
 
@@ -304,12 +304,12 @@ def test_what_does_not_go_together_is_refused(fields):
         at(161, **fields)
 
 
-async def test_metadata_is_out_of_reach(check):
+async def test_metadata_is_refused(check):
     target = Snmp(host="169.254.169.254", oid=NAME, assertions=[Value(operator=Operator.EQUALS, expected="1")])
     assert (await check(target)).status is UNKNOWN
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+async def test_a_corrupted_connection_is_no_internal_error(check, server):
     await survives(
         check,
         server.port,

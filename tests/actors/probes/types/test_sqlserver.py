@@ -1,4 +1,4 @@
-"""What a SQL Server answers to one query that only reads. `servers_tds` says why it is not a real one."""
+"""Checks with one read-only query to a SQL Server. `servers_tds` explains why it is not a real one."""
 
 import asyncio
 import ssl
@@ -56,7 +56,7 @@ async def test_a_server_that_answers_is_up(check, server):
     assert server.users == [USERNAME]
 
 
-async def test_a_query_runs_in_a_transaction_that_nobody_commits(check, server):
+async def test_a_query_runs_in_a_transaction_that_is_not_committed(check, server):
     await check(asking(server.port), timeout_ms=4_000)
     await server.lost.wait()
     prepared, query = server.batches
@@ -102,7 +102,7 @@ async def test_a_column_is_chosen_by_its_name(check, server, name, value):
         ({"tls": True}, "the server speaks no TLS"),
     ],
 )
-async def test_what_the_server_refuses_is_down_in_its_words(check, server, changes, message):
+async def test_a_refusal_is_down_with_the_server_s_message(check, server, changes, message):
     outcome = await check(asking(server.port, **changes))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
@@ -115,7 +115,7 @@ async def test_a_query_that_takes_too_long_is_down_and_the_server_is_rid_of_us(c
 
 async def test_a_check_that_is_cut_off_hangs_up(check, server):
     checking = asyncio.create_task(check(asking(server.port, "SELECT slow")))
-    await server.asked.wait()
+    await server.requested.wait()
     checking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await checking
@@ -141,8 +141,8 @@ async def test_a_certificate_of_ours_lets_us_in(check, tmp_path):
     ours = {"tls": True, "ca_cert": certificates.authority_pem(), "client_cert": cert, "client_key": key}
     async with served(secure) as port:
         known = await check(asking(port, **ours))
-        stranger = await check(asking(port, **ours | {"client_cert": "", "client_key": ""}))
-    assert (known.status, stranger.status) == (UP, DOWN), known.message
+        untrusted = await check(asking(port, **ours | {"client_cert": "", "client_key": ""}))
+    assert (known.status, untrusted.status) == (UP, DOWN), known.message
 
 
 async def test_ciphers_of_other_clients_are_offered_and_old_tls_where_errors_are_ignored(check, tmp_path):
@@ -155,11 +155,11 @@ async def test_ciphers_of_other_clients_are_offered_and_old_tls_where_errors_are
     assert [one.status for one in outcomes] == [UP, DOWN, UP], [one.message for one in outcomes]
 
 
-async def test_a_port_nobody_listens_on_is_down(check, free_port):
+async def test_a_closed_port_is_down(check, free_port):
     assert (await check(asking(free_port))).message == "connection refused"
 
 
-async def test_tls_is_verified_by_the_authority_given_unless_its_errors_are_ignored(check, tmp_path):
+async def test_tls_is_verified_by_the_configured_authority_unless_errors_are_ignored(check, tmp_path):
     ca, secure = certificates.authority_pem(), SqlServer(certificates.served(tmp_path))
     async with served(secure) as port:
         trusted = await check(asking(port, "SELECT story FROM jobs", tls=True, ca_cert=ca), detailed=True)
@@ -230,7 +230,7 @@ HUGE_PACKETS = b"\xe3\x10\0\x04" + short("100000") + short("")
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("reply", "message"),
     [
         ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], NOT_TDS),
         ([b""], CLOSED),
@@ -256,8 +256,8 @@ HUGE_PACKETS = b"\xe3\x10\0\x04" + short("100000") + short("")
         ([reply(struct.pack(">BHHBB", 1, 6, 1, 255, 3))], "the server wants TLS"),
     ],
 )  # fmt: skip
-async def test_a_hostile_server_is_down(check, said, message):
-    async with saying(*said, then_close=True) as port:
+async def test_a_hostile_server_is_down(check, reply, message):
+    async with saying(*reply, then_close=True) as port:
         outcome = await check(asking(port))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
@@ -322,5 +322,5 @@ def test_a_statement_that_reads_is_taken(query):
     assert msgspec.convert({"host": "a.test", "query": query}, Sqlserver).query == query
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
+async def test_a_corrupted_connection_is_no_internal_error(check, server):
     await survives(check, server.port, lambda port: asking(port, assertions=DIFFERS))

@@ -1,4 +1,4 @@
-"""How an SSH server is looked at."""
+"""Checks of SSH servers."""
 
 import os
 import pwd
@@ -86,41 +86,41 @@ async def test_a_user_with_another_key_or_password_does_not(check, server):
 
 
 async def test_nothing_secret_is_sent_to_a_server_with_another_key(check):
-    asked = []
+    attempts = []
 
     class Server(asyncssh.SSHServer):
         def begin_auth(self, username):
-            asked.append(username)
+            attempts.append(username)
             return True
 
     async with asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[_a_key()]) as acceptor:
         outcome = await check(at(acceptor.get_port(), username="me", password="secret", fingerprint=OTHER_KEY))
     assert outcome.status is DOWN
-    assert asked == []
+    assert attempts == []
 
 
 @pytest.mark.parametrize("login", [{}, {"username": "me", "password": "secret"}])
-async def test_a_key_that_is_shown_must_be_had(check, login):
+async def test_a_server_must_own_the_host_key_it_presents(check, login):
     """Host keys are public: who stands in between can show the right one."""
-    shown, (own,) = _a_key(), asyncssh.load_keypairs([_a_key()])
-    own.public_data = shown.public_data
+    host_key, (own,) = _a_key(), asyncssh.load_keypairs([_a_key()])
+    own.public_data = host_key.public_data
     async with asyncssh.listen("127.0.0.1", 0, server_host_keys=[own]) as acceptor:
-        outcome = await check(at(acceptor.get_port(), fingerprint=shown.get_fingerprint(), **login))
+        outcome = await check(at(acceptor.get_port(), fingerprint=host_key.get_fingerprint(), **login))
     assert outcome.status is DOWN
     assert outcome.message == "the server shows a host key that it does not have: somebody is in between"
 
 
-async def test_nobody_logs_in_where_only_the_key_is_looked_at(check):
-    asked, key = [], _a_key()
+async def test_checking_only_the_host_key_does_not_log_in(check):
+    attempts, key = [], _a_key()
 
     class Server(asyncssh.SSHServer):
         def begin_auth(self, username):
-            asked.append(username)
+            attempts.append(username)
             return True
 
     async with asyncssh.listen("127.0.0.1", 0, server_factory=Server, server_host_keys=[key]) as acceptor:
         outcome = await check(at(acceptor.get_port(), fingerprint=key.get_fingerprint()))
-    assert (outcome.status, asked) == (UP, [])
+    assert (outcome.status, attempts) == (UP, [])
 
 
 async def test_a_password_lets_in_where_it_is_right(check):
@@ -141,7 +141,7 @@ def _a_key():
     return asyncssh.generate_private_key("ssh-ed25519")
 
 
-async def test_a_server_may_talk_before_its_banner(check):
+async def test_a_server_may_send_lines_before_its_banner(check):
     async with talking(saying(b"hello\r\nthere\r\nSSH-2.0-mine\r\n", then_hanging=True)) as port:
         outcome = await check(at(port), detailed=True)
     assert (outcome.status, outcome.detail) == (UP, {"banner": "SSH-2.0-mine"})
@@ -166,9 +166,11 @@ async def test_a_server_that_is_none_is_down(check, script, message):
     assert "fault in Watchkeeper" not in met.message
 
 
-@pytest.mark.parametrize("words", [b"SSH-2.0-x\r\n" + b"\xff" * 4_096, b"SSH-1.5-old\r\n", b"SSH-2.0-x\r\n\0\0\0\x0c"])
-async def test_a_broken_handshake_is_down(check, words):
-    async with talking(saying(words)) as port:
+@pytest.mark.parametrize(
+    "message", [b"SSH-2.0-x\r\n" + b"\xff" * 4_096, b"SSH-1.5-old\r\n", b"SSH-2.0-x\r\n\0\0\0\x0c"]
+)
+async def test_a_broken_handshake_is_down(check, message):
+    async with talking(saying(message)) as port:
         outcome = await check(at(port, fingerprint=OTHER_KEY))
     assert outcome.status is DOWN
     assert outcome.message
@@ -177,27 +179,27 @@ async def test_a_broken_handshake_is_down(check, words):
 UNREADABLE_KEYS = [b"", b"garbage", b"\0\0\0\x0bssh-ed25519", b"\0\0\0\x07ssh-dss", b"\xff\xff\xff\xffssh-dss"]
 
 
-@pytest.mark.parametrize("shown", UNREADABLE_KEYS)
-@pytest.mark.parametrize("asked", [{"fingerprint": OTHER_KEY}, {"username": "me", "password": "secret"}])
-async def test_a_host_key_that_can_not_be_read_is_down(check, shown, asked):
+@pytest.mark.parametrize("host_key", UNREADABLE_KEYS)
+@pytest.mark.parametrize("options", [{"fingerprint": OTHER_KEY}, {"username": "me", "password": "secret"}])
+async def test_a_host_key_that_can_not_be_read_is_down(check, host_key, options):
     (own,) = asyncssh.load_keypairs([_a_key()])
-    own.public_data = shown
+    own.public_data = host_key
     async with asyncssh.listen("127.0.0.1", 0, server_host_keys=[own]) as acceptor:
-        outcome = await check(at(acceptor.get_port(), **asked))
+        outcome = await check(at(acceptor.get_port(), **options))
     assert (outcome.status, outcome.message) == (DOWN, "the server's host key can't be read")
 
 
-@pytest.mark.parametrize("asked", [{"fingerprint": OTHER_KEY}, {"username": "me", "password": "secret"}])
-async def test_a_greeting_beyond_ascii_is_no_fault_of_ours(check, asked):
+@pytest.mark.parametrize("options", [{"fingerprint": OTHER_KEY}, {"username": "me", "password": "secret"}])
+async def test_a_greeting_beyond_ascii_is_no_internal_error(check, options):
     async with talking(saying(b"SSH-2.0-caf\xe9\r\n")) as port:
-        greeted, met = await check(at(port)), await check(at(port, **asked))
+        greeted, met = await check(at(port)), await check(at(port, **options))
     assert greeted.status is UP
     assert (met.status, met.message) == (DOWN, "the server's greeting, or a name it gives, is not ASCII")
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check, server):
-    for asked in ({"fingerprint": server.fingerprint}, {"username": ME, "private_key": server.private_key}):
-        await survives(check, server.port, partial(at, **asked))
+async def test_a_corrupted_connection_is_no_internal_error(check, server):
+    for options in ({"fingerprint": server.fingerprint}, {"username": ME, "private_key": server.private_key}):
+        await survives(check, server.port, partial(at, **options))
 
 
 async def test_a_server_that_stops_after_its_banner_is_cut_off(check):
@@ -218,7 +220,7 @@ def test_half_a_login_or_another_kind_of_fingerprint_is_refused(fields):
         at(22, **fields)
 
 
-async def test_metadata_is_out_of_reach(check):
+async def test_metadata_is_refused(check):
     for target in (Ssh(host="169.254.169.254"), Ssh(host="169.254.169.254", fingerprint=OTHER_KEY)):
         assert (await check(target)).status is UNKNOWN
 

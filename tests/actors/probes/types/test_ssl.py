@@ -1,4 +1,4 @@
-"""What a certificate is worth: its days, its names, who stands for it; shown by real TLS servers on loopback."""
+"""Checks of a certificate's validity, names and chain, against real TLS servers on loopback."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -54,7 +54,7 @@ def serving(place, certificate, key):
 
 
 @pytest.mark.parametrize(
-    ("days", "seen", "message"),
+    ("days", "expected_status", "message"),
     [
         (31, UP, ""),
         (30, DEGRADED, "the certificate ends in 30 days"),
@@ -63,11 +63,11 @@ def serving(place, certificate, key):
         (0, DOWN, "the certificate ends in 0 days"),
     ],
 )
-async def test_the_days_left_decide(check, tmp_path, days, seen, message):
+async def test_the_days_left_decide(check, tmp_path, days, expected_status, message):
     async with talking(SILENT, tls=certificates.served(tmp_path, days=days)) as port:
         outcome = await check(watching(port))
-    assert (outcome.status, outcome.message) == (seen, message)
-    assert (outcome.detail is None) == (seen is UP)
+    assert (outcome.status, outcome.message) == (expected_status, message)
+    assert (outcome.detail is None) == (expected_status is UP)
 
 
 async def test_the_limits_are_the_monitors_own(check, tmp_path):
@@ -103,22 +103,22 @@ async def test_the_name_is_compared_unless_it_does_not_matter(check, tmp_path):
 async def test_a_self_signed_one_is_reported_and_fails_where_the_chain_counts(check, tmp_path):
     async with talking(SILENT, tls=serving(tmp_path, *own("box.test"))) as port:
         target = watching(port, server_name="box.test")
-        told = await check(target, detailed=True)
+        outcome = await check(target, detailed=True)
         failed = await check(replace(target, check_chain=True))
-    assert (told.status, told.message) == (UP, "the certificate is self-signed")
-    assert told.detail["self_signed"] is True
+    assert (outcome.status, outcome.message) == (UP, "the certificate is self-signed")
+    assert outcome.detail["self_signed"] is True
     assert (failed.status, failed.message) == (DOWN, "chain not valid: self-signed certificate")
     assert failed.detail["chain_valid"] is False
 
 
-@pytest.mark.parametrize(("known", "seen"), [(True, UP), (False, DOWN)])
-async def test_an_authority_must_be_known_where_the_chain_counts(check, tmp_path, known, seen):
-    signer = certificates.authority() if known else certificates.stranger()
+@pytest.mark.parametrize(("known", "expected_status"), [(True, UP), (False, DOWN)])
+async def test_an_authority_must_be_known_where_the_chain_counts(check, tmp_path, known, expected_status):
+    signer = certificates.authority() if known else certificates.other_authority()
     async with talking(SILENT, tls=certificates.served(tmp_path, signer=signer)) as port:
         strict = await check(watching(port, check_chain=True))
         unnamed = await check(watching(port, check_chain=True, verify_hostname=False))
         lenient = await check(watching(port))
-    assert (strict.status, unnamed.status, lenient.status) == (seen, seen, UP)
+    assert (strict.status, unnamed.status, lenient.status) == (expected_status, expected_status, UP)
 
 
 async def test_the_detail_has_what_document_002_shows(check, tmp_path):
@@ -174,14 +174,14 @@ async def test_a_server_that_speaks_no_tls_is_down(check, script, timeout_ms, me
     assert outcome.message.startswith(message)
 
 
-async def test_nobody_listening_is_down_and_metadata_out_of_reach(check, free_port):
+async def test_a_closed_port_is_down_and_metadata_is_refused(check, free_port):
     refused = await check(watching(free_port))
     forbidden = await check(watching(443, host="169.254.169.254"))
     assert (refused.status, refused.message) == (DOWN, "connection refused")
     assert forbidden.status is UNKNOWN
 
 
-def test_a_certificate_of_many_names_is_read_and_not_kept():
+def test_a_certificate_of_many_names_is_read_and_not_cached():
     before = certificate_details._parse_cached.cache_info().currsize
     read = parse_leaf(own(*(f"{n}.many.example" for n in range(3_000)))[0].public_bytes(Encoding.DER))
     assert read.covers("2999.many.example")

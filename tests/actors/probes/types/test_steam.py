@@ -1,4 +1,4 @@
-"""How a game server is looked at, at a responder on loopback that speaks Valve's protocol."""
+"""Checks of game servers, against a responder on loopback with Valve's protocol."""
 
 import socket
 
@@ -24,7 +24,7 @@ GOLDSRC = ALONE + b"m10.0.0.1:27015\0Old shop\0crossfire\0valve\0Half-Life\0\x03
 
 
 def responder(reply=SOURCE, *, challenging=True):
-    """What a server says: a challenge first, as all of Valve's do since 2020."""
+    """The replies of a server: a challenge first, as all of Valve's do since 2020."""
 
     def answers(data):
         if challenging and data == ASKING:
@@ -102,5 +102,5 @@ async def test_a_server_that_is_not_there_is_down(check):
     assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
-async def test_metadata_is_out_of_reach(check):
+async def test_metadata_is_refused(check):
     assert (await check(Steam(host="169.254.169.254"))).status is UNKNOWN

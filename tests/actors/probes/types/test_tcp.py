@@ -1,4 +1,4 @@
-"""How a port is looked at, and what is made of its answer."""
+"""Checks of a TCP port, and of its response."""
 
 import asyncio
 import tracemalloc
@@ -32,10 +32,10 @@ async def cache(valkey, free_port):
 
 
 async def test_a_real_server_sends_what_is_expected(check, cache):
-    told = await check(Tcp(host="127.0.0.1", port=cache, send="PING\r\n", expect="+PONG"), detailed=True)
+    outcome = await check(Tcp(host="127.0.0.1", port=cache, send="PING\r\n", expect="+PONG"), detailed=True)
     other = await check(Tcp(host="127.0.0.1", port=cache, send="NONSENSE\r\n", expect="+PONG"), timeout_ms=4_000)
-    assert (told.status, told.code) == (UP, ANSWERED)
-    assert told.detail == {"address": "127.0.0.1", "answer": "+PONG\r\n"}
+    assert (outcome.status, outcome.code) == (UP, ANSWERED)
+    assert outcome.detail == {"address": "127.0.0.1", "answer": "+PONG\r\n"}
     assert (other.status, other.message) == (DOWN, "'+PONG' is not in the answer")
     assert other.detail["answer"].startswith("-ERR")
 
@@ -46,13 +46,13 @@ async def test_without_an_expectation_a_connection_is_enough(check):
     assert (outcome.status, outcome.code, outcome.detail) == (UP, CONNECTED, {"address": "127.0.0.1"})
 
 
-async def test_nobody_listening_is_down(check, free_port):
+async def test_a_closed_port_is_down(check, free_port):
     for target in (Tcp(host="127.0.0.1", port=free_port), Tcp(host="127.0.0.1", port=free_port, expect="x")):
         outcome = await check(target)
         assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
-async def test_words_that_come_in_pieces_are_found(check):
+async def test_expected_text_in_several_segments_is_found(check):
     async def in_pieces(reader, writer):
         for piece in (b"220 re", b"a", b"dy\r\n"):
             writer.write(piece)
@@ -92,7 +92,7 @@ async def test_an_answer_without_end_is_read_as_far_as_a_megabyte(check):
 
 
 @pytest.mark.parametrize(
-    ("pieces", "target", "seen"),
+    ("pieces", "target", "expected_status"),
     [
         ([b"count", b" 42\n"], {"assertions": [Value(operator=Operator.CONTAINS, expected="42")]}, UP),
         ([b"count ", b"4", b"2\n"], {"assertions": [Value(operator=Operator.MATCHES, expected="^count 42\\n$")]}, UP),
@@ -102,7 +102,7 @@ async def test_an_answer_without_end_is_read_as_far_as_a_megabyte(check):
     ],
 )
 @pytest.mark.parametrize("is_open", [False, True])
-async def test_an_answer_in_pieces_is_read_until_it_holds(check, pieces, target, seen, is_open):
+async def test_an_answer_in_pieces_is_read_until_it_holds(check, pieces, target, expected_status, is_open):
     """Each piece is sent when the one before was read: nothing depends on how long that takes."""
 
     async def script(reader, writer):
@@ -114,11 +114,13 @@ async def test_an_answer_in_pieces_is_read_until_it_holds(check, pieces, target,
             await reader.read()
 
     async with talking(script) as port:
-        outcome = await check(Tcp(host="127.0.0.1", port=port, **target), timeout_ms=30_000 if seen is UP else 1_500)
-    assert outcome.status is seen
+        outcome = await check(
+            Tcp(host="127.0.0.1", port=port, **target), timeout_ms=30_000 if expected_status is UP else 1_500
+        )
+    assert outcome.status is expected_status
 
 
-async def test_whoever_sends_single_bytes_is_judged_at_the_end(check):
+async def test_a_server_that_sends_single_bytes_is_judged_at_the_end(check):
     """More of them than are looked at one by one: all of them count all the same."""
 
     async def script(reader, writer):
@@ -134,12 +136,12 @@ async def test_whoever_sends_single_bytes_is_judged_at_the_end(check):
     assert (outcome.status, outcome.message) == (UP, "")
 
 
-@pytest.mark.parametrize(("sent", "seen"), [("7\n", UP), ("12\n", DOWN)])
-async def test_the_answer_is_a_value_to_compare(check, sent, seen):
+@pytest.mark.parametrize(("sent", "expected_status"), [("7\n", UP), ("12\n", DOWN)])
+async def test_the_answer_is_a_value_to_compare(check, sent, expected_status):
     fewer = Value(operator=Operator.LESS, expected="10")
     async with talking(echoing) as port:
         outcome = await check(Tcp(host="127.0.0.1", port=port, send=sent, assertions=[fewer]))
-    assert outcome.status is seen
+    assert outcome.status is expected_status
 
 
 @pytest.mark.parametrize(
@@ -161,11 +163,11 @@ async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tm
     assert lenient.status is UP
 
 
-@pytest.mark.parametrize(("days", "seen"), [(30, UP), (29, DEGRADED)])
-async def test_a_certificate_may_have_to_last(check, tmp_path, days, seen):
+@pytest.mark.parametrize(("days", "expected_status"), [(30, UP), (29, DEGRADED)])
+async def test_a_certificate_may_have_to_last(check, tmp_path, days, expected_status):
     async with talking(saying(b""), tls=certificates.served(tmp_path, days=days)) as port:
         target = Tcp(host="127.0.0.1", port=port, tls=True, assertions=[CertificateDays(min_days=30)])
-        assert (await check(target)).status is seen
+        assert (await check(target)).status is expected_status
 
 
 async def test_a_server_that_speaks_no_tls_is_down(check):
@@ -175,7 +177,7 @@ async def test_a_server_that_speaks_no_tls_is_down(check):
     assert outcome.message.startswith("TLS failed:")
 
 
-async def test_metadata_is_out_of_reach_with_words_too(check):
+async def test_metadata_is_refused_with_expected_text(check):
     outcome = await check(Tcp(host="169.254.169.254", port=80, send="GET / HTTP/1.0\r\n\r\n", expect="200"))
     assert outcome.status is Status.UNKNOWN
     assert outcome.message.endswith("refused")

@@ -1,4 +1,4 @@
-"""How document 002 looks at a website."""
+"""Checks of a website, as document 002 describes them."""
 
 import gzip
 
@@ -19,7 +19,7 @@ KEYS = [
 
 
 @pytest.mark.parametrize(
-    ("status", "words", "seen", "message"),
+    ("status", "words", "expected_status", "message"),
     [
         ("200 OK", {}, UP, ""),
         ("200 OK", {"expected_content": "basket", "unexpected_content": "error"}, UP, ""),
@@ -30,10 +30,10 @@ KEYS = [
         ("201 Created", {}, DOWN, "201 Created, expected 200"),
     ],
 )
-async def test_the_status_decides_and_words_only_warn(check, status, words, seen, message):
+async def test_the_status_code_decides_and_keywords_only_warn(check, status, words, expected_status, message):
     async with serving(answering(b"the shop's basket", status)) as target:
         outcome = await check(Website(url=target.url(), **words))
-    assert (outcome.status, outcome.message) == (seen, message)
+    assert (outcome.status, outcome.message) == (expected_status, message)
 
 
 async def test_the_detail_has_the_documents_keys(check):
@@ -63,11 +63,11 @@ async def test_the_request_is_as_written(check):
     assert {"X-One: 1", "Content-Length: 3", "Authorization: Basic YW5uOnDDpA=="} <= set(lines)
 
 
-@pytest.mark.parametrize(("verify", "seen"), [(True, DOWN), (False, UP)])
-async def test_an_invalid_certificate_is_an_error_unless_nobody_looks(check, tmp_path, verify, seen):
+@pytest.mark.parametrize(("verify", "expected_status"), [(True, DOWN), (False, UP)])
+async def test_an_invalid_certificate_is_an_error_unless_ignored(check, tmp_path, verify, expected_status):
     async with serving(answering(), tls=certificates.served(tmp_path, days=-1)) as target:
         outcome = await check(Website(url=target.url(scheme="https"), verify_ssl=verify))
-    assert outcome.status is seen
+    assert outcome.status is expected_status
     if verify:
         assert outcome.message == "certificate not valid: certificate has expired"
         assert outcome.detail["error_type"] == "ClientConnectorCertificateError"
@@ -106,5 +106,5 @@ async def test_a_page_without_end_and_a_bomb_are_read_as_far_as_a_megabyte(check
     assert (plain.status, flood.status, packed.status) == (UP, DEGRADED, DEGRADED)
 
 
-async def test_cloud_metadata_is_out_of_reach(check):
+async def test_cloud_metadata_is_refused(check):
     assert (await check(Website(url="http://169.254.169.254/"))).status is UNKNOWN

@@ -1,4 +1,4 @@
-"""How a WebSocket is looked at, against a real server."""
+"""Checks of a WebSocket, against a real server."""
 
 import asyncio
 import base64
@@ -51,7 +51,7 @@ async def speaking(handler, *, tls=None, **options):
 
 
 @pytest.mark.parametrize(
-    ("handler", "fields", "seen", "message"),
+    ("handler", "fields", "expected_status", "message"),
     [
         (echo, {}, UP, "connected"),
         (greet, {"expect": "hell"}, UP, "answered"),
@@ -63,13 +63,13 @@ async def speaking(handler, *, tls=None, **options):
         (greet, {"subprotocol": "chat"}, DOWN, "the server did not choose the subprotocol chat"),
     ],
 )
-async def test_it_opens_and_receives_what_is_expected(check, handler, fields, seen, message):
+async def test_it_opens_and_receives_what_is_expected(check, handler, fields, expected_status, message):
     async with speaking(handler) as url:
         outcome = await check(WebSocket(url=url, **fields))
-    assert (outcome.status, outcome.message or heartbeat_text(outcome.code)) == (seen, message)
+    assert (outcome.status, outcome.message or heartbeat_text(outcome.code)) == (expected_status, message)
 
 
-async def test_words_that_do_not_come_are_waited_for_and_no_longer(check):
+async def test_expected_text_is_awaited_until_the_timeout(check):
     async with speaking(greet) as url:
         outcome = await check(WebSocket(url=url, expect="bye"), timeout_ms=300)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
@@ -87,11 +87,13 @@ async def test_headers_and_the_subprotocol_arrive(check):
     assert (heads[0]["X-Key"], heads[0]["Sec-WebSocket-Protocol"]) == ("s3cret", "chat")
 
 
-@pytest.mark.parametrize(("days", "ignoring", "seen"), [(90, False, UP), (-1, False, DOWN), (-1, True, UP)])
-async def test_a_certificate_is_verified_unless_its_errors_are_ignored(check, tmp_path, days, ignoring, seen):
+@pytest.mark.parametrize(("days", "ignoring", "expected_status"), [(90, False, UP), (-1, False, DOWN), (-1, True, UP)])
+async def test_a_certificate_is_verified_unless_its_errors_are_ignored(
+    check, tmp_path, days, ignoring, expected_status
+):
     async with speaking(echo, tls=certificates.served(tmp_path, days=days)) as url:
         outcome = await check(WebSocket(url=url, ignore_tls_errors=ignoring))
-    assert outcome.status is seen
+    assert outcome.status is expected_status
 
 
 @pytest.mark.parametrize("tls", [False, True])
@@ -104,13 +106,13 @@ async def test_it_goes_through_a_proxy(check, tmp_path, tinyproxy, microsocks, p
     assert outcome.status is UP, outcome
 
 
-async def test_a_proxy_that_can_not_reach_it_speaks_for_the_target(check, tinyproxy, free_port):
+async def test_a_target_unreachable_for_its_proxy_is_down(check, tinyproxy, free_port):
     proxy = ProxyConfig(
         protocol=ProxyProtocol.HTTP, host="127.0.0.1", port=tinyproxy, username="ann", password="sesame"
     )
     refused = await check(WebSocket(url=f"ws://127.0.0.1:{free_port}/", proxy_id="some"), proxy=proxy)
-    stranger = ProxyConfig(protocol=ProxyProtocol.HTTP, host="127.0.0.1", port=tinyproxy)
-    unknown = await check(WebSocket(url=f"ws://127.0.0.1:{free_port}/", proxy_id="some"), proxy=stranger)
+    untrusted = ProxyConfig(protocol=ProxyProtocol.HTTP, host="127.0.0.1", port=tinyproxy)
+    unknown = await check(WebSocket(url=f"ws://127.0.0.1:{free_port}/", proxy_id="some"), proxy=untrusted)
     assert (refused.status, unknown.status) == (DOWN, UNKNOWN)
     assert refused.message.startswith("the proxy could not reach it and answered 50")
     assert unknown.message.startswith("the proxy does not let us through: 40")
@@ -137,7 +139,7 @@ async def test_a_handshake_that_is_none_is_the_targets_failure(check, script, me
 
 
 def shaking(after: bytes):
-    """A script that shakes hands rightly, and then says something."""
+    """A script that completes the handshake and then sends some bytes."""
 
     async def script(head, writer):
         key = head.partition(b"Sec-WebSocket-Key: ")[2].split(b"\r\n")[0]
@@ -154,7 +156,7 @@ def shaking(after: bytes):
     "after",
     [
         b"\xff\xff garbage",
-        b"\x81\x7f\x00\x00\x00\x02\x54\x0b\xe4\x00" + b"a" * 2_000_000,  # says that ten gigabytes follow
+        b"\x81\x7f\x00\x00\x00\x02\x54\x0b\xe4\x00" + b"a" * 2_000_000,  # announces ten gigabytes
         b"\x81\x04\xff\xff\xff\xff",  # no UTF-8
         b"\x81",
         b"",
@@ -173,11 +175,11 @@ async def test_a_server_that_is_silent_is_cut_off(check):
     assert (outcome.status, outcome.message) == (DOWN, "no answer within 0.2 s")
 
 
-async def test_cloud_metadata_is_out_of_reach(check):
+async def test_cloud_metadata_is_refused(check):
     assert (await check(WebSocket(url="ws://169.254.169.254/"))).status is UNKNOWN
 
 
-async def test_whatever_is_changed_on_the_way_is_no_fault_of_ours(check):
+async def test_a_corrupted_connection_is_no_internal_error(check):
     async with speaking(greet) as url:
         port = int(url.rpartition(":")[2].removesuffix("/live"))
         await survives(check, port, lambda way: WebSocket(url=f"ws://127.0.0.1:{way}/", expect="hell"))

@@ -1,4 +1,4 @@
-"""What services that page are to do about a message, and what they know it by."""
+"""Actions and deduplication keys for services that page."""
 
 from datetime import timedelta
 
@@ -82,14 +82,14 @@ def test_a_digest_is_executed_member_by_member_the_oldest_first() -> None:
     up = given.message(
         event=EventKind.MONITOR_UP, incident_id="a", at=given.AT + timedelta(seconds=2), merged=(other, down)
     )
-    told = alerts_for(up)
-    assert [(one.action, one.key) for one in told] == [
+    alerts = alerts_for(up)
+    assert [(one.action, one.key) for one in alerts] == [
         (AlertAction.OPEN, "watchkeeper-a"),
         (AlertAction.OPEN, "watchkeeper-b"),
         (AlertAction.CLOSE, "watchkeeper-a"),
     ]
-    assert [one.message.merged for one in told] == [(), (), ()]
-    assert told[0] == Alert(AlertAction.OPEN, "watchkeeper-a", down)
+    assert [one.message.merged for one in alerts] == [(), (), ()]
+    assert alerts[0] == Alert(AlertAction.OPEN, "watchkeeper-a", down)
 
 
 @pytest.mark.parametrize(

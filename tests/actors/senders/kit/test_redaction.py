@@ -1,4 +1,4 @@
-"""Secrets stay out of reasons."""
+"""Secrets do not appear in the reasons of delivery errors."""
 
 import base64
 from urllib.parse import quote

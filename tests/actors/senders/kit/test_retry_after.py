@@ -1,4 +1,4 @@
-"""How long a receiver asks us to wait."""
+"""Parsing Retry-After."""
 
 from datetime import timedelta
 from email.utils import format_datetime

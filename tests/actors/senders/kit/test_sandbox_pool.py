@@ -1,4 +1,4 @@
-"""The processes that Apprise runs in: one message at a time, shared by many, killed when late, gone when idle."""
+"""Apprise's sandbox processes: one message at a time, reused, killed when late, stopped when idle."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ def processes(made: SandboxPool) -> list[int]:
     return [one._process.pid for one in (*made._idle, *made._busy)]
 
 
-def is_gone(pid: int) -> bool:
+def has_exited(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
@@ -52,9 +52,9 @@ def surroundings(pid: int) -> tuple[bytes, set[str]]:
     return about.joinpath("environ").read_bytes(), {one.readlink().name for one in about.joinpath("fd").iterdir()}
 
 
-async def until_gone(pid: int) -> None:
+async def until_exited(pid: int) -> None:
     async with asyncio.timeout(20):
-        while not is_gone(pid):
+        while not has_exited(pid):
             await asyncio.sleep(0.02)
 
 
@@ -78,7 +78,7 @@ async def test_one_process_serves_many_messages(some: SandboxPool) -> None:
     assert processes(some) == first
 
 
-async def test_a_used_up_process_makes_room_for_a_new_one() -> None:
+async def test_a_process_stops_after_its_maximum_uses() -> None:
     brief = SandboxPool(max_uses=1)
     assert [(await brief.send(ORDER, fine)).sent for _ in range(2)] == [True, True]
     assert processes(brief) == []
@@ -86,20 +86,20 @@ async def test_a_used_up_process_makes_room_for_a_new_one() -> None:
 
 
 async def test_a_process_that_is_late_is_killed_and_the_next_message_gets_another(some: SandboxPool) -> None:
-    asked = asyncio.Event()
+    requested = asyncio.Event()
 
     async def hang(_: SandboxHttpRequest) -> SandboxHttpResponse:
-        asked.set()
+        requested.set()
         await asyncio.sleep(60)
         return SandboxHttpResponse(200)
 
     late = asyncio.create_task(some.send(ORDER, hang))
-    await asked.wait()
+    await requested.wait()
     (pid,) = processes(some)
     late.cancel()
     with pytest.raises(asyncio.CancelledError):
         await late
-    assert is_gone(pid)
+    assert has_exited(pid)
     assert (await some.send(ORDER, fine)).sent
 
 
@@ -115,16 +115,16 @@ async def test_a_process_that_dies_is_a_message_that_is_tried_again(some: Sandbo
     assert (await some.send(ORDER, fine)).sent
 
 
-async def test_nobody_waits_for_a_service_that_hangs() -> None:
-    two, asked, release = SandboxPool(max_processes=2), asyncio.Event(), asyncio.Event()
+async def test_a_hanging_service_does_not_block_others() -> None:
+    two, requested, release = SandboxPool(max_processes=2), asyncio.Event(), asyncio.Event()
 
     async def hang(_: SandboxHttpRequest) -> SandboxHttpResponse:
-        asked.set()
+        requested.set()
         await release.wait()
         return SandboxHttpResponse(200)
 
     late = asyncio.create_task(two.send(ORDER, hang))
-    await asked.wait()
+    await requested.wait()
     assert (await two.send(ORDER, fine)).sent
     assert not late.done()
     release.set()
@@ -132,11 +132,11 @@ async def test_nobody_waits_for_a_service_that_hangs() -> None:
     two.close()
 
 
-async def test_a_quiet_night_needs_no_process() -> None:
+async def test_idle_processes_are_stopped() -> None:
     brief = SandboxPool(idle_timeout_s=0.05)
     await brief.send(ORDER, fine)
     (pid,) = processes(brief)
-    await until_gone(pid)
+    await until_exited(pid)
     assert processes(brief) == []
 
 
@@ -151,15 +151,15 @@ async def test_a_process_ends_with_the_one_that_started_it(some: SandboxPool) ->
     assert cage._process.returncode == 0
 
 
-async def test_the_limit_of_a_send_ends_everything(receiver: Receiver, tools: SenderContext) -> None:
+async def test_the_timeout_of_a_send_ends_its_process(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(hang=True))
     port = receiver.url.rpartition(":")[2]
     hung = Apprise(url=f"json://127.0.0.1:{port}/x")
-    sending = asyncio.create_task(send(hung, given.message(), tools, timeout_s=3))
+    sending = asyncio.create_task(send(hung, given.message(), context, timeout_s=3))
     with pytest.raises(DeliveryError, match="no answer within 3 s") as failed:
         await sending
     assert not failed.value.permanent
-    assert processes(tools.sandboxes) == []
+    assert processes(context.sandboxes) == []
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\x80", b"\x81\xa4type\xa4Nope", b""])

@@ -1,4 +1,4 @@
-"""What services behind Apprise are sent, through cage and door; and what becomes of it."""
+"""Requests of Apprise's services through the sandbox, and their results."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -38,7 +38,7 @@ async def kit() -> AsyncIterator[SenderContext]:
 
 
 @pytest.fixture
-def tools(kit: SenderContext) -> SenderContext:
+def context(kit: SenderContext) -> SenderContext:
     kit.egress.use_policy(EgressPolicy())
     return kit
 
@@ -50,7 +50,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 class Case(NamedTuple):
-    """A service of one's own, and the request that its documentation asks for."""
+    """A service of one's own, and the request that its documentation describes."""
 
     service: str
     fields: dict[str, Any]
@@ -148,16 +148,16 @@ def body_of(arrival: Arrival) -> dict[str, Any]:
     return {name: values[0] for name, values in parse_qs(arrival.body.decode()).items()}
 
 
-async def undelivered(config: Apprise, tools: SenderContext) -> DeliveryError:
+async def undelivered(config: Apprise, context: SenderContext) -> DeliveryError:
     with pytest.raises(DeliveryError) as failed:
-        await send(config, SHOP, tools)
+        await send(config, SHOP, context)
     return failed.value
 
 
-async def told(config: Apprise, tools: SenderContext) -> str:
+async def delivery_error(config: Apprise, context: SenderContext) -> str:
     """Why it was not delivered, or that it was."""
     try:
-        await send(config, SHOP, tools)
+        await send(config, SHOP, context)
     except DeliveryError as failed:
         return failed.reason
     return "sent"
@@ -165,9 +165,9 @@ async def told(config: Apprise, tools: SenderContext) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda one: one.service)
 async def test_a_service_receives_what_its_documentation_requires(
-    case: Case, receiver: Receiver, tools: SenderContext
+    case: Case, receiver: Receiver, context: SenderContext
 ) -> None:
-    await send(at(receiver, case.service, case.fields, case.secrets), SHOP, tools)
+    await send(at(receiver, case.service, case.fields, case.secrets), SHOP, context)
     (arrival,) = receiver.arrivals
     assert (arrival.method, arrival.path) == ("POST", case.path)
     body = body_of(arrival)
@@ -176,20 +176,20 @@ async def test_a_service_receives_what_its_documentation_requires(
     assert {name: arrival.headers.get(name) for name in case.headers} == dict(case.headers)
 
 
-async def test_xml_is_escaped(receiver: Receiver, tools: SenderContext) -> None:
-    await send(at(receiver, "custom_xml", {"schema": "xml"}, {}), given.message(), tools)
+async def test_xml_is_escaped(receiver: Receiver, context: SenderContext) -> None:
+    await send(at(receiver, "custom_xml", {"schema": "xml"}, {}), given.message(), context)
     (arrival,) = receiver.arrivals
     assert b"<Subject>Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down</Subject>" in arrival.body
 
 
-async def test_matrix_signs_in_joins_and_sends_to_the_room(receiver: Receiver, tools: SenderContext) -> None:
+async def test_matrix_signs_in_joins_and_sends_to_the_room(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(
         Order(body='{"access_token":"s3cr3t-a","home_server":"m.example","user_id":"@ann:m.example"}', times=1),
         Order(body='{"room_id":"!room:m.example"}', times=1),
         Order(body='{"event_id":"$1"}', times=1),
     )
     fields = {"schema": "matrix", "user": "ann", "targets": ["!room:m.example"], "e2ee": False, "discovery": False}
-    await send(at(receiver, "matrix", fields, {"password": "s3cr3t-pass"}), SHOP, tools)
+    await send(at(receiver, "matrix", fields, {"password": "s3cr3t-pass"}), SHOP, context)
     room = "%21room%3Am.example"
     assert [(one.method, one.path.removeprefix("/_matrix/client/v3/")) for one in receiver.arrivals] == [
         ("POST", "login"),
@@ -211,9 +211,9 @@ async def test_matrix_signs_in_joins_and_sends_to_the_room(receiver: Receiver, t
     ],
 )
 async def test_the_kind_of_event_is_passed_on(
-    event: EventKind, status: Status | None, mood: str, receiver: Receiver, tools: SenderContext
+    event: EventKind, status: Status | None, mood: str, receiver: Receiver, context: SenderContext
 ) -> None:
-    await send(plain(receiver), given.message(event=event, status=status), tools)
+    await send(plain(receiver), given.message(event=event, status=status), context)
     assert body_of(receiver.arrivals[0])["type"] == mood
 
 
@@ -225,10 +225,10 @@ async def test_the_kind_of_event_is_passed_on(
     ],
 )
 async def test_the_status_decides_on_retries(
-    status: int, permanent: str, receiver: Receiver, tools: SenderContext
+    status: int, permanent: str, receiver: Receiver, context: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, headers={"Retry-After": "7"}))
-    failed = await undelivered(plain(receiver), tools)
+    failed = await undelivered(plain(receiver), context)
     assert (failed.permanent, failed.retry_after_s) == (bool(permanent), 7)
     assert (failed.channel_level, failed.endpoint_gone, failed.got_response) == (
         status in {401, 403, 404, 410},
@@ -240,32 +240,32 @@ async def test_the_status_decides_on_retries(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_not_followed(status: int, receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_redirect_is_not_followed(status: int, receiver: Receiver, context: SenderContext) -> None:
     async with receiving() as elsewhere:
         receiver.answer(Order(status=status, headers={"Location": elsewhere.url}))
-        failed = await undelivered(plain(receiver), tools)
+        failed = await undelivered(plain(receiver), context)
     assert failed.permanent
     assert "redirects are not followed" in failed.reason
     assert elsewhere.arrivals == []
 
 
-async def test_nobody_listening_is_a_matter_of_time(tools: SenderContext) -> None:
-    failed = await undelivered(Apprise(url="json://127.0.0.1:9/"), tools)
+async def test_a_closed_port_is_a_temporary_error(context: SenderContext) -> None:
+    failed = await undelivered(Apprise(url="json://127.0.0.1:9/"), context)
     assert (failed.permanent, failed.retry_after_s, failed.got_response) == (False, None, False)
     assert failed.reason.startswith("no connection: Connection refused")
 
 
-async def test_a_refusal_in_the_words_of_a_success_is_tried_again(receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_refusal_reported_as_success_is_retried(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(status=200, body='{"status":"failed","retcode":1404}'))
-    failed = await undelivered(at(receiver, "onebot", {"schema": "onebot", "targets": ["#123"]}, {}), tools)
+    failed = await undelivered(at(receiver, "onebot", {"schema": "onebot", "targets": ["#123"]}, {}), context)
     assert failed.reason.startswith("the service did not take it")
     assert not failed.permanent
 
 
-async def test_one_address_is_one_message(receiver: Receiver, tools: SenderContext) -> None:
-    """When one of two has it and the other one does not, nobody could send it again."""
+async def test_one_address_is_one_message(receiver: Receiver, context: SenderContext) -> None:
+    """When only one of two recipients has it, it cannot be sent again."""
     several = at(receiver, "ntfy", {"schema": "ntfy", "targets": ["one", "two"]}, {})
-    failed = await undelivered(several, tools)
+    failed = await undelivered(several, context)
     assert failed.permanent
     assert failed.reason.startswith("the address stands for 2 messages")
     assert receiver.arrivals == []
@@ -280,19 +280,19 @@ async def test_one_address_is_one_message(receiver: Receiver, tools: SenderConte
         ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?template=/etc/passwd", "(held back: open)"),
     ],
 )
-async def test_an_address_that_can_t_be_used_is_not_tried_again(url: str, reason: str, tools: SenderContext) -> None:
-    tools.egress.use_policy(EgressPolicy(deny=["0.0.0.0/0", "::/0"]))
-    failed = await undelivered(Apprise(url=url), tools)
+async def test_an_address_that_can_t_be_used_is_not_tried_again(url: str, reason: str, context: SenderContext) -> None:
+    context.egress.use_policy(EgressPolicy(deny=["0.0.0.0/0", "::/0"]))
+    failed = await undelivered(Apprise(url=url), context)
     assert failed.permanent
     assert reason in failed.reason
 
 
 @pytest.mark.parametrize("status", [200, 401, 500])
-async def test_no_piece_of_an_address_is_in_a_reason(status: int, receiver: Receiver, tools: SenderContext) -> None:
+async def test_no_piece_of_an_address_is_in_a_reason(status: int, receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(status=status, body="{}"))
     here = receiver.url.removeprefix("http://")
-    said = [
-        await told(Apprise(url=url), tools)
+    responses = [
+        await delivery_error(Apprise(url=url), context)
         for url in (
             f"json://ann:s3s4me@{here}/hook/s3cr3t-piece-of-a-path?-key=s3cr3t-query",
             f"gotify://{here}/s3cr3t-piece-1",
@@ -300,11 +300,11 @@ async def test_no_piece_of_an_address_is_in_a_reason(status: int, receiver: Rece
             f"onebot://s3cr3t-piece@{here}/%231",
         )
     ]
-    assert not [piece for piece in ("s3cr3t", "s3s4me", "YW5uOnMzczRtZQ") if piece in "\n".join(said)]
+    assert not [piece for piece in ("s3cr3t", "s3s4me", "YW5uOnMzczRtZQ") if piece in "\n".join(responses)]
 
 
-async def test_a_service_can_not_send_requests_for_ever(receiver: Receiver, tools: SenderContext) -> None:
-    errands = SandboxRequests(tools.http)
+async def test_a_service_can_not_send_requests_for_ever(receiver: Receiver, context: SenderContext) -> None:
+    errands = SandboxRequests(context.http)
     answers = [await errands.send(SandboxHttpRequest("GET", receiver.url, [], b"")) for _ in range(MAX_REQUESTS + 2)]
     assert len(receiver.arrivals) == MAX_REQUESTS
     assert answers[-1].error == "that is enough of requests for one message"
@@ -314,15 +314,17 @@ async def test_a_service_can_not_send_requests_for_ever(receiver: Receiver, tool
     ("method", "url"),
     [("POST", "ftp://127.0.0.1/"), ("POST", "file:///etc/passwd"), ("TRACE", ""), ("POST", "http://ann:b@127.0.0.1/")],
 )
-async def test_only_plain_requests_go_out(method: str, url: str, receiver: Receiver, tools: SenderContext) -> None:
-    errands = SandboxRequests(tools.http)
+async def test_only_plain_requests_go_out(method: str, url: str, receiver: Receiver, context: SenderContext) -> None:
+    errands = SandboxRequests(context.http)
     answer = await errands.send(SandboxHttpRequest(method, url or receiver.url, [], b""))
     assert answer.error == "the service wants to call what is no web address"
     assert receiver.arrivals == []
 
 
-async def test_an_answer_is_read_up_to_a_bound_and_without_its_way_on(receiver: Receiver, tools: SenderContext) -> None:
+async def test_an_answer_is_read_up_to_a_bound_and_without_its_way_on(
+    receiver: Receiver, context: SenderContext
+) -> None:
     receiver.answer(Order(status=302, headers={"Location": "http://127.0.0.1:9/", "X-Kept": "1"}, body="x" * 1_500_000))
-    answer = await SandboxRequests(tools.http).send(SandboxHttpRequest("GET", receiver.url, [], b""))
+    answer = await SandboxRequests(context.http).send(SandboxHttpRequest("GET", receiver.url, [], b""))
     assert len(answer.body) == 1_000_000
     assert {name.lower() for name, _ in answer.headers} & {"location", "x-kept"} == {"x-kept"}

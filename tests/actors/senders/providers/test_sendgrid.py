@@ -15,9 +15,9 @@ TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22
 ACK = "https://watch.example/a/1?t=2&u=3"
 
 
-async def test_a_letter_is_handed_over(receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_message_is_accepted(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(status=202, body=""))
-    await send(channel("sendgrid", receiver.url), given.message(incident_id="3b1f", ack_url=ACK), tools)
+    await send(channel("sendgrid", receiver.url), given.message(incident_id="3b1f", ack_url=ACK), context)
     (arrival,) = receiver.arrivals
     body = json.loads(arrival.body)
     html = body["content"][1].pop("value")
@@ -44,11 +44,11 @@ async def test_a_letter_is_handed_over(receiver: Receiver, tools: SenderContext)
     assert '<a href="https://watch.example/a/1?t=2&amp;u=3">Acknowledge</a>' in html
 
 
-async def test_nobody_is_named_twice(receiver: Receiver, tools: SenderContext) -> None:
+async def test_recipients_are_deduplicated(receiver: Receiver, context: SenderContext) -> None:
     config = channel(
         "sendgrid", receiver.url, to=["a@x.example", "A@x.example"], cc=["a@x.example"], bcc=["b@x.example"]
     )
-    await send(config, given.message(), tools)
+    await send(config, given.message(), context)
     assert json.loads(receiver.arrivals[0].body)["personalizations"] == [
         {"to": [{"email": "a@x.example"}], "bcc": [{"email": "b@x.example"}]}
     ]
@@ -75,10 +75,10 @@ async def test_nobody_is_named_twice(receiver: Receiver, tools: SenderContext) -
         (503, "", "answered 503 Service Unavailable", False),
     ],
 )
-async def test_its_errors_say_what_is_wrong(
-    status: int, body: str, reason: str, *, permanent: bool, receiver: Receiver, tools: SenderContext
+async def test_the_provider_s_errors_are_the_reason(
+    status: int, body: str, reason: str, *, permanent: bool, receiver: Receiver, context: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, body=body))
     with pytest.raises(DeliveryError) as failed:
-        await send(channel("sendgrid", receiver.url), given.message(), tools)
+        await send(channel("sendgrid", receiver.url), given.message(), context)
     assert (failed.value.reason, failed.value.permanent) == (reason, permanent)

@@ -30,14 +30,14 @@ def nasty() -> Message:
     return given.message(monitor=given.MessageMonitor(id="1", name=given.NASTY, type="http"), msg=given.NASTY)
 
 
-async def undelivered(config: Smtp, tools: SenderContext, **limits: float) -> DeliveryError:
+async def undelivered(config: Smtp, context: SenderContext, **limits: float) -> DeliveryError:
     with pytest.raises(DeliveryError) as failed:
-        await send(config, given.message(), tools, **limits)
+        await send(config, given.message(), context, **limits)
     return failed.value
 
 
-async def test_a_letter_arrives_with_text_and_html(host: Mailhost, tools: SenderContext) -> None:
-    await send(given.smtp(host.port), given.message(), tools)
+async def test_a_letter_arrives_with_text_and_html(host: Mailhost, context: SenderContext) -> None:
+    await send(given.smtp(host.port), given.message(), context)
     mail = host.mail()
     assert mail["Subject"] == "Shop <b>&</b> *bar* is down"
     assert mail.get_content_type() == "multipart/alternative"
@@ -46,8 +46,8 @@ async def test_a_letter_arrives_with_text_and_html(host: Mailhost, tools: Sender
     assert "Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down</h2>" in html
 
 
-async def test_the_headers_are_those_of_a_machine_s_letter(host: Mailhost, tools: SenderContext) -> None:
-    await send(given.smtp(host.port, cc=["boss@home.example"]), given.message(), tools)
+async def test_the_headers_are_those_of_a_machine_s_letter(host: Mailhost, context: SenderContext) -> None:
+    await send(given.smtp(host.port, cc=["boss@home.example"]), given.message(), context)
     mail = host.mail()
     assert (mail["From"], mail["To"], mail["Cc"]) == ("watch@home.example", "ops@home.example", "boss@home.example")
     assert parsedate_to_datetime(mail["Date"]) == given.AT
@@ -55,42 +55,44 @@ async def test_the_headers_are_those_of_a_machine_s_letter(host: Mailhost, tools
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
-async def test_an_outage_and_its_end_are_one_thread(host: Mailhost, tools: SenderContext) -> None:
+async def test_an_outage_and_its_end_are_one_thread(host: Mailhost, context: SenderContext) -> None:
     for event in (EventKind.MONITOR_DOWN, EventKind.MONITOR_UP):
         changes = {"event": event, "delivery_id": str(event), "incident_id": "3b1f"}
-        await send(given.smtp(host.port), given.message(**changes), tools)
+        await send(given.smtp(host.port), given.message(**changes), context)
         mail = host.mail()
         assert mail["Message-ID"] == f"<{event}@home.example>"
         assert (mail["In-Reply-To"], mail["References"]) == ("<incident.3b1f@home.example>",) * 2
 
 
-async def test_a_letter_about_no_outage_answers_none(host: Mailhost, tools: SenderContext) -> None:
-    await send(given.smtp(host.port), given.message(), tools)
+async def test_a_message_without_an_outage_is_no_reply(host: Mailhost, context: SenderContext) -> None:
+    await send(given.smtp(host.port), given.message(), context)
     assert (host.mail()["In-Reply-To"], host.mail()["References"]) == (None, None)
 
 
-async def test_an_incident_can_not_add_a_header(host: Mailhost, tools: SenderContext) -> None:
-    await send(given.smtp(host.port), given.message(incident_id="1>\r\nBcc: thief@evil.example"), tools)
+async def test_an_incident_can_not_add_a_header(host: Mailhost, context: SenderContext) -> None:
+    await send(given.smtp(host.port), given.message(incident_id="1>\r\nBcc: thief@evil.example"), context)
     assert host.mail()["Bcc"] is None
     assert host.mail()["References"] == "<incident.1Bccthiefevil.example@home.example>"
 
 
-async def test_an_outage_can_be_acknowledged_from_the_letter(host: Mailhost, tools: SenderContext) -> None:
-    await send(given.smtp(host.port), given.message(ack_url="https://w.example/a/1?t=2&u=3"), tools)
+async def test_an_outage_can_be_acknowledged_from_the_letter(host: Mailhost, context: SenderContext) -> None:
+    await send(given.smtp(host.port), given.message(ack_url="https://w.example/a/1?t=2&u=3"), context)
     text, html = (part.get_content() for part in host.mail().iter_parts())
     assert "Acknowledge: https://w.example/a/1?t=2&u=3" in text
     assert '<a href="https://w.example/a/1?t=2&amp;u=3">Acknowledge</a>' in html
 
 
-async def test_who_is_on_bcc_gets_the_letter_and_stands_nowhere_in_it(host: Mailhost, tools: SenderContext) -> None:
+async def test_bcc_recipients_get_the_message_and_are_not_in_its_headers(
+    host: Mailhost, context: SenderContext
+) -> None:
     config = given.smtp(host.port, to=["a@x.example", "b@x.example"], cc=["a@x.example"], bcc=["boss@x.example"])
-    await send(config, given.message(), tools)
+    await send(config, given.message(), context)
     assert host.letters[0].rcpt_tos == ["a@x.example", "b@x.example", "boss@x.example"]
     assert "boss" not in str(host.letters[0].content)
 
 
-async def test_a_name_can_not_add_a_header_or_a_tag(host: Mailhost, tools: SenderContext) -> None:
-    await send(given.smtp(host.port), nasty(), tools)
+async def test_a_name_can_not_add_a_header_or_a_tag(host: Mailhost, context: SenderContext) -> None:
+    await send(given.smtp(host.port), nasty(), context)
     mail = host.mail()
     assert mail["Bcc"] is None
     assert mail["Subject"].startswith("x Bcc: thief@evil.example <script>")
@@ -101,19 +103,19 @@ async def test_a_name_can_not_add_a_header_or_a_tag(host: Mailhost, tools: Sende
 @pytest.mark.parametrize(
     "address", ["a\r\nRCPT TO:<thief@evil.example>@x.example", "ops@x.example\nBcc: a@evil.example"]
 )
-async def test_an_address_can_not_smuggle_anything(address: str, host: Mailhost, tools: SenderContext) -> None:
-    failed = await undelivered(given.smtp(host.port, to=[address]), tools)
+async def test_an_address_can_not_smuggle_anything(address: str, host: Mailhost, context: SenderContext) -> None:
+    failed = await undelivered(given.smtp(host.port, to=[address]), context)
     assert failed.permanent
     assert host.letters == []
 
 
-async def test_a_line_break_at_an_address_s_end_is_taken_off(host: Mailhost, tools: SenderContext) -> None:
-    await send(given.smtp(host.port, to=["ops@home.example\n"]), given.message(), tools)
+async def test_a_line_break_at_an_address_s_end_is_taken_off(host: Mailhost, context: SenderContext) -> None:
+    await send(given.smtp(host.port, to=["ops@home.example\n"]), given.message(), context)
     assert host.letters[0].rcpt_tos == ["ops@home.example"]
 
 
-async def test_an_address_in_another_script_arrives(host: Mailhost, tools: SenderContext) -> None:
-    await send(given.smtp(host.port, to=["müller@bücher.example"]), given.message(), tools)
+async def test_an_address_in_another_script_arrives(host: Mailhost, context: SenderContext) -> None:
+    await send(given.smtp(host.port, to=["müller@bücher.example"]), given.message(), context)
     assert host.letters[0].rcpt_tos == ["müller@bücher.example"]
 
 
@@ -125,40 +127,40 @@ def test_every_attempt_sends_the_same_letter() -> None:
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
-async def test_encrypted_and_signed_in(security: str, tools: SenderContext, tmp_path: Path) -> None:
+async def test_encrypted_and_signed_in(security: str, context: SenderContext, tmp_path: Path) -> None:
     with mailhost(tls=server_tls(tmp_path), starttls=security == "starttls", auth=True) as host:
         config = given.smtp(host.port, security=security, ignore_tls_errors=True, username=USER, password=PASSWORD)
-        await send(config, given.message(), tools)
+        await send(config, given.message(), context)
         assert len(host.letters) == 1
         assert host.signed_in
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
-async def test_a_certificate_nobody_vouches_for_is_refused(security: str, tools: SenderContext, tmp_path: Path) -> None:
+async def test_an_untrusted_certificate_is_refused(security: str, context: SenderContext, tmp_path: Path) -> None:
     with mailhost(tls=server_tls(tmp_path), starttls=security == "starttls") as host:
-        failed = await undelivered(given.smtp(host.port, security=security), tools)
+        failed = await undelivered(given.smtp(host.port, security=security), context)
         assert not failed.permanent
         assert "certificate" in failed.reason
         assert host.letters == []
 
 
-async def test_without_starttls_nothing_is_sent_in_the_clear(host: Mailhost, tools: SenderContext) -> None:
-    failed = await undelivered(given.smtp(host.port, security="starttls"), tools)
+async def test_without_starttls_nothing_is_sent_unencrypted(host: Mailhost, context: SenderContext) -> None:
+    failed = await undelivered(given.smtp(host.port, security="starttls"), context)
     assert failed.permanent
     assert host.letters == []
 
 
-async def test_a_wrong_password_is_permanent_and_stays_secret(tools: SenderContext) -> None:
+async def test_a_wrong_password_is_permanent_and_stays_secret(context: SenderContext) -> None:
     with mailhost(auth=True) as host:
-        failed = await undelivered(given.smtp(host.port, username=USER, password="s3cr3t-wrong"), tools)
+        failed = await undelivered(given.smtp(host.port, username=USER, password="s3cr3t-wrong"), context)
     assert failed.permanent
     assert failed.channel_level
     assert failed.reason == "the user name or password was refused (535)"
     assert host.refused == ["PLAIN"]  # once: servers lock accounts after a few
 
 
-async def test_without_tls_a_password_that_can_be_hidden_is_sent_no_other_way(tools: SenderContext) -> None:
-    told: list[bytes] = []
+async def test_without_tls_a_password_that_can_be_hidden_is_sent_no_other_way(context: SenderContext) -> None:
+    received: list[bytes] = []
 
     async def offers_a_digest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 hi\r\n")
@@ -168,7 +170,7 @@ async def test_without_tls_a_password_that_can_be_hidden_is_sent_no_other_way(to
             b"535 no\r\n",
             b"535 no\r\n",
         ):
-            told.append(await reader.readline())
+            received.append(await reader.readline())
             writer.write(reply)
         await reader.read()
         writer.close()
@@ -176,13 +178,13 @@ async def test_without_tls_a_password_that_can_be_hidden_is_sent_no_other_way(to
     server = await asyncio.start_server(offers_a_digest, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        failed = await undelivered(given.smtp(port, username=USER, password=PASSWORD), tools)
+        failed = await undelivered(given.smtp(port, username=USER, password=PASSWORD), context)
     assert failed.reason == "the user name or password was refused (535)"
-    assert [line for line in told if line.startswith(b"AUTH ")] == [b"AUTH CRAM-MD5\r\n"]
+    assert [line for line in received if line.startswith(b"AUTH ")] == [b"AUTH CRAM-MD5\r\n"]
 
 
-async def test_a_server_without_sign_in_is_not_sent_to_as_nobody(host: Mailhost, tools: SenderContext) -> None:
-    failed = await undelivered(given.smtp(host.port, username=USER, password=PASSWORD), tools)
+async def test_a_server_without_sign_in_gets_no_anonymous_message(host: Mailhost, context: SenderContext) -> None:
+    failed = await undelivered(given.smtp(host.port, username=USER, password=PASSWORD), context)
     assert failed.permanent
     assert host.letters == []
 
@@ -202,21 +204,21 @@ def test_who_sends_no_e_mail_does_not_load_its_library() -> None:
     ],
 )
 async def test_the_server_s_reply_decides_on_retries(
-    replies: dict[str, str], *, permanent: bool, reason: str, host: Mailhost, tools: SenderContext
+    replies: dict[str, str], *, permanent: bool, reason: str, host: Mailhost, context: SenderContext
 ) -> None:
     host.replies = replies
-    failed = await undelivered(given.smtp(host.port), tools)
+    failed = await undelivered(given.smtp(host.port), context)
     assert (failed.reason, failed.permanent, failed.got_response) == (reason, permanent, True)
 
 
-async def test_one_recipient_that_has_it_makes_it_sent(host: Mailhost, tools: SenderContext) -> None:
+async def test_one_recipient_that_has_it_makes_it_sent(host: Mailhost, context: SenderContext) -> None:
     host.replies = {"gone@home.example": "550 no such user"}
-    await send(given.smtp(host.port, to=["gone@home.example", "ops@home.example"]), given.message(), tools)
+    await send(given.smtp(host.port, to=["gone@home.example", "ops@home.example"]), given.message(), context)
     assert host.letters[0].rcpt_tos == ["ops@home.example"]
 
 
-async def test_nobody_listening_is_temporary(host: Mailhost, tools: SenderContext) -> None:
-    failed = await undelivered(given.smtp(1), tools)
+async def test_a_closed_port_is_a_temporary_error(host: Mailhost, context: SenderContext) -> None:
+    failed = await undelivered(given.smtp(1), context)
     assert (failed.reason, failed.permanent) == ("no connection: Connection refused", False)
 
 
@@ -235,7 +237,7 @@ async def test_nobody_listening_is_temporary(host: Mailhost, tools: SenderContex
     ],
 )
 async def test_a_server_that_is_none_is_survived(
-    greeting: bytes, *, permanent: bool, reason: str, tools: SenderContext
+    greeting: bytes, *, permanent: bool, reason: str, context: SenderContext
 ) -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(greeting)
@@ -246,11 +248,11 @@ async def test_a_server_that_is_none_is_survived(
     limits = {} if greeting else {"timeout_s": 0.3}  # only silence is waited out
     async with server:
         port = server.sockets[0].getsockname()[1]
-        failed = await undelivered(given.smtp(port), tools, **limits)
+        failed = await undelivered(given.smtp(port), context, **limits)
     assert (failed.reason, failed.permanent) == (reason, permanent)
 
 
-async def test_a_goodbye_that_never_comes_does_not_undo_the_sending(tools: SenderContext) -> None:
+async def test_a_goodbye_that_never_comes_does_not_undo_the_sending(context: SenderContext) -> None:
     taken: list[bytes] = []
 
     async def never_says_goodbye(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -265,5 +267,5 @@ async def test_a_goodbye_that_never_comes_does_not_undo_the_sending(tools: Sende
 
     server = await asyncio.start_server(never_says_goodbye, "127.0.0.1", 0)
     async with server:
-        await send(given.smtp(server.sockets[0].getsockname()[1]), given.message(), tools, timeout_s=5)
+        await send(given.smtp(server.sockets[0].getsockname()[1]), given.message(), context, timeout_s=5)
     assert len(taken) == 1

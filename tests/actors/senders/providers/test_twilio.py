@@ -18,14 +18,14 @@ TEXT = (
 )
 
 
-async def form(receiver: Receiver, tools: SenderContext, message: Any = None, **changes: Any) -> dict[str, str]:
-    await send(channel("twilio", receiver.url, **changes), message or given.message(), tools)
+async def form(receiver: Receiver, context: SenderContext, message: Any = None, **changes: Any) -> dict[str, str]:
+    await send(channel("twilio", receiver.url, **changes), message or given.message(), context)
     return {name: values[0] for name, values in parse_qs(receiver.arrivals[-1].body.decode()).items()}
 
 
-async def test_a_message_is_created_with_the_account(receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_message_is_created_with_the_account(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(status=201, body='{"sid":"SM1","status":"queued","error_code":null}'))
-    assert await form(receiver, tools) == {"To": "+15005550010", "From": "+15005550006", "Body": TEXT}
+    assert await form(receiver, context) == {"To": "+15005550010", "From": "+15005550006", "Body": TEXT}
     (arrival,) = receiver.arrivals
     assert arrival.path == f"/2010-04-01/Accounts/{alarm_channels.ACCOUNT}/Messages.json"
     assert arrival.headers["Content-Type"] == "application/x-www-form-urlencoded"
@@ -33,8 +33,8 @@ async def test_a_message_is_created_with_the_account(receiver: Receiver, tools: 
     assert arrival.headers["Authorization"] == f"Basic {pair}"
 
 
-async def test_an_api_key_signs_in_for_its_account(receiver: Receiver, tools: SenderContext) -> None:
-    await form(receiver, tools, api_key_sid=alarm_channels.KEY_SID)
+async def test_an_api_key_signs_in_for_its_account(receiver: Receiver, context: SenderContext) -> None:
+    await form(receiver, context, api_key_sid=alarm_channels.KEY_SID)
     pair = base64.b64encode(f"{alarm_channels.KEY_SID}:{alarm_channels.AUTH_TOKEN}".encode()).decode()
     assert receiver.arrivals[0].headers["Authorization"] == f"Basic {pair}"
     assert alarm_channels.ACCOUNT in receiver.arrivals[0].path
@@ -44,14 +44,14 @@ async def test_an_api_key_signs_in_for_its_account(receiver: Receiver, tools: Se
     ("sender", "field"), [("MG" + "a" * 32, "MessagingServiceSid"), ("MGM Grand", "From"), ("+15005550006", "From")]
 )
 async def test_the_sender_is_a_number_a_name_or_a_service(
-    sender: str, field: str, receiver: Receiver, tools: SenderContext
+    sender: str, field: str, receiver: Receiver, context: SenderContext
 ) -> None:
-    assert (await form(receiver, tools, sender=sender))[field] == sender
+    assert (await form(receiver, context, sender=sender))[field] == sender
 
 
-async def test_the_longest_message_is_cut_and_keeps_its_link(receiver: Receiver, tools: SenderContext) -> None:
+async def test_the_longest_message_is_truncated_before_its_link(receiver: Receiver, context: SenderContext) -> None:
     long = given.message(text="ü" * 9_999, ack_url="https://watch.example/a/1")
-    body = (await form(receiver, tools, long))["Body"]
+    body = (await form(receiver, context, long))["Body"]
     assert len(body) == 1_600
     assert body.endswith("ü…\nAcknowledge: https://watch.example/a/1")
 
@@ -85,9 +85,9 @@ async def test_the_longest_message_is_cut_and_keeps_its_link(receiver: Receiver,
     ],
 )
 async def test_the_code_decides_on_retries(
-    status: int, answer: dict[str, Any], reason: str, *, permanent: bool, receiver: Receiver, tools: SenderContext
+    status: int, answer: dict[str, Any], reason: str, *, permanent: bool, receiver: Receiver, context: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, body=json.dumps(answer)))
     with pytest.raises(DeliveryError) as failed:
-        await send(channel("twilio", receiver.url), given.message(), tools)
+        await send(channel("twilio", receiver.url), given.message(), context)
     assert (failed.value.reason, failed.value.permanent) == (reason, permanent)

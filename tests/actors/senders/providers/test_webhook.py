@@ -47,8 +47,8 @@ def verifier() -> tuple[Callable[[bytes, str], bool], str]:
     return room["is_genuine"], code.group(1)
 
 
-async def test_what_arrives_is_the_documented_body(receiver: Receiver, tools: SenderContext) -> None:
-    await send(Webhook(url=f"{receiver.url}/hook", secret=SECRET), UP, tools)
+async def test_what_arrives_is_the_documented_body(receiver: Receiver, context: SenderContext) -> None:
+    await send(Webhook(url=f"{receiver.url}/hook", secret=SECRET), UP, context)
     (arrival,) = receiver.arrivals
     body = json.loads(arrival.body)
     assert list(body) == ["event", "timestamp", "data", "signature"]
@@ -64,8 +64,8 @@ async def test_what_arrives_is_the_documented_body(receiver: Receiver, tools: Se
     }
 
 
-async def test_the_headers_name_the_delivery_and_sign_the_raw_body(receiver: Receiver, tools: SenderContext) -> None:
-    await send(Webhook(url=f"{receiver.url}/hook", secret=SECRET), UP, tools)
+async def test_the_headers_name_the_delivery_and_sign_the_raw_body(receiver: Receiver, context: SenderContext) -> None:
+    await send(Webhook(url=f"{receiver.url}/hook", secret=SECRET), UP, context)
     (arrival,) = receiver.arrivals
     assert (arrival.method, arrival.path, arrival.id) == ("POST", "/hook", UP.delivery_id)
     assert arrival.headers["Content-Type"] == "application/json"
@@ -74,9 +74,9 @@ async def test_the_headers_name_the_delivery_and_sign_the_raw_body(receiver: Rec
     assert arrival.headers["X-Webhook-Signature"] == signed(SECRET, arrival.body)
 
 
-async def test_a_second_attempt_is_the_same_to_the_byte(receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_second_attempt_is_the_same_to_the_byte(receiver: Receiver, context: SenderContext) -> None:
     for _ in range(2):
-        await send(Webhook(url=receiver.url, secret=SECRET), UP, tools)
+        await send(Webhook(url=receiver.url, secret=SECRET), UP, context)
     first, second = receiver.arrivals
     assert (first.id, first.body, first.headers) == (second.id, second.body, second.headers)
 
@@ -106,7 +106,7 @@ def test_the_verifier_of_the_docs_agrees_whatever_is_in_the_message(
     assert not is_genuine(raw, secret + "x")
 
 
-def test_the_verifier_of_the_docs_has_six_lines_and_sees_a_changed_body() -> None:
+def test_the_verifier_of_the_docs_has_six_lines_and_rejects_a_changed_body() -> None:
     is_genuine, code = verifier()
     raw = webhook.render(Webhook(url="http://a.example", secret=SECRET), UP).body
     assert len([line for line in code.splitlines() if line.strip() and not line.startswith("import")]) <= 6
@@ -114,10 +114,10 @@ def test_the_verifier_of_the_docs_has_six_lines_and_sees_a_changed_body() -> Non
 
 
 async def test_headers_of_the_channel_are_sent_and_ours_can_not_be_replaced(
-    receiver: Receiver, tools: SenderContext
+    receiver: Receiver, context: SenderContext
 ) -> None:
     own = {"Authorization": "Bearer abc", "user-agent": "mine", "x-webhook-id": "forged", "CONTENT-TYPE": "text/plain"}
-    await send(Webhook(url=receiver.url, headers=own), UP, tools)
+    await send(Webhook(url=receiver.url, headers=own), UP, context)
     (arrival,) = receiver.arrivals
     assert (arrival.headers["Authorization"], arrival.headers["User-Agent"]) == ("Bearer abc", "mine")
     assert (arrival.id, arrival.headers["Content-Type"]) == (UP.delivery_id, "application/json")
@@ -125,19 +125,19 @@ async def test_headers_of_the_channel_are_sent_and_ours_can_not_be_replaced(
 
 @pytest.mark.parametrize("headers", [{"X-A": "b\r\nX-Evil: c"}, {"X-A\r\nX-Evil": "b"}, {"": "b"}, {"X A": "b"}])
 async def test_a_header_can_not_smuggle_another_one(
-    headers: dict[str, str], receiver: Receiver, tools: SenderContext
+    headers: dict[str, str], receiver: Receiver, context: SenderContext
 ) -> None:
     with pytest.raises(DeliveryError, match="characters that headers can't have") as failed:
-        await send(Webhook(url=receiver.url, headers=headers), UP, tools)
+        await send(Webhook(url=receiver.url, headers=headers), UP, context)
     assert failed.value.permanent
     assert receiver.arrivals == []
 
 
-async def test_the_document_s_payload_comes_out_as_it_stands_there(receiver: Receiver, tools: SenderContext) -> None:
+async def test_the_document_s_payload_is_reproduced(receiver: Receiver, context: SenderContext) -> None:
     at = datetime(2025, 8, 9, 12, 0, 0, tzinfo=UTC)
     facts = {"backend": "app-1", "error": "Health check failed"}
     event = Event(id="e1", event=EventKind.BACKEND_DOWN, at=at, data=facts)
-    await send(Webhook(url=receiver.url, secret="webhook-secret"), message_from_event(event, "d1"), tools)
+    await send(Webhook(url=receiver.url, secret="webhook-secret"), message_from_event(event, "d1"), context)
     body = json.loads(receiver.arrivals[0].body)
     assert list(body) == ["event", "timestamp", "data", "signature"]
     assert (body["event"], body["timestamp"]) == ("backend.down", "2025-08-09T12:00:00Z")
@@ -173,8 +173,8 @@ def test_a_digest_has_all_its_members() -> None:
     assert list(other) == ["event", "timestamp", "data"]
 
 
-async def test_while_a_secret_changes_both_sign(receiver: Receiver, tools: SenderContext) -> None:
-    await send(Webhook(url=receiver.url, secret=SECRET, previous_secret="the one before"), UP, tools)
+async def test_while_a_secret_changes_both_sign(receiver: Receiver, context: SenderContext) -> None:
+    await send(Webhook(url=receiver.url, secret=SECRET, previous_secret="the one before"), UP, context)
     (arrival,) = receiver.arrivals
     assert arrival.headers["X-Webhook-Signature"] == signed(SECRET, arrival.body)
     assert arrival.headers["X-Webhook-Signature-Previous"] == signed("the one before", arrival.body)
@@ -182,8 +182,8 @@ async def test_while_a_secret_changes_both_sign(receiver: Receiver, tools: Sende
     assert is_genuine(arrival.body, SECRET)
 
 
-async def test_otherwise_there_is_one_signature(receiver: Receiver, tools: SenderContext) -> None:
-    await send(Webhook(url=receiver.url, secret=SECRET), UP, tools)
+async def test_otherwise_there_is_one_signature(receiver: Receiver, context: SenderContext) -> None:
+    await send(Webhook(url=receiver.url, secret=SECRET), UP, context)
     assert "X-Webhook-Signature-Previous" not in receiver.arrivals[0].headers
 
 

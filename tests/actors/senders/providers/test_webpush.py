@@ -1,4 +1,4 @@
-"""Web push: what a browser would read, and what the push service sees of it."""
+"""Web push: what the browser decrypts, and what the push service receives."""
 
 import json
 from time import time
@@ -43,7 +43,7 @@ def subscribed(url: str, **changes: Any) -> Any:
 
 
 def read(body: bytes, browser: ec.EllipticCurvePrivateKey = BROWSER) -> Any:
-    """As a browser does it: its private key, the shared secret and what the header says."""
+    """As a browser does it: its private key, the shared secret and the header."""
     salt, size, length = body[:16], int.from_bytes(body[16:20], "big"), body[20]
     sender = body[21 : 21 + length]
     assert (size, length) == (4_096, 65)
@@ -57,13 +57,13 @@ def read(body: bytes, browser: ec.EllipticCurvePrivateKey = BROWSER) -> Any:
     return json.loads(plain[:-1])
 
 
-async def arrived(receiver: Receiver, tools: SenderContext, message: Message, **changes: Any) -> Arrival:
+async def arrived(receiver: Receiver, context: SenderContext, message: Message, **changes: Any) -> Arrival:
     receiver.answer(Order(status=201, body=""))
-    await send(subscribed(receiver.url, **changes), message, tools)
+    await send(subscribed(receiver.url, **changes), message, context)
     return receiver.arrivals[-1]
 
 
-def test_the_document_s_example_comes_out_as_it_stands_there() -> None:
+def test_the_document_s_example_is_reproduced() -> None:
     once = MessageKeys(
         vapid.parse_private_key("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"),
         vapid.from_base64url("DGv6ra1nlYgDCS1FRnbzlw"),
@@ -73,9 +73,9 @@ def test_the_document_s_example_comes_out_as_it_stands_there() -> None:
     assert vapid.to_base64url(body) == WATERMELON
 
 
-async def test_the_browser_and_nobody_else_reads_the_message(receiver: Receiver, tools: SenderContext) -> None:
+async def test_only_the_browser_can_decrypt_the_message(receiver: Receiver, context: SenderContext) -> None:
     message = given.message(incident_id="3b1f", ack_url="https://watch.example/a/1")
-    arrival = await arrived(receiver, tools, message)
+    arrival = await arrived(receiver, context, message)
     assert read(arrival.body) == {
         "title": "Shop <b>&</b> *bar* is down",
         "body": "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC",
@@ -89,8 +89,8 @@ async def test_the_browser_and_nobody_else_reads_the_message(receiver: Receiver,
         read(arrival.body, ec.generate_private_key(ec.SECP256R1()))
 
 
-async def test_the_push_service_sees_the_headers_of_the_standard(receiver: Receiver, tools: SenderContext) -> None:
-    arrival = await arrived(receiver, tools, given.message(), ttl=60)
+async def test_the_push_service_gets_the_standard_headers(receiver: Receiver, context: SenderContext) -> None:
+    arrival = await arrived(receiver, context, given.message(), ttl=60)
     assert (arrival.method, arrival.path) == ("POST", alarm_channels.PUSH_PATH)
     assert {name: arrival.headers[name] for name in ("Content-Encoding", "TTL", "Urgency")} == {
         "Content-Encoding": "aes128gcm",
@@ -99,8 +99,8 @@ async def test_the_push_service_sees_the_headers_of_the_standard(receiver: Recei
     }
 
 
-async def test_only_this_push_service_learns_who_we_are(receiver: Receiver, tools: SenderContext) -> None:
-    scheme, token, key = (await arrived(receiver, tools, given.message())).headers["Authorization"].split(" ")
+async def test_only_this_push_service_learns_who_we_are(receiver: Receiver, context: SenderContext) -> None:
+    scheme, token, key = (await arrived(receiver, context, given.message())).headers["Authorization"].split(" ")
     assert (scheme, token[:2], key[:2]) == ("vapid", "t=", "k=")
     public = vapid.parse_public_key(key.removeprefix("k="))
     claims = jwt.decode(token[2:].rstrip(","), public, ["ES256"], audience=receiver.url)
@@ -116,23 +116,23 @@ def test_everything_about_one_outage_has_one_topic() -> None:
     assert all(len(topic) == 32 and topic.replace("-", "a").replace("_", "a").isalnum() for topic in topics)
 
 
-async def test_a_recovery_wakes_nobody(receiver: Receiver, tools: SenderContext) -> None:
+async def test_a_recovery_is_sent_with_low_urgency(receiver: Receiver, context: SenderContext) -> None:
     up = given.message(event=EventKind.MONITOR_UP, status=Status.UP)
-    assert (await arrived(receiver, tools, up)).headers["Urgency"] == "normal"
+    assert (await arrived(receiver, context, up)).headers["Urgency"] == "normal"
 
 
 @pytest.mark.parametrize("text", ["ü" * 9_999, "\x01" * 9_999, "𝄞" * 9_999])
 async def test_the_longest_message_fits_into_what_every_push_service_takes(
-    text: str, receiver: Receiver, tools: SenderContext
+    text: str, receiver: Receiver, context: SenderContext
 ) -> None:
-    arrival = await arrived(receiver, tools, given.message(text=text))
+    arrival = await arrived(receiver, context, given.message(text=text))
     assert len(arrival.body) <= 4_096
     assert len(webpush.payload_of(given.message(text=text))) <= PLAIN_LIMIT
     assert read(arrival.body)["body"].endswith("…")
 
 
-async def test_no_two_messages_share_a_key_or_a_salt(receiver: Receiver, tools: SenderContext) -> None:
-    first, second = [(await arrived(receiver, tools, given.message())).body for _ in range(2)]
+async def test_no_two_messages_share_a_key_or_a_salt(receiver: Receiver, context: SenderContext) -> None:
+    first, second = [(await arrived(receiver, context, given.message())).body for _ in range(2)]
     assert first[:16] != second[:16]
     assert first[21:86] != second[21:86]
 
@@ -153,12 +153,12 @@ async def test_no_two_messages_share_a_key_or_a_salt(receiver: Receiver, tools: 
         (503, "", "answered 503 Service Unavailable", False),
     ],
 )
-async def test_a_subscription_that_is_gone_stays_gone(
-    status: int, body: str, reason: str, *, permanent: bool, receiver: Receiver, tools: SenderContext
+async def test_push_service_errors_are_permanent_or_temporary(
+    status: int, body: str, reason: str, *, permanent: bool, receiver: Receiver, context: SenderContext
 ) -> None:
     receiver.answer(Order(status=status, body=body))
     with pytest.raises(DeliveryError) as failed:
-        await send(subscribed(receiver.url), given.message(), tools)
+        await send(subscribed(receiver.url), given.message(), context)
     assert (failed.value.reason, failed.value.permanent) == (reason, permanent)
 
 
@@ -166,14 +166,14 @@ async def test_a_subscription_that_is_gone_stays_gone(
     ("changes", "field"),
     [({"p256dh": "B" + "A" * 86}, "p256dh"), ({"private_key": "A" * 43}, "private_key"), ({}, "")],
 )
-async def test_keys_that_are_none_are_refused_when_kept_and_when_used(
-    changes: dict[str, str], field: str, receiver: Receiver, tools: SenderContext
+async def test_invalid_keys_are_refused_when_stored_and_when_used(
+    changes: dict[str, str], field: str, receiver: Receiver, context: SenderContext
 ) -> None:
     config: Webpush = subscribed(receiver.url, **changes)
     assert [one.field for one in config_rules.field_errors(config)] == [field] * bool(field)
     if field:
         with pytest.raises(DeliveryError, match="keys are not what they should be") as failed:
-            await send(config, given.message(), tools)
+            await send(config, given.message(), context)
         assert failed.value.permanent
 
 
