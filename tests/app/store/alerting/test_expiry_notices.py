@@ -72,16 +72,9 @@ async def test_a_restart_sends_nothing_again(known):
     assert await notified_days(known, 19) == []
 
 
-async def test_a_certificate_that_is_on_record_costs_no_statement(known, monkeypatch):
+async def test_a_certificate_that_is_on_record_costs_no_statement(known, statements):
     assert await notified_days(known, 20) == [20]
-    statements: list[str] = []
-    real = db.rows
-
-    async def listening(sql, *args):
-        statements.append(sql)
-        return await real(sql, *args)
-
-    monkeypatch.setattr(db, "rows", listening)
+    statements.clear()
     assert await notified_days(known, 19, 18) == []
     assert statements
     assert not [sql for sql in statements if "expiry_notices" in sql]

@@ -158,16 +158,10 @@ async def test_changed_subscriptions_apply_to_the_next_event():
     assert await notified_by(event(monitor_id=watched)) == set()
 
 
-async def test_many_outages_take_as_many_statements_as_one(monkeypatch):
+async def test_many_outages_take_as_many_statements_as_one(statements):
     linked = await channel()
     ids = [await monitor(linked) for _ in range(5)]
-    statements, rows = [], db.rows
-
-    async def counted(sql: str, *args: Any) -> Any:
-        statements.append(sql)
-        return await rows(sql, *args)
-
-    monkeypatch.setattr(db, "rows", counted)
+    statements.clear()
     await record_events(event(monitor_id=ids[0], incident={"id": "i"}))
     few = len(statements)
     deliveries = await record_events(*(event(monitor_id=id_, incident={"id": id_}) for id_ in ids * 20))

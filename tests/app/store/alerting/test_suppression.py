@@ -1,7 +1,6 @@
 """The store finds the reasons to suppress deliveries, for a batch at a time."""
 
 from time import time
-from typing import Any
 
 import pytest
 
@@ -128,18 +127,11 @@ async def test_the_end_of_a_short_outage_is_held_while_its_beginning_still_waits
     assert await settled(NOW + STEP) == ["monitor.down: recovered_early"]
 
 
-async def test_an_outage_that_hangs_on_nothing_costs_few_statements(monkeypatch: pytest.MonkeyPatch):
+async def test_an_outage_that_hangs_on_nothing_costs_few_statements(statements: list[str]):
     ops = await channel()
     ids = [await monitor(f"web {number}") for number in range(6)]
     for id_ in ids:
         await fails(id_)
-    statements, rows = [], db.rows
-
-    async def counted(sql: str, *args: Any) -> Any:
-        statements.append(sql)
-        return await rows(sql, *args)
-
-    monkeypatch.setattr(db, "rows", counted)
     found = await db.rows("SELECT id, event_id, monitor_id FROM deliveries")
     candidates = [
         Candidate(row["id"], row["event_id"], ops, row["monitor_id"], EventKind.MONITOR_DOWN, NOW, NOW) for row in found

@@ -86,19 +86,12 @@ async def test_redelivery_opens_nothing_twice_and_neither_do_several_workers():
     assert len((await incidents.get((await the_one()).id)).timeline) == 1
 
 
-async def test_a_batch_of_many_outages_takes_as_many_statements_as_one(monkeypatch):
+async def test_a_batch_of_many_outages_takes_as_many_statements_as_one(statements):
     async def cost(count: int) -> int:
         known = {one.series: one for one in [await watched() for _ in range(count)]}
-        queries, real = [], db.rows
-
-        async def counting(sql, *args):
-            queries.append(sql)
-            return await real(sql, *args)
-
-        with monkeypatch.context() as patched:
-            patched.setattr(db, "rows", counting)
-            await results.store_results(make.results(*[make.down(series=no) for no in known]), known, NOW)
-        return len(queries)
+        statements.clear()
+        await results.store_results(make.results(*[make.down(series=no) for no in known]), known, NOW)
+        return len(statements)
 
     assert await cost(1) == await cost(20)
 

@@ -1,7 +1,5 @@
 """Stored dependencies, and what an outage of one monitor changes for others."""
 
-from typing import Any
-
 import pytest
 
 from app import db
@@ -209,17 +207,11 @@ async def test_what_was_suppressed_for_another_reason_stays_so():
     assert [state for state, _ in await states(one)] == ["suppressed"]
 
 
-async def test_a_check_that_changes_nothing_costs_no_statement_for_what_it_hangs_on(monkeypatch: pytest.MonkeyPatch):
+async def test_a_check_that_changes_nothing_costs_no_statement_for_what_it_hangs_on(statements: list[str]):
     await channel()
     alone = await monitor("alone")
     child = await monitor("web", alone)
-    statements, rows = [], db.rows
-
-    async def counted(sql: str, *args: Any) -> Any:
-        statements.append(sql)
-        return await rows(sql, *args)
-
-    monkeypatch.setattr(db, "rows", counted)
+    statements.clear()
     await passes(alone)
     few = len(statements)
     await passes(child)

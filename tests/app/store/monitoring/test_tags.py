@@ -115,23 +115,17 @@ async def test_monitors_are_listed_by_a_tags_id_or_name():
     assert await names(tag="nobody's") == await names(tag=str(uuid4())) == []
 
 
-async def test_a_list_queries_as_often_for_many_monitors_as_for_one(monkeypatch):
-    queries, real = [], db.rows
-
-    async def counting(sql, *args):
-        queries.append(sql)
-        return await real(sql, *args)
-
+async def test_a_list_queries_as_often_for_many_monitors_as_for_one(statements):
     one = await tag()
     await monitor_with_tags("first", one)
-    monkeypatch.setattr(db, "rows", counting)
+    statements.clear()
     await names()
-    few = len(queries)
+    few = len(statements)
     for number in range(5):
         await monitor_with_tags(f"more {number}", one)
-    queries.clear()
+    statements.clear()
     await names()
-    assert len(queries) == few
+    assert len(statements) == few
 
 
 async def test_a_viewer_of_tags_sees_monitors_with_one_of_them():
