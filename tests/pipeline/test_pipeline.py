@@ -5,10 +5,11 @@ import asyncio
 import msgspec
 import pytest
 
-from app import clock, due_set, queue
+from app import clock, db, due_set, queue
 from app.store.alerting import channels
 from app.store.history import completeness
 from app.store.transactions import monitors
+from schema.heartbeats import heartbeat_key
 from schema.jobs import MonitorSchedule
 from schema.status import Status
 from tests import make
@@ -99,6 +100,10 @@ async def _grown(to: int) -> bool:
     return await beats() > to
 
 
+async def _stored(key: int) -> bool:
+    return bool(await db.rows("SELECT id FROM heartbeats WHERE id = ?1", key))
+
+
 async def test_pausing_stops_checks_and_run_now_still_checks(prepared_settings, spawn):
     async with watched() as target:
         plan = await watch(target.url)
@@ -106,6 +111,7 @@ async def test_pausing_stops_checks_and_run_now_still_checks(prepared_settings, 
         await until(lambda: beats(Status.UP))
         await due_set.remove_series([plan.series])
         at_ms = await due_set.check_now(plan.series, plan.version, 20)
+        await until(lambda: _stored(heartbeat_key(plan.series, at_ms)))
         n_requests = target.requests.total()
         await asyncio.sleep(6)
     assert at_ms > 0
