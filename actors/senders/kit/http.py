@@ -21,6 +21,7 @@ RESPONSE_LIMIT_BYTES = 16_384  # of a body; enough for an error message
 TEMPORARY_STATUSES = frozenset({408, 425, 429})  # and every 5xx: the same message may be accepted later
 CHANNEL_STATUSES = frozenset({401, 403, 404, 410})  # wrong credentials or address: the next message is rejected too
 USER_AGENT = "Watchkeeper"
+_CONTROL_CHARS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 _JSON = msgspec.json.Encoder()
 
@@ -126,7 +127,7 @@ def _request_url(request: ProviderRequest) -> URL:
 
 def _validate_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name) or re.search(r"[\r\n\0]", value):
+        if not _HEADER_NAME.fullmatch(name) or _CONTROL_CHARS.search(value):
             raise DeliveryError("a header's name or value has characters that headers can't have", permanent=True)
 
 

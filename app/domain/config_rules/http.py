@@ -14,9 +14,10 @@ from app.domain.validation import regex
 from schema.channels import Webhook
 from schema.proxies import ProxyProtocol
 from schema.targets import Website, WebSocket
-from schema.targets.http import Encoding, Http, Ntlm
+from schema.targets.http import Encoding, Http, HttpBearerAuth, HttpDigestAuth, Ntlm
 
-_LINE_BREAK = re.compile(r"[\r\n\0]")
+_CONTROL_CHARS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # what no header can have (RFC 9110, 5.5)
+NOT_ONE_LINE = "must be one line without control characters"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 # Headers that frame a message or are for the next hop only (RFC 9110, 7.6.1).
 FRAMING_HEADERS = frozenset(
@@ -74,8 +75,7 @@ def http_errors(config: Http) -> Iterator[ConfigError]:
         yield from _parse_errors("json_query", str(config.json_query_language), query)
     yield from header_errors(config.headers)
     yield from _body_errors(config)
-    if isinstance(config.auth, Ntlm):
-        yield from _ntlm_errors(config.auth)
+    yield from _auth_errors(config.auth)
 
 
 def website_errors(config: Website) -> Iterator[ConfigError]:
@@ -102,14 +102,25 @@ def webhook_errors(config: Webhook) -> Iterator[ConfigError]:
 
 
 def header_errors(headers: dict[str, str], forbidden: frozenset[str] = FRAMING_HEADERS) -> Iterator[ConfigError]:
-    """Header names must be valid and not forbidden, and values must be one line."""
+    """Header names must be valid and not forbidden, and values one line without control characters."""
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
             yield "headers", f"{name[:40]!r} is not the name of a header"
         elif name.lower() in forbidden:
             yield f"headers.{name}", "is set automatically; leave it out"
-        elif _LINE_BREAK.search(value):
-            yield f"headers.{name}", "must be one line"
+        elif _CONTROL_CHARS.search(value):
+            yield f"headers.{name}", NOT_ONE_LINE
+
+
+def _auth_errors(auth: object) -> Iterator[ConfigError]:
+    """A token and a user name that are sent in a header as they are must fit into it."""
+    match auth:
+        case HttpBearerAuth() if _CONTROL_CHARS.search(auth.token):
+            yield "auth.token", NOT_ONE_LINE
+        case HttpDigestAuth() if _CONTROL_CHARS.search(auth.username):
+            yield "auth.username", NOT_ONE_LINE
+        case Ntlm():
+            yield from _ntlm_errors(auth)
 
 
 def _ntlm_errors(auth: Ntlm) -> Iterator[ConfigError]:

@@ -78,9 +78,9 @@ def test_a_saved_config_can_always_be_checked(world: World, type_: str) -> None:
 
     @example_settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
     @given(config=configs.changed_configs(type_))
-    def can_be_asked_with(config: dict[str, Any]) -> None:
+    def can_be_requested(config: dict[str, Any]) -> None:
         if target := saved(type_, configs.at_port(config, world.port)):
             message = world.message_of(target)
             assert ENVIRONMENT.match(message) or not message, (config, message)
 
-    can_be_asked_with()
+    can_be_requested()
