@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings as example_settings
 
 from actors.probes import ProbeContext, open_probe_context, run_probe
+from app.domain.parsing.hosts import with_wire_hosts
 from app.domain.validation import structs
 from app.errors import Invalid
 from app.security.network.resolver import Resolver
@@ -45,7 +46,7 @@ class World:
 
     def message_of(self, target: Target) -> str:
         """The message of an unknown outcome; empty for any other."""
-        snapshot = make.snapshot(target, timeout_ms=1_000)
+        snapshot = make.snapshot(with_wire_hosts(target), timeout_ms=1_000)
         outcome = self._runner.run(run_probe(make.slot(), snapshot, self.context, detailed=True))
         return outcome.message if outcome.status is Status.UNKNOWN else ""
 
