@@ -147,11 +147,14 @@ async def _sign_in(request: AnyRequest, data: Login) -> Response[LoginResponse]:
 async def _verify_setup_token(request: AnyRequest, token: str | None) -> None:
     """Check the set-up token of the first user. Raises Forbidden, LockedOut."""
     await brute_force.refuse_if_locked(CredentialKind.LINK, address_of(request), method=AuthMethod.SETUP_TOKEN)
-    try:
-        setup.require_setup_token(request.app.state.settings, token)
-    except Forbidden:
-        await brute_force.record_failure(CredentialKind.LINK, address_of(request), method=AuthMethod.SETUP_TOKEN)
-        raise
+    settings = request.app.state.settings
+    if setup.is_setup_token(settings, token):
+        return
+    if await users.any_exist():  # another request registered the first user meanwhile, and its token is gone
+        setup_token.delete_token(settings)
+        return
+    await brute_force.record_failure(CredentialKind.LINK, address_of(request), method=AuthMethod.SETUP_TOKEN)
+    raise Forbidden(setup.SETUP_TOKEN_REQUIRED)
 
 
 async def _verify_email_change(request: AnyRequest, principal: Principal, data: ProfilePatch) -> None:

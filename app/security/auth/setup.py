@@ -6,7 +6,6 @@ Nothing in a request proves that it was made on this machine: a reverse proxy on
 import hmac
 
 from app import setup_token
-from app.errors import Forbidden
 from app.settings import Settings
 
 SETUP_TOKEN_REQUIRED = (
@@ -15,7 +14,6 @@ SETUP_TOKEN_REQUIRED = (
 )
 
 
-def require_setup_token(settings: Settings, given: str | None) -> None:
-    """Raise Forbidden unless this is the set-up token."""
-    if not hmac.compare_digest((given or "").encode(), setup_token.get_token(settings).encode()):
-        raise Forbidden(SETUP_TOKEN_REQUIRED)
+def is_setup_token(settings: Settings, given: str | None) -> bool:
+    """Whether this is the set-up token."""
+    return hmac.compare_digest((given or "").encode(), setup_token.get_token(settings).encode())

@@ -8,8 +8,9 @@ from typing import Any
 import jwt
 import pytest
 
+from app import setup_token
 from app.settings import Settings
-from app.store.identity import api_key_auth
+from app.store.identity import api_key_auth, users
 from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served
 
 SignUp = Callable[..., Awaitable[dict[str, Any]]]
@@ -27,6 +28,20 @@ async def test_concurrent_registrations_create_one_admin(client: Client) -> None
     responses = await asyncio.gather(*(client.post("/api/v1/auth/register", json=draft) for draft in drafts))
     assert {response.status_code for response in responses} == {201}
     assert sorted(response.json()["role"] for response in responses) == ["admin", *["viewer"] * 5]
+
+
+async def test_a_registration_goes_on_when_another_was_first_meanwhile(
+    client: Client, signed_up: SignUp, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await signed_up()
+    any_exist, so_far = users.any_exist, iter([False])
+    monkeypatch.setattr(
+        users, "any_exist", lambda: asyncio.sleep(0, False) if next(so_far, True) is False else any_exist()
+    )
+    draft = {**ADA, **SETUP, "email": "bob@example.org"}
+    response = await client.post("/api/v1/auth/register", json=draft)
+    assert (response.status_code, response.json()["role"]) == (201, "viewer")
+    assert not (database.data_dir / setup_token.FILE_NAME).exists()
 
 
 async def test_registration_closes_behind_the_first_user(database: Settings) -> None:
