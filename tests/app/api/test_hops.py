@@ -1,8 +1,8 @@
 """How many of our files and functions a request and an alert pass: a newcomer has to read them all.
 
 Each walk runs once before it is counted, so that caches are warm. Functions are counted once each; comprehensions,
-lambdas and generator expressions are part of the function around them. The limits leave room for what depends on timing,
-such as a batch that waits for more.
+lambdas and generator expressions are part of the function around them. The limits leave room for what depends on
+timing, such as a batch that waits for more.
 """
 
 import asyncio
