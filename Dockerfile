@@ -19,7 +19,7 @@ RUN uv pip install --python /opt/watchkeeper/bin/python --no-deps --no-cache --b
 
 FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Watchkeeper" \
-    org.opencontainers.image.description="Watches the services you host, tells you when one fails, and can put it right." \
+    org.opencontainers.image.description="Watches the services you host, alerts you when one fails, and can put it right." \
     org.opencontainers.image.licenses="MIT" \
     org.opencontainers.image.authors="The Watchkeeper contributors" \
     org.opencontainers.image.documentation="file:///opt/watchkeeper/share/doc/watchkeeper/README.md"
