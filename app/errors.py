@@ -19,7 +19,7 @@ Refusal                 400  BAD_REQUEST
 Everything else that escapes a handler is our bug: 500 INTERNAL_ERROR, logged once with its traceback.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 from schema.errors import FieldError
@@ -108,6 +108,12 @@ class Invalid(Refusal):
     def for_field(cls, field: str, message: str) -> "Invalid":
         """A single invalid field."""
         return cls([FieldError(field, message)])
+
+
+def require_known(field: str, ids: Sequence[str], known: Collection[str], message: str) -> None:
+    """Raise Invalid for the ids of a list that are not known, each by its position."""
+    if errors := [FieldError(f"{field}.{number}", message) for number, id_ in enumerate(ids) if id_ not in known]:
+        raise Invalid(errors)
 
 
 class TooMany(Refusal):

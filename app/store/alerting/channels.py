@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct
 
 from app import clock, db
 from app.domain.alerting.channel_rules import rule_errors
-from app.errors import Invalid, NoSuch
+from app.errors import Invalid, NoSuch, require_known
 from app.security.secrets import sealing
 from app.store import visibility
 from app.store.alerting import channel_health, channel_templates
@@ -27,7 +27,6 @@ from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
 from schema.channels.rules import ChannelRules
-from schema.errors import FieldError
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
 TEST_CHANNEL_TTL_MS = 600_000  # longer than any test runs
@@ -219,10 +218,7 @@ async def _set_tags(channel_id: str, tag_ids: Sequence[str]) -> None:
         channel_id,
         list_parameter(tag_ids),
     )
-    known = {row["tag_id"] for row in inserted}
-    unknown = [number for number, id_ in enumerate(tag_ids) if id_ not in known]
-    if unknown:
-        raise Invalid([FieldError(f"tag_ids.{number}", monitor_links.UNKNOWN_TAG) for number in unknown])
+    require_known("tag_ids", tag_ids, {row["tag_id"] for row in inserted}, monitor_links.UNKNOWN_TAG)
 
 
 async def _get_row(channel_id: str, *, lock: bool = False) -> StoredChannel:

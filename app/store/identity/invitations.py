@@ -78,9 +78,7 @@ async def list_page(query: InvitationQuery) -> tuple[list[Invitation], int]:
         conditions.append(contains(InvitationRow.email, pattern.lower()))
     n = await InvitationRow.count().where(*conditions)
     page = InvitationRow.select(*InvitationRow.all_columns(), status).where(*conditions)
-    page = page.order_by(SORTS[query.sort], ascending=not query.descending).order_by(
-        InvitationRow.id, ascending=not query.descending
-    )
+    page = page.order_by(SORTS[query.sort], InvitationRow.id, ascending=not query.descending)
     return [_invitation_of(row) for row in await page.limit(query.limit).offset(query.offset)], int(n)
 
 

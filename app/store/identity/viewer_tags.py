@@ -7,14 +7,13 @@ that would cost 0.1 ms more of their 0.4 ms CPU.
 from collections.abc import Sequence
 
 from app import db
-from app.errors import Conflict, Invalid, NoSuch
+from app.errors import Conflict, NoSuch, require_known
 from app.store.monitoring import tags
 from app.store.monitoring.monitor_links import UNKNOWN_TAG
 from app.store.sql import list_parameter
 from app.store.tables.tags import ViewerTagRow
 from app.store.tables.users import UserRow
 from app.store.visibility import TagScope
-from schema.errors import FieldError
 from schema.status import Role
 from schema.tags import VisibleTags
 
@@ -49,8 +48,7 @@ async def set_for_user(user_id: str, tag_ids: Sequence[str]) -> VisibleTags:
             list_parameter(tag_ids),
         )
         known = {row["tag_id"] for row in inserted}
-        if unknown := [number for number, id_ in enumerate(tag_ids) if id_ not in known]:
-            raise Invalid([FieldError(f"visible_tags.{number}", UNKNOWN_TAG) for number in unknown])
+        require_known("visible_tags", tag_ids, known, UNKNOWN_TAG)
         return VisibleTags(visible_tags=sorted(known))
 
 

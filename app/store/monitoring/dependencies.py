@@ -13,14 +13,13 @@ from msgspec import Struct
 from app import db
 from app.domain.alerting import suppression
 from app.domain.monitoring import dependencies
-from app.errors import Invalid
+from app.errors import Invalid, require_known
 from app.store import visibility
 from app.store.monitoring import rows, series
 from app.store.sql import list_parameter
 from app.store.tables.monitors import DependencyRow
 from app.store.visibility import TagScope
 from schema.deliveries import ReasonCode
-from schema.errors import FieldError
 from schema.events import Event, EventKind
 from schema.heartbeats import SERIES_SHIFT, slot_of_key
 from schema.jobs import MonitorSchedule
@@ -128,10 +127,7 @@ async def set_parents(monitor_id: str, parent_ids: Sequence[str]) -> None:
         monitor_id,
         list_parameter(parent_ids),
     )
-    known = {row["parent_id"] for row in inserted}
-    unknown = [number for number, id_ in enumerate(parent_ids) if id_ not in known]
-    if unknown:
-        raise Invalid([FieldError(f"parent_ids.{number}", UNKNOWN_PARENT) for number in unknown])
+    require_known("parent_ids", parent_ids, {row["parent_id"] for row in inserted}, UNKNOWN_PARENT)
 
 
 async def ancestors(monitor_ids: Iterable[str]) -> dict[str, list[str]]:

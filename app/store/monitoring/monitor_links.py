@@ -6,13 +6,12 @@ Written as SQL: a join, batches over JSON arrays, and rows that are selected and
 from collections.abc import Iterable, Sequence
 
 from app import db
-from app.errors import Invalid
+from app.errors import require_known
 from app.store import visibility
 from app.store.sql import list_parameter
 from app.store.tables.channels import MonitorChannelRow
 from app.store.tables.tags import MonitorTagRow
 from app.store.visibility import TagScope
-from schema.errors import FieldError
 from schema.tags import TagLabel
 
 UNKNOWN_CHANNEL = "must be the id of a channel that exists"
@@ -50,10 +49,7 @@ async def set_channels(monitor_id: str, channel_ids: Sequence[str]) -> None:
         monitor_id,
         list_parameter(channel_ids),
     )
-    known = {row["channel_id"] for row in inserted}
-    unknown = [number for number, id_ in enumerate(channel_ids) if id_ not in known]
-    if unknown:
-        raise Invalid([FieldError(f"notification_channel_ids.{number}", UNKNOWN_CHANNEL) for number in unknown])
+    require_known("notification_channel_ids", channel_ids, {row["channel_id"] for row in inserted}, UNKNOWN_CHANNEL)
 
 
 async def labels_by_monitor(monitor_ids: Iterable[str], visible_to: TagScope = None) -> dict[str, list[TagLabel]]:
@@ -80,7 +76,4 @@ async def set_tags(monitor_id: str, tag_ids: Sequence[str]) -> None:
         monitor_id,
         list_parameter(tag_ids),
     )
-    known = {row["tag_id"] for row in inserted}
-    unknown = [number for number, id_ in enumerate(tag_ids) if id_ not in known]
-    if unknown:
-        raise Invalid([FieldError(f"tag_ids.{number}", UNKNOWN_TAG) for number in unknown])
+    require_known("tag_ids", tag_ids, {row["tag_id"] for row in inserted}, UNKNOWN_TAG)
