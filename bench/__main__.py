@@ -33,8 +33,8 @@ from bench.figures import (
     start,
     storage,
 )
+from bench.programs import ROOT
 from bench.run import Run
-from bench.side import ROOT
 
 Measure = Callable[[Run], Awaitable[list[Figure]]]
 LIMIT_S = 420.0  # nothing takes longer, or it hangs

@@ -21,8 +21,8 @@ from xml.etree import ElementTree as ET
 import msgspec
 from msgspec import Struct
 
-from bench.ground import Ground, ground
-from bench.side import ROOT
+from bench.installation import Installation, fresh_installation
+from bench.programs import ROOT
 
 TOKEN = "a-token-for-the-length-of-this-run"
 ENVIRON = {"API_ADMIN_TOKEN": TOKEN, "BRUTEFORCE_MAX_ATTEMPTS": "1000000"}
@@ -70,7 +70,7 @@ def verdict_of(outcome: Outcome, operations: frozenset[str]) -> tuple[bool, str]
     return True, f"{summary}, and everything holds."
 
 
-async def fuzz(of: Ground, who: str, bounds: Sequence[str], limit_s: float) -> Outcome:
+async def fuzz(of: Installation, who: str, bounds: Sequence[str], limit_s: float) -> Outcome:
     """Run Schemathesis as one of the identities, and print its report when it has ended."""
     report, log = of.folder / f"{who}.xml", of.folder / f"{who}.log"
     words = [
@@ -95,7 +95,7 @@ async def fuzz(of: Ground, who: str, bounds: Sequence[str], limit_s: float) -> O
 
 async def run(bounds: Sequence[str], limit_s: float) -> bool:
     """One installation, fuzzed by all at once. Whether everything was tested and passed."""
-    async with ground(ENVIRON) as installed:
+    async with fresh_installation(ENVIRON) as installed:
         await installed.start()
         await installed.register()
         for use in USES:

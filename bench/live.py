@@ -19,9 +19,9 @@ from uuid import uuid4
 import msgspec
 
 from app import live, queue, settings
-from bench.ground import Ground, ground
+from bench.installation import Installation, fresh_installation
 from bench.listeners import Report
-from bench.side import ROOT
+from bench.programs import ROOT
 from schema.heartbeats import Heartbeat
 from schema.status import Status
 
@@ -39,7 +39,7 @@ async def run(seconds: float) -> dict[str, float]:
     returns  p50_ms, p99_ms and max_ms from publish to arrival; messages, beats, lost beats and gaps of all clients
              together; cores that all processes of the product used
     """
-    async with ground(SOCKETS) as installed:
+    async with fresh_installation(SOCKETS) as installed:
         await installed.start()
         await installed.register()
         await queue.start(settings.read_settings(installed.environ, installed.folder))
@@ -50,7 +50,7 @@ async def run(seconds: float) -> dict[str, float]:
             await queue.stop()
 
 
-async def _measured(installed: Ground, listeners: asyncio.subprocess.Process, seconds: float) -> dict[str, float]:
+async def _measured(installed: Installation, listeners: asyncio.subprocess.Process, seconds: float) -> dict[str, float]:
     before, began = installed.cost(), time.perf_counter()
     sent = await _publish(seconds)
     cores = (installed.cost().cpu_s - before.cpu_s) / (time.perf_counter() - began)
@@ -61,7 +61,7 @@ async def _measured(installed: Ground, listeners: asyncio.subprocess.Process, se
 
 
 @asynccontextmanager
-async def _listeners(installed: Ground) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _listeners(installed: Installation) -> AsyncIterator[asyncio.subprocess.Process]:
     """The clients, connected and subscribed, in a process of their own."""
     words = (str(installed.port), installed.token, str(CLIENTS))
     process = await asyncio.create_subprocess_exec(

@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from bench import lateness, record
 from bench.figure import percentile
-from bench.ground import Ground
+from bench.installation import Installation
 from bench.processes import Cost
-from bench.side import Side
+from bench.programs import ControlledProgram
 from bench.target import HANG, Log
 
 INTERVAL_S = 20
@@ -52,7 +52,7 @@ class Reading(Struct, frozen=True):
         return percentile(self.late_ms, share)
 
 
-async def reading(of: Ground, target: Side, seconds: float, interval_s: int = INTERVAL_S) -> Reading:
+async def reading(of: Installation, target: ControlledProgram, seconds: float, interval_s: int = INTERVAL_S) -> Reading:
     """Watch for some seconds. Checks that hang are counted, their lateness is left out."""
     await target.get("/reset")
     began, before = time.time(), of.cost()

@@ -10,13 +10,13 @@ from uuid import uuid4
 from app import db, settings
 from app.domain.schedule import slots
 from app.store.tables.monitors import MonitorRow
-from bench.ground import Ground
+from bench.installation import Installation
 
 CHUNK = 500  # rows a statement
 
 
 @asynccontextmanager
-async def record(of: Ground) -> AsyncIterator[None]:
+async def record(of: Installation) -> AsyncIterator[None]:
     """This process's connection to the installation's database, for as long as the block lasts."""
     await db.start(settings.read_settings(of.environ, of.folder))
     try:

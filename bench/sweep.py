@@ -4,11 +4,11 @@ import asyncio
 
 from msgspec import Struct
 
-from bench import record, side
-from bench.ground import Ground, ground
+from bench import programs, record
+from bench.installation import Installation, fresh_installation
+from bench.programs import ControlledProgram
 from bench.reading import INTERVAL_S, Reading, reading
 from bench.run import Run
-from bench.side import Side
 
 FEW, SOME, MANY = 2_000, 4_000, 10_000
 SETTLE_S = INTERVAL_S + 5  # by then every monitor was checked once and every worker knows it
@@ -28,14 +28,14 @@ async def sweep(run: Run) -> Sweep:
     return made
 
 
-async def bare_ms(target: Side) -> float:
+async def bare_ms(target: ControlledProgram) -> float:
     """CPU ms of a bare aiohttp request against this target."""
-    return float(await side.answer("bench.bare", target.url("/t"), BARE_REQUESTS, BARE_AT_ONCE))
+    return float(await programs.output("bench.bare", target.url("/t"), BARE_REQUESTS, BARE_AT_ONCE))
 
 
 async def _sweep(run: Run) -> Sweep:
     seconds = INTERVAL_S if run.quick else 2 * INTERVAL_S
-    async with side.side("bench.target") as target, ground() as installed:
+    async with programs.controlled("bench.target") as target, fresh_installation() as installed:
         before = await bare_ms(target)
         await begin(installed, target)
         at = {}
@@ -47,7 +47,7 @@ async def _sweep(run: Run) -> Sweep:
         return Sweep((before + await bare_ms(target)) / 2, at)
 
 
-async def begin(installed: Ground, target: Side) -> None:
+async def begin(installed: Installation, target: ControlledProgram) -> None:
     """Register, and add the monitor that the others are made after; left stopped."""
     await installed.start()
     await installed.register()
@@ -55,7 +55,7 @@ async def begin(installed: Ground, target: Side) -> None:
     await installed.stop()
 
 
-async def grown(installed: Ground, size: int) -> None:
+async def grown(installed: Installation, size: int) -> None:
     """Add monitors up to `size` while the product is off, then start it."""
     async with record.record(installed):
         named = await record.numbers()

@@ -51,7 +51,7 @@ def test_a_lock_has_a_hash_for_everything_and_names_no_host(name: str) -> None:
     assert "--index" not in text
 
 
-def test_what_the_project_needs_is_locked(project: dict[str, Any]) -> None:
+def test_all_dependencies_are_locked(project: dict[str, Any]) -> None:
     needed = {words(one) for one in project["project"]["dependencies"]}
     assert needed <= locked("requirements.lock") <= locked("requirements-dev.lock")
     assert {words(one) for one in project["dependency-groups"]["dev"]} <= locked("requirements-dev.lock")
@@ -68,7 +68,7 @@ INSTALLS = (
 
 
 @pytest.mark.parametrize("name", INSTALLS)
-def test_whatever_is_installed_is_pinned_by_its_hash(name: str) -> None:
+def test_every_pip_install_requires_hashes_or_skips_dependencies(name: str) -> None:
     text = (TOP / name).read_text().replace("\\\n", " ")
     installs = re.findall(r"pip install[^\n&;]*", text)
     assert installs
@@ -215,7 +215,7 @@ def test_the_user_is_made_before_the_files_that_name_it_are_used() -> None:
 
 
 @pytest.mark.parametrize("room", ["actors.worker", "actors.schedule"])
-def test_who_serves_no_requests_loads_no_web_framework(room: str) -> None:
+def test_the_worker_and_the_scheduler_load_no_web_framework(room: str) -> None:
     script = f"import sys, {room}; sys.exit('litestar' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=TOP, check=False).returncode == 0
 

@@ -38,6 +38,6 @@ def test_every_way_to_log_is_found(source: str, found: dict[str, set[str]]) -> N
         'from app.nodes import log as other\nother.info("check.done")',
     ],
 )
-def test_what_cannot_be_read_is_refused(source: str) -> None:
+def test_unreadable_log_calls_are_rejected(source: str) -> None:
     with pytest.raises(UnreadableEventError):
         read_events(MADE + source)

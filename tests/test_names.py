@@ -1,4 +1,4 @@
-"""Names: one meaning for a class name, the words of the field, a line for every module."""
+"""Names: one meaning for a class name, the words of the field, a line for every module, tests about their subject."""
 
 import ast
 import re
@@ -11,6 +11,9 @@ MODULES = sorted(path for room in ("app", "actors", "schema") for path in (TOP /
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 PRIVATE_WORDS = {"told", "asked", "said", "heard", "news"}  # a language of our own, which nobody could guess
 ALLOWED_WORDS = 5
+INDIRECT = re.compile(
+    r"def (test_(?:what|whatever|who|whoever|where|wherever|of|how)_\w+)"
+)  # what it is about comes first
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
@@ -41,6 +44,11 @@ def test_identifiers_use_the_words_of_the_field() -> None:
     for path, tree in trees():
         found[path] += sum(1 for name in identifiers(tree) if PRIVATE_WORDS & set(name.lower().split("_")))
     assert found.total() <= ALLOWED_WORDS, +found
+
+
+def test_tests_name_their_subject() -> None:
+    texts = (path.read_text(encoding="utf-8") for path in (TOP / "tests").rglob("test_*.py"))
+    assert [name for text in texts for name in INDIRECT.findall(text)] == []
 
 
 def test_every_module_opens_with_one_line_about_what_lives_there() -> None:

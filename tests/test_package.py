@@ -161,7 +161,7 @@ def call(url: str, body: object = None, token: str = "") -> Any:
 
 
 @pytest.mark.timeout(120)
-def test_what_is_installed_checks_a_monitor(up: str, tmp_path: Path) -> None:
+def test_the_installed_wheel_checks_a_monitor(up: str, tmp_path: Path) -> None:
     person = {"email": "me@example.org", "password": PASSWORD}
     call(f"{up}/auth/register", {**person, "setup_token": (tmp_path / "data" / "setup.token").read_text().strip()})
     token = call(f"{up}/auth/login", person)["access_token"]

@@ -12,7 +12,7 @@ from tests.receiver import HUNG, Order, receiving
 ROOT = Path(__file__).parents[1]
 
 
-async def test_it_remembers_what_arrived_and_counts_what_it_took() -> None:
+async def test_every_arrival_is_recorded_and_accepted_ones_are_counted() -> None:
     async with receiving() as receiver, aiohttp.ClientSession() as http:
         receiver.answer(Order(status=500, times=1))
         for _ in range(3):
@@ -25,7 +25,7 @@ async def test_it_remembers_what_arrived_and_counts_what_it_took() -> None:
         assert receiver.accepted() == {"d1": 2}
 
 
-async def test_it_hangs_until_the_caller_gives_up() -> None:
+async def test_a_hanging_receiver_accepts_nothing_and_the_caller_times_out() -> None:
     async with receiving() as receiver, aiohttp.ClientSession() as http:
         receiver.answer(Order(hang=True))
         with pytest.raises(TimeoutError):
@@ -34,13 +34,13 @@ async def test_it_hangs_until_the_caller_gives_up() -> None:
         assert not receiver.accepted()
 
 
-async def test_it_fails_without_a_delivery() -> None:
+async def test_waiting_for_a_missing_delivery_times_out() -> None:
     async with receiving() as receiver:
         with pytest.raises(TimeoutError):
             await receiver.arrived(1, within_s=0.01)
 
 
-async def test_it_obeys_over_http_in_a_process_of_its_own() -> None:
+async def test_a_receiver_process_is_controlled_over_http() -> None:
     started = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.receiver"), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )

@@ -2,7 +2,7 @@
 
 import re
 
-from bench.side import ROOT
+from bench.programs import ROOT
 
 PAGE = ROOT / "docs" / "clients.md"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Struct
 
 from app import setup_token
-from bench import ground
+from bench import programs
 from bench.clients import page
 from bench.clients.generators import Generator
 from bench.clients.tools import Failed, Shell
-from bench.ground import ADMIN, Ground
-from bench.side import Side, side
+from bench.installation import ADMIN, Installation, fresh_installation
+from bench.programs import ControlledProgram
 
 DOCUMENT = "openapi.json"
 FLOW_S, PAGE_S = 240.0, 120.0  # each wait inside of a program has a limit of its own
@@ -54,9 +54,9 @@ class Result(Struct):
 class World(Struct):
     """A fresh installation, something to watch, and a receiver of alerts."""
 
-    installed: Ground
-    target: Side
-    receiver: Side
+    installed: Installation
+    target: ControlledProgram
+    receiver: ControlledProgram
 
     def environ(self) -> dict[str, str]:
         """What a program is given."""
@@ -102,7 +102,11 @@ class World(Struct):
 @asynccontextmanager
 async def world() -> AsyncIterator[World]:
     """One of its own for each generator; it is gone afterwards."""
-    async with ground.ground() as installed, side("bench.target") as target, side("bench.receiver") as receiver:
+    async with (
+        fresh_installation() as installed,
+        programs.controlled("bench.target") as target,
+        programs.controlled("bench.receiver") as receiver,
+    ):
         await target.get("/set?from=2&to=2&as=0")
         await installed.start()
         yield World(installed, target, receiver)

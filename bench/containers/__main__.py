@@ -22,7 +22,7 @@ from pathlib import Path
 
 from bench.containers import engine, standins, trial
 from bench.containers.trial import Answer
-from bench.side import ROOT
+from bench.programs import ROOT
 
 NEEDED = {
     "dockerd": "docker.io",

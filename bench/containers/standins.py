@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bench.containers.engine import Engine
-from bench.side import ROOT
+from bench.programs import ROOT
 
 HERE = Path(__file__).parent / "standins"
 SUITE = "bookworm"

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from bench.containers import given, standins
 from bench.containers.engine import Engine
-from bench.side import ROOT
+from bench.programs import ROOT
 
 OURS = ("api", "scheduler", "worker")
 SERVICES = (*OURS, "redis", "postgres")

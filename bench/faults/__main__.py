@@ -17,11 +17,11 @@ from contextlib import asynccontextmanager, suppress
 
 from bench.faults import alerts, database, kill, postgres, redis
 from bench.faults.hostile import run as targets
+from bench.faults.options import Options
 from bench.faults.postgres import Cluster
 from bench.faults.report import Printed
-from bench.faults.setting import Setting
 from bench.faults.world import run as world
-from bench.side import ROOT
+from bench.programs import ROOT
 
 LIMIT_S = 1_500.0  # nothing takes longer, or it hangs
 NAMES = ("kill", "redis", "database", "alerts", "targets", "world")
@@ -30,28 +30,28 @@ SECONDS = {"targets": 300.0}
 ROUNDS = {"kill": 100, "alerts": 200}
 
 
-async def one(name: str, setting: Setting) -> Sequence[Printed]:
+async def one(name: str, options: Options) -> Sequence[Printed]:
     """The reports of one kind of fault, printed."""
     async with asyncio.timeout(LIMIT_S):
         if name == "world":  # its faults are many: each is shown as it comes
-            return await world.run(setting, show)
-        reports = await _reports(name, setting)
+            return await world.run(options, show)
+        reports = await _reports(name, options)
     for report in reports:
         show(report)
     return reports
 
 
-async def _reports(name: str, setting: Setting) -> Sequence[Printed]:
+async def _reports(name: str, options: Options) -> Sequence[Printed]:
     match name:
         case "kill":
-            return [await kill.run(setting)]
+            return [await kill.run(options)]
         case "alerts":
-            return [await alerts.run(setting)]
+            return [await alerts.run(options)]
         case "redis":
-            return [await redis.run(setting)]
+            return [await redis.run(options)]
         case "targets":
-            return [await targets.run(setting)]
-    return await database.run(setting)
+            return [await targets.run(options)]
+    return await database.run(options)
 
 
 def show(report: Printed) -> None:
@@ -78,7 +78,7 @@ async def run(args: argparse.Namespace) -> bool:
 async def _passes(args: argparse.Namespace, name: str, *, is_postgres: bool) -> bool:
     """One kind of fault on one engine."""
     async with _database(is_postgres=is_postgres) as cluster:
-        setting = Setting(
+        options = Options(
             rounds=args.rounds or ROUNDS.get(name, 1),
             outage_s=args.seconds or SECONDS.get(name, 60.0),
             lock_s=min(args.seconds or 15.0, 15.0),
@@ -87,7 +87,7 @@ async def _passes(args: argparse.Namespace, name: str, *, is_postgres: bool) -> 
             only=args.only,
             cluster=cluster,
         )
-        reports = await one(name, setting)
+        reports = await one(name, options)
     return all(report.holds for report in reports)
 
 

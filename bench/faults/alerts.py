@@ -11,43 +11,43 @@ from collections import Counter
 
 import msgspec
 
-from bench import side
+from bench import programs
 from bench.faults import kill
+from bench.faults.options import Options
 from bench.faults.report import Report
 from bench.faults.scene import ALERT_EVENTS, Scene, scene
-from bench.faults.setting import Setting
+from bench.faulty_receiver import MODES
 from bench.figure import percentile
-from bench.moody import MOODS
-from bench.side import Side
+from bench.programs import ControlledProgram
 
 PATIENT, QUICK = 150, 50
-MOODY = "moody"
-KILLS = 0.7  # of the rounds; the others change the mood
+FAULTY = "faulty"
+KILLS = 0.7  # of the rounds; the others change the mode
 
 
-async def run(setting: Setting) -> Report:
+async def run(options: Options) -> Report:
     """Run the rounds; then every alert must be sent once to both."""
-    chance, injected = random.Random(setting.seed), Counter[str]()
+    chance, injected = random.Random(options.seed), Counter[str]()
     async with (
-        scene(PATIENT, QUICK, setting.seed, setting.environ) as stage,
-        side.side("bench.moody") as failing,
+        scene(PATIENT, QUICK, options.seed, options.environ) as stage,
+        programs.controlled("bench.faulty_receiver") as failing,
     ):
-        delivery_port = msgspec.json.decode(await failing.get("/door"))["port"]
-        stage.listeners[MOODY] = failing
-        await stage.begin({MOODY: f"http://127.0.0.1:{delivery_port}/hook"})
+        delivery_port = msgspec.json.decode(await failing.get("/delivery-port"))["port"]
+        stage.listeners[FAULTY] = failing
+        await stage.begin({FAULTY: f"http://127.0.0.1:{delivery_port}/hook"})
         stage.flips.go()
-        for number in range(setting.rounds):
+        for number in range(options.rounds):
             await asyncio.sleep(chance.uniform(*kill.PAUSE_S))
-            if setting.rounds < kill.FEW and number == setting.rounds // 2:
+            if options.rounds < kill.FEW and number == options.rounds // 2:
                 await stage.flips.flip_some(0.5)
             injected[await _injure(stage, failing, chance)] += 1
-        await failing.get("/mood/ok")
+        await failing.get("/mode/ok")
         drained = await stage.drained()
         report = Report(
-            name=f"R1 and R4, alerts on {'PostgreSQL' if setting.cluster else 'SQLite'}",
-            rounds=setting.rounds,
+            name=f"R1 and R4, alerts on {'PostgreSQL' if options.cluster else 'SQLite'}",
+            rounds=options.rounds,
             injected=dict(injected),
-            verdict=(await stage.verdict()).plus(await stage.verdict_of(MOODY)),
+            verdict=(await stage.verdict()).plus(await stage.verdict_of(FAULTY)),
             unchecked=await stage.unchecked(),
             history=await stage.history(),
             troubles=[] if drained else ["deliveries were still open long after the last fault"],
@@ -58,13 +58,13 @@ async def run(setting: Setting) -> Report:
         return report
 
 
-async def _injure(stage: Scene, failing: Side, chance: random.Random) -> str:
+async def _injure(stage: Scene, failing: ControlledProgram, chance: random.Random) -> str:
     """One fault; returns what it was."""
     if chance.random() < KILLS:
         return f"kill -9 {kill.one(stage, chance)}"
-    mood = chance.choice(MOODS)
-    await failing.get(f"/mood/{mood}")
-    return f"channel {mood}"
+    mode = chance.choice(MODES)
+    await failing.get(f"/mode/{mode}")
+    return f"channel {mode}"
 
 
 async def _note(stage: Scene) -> str:

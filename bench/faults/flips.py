@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Sequence
 
-from bench.side import Side
+from bench.programs import ControlledProgram
 from bench.target import FAIL, PASS
 
 INTERVAL_S = 5
@@ -22,7 +22,7 @@ class Flips:
     quick      numbers that flip faster than they are seen
     """
 
-    def __init__(self, target: Side, patient: Sequence[int], quick: Sequence[int], seed: int) -> None:
+    def __init__(self, target: ControlledProgram, patient: Sequence[int], quick: Sequence[int], seed: int) -> None:
         self.patient, self.quick = patient, quick
         self._target = target
         self._chance = random.Random(seed)

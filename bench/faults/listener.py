@@ -6,7 +6,7 @@ from typing import Self
 
 import aiohttp
 
-from bench.ground import Ground
+from bench.installation import Installation
 
 AGAIN_S = 0.5
 SUBSCRIBE = {"type": "subscribe", "channels": ["heartbeats"]}
@@ -15,8 +15,8 @@ SUBSCRIBE = {"type": "subscribe", "channels": ["heartbeats"]}
 class Listener:
     """Counts frames and connections."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
         self._task: asyncio.Task[None] | None = None
         self.frames, self.connections = 0, 0
         self._received = asyncio.Event()
@@ -40,8 +40,10 @@ class Listener:
                 await asyncio.sleep(AGAIN_S)
 
     async def _once(self) -> None:
-        headers = {"Authorization": f"Bearer {self._ground.token}"}
-        async with self._ground.session.ws_connect(self._ground.url("/ws"), headers=headers, heartbeat=5) as socket:
+        headers = {"Authorization": f"Bearer {self._installation.token}"}
+        async with self._installation.session.ws_connect(
+            self._installation.url("/ws"), headers=headers, heartbeat=5
+        ) as socket:
             self.connections += 1
             await socket.send_json(SUBSCRIBE)
             async for message in socket:

@@ -10,44 +10,44 @@ from collections.abc import Iterator
 from redis.asyncio import Redis
 
 from app import settings
+from bench.faults.api_user import ApiUser
 from bench.faults.flips import LONGEST_S
 from bench.faults.listener import Listener
+from bench.faults.options import Options
 from bench.faults.report import Report
 from bench.faults.scene import Scene, scene
-from bench.faults.setting import Setting
-from bench.faults.visitor import Visitor
 
 PATIENT, QUICK = 60, 20
 WORK_S = 12.0  # of ordinary life between faults
 SLOW_STOP_S, SLOW_GO_S = 0.15, 0.05
 
 
-async def run(setting: Setting) -> Report:
+async def run(options: Options) -> Report:
     """Three faults, each followed by a return to ordinary life."""
     troubles: list[str] = []
-    async with scene(PATIENT, QUICK, setting.seed, setting.environ) as stage:
+    async with scene(PATIENT, QUICK, options.seed, options.environ) as stage:
         await stage.begin()
-        async with Listener(stage.ground) as listener, Visitor(stage.ground) as visitor:
+        async with Listener(stage.installation) as listener, ApiUser(stage.installation) as api_user:
             for name, fault in (("emptied", _emptied), ("stopped", _stopped), ("slow", _slow)):
                 stage.flips.go()
                 await asyncio.sleep(WORK_S)
                 await stage.flips.rest()
                 await stage.flips.flip_some(0.5)
                 began_ms = time.time() * 1000
-                await fault(stage, setting)
+                await fault(stage, options)
                 stage.outage(began_ms)
                 troubles += await _recovered(name, stage, listener)
         drained = await stage.drained()
-        troubles += visitor.troubles() + ([] if drained else ["deliveries were still open long after the last fault"])
+        troubles += api_user.troubles() + ([] if drained else ["deliveries were still open long after the last fault"])
         report = Report(
             name="R2 Redis",
             rounds=1,
-            injected={"emptied": 1, f"stopped for {setting.outage_s:g} s": 1, "slow": 1},
+            injected={"emptied": 1, f"stopped for {options.outage_s:g} s": 1, "slow": 1},
             verdict=await stage.verdict(),
             unchecked=await stage.unchecked(),
             history=await stage.history(),
             troubles=troubles,
-            notes=[visitor.note(), f"WebSocket: {listener.frames} frames over {listener.connections} connections"],
+            notes=[api_user.note(), f"WebSocket: {listener.frames} frames over {listener.connections} connections"],
         )
         if not report.holds:
             await stage.save()
@@ -62,21 +62,21 @@ async def _recovered(name: str, stage: Scene, listener: Listener) -> list[str]:
     return troubles + ([] if await received else [f"{name}: no live frame within {LONGEST_S} s after"])
 
 
-async def _emptied(stage: Scene, setting: Setting) -> None:
-    del setting
-    client = Redis.from_url(settings.read_settings(stage.ground.environ, stage.ground.folder).redis_url)
+async def _emptied(stage: Scene, options: Options) -> None:
+    del options
+    client = Redis.from_url(settings.read_settings(stage.installation.environ, stage.installation.folder).redis_url)
     await client.flushall()
     await client.aclose()
 
 
-async def _stopped(stage: Scene, setting: Setting) -> None:
+async def _stopped(stage: Scene, options: Options) -> None:
     with _halted(stage):
-        await asyncio.sleep(setting.outage_s)
+        await asyncio.sleep(options.outage_s)
 
 
-async def _slow(stage: Scene, setting: Setting) -> None:
+async def _slow(stage: Scene, options: Options) -> None:
     """Awake a quarter of the time: every answer takes up to 150 ms."""
-    until = time.monotonic() + setting.outage_s / 2
+    until = time.monotonic() + options.outage_s / 2
     while time.monotonic() < until:
         with _halted(stage):
             await asyncio.sleep(SLOW_STOP_S)
@@ -86,7 +86,7 @@ async def _slow(stage: Scene, setting: Setting) -> None:
 @contextlib.contextmanager
 def _halted(stage: Scene) -> Iterator[None]:
     """Valkey is there and does nothing, as a process on a machine that swaps."""
-    pids = [process.pid for process in stage.ground.family() if process.role == "valkey"]
+    pids = [process.pid for process in stage.installation.family() if process.role == "valkey"]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:

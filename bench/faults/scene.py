@@ -12,21 +12,21 @@ from pathlib import Path
 import msgspec
 
 from app import db
-from bench import record, side
+from bench import programs, record
 from bench.faults import oracle
 from bench.faults.flips import INTERVAL_S, LONGEST_S, Flips
 from bench.faults.oracle import Fact, Verdict
 from bench.faults.report import History
 from bench.faults.shifts import Shift, straightened
-from bench.ground import Ground, ground
+from bench.installation import Installation, fresh_installation
+from bench.programs import ControlledProgram
 from bench.receiver import Delivery
-from bench.side import Side
 from bench.target import SLOW, UP, Log
 from schema.heartbeat_texts import NOT_CHECKED
 from schema.heartbeats import slot_of_key
 from schema.status import Status
 
-OUT = side.ROOT / "bench" / "out"
+OUT = programs.ROOT / "bench" / "out"
 ALERT_EVENTS = ("monitor.down", "monitor.up")
 PROGRAM, CHANNEL = "program", "channel"  # a webhook, which gets every fact by itself, and a channel for people
 FIRST_S = 60.0  # until every monitor was checked once
@@ -50,9 +50,14 @@ class Scene:
     """
 
     def __init__(
-        self, ground: Ground, target: Side, listeners: Mapping[str, Side], flips: Flips, slow: Sequence[int] = ()
+        self,
+        installation: Installation,
+        target: ControlledProgram,
+        listeners: Mapping[str, ControlledProgram],
+        flips: Flips,
+        slow: Sequence[int] = (),
     ) -> None:
-        self.ground, self.target, self.flips, self.slow = ground, target, flips, slow
+        self.installation, self.target, self.flips, self.slow = installation, target, flips, slow
         self.listeners = dict(listeners)
         self.began_ms = 0.0
         self.outages: list[range] = []
@@ -68,12 +73,12 @@ class Scene:
 
         also    more channels to notify: name → address
         """
-        await self.ground.start()
-        await self.ground.register()
+        await self.installation.start()
+        await self.installation.register()
         address = self.listeners[PROGRAM].url("/hook")
-        await self.ground.post("/webhooks", {"name": PROGRAM, "url": address, "events": list(ALERT_EVENTS)})
+        await self.installation.post("/webhooks", {"name": PROGRAM, "url": address, "events": list(ALERT_EVENTS)})
         for name, address in ({CHANNEL: self.listeners[CHANNEL].url("/hook")} | dict(also or {})).items():
-            await self.ground.webhook(address, name=name)
+            await self.installation.webhook(address, name=name)
         for number in self.slow:
             await self.target.get(f"/set?from={number}&to={number}&as={SLOW}")
         room = asyncio.Semaphore(ADDED_AT_ONCE)
@@ -84,7 +89,7 @@ class Scene:
 
     async def _add(self, number: int, room: asyncio.Semaphore) -> None:
         async with room:
-            await self.ground.monitor(self.target.url(f"/t/{number}"), f"t-{number}", interval=INTERVAL_S)
+            await self.installation.monitor(self.target.url(f"/t/{number}"), f"t-{number}", interval=INTERVAL_S)
 
     async def log(self) -> Log:
         """What the targets answered, and how they were switched."""
@@ -111,7 +116,7 @@ class Scene:
         await asyncio.sleep(LONGEST_S + 2)
         until = time.monotonic() + DRAIN_S
         while time.monotonic() < until:
-            async with record.record(self.ground):
+            async with record.record(self.installation):
                 open_ones = await db.rows("SELECT count(*) AS n FROM deliveries WHERE state IN ('pending', 'sending')")
             if open_ones[0]["n"] == 0:
                 return True
@@ -155,7 +160,7 @@ class Scene:
 
     async def stored(self, channel: str, state: str = "%") -> list[str]:
         """Ids of the deliveries of downs and ups that the database holds for a channel."""
-        async with record.record(self.ground):
+        async with record.record(self.installation):
             found = await db.rows(
                 "SELECT d.id FROM deliveries d JOIN events e ON e.id = d.event_id"
                 " JOIN channels c ON c.id = d.channel_id"
@@ -169,14 +174,14 @@ class Scene:
         """Copy the product's logs, its stored deliveries and those that arrived to bench/out/, for analysis."""
         folder = OUT / time.strftime("%Y%m%d-%H%M%S")
         folder.mkdir(parents=True, exist_ok=True)
-        async with record.record(self.ground):
+        async with record.record(self.installation):
             unsent = [dict(row) for row in await db.rows(_DELIVERIES)]
         (folder / "owed.json").write_bytes(msgspec.json.encode(unsent))
         deliveries = {name: await self.deliveries(name) for name in self.listeners}
         (folder / "told.json").write_bytes(msgspec.json.encode(deliveries))
         (folder / "switches.json").write_bytes(msgspec.json.encode((await self.log()).switches))
-        data = Path(self.ground.environ["DATA_DIR"])
-        for path in (self.ground.log, data / "logs" / "watchkeeper.log", data / "valkey" / "valkey.log"):
+        data = Path(self.installation.environ["DATA_DIR"])
+        for path in (self.installation.log, data / "logs" / "watchkeeper.log", data / "valkey" / "valkey.log"):
             if path.exists():
                 shutil.copy(path, folder)
 
@@ -191,7 +196,7 @@ class Scene:
     async def wasted(self) -> int:
         """Slots that were given up although the target had answered their check."""
         answers = _by_number(await self.log())
-        async with record.record(self.ground):
+        async with record.record(self.installation):
             named, blank = await record.numbers(), await _blank()
         return sum(
             oracle.wasted([at_ms], [answered for answered, _ in answers.get(named[series], [])], INTERVAL_S * 1000)
@@ -203,7 +208,7 @@ class Scene:
         """The history check of the product's own doctor, without the last seconds."""
         doctor = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "app.cli", "doctor", "--history", "--json", "--settle", str(settle_s),
-            cwd=self.ground.folder, env=self.ground.environ, stdout=asyncio.subprocess.PIPE,
+            cwd=self.installation.folder, env=self.installation.environ, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         printed, _ = await asyncio.wait_for(doctor.communicate(), 120)
         summary = json.loads(printed.splitlines()[-1])
@@ -247,10 +252,10 @@ async def scene(
     """A stage with so many targets of each kind; everything ends with the block."""
     numbers = range(patient + quick + slow)
     async with (
-        side.side("bench.target") as target,
-        side.side("bench.receiver") as program,
-        side.side("bench.receiver") as channel,
-        ground(environ, folder) as product,
+        programs.controlled("bench.target") as target,
+        programs.controlled("bench.receiver") as program,
+        programs.controlled("bench.receiver") as channel,
+        fresh_installation(environ, folder) as product,
     ):
         flips = Flips(target, numbers[:patient], numbers[patient : patient + quick], seed)
         try:

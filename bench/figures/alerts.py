@@ -7,13 +7,13 @@ import asyncio
 
 import msgspec
 
-from bench import record, side
+from bench import programs, record
 from bench.figure import Figure, percentile
-from bench.ground import Ground, ground
+from bench.installation import Installation, fresh_installation
+from bench.programs import ControlledProgram
 from bench.reading import INTERVAL_S
 from bench.receiver import Delivery
 from bench.run import Run
-from bench.side import Side
 from bench.sweep import MANY, SETTLE_S, SOME
 from bench.target import FAIL, PASS, Log
 
@@ -25,12 +25,12 @@ async def measure(run: Run) -> list[Figure]:
     """Latency of single alerts, and of 4,000 monitors whose target fails at one moment."""
     del run
     async with (
-        side.side("bench.target") as target,
-        side.side("bench.receiver") as hook,
-        side.side("bench.moody") as hanging,
-        ground() as installed,
+        programs.controlled("bench.target") as target,
+        programs.controlled("bench.receiver") as hook,
+        programs.controlled("bench.faulty_receiver") as hanging,
+        fresh_installation() as installed,
     ):
-        await hanging.get("/mood/hangs")
+        await hanging.get("/mode/hangs")
         await _prepare(installed, target, hook, hanging)
         await asyncio.sleep(SETTLE_S)
         single = await _fail(target, hook, SINGLE)
@@ -57,9 +57,11 @@ def _arrived(latencies_ms: list[float], of: int) -> str:
     return f"{len(latencies_ms)} of {of} arrived"
 
 
-async def _prepare(installed: Ground, target: Side, hook: Side, hanging: Side) -> None:
+async def _prepare(
+    installed: Installation, target: ControlledProgram, hook: ControlledProgram, hanging: ControlledProgram
+) -> None:
     """4,000 monitors with both webhooks, 6,000 that only keep the product busy."""
-    delivery_port = msgspec.json.decode(await hanging.get("/door"))["port"]
+    delivery_port = msgspec.json.decode(await hanging.get("/delivery-port"))["port"]
     await installed.start()
     await installed.register()
     deliveries = [
@@ -77,7 +79,7 @@ async def _prepare(installed: Ground, target: Side, hook: Side, hanging: Side) -
     await installed.start()
 
 
-async def _fail(target: Side, hook: Side, size: int) -> list[float]:
+async def _fail(target: ControlledProgram, hook: ControlledProgram, size: int) -> list[float]:
     """Let the first `size` fail; ms from each one's first failing answer to its alert, in order of size."""
     await target.get("/reset")
     await hook.get("/reset")

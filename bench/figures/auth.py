@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import aiohttp
 import psutil  # type: ignore[import-untyped]  # has no stubs
 
-from bench import side, twins
+from bench import auth_routes, programs
 from bench.figure import Figure
-from bench.ground import Ground, free_port, ground
+from bench.installation import Installation, free_port, fresh_installation
 from bench.run import Run
 
 GOAL = 1.5
@@ -23,16 +23,18 @@ START_S = 20.0
 async def measure(run: Run) -> list[Figure]:
     """CPU per request by access token and by API key, over CPU per request without a credential."""
     rounds = 1 if run.quick else ROUNDS
-    async with ground() as installed:
+    async with fresh_installation() as installed:
         await installed.start()
         await installed.register()
         key = (await installed.post("/api-keys", {"name": "bench"}))["key"]
         credentials = {"token": f"Authorization: Bearer {installed.token}", "key": f"X-API-Key: {key}", "nobody": ""}
         async with _twins(installed) as (port, server):
-            await _cost_ms(port, server, twins.OPEN, "")  # one-time imports and setup are not measured
+            await _cost_ms(port, server, auth_routes.PUBLIC, "")  # one-time imports and setup are not measured
             costs: defaultdict[str, list[float]] = defaultdict(list)
             for who, header in [*credentials.items()] * rounds:
-                costs[who].append(await _cost_ms(port, server, twins.SHUT if header else twins.OPEN, header))
+                costs[who].append(
+                    await _cost_ms(port, server, auth_routes.SIGNED_IN if header else auth_routes.PUBLIC, header)
+                )
     anonymous = min(costs["nobody"])
     return [
         _figure("AUTHa", "access token", min(costs["token"]), anonymous),
@@ -49,7 +51,7 @@ def _figure(name: str, how: str, cost_ms: float, anonymous_ms: float) -> Figure:
 async def _cost_ms(port: int, server: psutil.Process, path: str, header: str) -> float:
     """CPU milliseconds of the server per answer. Raises RuntimeError when an answer was not 200."""
     before = _cpu_s(server)
-    words = (await side.answer("bench.pings", port, path, 1, CONNECTIONS, SECONDS, header)).split()
+    words = (await programs.output("bench.pings", port, path, 1, CONNECTIONS, SECONDS, header)).split()
     if int(words[1]):
         raise RuntimeError(f"{words[1]} requests of {path} were not answered 200")
     return (_cpu_s(server) - before) * 1000 / (float(words[0]) * SECONDS)
@@ -61,15 +63,15 @@ def _cpu_s(server: psutil.Process) -> float:
 
 
 @asynccontextmanager
-async def _twins(installed: Ground) -> AsyncIterator[tuple[int, psutil.Process]]:
+async def _twins(installed: Installation) -> AsyncIterator[tuple[int, psutil.Process]]:
     """One more API process of the installation, with the twins."""
     port = free_port()
     environ = {**installed.environ, "SERVER_PORT": str(port)}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.twins", cwd=installed.folder, env=environ
+        sys.executable, "-m", "bench.auth_routes", cwd=installed.folder, env=environ
     )
     try:
-        await asyncio.wait_for(_answering(f"http://127.0.0.1:{port}{twins.OPEN}"), START_S)
+        await asyncio.wait_for(_answering(f"http://127.0.0.1:{port}{auth_routes.PUBLIC}"), START_S)
         yield port, psutil.Process(process.pid)
     finally:
         if process.returncode is None:

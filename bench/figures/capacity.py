@@ -2,9 +2,9 @@
 
 import asyncio
 
-from bench import side
+from bench import programs
 from bench.figure import Figure
-from bench.ground import ground
+from bench.installation import fresh_installation
 from bench.reading import INTERVAL_S, reading
 from bench.run import Run
 from bench.sweep import SETTLE_S, begin, grown
@@ -16,7 +16,7 @@ LATE_MS = 1_000
 async def measure(run: Run) -> list[Figure]:
     """The largest of a few sizes with p99 lateness below a second and nothing missed."""
     sustained, notes = 0, []
-    async with side.side("bench.target") as target, ground() as installed:
+    async with programs.controlled("bench.target") as target, fresh_installation() as installed:
         await begin(installed, target)
         for size in SIZES[:1] if run.quick else SIZES:
             await grown(installed, size)

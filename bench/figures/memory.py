@@ -2,9 +2,9 @@
 
 import asyncio
 
-from bench import side
+from bench import programs
 from bench.figure import Figure
-from bench.ground import ground
+from bench.installation import fresh_installation
 from bench.run import Run
 from bench.sweep import FEW, MANY, sweep
 
@@ -26,7 +26,7 @@ async def measure(run: Run) -> list[Figure]:
 
 
 async def _idle(run: Run) -> tuple[int, float]:
-    async with side.side("bench.target") as target, ground() as installed:
+    async with programs.controlled("bench.target") as target, fresh_installation() as installed:
         await installed.start()
         await asyncio.sleep(CALM_S)
         pss_bytes = installed.cost().pss_bytes

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from app import db
-from bench import record, side
+from bench import programs, record
 from bench.figure import Figure
-from bench.ground import Ground, ground
+from bench.installation import Installation, fresh_installation
+from bench.programs import ControlledProgram
 from bench.reading import INTERVAL_S
 from bench.run import Run
-from bench.side import Side
 from bench.sweep import FEW, SETTLE_S
 from schema.heartbeats import slot_of_key
 from schema.status import Status
@@ -22,7 +22,7 @@ Kinds = Mapping[str, dict[str, Any]]
 async def measure(run: Run) -> list[Figure]:
     """2,000 monitors of one type, then as many of four; CPU of every process of ours over stored heartbeats."""
     seconds = INTERVAL_S if run.quick else 2 * INTERVAL_S
-    async with side.side("bench.target") as target, side.serving("bench.nameserver") as names:
+    async with programs.controlled("bench.target") as target, programs.serving("bench.nameserver") as names:
         mixed = kinds(target, names)
         alone_ms, _ = await _cost({"http": mixed["http"]}, seconds)
         mixed_ms, failed = await _cost(mixed, seconds)
@@ -31,7 +31,7 @@ async def measure(run: Run) -> list[Figure]:
     return [Figure(name="P13", what=what, value=mixed_ms / alone_ms, unit="x", goal=1.25, note=note)]
 
 
-def kinds(target: Side, names: int) -> Kinds:
+def kinds(target: ControlledProgram, names: int) -> Kinds:
     """A config per type; each of them answers at once, on loopback."""
     return {
         "http": {"url": target.url("/t/0")},
@@ -43,7 +43,7 @@ def kinds(target: Side, names: int) -> Kinds:
 
 async def _cost(of: Kinds, seconds: float) -> tuple[float, int]:
     """CPU milliseconds per check, and how many were not up."""
-    async with ground() as installed:
+    async with fresh_installation() as installed:
         await _peopled(installed, of)
         await asyncio.sleep(SETTLE_S)
         began, before = time.time(), installed.cost()
@@ -56,7 +56,7 @@ async def _cost(of: Kinds, seconds: float) -> tuple[float, int]:
     return (after.cpu_s - before.cpu_s) * 1000 / len(statuses), sum(one != Status.UP for one in statuses)
 
 
-async def _peopled(installed: Ground, of: Kinds) -> None:
+async def _peopled(installed: Installation, of: Kinds) -> None:
     """Start with 2,000 monitors, as many of each type."""
     await installed.start()
     await installed.register()

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from bench import side
+from bench import programs
 from bench.figure import Figure
-from bench.ground import ground
+from bench.installation import fresh_installation
 from bench.reading import INTERVAL_S, reading
 from bench.run import Run
 from bench.sweep import SETTLE_S, SOME, begin, grown
@@ -16,7 +16,7 @@ HANGING = 500
 async def measure(run: Run) -> list[Figure]:
     """Lateness p99 of 3,500 monitors with 500 hanging ones beside them, over the same while those answered."""
     seconds = INTERVAL_S if run.quick else 2 * INTERVAL_S
-    async with side.side("bench.target") as target, ground() as installed:
+    async with programs.controlled("bench.target") as target, fresh_installation() as installed:
         await begin(installed, target)
         await grown(installed, SOME)
         await asyncio.sleep(SETTLE_S)

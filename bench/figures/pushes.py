@@ -5,9 +5,9 @@ import sys
 
 import aiohttp
 
-from bench import side
+from bench import programs
 from bench.figure import Figure
-from bench.ground import Ground, free_port, ground
+from bench.installation import Installation, free_port, fresh_installation
 from bench.run import Run
 
 TOKEN = "bench-ping-token-"  # and five digits
@@ -19,7 +19,7 @@ async def measure(run: Run) -> list[Figure]:
     """Pings per second of 300 push monitors."""
     seconds = 5 if run.quick else 15
     noop = await _noop_rate(seconds)
-    async with ground() as installed:
+    async with fresh_installation() as installed:
         await installed.start()
         await installed.register()
         for number in range(MONITORS):
@@ -36,18 +36,18 @@ async def measure(run: Run) -> list[Figure]:
 
 
 async def _rate(port: int, path: str, numbers: int, seconds: int) -> tuple[float, int]:
-    words = (await side.answer("bench.pings", port, path, numbers, CONNECTIONS, seconds)).split()
+    words = (await programs.output("bench.pings", port, path, numbers, CONNECTIONS, seconds)).split()
     return float(words[0]), int(words[1])
 
 
-async def _push_monitor(installed: Ground, number: int) -> None:
+async def _push_monitor(installed: Installation, number: int) -> None:
     draft = {"name": f"p-{number}", "type": "push", "config": {"token": f"{TOKEN}{number:05}"}, "interval": 60}
     await installed.post("/monitors", draft)
 
 
 async def _noop_rate(seconds: int) -> float:
     port = free_port()
-    server = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.noop", str(port), cwd=side.ROOT)
+    server = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.noop", str(port), cwd=programs.ROOT)
     try:
         await asyncio.wait_for(_answering(f"http://127.0.0.1:{port}/noop/x"), START_S)
         return (await _rate(port, "/noop/#", MONITORS, seconds))[0]

@@ -5,12 +5,12 @@ import time
 
 import msgspec
 
-from bench import side
+from bench import programs
 from bench.figure import Figure
-from bench.ground import ground
+from bench.installation import fresh_installation
+from bench.programs import ControlledProgram
 from bench.reading import INTERVAL_S
 from bench.run import Run
-from bench.side import Side
 from bench.sweep import begin, grown
 from bench.target import Log
 
@@ -21,7 +21,7 @@ LIMIT_S = 60.0
 async def measure(run: Run) -> list[Figure]:
     """Seconds from `up` to ready; from ready until 1,000 monitors were each checked again."""
     del run
-    async with side.side("bench.target") as target, ground() as installed:
+    async with programs.controlled("bench.target") as target, fresh_installation() as installed:
         await begin(installed, target)
         await grown(installed, MONITORS)
         await asyncio.sleep(INTERVAL_S)
@@ -38,7 +38,7 @@ async def measure(run: Run) -> list[Figure]:
     ]  # fmt: skip
 
 
-async def _all_checked(target: Side, ready_s: float) -> float | None:
+async def _all_checked(target: ControlledProgram, ready_s: float) -> float | None:
     """Seconds after `ready_s` at which the last of them had its first check; None when not all had one in time."""
     while time.time() < ready_s + LIMIT_S:
         await asyncio.sleep(1)

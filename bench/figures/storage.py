@@ -5,9 +5,9 @@ import time
 from app import db
 from app.store.history import rollups
 from app.store.tables.rollups import DAY_MS, HOUR_MS
-from bench import filling, record, side
+from bench import filling, programs, record
 from bench.figure import Figure
-from bench.ground import ground
+from bench.installation import fresh_installation
 from bench.run import Run
 from bench.sweep import FEW, MANY, begin, sweep
 
@@ -34,7 +34,7 @@ async def measure(run: Run) -> list[Figure]:
 async def _heartbeats(run: Run) -> tuple[float, int, float]:
     """Bytes per heartbeat, how many, and how many per second."""
     slots = 100 if run.quick else 500
-    async with side.side("bench.target") as target, ground() as installed:
+    async with programs.controlled("bench.target") as target, fresh_installation() as installed:
         await begin(installed, target)
         async with record.record(installed):
             await record.clone(await record.monitor_id("t-0"), range(1, FEW))
@@ -48,7 +48,7 @@ async def _heartbeats(run: Run) -> tuple[float, int, float]:
 async def _rollups(run: Run) -> tuple[float, int]:
     """Bytes that one UTC day of a monitor takes in rollups, and of how many monitors."""
     size, day_ms = 20 if run.quick else 60, (int(time.time() * 1000) // DAY_MS - 2) * DAY_MS
-    async with side.side("bench.target") as target, ground() as installed:
+    async with programs.controlled("bench.target") as target, fresh_installation() as installed:
         await begin(installed, target)
         async with record.record(installed):
             await record.clone(await record.monitor_id("t-0"), range(1, size))

@@ -39,7 +39,7 @@ from schema.targets import (
 )
 from schema.targets.http import OAuth2
 from tests import make
-from tests.actors.senders import alarm_channels, given
+from tests.actors.senders import alarm_channels, sample_messages
 from tests.actors.senders.chats import CHATS, chats
 
 
@@ -79,7 +79,7 @@ def sending_to(make_channel: Callable[[str, int], ChannelConfig]) -> User:
 
     async def use(kit: Kit, host: str, port: int) -> str:
         try:
-            await senders.send(make_channel(host, port), given.message(), kit.sender_context, timeout_s=15)
+            await senders.send(make_channel(host, port), sample_messages.message(), kit.sender_context, timeout_s=15)
         except DeliveryError as failed:
             return failed.reason
         return "sent"
@@ -120,7 +120,7 @@ async def sandboxed(kit: Kit, host: str, port: int) -> str:
 
 
 def mailbox(host: str, port: int) -> Smtp:
-    return given.smtp(port, host=host)
+    return sample_messages.smtp(port, host=host)
 
 
 USERS: dict[str, User] = {

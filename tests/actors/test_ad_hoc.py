@@ -47,13 +47,13 @@ async def test_results_are_published_to_the_caller(context):
         {"type": "redis", "encrypted_target": f'{{"type":"redis","host":"a","password":"{FOREIGN_SECRET}"}}'},
     ],
 )
-async def test_what_a_worker_can_not_read_is_unknown(context, changes):
+async def test_a_job_the_worker_cannot_decode_is_unknown(context, changes):
     outcome = await run_ad_hoc(context, **changes)
     assert outcome.status is Status.UNKNOWN
     assert outcome.message.startswith("this worker can't read it")
 
 
-async def test_it_uses_the_proxy_of_its_job(context, microsocks):
+async def test_an_ad_hoc_probe_uses_the_proxy_of_its_job(context, microsocks):
     proxy = ProxyConfig(
         protocol=ProxyProtocol.SOCKS5, host="127.0.0.1", port=microsocks, username="ann", password="sesame"
     )

@@ -31,7 +31,7 @@ async def test_an_urgent_item_flushes_all_waiting_items():
     await made.close()
 
 
-async def test_what_follows_on_the_heels_of_what_mattered_leaves_together():
+async def test_urgent_items_after_the_first_are_flushed_together():
     groups: list[list[int]] = []
     made = flusher(lambda group: _note(groups, group), urgent_spacing_s=600.0)
     made.add(1, urgent=True)

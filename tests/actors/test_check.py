@@ -39,7 +39,7 @@ def test_each_series_has_its_own_urgency() -> None:
     assert not detector.is_urgent(DOWN, SNAPSHOT)
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_tracked_series_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "MAX_SERIES", 2)
     detector = ChangeDetector()
     assert all(detector.is_urgent(DOWN, msgspec.structs.replace(SNAPSHOT, series=no)) for no in range(5))

@@ -22,7 +22,7 @@ from schema.monitors import Snapshot
 from schema.status import Status
 from schema.targets import TARGETS
 from tests import make
-from tests.actors.probes.talker import Script, datagrams, talking
+from tests.actors.probes.scripted_server import Script, datagrams, talking
 from tests.searching import MANY, SEARCHING
 
 POISON = b"caf\xe9 \0 \x1b[31m \xe2\x80\xae \xed\xa0\x80 end"

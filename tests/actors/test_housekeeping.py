@@ -47,7 +47,7 @@ async def test_a_run_without_work_logs_nothing(store):
     assert logs == []
 
 
-async def test_it_works_until_it_is_cancelled_and_then_gives_the_office_back(store, queue):
+async def test_housekeeping_runs_until_cancelled_and_releases_the_lease(store, queue):
     await history_rows.series(1, (START, DAY))
     work = asyncio.create_task(housekeeping.run_housekeeping(store))
     async with asyncio.timeout(30):
@@ -64,7 +64,7 @@ async def test_a_process_without_the_lease_does_nothing(store, queue):
     assert await checkpoints.get(checkpoints.ROLLED) == 0
 
 
-async def test_what_redis_refuses_is_put_off_until_the_next_round(store, settings):
+async def test_a_round_is_postponed_while_redis_is_unreachable(store, settings):
     await queues.start(dataclasses.replace(settings, redis_url="unix:///nowhere/valkey.sock"))
     with capture_logs() as logs:
         await housekeeping._run_round("me")

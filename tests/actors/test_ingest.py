@@ -99,7 +99,7 @@ async def test_waiting_batches_are_stored_in_one_transaction(many, monkeypatch):
     assert (await db.rows("SELECT count(*) AS n FROM heartbeats"))[0]["n"] == 5
 
 
-async def test_when_a_batch_can_not_be_stored_each_result_is_reported(many, monkeypatch):
+async def test_a_failed_batch_reports_an_error_for_each_result(many, monkeypatch):
     async def locked(*_):
         await asyncio.sleep(0)
         raise OSError("database is locked")

@@ -17,7 +17,7 @@ from app.settings import Settings
 from schema.channels import PROVIDERS, ChannelConfig
 from schema.targets import TARGETS, Target
 from tests import make
-from tests.actors.senders import given
+from tests.actors.senders import sample_messages
 from tests.planted import Planted, places, planted
 
 WATCHED = [place for place in places() if place[0] in TARGETS]
@@ -123,7 +123,7 @@ async def test_no_sender_error_contains_its_secret(tmp_path: Path, place: tuple[
         for there in (port, 9):
             config: ChannelConfig = msgspec.convert(at_port(one, there), PROVIDERS[one.type])
             with pytest.raises(DeliveryError) as failed:
-                await senders.send(config, given.message(), context, timeout_s=10)
+                await senders.send(config, sample_messages.message(), context, timeout_s=10)
             output.append(failed.value.reason)
     await context.close()
     assert [form for form in forms_of(one.secret) if form in "\n".join(output)] == []

@@ -17,7 +17,7 @@ from schema.monitors import MonitorPatch
 from schema.status import Status
 from schema.targets import Push
 from tests import make
-from tests.actors.queued import jobs_of
+from tests.actors.queued_jobs import jobs_of
 
 INTERVAL_MS = 60_000
 

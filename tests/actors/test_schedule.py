@@ -9,7 +9,7 @@ from actors.schedule import MAX_SLEEP_S, TICK_S, Ticker, run_loops
 from app import clock, due_set, queue as queues
 from schema.jobs import CheckBatch, MonitorSchedule
 from tests import make
-from tests.actors.queued import jobs_of
+from tests.actors.queued_jobs import jobs_of
 
 HOUR_MS = 3_600_000
 

@@ -48,7 +48,7 @@ async def run_watchdogs(context: SenderContext, url: str, *nodes: str, receiver:
     await tasks.cancel(*running)
 
 
-async def test_it_pings_while_everything_is_healthy(prepared_settings, context, receiver):
+async def test_the_watchdog_pings_while_everything_is_healthy(prepared_settings, context, receiver):
     await run_watchdogs(context, f"{receiver.url}/ping/4711", "one", receiver=receiver)
     (arrival,) = receiver.arrivals
     assert (arrival.method, arrival.path) == ("GET", "/ping/4711")
@@ -66,12 +66,12 @@ async def test_one_of_several_workers_takes_over_a_lease_without_expiry(prepared
     assert len(receiver.arrivals) == 1
 
 
-async def test_nothing_is_requested_without_an_address(prepared_settings, context):
+async def test_no_lease_is_taken_without_a_ping_url(prepared_settings, context):
     await asyncio.wait_for(watchdog_ping.run("one", "", 1, context.webhook_http), 5)
     assert await queue.client().get(watchdog_ping.HOLDER_KEY) is None
 
 
-async def test_it_does_not_ping_while_checks_are_late(prepared_settings, context, receiver):
+async def test_the_watchdog_does_not_ping_while_checks_are_late(prepared_settings, context, receiver):
     plan = (await monitors.create(make.monitor())).schedules[0]
     await due_set.put_series([plan], first_at_ms=clock.now_ms() - 300_000)
     await run_watchdogs(context, receiver.url, "one")
@@ -89,7 +89,7 @@ async def test_a_refused_connection_is_ignored(prepared_settings, context, free_
     await watchdog_ping.ping(f"http://127.0.0.1:{free_port}/", context.webhook_http)
 
 
-async def test_it_follows_the_egress_policy(prepared_settings, context, receiver):
+async def test_the_watchdog_ping_follows_the_egress_policy(prepared_settings, context, receiver):
     context.webhook_egress.use_policy(EgressPolicy(allow_private=False))
     await watchdog_ping.ping(receiver.url, context.webhook_http)
     assert receiver.arrivals == []

@@ -72,12 +72,12 @@ OURS = [
 
 
 @pytest.mark.parametrize("error", PASSING, ids=lambda one: one.__name__)
-def test_what_may_pass_is_trouble(error: type[Exception]) -> None:
+def test_temporary_failures_are_transient_errors(error: type[Exception]) -> None:
     assert issubclass(error, db.TRANSIENT_ERRORS)
 
 
 @pytest.mark.parametrize("error", OURS, ids=lambda one: one.__name__)
-def test_what_we_did_wrong_is_not(error: type[Exception]) -> None:
+def test_data_and_programming_errors_are_not_transient(error: type[Exception]) -> None:
     assert not issubclass(error, db.TRANSIENT_ERRORS)
 
 

@@ -313,7 +313,7 @@ async def test_due_times_and_deadlines_beyond_what_may_be_are_found():
     assert {slot.series for slot in late.requeue} >= {1, 2}
 
 
-async def test_what_is_due_in_time_is_not_misplaced():
+async def test_series_due_by_their_next_slot_are_not_misplaced():
     await scheduled(plan(1), plan(2, interval_ms=3_600_000), cron_plan(3, cron="0 3 * * *"))
     await due_set.put_series([plan(4)], first_at_ms=clock.now_ms())
     await due_set.claim_due(10)

@@ -47,7 +47,7 @@ def test_acknowledged_data_survives_a_kill(tmp_path: Path, listen: Path) -> None
         assert client.get("kept") == b"yes"
 
 
-def test_it_never_drops_a_key_and_has_no_port(tmp_path: Path, listen: Path) -> None:
+def test_valkey_evicts_no_keys_and_listens_on_a_private_socket_only(tmp_path: Path, listen: Path) -> None:
     embedded_valkey.prepare_directories(tmp_path / "valkey", listen)
     with running(tmp_path / "valkey", listen), redis.Redis(unix_socket_path=str(listen)) as client:
         assert client.config_get("maxmemory-policy", "port") == {"maxmemory-policy": "noeviction", "port": "0"}

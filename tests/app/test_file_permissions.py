@@ -50,5 +50,5 @@ def test_in_a_directory_that_others_can_not_enter_nothing_is_open(installed: Set
     assert named(installed) == []
 
 
-def test_what_is_not_there_yet_is_not_named(settings: Settings, tmp_path: Path) -> None:
+def test_a_missing_data_directory_causes_no_warning(settings: Settings, tmp_path: Path) -> None:
     assert file_permissions.exposure_warnings(replace(settings, data_dir=tmp_path / "none")) == []

@@ -25,7 +25,7 @@ async def test_concurrent_takeovers_leave_one_holder(queue, expiry):
     assert held.count(True) == 1
 
 
-async def test_only_its_holder_releases_it(queue):
+async def test_only_the_holder_releases_a_lease(queue):
     await leases.acquire(KEY, "one", LEASE_MS)
     await leases.release(KEY, "two")
     assert await queues.client().get(KEY) == b"one"

@@ -76,7 +76,7 @@ def test_no_secret_is_written(lines: Any, fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"n_passed": 3}, {"pass_rate": "x"}, {"url": "https://example.org/a@b"}])
-def test_what_only_looks_like_a_secret_stays(lines: Any, fields: dict[str, Any]) -> None:
+def test_fields_that_only_resemble_secrets_are_not_masked(lines: Any, fields: dict[str, Any]) -> None:
     structlog.get_logger().info("check.done", **fields)
     assert fields.items() <= lines()[0].items()
 

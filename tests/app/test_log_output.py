@@ -177,7 +177,7 @@ def test_arguments_that_do_not_fit_their_text_end_nothing(written: Path) -> None
     assert "after.it" in written.read_text()
 
 
-def test_what_json_can_not_hold_is_still_a_line_of_json(settings: Settings, path: Path) -> None:
+def test_values_json_cannot_encode_are_logged_as_valid_json(settings: Settings, path: Path) -> None:
     log.configure(replace(settings, mode="prod", log_file=path, log_level="info"), "worker")
     structlog.get_logger().info("odd.value", value="\ud800", n=2**80, one=Wordless())
     logging.basicConfig(handlers=[logging.NullHandler()], force=True)

@@ -112,7 +112,7 @@ def test_a_secret_may_be_in_a_file_of_its_own(tmp_path: Path, name: str) -> None
     assert by_file != settings.read_settings(companions, tmp_path)
 
 
-def test_only_line_ends_are_no_part_of_a_secret_in_a_file(tmp_path: Path) -> None:
+def test_only_trailing_line_ends_are_stripped_from_a_secret_file(tmp_path: Path) -> None:
     (tmp_path / "hidden").write_bytes(b" spaces\nand lines \r\n\n")
     assert settings.read_settings({"DB_PASS_FILE": str(tmp_path / "hidden")}, tmp_path).db_pass == " spaces\nand lines "
 
@@ -163,7 +163,7 @@ def test_the_environment_wins_with_a_file_and_over_a_file(tmp_path: Path) -> Non
     assert (found.db_pass, found.redis_url) == ("of the file", "redis://:ours@h:6379/0")
 
 
-def test_what_is_no_secret_has_no_file(tmp_path: Path) -> None:
+def test_only_secrets_can_be_read_from_a_file_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "hidden").write_text("warn")
     assert settings.read_settings({"LOG_LEVEL_FILE": "hidden"}, tmp_path).log_level == "info"
     assert {f"{one}_FILE" for one in SECRETS}.isdisjoint(one.name for one in VARIABLES)

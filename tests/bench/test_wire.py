@@ -2,13 +2,13 @@ import asyncio
 
 import msgspec
 
-from bench import side, wire
+from bench import programs, wire
 from bench.receiver import Delivery
 from bench.target import FAIL, PASS, Log
 
 
 async def test_a_target_responds_as_ordered_and_remembers():
-    async with side.side("bench.target") as target:
+    async with programs.controlled("bench.target") as target:
         assert await target.get("/t/3") == b"ok"
         await target.get(f"/set?from=2&to=4&as={FAIL}")
         assert await target.get("/t/3") == b"no"
@@ -19,7 +19,7 @@ async def test_a_target_responds_as_ordered_and_remembers():
 
 async def test_a_receiver_remembers_the_key_and_the_monitor():
     body = b'{"event":"monitor.down","timestamp":"2026-01-01T00:00:00Z","data":{"monitor":{"name":"t-7"}}}'
-    async with side.side("bench.receiver") as hook:
+    async with programs.controlled("bench.receiver") as hook:
         await _post(hook.port, body)
         (delivery,) = msgspec.json.decode(await hook.get("/log"), type=list[Delivery])
         await hook.get("/reset")

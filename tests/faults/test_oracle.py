@@ -43,7 +43,7 @@ def test_the_same_key_twice_is_a_repeat_and_no_double():
 
 
 @given(st.lists(st.floats(40_000, 90_000), min_size=1, max_size=8), st.data())
-def test_whatever_the_plateaus_one_missing_fact_is_one_loss(lengths, data):
+def test_one_missing_fact_is_one_loss_for_any_plateaus(lengths, data):
     edges = [sum(lengths[: n + 1]) for n in range(len(lengths))]
     stretches = oracle.plateaus([(at_ms, bool(n % 2)) for n, at_ms in enumerate(edges)])
     facts = [
@@ -146,7 +146,7 @@ def test_two_recoveries_in_turn_are_sent_with_the_outage_between_them():
     assert oracle.consistent("t", answers, oracle.spelled_out(facts)).holds
 
 
-def test_what_another_delivery_covers_need_not_arrive_and_may():
+def test_collapsed_deliveries_may_arrive_but_need_not():
     assert oracle.delivered(["a", "b"], ["b"], collapsed=["a"]).holds
     assert oracle.delivered(["a", "b"], ["a", "b"], collapsed=["a"]).holds
     assert oracle.delivered(["a", "b"], ["a"], collapsed=["a"]).lost == ["delivery b"]
@@ -157,7 +157,7 @@ def test_an_outage_sent_with_its_recovery_must_be_stored_so():
     assert len(oracle.delivered(["a", "b"], ["a", "b"], together=1).lost) == 1
 
 
-def test_what_came_since_an_earlier_verdict_is_only_what_is_new():
+def test_a_verdict_since_an_earlier_one_contains_only_new_findings():
     earlier = Verdict(3, ["a"], ["b"], ["c"], 1)
     later = Verdict(5, ["a", "d"], ["b", "b"], ["c"], 4)
     assert later.since(earlier) == Verdict(2, ["d"], ["b"], [], 3)

@@ -25,7 +25,7 @@ def arrived(at_ms: float, arrived_ms: float, started_ms: float = 0.0) -> Deliver
         (130_000.0 + HOUR_MS, 130_200.0, HOUR, 130_000.0 + HOUR_MS),  # after, and still in the future: that is wrong
     ],
 )
-def test_what_a_shifted_clock_stamped_is_put_on_the_true_one(at_ms, arrived_ms, shift, true_ms):
+def test_timestamps_from_a_shifted_clock_are_corrected(at_ms, arrived_ms, shift, true_ms):
     assert straightened([arrived(at_ms, arrived_ms)], [shift])[0].at_ms == true_ms
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.faults.options import Options
 from bench.faults.postgres import Cluster
-from bench.faults.setting import Setting
 from bench.faults.world import run
 from bench.faults.world.clock import Clock, NoCompiler
 from bench.faults.world.stage import Flip, arrival_ms
@@ -31,8 +31,8 @@ Read = Callable[[], list[float]]
 
 
 def chosen(**more: object) -> list[str]:
-    setting = Setting(rounds=1, outage_s=1, lock_s=1, seed=1)
-    return [one.name for one in run.chosen(msgspec.structs.replace(setting, **more))]
+    options = Options(rounds=1, outage_s=1, lock_s=1, seed=1)
+    return [one.name for one in run.chosen(msgspec.structs.replace(options, **more))]
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_the_wall_clock_jumps_while_a_process_runs_and_the_monotonic_one_does_no
     assert apart_s() == pytest.approx([0, 0, 0, 0], abs=NEAR_S)
 
 
-async def test_what_was_shifted_is_remembered(clock: Clock) -> None:
+async def test_a_clock_shift_is_recorded_with_its_times_and_offset(clock: Clock) -> None:
     async with clock.ahead(HOUR_S):
         assert clock.shifts[-1].to_ms == float("inf")
     (shift,) = clock.shifts
@@ -94,7 +94,7 @@ def test_postgresql_has_faults_of_its_own(tmp_path: Path) -> None:
     assert set(chosen(cluster=cluster, is_short=True)) < set(chosen(cluster=cluster))
 
 
-def test_one_fault_may_be_named() -> None:
+def test_faults_are_selected_by_part_of_their_name() -> None:
     assert chosen(only="manifest") == ["Valkey's manifest emptied", "Valkey's manifest overwritten"]
 
 

@@ -66,7 +66,7 @@ PAGING = [
         *PAGING,
     ],
 )
-def test_what_providers_document_is_taken(config: dict[str, Any]) -> None:
+def test_configs_documented_by_providers_are_accepted(config: dict[str, Any]) -> None:
     assert type(msgspec.convert(config, ChannelConfig)) is PROVIDERS[config["type"]]
 
 
@@ -117,7 +117,7 @@ def test_what_providers_document_is_taken(config: dict[str, Any]) -> None:
         PUSHING | {"ttl": -1},
     ],
 )
-def test_what_can_not_work_is_refused(config: dict[str, Any]) -> None:
+def test_invalid_channel_configs_are_rejected(config: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(config, ChannelConfig)
 

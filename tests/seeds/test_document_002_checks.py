@@ -31,7 +31,7 @@ async def test_checks_are_listed_as_the_document_shows_them(api):
     assert (await api.get(f"{API}/checks?enabled=false")).json()["checks"] == []
 
 
-async def test_one_check_is_read(api):
+async def test_a_check_is_returned_by_its_id(api):
     check = await added(api)
     assert (await api.get(f"{API}/checks/{check['id']}")).json() == check
 

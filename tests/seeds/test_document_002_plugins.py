@@ -17,7 +17,7 @@ async def test_plugins_are_listed_as_the_document_shows_them(api):
 
 
 @pytest.mark.parametrize("name", ["website", "website_status"])
-async def test_one_plugin_is_read_by_either_of_its_names(api, name):
+async def test_a_plugin_is_returned_by_either_of_its_names(api, name):
     response = await api.get(f"{API}/plugins/{name}")
     covers(response.json(), example("plugins_reply")["plugins"][0])
     assert response.json()["name"] == "website"

@@ -24,7 +24,7 @@ async def test_results_are_filtered_by_date(api, history):
     assert (await api.get(f"{API}/results", params={"from_date": first["executed_at"]})).json()["results"] == [first]
 
 
-async def test_one_result_is_read(api, history):
+async def test_a_result_is_returned_by_its_id(api, history):
     result = (await api.get(f"{API}/results")).json()["results"][-1]
     assert (await api.get(f"{API}/results/{result['id']}")).json() == result
     covers(result, example("results_reply")["results"][0])

@@ -77,7 +77,7 @@ async def test_the_signature_is_of_the_body_without_it_and_the_headers_of_the_by
 
 
 @pytest.mark.parametrize("events_", [["backend.up"], ["cluster.*", "monitor.*"]])
-async def test_what_was_not_subscribed_to_is_not_delivered(api, events_):
+async def test_events_without_a_subscription_are_not_delivered(api, events_):
     await api.post(HOOKS, json=json.loads(REGISTER.read_text()) | {"events": events_})
     async with db.transaction():
         _, deliveries = await outbox.record_event(EventKind.BACKEND_DOWN, PAYLOAD["data"], AT_MS)

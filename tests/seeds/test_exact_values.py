@@ -65,7 +65,7 @@ async def test_a_value_compares_with_all_its_digits(api, working):
         ),
     ],
 )
-async def test_what_can_never_hold_is_refused(api, config, field):
+async def test_assertions_that_can_never_pass_are_rejected(api, config, field):
     body = {"name": "a", "type": "http", "config": {"url": "http://127.0.0.1:1/", **config}}
     for path, wanted in (("/monitors", body), ("/checks/run", {"plugin_type": "http", "config": body["config"]})):
         response = await api.post(API + path, json=wanted)

@@ -13,15 +13,15 @@ import msgspec
 
 from app import db
 from app.domain.schedule import slots
-from bench import processes, record, side
+from bench import processes, programs, record
+from bench.faults.api_user import ApiUser
 from bench.faults.hostile import healthy, judgement
 from bench.faults.hostile.judgement import Beat, Memory, Punctuality, TargetsReport
 from bench.faults.hostile.kinds import KINDS
-from bench.faults.setting import Setting
-from bench.faults.visitor import Visitor
-from bench.ground import Ground, ground
+from bench.faults.options import Options
+from bench.installation import Installation, fresh_installation
 from bench.processes import Process
-from bench.side import Side
+from bench.programs import ControlledProgram
 from bench.target import Log
 from schema.heartbeats import slot_of_key
 from schema.status import Status
@@ -37,7 +37,7 @@ PUSH_S, LOOK_S = 2.0, 2.0
 ADDED_S = 0.03
 AT_ONCE = 8
 STAYING = ("api", "scheduler", "worker")
-OUT = side.ROOT / "bench" / "out"
+OUT = programs.ROOT / "bench" / "out"
 _BEATS = (
     "SELECT h.id, h.status, h.code, d.message, m.name FROM heartbeats h JOIN series s ON s.no = h.id >> 41"
     " JOIN monitors m ON m.id = s.monitor_id LEFT JOIN heartbeat_details d ON d.id = h.id ORDER BY h.id"
@@ -48,8 +48,8 @@ _SERIES = "SELECT s.no, m.name FROM series s JOIN monitors m ON m.id = s.monitor
 class Stage:
     """The product, those who are healthy and those who are not."""
 
-    def __init__(self, product: Ground, good: Side, bad: Side) -> None:
-        self.ground, self.good, self.bad = product, good, bad
+    def __init__(self, product: Installation, good: ControlledProgram, bad: ControlledProgram) -> None:
+        self.installation, self.good, self.bad = product, good, bad
         self.pushes: list[str] = []
         self.names: dict[str, str] = {}
         self.refused: list[str] = []
@@ -57,8 +57,8 @@ class Stage:
 
     async def begin(self) -> None:
         """Start the product and add the healthy monitors, until each was checked."""
-        await self.ground.start()
-        await self.ground.register()
+        await self.installation.start()
+        await self.installation.register()
         ports = {int(n): port for n, port in msgspec.json.decode(await self.good.get("/ports")).items()}
         await _each([self._add(draft) for draft in _healthy(self.good, ports)])
         await self._push_once()
@@ -70,7 +70,7 @@ class Stage:
             await asyncio.sleep(0.5)
 
     async def _add(self, draft: dict[str, Any]) -> None:
-        made = await self.ground.post("/monitors", draft)
+        made = await self.installation.post("/monitors", draft)
         if draft["type"] == "push":
             self.pushes.append(made["config"]["token"])
 
@@ -85,7 +85,7 @@ class Stage:
     async def _add_hostile(self, number: int, port: int) -> None:
         kind, name = KINDS[number], f"x-{number}"
         draft = {"name": name, "type": kind.type, "config": kind.config(port), **HOSTILE}
-        status, reply = await self.ground.call("POST", "/monitors", draft)
+        status, reply = await self.installation.call("POST", "/monitors", draft)
         if status == 422 and kind.refused:
             self.refused.append(kind.name)
         elif status >= 300:
@@ -104,18 +104,18 @@ class Stage:
             await asyncio.sleep(PUSH_S)
 
     async def _push_once(self) -> None:
-        await asyncio.gather(*(self.ground.call("GET", f"/push/{token}") for token in self.pushes))
+        await asyncio.gather(*(self.installation.call("GET", f"/push/{token}") for token in self.pushes))
 
     async def watch(self) -> None:
         """Look at the worker's memory, again and again."""
         while True:
-            workers = [one for one in await asyncio.to_thread(self.ground.family) if one.role == "worker"]
+            workers = [one for one in await asyncio.to_thread(self.installation.family) if one.role == "worker"]
             self.memory.append((time.monotonic(), (await asyncio.to_thread(processes.cost, workers)).pss_bytes))
             await asyncio.sleep(LOOK_S)
 
     def staying(self) -> dict[int, Process]:
         """The processes that must not be started anew."""
-        return {one.pid: one for one in self.ground.family() if one.role in STAYING}
+        return {one.pid: one for one in self.installation.family() if one.role in STAYING}
 
     async def save(self, beats: Mapping[str, Sequence[Beat]]) -> Path:
         """Copy the product's logs and its stored results to bench/out/, for analysis."""
@@ -123,37 +123,37 @@ class Stage:
         folder.mkdir(parents=True, exist_ok=True)
         named = {self.names.get(name, name): found for name, found in beats.items()}
         (folder / "beats.json").write_bytes(msgspec.json.encode(named))
-        for path in _logs(self.ground):
+        for path in _logs(self.installation):
             shutil.copy(path, folder)
         return folder
 
 
-async def run(setting: Setting) -> TargetsReport:
+async def run(options: Options) -> TargetsReport:
     """So many seconds beside hostile targets."""
-    async with _stage(setting.environ) as stage:
+    async with _stage(options.environ) as stage:
         await stage.begin()
         before = stage.staying()
         begin_ms, began = int(time.time() * 1000), time.monotonic()
-        async with _beside(stage.push()), _beside(stage.watch()), Visitor(stage.ground) as visitor:
-            await stage.add_hostile(setting.only)
-            await asyncio.sleep(max(0.0, began + setting.outage_s - time.monotonic()))
+        async with _beside(stage.push()), _beside(stage.watch()), ApiUser(stage.installation) as api_user:
+            await stage.add_hostile(options.only)
+            await asyncio.sleep(max(0.0, began + options.outage_s - time.monotonic()))
             end_ms = int(time.time() * 1000)
             await asyncio.sleep(SETTLE_S)
         gone = [f"{one.role} {pid} is gone" for pid, one in before.items() if pid not in stage.staying()]
-        return await _report(stage, setting, (begin_ms, end_ms), gone + visitor.troubles(), [visitor.note()])
+        return await _report(stage, options, (begin_ms, end_ms), gone + api_user.troubles(), [api_user.note()])
 
 
 async def _report(
-    stage: Stage, setting: Setting, window_ms: tuple[int, int], troubles: list[str], notes: list[str]
+    stage: Stage, options: Options, window_ms: tuple[int, int], troubles: list[str], notes: list[str]
 ) -> TargetsReport:
     beats, series = await _record(stage)
-    memory = _memory(stage.memory, setting.outage_s)
+    memory = _memory(stage.memory, options.outage_s)
     results = {name: beats.get(name, []) for name in stage.names}
     for name, found in results.items():
         troubles += judgement.unseen(stage.names[name], found) + judgement.objections(stage.names[name], found)
-    troubles += memory.troubles(GROWTH_BYTES) + _tracebacks(stage.ground)
+    troubles += memory.troubles(GROWTH_BYTES) + _tracebacks(stage.installation)
     report = TargetsReport(
-        name=f"R13, hostile targets on {'PostgreSQL' if setting.cluster else 'SQLite'}",
+        name=f"R13, hostile targets on {'PostgreSQL' if options.cluster else 'SQLite'}",
         healthy=_punctualities(beats, series, await stage.log(), window_ms),
         hostile=len(results),
         results=sum(len(found) for found in results.values()),
@@ -173,7 +173,7 @@ async def _report(
 async def _record(stage: Stage) -> tuple[dict[str, list[Beat]], dict[str, int]]:
     """Every heartbeat by the name of its monitor, and the series of the healthy ones."""
     beats: dict[str, list[Beat]] = {}
-    async with record.record(stage.ground):
+    async with record.record(stage.installation):
         for row in await db.rows(_BEATS):
             beat = Beat(slot_of_key(row["id"])[1], Status(row["status"]), row["code"], row["message"] or "")
             beats.setdefault(row["name"], []).append(beat)
@@ -216,12 +216,12 @@ def _ends(results: Mapping[str, Sequence[Beat]]) -> str:
     return f"hostile targets ended as {', '.join(f'{status} ({n})' for status, n in ends.most_common())}"
 
 
-def _logs(product: Ground) -> list[Path]:
+def _logs(product: Installation) -> list[Path]:
     paths = (product.log, *(Path(product.environ["DATA_DIR"]) / "logs").glob("*.log"))
     return [path for path in paths if path.exists()]
 
 
-def _tracebacks(product: Ground) -> list[str]:
+def _tracebacks(product: Installation) -> list[str]:
     """Internal errors in the log."""
     found = []
     for path in _logs(product):
@@ -232,7 +232,7 @@ def _tracebacks(product: Ground) -> list[str]:
     return found
 
 
-def _healthy(good: Side, ports: Mapping[int, int]) -> list[dict[str, Any]]:
+def _healthy(good: ControlledProgram, ports: Mapping[int, int]) -> list[dict[str, Any]]:
     """Drafts of the healthy monitors."""
     here: dict[str, Any] = {"host": healthy.HOST}
     kinds: list[tuple[str, range, Any]] = [
@@ -278,8 +278,8 @@ async def _beside(work: Any) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _stage(environ: Mapping[str, str]) -> AsyncIterator[Stage]:
     async with (
-        side.side("bench.faults.hostile.healthy") as good,
-        side.side("bench.faults.hostile.serve") as bad,
-        ground(environ) as product,
+        programs.controlled("bench.faults.hostile.healthy") as good,
+        programs.controlled("bench.faults.hostile.serve") as bad,
+        fresh_installation(environ) as product,
     ):
         yield Stage(product, good, bad)

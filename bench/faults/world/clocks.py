@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from msgspec.structs import replace
 
-from bench.faults.alerts import MOODY
+from bench.faults.alerts import FAULTY
 from bench.faults.scene import CHANNEL, DRAIN_S, PROGRAM
 from bench.faults.world.scenario import Fault, Scenario
 from bench.faults.world.stage import EVERYBODY, World
@@ -44,18 +44,18 @@ def _ahead(offset_s: float) -> Fault:
 async def _ahead_while_a_channel_fails(world: World) -> AsyncIterator[None]:
     """Alerts are waiting when the clock jumps over the day after which they would be given up."""
     world.punctual = (PROGRAM, CHANNEL)
-    await world.mood("fails")
+    await world.mode("fails")
     now_ms = time.time() * 1000
-    await world.well(await world.flip(1), now_ms)  # the moody one was sent it as well by then, and took nothing
+    await world.well(await world.flip(1), now_ms)  # the faulty one was sent it as well by then, and took nothing
     async with world.clock.ahead(30 * DAY):
         yield
-    await world.mood("ok")
+    await world.mode("ok")
 
 
 async def _caught_up(world: World) -> None:
     """Whatever the channel did not take meanwhile comes by itself; pauses after failures may be a minute long."""
     flips = [flip for flip in world.flips if flip.at_ms >= world.clock.shifts[-1].from_ms - SENT_MS]
-    took_s = await world.well(flips, flips[0].at_ms, DRAIN_S, [MOODY])
+    took_s = await world.well(flips, flips[0].at_ms, DRAIN_S, [FAULTY])
     world.punctual = EVERYBODY
     world.notes.append("the channel that failed has " + ("not all" if took_s is None else f"all {took_s:.0f} s later"))
 
@@ -65,5 +65,5 @@ async def _ahead_until_off(world: World) -> AsyncIterator[None]:
     """As after a start with a wrong hardware clock, and another start."""
     async with world.clock.ahead(HOUR):
         yield
-        await world.scene.ground.crash()
-    await world.scene.ground.start()
+        await world.scene.installation.crash()
+    await world.scene.installation.start()

@@ -8,7 +8,7 @@ from typing import Self
 import aiohttp
 
 from bench.faults.standstill import Sample
-from bench.ground import Ground
+from bench.installation import Installation
 
 EVERY_S = 0.5
 LIMIT = aiohttp.ClientTimeout(total=5.0)
@@ -17,8 +17,8 @@ LIMIT = aiohttp.ClientTimeout(total=5.0)
 class HealthWatch:
     """Samples in order of time."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground, self._address = ground, f"http://127.0.0.1:{ground.port}/health"
+    def __init__(self, installation: Installation) -> None:
+        self._installation, self._address = installation, f"http://127.0.0.1:{installation.port}/health"
         self._task: asyncio.Task[None] | None = None
         self.samples: list[Sample] = []
 
@@ -41,7 +41,7 @@ class HealthWatch:
     async def _read(self) -> Sample:
         began_ms = time.time() * 1000
         try:
-            async with self._ground.session.get(self._address, timeout=LIMIT) as got:
+            async with self._installation.session.get(self._address, timeout=LIMIT) as got:
                 body = await got.json(content_type=None)
                 status = got.status
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:

@@ -30,7 +30,7 @@ def scenarios() -> list[Scenario]:
 def _paused(role: str) -> Fault:
     @asynccontextmanager
     async def fault(world: World) -> AsyncIterator[None]:
-        pids = [process.pid for process in world.scene.ground.family() if role in {process.role, ""}]
+        pids = [process.pid for process in world.scene.installation.family() if role in {process.role, ""}]
         _signal(pids, signal.SIGSTOP)
         try:
             yield

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import asyncpg
 from msgspec.structs import replace
 
+from bench.faults.api_user import ApiUser
 from bench.faults.postgres import USER, Cluster
-from bench.faults.visitor import Visitor
 from bench.faults.world.scenario import Scenario
 from bench.faults.world.stage import WELL_S, World
 
@@ -95,12 +95,12 @@ async def _limit(cluster: Cluster, change: str) -> None:
 async def _writers(world: World) -> AsyncIterator[None]:
     """Ten who read and write; whatever they got but success or 503 is a trouble."""
     async with AsyncExitStack() as stack:
-        visitors = [await stack.enter_async_context(Visitor(world.scene.ground)) for _ in range(WRITERS)]
+        api_users = [await stack.enter_async_context(ApiUser(world.scene.installation)) for _ in range(WRITERS)]
         yield
-    reads = sum((one.reads for one in visitors), start=Counter[str]())
-    writes = sum((one.writes for one in visitors), start=Counter[str]())
-    slowest_s = max(one.slowest_s for one in visitors)
-    world.troubles += sorted({line for one in visitors for line in one.troubles(READS, WRITES)})
+    reads = sum((one.reads for one in api_users), start=Counter[str]())
+    writes = sum((one.writes for one in api_users), start=Counter[str]())
+    slowest_s = max(one.slowest_s for one in api_users)
+    world.troubles += sorted({line for one in api_users for line in one.troubles(READS, WRITES)})
     world.notes.append(f"reads {dict(reads)}, writes {dict(writes)}, slowest {slowest_s:.1f} s")
 
 
@@ -117,10 +117,10 @@ async def _whole(world: World) -> None:
 async def _leak(world: World) -> str:
     """Signs that connections were not returned; empty when there are none."""
     async with AsyncExitStack() as stack:
-        visitors = [await stack.enter_async_context(Visitor(world.scene.ground)) for _ in range(WRITERS)]
+        api_users = [await stack.enter_async_context(ApiUser(world.scene.installation)) for _ in range(WRITERS)]
         await asyncio.sleep(ROUND_S)
-    odd = sorted({line for one in visitors for line in one.troubles()})
-    if odd or not all(one.writes for one in visitors):
+    odd = sorted({line for one in api_users for line in one.troubles()})
+    if odd or not all(one.writes for one in api_users):
         return f"{WRITERS} writers at once, long after: {'; '.join(odd) or 'some have no answer'}"
     connection = await _connected(world.cluster)
     asleep = await connection.fetchval(LEAKED)

@@ -127,7 +127,7 @@ def never_well(world: World, scenario: Scenario, trouble: str) -> Report:
 
 
 def _name(world: World, scenario: Scenario) -> str:
-    return f"world: {scenario.name}, {'PostgreSQL' if world.setting.cluster else 'SQLite'}"
+    return f"world: {scenario.name}, {'PostgreSQL' if world.options.cluster else 'SQLite'}"
 
 
 def with_history(report: Report, history: History) -> Report:

@@ -12,20 +12,20 @@ from tempfile import TemporaryDirectory
 import msgspec
 from msgspec import Struct
 
-from bench import side
+from bench import programs
 from bench.faults import standstill
-from bench.faults.alerts import MOODY
+from bench.faults.alerts import FAULTY
+from bench.faults.options import Options
 from bench.faults.oracle import Verdict
 from bench.faults.postgres import Cluster
 from bench.faults.scene import ALERT_EVENTS, CHANNEL, PROGRAM, Scene, scene
-from bench.faults.setting import Setting
 from bench.faults.standstill import Stretch
 from bench.faults.world.clock import Clock
 from bench.faults.world.health import HealthWatch
 from bench.receiver import Delivery
 
 PATIENT, SLOW = 24, 8
-EVERYBODY = (PROGRAM, CHANNEL, MOODY)
+EVERYBODY = (PROGRAM, CHANNEL, FAULTY)
 GROUP = 3  # targets that flip at one moment
 LOOK_S = 0.25
 WELL_S = 60.0  # after a fault everything must be checked and alerted again within this
@@ -52,9 +52,9 @@ class World:
     punctual    who must be alerted within a minute: all, unless a channel is made to fail
     """
 
-    def __init__(self, scene: Scene, clock: Clock, health: HealthWatch, setting: Setting) -> None:
-        self.scene, self.clock, self.health, self.setting = scene, clock, health, setting
-        self.chance = random.Random(setting.seed)
+    def __init__(self, scene: Scene, clock: Clock, health: HealthWatch, options: Options) -> None:
+        self.scene, self.clock, self.health, self.options = scene, clock, health, options
+        self.chance = random.Random(options.seed)
         self.flips: list[Flip] = []
         self.troubles: list[str] = []
         self.notes: list[str] = []
@@ -64,13 +64,13 @@ class World:
     @property
     def cluster(self) -> Cluster:
         """The PostgreSQL of this installation."""
-        assert self.setting.cluster is not None
-        return self.setting.cluster
+        assert self.options.cluster is not None
+        return self.options.cluster
 
     @property
     def data(self) -> Path:
         """Its data directory."""
-        return Path(self.scene.ground.environ["DATA_DIR"])
+        return Path(self.scene.installation.environ["DATA_DIR"])
 
     async def flip(self, many: int = GROUP) -> list[Flip]:
         """Let some targets change their mind, those first that have not for the longest time."""
@@ -118,11 +118,11 @@ class World:
     async def tally(self) -> Tally:
         """Everything so far."""
         verdict = await self.scene.verdict()
-        return Tally(verdict.plus(await self.scene.verdict_of(MOODY)), await self.scene.unchecked())
+        return Tally(verdict.plus(await self.scene.verdict_of(FAULTY)), await self.scene.unchecked())
 
-    async def mood(self, mood: str) -> None:
-        """How the moody channel takes what it is sent from now on."""
-        await self.scene.listeners[MOODY].get(f"/mood/{mood}")
+    async def mode(self, mode: str) -> None:
+        """How the faulty channel takes what it is sent from now on."""
+        await self.scene.listeners[FAULTY].get(f"/mode/{mode}")
 
     async def unnoticed(self, since_ms: float) -> list[str]:
         """Standstills of checks or alerts since then that health did not report."""
@@ -170,19 +170,19 @@ def _wait(flip: Flip, name: str, arrived: Iterable[Delivery], now_ms: float) -> 
 
 
 @asynccontextmanager
-async def world(setting: Setting) -> AsyncIterator[World]:
+async def world(options: Options) -> AsyncIterator[World]:
     """A fresh installation, started, with a monitor for each target; everything ends with the block."""
-    if setting.cluster is not None:
-        await setting.cluster.renew()
+    if options.cluster is not None:
+        await options.cluster.renew()
     with TemporaryDirectory(prefix="wk-clock-") as folder:
         clock = Clock(Path(folder))
-        environ = {**setting.environ, **clock.environ, "LOG_LEVEL": "info"}
+        environ = {**options.environ, **clock.environ, "LOG_LEVEL": "info"}
         async with (
-            scene(PATIENT, 0, setting.seed, environ, slow=SLOW) as stage,
-            side.side("bench.moody") as moody,
-            HealthWatch(stage.ground) as health,
+            scene(PATIENT, 0, options.seed, environ, slow=SLOW) as stage,
+            programs.controlled("bench.faulty_receiver") as faulty,
+            HealthWatch(stage.installation) as health,
         ):
-            stage.shifts, stage.listeners[MOODY] = clock.shifts, moody
-            delivery_port = msgspec.json.decode(await moody.get("/door"))["port"]
-            await stage.begin({MOODY: f"http://127.0.0.1:{delivery_port}/hook"})
-            yield World(stage, clock, health, setting)
+            stage.shifts, stage.listeners[FAULTY] = clock.shifts, faulty
+            delivery_port = msgspec.json.decode(await faulty.get("/delivery-port"))["port"]
+            await stage.begin({FAULTY: f"http://127.0.0.1:{delivery_port}/hook"})
+            yield World(stage, clock, health, options)

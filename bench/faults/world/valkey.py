@@ -34,8 +34,8 @@ def scenarios() -> list[Scenario]:
 def _of_wrong_type(key: str) -> Fault:
     @asynccontextmanager
     async def fault(world: World) -> AsyncIterator[None]:
-        ground = world.scene.ground
-        client = Redis.from_url(settings.read_settings(ground.environ, ground.folder).redis_url)
+        installation = world.scene.installation
+        client = Redis.from_url(settings.read_settings(installation.environ, installation.folder).redis_url)
         async with client.pipeline() as both:  # in one transaction: no process recreates it in between
             both.delete(key)
             both.set(key, "somebody else's")
@@ -49,9 +49,9 @@ def _of_wrong_type(key: str) -> Fault:
 def _damaged(damage: Damage) -> Fault:
     @asynccontextmanager
     async def fault(world: World) -> AsyncIterator[None]:
-        await world.scene.ground.crash()
+        await world.scene.installation.crash()
         damage(world.data / "valkey" / "appendonlydir", world)
-        await world.scene.ground.start()
+        await world.scene.installation.start()
         yield
 
     return fault

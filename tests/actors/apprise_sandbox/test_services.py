@@ -21,7 +21,7 @@ from app.security.network.resolver import Resolver
 from schema.channels import Apprise
 from schema.services import CATALOGUE_FILE, services_by_id
 from schema.settings import EgressPolicy
-from tests.actors.senders import given
+from tests.actors.senders import sample_messages
 from tests.services import every_service, family_of
 
 EXAMPLES: dict[str, dict[str, dict[str, object]]] = json.loads(Path(__file__).with_name("examples.json").read_text())
@@ -78,7 +78,7 @@ def test_every_service_has_an_example() -> None:
 async def test_a_service_sends_through_the_parent_and_no_other_way(denied: SenderContext, service: str) -> None:
     config, errands = example(service), SandboxRequests(denied.http)
     assert list(apprise_urls.config_errors(config)) == []
-    done = await denied.sandboxes.send(apprise.render(config, given.message()), errands.send)
+    done = await denied.sandboxes.send(apprise.render(config, sample_messages.message()), errands.send)
     assert (errands.n_sent, done.sent, done.denied) == (1, False, [])
     with pytest.raises(DeliveryError, match=r"in a network that is denied: refused$") as failed:
         apprise.check_result(done, errands)
@@ -98,5 +98,5 @@ def test_a_service_is_known_by_each_of_its_schemes(service: str) -> None:
         *("smpp", "aprs", "blink1", "fcm", "vapid", "nostr", "file", "http", "https", "config", "custom"),
     ],
 )
-def test_what_stays_on_this_machine_or_needs_sockets_is_no_service(scheme: str) -> None:
+def test_services_that_are_local_or_need_sockets_are_excluded(scheme: str) -> None:
     assert apprise_urls.find_service(Apprise(url=f"{scheme}://x")) is None

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.actors.probes.talker import listening
+from tests.actors.probes.scripted_server import listening
 
 STARTS_S = 60  # a broker in Erlang takes its time on a busy machine
 UNPRIVILEGED = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from tests.actors.probes.talker import talking
+from tests.actors.probes.scripted_server import talking
 
 SALT, ROUNDS = b"salt of a broker's length", 4_096
 USERNAME, PASSWORD = "adä", "se same/#,=ß€"

@@ -11,7 +11,7 @@ import ssl
 import struct
 from collections.abc import AsyncIterator
 
-from tests.actors.probes.talker import talking
+from tests.actors.probes.scripted_server import talking
 
 USERNAME, PASSWORD = "adä", "se same/#;'ß€"
 NOT_SUPPORTED, ON = 2, 1

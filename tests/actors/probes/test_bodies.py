@@ -67,7 +67,7 @@ async def test_keywords_are_found_in_the_charset_that_a_browser_finds(check, con
 
 
 @pytest.mark.parametrize("coding", ["none", "utf-8", "", "aws-chunked", "identity", "null, identity", "x-unknown"])
-async def test_what_is_no_coding_is_no_reason_to_fail(check, coding):
+async def test_unknown_content_codings_do_not_fail_the_check(check, coding):
     script = answering(b"hello", headers=f"Content-Encoding: {coding}\r\n")
     assert await looked_for(check, script, "hello") == ((UP, ""), (UP, ""))
 
@@ -185,7 +185,7 @@ WORDS = [b"<meta charset=gbk>", b"\xff\xfe", b"\xef\xbb\xbf", gzip.compress(b"he
     st.sampled_from(CODINGS),
     st.integers(1, 60),
 )
-def test_whatever_comes_is_text_or_the_targets_failure(pieces, kind, coding, most):
+def test_any_body_becomes_bounded_text_or_a_target_failure(pieces, kind, coding, most):
     headers = {"Content-Type": kind, "Content-Encoding": coding}
 
     async def found() -> tuple[str, int]:

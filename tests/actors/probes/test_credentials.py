@@ -33,6 +33,7 @@ from schema.targets import (
     WebSocket,
 )
 from schema.targets.http import HttpBasicAuth
+from tests.actors.probes.scripted_server import listening
 from tests.actors.probes.servers_data import (
     a_place,
     a_port,
@@ -43,7 +44,6 @@ from tests.actors.probes.servers_data import (
 )
 from tests.actors.probes.servers_directory import slapd
 from tests.actors.probes.servers_sql import mariadb, postgresql
-from tests.actors.probes.talker import listening
 
 NAME = "ädmin"
 PASSWORDS = ("pässwört", "p€ss", "пароль", "日本")
@@ -165,7 +165,7 @@ async def recording(script: Script) -> AsyncIterator[tuple[int, bytearray]]:
 
 @pytest.mark.parametrize("password", PASSWORDS)
 @pytest.mark.parametrize("name", SCRIPTS)
-async def test_what_is_sent_is_utf_8(check, name, password):
+async def test_credentials_are_sent_as_utf_8(check, name, password):
     script = SCRIPTS[name]
     async with recording(script) as (port, sent):
         way = script.proxy and ProxyConfig(

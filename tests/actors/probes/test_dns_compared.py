@@ -21,8 +21,8 @@ from schema.jobs import CheckOutcome
 from schema.status import Status
 from schema.targets import Dns
 from tests import oddities
+from tests.actors.probes.scripted_server import listening
 from tests.actors.probes.servers_network import binary
-from tests.actors.probes.talker import listening
 
 PAGE = "dns"
 NAME = "shop.test."

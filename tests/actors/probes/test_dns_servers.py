@@ -14,10 +14,10 @@ from schema.heartbeat_texts import RESOLVED
 from schema.status import Status
 from schema.targets import Dns, DnsTransport, RecordType
 from tests.actors.probes import certificates
-from tests.actors.probes.changing import survives
+from tests.actors.probes.changing_relay import survives
 from tests.actors.probes.nameserver import answer, holding, naming, saying
+from tests.actors.probes.scripted_server import saying as talker_saying, talking
 from tests.actors.probes.servers_dns import named, over_https
-from tests.actors.probes.talker import saying as talker_saying, talking
 
 __all__ = ["named"]
 UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UNKNOWN
@@ -124,7 +124,7 @@ async def test_a_server_over_https_is_verified_and_limited(check, tmp_path):
 
 
 @pytest.mark.parametrize("transport", [TCP, TLS])
-async def test_what_speaks_no_dns_is_down(check, tmp_path, transport):
+async def test_a_server_with_another_protocol_is_down(check, tmp_path, transport):
     tls = certificates.served(tmp_path) if transport is TLS else None
     async with talking(talker_saying(b"\x00\x05hello"), tls=tls) as port:
         outcome = await check(asking(port, transport=transport), timeout_ms=2_000)
@@ -165,7 +165,7 @@ async def test_an_answer_must_have_come_to_most_servers(check, wrong, threshold,
     assert len(propagation["resolvers"]) == 5
 
 
-async def test_what_is_expected_decides_who_agrees(check):
+async def test_agreement_is_measured_against_the_expected_records(check):
     more = holding("192.0.2.1", "192.0.2.2")
     async with servers(RIGHT, more, saying(dns.rcode.SERVFAIL)) as (port, addresses):
         named_one = await check(asking(port, resolvers=addresses, expected=["192.0.2.1"]), detailed=True)

@@ -70,7 +70,7 @@ async def test_a_hostile_server_is_down_or_unknown_for_a_plain_reason(check, typ
 
 
 @pytest.mark.parametrize("name", SAYING)
-async def test_what_has_no_end_ends_for_a_reason_of_its_own(check, name):
+async def test_each_hostile_server_is_reported_with_its_specific_reason(check, name):
     async with serving(NAMED[name]) as port:
         outcome = await check(target_of(NAMED[name], port), timeout_ms=LONG_MS)
     assert outcome.message == SAYING[name]

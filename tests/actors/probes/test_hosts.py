@@ -15,7 +15,7 @@ from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.status import Status
 from schema.targets import Domain, Http, KafkaProducer, Ping, Ssl, Tcp, WebSocket
 from tests import make
-from tests.actors.probes.talker import listening
+from tests.actors.probes.scripted_server import listening
 from tests.actors.probes.target import answering, serving
 
 HAS_IPV6 = pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here: boot the kernel without ipv6.disable=1")

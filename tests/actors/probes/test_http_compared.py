@@ -22,8 +22,8 @@ from schema.status import Status
 from schema.targets import Http, Method
 from tests import oddities
 from tests.actors.probes.conftest import Check
+from tests.actors.probes.scripted_server import listening
 from tests.actors.probes.servers_network import binary
-from tests.actors.probes.talker import listening
 
 PAGE, COOKIE = "http", "a cookie that must come back after a redirect"
 MADE_WITH = "curl 7.88"
@@ -306,7 +306,7 @@ async def matches_curl(what: str, theirs: str) -> str:
 
 
 @pytest.mark.parametrize("what", RESPONSES)
-async def test_what_curl_accepts_is_up_or_the_page_explains_why_not(check, context, what):
+async def test_checks_agree_with_curl_except_where_documented(check, context, what):
     case = RESPONSES[what]
     async with serving(lambda _: case.answer, case.end) as (url, _):
         theirs = await curl(*["-I"] * (case.method is Method.HEAD), url)

@@ -13,7 +13,7 @@ from actors.probes.kit.result import TargetFailed
 from schema.status import Status
 from schema.targets import Http
 from schema.targets.http import ClientAuth, Ntlm, OAuth2
-from tests.actors.probes.talker import listening
+from tests.actors.probes.scripted_server import listening
 from tests.actors.probes.target import answering, flooding, redirecting, serving
 
 UP, DOWN = Status.UP, Status.DOWN

@@ -239,7 +239,7 @@ AT_ONCE: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("name", AT_ONCE)
-def test_what_is_read_at_once_is_soon_read(name):
+def test_synchronous_parsing_of_hostile_input_is_fast(name):
     with garbage_of_a_worker():
         slow, began = slowness(), thread_time()
         AT_ONCE[name]()

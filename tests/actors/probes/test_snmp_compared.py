@@ -31,8 +31,8 @@ from schema.jobs import CheckOutcome
 from schema.status import Status
 from schema.targets import Snmp
 from tests import oddities
+from tests.actors.probes.scripted_server import Answers, datagrams
 from tests.actors.probes.servers_network import binary
-from tests.actors.probes.talker import Answers, datagrams
 from tests.actors.probes.types.test_snmp import USERS, at, server
 
 __all__ = ["server"]  # a fixture

@@ -16,8 +16,8 @@ from actors.probes.protocols import ssh_host_keys
 from schema.status import Status
 from schema.targets import Ssh
 from tests import oddities
+from tests.actors.probes.scripted_server import listening
 from tests.actors.probes.servers_network import binary, running, until_it_listens, unused_port
-from tests.actors.probes.talker import listening
 
 PAGE = "ssh"
 KEYS = {  # `ssh-keygen`'s words for each
@@ -207,7 +207,7 @@ def test_any_first_message_can_be_looked_through(message):
     assert all(isinstance(one, str) for one in ssh_host_keys.parse_offered(message))
 
 
-def test_what_is_remembered_has_a_bound():
+def test_the_cache_of_host_key_types_is_bounded():
     for number in range(ssh_host_keys.MAX_REMEMBERED + 10):
         ssh_host_keys.remember_kind(f"SHA256:{number}", "ssh-rsa")
     assert len(ssh_host_keys._known_kinds) <= ssh_host_keys.MAX_REMEMBERED

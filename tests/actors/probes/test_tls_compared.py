@@ -15,8 +15,8 @@ from schema.jobs import CheckOutcome
 from schema.status import Status
 from schema.targets import Ssl, Tcp
 from tests import make, oddities
+from tests.actors.probes.scripted_server import talking
 from tests.actors.probes.servers_tls import Authorities, Wanted, s_client, s_server
-from tests.actors.probes.talker import talking
 
 PAGE = "tls"
 OLD = ("-cipher", "DEFAULT:@SECLEVEL=0")

@@ -13,8 +13,8 @@ import pytest
 
 from schema.status import Status
 from schema.targets import TARGETS
+from tests.actors.probes.scripted_server import listening, replying, talking
 from tests.actors.probes.servers_tls import Authorities, Wanted, s_server
-from tests.actors.probes.talker import listening, replying, talking
 
 AT: dict[str, Any] = {"host": "127.0.0.1"}
 CONFIGS: dict[str, dict[str, Any]] = {  # with which each begins with a handshake; `PORT` stands for the port

@@ -13,12 +13,14 @@ from actors.senders.providers import discord, ntfy, slack, telegram
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
-from tests.actors.senders import given
-from tests.actors.senders.given import channel
+from tests.actors.senders import sample_messages
+from tests.actors.senders.sample_messages import channel
 from tests.receiver import Arrival, Receiver
 
 TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
-NASTY = given.message(monitor=given.MessageMonitor(id="1", name=given.NASTY, type="http"), msg=given.NASTY)
+NASTY = sample_messages.message(
+    monitor=sample_messages.MessageMonitor(id="1", name=sample_messages.NASTY, type="http"), msg=sample_messages.NASTY
+)
 
 
 async def arrived(
@@ -32,9 +34,9 @@ async def arrived(
 
 
 async def test_slack_gets_a_text_and_a_block(receiver: Receiver, context: SenderContext) -> None:
-    arrival, body = await arrived("slack", receiver, context, given.message(), username="wk", channel="#ops")
+    arrival, body = await arrived("slack", receiver, context, sample_messages.message(), username="wk", channel="#ops")
     title = "Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down"
-    assert arrival.path == given.SLACK_PATH
+    assert arrival.path == sample_messages.SLACK_PATH
     assert body == {
         "text": f":red_circle: {title}\n{TEXT}",
         "blocks": [
@@ -50,9 +52,11 @@ async def test_slack_gets_a_text_and_a_block(receiver: Receiver, context: Sender
 
 
 async def test_discord_gets_an_embed_without_mentions(receiver: Receiver, context: SenderContext) -> None:
-    shop = given.message(monitor=given.MessageMonitor(id="1", name="Shop", type="http"), msg="no answer")
+    shop = sample_messages.message(
+        monitor=sample_messages.MessageMonitor(id="1", name="Shop", type="http"), msg="no answer"
+    )
     arrival, body = await arrived("discord", receiver, context, shop, username="wk")
-    assert arrival.path == f"{given.DISCORD_PATH}?wait=true"
+    assert arrival.path == f"{sample_messages.DISCORD_PATH}?wait=true"
     assert body == {
         "embeds": [
             {
@@ -69,13 +73,16 @@ async def test_discord_gets_an_embed_without_mentions(receiver: Receiver, contex
 
 def test_the_thread_in_a_discord_address_stays() -> None:
     config = channel("discord", "https://d.example", webhook_url="https://d.example/api/webhooks/1/x?thread_id=9")
-    assert discord.render(config, given.message()).url == "https://d.example/api/webhooks/1/x?thread_id=9&wait=true"
+    assert (
+        discord.render(config, sample_messages.message()).url
+        == "https://d.example/api/webhooks/1/x?thread_id=9&wait=true"
+    )
 
 
 async def test_telegram_gets_an_html_message(receiver: Receiver, context: SenderContext) -> None:
     changes = {"message_thread_id": 7, "silent": True, "protect_content": True}
-    arrival, body = await arrived("telegram", receiver, context, given.message(), **changes)
-    assert arrival.path == f"/bot{given.TOKEN}/sendMessage"
+    arrival, body = await arrived("telegram", receiver, context, sample_messages.message(), **changes)
+    assert arrival.path == f"/bot{sample_messages.TOKEN}/sendMessage"
     assert body == {
         "chat_id": "-100123",
         "text": f"🔴 <b>Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down</b>\n{TEXT}",
@@ -88,7 +95,7 @@ async def test_telegram_gets_an_html_message(receiver: Receiver, context: Sender
 
 
 async def test_ntfy_gets_a_publication_that_names_its_delivery(receiver: Receiver, context: SenderContext) -> None:
-    arrival, body = await arrived("ntfy", receiver, context, given.message(), priority=5)
+    arrival, body = await arrived("ntfy", receiver, context, sample_messages.message(), priority=5)
     assert (arrival.path, arrival.headers["Authorization"]) == ("/", "Bearer tk_s3cr3t-access")
     assert body == {
         "topic": "alerts",
@@ -96,7 +103,7 @@ async def test_ntfy_gets_a_publication_that_names_its_delivery(receiver: Receive
         "message": TEXT,
         "priority": 5,
         "tags": ["red_circle"],
-        "sequence_id": given.message().delivery_id,
+        "sequence_id": sample_messages.message().delivery_id,
     }
 
 
@@ -112,20 +119,20 @@ async def test_ntfy_gets_a_publication_that_names_its_delivery(receiver: Receive
     ],
 )
 def test_ntfy_signs_in_as_configured(changes: dict[str, Any], sent: str | None) -> None:
-    request = ntfy.render(channel("ntfy", "https://n.example", **changes), given.message())
+    request = ntfy.render(channel("ntfy", "https://n.example", **changes), sample_messages.message())
     assert request.headers.get("Authorization") == sent
 
 
 @pytest.mark.parametrize(("priority", "sent"), [(5, 3), (3, 3), (1, 1)])
 def test_recoveries_are_never_urgent(priority: int, sent: int) -> None:
-    up = given.message(event=EventKind.MONITOR_UP, status=Status.UP)
+    up = sample_messages.message(event=EventKind.MONITOR_UP, status=Status.UP)
     request = ntfy.render(channel("ntfy", "https://n.example/", priority=priority), up)
     assert json.loads(request.body)["priority"] == sent
     assert request.url == "https://n.example/"
 
 
 ACK = "https://watch.example/ack/eyJpZCI6MX0.c2ln?a=1&b=2"
-ASKED = given.message(ack_url=ACK)
+ASKED = sample_messages.message(ack_url=ACK)
 WHEN = "2026-11-22 12:00:00 UTC"
 
 
@@ -148,7 +155,7 @@ def test_ntfy_has_a_button_that_acknowledges() -> None:
 
 
 def test_telegram_truncation_preserves_the_link() -> None:  # it refuses buttons to addresses that are not public
-    long = given.message(ack_url=ACK, text=f"{'x' * 9_000}\nAcknowledge: {ACK}")
+    long = sample_messages.message(ack_url=ACK, text=f"{'x' * 9_000}\nAcknowledge: {ACK}")
     text = json.loads(telegram.render(channel("telegram", "https://t.example"), long).body)["text"]
     assert text.endswith(f"…\nAcknowledge: {ACK.replace('&', '&amp;')}")
     assert len(text) <= 4_096
@@ -173,15 +180,17 @@ def test_names_can_not_add_tags_to_telegram() -> None:
 
 
 def test_a_token_can_not_leave_its_place_in_the_address() -> None:
-    request = telegram.render(channel("telegram", "https://t.example", bot_token="1:a/../../x?y#z"), given.message())
+    request = telegram.render(
+        channel("telegram", "https://t.example", bot_token="1:a/../../x?y#z"), sample_messages.message()
+    )
     assert request.url == "https://t.example/bot1:a%2F..%2F..%2Fx%3Fy%23z/sendMessage"
 
 
 @pytest.mark.parametrize("text", ["", "<*" * 4_000, "🔥" * 4_000])
 @pytest.mark.parametrize("provider", ["slack", "discord", "telegram"])
 def test_the_longest_message_is_within_the_provider_s_limits(provider: str, text: str) -> None:
-    shop = given.MessageMonitor(id="1", name="&" * 150, type="http")
-    titled = given.message(monitor=shop, msg="<*" * 1_000, title="&" * 300 if text else "")
+    shop = sample_messages.MessageMonitor(id="1", name="&" * 150, type="http")
+    titled = sample_messages.message(monitor=shop, msg="<*" * 1_000, title="&" * 300 if text else "")
     longest = msgspec.structs.replace(titled, text=text, ack_url=f"{ACK}{'x' * 200}")
     modules = {"slack": slack, "discord": discord, "telegram": telegram}
     body = json.loads(modules[provider].render(channel(provider, "https://x.example"), longest).body)

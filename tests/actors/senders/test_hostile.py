@@ -26,9 +26,9 @@ from actors.senders.providers import (
 )
 from app.domain.text.message_text import one_line
 from schema.message import Message
-from tests.actors.senders import given
+from tests.actors.senders import sample_messages
 from tests.actors.senders.chats import CHATS
-from tests.actors.senders.given import channel
+from tests.actors.senders.sample_messages import channel
 
 RENDER: dict[str, Callable[[Any, Message], ProviderRequest]] = {
     "gotify": gotify.render,
@@ -44,7 +44,7 @@ RENDER: dict[str, Callable[[Any, Message], ProviderRequest]] = {
     "pushbullet": pushbullet.render,
 }
 HOSTILE = (
-    given.NASTY,
+    sample_messages.NASTY,
     "[pay here](https://evil.example) ![x](https://evil.example/pixel.png) <https://evil.example|click>",
     '<a href="https://evil.example">bank</a> <img src=x onerror=alert(1)> <users/all> <at>everyone</at>',
     "@channel @here @all @everyone @room <@all> <@U123> <!here> #general ~town-square",
@@ -71,7 +71,9 @@ def body_of(provider: str, message: Message) -> dict[str, Any]:
 
 
 def hostile(words: str, **changes: Any) -> Message:
-    return given.message(monitor=given.MessageMonitor(id="1", name=words, type="http"), msg=words, **changes)
+    return sample_messages.message(
+        monitor=sample_messages.MessageMonitor(id="1", name=words, type="http"), msg=words, **changes
+    )
 
 
 def displayed_texts(provider: str, body: dict[str, Any]) -> list[str]:
@@ -113,14 +115,14 @@ def test_hostile_text_is_no_markdown_in_mattermost(words: str) -> None:
 
 
 @pytest.mark.parametrize("words", HOSTILE)
-def test_of_whatsapp_s_markup_only_ours_is_left(words: str) -> None:
+def test_hostile_text_adds_no_markup_in_whatsapp(words: str) -> None:
     (text,) = displayed_texts("whatsapp", body_of("whatsapp", hostile(words)))
     assert text.count("*") == 2
     assert not re.search(r"[~`]|(?<![A-Za-z0-9])_", text)
 
 
 @pytest.mark.parametrize("words", HOSTILE)
-def test_what_is_html_holds_only_our_tags(words: str) -> None:
+def test_html_messages_contain_only_our_tags(words: str) -> None:
     for provider, tags in (("matrix", {"strong", "/strong", "br"}), ("google_chat", {"b", "/b", "br"})):
         (text,) = displayed_texts(provider, body_of(provider, hostile(words)))
         assert set(re.findall(r"<([^>]*)>", text)) == tags
@@ -170,7 +172,7 @@ def test_the_longest_message_is_within_the_provider_s_limits(provider: str, long
 
 
 @for_any(st.text(), st.integers(1, 50), st.sampled_from([len, utf8_bytes, utf16_units]))
-def test_what_is_fitted_fits_and_is_a_beginning(text: str, limit: int, cost: Callable[[str], int]) -> None:
+def test_truncated_text_fits_the_limit_and_is_a_prefix(text: str, limit: int, cost: Callable[[str], int]) -> None:
     short = truncate(text, limit + 3, cost)
     assert cost(short) <= limit + 3
     assert short == text or text.startswith(short[:-1])

@@ -8,11 +8,11 @@ import pytest
 from actors.senders.kit import email_body
 from actors.senders.providers import grafana_oncall, opsgenie, pagerduty, pagertree, sendgrid, twilio, webpush
 from app.domain.text.message_text import compose_text
-from tests.actors.senders import given
-from tests.actors.senders.given import channel
+from tests.actors.senders import sample_messages
+from tests.actors.senders.sample_messages import channel
 
 ACK = "https://watch.example/a/1"
-ASKED = given.message(incident_id="3b1f", ack_url=ACK)
+ASKED = sample_messages.message(incident_id="3b1f", ack_url=ACK)
 PLAIN = compose_text(ASKED, with_link=False)
 PAGING = {"pagerduty": pagerduty, "opsgenie": opsgenie, "grafana_oncall": grafana_oncall, "pagertree": pagertree}
 

@@ -11,20 +11,20 @@ from actors.senders.providers import opsgenie
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
-from tests.actors.senders import alarm_channels, given
-from tests.actors.senders.given import channel
+from tests.actors.senders import alarm_channels, sample_messages
+from tests.actors.senders.sample_messages import channel
 from tests.receiver import Order, Receiver
 
 KEY = "watchkeeper-3b1f"
 ACK = "https://watch.example/a/3b1f.c0ffee"
 TITLE = "Shop <b>&</b> *bar* is down"
 TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
-ID = given.message().delivery_id
-DOWN = given.message(incident_id="3b1f", ack_url=ACK)
-UP = given.message(event=EventKind.MONITOR_UP, status=Status.UP, msg="", incident_id="3b1f", duration_s=192)
-ACKED = given.message(event=EventKind.INCIDENT_ACKNOWLEDGED, status=None, msg="", incident_id="3b1f")
-MAINTENANCE = given.message(event=EventKind.MAINTENANCE_STARTED, monitor=None, msg="At night")
-TEST = given.message(event=EventKind.TEST, monitor=None, msg="", test=True)
+ID = sample_messages.message().delivery_id
+DOWN = sample_messages.message(incident_id="3b1f", ack_url=ACK)
+UP = sample_messages.message(event=EventKind.MONITOR_UP, status=Status.UP, msg="", incident_id="3b1f", duration_s=192)
+ACKED = sample_messages.message(event=EventKind.INCIDENT_ACKNOWLEDGED, status=None, msg="", incident_id="3b1f")
+MAINTENANCE = sample_messages.message(event=EventKind.MAINTENANCE_STARTED, monitor=None, msg="At night")
+TEST = sample_messages.message(event=EventKind.TEST, monitor=None, msg="", test=True)
 ALERTING = ("pagerduty", "opsgenie", "grafana_oncall", "pagertree")
 
 
@@ -47,7 +47,7 @@ async def test_pagerduty_receives_an_outage(receiver: Receiver, context: SenderC
                 "dedup_key": KEY,
                 "payload": {
                     "summary": TITLE,
-                    "source": given.SHOP.name,
+                    "source": sample_messages.SHOP.name,
                     "timestamp": "2026-11-22T12:00:00Z",
                     "severity": "critical",
                     "class": "monitor.down",
@@ -106,7 +106,7 @@ async def test_opsgenie_receives_an_outage(receiver: Receiver, context: SenderCo
                 "description": f"{TITLE}\n{TEXT}",
                 "priority": "P1",
                 "source": "Watchkeeper",
-                "entity": given.SHOP.name,
+                "entity": sample_messages.SHOP.name,
                 "tags": ["monitor.down"],
                 "details": {"event": "monitor.down", "delivery_id": ID, "acknowledge": ACK},
             },
@@ -214,8 +214,8 @@ async def test_the_service_s_message_is_the_error(
 async def test_the_longest_message_is_within_the_service_s_limits(
     provider: str, receiver: Receiver, context: SenderContext
 ) -> None:
-    longest = given.message(
-        monitor=given.MessageMonitor(id="1", name="&" * 150, type="http"), title="t" * 999, text="ü" * 99_999
+    longest = sample_messages.message(
+        monitor=sample_messages.MessageMonitor(id="1", name="&" * 150, type="http"), title="t" * 999, text="ü" * 99_999
     )
     ((_, body),) = await sent(provider, receiver, context, longest)
     if provider == "opsgenie":

@@ -11,15 +11,15 @@ from actors.senders.providers import gotify, pushbullet, pushover
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
-from tests.actors.senders import chats, given
-from tests.actors.senders.given import channel
+from tests.actors.senders import chats, sample_messages
+from tests.actors.senders.sample_messages import channel
 from tests.receiver import Arrival, Order, Receiver
 
 TITLE = "Shop <b>&</b> *bar* is down"
 TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
 ACK = "https://watch.example/ack/eyJpZCI6MX0.c2lnbmVk"
-UP = given.message(event=EventKind.MONITOR_UP, status=Status.UP)
-DELIVERY = given.message().delivery_id
+UP = sample_messages.message(event=EventKind.MONITOR_UP, status=Status.UP)
+DELIVERY = sample_messages.message().delivery_id
 
 
 async def arrived(
@@ -35,12 +35,12 @@ async def arrived(
 async def refused(provider: str, receiver: Receiver, context: SenderContext, order: Order) -> DeliveryError:
     receiver.answer(order)
     with pytest.raises(DeliveryError) as failed:
-        await send(channel(provider, receiver.url), given.message(), context)
+        await send(channel(provider, receiver.url), sample_messages.message(), context)
     return failed.value
 
 
 async def test_gotify_gets_a_plain_message(receiver: Receiver, context: SenderContext) -> None:
-    arrival, body = await arrived("gotify", receiver, context, given.message())
+    arrival, body = await arrived("gotify", receiver, context, sample_messages.message())
     assert (arrival.path, arrival.headers["X-Gotify-Key"]) == ("/message", "s3cr3t-gotify-token")
     assert body == {
         "title": TITLE,
@@ -51,7 +51,7 @@ async def test_gotify_gets_a_plain_message(receiver: Receiver, context: SenderCo
 
 
 def test_a_tap_on_gotify_s_message_acknowledges() -> None:
-    body = json.loads(gotify.render(channel("gotify", "https://g.example/"), given.message(ack_url=ACK)).body)
+    body = json.loads(gotify.render(channel("gotify", "https://g.example/"), sample_messages.message(ack_url=ACK)).body)
     assert body["extras"]["client::notification"] == {"click": {"url": ACK}}
 
 
@@ -63,14 +63,16 @@ async def test_gotify_s_reason_is_the_error(receiver: Receiver, context: SenderC
 
 
 async def test_pushover_gets_a_message_with_the_event_s_time(receiver: Receiver, context: SenderContext) -> None:
-    arrival, body = await arrived("pushover", receiver, context, given.message(), device="phone", sound="siren")
+    arrival, body = await arrived(
+        "pushover", receiver, context, sample_messages.message(), device="phone", sound="siren"
+    )
     assert arrival.path == "/1/messages.json"
     assert body == {
         "token": "s3cr3t-pushover-app",
         "user": "s3cr3t-pushover-user",
         "title": TITLE,
         "message": TEXT,
-        "timestamp": int(given.AT.timestamp()),
+        "timestamp": int(sample_messages.AT.timestamp()),
         "priority": 0,
         "device": "phone",
         "sound": "siren",
@@ -85,7 +87,7 @@ def pushed(message: Message, **changes: Any) -> dict[str, Any]:
 
 
 def test_an_emergency_on_pushover_rings_until_it_expires() -> None:
-    body = pushed(given.message(), priority=2, retry=45, expire=900)
+    body = pushed(sample_messages.message(), priority=2, retry=45, expire=900)
     assert (body["priority"], body["retry"], body["expire"]) == (2, 45, 900)
 
 
@@ -97,12 +99,12 @@ def test_recoveries_on_pushover_never_repeat(priority: int, sent: int) -> None:
 
 
 def test_pushover_s_message_links_to_where_it_is_acknowledged() -> None:
-    body = pushed(given.message(ack_url=ACK))
+    body = pushed(sample_messages.message(ack_url=ACK))
     assert (body["url"], body["url_title"], ACK in body["message"]) == (ACK, "Acknowledge", False)
 
 
 def test_a_link_too_long_for_pushover_is_left_out() -> None:
-    assert "url" not in pushed(given.message(ack_url=f"{ACK}{'x' * 512}"))
+    assert "url" not in pushed(sample_messages.message(ack_url=f"{ACK}{'x' * 512}"))
 
 
 async def test_pushover_s_list_of_errors_is_reported(receiver: Receiver, context: SenderContext) -> None:
@@ -114,7 +116,7 @@ async def test_pushover_s_list_of_errors_is_reported(receiver: Receiver, context
 
 async def test_pushbullet_gets_a_note_that_names_its_delivery(receiver: Receiver, context: SenderContext) -> None:
     arrival, body = await arrived(
-        "pushbullet", receiver, context, given.message(), device_iden="ujx", channel_tag="ops"
+        "pushbullet", receiver, context, sample_messages.message(), device_iden="ujx", channel_tag="ops"
     )
     assert (arrival.path, arrival.headers["Access-Token"]) == ("/v2/pushes", "s3cr3t-pushbullet-token")
     assert body == {
@@ -128,7 +130,7 @@ async def test_pushbullet_gets_a_note_that_names_its_delivery(receiver: Receiver
 
 
 def test_pushbullet_gets_a_link_when_there_is_something_to_acknowledge() -> None:
-    message = given.message(ack_url=ACK)
+    message = sample_messages.message(ack_url=ACK)
     body = json.loads(pushbullet.render(channel("pushbullet", "https://p.example"), message).body)
     assert (body["type"], body["url"], ACK in body["body"]) == ("link", ACK, False)
 
@@ -140,7 +142,7 @@ async def test_pushbullet_s_message_is_reported(receiver: Receiver, context: Sen
 
 
 async def test_line_gets_one_text_under_its_delivery_s_retry_key(receiver: Receiver, context: SenderContext) -> None:
-    arrival, body = await arrived("line", receiver, context, given.message(), silent=True)
+    arrival, body = await arrived("line", receiver, context, sample_messages.message(), silent=True)
     assert arrival.path == "/v2/bot/message/push"
     assert arrival.headers["Authorization"] == "Bearer s3cr3t-line-token"
     assert arrival.headers["X-Line-Retry-Key"] == DELIVERY
@@ -151,9 +153,11 @@ async def test_line_gets_one_text_under_its_delivery_s_retry_key(receiver: Recei
     }
 
 
-async def test_what_line_has_accepted_before_is_delivered(receiver: Receiver, context: SenderContext) -> None:
+async def test_a_retry_key_line_already_accepted_counts_as_delivered(
+    receiver: Receiver, context: SenderContext
+) -> None:
     receiver.answer(Order(status=409, body='{"message":"The retry key is already accepted"}'))
-    await send(channel("line", receiver.url), given.message(), context)
+    await send(channel("line", receiver.url), sample_messages.message(), context)
     assert len(receiver.arrivals) == 1
 
 
@@ -168,7 +172,7 @@ async def test_line_s_other_refusals_are_what_they_are(
 
 async def test_signal_gets_one_message_for_all(receiver: Receiver, context: SenderContext) -> None:
     everybody = ["+12025550123", "+12025550124"]
-    arrival, body = await arrived("signal", receiver, context, given.message(), recipients=everybody)
+    arrival, body = await arrived("signal", receiver, context, sample_messages.message(), recipients=everybody)
     assert arrival.path == "/v2/send"
     assert body == {
         "message": f"🔴 {TITLE}\n{TEXT}",
@@ -201,7 +205,7 @@ async def test_signal_s_400_is_permanent_only_when_its_message_matches(
 
 
 async def test_whatsapp_gets_a_text_without_a_preview(receiver: Receiver, context: SenderContext) -> None:
-    arrival, body = await arrived("whatsapp", receiver, context, given.message(), session="ops")
+    arrival, body = await arrived("whatsapp", receiver, context, sample_messages.message(), session="ops")
     assert (arrival.path, arrival.headers["X-Api-Key"]) == ("/api/sendText", "s3cr3t-waha-key")
     assert body == {
         "session": "ops",
@@ -212,7 +216,7 @@ async def test_whatsapp_gets_a_text_without_a_preview(receiver: Receiver, contex
 
 
 async def test_a_waha_server_without_a_key_gets_none(receiver: Receiver, context: SenderContext) -> None:
-    arrival, _ = await arrived("whatsapp", receiver, context, given.message(), api_key="")
+    arrival, _ = await arrived("whatsapp", receiver, context, sample_messages.message(), api_key="")
     assert "X-Api-Key" not in arrival.headers
 
 

@@ -19,10 +19,10 @@ from schema.channels import PROVIDERS, ChannelConfig, Webhook
 from schema.field_types import MASK
 from schema.message import Message
 from schema.settings import EgressPolicy
-from tests.actors.probes.talker import listening
-from tests.actors.senders import alarm_channels, given
+from tests.actors.probes.scripted_server import listening
+from tests.actors.senders import alarm_channels, sample_messages
 from tests.actors.senders.chats import CHATS
-from tests.actors.senders.given import HTTP_PROVIDERS, channel
+from tests.actors.senders.sample_messages import HTTP_PROVIDERS, channel
 from tests.receiver import Order, Receiver
 
 SECRETS = (
@@ -30,12 +30,12 @@ SECRETS = (
         "s3cr3t-query",
         "s3cr3t-signing-key",
         "s3cr3t-before",
-        given.SLACK_PATH,
+        sample_messages.SLACK_PATH,
         "T0SECRET1",
         "s3cr3tS3cr3t",
-        given.DISCORD_PATH,
+        sample_messages.DISCORD_PATH,
     ),
-    *("d1sc0rd-s3cr3t-token", given.TOKEN, "AAF-very_secret-token", "tk_s3cr3t-access"),
+    *("d1sc0rd-s3cr3t-token", sample_messages.TOKEN, "AAF-very_secret-token", "tk_s3cr3t-access"),
     *alarm_channels.SECRETS,
 )
 SECRET = re.compile(r"s3cr3t-[a-z]+-[a-z]+")  # of all other channels
@@ -46,7 +46,7 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 async def undelivered(config: ChannelConfig, context: SenderContext, **limits: float) -> DeliveryError:
     with pytest.raises(DeliveryError) as failed:
-        await send(config, given.message(), context, **limits)
+        await send(config, sample_messages.message(), context, **limits)
     return failed.value
 
 
@@ -64,8 +64,8 @@ def test_every_provider_but_mail_is_tried_over_http() -> None:
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 async def test_a_2xx_is_taken(status: int, receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(status=status, body=""))
-    await send(channel("webhook", receiver.url), given.message(), context)
-    assert receiver.accepted() == {given.message().delivery_id: 1}
+    await send(channel("webhook", receiver.url), sample_messages.message(), context)
+    assert receiver.accepted() == {sample_messages.message().delivery_id: 1}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_tls_towards_a_plain_server_is_temporary(receiver: Receiver, conte
 
 
 @pytest.mark.parametrize("url", ["http://[", "http://a:99999/", "file:///etc/passwd", "http://"])
-async def test_what_is_no_address_is_permanent(url: str, context: SenderContext) -> None:
+async def test_an_invalid_address_is_a_permanent_error(url: str, context: SenderContext) -> None:
     failed = await undelivered(Webhook(url=url), context)
     assert failed.permanent
     assert failed.reason == "the address is not one that can be called"
@@ -169,7 +169,7 @@ async def test_every_sender_obeys_the_egress_policy(receiver: Receiver) -> None:
     strict = make_context()
     for door in strict.egress_by_setting().values():
         door.use_policy(EgressPolicy(allow_private=False))
-    configs = [channel(provider, receiver.url) for provider in HTTP_PROVIDERS] + [given.smtp(25)]
+    configs = [channel(provider, receiver.url) for provider in HTTP_PROVIDERS] + [sample_messages.smtp(25)]
     reasons = [(await undelivered(config, strict)).reason for config in configs]
     await strict.close()
     assert all("not a public address" in reason for reason in reasons)
@@ -196,7 +196,7 @@ async def test_a_huge_answer_is_not_read(status: bytes, context: SenderContext) 
         if status.startswith(b"5"):
             assert (await undelivered(channel("slack", url), context)).reason == "answered 500 Internal Server Error"
         else:
-            await send(channel("slack", url), given.message(), context)
+            await send(channel("slack", url), sample_messages.message(), context)
     assert written < 64 * 2**20
 
 
@@ -236,7 +236,7 @@ async def test_a_message_is_sent_once_though_the_answer_is_odd(answer: bytes, co
 
     async with raw_server(script) as url:
         for n_sent in (1, 2):  # the second on a connection of its own: the first one is in doubt
-            await send(channel("webhook", url), given.message(), context)
+            await send(channel("webhook", url), sample_messages.message(), context)
             assert n_requests == n_sent
 
 
@@ -250,7 +250,7 @@ async def test_an_address_is_called_as_it_was_configured(context: SenderContext)
 
     async with raw_server(script) as url:
         signed = "/w%2Fx?sig=a%3D%2C%27&type=%41"
-        await send(Webhook(url=url + signed), given.message(), context)
+        await send(Webhook(url=url + signed), sample_messages.message(), context)
     assert lines == [signed.encode()]
 
 
@@ -311,7 +311,7 @@ async def test_a_bug_in_a_sender_is_an_error_in_the_log_and_the_message_stays(
 
 async def test_a_send_that_is_cancelled_is_cancelled(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(hang=True))
-    sending = asyncio.create_task(send(channel("webhook", receiver.url), given.message(), context))
+    sending = asyncio.create_task(send(channel("webhook", receiver.url), sample_messages.message(), context))
     await receiver.arrived()
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):

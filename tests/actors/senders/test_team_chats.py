@@ -13,16 +13,16 @@ from schema.channels import GoogleChat
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
-from tests.actors.senders import chats, given
-from tests.actors.senders.given import channel
+from tests.actors.senders import chats, sample_messages
+from tests.actors.senders.sample_messages import channel
 from tests.receiver import Arrival, Order, Receiver
 
 TITLE = "Shop <b>&</b> *bar* is down"
 TEXT = "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
 ESCAPED = "Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down"
 ACK = "https://watch.example/ack/eyJpZCI6MX0.c2lnbmVk"
-ASKED = given.message(ack_url=ACK)
-DELIVERY = given.message().delivery_id
+ASKED = sample_messages.message(ack_url=ACK)
+DELIVERY = sample_messages.message().delivery_id
 
 
 async def arrived(
@@ -37,14 +37,14 @@ async def arrived(
 async def refused(provider: str, receiver: Receiver, context: SenderContext, order: Order) -> DeliveryError:
     receiver.answer(order)
     with pytest.raises(DeliveryError) as failed:
-        await send(channel(provider, receiver.url), given.message(), context)
+        await send(channel(provider, receiver.url), sample_messages.message(), context)
     return failed.value
 
 
 async def test_matrix_gets_an_event_under_its_delivery_s_transaction(
     receiver: Receiver, context: SenderContext
 ) -> None:
-    arrival, body = await arrived("matrix", receiver, context, given.message())
+    arrival, body = await arrived("matrix", receiver, context, sample_messages.message())
     assert arrival.method == "PUT"
     assert arrival.path == f"/_matrix/client/v3/rooms/{quote(chats.ROOM, safe='')}/send/m.room.message/{DELIVERY}"
     assert arrival.headers["Authorization"] == "Bearer s3cr3t-matrix-token"
@@ -64,7 +64,7 @@ def test_matrix_links_to_where_it_is_acknowledged_once() -> None:
 
 
 def test_a_room_is_escaped_in_the_address() -> None:
-    request = matrix.render(channel("matrix", "https://m.example", room_id="!a/../../x?y#z"), given.message())
+    request = matrix.render(channel("matrix", "https://m.example", room_id="!a/../../x?y#z"), sample_messages.message())
     path = f"rooms/%21a%2F..%2F..%2Fx%3Fy%23z/send/m.room.message/{DELIVERY}"
     assert request.url == f"https://m.example/_matrix/client/v3/{path}"
 
@@ -78,7 +78,7 @@ async def test_matrix_sets_the_retry_delay(receiver: Receiver, context: SenderCo
 
 async def test_mattermost_gets_an_attachment_without_mentions(receiver: Receiver, context: SenderContext) -> None:
     changes = {"username": "wk", "channel": "ops", "icon_emoji": "bell"}
-    shop = given.message(monitor=given.MessageMonitor(id="1", name="my_shop *x* @all", type="http"))
+    shop = sample_messages.message(monitor=sample_messages.MessageMonitor(id="1", name="my_shop *x* @all", type="http"))
     arrival, body = await arrived("mattermost", receiver, context, shop, **changes)
     assert (arrival.method, arrival.path) == ("POST", chats.MATTERMOST_PATH)
     assert body == {
@@ -106,7 +106,7 @@ def block(run: dict[str, str], **properties: str) -> dict[str, Any]:
 
 async def test_teams_gets_a_card_of_plain_lines(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(status=202, body=""))
-    arrival, body = await arrived("teams", receiver, context, given.message(ack_url=ACK))
+    arrival, body = await arrived("teams", receiver, context, sample_messages.message(ack_url=ACK))
     assert (arrival.method, arrival.path) == ("POST", chats.TEAMS_PATH)
     (attachment,) = body.pop("attachments")
     card = attachment.pop("content")
@@ -126,7 +126,7 @@ async def test_teams_gets_a_card_of_plain_lines(receiver: Receiver, context: Sen
 
 
 def test_a_card_without_anything_to_acknowledge_has_no_button() -> None:
-    up = given.message(event=EventKind.MONITOR_UP, status=Status.UP)
+    up = sample_messages.message(event=EventKind.MONITOR_UP, status=Status.UP)
     content = json.loads(teams.render(channel("teams", "https://t.example"), up).body)["attachments"][0]["content"]
     assert "actions" not in content
     assert content["body"][0]["inlines"][0]["color"] == "good"
@@ -139,7 +139,9 @@ async def test_a_deleted_workflow_is_reported_with_its_message(receiver: Receive
 
 
 async def test_google_chat_gets_a_card_in_the_outage_s_thread(receiver: Receiver, context: SenderContext) -> None:
-    arrival, body = await arrived("google_chat", receiver, context, given.message(incident_id="inc-1", ack_url=ACK))
+    arrival, body = await arrived(
+        "google_chat", receiver, context, sample_messages.message(incident_id="inc-1", ack_url=ACK)
+    )
     threaded = "messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
     assert (arrival.method, arrival.path) == ("POST", f"{chats.GOOGLE_PATH}&requestId={DELIVERY}&{threaded}")
     expected = f"🔴 <b>{ESCAPED}</b><br>{TEXT}".replace("\n", "<br>")
@@ -154,21 +156,21 @@ async def test_google_chat_gets_a_card_in_the_outage_s_thread(receiver: Receiver
     }
 
 
-def test_what_is_no_outage_starts_no_thread_in_google_chat() -> None:
-    request = google_chat.render(channel("google_chat", "https://g.example"), given.message())
+def test_google_chat_gets_no_thread_without_an_incident() -> None:
+    request = google_chat.render(channel("google_chat", "https://g.example"), sample_messages.message())
     assert "messageReplyOption" not in request.url
     assert "thread" not in json.loads(request.body)
 
 
 def test_a_google_token_stays_what_it_is() -> None:
     config = GoogleChat(webhook_url="https://g.example/v1/spaces/A/messages?key=AIza-1&token=a-b_c%3D%2B")
-    url = google_chat.render(config, given.message()).url
+    url = google_chat.render(config, sample_messages.message()).url
     assert url.startswith("https://g.example/v1/spaces/A/messages?key=AIza-1&token=a-b_c%3D%2B&requestId=")
 
 
 async def test_wecom_gets_a_text_without_mentions(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(body='{"errcode":0,"errmsg":"ok"}'))
-    shop = given.message(monitor=given.MessageMonitor(id="1", name="<@all> shop", type="http"))
+    shop = sample_messages.message(monitor=sample_messages.MessageMonitor(id="1", name="<@all> shop", type="http"))
     arrival, body = await arrived("wecom", receiver, context, shop)
     assert (arrival.method, arrival.path) == ("POST", chats.WECOM_PATH)
     assert body == {"msgtype": "text", "text": {"content": f"🔴 < @all> shop is down\n{TEXT}"}}

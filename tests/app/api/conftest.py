@@ -23,7 +23,7 @@ def database(database: Settings) -> Settings:
 def application(database: Settings) -> Litestar:
     """The application; registration is open."""
     credential_caches.clear_caches()
-    many = 1_000_000  # wrong passwords are tried by the hundred; `test_guessing` has its own
+    many = 1_000_000  # wrong passwords are tried by the hundred; `test_password_guessing` has its own
     settings = replace(database, registration_open=True, api_admin_token=ADMIN_TOKEN, bruteforce_max_attempts=many)
     return served(settings)
 

@@ -85,7 +85,7 @@ async def test_the_button_acknowledges_once_and_names_the_channel(client, outage
     assert "<form" not in (await client.get(outage.path())).text
 
 
-async def test_it_is_audited_by_incident_and_channel_and_the_link_is_nowhere(client, outage):
+async def test_an_acknowledgement_is_audited_without_its_link_token(client, outage):
     token = outage.path().removeprefix("/ack/")
     await client.post(outage.path())
     entry = (await log.list_page(AuditQuery()))[0][0]

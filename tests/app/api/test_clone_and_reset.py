@@ -123,7 +123,7 @@ async def test_a_reset_begins_the_history_anew_and_the_checks_go_on(api: Any) ->
     assert (await api.get(PATH)).json()["total"] == 1
 
 
-async def test_what_the_reset_monitor_was_checked_for_before_is_not_stored(api: Any) -> None:
+async def test_late_results_from_before_a_reset_are_not_stored(api: Any) -> None:
     monitor = await added(api)
     (old,) = await monitors.list_snapshots([1])
     await api.post(f"{PATH}/{monitor['id']}/reset")

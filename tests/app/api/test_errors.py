@@ -94,7 +94,7 @@ async def test_every_exception_of_a_handler_has_one_shape(
     assert "secret detail" not in response.text
 
 
-async def test_whatever_the_database_can_not_do_just_now_is_no_bug(database: Settings) -> None:
+async def test_transient_database_errors_return_503_with_retry_after(database: Settings) -> None:
     async with calling(create_app(database, extra=[raises])) as client:
         responses = {kind.__name__: await client.get(f"/raise/{kind.__name__}") for kind in db.TRANSIENT_ERRORS}
     assert {response.status_code for response in responses.values()} == {503}

@@ -51,7 +51,7 @@ async def test_the_first_user_needs_the_token_and_it_goes_with_them(client: Clie
 
 
 @pytest.mark.parametrize("headers", REQUEST_HEADERS, ids=str)
-async def test_nothing_in_a_request_stands_for_the_token(client: Client, fresh: Settings, headers: Headers) -> None:
+async def test_no_request_header_replaces_the_setup_token(client: Client, fresh: Settings, headers: Headers) -> None:
     assert (await client.post(PATH, json=ADA, headers=headers)).status_code == 403
     proof = {"setup_token": setup_token.get_token(fresh)}
     assert (await client.post(PATH, json={**ADA, **proof}, headers=headers)).status_code == 201

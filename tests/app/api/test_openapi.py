@@ -175,7 +175,7 @@ def test_a_draft_is_one_of_its_types_chosen_by_type(spec: dict[str, Any], path: 
     assert set(schema["discriminator"]["mapping"]) == set(types)
 
 
-def test_what_can_be_sent_has_the_named_fields_and_no_others(spec: dict[str, Any]) -> None:
+def test_request_schemas_forbid_additional_properties(spec: dict[str, Any]) -> None:
     schemas = spec["components"]["schemas"]
     assert schemas["Registration"]["additionalProperties"] is False
     assert schemas["HttpMonitorDraft"]["additionalProperties"] is False

@@ -177,7 +177,7 @@ async def test_a_route_without_a_policy_is_closed(database: Settings, capsys: py
     assert "UnguardedRoute: GET /added-later has no access rule" in capsys.readouterr().out
 
 
-def test_what_anybody_may_reach_is_this_and_no_more(application: Litestar) -> None:
+def test_only_the_listed_routes_are_public(application: Litestar) -> None:
     free = {
         path
         for path, _, handler in routes_of(application)

@@ -67,7 +67,7 @@ async def test_a_channel_made_from_an_address_is_masked(api):
         ({"url": MASK}, "config.url"),
     ],
 )
-async def test_what_fits_no_service_is_refused_by_its_field(api, config: dict[str, Any], field: str):
+async def test_invalid_service_configs_are_rejected_with_their_field(api, config: dict[str, Any], field: str):
     response = await api.post(PATH, json={"name": "phones", "type": "apprise", "config": config})
     assert response.status_code == 422
     assert field in [one["field"] for one in response.json()["error"]["details"]["fields"]]

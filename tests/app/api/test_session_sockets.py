@@ -87,7 +87,7 @@ async def closed_with(socket: Socket) -> int:
         ("DELETE", "/sessions?user_id={user}", None),
     ],
 )
-async def test_what_an_admin_does_to_a_session_closes_its_sockets_and_no_others(
+async def test_admin_changes_to_a_user_or_session_close_only_its_sockets(
     site: Site, method: str, path: str, body: Any
 ) -> None:
     ada, bob = await site.sign_in(**ADA), await site.sign_in(username="bob", password=BOB["password"])

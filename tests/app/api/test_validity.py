@@ -139,7 +139,7 @@ async def test_an_unusable_config_is_refused_on_every_route(api, type_, changes,
 
 
 @pytest.mark.parametrize(("type_", "text"), TAKEN)
-async def test_what_a_client_of_the_database_takes_is_taken(api, type_, text):
+async def test_connection_strings_with_driver_options_are_accepted(api, type_, text):
     response = await api.post(f"{API}/monitors", json=make.monitor_json(type_, {"connection_string": text}))
     assert response.status_code == 201, response.text
 

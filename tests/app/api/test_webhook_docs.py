@@ -11,7 +11,7 @@ from hypothesis import given as for_any, strategies as st
 from actors.senders.providers import webhook
 from schema.channels import Webhook
 from schema.webhooks import WebhookDraft
-from tests.actors.senders import given
+from tests.actors.senders import sample_messages
 from tests.test_docs import column
 
 PAGE = (Path(__file__).parents[3] / "docs" / "webhooks.md").read_text(encoding="utf-8")
@@ -32,7 +32,7 @@ def test_the_verifier_has_six_lines():
 
 @for_any(msg=st.text(), secret=st.text(min_size=1))
 def test_the_verifier_agrees_with_what_is_sent(msg, secret):
-    request = webhook.render(Webhook(url="http://a.example", secret=secret), given.message(msg=msg))
+    request = webhook.render(Webhook(url="http://a.example", secret=secret), sample_messages.message(msg=msg))
     is_ours = verifier()
     assert is_ours(request.body, request.headers, secret)
     assert not is_ours(request.body + b" ", request.headers, secret)
@@ -42,7 +42,7 @@ def test_the_verifier_agrees_with_what_is_sent(msg, secret):
 
 def test_the_verifier_takes_the_old_secret_while_both_sign():
     config = Webhook(url="http://a.example", secret="new", previous_secret="old")
-    request, is_ours = webhook.render(config, given.message()), verifier()
+    request, is_ours = webhook.render(config, sample_messages.message()), verifier()
     assert [is_ours(request.body, request.headers, one) for one in ("new", "old", "older")] == [True, True, False]
 
 

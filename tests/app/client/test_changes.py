@@ -51,7 +51,7 @@ async def test_a_job_reports_without_a_login(watchkeeper: Any, url: str) -> None
     assert lost.err == "watchkeeper: nowhere.log can't be read: No such file or directory\n"
 
 
-async def test_what_begins_with_a_dash_is_named_behind_two(watchkeeper: Any) -> None:
+async def test_arguments_with_a_leading_dash_are_accepted_after_a_double_dash(watchkeeper: Any) -> None:
     await added(name="-odd")
     paused = await watchkeeper("pause", "--json", "--", "-odd")
     assert paused.code == 0, paused.err

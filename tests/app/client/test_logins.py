@@ -36,7 +36,7 @@ def test_an_address_may_have_a_path_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("values", ["host:8034", "ftp://host", "http://", "host"])
-def test_what_is_no_address_is_refused(values: str) -> None:
+def test_invalid_server_urls_are_rejected(values: str) -> None:
     with pytest.raises(BadSettings, match="must be an address"):
         logins.normalize_url(values)
 
@@ -52,7 +52,7 @@ def test_what_is_no_address_is_refused(values: str) -> None:
         ("http://strange", {logins.ADMIN_TOKEN_VARIABLE: "admin"}, ("http://strange", "admin")),
     ],
 )
-def test_who_one_is_and_where(tmp_path: Path, values: str | None, environ: dict[str, str], found: Any) -> None:
+def test_server_and_token_precedence(tmp_path: Path, values: str | None, environ: dict[str, str], found: Any) -> None:
     environ["XDG_CONFIG_HOME"] = str(tmp_path)
     logins.write_logins(
         LoginFile("http://kept", {"http://kept": SavedLogin("kept"), "http://other": SavedLogin("others")}), environ
@@ -67,7 +67,7 @@ def test_a_token_goes_to_no_server_but_its_own(tmp_path: Path) -> None:
         logins.server_and_token("http://strange", environ)
 
 
-def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
+def test_the_logins_file_is_accessible_to_its_owner_only(tmp_path: Path) -> None:
     file = logins.write_logins(LoginFile(), {"HOME": str(tmp_path)})
     assert file == tmp_path / ".config" / "watchkeeper" / "logins.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

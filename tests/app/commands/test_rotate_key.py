@@ -85,7 +85,7 @@ def holds_all(found: list[str]) -> bool:
     return all(any(f"sesame-{number}" in text for text in found) for number in (1, 2, 3))
 
 
-def test_everything_is_sealed_by_the_new_key_and_the_old_one_stays_until_forgotten(keyed: Settings) -> None:
+def test_rotation_encrypts_with_the_new_key_and_keeps_the_old_until_forgotten(keyed: Settings) -> None:
     asyncio.run(filled(keyed))
     (old,) = lines(keyed)
     assert rotate_key.run(keyed, forget=False).startswith("3 rows")
@@ -125,7 +125,7 @@ def test_a_key_in_the_environment_is_rotated_with_the_old_one_beside_it(database
     assert holds_all(asyncio.run(opens(replace(both, api_secret_key_previous=""))))
 
 
-def test_what_no_key_opens_keeps_the_old_key_known(keyed: Settings) -> None:
+def test_rows_that_no_key_decrypts_prevent_forgetting_the_old_key(keyed: Settings) -> None:
     asyncio.run(filled(keyed))
     key_file(keyed).write_text("somebody-elses-key-1\nsomebody-elses-key-2\n")
     with pytest.raises(rotate_key.RotationIncomplete, match="3 rows"):
@@ -182,6 +182,6 @@ def sealing_modules() -> Iterator[str]:
             yield path.relative_to(store).as_posix()
 
 
-def test_whatever_the_store_seals_is_in_the_list_of_what_is_sealed_anew() -> None:
+def test_key_rotation_covers_every_encrypted_column() -> None:
     assert list(sealing_modules()) == sorted(WRITERS)
     assert set(WRITERS.values()) == {place.table._meta.tablename for place in encrypted_columns.ENCRYPTED_COLUMNS}

@@ -161,6 +161,6 @@ def test_a_server_that_is_not_there_is_one_line(stopped: Path, free_port: int, c
     assert err == f"watchkeeper: http://127.0.0.1:{free_port} can't be {done}: Connection refused\n"
 
 
-def test_what_works_on_a_stopped_system_does(stopped: Path, capsys: Captured) -> None:
+def test_database_commands_run_on_a_stopped_system(stopped: Path, capsys: Captured) -> None:
     exits = {command: ran(command, capsys)[0] for command in ON_THE_DATABASE}
     assert exits == {**dict.fromkeys(ON_THE_DATABASE, 0), "recover-admin ada@example.org": 1}  # there is no such user

@@ -79,7 +79,7 @@ def test_an_address_of_a_database_is_read(text, login):
         ("postgres://h/db?ssl=perhaps", "true or false"),
     ],
 )
-def test_what_is_wrong_with_an_address_is_named(text, message):
+def test_invalid_postgresql_connection_strings_are_rejected_with_a_reason(text, message):
     target = Postgres(connection_string=text)
     if not message:  # the host stands twice: the first counts, as for libpq
         assert postgres(text).host == "h"
@@ -117,7 +117,7 @@ def test_a_mode_of_postgresql_is_honoured_and_the_rest_ignored(query, mode):
         ("options=-csearch_path%3Dshop", {"options": "-csearch_path=shop"}),
     ],
 )
-def test_what_changes_a_query_of_postgresql_is_passed_on(query, settings):
+def test_postgresql_search_path_and_options_are_passed_on(query, settings):
     assert postgres_settings(postgres(f"postgres://h/d?{query}")) == settings
 
 
@@ -143,7 +143,7 @@ def test_what_changes_a_query_of_postgresql_is_passed_on(query, settings):
         ("charset=utf8mb4&connect_timeout=5&parseTime=True&loc=Local&collation=utf8mb4_bin", PLAINTEXT),
     ],
 )
-def test_what_means_tls_to_clients_of_mysql_is_honoured(query, encryption):
+def test_mysql_tls_options_set_the_encryption(query, encryption):
     target = Mysql(connection_string=f"mysql://u:p@h/d?{query}")
     assert mysql_encryption(target, mysql_parameters(target)) == encryption
 
@@ -151,7 +151,7 @@ def test_what_means_tls_to_clients_of_mysql_is_honoured(query, encryption):
 @pytest.mark.parametrize(
     "query", ["ssl-mode=perhaps", "ssl={", "ssl=Amazon%20RDS", "ssl-ca=/x", "tls=custom", "sokcet=/x"]
 )
-def test_what_clients_of_mysql_do_not_know_is_refused(query):
+def test_unknown_or_unsupported_mysql_options_are_rejected(query):
     target = Mysql(connection_string=f"mysql://u:p@h/d?{query}")
     with pytest.raises(InvalidField, match="connection_string"):
         mysql_encryption(target, mysql_parameters(target))
@@ -250,6 +250,6 @@ def field_named_by(read: Callable[[str], object], text: str) -> str:
 @given(
     scheme=st.sampled_from(sorted(READERS)), rest=st.text("ab:/@?#&=%[],;.1é \n", max_size=40) | st.text(max_size=40)
 )
-def test_whatever_is_sent_is_read_or_refused_with_the_field(scheme, rest):
+def test_any_connection_string_is_parsed_or_rejected_with_the_field(scheme, rest):
     for text in (f"{scheme}://{rest}", f"x{rest}"):
         assert field_named_by(READERS[scheme], text) in {"", "connection_string"}

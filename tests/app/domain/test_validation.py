@@ -30,7 +30,7 @@ SITES = {
     name=NAMES,
     value=st.text(max_size=20) | st.sampled_from(["a\r\nB: c", "\0", "a\tb"]),
 )
-def test_what_is_sent_as_a_header_is_one_and_frames_nothing(kind, name, value):
+def test_only_valid_headers_that_frame_nothing_are_accepted(kind, name, value):
     """Names are tokens (RFC 9110, 5.1) that frame nothing, and values have no control characters."""
     is_token = bool(name) and all(one in string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~" for one in name)
     holds = is_token and name.lower() not in http.FRAMING_HEADERS and not set(value) & CONTROL_CHARS
@@ -64,7 +64,7 @@ def test_a_websocket_agrees_by_itself(name):
         ({"tls_ca": "x"}, "tls_ca", "must be certificates in PEM"),
     ],
 )
-def test_what_does_not_hold_is_named(fields, field, message):
+def test_invalid_fields_are_reported_with_a_message(fields, field, message):
     assert faults(**fields)[field].startswith(message)
 
 
@@ -80,7 +80,7 @@ def test_what_does_not_hold_is_named(fields, field, message):
         {"body": "a=1%20&b=c=d&e=", "encoding": Encoding.FORM},
     ],
 )
-def test_what_holds_is_taken(fields):
+def test_valid_fields_are_accepted(fields):
     assert faults(**fields) == {}
 
 

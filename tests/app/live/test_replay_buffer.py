@@ -9,7 +9,7 @@ from app.settings import Settings
 from tests.app.live.listeners import beat, event
 
 
-async def test_nothing_to_publish_needs_no_redis() -> None:
+async def test_an_empty_publish_needs_no_redis() -> None:
     await live.publish([], [])
 
 

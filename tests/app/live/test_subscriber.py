@@ -74,7 +74,7 @@ async def test_a_rare_channel_pushed_out_by_a_busy_one_gets_a_gap_without_a_next
     assert {"type": "gap", "channel": "rare", "after": 0, "before": 2} in peer.got
 
 
-async def test_what_waits_for_a_channel_that_was_left_is_not_sent() -> None:
+async def test_queued_messages_of_an_unsubscribed_channel_are_not_sent() -> None:
     peer = Peer()
     peer.gate.set()
     reader = LiveSubscriber(peer.take)

@@ -37,7 +37,7 @@ def test_a_directory_that_can_not_be_written_to_is_named(settings: Settings, tmp
         preflight.check(replace(settings, data_dir=tmp_path / "file" / "data"))
 
 
-def test_everything_in_the_way_is_named_at_once(settings: Settings, tmp_path: Path) -> None:
+def test_all_obstacles_are_reported_at_once(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with socket.create_server(("127.0.0.1", settings.server_port)), pytest.raises(BadSettings) as caught:
         preflight.check(replace(settings, data_dir=tmp_path / "file"))

@@ -96,7 +96,7 @@ def test_the_set_up_token_is_printed_and_not_logged(up: Up, tmp_path: Path) -> N
     assert token not in (tmp_path / "data" / "logs" / "watchkeeper.log").read_text()
 
 
-def test_whatever_it_makes_is_for_its_owner_only(up: Up, tmp_path: Path) -> None:
+def test_created_files_are_accessible_to_their_owner_only(up: Up, tmp_path: Path) -> None:
     data = tmp_path / "data"
     made = [data, *data.rglob("*")]
     assert {"watchkeeper.sqlite3", "watchkeeper.sqlite3-wal", "watchkeeper.sqlite3-shm"} <= {one.name for one in made}
@@ -105,7 +105,7 @@ def test_whatever_it_makes_is_for_its_owner_only(up: Up, tmp_path: Path) -> None
     assert "open to others" not in up.output()
 
 
-def test_what_was_open_to_others_before_is_named(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_a_data_directory_open_to_others_is_reported_and_restricted(tmp_path: Path, environ: dict[str, str]) -> None:
     (tmp_path / "data").mkdir(mode=0o755)
     (tmp_path / "data").chmod(0o755)
     one = Up(tmp_path, {name: environ[name] for name in ("DATA_DIR", "SERVER_PORT", "MODE")})
@@ -144,7 +144,7 @@ def test_a_closed_terminal_stops_no_process() -> None:
     assert (process.returncode, output) == (0, b"")
 
 
-def test_nothing_outlives_a_parent_that_was_killed(up: Up) -> None:
+def test_all_processes_end_after_their_parent_is_killed(up: Up) -> None:
     pids = up.pids().values()
     up.process.kill()
     up.process.wait()

@@ -94,7 +94,7 @@ if ON_POSTGRES:  # SQLite has one writer: no check is stored meanwhile
 @pytest.mark.parametrize(
     ("changes", "held_s"), [({"interval": 300}, 30), ({"interval": 20, "timeout": 5.0}, 25), ({"interval": None}, 0)]
 )
-async def test_it_waits_as_long_as_a_check_may_take_and_never_long(changes, held_s):
+async def test_an_outage_waits_one_parent_interval_and_timeout_but_at_most_30_s(changes, held_s):
     await channel()
     one = await monitor("web", await monitor("Router", **changes))
     await fails(one)
@@ -103,7 +103,7 @@ async def test_it_waits_as_long_as_a_check_may_take_and_never_long(changes, held
     assert (await due_decisions(NOW + held_s * SECOND))[one, "monitor.down"] == Decision()
 
 
-async def test_it_waits_while_the_parent_fails_with_retries_left():
+async def test_an_outage_waits_while_its_failing_parent_has_retries_left():
     await channel()
     router = await monitor("Router", max_retries=1)
     one = await monitor("web", router)

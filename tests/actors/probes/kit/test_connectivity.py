@@ -58,12 +58,12 @@ async def test_a_failure_outside_is_unknown_while_no_check_host_answers(context_
     assert message.startswith(f"{UPLINK_DOWN} (the name shop.example")
 
 
-async def test_it_is_down_while_one_check_host_answers(context_with, free_port, listening) -> None:
+async def test_an_unreachable_target_is_down_while_one_check_host_responds(context_with, free_port, listening) -> None:
     context = await context_with(("127.0.0.1", free_port), ("127.0.0.1", listening))
     assert (await outcome_of(OUTSIDE, context))[0] is Status.DOWN
 
 
-async def test_it_is_down_without_check_hosts(context_with) -> None:
+async def test_an_unreachable_target_is_down_without_check_hosts(context_with) -> None:
     assert (await outcome_of(OUTSIDE, await context_with()))[0] is Status.DOWN
 
 
@@ -73,7 +73,7 @@ async def test_targets_in_private_networks_are_judged_as_usual(context_with, fre
 
 
 @pytest.mark.parametrize(("host", "outside"), [("1.1.1.1", True), ("nas.example", False), ("both.example", False)])
-async def test_only_what_leads_outside_is_doubted(context_with, free_port, host: str, outside: bool) -> None:  # noqa: FBT001  # a case
+async def test_only_public_targets_fail_with_the_uplink(context_with, free_port, host: str, outside: bool) -> None:  # noqa: FBT001  # a case
     context = await context_with(("127.0.0.1", free_port))
     assert await context.uplink.explains_failure(make.snapshot(Ping(host=host))) is outside
 
@@ -133,5 +133,5 @@ async def test_several_monitors_blocked_by_our_own_resolver_look_like_no_network
         (Push(), []),
     ],
 )  # fmt: skip
-def test_where_a_target_leads(target, hosts) -> None:
+def test_the_hosts_of_a_target_are_listed(target, hosts) -> None:
     assert list(hosts_of(target)) == hosts

@@ -32,7 +32,7 @@ def unpacked(names: list[str], body: bytes, most: int = MEGABYTE, piece: int = 8
 
 
 @given(st.lists(st.sampled_from(sorted(PACKERS)), max_size=5), st.binary(max_size=200), st.integers(1, 50))
-def test_what_was_packed_comes_out_whatever_packed_it(names, body, piece):
+def test_stacked_codings_are_decoded_to_the_original_body(names, body, piece):
     packed = body
     for name in names:
         packed = PACKERS[name](packed)
@@ -47,7 +47,7 @@ def test_what_was_packed_comes_out_whatever_packed_it(names, body, piece):
         ["binary", "8bit"],
     ],
 )  # fmt: skip
-def test_what_is_no_coding_means_as_it_is(names):
+def test_unknown_content_codings_are_ignored(names):
     assert content_codings.decoders_for(names) == []
 
 

@@ -8,7 +8,7 @@ from schema.status import Status
 from schema.targets import Http, Mail, Ssl, Tcp
 from schema.targets.mail import MailProtocol, MailSecurity
 from tests.actors.probes import certificates
-from tests.actors.probes.talker import saying, talking
+from tests.actors.probes.scripted_server import saying, talking
 from tests.actors.probes.target import answering, serving
 from tests.actors.probes.types.test_domain import asking, ends_in, rdap, rdap_response
 
@@ -30,7 +30,7 @@ async def test_a_certificate_is_known_by_its_fingerprint(check, tmp_path):
     assert again.expiring == ending
 
 
-async def test_one_that_ends_far_from_now_is_left_out(check, tmp_path):
+async def test_a_certificate_that_expires_much_later_is_not_listed(check, tmp_path):
     async with talking(SILENT, tls=certificates.served(tmp_path, days=120)) as port:
         assert (await check(Ssl(host="127.0.0.1", port=port))).expiring is None
 
@@ -50,7 +50,7 @@ async def test_an_address_is_checked_when_requested(check, tmp_path, status, wan
     assert (outcome.expiring is not None) is wanted
 
 
-async def test_one_that_a_handshake_refused_because_it_ended_has_no_name(check, tmp_path):
+async def test_a_certificate_rejected_as_expired_is_reported_without_its_name(check, tmp_path):
     async with serving(answering(), tls=certificates.served(tmp_path, days=-2)) as target:
         outcome = await check(Http(url=target.url(scheme="https"), check_cert_expiry=True))
     assert (outcome.status, outcome.expiring) == (Status.DOWN, expiring.EXPIRED_CERTIFICATE)

@@ -35,5 +35,5 @@ def test_a_limit_that_is_passed_is_named(rtts, max_loss, max_jitter, message):
     assert PingStatistics(rtts).exceeded_limit(max_loss, max_jitter) == message
 
 
-def test_nothing_that_came_back_has_no_round_trip():
+def test_a_series_without_replies_has_no_round_trip_time():
     assert PingStatistics((None, None)).facts() == {"lost": 2}

@@ -66,7 +66,7 @@ async def test_a_connection_to_a_closed_port_ends(free_port) -> None:
             assert await answered(place, b"x") == b""
 
 
-async def test_where_it_must_not_go_the_connection_ends(caplog) -> None:
+async def test_a_connection_denied_by_the_egress_policy_is_closed(caplog) -> None:
     async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         raise EgressDenied("the rules have changed")
 

@@ -28,7 +28,7 @@ def test_the_offset_is_how_far_their_clock_is_ahead(now_s, ahead_s):
     assert (answer.stratum, answer.reference, answer.dispersion_s) == (2, "127.0.0.1", 0.5)
 
 
-def test_what_is_no_answer_to_us_is_none():
+def test_parsing_an_invalid_response_returns_none():
     assert parse_response(b"another!", packet(1), 1, 1) is None
     assert parse_response(COOKIE, encode_request(COOKIE), 1, 1) is None
     assert parse_response(COOKIE, packet(1)[:-1], 1, 1) is None

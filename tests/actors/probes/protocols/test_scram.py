@@ -90,6 +90,6 @@ def test_postgresqls_messages_must_have_lengths_that_can_be(broken, piece):
 
 
 @given(st.lists(st.binary(max_size=60), max_size=8))
-def test_whatever_comes_for_postgresqls_messages_is_judged(pieces):
+def test_arbitrary_postgresql_messages_get_a_known_verdict(pieces):
     judge = MessageValidator()
     assert {judge(piece) for piece in pieces} <= {"", NOT_POSTGRES, TOO_MANY_ROUNDS}

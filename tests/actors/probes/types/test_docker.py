@@ -23,8 +23,8 @@ from schema.settings import EgressPolicy
 from schema.status import Status
 from schema.targets import Docker
 from tests.actors.probes import certificates
+from tests.actors.probes.scripted_server import saying, talking
 from tests.actors.probes.servers_network import binary, running, unused_port
-from tests.actors.probes.talker import saying, talking
 from tests.actors.probes.target import answering, flooding, serving
 
 UP, DOWN, UNKNOWN, DEGRADED = Status.UP, Status.DOWN, Status.UNKNOWN, Status.DEGRADED

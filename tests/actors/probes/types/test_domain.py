@@ -13,8 +13,8 @@ from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
 from schema.targets import Domain
+from tests.actors.probes.scripted_server import flooding, saying, talking
 from tests.actors.probes.servers_data import a_port
-from tests.actors.probes.talker import flooding, saying, talking
 
 UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UNKNOWN
 CARD = ["vcard", [["version", {}, "text", "4.0"], ["fn", {}, "text", "Names Ltd"]]]
@@ -231,7 +231,7 @@ def test_registries_write_dates_in_many_ways(line):
 
 
 @pytest.mark.parametrize("text", ["", "never", "2027-13-45", "99/99/9999", "x" * 10_000])
-def test_what_is_no_date_is_none(text):
+def test_invalid_dates_are_parsed_as_none(text):
     assert parse_date(text) is None
 
 

@@ -19,8 +19,8 @@ from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
 from schema.targets import Grpc
 from tests.actors.probes import certificates
-from tests.actors.probes.changing import survives
-from tests.actors.probes.talker import flooding, replying, saying, talking
+from tests.actors.probes.changing_relay import survives
+from tests.actors.probes.scripted_server import flooding, replying, saying, talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 HEALTH = "grpc.health.v1.Health"
@@ -249,7 +249,7 @@ async def test_a_closed_port_is_down(check, free_port):
 
 
 @pytest.mark.parametrize("fields", [{"keyword": "a"}, {"body": "{}"}, {"method": "no method"}])
-def test_what_does_not_go_together_is_refused(fields):
+def test_inconsistent_or_invalid_fields_are_rejected(fields):
     with pytest.raises(ValidationError):
         at(50_051, **fields)
 

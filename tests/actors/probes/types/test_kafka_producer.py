@@ -14,7 +14,8 @@ from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import KafkaProducer, SaslMechanism
 from tests.actors.probes import certificates
-from tests.actors.probes.changing import survives
+from tests.actors.probes.changing_relay import survives
+from tests.actors.probes.scripted_server import talking
 from tests.actors.probes.servers_data import saying
 from tests.actors.probes.servers_kafka import (
     PASSWORD,
@@ -26,7 +27,6 @@ from tests.actors.probes.servers_kafka import (
     made,
     stored_message,
 )
-from tests.actors.probes.talker import talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 NOT_KAFKA, CLOSED = "the answer is not Kafka's protocol", "the broker closed the connection"
@@ -114,7 +114,7 @@ async def test_when_no_broker_responds_each_error_is_reported(check, free_port):
 
 
 @pytest.mark.parametrize("mechanism", SaslMechanism)
-async def test_who_signs_in_writes_and_who_does_not_is_refused(check, mechanism):
+async def test_only_an_authenticated_client_can_produce(check, mechanism):
     broker, user = Guarded(), {"username": USERNAME, "password": PASSWORD, "mechanism": mechanism}
     async with guarded(broker) as port:
         right = await check(at(port, **user))

@@ -15,9 +15,9 @@ from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
 from schema.targets import Ldap
 from tests.actors.probes import certificates
-from tests.actors.probes.changing import DIFFERS, survives
+from tests.actors.probes.changing_relay import DIFFERS, survives
+from tests.actors.probes.scripted_server import flooding, replying, saying, talking
 from tests.actors.probes.servers_directory import Directory, slapd
-from tests.actors.probes.talker import flooding, replying, saying, talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 ADMIN = {"bind_dn": "cn=admin,dc=test", "password": "secret"}

@@ -14,10 +14,10 @@ from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
 from schema.targets import Mail, MailProtocol, MailSecurity
 from tests.actors.probes import certificates
-from tests.actors.probes.changing import survives
+from tests.actors.probes.changing_relay import survives
 from tests.actors.probes.nameserver import naming
+from tests.actors.probes.scripted_server import flooding, saying, talking
 from tests.actors.probes.servers_mail import Letterbox, dovecot, posting, wrong_name
-from tests.actors.probes.talker import flooding, saying, talking
 
 __all__ = ["dovecot"]
 UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UNKNOWN
@@ -122,7 +122,7 @@ async def test_a_certificate_may_have_to_last(check, tmp_path):
     assert outcome.status is DEGRADED
 
 
-async def test_one_that_does_not_offer_what_is_needed_is_down(check):
+async def test_a_server_without_starttls_or_a_known_login_is_down(check):
     async with posting(auth_require_tls=True) as port:
         plain = await check(asking(port, security=MailSecurity.STARTTLS))
         closed = await check(asking(port, username="watch", password="right"))
@@ -143,7 +143,7 @@ async def test_one_that_does_not_offer_what_is_needed_is_down(check):
         (POP3, b"+OK " + b"x" * 70_000, "the server sent a line without end"),
     ],
 )
-async def test_what_is_no_mail_server_is_down(check, protocol, words, message):
+async def test_error_responses_and_other_protocols_are_down(check, protocol, words, message):
     async with talking(saying(words, then_hanging=True)) as port:
         outcome = await check(asking(port, protocol))
     assert (outcome.status, outcome.message) == (DOWN, message)
@@ -179,7 +179,7 @@ async def test_a_server_without_ehlo_gets_helo(check):
         (POP3, b"+OK " + b"x" * 60 + b"\r\n"),
     ],
 )
-async def test_one_that_never_stops_is_read_as_far_as_a_megabyte(check, protocol, message):
+async def test_an_endless_response_is_read_up_to_one_megabyte(check, protocol, message):
     async with talking(saying(message * 60_000, then_hanging=True)) as port:
         tracemalloc.start()
         outcome = await check(asking(port, protocol))

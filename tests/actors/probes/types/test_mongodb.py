@@ -36,7 +36,7 @@ from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Mongodb
 from tests.actors.probes import certificates
-from tests.actors.probes.changing import DIFFERS, survives
+from tests.actors.probes.changing_relay import DIFFERS, survives
 from tests.actors.probes.nameserver import naming
 from tests.actors.probes.servers_data import a_port, behind_tls, running, saying
 
@@ -283,7 +283,7 @@ async def with_users():
     listening.close()
 
 
-async def test_who_signs_in_must_know_the_password(check):
+async def test_only_the_right_credentials_are_accepted(check):
     async with with_users() as port:
         right = await check(asking(port, username="ada", password="plügh€"))
         by_string = await check(Mongodb(connection_string=f"mongodb://ada:plügh€@127.0.0.1:{port}/?authSource=admin"))

@@ -12,7 +12,8 @@ from schema.heartbeat_texts import ANSWERED, CONNECTED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Mqtt
 from tests.actors.probes import certificates
-from tests.actors.probes.changing import DIFFERS, survives
+from tests.actors.probes.changing_relay import DIFFERS, survives
+from tests.actors.probes.scripted_server import talking
 from tests.actors.probes.servers_data import (
     a_place,
     a_port,
@@ -22,7 +23,6 @@ from tests.actors.probes.servers_data import (
     saying,
     writable_by_unprivileged_user,
 )
-from tests.actors.probes.talker import talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 PAYLOADS = {"state": b'{"sensors": [{"value": 41.5}]}', "word": b"open", "long": b"a" * 70_000}  # more than 65,535
@@ -123,7 +123,7 @@ async def test_a_silent_topic_is_down_unless_no_message_is_expected(check, serve
         ({"topic": "house/word", "path": "a"}, "the message is not JSON"),
     ],
 )
-async def test_what_the_broker_refuses_is_down(check, server, changes, message):
+async def test_a_refused_login_or_topic_or_an_invalid_payload_is_down(check, server, changes, message):
     outcome = await check(asking(server, **changes))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
@@ -158,7 +158,7 @@ async def test_a_message_comes_through_a_websocket_too(check, broker, server, to
         ({"topic": "house/#/x"}, "the broker closed the connection"),
     ],
 )
-async def test_what_the_broker_refuses_in_a_websocket_is_down(check, broker, server, changes, message):
+async def test_a_refused_login_or_topic_over_a_websocket_is_down(check, broker, server, changes, message):
     outcome = await check(asking(broker[2], **{"websocket_path": "/mqtt", **changes}))
     assert (outcome.status, outcome.message) == (DOWN, message)
 

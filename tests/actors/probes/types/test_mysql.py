@@ -13,7 +13,7 @@ from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Mysql
 from tests.actors.probes import certificates
-from tests.actors.probes.changing import DIFFERS, survives
+from tests.actors.probes.changing_relay import DIFFERS, survives
 from tests.actors.probes.servers_data import a_place, saying, writable_by_unprivileged_user
 from tests.actors.probes.servers_sql import mariadb
 

@@ -10,10 +10,10 @@ from schema.assertions import FailureStatus, Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Ntp
-from tests.actors.probes.changing import survives
+from tests.actors.probes.changing_relay import survives
 from tests.actors.probes.protocols.test_ntp_packet import packet
+from tests.actors.probes.scripted_server import datagrams
 from tests.actors.probes.servers_network import binary, running, unused_port
-from tests.actors.probes.talker import datagrams
 
 UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UNKNOWN
 
@@ -118,7 +118,7 @@ async def test_a_server_that_refuses_is_down(check, fields, message):
         lambda _: [packet(time.time(), cookie=b"\0" * 8)] * 100,
     ],
 )
-async def test_what_is_no_answer_to_us_is_passed_over(check, answers):
+async def test_invalid_or_unmatched_responses_are_ignored(check, answers):
     async with datagrams(answers) as port:
         outcome = await check(at(port), timeout_ms=1_500)
     assert (outcome.status, outcome.code, outcome.message) == (DOWN, NO_ANSWER, "no answer to 3 requests")

@@ -12,7 +12,7 @@ from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Postgres, SslMode
 from tests.actors.probes import certificates
-from tests.actors.probes.changing import DIFFERS, survives
+from tests.actors.probes.changing_relay import DIFFERS, survives
 from tests.actors.probes.servers_data import saying
 from tests.actors.probes.servers_sql import postgresql
 
@@ -74,7 +74,7 @@ async def test_writes_are_refused_with_the_server_s_message(check, server, query
 
 
 @pytest.mark.parametrize("query", ["SELECT lo_from_bytea(0, 'x')", "SELECT lo_create(0)"])
-async def test_what_functions_write_in_spite_of_that_is_rolled_back(check, server, query):
+async def test_writes_made_by_functions_are_rolled_back(check, server, query):
     await check(asking(server, query))  # some versions refuse it
     left = asking(server, "SELECT count(*) FROM pg_largeobject_metadata", assertions=[Value(expected="0")])
     assert (await check(left)).status is UP

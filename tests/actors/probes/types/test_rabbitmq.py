@@ -9,7 +9,7 @@ from pamqp import commands, frame
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Rabbitmq
-from tests.actors.probes.changing import survives
+from tests.actors.probes.changing_relay import survives
 from tests.actors.probes.servers_data import (
     a_place,
     a_port,
@@ -88,14 +88,14 @@ async def test_each_of_the_two_can_be_checked_alone(check, broker, free_port):
     assert (await check(asking(broker, nodes=[], port=free_port))).message == "connection refused"
 
 
-async def test_one_good_node_is_enough(check, broker, free_port):
+async def test_one_reachable_node_is_enough(check, broker, free_port):
     gone = f"http://127.0.0.1:{free_port}"
     assert (await check(asking(broker, nodes=[gone, broker[1]]))).status is UP
     outcome = await check(asking(broker, nodes=[gone]))
     assert (outcome.status, outcome.message) == (DOWN, f"{gone}: connection refused")
 
 
-async def test_what_the_broker_refuses_is_down(check, broker):
+async def test_a_wrong_password_or_virtual_host_is_down(check, broker):
     wrong = await check(asking(broker, nodes=[], password="wrong"))
     absent = await check(asking(broker, nodes=[], virtual_host="shop"))
     outside = await check(asking(broker, host="", password="wrong"))

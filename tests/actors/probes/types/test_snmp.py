@@ -26,9 +26,9 @@ from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Snmp
-from tests.actors.probes.changing import DIFFERS, survives
+from tests.actors.probes.changing_relay import DIFFERS, survives
+from tests.actors.probes.scripted_server import datagrams
 from tests.actors.probes.servers_network import binary, running, unused_port
-from tests.actors.probes.talker import datagrams
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 NAME, CONTACT, UPTIME, OBJECT_ID = (f"1.3.6.1.2.1.1.{one}.0" for one in (5, 4, 3, 2))
@@ -299,7 +299,7 @@ def test_values_read_as_people_write_them(tag, body, value):
         {"version": "2"},
     ],
 )
-def test_what_does_not_go_together_is_refused(fields):
+def test_inconsistent_or_invalid_fields_are_rejected(fields):
     with pytest.raises(ValidationError):
         at(161, **fields)
 

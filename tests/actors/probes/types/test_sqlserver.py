@@ -13,7 +13,8 @@ from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Sqlserver
 from tests.actors.probes import certificates
-from tests.actors.probes.changing import DIFFERS, survives
+from tests.actors.probes.changing_relay import DIFFERS, survives
+from tests.actors.probes.scripted_server import flooding, talking
 from tests.actors.probes.servers_data import saying
 from tests.actors.probes.servers_tds import (
     DONE,
@@ -29,7 +30,6 @@ from tests.actors.probes.servers_tds import (
     short,
     welcome,
 )
-from tests.actors.probes.talker import flooding, talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 NOT_TDS = "the answer is not SQL Server's protocol"

@@ -15,9 +15,9 @@ from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, CONNECTED
 from schema.status import Status
 from schema.targets import Ssh
-from tests.actors.probes.changing import survives
+from tests.actors.probes.changing_relay import survives
+from tests.actors.probes.scripted_server import flooding, listening, saying, talking
 from tests.actors.probes.servers_network import binary, running, until_it_listens, unused_port
-from tests.actors.probes.talker import flooding, listening, saying, talking
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 OTHER_KEY = "SHA256:" + "A" * 43
@@ -85,7 +85,7 @@ async def test_a_user_with_another_key_or_password_does_not(check, server):
         assert (outcome.status, outcome.message) == (DOWN, f"the login of {ME} was refused")
 
 
-async def test_nothing_secret_is_sent_to_a_server_with_another_key(check):
+async def test_no_login_is_attempted_on_a_server_with_another_host_key(check):
     attempts = []
 
     class Server(asyncssh.SSHServer):

@@ -18,7 +18,7 @@ from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
 from schema.targets import Ssl
 from tests.actors.probes import certificates
-from tests.actors.probes.talker import saying, talking
+from tests.actors.probes.scripted_server import saying, talking
 
 UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UNKNOWN
 SILENT = saying(b"", then_hanging=True)
@@ -82,7 +82,7 @@ async def test_the_limits_are_the_monitors_own(check, tmp_path):
     ("begins_in", "ends_in", "message"),
     [(-9, -3, "the certificate ended on "), (3, 9, "the certificate is not valid before ")],
 )
-async def test_one_that_ended_or_has_not_begun_is_down(check, tmp_path, begins_in, ends_in, message):
+async def test_an_expired_or_not_yet_valid_certificate_is_down(check, tmp_path, begins_in, ends_in, message):
     tls = serving(tmp_path, *own(begins_in=begins_in, ends_in=ends_in))
     async with talking(SILENT, tls=tls) as port:
         outcome = await check(watching(port, verify_hostname=False, critical_days=0))

@@ -12,8 +12,8 @@ from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Steam
+from tests.actors.probes.scripted_server import datagrams
 from tests.actors.probes.servers_network import unused_port
-from tests.actors.probes.talker import datagrams
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 ALONE = b"\xff\xff\xff\xff"

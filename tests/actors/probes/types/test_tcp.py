@@ -12,7 +12,7 @@ from schema.heartbeat_texts import ANSWERED, CONNECTED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Tcp
 from tests.actors.probes import certificates
-from tests.actors.probes.talker import flooding, saying, talking
+from tests.actors.probes.scripted_server import flooding, saying, talking
 
 UP, DOWN, DEGRADED = Status.UP, Status.DOWN, Status.DEGRADED
 

@@ -14,7 +14,7 @@ from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.status import Status
 from schema.targets import WebSocket
 from tests.actors.probes import certificates
-from tests.actors.probes.changing import survives
+from tests.actors.probes.changing_relay import survives
 from tests.actors.probes.servers_proxies import microsocks, tinyproxy
 from tests.actors.probes.target import answering, redirecting, serving, silent
 
@@ -63,7 +63,7 @@ async def speaking(handler, *, tls=None, **options):
         (greet, {"subprotocol": "chat"}, DOWN, "the server did not choose the subprotocol chat"),
     ],
 )
-async def test_it_opens_and_receives_what_is_expected(check, handler, fields, expected_status, message):
+async def test_the_connection_and_expected_messages_decide_the_status(check, handler, fields, expected_status, message):
     async with speaking(handler) as url:
         outcome = await check(WebSocket(url=url, **fields))
     assert (outcome.status, outcome.message or heartbeat_text(outcome.code)) == (expected_status, message)
@@ -98,7 +98,7 @@ async def test_a_certificate_is_verified_unless_its_errors_are_ignored(
 
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("protocol", [ProxyProtocol.HTTP, ProxyProtocol.SOCKS5])
-async def test_it_goes_through_a_proxy(check, tmp_path, tinyproxy, microsocks, protocol, tls):
+async def test_a_websocket_connects_through_a_proxy(check, tmp_path, tinyproxy, microsocks, protocol, tls):
     port = tinyproxy if protocol is ProxyProtocol.HTTP else microsocks
     proxy = ProxyConfig(protocol=protocol, host="127.0.0.1", port=port, username="ann", password="sesame")
     async with speaking(greet, tls=certificates.served(tmp_path) if tls else None) as url:

@@ -9,7 +9,7 @@ from actors.senders.providers.pagerduty import SEVERITIES
 from app.domain.text.message_text import Severity
 from schema.events import EventKind
 from schema.message import Message
-from tests.actors.senders import given
+from tests.actors.senders import sample_messages
 
 INCIDENT = "3b1f"
 
@@ -20,7 +20,7 @@ def deeds(message: Message) -> list[AlertAction]:
 
 @pytest.mark.parametrize("event", EventKind)
 def test_every_event_has_its_deed(event: EventKind) -> None:
-    (*before, last) = deeds(given.message(event=event))
+    (*before, last) = deeds(sample_messages.message(event=event))
     assert before == []
     mild = {"created", "updated", "deleted", "paused", "resumed", "started", "ended", "succeeded", "restarted"}
     mild |= {"node_left", "leader_elected", "rebalanced", "test"}
@@ -38,34 +38,52 @@ def test_every_event_has_its_deed(event: EventKind) -> None:
 
 
 def test_a_test_opens_and_closes_under_a_key_of_its_own() -> None:
-    test = given.message(event=EventKind.TEST, test=True)
+    test = sample_messages.message(event=EventKind.TEST, test=True)
     assert deeds(test) == [AlertAction.OPEN, AlertAction.CLOSE]
     assert alert_key(test) == f"watchkeeper-test-{test.delivery_id}"
-    assert alert_key(given.message(test=True, incident_id=INCIDENT)) == alert_key(test)
+    assert alert_key(sample_messages.message(test=True, incident_id=INCIDENT)) == alert_key(test)
 
 
 @pytest.mark.parametrize(
     ("message", "key"),
     [
-        (given.message(incident_id=INCIDENT), INCIDENT),
-        (given.message(incident_id=INCIDENT, reminder=True), INCIDENT),
-        (given.message(event=EventKind.MONITOR_UP, incident_id=INCIDENT), INCIDENT),
-        (given.message(event=EventKind.INCIDENT_ACKNOWLEDGED, monitor=None, incident_id=INCIDENT), INCIDENT),
-        (given.message(), given.SHOP.id),
-        (given.message(event=EventKind.MONITOR_UP), given.SHOP.id),
-        (given.message(event=EventKind.CERTIFICATE_EXPIRING), f"{given.SHOP.id}-certificate"),
-        (given.message(event=EventKind.DOMAIN_EXPIRING), f"{given.SHOP.id}-domain"),
-        (given.message(event=EventKind.BACKEND_DOWN, monitor=None, facts={"backend": "app-1"}), "backend-app-1"),
-        (given.message(event=EventKind.BACKEND_UP, monitor=None, facts={"backend": "app-1"}), "backend-app-1"),
-        (given.message(event=EventKind.NODE_FAILED, monitor=None, facts={"node_id": "node-2"}), "cluster-node-2"),
-        (given.message(event=EventKind.NODE_JOINED, monitor=None, facts={"node_id": "node-2"}), "cluster-node-2"),
-        (given.message(event=EventKind.SCHEDULE_LAG, monitor=None), "system-schedule_lag"),
+        (sample_messages.message(incident_id=INCIDENT), INCIDENT),
+        (sample_messages.message(incident_id=INCIDENT, reminder=True), INCIDENT),
+        (sample_messages.message(event=EventKind.MONITOR_UP, incident_id=INCIDENT), INCIDENT),
+        (sample_messages.message(event=EventKind.INCIDENT_ACKNOWLEDGED, monitor=None, incident_id=INCIDENT), INCIDENT),
+        (sample_messages.message(), sample_messages.SHOP.id),
+        (sample_messages.message(event=EventKind.MONITOR_UP), sample_messages.SHOP.id),
+        (sample_messages.message(event=EventKind.CERTIFICATE_EXPIRING), f"{sample_messages.SHOP.id}-certificate"),
+        (sample_messages.message(event=EventKind.DOMAIN_EXPIRING), f"{sample_messages.SHOP.id}-domain"),
         (
-            given.message(event=EventKind.RECOVERED, monitor=None, facts={"what": "system.schedule_lag"}),
+            sample_messages.message(event=EventKind.BACKEND_DOWN, monitor=None, facts={"backend": "app-1"}),
+            "backend-app-1",
+        ),
+        (
+            sample_messages.message(event=EventKind.BACKEND_UP, monitor=None, facts={"backend": "app-1"}),
+            "backend-app-1",
+        ),
+        (
+            sample_messages.message(event=EventKind.NODE_FAILED, monitor=None, facts={"node_id": "node-2"}),
+            "cluster-node-2",
+        ),
+        (
+            sample_messages.message(event=EventKind.NODE_JOINED, monitor=None, facts={"node_id": "node-2"}),
+            "cluster-node-2",
+        ),
+        (sample_messages.message(event=EventKind.SCHEDULE_LAG, monitor=None), "system-schedule_lag"),
+        (
+            sample_messages.message(event=EventKind.RECOVERED, monitor=None, facts={"what": "system.schedule_lag"}),
             "system-schedule_lag",
         ),
-        (given.message(event=EventKind.RECOVERED, monitor=None, facts={"what": "disk_full"}), "system-disk_full"),
-        (given.message(event=EventKind.DEPLOYMENT_FAILED, monitor=None), "deployment-" + given.message().delivery_id),
+        (
+            sample_messages.message(event=EventKind.RECOVERED, monitor=None, facts={"what": "disk_full"}),
+            "system-disk_full",
+        ),
+        (
+            sample_messages.message(event=EventKind.DEPLOYMENT_FAILED, monitor=None),
+            "deployment-" + sample_messages.message().delivery_id,
+        ),
     ],
 )
 def test_beginning_and_end_share_a_key(message: Message, key: str) -> None:
@@ -73,14 +91,14 @@ def test_beginning_and_end_share_a_key(message: Message, key: str) -> None:
 
 
 def test_a_key_is_never_longer_than_services_take() -> None:
-    assert len(alert_key(given.message(incident_id="x" * 999))) == 255
+    assert len(alert_key(sample_messages.message(incident_id="x" * 999))) == 255
 
 
 def test_a_digest_is_executed_member_by_member_the_oldest_first() -> None:
-    down = given.message(incident_id="a", delivery_id="1")
-    other = given.message(incident_id="b", delivery_id="2", at=given.AT + timedelta(seconds=1))
-    up = given.message(
-        event=EventKind.MONITOR_UP, incident_id="a", at=given.AT + timedelta(seconds=2), merged=(other, down)
+    down = sample_messages.message(incident_id="a", delivery_id="1")
+    other = sample_messages.message(incident_id="b", delivery_id="2", at=sample_messages.AT + timedelta(seconds=1))
+    up = sample_messages.message(
+        event=EventKind.MONITOR_UP, incident_id="a", at=sample_messages.AT + timedelta(seconds=2), merged=(other, down)
     )
     alerts = alerts_for(up)
     assert [(one.action, one.key) for one in alerts] == [
@@ -103,5 +121,5 @@ def test_a_digest_is_executed_member_by_member_the_oldest_first() -> None:
         (Severity.RESOLVED, "error", "info"),
     ],
 )
-def test_nothing_is_more_severe_than_an_outage(mood: Severity, worst: str, severity: str) -> None:
+def test_no_alert_exceeds_the_configured_severity_of_an_outage(mood: Severity, worst: str, severity: str) -> None:
     assert provider_severity(mood, worst, SEVERITIES) == severity

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given as for_any, strategies as st
 
 from actors.senders.kit.retry_after import MAX_WAIT_S, parse_retry_after
-from tests.actors.senders.given import AT
+from tests.actors.senders.sample_messages import AT
 
 
 @pytest.mark.parametrize(

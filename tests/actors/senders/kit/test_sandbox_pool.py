@@ -21,7 +21,7 @@ from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.sandbox_pool import SandboxPool
 from schema.channels import Apprise
-from tests.actors.senders import given
+from tests.actors.senders import sample_messages
 from tests.receiver import Order, Receiver
 
 ORDER = SendRequest("custom_json", "json://example.org/x", "Shop is down", "no answer", "failure")
@@ -155,7 +155,7 @@ async def test_the_timeout_of_a_send_ends_its_process(receiver: Receiver, contex
     receiver.answer(Order(hang=True))
     port = receiver.url.rpartition(":")[2]
     hung = Apprise(url=f"json://127.0.0.1:{port}/x")
-    sending = asyncio.create_task(send(hung, given.message(), context, timeout_s=3))
+    sending = asyncio.create_task(send(hung, sample_messages.message(), context, timeout_s=3))
     with pytest.raises(DeliveryError, match="no answer within 3 s") as failed:
         await sending
     assert not failed.value.permanent
@@ -163,7 +163,7 @@ async def test_the_timeout_of_a_send_ends_its_process(receiver: Receiver, contex
 
 
 @pytest.mark.parametrize("bad", [b"\xff", b"\x80", b"\x81\xa4type\xa4Nope", b""])
-def test_what_is_no_frame_is_not_taken(bad: bytes) -> None:
+def test_invalid_frames_are_rejected(bad: bytes) -> None:
     with pytest.raises(SandboxProtocolError):
         decode_frame(bad)
 

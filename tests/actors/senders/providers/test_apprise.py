@@ -18,13 +18,15 @@ from schema.channels import Apprise
 from schema.events import EventKind
 from schema.settings import EgressPolicy
 from schema.status import Status
-from tests.actors.senders import given
+from tests.actors.senders import sample_messages
 from tests.receiver import Arrival, Order, Receiver, receiving
 
 TITLE = "Shop is down"
 TEXT = "Down since 2026-11-22 12:00:00 UTC.\nno answer\n2026-11-22 12:00:00 UTC"
 BOTH = f"{TITLE}\r\n{TEXT}"
-SHOP = given.message(monitor=given.MessageMonitor(id="1", name="Shop", type="http"), msg="no answer")
+SHOP = sample_messages.message(
+    monitor=sample_messages.MessageMonitor(id="1", name="Shop", type="http"), msg="no answer"
+)
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one process in the cage serves them all
@@ -177,7 +179,7 @@ async def test_a_service_receives_what_its_documentation_requires(
 
 
 async def test_xml_is_escaped(receiver: Receiver, context: SenderContext) -> None:
-    await send(at(receiver, "custom_xml", {"schema": "xml"}, {}), given.message(), context)
+    await send(at(receiver, "custom_xml", {"schema": "xml"}, {}), sample_messages.message(), context)
     (arrival,) = receiver.arrivals
     assert b"<Subject>Shop &lt;b&gt;&amp;&lt;/b&gt; *bar* is down</Subject>" in arrival.body
 
@@ -213,7 +215,7 @@ async def test_matrix_signs_in_joins_and_sends_to_the_room(receiver: Receiver, c
 async def test_the_kind_of_event_is_passed_on(
     event: EventKind, status: Status | None, mood: str, receiver: Receiver, context: SenderContext
 ) -> None:
-    await send(plain(receiver), given.message(event=event, status=status), context)
+    await send(plain(receiver), sample_messages.message(event=event, status=status), context)
     assert body_of(receiver.arrivals[0])["type"] == mood
 
 
@@ -262,7 +264,7 @@ async def test_a_refusal_reported_as_success_is_retried(receiver: Receiver, cont
     assert not failed.permanent
 
 
-async def test_one_address_is_one_message(receiver: Receiver, context: SenderContext) -> None:
+async def test_an_address_with_several_recipients_is_rejected(receiver: Receiver, context: SenderContext) -> None:
     """When only one of two recipients has it, it cannot be sent again."""
     several = at(receiver, "ntfy", {"schema": "ntfy", "targets": ["one", "two"]}, {})
     failed = await undelivered(several, context)
@@ -314,7 +316,9 @@ async def test_a_service_can_not_send_requests_for_ever(receiver: Receiver, cont
     ("method", "url"),
     [("POST", "ftp://127.0.0.1/"), ("POST", "file:///etc/passwd"), ("TRACE", ""), ("POST", "http://ann:b@127.0.0.1/")],
 )
-async def test_only_plain_requests_go_out(method: str, url: str, receiver: Receiver, context: SenderContext) -> None:
+async def test_non_http_urls_credentials_and_trace_requests_are_rejected(
+    method: str, url: str, receiver: Receiver, context: SenderContext
+) -> None:
     errands = SandboxRequests(context.http)
     answer = await errands.send(SandboxHttpRequest(method, url or receiver.url, [], b""))
     assert answer.error == "the service wants to call what is no web address"

@@ -6,8 +6,8 @@ import pytest
 
 from actors.senders import DeliveryError, send
 from actors.senders.kit.context import SenderContext
-from tests.actors.senders import alarm_channels, given
-from tests.actors.senders.given import channel
+from tests.actors.senders import alarm_channels, sample_messages
+from tests.actors.senders.sample_messages import channel
 from tests.receiver import Order, Receiver
 
 TITLE = "Shop <b>&</b> *bar* is down"
@@ -17,7 +17,7 @@ ACK = "https://watch.example/a/1?t=2&u=3"
 
 async def test_a_message_is_accepted(receiver: Receiver, context: SenderContext) -> None:
     receiver.answer(Order(status=202, body=""))
-    await send(channel("sendgrid", receiver.url), given.message(incident_id="3b1f", ack_url=ACK), context)
+    await send(channel("sendgrid", receiver.url), sample_messages.message(incident_id="3b1f", ack_url=ACK), context)
     (arrival,) = receiver.arrivals
     body = json.loads(arrival.body)
     html = body["content"][1].pop("value")
@@ -32,12 +32,12 @@ async def test_a_message_is_accepted(receiver: Receiver, context: SenderContext)
             {"type": "text/html"},
         ],
         "headers": {
-            "Message-ID": f"<{given.message().delivery_id}@home.example>",
+            "Message-ID": f"<{sample_messages.message().delivery_id}@home.example>",
             "Auto-Submitted": "auto-generated",
             "In-Reply-To": "<incident.3b1f@home.example>",
             "References": "<incident.3b1f@home.example>",
         },
-        "custom_args": {"delivery_id": given.message().delivery_id, "event": "monitor.down"},
+        "custom_args": {"delivery_id": sample_messages.message().delivery_id, "event": "monitor.down"},
         "tracking_settings": {"click_tracking": {"enable": False}, "open_tracking": {"enable": False}},
     }
     assert "<b>" not in html
@@ -48,7 +48,7 @@ async def test_recipients_are_deduplicated(receiver: Receiver, context: SenderCo
     config = channel(
         "sendgrid", receiver.url, to=["a@x.example", "A@x.example"], cc=["a@x.example"], bcc=["b@x.example"]
     )
-    await send(config, given.message(), context)
+    await send(config, sample_messages.message(), context)
     assert json.loads(receiver.arrivals[0].body)["personalizations"] == [
         {"to": [{"email": "a@x.example"}], "bcc": [{"email": "b@x.example"}]}
     ]
@@ -80,5 +80,5 @@ async def test_the_provider_s_errors_are_the_reason(
 ) -> None:
     receiver.answer(Order(status=status, body=body))
     with pytest.raises(DeliveryError) as failed:
-        await send(channel("sendgrid", receiver.url), given.message(), context)
+        await send(channel("sendgrid", receiver.url), sample_messages.message(), context)
     assert (failed.value.reason, failed.value.permanent) == (reason, permanent)

@@ -16,7 +16,7 @@ from actors.senders.providers import smtp
 from schema.channels import Smtp
 from schema.events import EventKind
 from schema.message import Message
-from tests.actors.senders import given
+from tests.actors.senders import sample_messages
 from tests.actors.senders.mailhost import PASSWORD, USER, Mailhost, mailhost, server_tls
 
 
@@ -27,17 +27,20 @@ def host() -> Iterator[Mailhost]:
 
 
 def nasty() -> Message:
-    return given.message(monitor=given.MessageMonitor(id="1", name=given.NASTY, type="http"), msg=given.NASTY)
+    return sample_messages.message(
+        monitor=sample_messages.MessageMonitor(id="1", name=sample_messages.NASTY, type="http"),
+        msg=sample_messages.NASTY,
+    )
 
 
 async def undelivered(config: Smtp, context: SenderContext, **limits: float) -> DeliveryError:
     with pytest.raises(DeliveryError) as failed:
-        await send(config, given.message(), context, **limits)
+        await send(config, sample_messages.message(), context, **limits)
     return failed.value
 
 
 async def test_a_letter_arrives_with_text_and_html(host: Mailhost, context: SenderContext) -> None:
-    await send(given.smtp(host.port), given.message(), context)
+    await send(sample_messages.smtp(host.port), sample_messages.message(), context)
     mail = host.mail()
     assert mail["Subject"] == "Shop <b>&</b> *bar* is down"
     assert mail.get_content_type() == "multipart/alternative"
@@ -47,10 +50,10 @@ async def test_a_letter_arrives_with_text_and_html(host: Mailhost, context: Send
 
 
 async def test_the_headers_are_those_of_a_machine_s_letter(host: Mailhost, context: SenderContext) -> None:
-    await send(given.smtp(host.port, cc=["boss@home.example"]), given.message(), context)
+    await send(sample_messages.smtp(host.port, cc=["boss@home.example"]), sample_messages.message(), context)
     mail = host.mail()
     assert (mail["From"], mail["To"], mail["Cc"]) == ("watch@home.example", "ops@home.example", "boss@home.example")
-    assert parsedate_to_datetime(mail["Date"]) == given.AT
+    assert parsedate_to_datetime(mail["Date"]) == sample_messages.AT
     assert mail["Message-ID"] == "<0d1f2a3b-0000-4000-8000-000000000001@home.example>"
     assert mail["Auto-Submitted"] == "auto-generated"
 
@@ -58,25 +61,29 @@ async def test_the_headers_are_those_of_a_machine_s_letter(host: Mailhost, conte
 async def test_an_outage_and_its_end_are_one_thread(host: Mailhost, context: SenderContext) -> None:
     for event in (EventKind.MONITOR_DOWN, EventKind.MONITOR_UP):
         changes = {"event": event, "delivery_id": str(event), "incident_id": "3b1f"}
-        await send(given.smtp(host.port), given.message(**changes), context)
+        await send(sample_messages.smtp(host.port), sample_messages.message(**changes), context)
         mail = host.mail()
         assert mail["Message-ID"] == f"<{event}@home.example>"
         assert (mail["In-Reply-To"], mail["References"]) == ("<incident.3b1f@home.example>",) * 2
 
 
 async def test_a_message_without_an_outage_is_no_reply(host: Mailhost, context: SenderContext) -> None:
-    await send(given.smtp(host.port), given.message(), context)
+    await send(sample_messages.smtp(host.port), sample_messages.message(), context)
     assert (host.mail()["In-Reply-To"], host.mail()["References"]) == (None, None)
 
 
 async def test_an_incident_can_not_add_a_header(host: Mailhost, context: SenderContext) -> None:
-    await send(given.smtp(host.port), given.message(incident_id="1>\r\nBcc: thief@evil.example"), context)
+    await send(
+        sample_messages.smtp(host.port), sample_messages.message(incident_id="1>\r\nBcc: thief@evil.example"), context
+    )
     assert host.mail()["Bcc"] is None
     assert host.mail()["References"] == "<incident.1Bccthiefevil.example@home.example>"
 
 
 async def test_an_outage_can_be_acknowledged_from_the_letter(host: Mailhost, context: SenderContext) -> None:
-    await send(given.smtp(host.port), given.message(ack_url="https://w.example/a/1?t=2&u=3"), context)
+    await send(
+        sample_messages.smtp(host.port), sample_messages.message(ack_url="https://w.example/a/1?t=2&u=3"), context
+    )
     text, html = (part.get_content() for part in host.mail().iter_parts())
     assert "Acknowledge: https://w.example/a/1?t=2&u=3" in text
     assert '<a href="https://w.example/a/1?t=2&amp;u=3">Acknowledge</a>' in html
@@ -85,14 +92,16 @@ async def test_an_outage_can_be_acknowledged_from_the_letter(host: Mailhost, con
 async def test_bcc_recipients_get_the_message_and_are_not_in_its_headers(
     host: Mailhost, context: SenderContext
 ) -> None:
-    config = given.smtp(host.port, to=["a@x.example", "b@x.example"], cc=["a@x.example"], bcc=["boss@x.example"])
-    await send(config, given.message(), context)
+    config = sample_messages.smtp(
+        host.port, to=["a@x.example", "b@x.example"], cc=["a@x.example"], bcc=["boss@x.example"]
+    )
+    await send(config, sample_messages.message(), context)
     assert host.letters[0].rcpt_tos == ["a@x.example", "b@x.example", "boss@x.example"]
     assert "boss" not in str(host.letters[0].content)
 
 
 async def test_a_name_can_not_add_a_header_or_a_tag(host: Mailhost, context: SenderContext) -> None:
-    await send(given.smtp(host.port), nasty(), context)
+    await send(sample_messages.smtp(host.port), nasty(), context)
     mail = host.mail()
     assert mail["Bcc"] is None
     assert mail["Subject"].startswith("x Bcc: thief@evil.example <script>")
@@ -104,23 +113,23 @@ async def test_a_name_can_not_add_a_header_or_a_tag(host: Mailhost, context: Sen
     "address", ["a\r\nRCPT TO:<thief@evil.example>@x.example", "ops@x.example\nBcc: a@evil.example"]
 )
 async def test_an_address_can_not_smuggle_anything(address: str, host: Mailhost, context: SenderContext) -> None:
-    failed = await undelivered(given.smtp(host.port, to=[address]), context)
+    failed = await undelivered(sample_messages.smtp(host.port, to=[address]), context)
     assert failed.permanent
     assert host.letters == []
 
 
 async def test_a_line_break_at_an_address_s_end_is_taken_off(host: Mailhost, context: SenderContext) -> None:
-    await send(given.smtp(host.port, to=["ops@home.example\n"]), given.message(), context)
+    await send(sample_messages.smtp(host.port, to=["ops@home.example\n"]), sample_messages.message(), context)
     assert host.letters[0].rcpt_tos == ["ops@home.example"]
 
 
 async def test_an_address_in_another_script_arrives(host: Mailhost, context: SenderContext) -> None:
-    await send(given.smtp(host.port, to=["müller@bücher.example"]), given.message(), context)
+    await send(sample_messages.smtp(host.port, to=["müller@bücher.example"]), sample_messages.message(), context)
     assert host.letters[0].rcpt_tos == ["müller@bücher.example"]
 
 
 def test_every_attempt_sends_the_same_letter() -> None:
-    first, second = (smtp.render(given.smtp(25), given.message()).message for _ in range(2))
+    first, second = (smtp.render(sample_messages.smtp(25), sample_messages.message()).message for _ in range(2))
     first.set_boundary("same")
     second.set_boundary("same")
     assert first.as_bytes() == second.as_bytes()
@@ -129,8 +138,10 @@ def test_every_attempt_sends_the_same_letter() -> None:
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 async def test_encrypted_and_signed_in(security: str, context: SenderContext, tmp_path: Path) -> None:
     with mailhost(tls=server_tls(tmp_path), starttls=security == "starttls", auth=True) as host:
-        config = given.smtp(host.port, security=security, ignore_tls_errors=True, username=USER, password=PASSWORD)
-        await send(config, given.message(), context)
+        config = sample_messages.smtp(
+            host.port, security=security, ignore_tls_errors=True, username=USER, password=PASSWORD
+        )
+        await send(config, sample_messages.message(), context)
         assert len(host.letters) == 1
         assert host.signed_in
 
@@ -138,21 +149,21 @@ async def test_encrypted_and_signed_in(security: str, context: SenderContext, tm
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 async def test_an_untrusted_certificate_is_refused(security: str, context: SenderContext, tmp_path: Path) -> None:
     with mailhost(tls=server_tls(tmp_path), starttls=security == "starttls") as host:
-        failed = await undelivered(given.smtp(host.port, security=security), context)
+        failed = await undelivered(sample_messages.smtp(host.port, security=security), context)
         assert not failed.permanent
         assert "certificate" in failed.reason
         assert host.letters == []
 
 
 async def test_without_starttls_nothing_is_sent_unencrypted(host: Mailhost, context: SenderContext) -> None:
-    failed = await undelivered(given.smtp(host.port, security="starttls"), context)
+    failed = await undelivered(sample_messages.smtp(host.port, security="starttls"), context)
     assert failed.permanent
     assert host.letters == []
 
 
 async def test_a_wrong_password_is_permanent_and_stays_secret(context: SenderContext) -> None:
     with mailhost(auth=True) as host:
-        failed = await undelivered(given.smtp(host.port, username=USER, password="s3cr3t-wrong"), context)
+        failed = await undelivered(sample_messages.smtp(host.port, username=USER, password="s3cr3t-wrong"), context)
     assert failed.permanent
     assert failed.channel_level
     assert failed.reason == "the user name or password was refused (535)"
@@ -178,18 +189,18 @@ async def test_without_tls_a_password_that_can_be_hidden_is_sent_no_other_way(co
     server = await asyncio.start_server(offers_a_digest, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        failed = await undelivered(given.smtp(port, username=USER, password=PASSWORD), context)
+        failed = await undelivered(sample_messages.smtp(port, username=USER, password=PASSWORD), context)
     assert failed.reason == "the user name or password was refused (535)"
     assert [line for line in received if line.startswith(b"AUTH ")] == [b"AUTH CRAM-MD5\r\n"]
 
 
 async def test_a_server_without_sign_in_gets_no_anonymous_message(host: Mailhost, context: SenderContext) -> None:
-    failed = await undelivered(given.smtp(host.port, username=USER, password=PASSWORD), context)
+    failed = await undelivered(sample_messages.smtp(host.port, username=USER, password=PASSWORD), context)
     assert failed.permanent
     assert host.letters == []
 
 
-def test_who_sends_no_e_mail_does_not_load_its_library() -> None:
+def test_importing_the_senders_does_not_import_aiosmtplib() -> None:
     code = "import sys, actors.senders; assert 'aiosmtplib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[4], timeout=30)
 
@@ -207,18 +218,22 @@ async def test_the_server_s_reply_decides_on_retries(
     replies: dict[str, str], *, permanent: bool, reason: str, host: Mailhost, context: SenderContext
 ) -> None:
     host.replies = replies
-    failed = await undelivered(given.smtp(host.port), context)
+    failed = await undelivered(sample_messages.smtp(host.port), context)
     assert (failed.reason, failed.permanent, failed.got_response) == (reason, permanent, True)
 
 
-async def test_one_recipient_that_has_it_makes_it_sent(host: Mailhost, context: SenderContext) -> None:
+async def test_a_message_that_one_recipient_accepts_counts_as_delivered(host: Mailhost, context: SenderContext) -> None:
     host.replies = {"gone@home.example": "550 no such user"}
-    await send(given.smtp(host.port, to=["gone@home.example", "ops@home.example"]), given.message(), context)
+    await send(
+        sample_messages.smtp(host.port, to=["gone@home.example", "ops@home.example"]),
+        sample_messages.message(),
+        context,
+    )
     assert host.letters[0].rcpt_tos == ["ops@home.example"]
 
 
 async def test_a_closed_port_is_a_temporary_error(host: Mailhost, context: SenderContext) -> None:
-    failed = await undelivered(given.smtp(1), context)
+    failed = await undelivered(sample_messages.smtp(1), context)
     assert (failed.reason, failed.permanent) == ("no connection: Connection refused", False)
 
 
@@ -248,7 +263,7 @@ async def test_a_server_that_is_none_is_survived(
     limits = {} if greeting else {"timeout_s": 0.3}  # only silence is waited out
     async with server:
         port = server.sockets[0].getsockname()[1]
-        failed = await undelivered(given.smtp(port), context, **limits)
+        failed = await undelivered(sample_messages.smtp(port), context, **limits)
     assert (failed.reason, failed.permanent) == (reason, permanent)
 
 
@@ -267,5 +282,7 @@ async def test_a_goodbye_that_never_comes_does_not_undo_the_sending(context: Sen
 
     server = await asyncio.start_server(never_says_goodbye, "127.0.0.1", 0)
     async with server:
-        await send(given.smtp(server.sockets[0].getsockname()[1]), given.message(), context, timeout_s=5)
+        await send(
+            sample_messages.smtp(server.sockets[0].getsockname()[1]), sample_messages.message(), context, timeout_s=5
+        )
     assert len(taken) == 1

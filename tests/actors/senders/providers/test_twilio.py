@@ -9,8 +9,8 @@ import pytest
 
 from actors.senders import DeliveryError, send
 from actors.senders.kit.context import SenderContext
-from tests.actors.senders import alarm_channels, given
-from tests.actors.senders.given import channel
+from tests.actors.senders import alarm_channels, sample_messages
+from tests.actors.senders.sample_messages import channel
 from tests.receiver import Order, Receiver
 
 TEXT = (
@@ -19,7 +19,7 @@ TEXT = (
 
 
 async def form(receiver: Receiver, context: SenderContext, message: Any = None, **changes: Any) -> dict[str, str]:
-    await send(channel("twilio", receiver.url, **changes), message or given.message(), context)
+    await send(channel("twilio", receiver.url, **changes), message or sample_messages.message(), context)
     return {name: values[0] for name, values in parse_qs(receiver.arrivals[-1].body.decode()).items()}
 
 
@@ -50,7 +50,7 @@ async def test_the_sender_is_a_number_a_name_or_a_service(
 
 
 async def test_the_longest_message_is_truncated_before_its_link(receiver: Receiver, context: SenderContext) -> None:
-    long = given.message(text="ü" * 9_999, ack_url="https://watch.example/a/1")
+    long = sample_messages.message(text="ü" * 9_999, ack_url="https://watch.example/a/1")
     body = (await form(receiver, context, long))["Body"]
     assert len(body) == 1_600
     assert body.endswith("ü…\nAcknowledge: https://watch.example/a/1")
@@ -89,5 +89,5 @@ async def test_the_code_decides_on_retries(
 ) -> None:
     receiver.answer(Order(status=status, body=json.dumps(answer)))
     with pytest.raises(DeliveryError) as failed:
-        await send(channel("twilio", receiver.url), given.message(), context)
+        await send(channel("twilio", receiver.url), sample_messages.message(), context)
     assert (failed.value.reason, failed.value.permanent) == (reason, permanent)

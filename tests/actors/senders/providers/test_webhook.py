@@ -19,16 +19,16 @@ from actors.senders.providers import webhook
 from schema.channels import Webhook
 from schema.events import Event, EventKind
 from schema.status import Status
-from tests.actors.senders import given
+from tests.actors.senders import sample_messages
 from tests.receiver import Receiver
 
 SECRET = "s3cr3t-signing-key"
 DOCS = Path(__file__).parents[4] / "docs" / "channels" / "webhook.md"
-UP = given.message(
+UP = sample_messages.message(
     event=EventKind.MONITOR_UP,
     status=Status.UP,
     msg="200 OK",
-    started_at=given.AT - timedelta(seconds=192),
+    started_at=sample_messages.AT - timedelta(seconds=192),
     duration_s=192,
     ping_ms=12.5,
 )
@@ -47,7 +47,7 @@ def verifier() -> tuple[Callable[[bytes, str], bool], str]:
     return room["is_genuine"], code.group(1)
 
 
-async def test_what_arrives_is_the_documented_body(receiver: Receiver, context: SenderContext) -> None:
+async def test_the_body_matches_the_documentation(receiver: Receiver, context: SenderContext) -> None:
     await send(Webhook(url=f"{receiver.url}/hook", secret=SECRET), UP, context)
     (arrival,) = receiver.arrivals
     body = json.loads(arrival.body)
@@ -55,7 +55,7 @@ async def test_what_arrives_is_the_documented_body(receiver: Receiver, context: 
     assert (body["event"], body["timestamp"]) == ("monitor.up", "2026-11-22T12:00:00Z")
     assert body["data"] == {
         "delivery_id": UP.delivery_id,
-        "monitor": {"id": given.SHOP.id, "name": given.SHOP.name, "type": "http"},
+        "monitor": {"id": sample_messages.SHOP.id, "name": sample_messages.SHOP.name, "type": "http"},
         "status": 1,
         "msg": "200 OK",
         "started_at": "2026-11-22T11:56:48Z",
@@ -99,8 +99,8 @@ def test_the_verifier_of_the_docs_agrees_whatever_is_in_the_message(
     name: str, msg: str, duration: float, secret: str
 ) -> None:
     is_genuine, _ = verifier()
-    shop = given.MessageMonitor(id="1", name=name, type="http")
-    message = given.message(monitor=shop, msg=msg, duration_s=round(duration, 3))
+    shop = sample_messages.MessageMonitor(id="1", name=name, type="http")
+    message = sample_messages.message(monitor=shop, msg=msg, duration_s=round(duration, 3))
     raw = webhook.render(Webhook(url="http://a.example", secret=secret), message).body
     assert is_genuine(raw, secret)
     assert not is_genuine(raw, secret + "x")
@@ -149,7 +149,7 @@ async def test_the_document_s_payload_is_reproduced(receiver: Receiver, context:
 def test_an_event_s_own_fields_are_sent_and_the_usual_ones_stay() -> None:
     stored = {"monitor": {"id": "m1", "name": "Shop", "type": "http"}, "status": 0, "msg": "", "duration": 192.0}
     stored |= {"ping": 0.1 + 0.2, "incident": {"id": "i1"}, "reminder": True, "delivery_id": "forged", "gone": None}
-    message = message_from_event(Event(id="e1", event=EventKind.MONITOR_DOWN, at=given.AT, data=stored), "d1")
+    message = message_from_event(Event(id="e1", event=EventKind.MONITOR_DOWN, at=sample_messages.AT, data=stored), "d1")
     assert json.loads(webhook.render(Webhook(url="http://a.example"), message).body)["data"] == {
         "delivery_id": "d1",
         "monitor": {"id": "m1", "name": "Shop", "type": "http"},
@@ -162,8 +162,10 @@ def test_an_event_s_own_fields_are_sent_and_the_usual_ones_stay() -> None:
 
 
 def test_a_digest_has_all_its_members() -> None:
-    first = given.message(delivery_id="d0")
-    data = json.loads(webhook.render(Webhook(url="http://a.example"), given.message(merged=(first,))).body)["data"]
+    first = sample_messages.message(delivery_id="d0")
+    data = json.loads(webhook.render(Webhook(url="http://a.example"), sample_messages.message(merged=(first,))).body)[
+        "data"
+    ]
     (other,) = data["others"]
     assert (other["event"], other["timestamp"], other["data"]["delivery_id"]) == (
         "monitor.down",
@@ -188,6 +190,8 @@ async def test_otherwise_there_is_one_signature(receiver: Receiver, context: Sen
 
 
 def test_facts_that_an_event_lacks_are_left_out() -> None:
-    message = given.message(event=EventKind.TEST, monitor=None, status=None, msg="hello", started_at=None, test=True)
+    message = sample_messages.message(
+        event=EventKind.TEST, monitor=None, status=None, msg="hello", started_at=None, test=True
+    )
     data = json.loads(webhook.render(Webhook(url="http://a.example"), message).body)["data"]
     assert data == {"delivery_id": message.delivery_id, "msg": "hello", "test": True}

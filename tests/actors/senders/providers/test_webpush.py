@@ -22,8 +22,8 @@ from schema.channels import Webpush
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
-from tests.actors.senders import alarm_channels, given
-from tests.actors.senders.given import channel
+from tests.actors.senders import alarm_channels, sample_messages
+from tests.actors.senders.sample_messages import channel
 from tests.receiver import Arrival, Order, Receiver
 
 WATERMELON = (  # RFC 8291, 5
@@ -74,7 +74,7 @@ def test_the_document_s_example_is_reproduced() -> None:
 
 
 async def test_only_the_browser_can_decrypt_the_message(receiver: Receiver, context: SenderContext) -> None:
-    message = given.message(incident_id="3b1f", ack_url="https://watch.example/a/1")
+    message = sample_messages.message(incident_id="3b1f", ack_url="https://watch.example/a/1")
     arrival = await arrived(receiver, context, message)
     assert read(arrival.body) == {
         "title": "Shop <b>&</b> *bar* is down",
@@ -90,7 +90,7 @@ async def test_only_the_browser_can_decrypt_the_message(receiver: Receiver, cont
 
 
 async def test_the_push_service_gets_the_standard_headers(receiver: Receiver, context: SenderContext) -> None:
-    arrival = await arrived(receiver, context, given.message(), ttl=60)
+    arrival = await arrived(receiver, context, sample_messages.message(), ttl=60)
     assert (arrival.method, arrival.path) == ("POST", alarm_channels.PUSH_PATH)
     assert {name: arrival.headers[name] for name in ("Content-Encoding", "TTL", "Urgency")} == {
         "Content-Encoding": "aes128gcm",
@@ -99,8 +99,10 @@ async def test_the_push_service_gets_the_standard_headers(receiver: Receiver, co
     }
 
 
-async def test_only_this_push_service_learns_who_we_are(receiver: Receiver, context: SenderContext) -> None:
-    scheme, token, key = (await arrived(receiver, context, given.message())).headers["Authorization"].split(" ")
+async def test_the_vapid_token_is_limited_to_this_push_service(receiver: Receiver, context: SenderContext) -> None:
+    scheme, token, key = (
+        (await arrived(receiver, context, sample_messages.message())).headers["Authorization"].split(" ")
+    )
     assert (scheme, token[:2], key[:2]) == ("vapid", "t=", "k=")
     public = vapid.parse_public_key(key.removeprefix("k="))
     claims = jwt.decode(token[2:].rstrip(","), public, ["ES256"], audience=receiver.url)
@@ -109,15 +111,18 @@ async def test_only_this_push_service_learns_who_we_are(receiver: Receiver, cont
     assert 0 < claims["exp"] - time() <= 86_400
 
 
-def test_everything_about_one_outage_has_one_topic() -> None:
-    down, up = given.message(incident_id="a"), given.message(incident_id="a", event=EventKind.MONITOR_UP)
-    topics = [webpush.topic_of(one) for one in (down, up, given.message(incident_id="b"))]
+def test_all_events_of_an_incident_share_a_topic() -> None:
+    down, up = (
+        sample_messages.message(incident_id="a"),
+        sample_messages.message(incident_id="a", event=EventKind.MONITOR_UP),
+    )
+    topics = [webpush.topic_of(one) for one in (down, up, sample_messages.message(incident_id="b"))]
     assert topics[0] == topics[1] != topics[2]
     assert all(len(topic) == 32 and topic.replace("-", "a").replace("_", "a").isalnum() for topic in topics)
 
 
 async def test_a_recovery_is_sent_with_low_urgency(receiver: Receiver, context: SenderContext) -> None:
-    up = given.message(event=EventKind.MONITOR_UP, status=Status.UP)
+    up = sample_messages.message(event=EventKind.MONITOR_UP, status=Status.UP)
     assert (await arrived(receiver, context, up)).headers["Urgency"] == "normal"
 
 
@@ -125,14 +130,14 @@ async def test_a_recovery_is_sent_with_low_urgency(receiver: Receiver, context: 
 async def test_the_longest_message_fits_into_what_every_push_service_takes(
     text: str, receiver: Receiver, context: SenderContext
 ) -> None:
-    arrival = await arrived(receiver, context, given.message(text=text))
+    arrival = await arrived(receiver, context, sample_messages.message(text=text))
     assert len(arrival.body) <= 4_096
-    assert len(webpush.payload_of(given.message(text=text))) <= PLAIN_LIMIT
+    assert len(webpush.payload_of(sample_messages.message(text=text))) <= PLAIN_LIMIT
     assert read(arrival.body)["body"].endswith("…")
 
 
 async def test_no_two_messages_share_a_key_or_a_salt(receiver: Receiver, context: SenderContext) -> None:
-    first, second = [(await arrived(receiver, context, given.message())).body for _ in range(2)]
+    first, second = [(await arrived(receiver, context, sample_messages.message())).body for _ in range(2)]
     assert first[:16] != second[:16]
     assert first[21:86] != second[21:86]
 
@@ -158,7 +163,7 @@ async def test_push_service_errors_are_permanent_or_temporary(
 ) -> None:
     receiver.answer(Order(status=status, body=body))
     with pytest.raises(DeliveryError) as failed:
-        await send(subscribed(receiver.url), given.message(), context)
+        await send(subscribed(receiver.url), sample_messages.message(), context)
     assert (failed.value.reason, failed.value.permanent) == (reason, permanent)
 
 
@@ -173,7 +178,7 @@ async def test_invalid_keys_are_refused_when_stored_and_when_used(
     assert [one.field for one in config_rules.field_errors(config)] == [field] * bool(field)
     if field:
         with pytest.raises(DeliveryError, match="keys are not what they should be") as failed:
-            await send(config, given.message(), context)
+            await send(config, sample_messages.message(), context)
         assert failed.value.permanent
 
 

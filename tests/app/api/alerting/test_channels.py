@@ -142,7 +142,7 @@ async def test_a_test_without_a_worker_times_out(api, monkeypatch):
 
 
 @pytest.mark.parametrize(("method", "act"), [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/test")])
-async def test_what_does_not_exist_is_refused_by_its_name(api, method, act):
+async def test_an_unknown_channel_returns_404_with_its_resource(api, method, act):
     response = await api.request(method, UNKNOWN_ID + act, **({"json": {}} if method == "PATCH" else {}))
     assert response.status_code == 404
     assert response.json()["error"]["details"]["resource"] == "notification-channel"

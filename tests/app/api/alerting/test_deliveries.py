@@ -84,7 +84,7 @@ async def test_a_list_shows_what_its_filters_name(api, setup):
 
 
 @pytest.mark.parametrize("state", ["dead", "sent"])
-async def test_what_is_done_is_sent_again_under_its_id(api, setup, state):
+async def test_finished_deliveries_are_resent_under_the_same_id(api, setup, state):
     id_ = await ended(setup, 0, state)
     response = await api.post(f"{PATH}/{id_}/resend")
     assert (response.status_code, response.json()["id"], response.json()["state"]) == (200, id_, "pending")
@@ -100,12 +100,12 @@ async def test_a_resend_makes_an_old_delivery_young(api, setup):
     assert await claimed([id_], clock.now_ms() + 1, max_age_ms=MINUTE_MS // 2) == [id_]
 
 
-async def test_what_is_on_its_way_is_not_sent_again(api, setup):
+async def test_pending_deliveries_are_not_resent(api, setup):
     id_ = await setup.down()
     assert (await api.post(f"{PATH}/{id_}/resend")).status_code == 409
 
 
-async def test_what_is_not_there_is_not_found(api):
+async def test_unknown_deliveries_return_404(api):
     assert (await api.get(f"{PATH}/{uuid4()}")).status_code == 404
     assert (await api.post(f"{PATH}/{uuid4()}/resend")).status_code == 404
 

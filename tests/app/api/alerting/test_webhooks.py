@@ -216,7 +216,7 @@ async def settled(api, at: str, wanted: int) -> list[dict[str, Any]]:
     raise AssertionError(body)
 
 
-async def test_what_is_on_its_way_or_another_webhooks_is_not_sent_again(api):
+async def test_pending_or_foreign_deliveries_are_not_redelivered(api):
     at = f"{PATH}/{(await added(api))['id']}/deliveries"
     other = f"{PATH}/{(await added(api, events=['cluster.*']))['id']}/deliveries"
     await happens()

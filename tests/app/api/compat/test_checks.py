@@ -136,7 +136,7 @@ async def test_a_usual_timeout_follows_the_schedule(api):
         ),
     ],
 )
-async def test_everything_that_is_wrong_is_named_as_the_client_calls_it(api, changes, fields):
+async def test_validation_errors_use_the_field_names_of_the_client(api, changes, fields):
     assert sorted(wrong(await api.post(PATH, json={**DRAFT, **changes}))) == sorted(fields)
 
 

@@ -72,7 +72,7 @@ def test_a_missing_type_is_required() -> None:
         ("name", ["x"], "must be text of 1 to 150 characters"),
     ],
 )
-def test_nothing_is_converted_and_the_message_names_what_is_valid(field: str, value: Any, expected: str) -> None:
+def test_values_are_not_coerced_and_the_error_describes_valid_ones(field: str, value: Any, expected: str) -> None:
     message = wrong(make.monitor_json(**{field: value}), MonitorDraft)[field]
     assert message.startswith(expected)
 
@@ -130,7 +130,7 @@ def test_text_that_no_database_keeps_is_refused() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"{", b"", b"{'a': 1}", b'{"a":"\\ud800"}', b"\xff\xfe", b"NaN", b'{"a":1e999}'])
-def test_what_is_no_json_is_malformed(sent: bytes) -> None:
+def test_invalid_json_is_rejected_as_malformed(sent: bytes) -> None:
     with pytest.raises(Malformed):
         bodies.decode_body(sent, dict[str, Any])
 

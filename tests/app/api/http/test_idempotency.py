@@ -123,7 +123,7 @@ async def test_a_request_that_still_runs_is_not_started_again(client: Client, en
 
 
 @pytest.mark.parametrize("wanted", ["fail", "flood"])
-async def test_what_came_to_nothing_is_tried_again(client: Client, endpoint: CountingEndpoint, wanted: str) -> None:
+async def test_rejected_requests_are_executed_again(client: Client, endpoint: CountingEndpoint, wanted: str) -> None:
     for _ in range(2):
         response = await client.post("/api/v1/gate", json={"wanted": wanted}, headers=keyed())
         assert REPLAYED_HEADER not in response.headers
@@ -165,7 +165,7 @@ async def test_public_routes_ignore_idempotency_keys(client: Client, endpoint: C
 
 
 @pytest.mark.parametrize(("wanted", "status"), [("break", 502), ("crash", 500)])
-async def test_what_failed_halfway_is_not_done_twice(
+async def test_requests_that_failed_halfway_are_replayed_and_not_executed_again(
     client: Client, endpoint: CountingEndpoint, wanted: str, status: int
 ) -> None:
     first, second = [await client.post("/api/v1/gate", json={"wanted": wanted}, headers=keyed()) for _ in range(2)]

@@ -227,7 +227,7 @@ async def test_a_key_that_is_revoked_is_refused_and_its_socket_closed(
         assert await socket.message() == {"closed": 4401}
 
 
-async def test_what_another_process_revokes_ends_here_within_a_second(client: Client, ada: Headers) -> None:
+async def test_keys_revoked_by_another_process_stop_working(client: Client, ada: Headers) -> None:
     mine = {"X-API-Key": await key_of(client, ada)}
     assert (await client.get(PLUGINS, headers=mine)).status_code == 200
     await db.rows("DELETE FROM api_keys")

@@ -177,7 +177,7 @@ async def test_registration_wants_the_password_our_page_and_a_host_with_a_name(c
     assert await status(PASSWORD, {"Origin": "http://localhost:3000"}) == 200  # CLIENT_URL
 
 
-async def test_what_was_not_requested_is_not_registered(client: Client, admin: Headers, device: Authenticator) -> None:
+async def test_a_wrong_challenge_ends_the_registration(client: Client, admin: Headers, device: Authenticator) -> None:
     options = await prepared(client, admin)
     payload = {"name": "Key", "credential": device.create({**options, "challenge": text_of(b"x" * 32)})}
     rejected = await client.post(PASSKEYS, json=payload, headers={**admin, **PAGE})
@@ -187,7 +187,7 @@ async def test_what_was_not_requested_is_not_registered(client: Client, admin: H
     assert again.status_code == 401  # the challenge was for one try
 
 
-async def test_one_device_is_registered_once_and_offered_as_known(
+async def test_a_registered_device_is_excluded_and_not_registered_twice(
     client: Client, admin: Headers, device: Authenticator
 ) -> None:
     await register(client, admin, device)

@@ -90,7 +90,7 @@ async def test_tags_and_channels_are_added_and_removed_beside_others(api: Any) -
     assert [found[name]["notification_channel_ids"] for name in ("one", "two")] == [[], [channel]]
 
 
-async def test_what_is_so_already_is_no_change(api: Any) -> None:
+async def test_adding_a_tag_twice_changes_a_monitor_once(api: Any) -> None:
     ids = await named(api, "one")
     tag = await added(api, "/api/v1/tags", name="a")
     for _ in range(2):
@@ -126,7 +126,7 @@ async def test_reset_and_delete(api: Any) -> None:
         ({"action": "pause", "filter": {"colour": "red"}}, "filter.colour"),
     ],
 )
-async def test_what_can_not_be_done_is_refused_whole(api: Any, body: dict[str, Any], field: str) -> None:
+async def test_invalid_bulk_requests_are_rejected_with_their_field(api: Any, body: dict[str, Any], field: str) -> None:
     response = await api.post(BULK, json=body)
     assert (response.status_code, response.json()["error"]["details"]["fields"][0]["field"]) == (422, field)
 

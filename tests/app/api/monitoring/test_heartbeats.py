@@ -58,7 +58,7 @@ async def test_a_status_is_filtered_by_number_or_by_name(api, word):
     assert await statuses(api, status=word) == [0]
 
 
-async def test_what_is_important_is_a_question_of_its_own(api):
+async def test_heartbeats_can_be_filtered_by_importance(api):
     assert await statuses(api, important="true") == [1, 0]
 
 

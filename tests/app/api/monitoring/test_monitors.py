@@ -13,7 +13,7 @@ from app.store.transactions import monitors, results
 from schema.jobs import CheckBatch
 from schema.targets import HttpBearerAuth
 from tests import make
-from tests.actors.queued import jobs_of
+from tests.actors.queued_jobs import jobs_of
 from tests.app.api.running_app import ADMIN_TOKEN, calling
 
 PATH = "/api/v1/monitors"
@@ -72,7 +72,7 @@ async def test_put_merges_as_patch_does(api):
     assert (changed["name"], changed["max_retries"], changed["config"]) == (monitor["name"], 2, monitor["config"])
 
 
-async def test_what_was_read_can_be_sent_back_with_its_masks(api):
+async def test_masked_secrets_sent_back_keep_their_stored_value(api):
     monitor = await added(api, config=SECRET)
     assert monitor["config"]["auth"]["token"] == "********"
     sent = {name: monitor[name] for name in ("name", "type", "config", "interval", "notification_channel_ids")}
@@ -155,7 +155,7 @@ async def test_a_run_answers_with_the_heartbeat_that_was_stored(api):
 
 
 @pytest.mark.parametrize("act", ["", "/pause", "/resume", "/run"])
-async def test_what_does_not_exist_is_refused_by_its_name(api, act):
+async def test_an_unknown_monitor_returns_404_with_its_resource_and_id(api, act):
     response = await (api.post(UNKNOWN_ID + act) if act else api.get(UNKNOWN_ID))
     assert response.status_code == 404
     assert response.json()["error"]["details"] == {"resource": "monitor", "id": UNKNOWN_ID.rpartition("/")[2]}

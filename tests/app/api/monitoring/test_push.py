@@ -192,7 +192,7 @@ async def test_while_redis_is_away_a_ping_is_stored_at_once(database, tmp_path):
     assert (one.status, one.msg, one.important) == (Status.DOWN, "disk", True)
 
 
-async def test_when_neither_redis_nor_the_database_stores_a_group_each_ping_is_refused(database, tmp_path, monkeypatch):
+async def test_pings_that_neither_redis_nor_the_database_stores_are_rejected(database, tmp_path, monkeypatch):
     async def locked(*_):
         raise sqlite3.OperationalError("database is locked")
 
@@ -234,7 +234,7 @@ async def test_a_signal_that_is_not_known_is_never_taken_as_up(pushed, signal):
     assert await queued() == []
 
 
-async def test_only_a_start_is_remembered_as_a_start_and_only_a_report_as_a_report(pushed):
+async def test_start_and_log_pings_are_not_recorded_as_reports(pushed):
     for signal in ("start", "log"):
         await pushed.get(f"{PATH}/{signal}")
     (series,) = await queue.client().hkeys(STARTED_KEY)

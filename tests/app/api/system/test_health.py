@@ -45,7 +45,7 @@ async def test_without_scheduler_and_workers_we_are_degraded_with_a_reason(clien
     }
 
 
-async def test_what_blinds_us_degrades_us_until_it_is_over(client: Client) -> None:
+async def test_health_reports_lost_results_while_their_alert_is_open(client: Client) -> None:
     async with db.transaction():
         await system_alerts.open_alert(EventKind.RESULTS_LOST, 1_000)
     assert (await client.get("/health")).json()["checks"]["results"] == "lost"

@@ -58,7 +58,7 @@ async def test_an_unknown_key_is_not_there(api, method):
     assert (response.status_code, response.json()["error"]["code"]) == (404, "RESOURCE_NOT_FOUND")
 
 
-async def test_only_an_admin_can_read_or_change_them(client, viewer):
+async def test_only_admins_can_read_or_change_settings(client, viewer):
     client.headers.update(viewer)
     responses = [await client.get(PATH), await client.get(KEY), await client.put(KEY, json={"value": {}})]
     assert {response.status_code for response in responses} == {403}

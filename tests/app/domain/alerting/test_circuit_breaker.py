@@ -95,7 +95,7 @@ def test_a_channel_is_paused_when_it_refuses_whatever_is_sent(answers, paused):
         (CircuitState(disabled=True), Circuit.OPEN),
     ],
 )
-def test_what_may_go(state, passes):
+def test_a_circuit_half_opens_at_its_deadline_unless_disabled(state, passes):
     assert circuit_at(state, NOW) is passes
 
 

@@ -59,7 +59,7 @@ def row(*kinds: EventKind, monitor_id: str | None = "web", **changes: Any) -> li
         ([UP, UP], {}),
     ],
 )
-def test_one_message_for_each_outage(kinds, needless):
+def test_each_outage_is_collapsed_into_one_message(kinds, needless):
     assert collapse_outages(row(*kinds), ()) == needless
 
 
@@ -70,7 +70,7 @@ def test_a_down_that_is_being_sent_stays():
 
 
 @pytest.mark.parametrize("changes", [{"in_sent_digest": True}, {"hold": RESENT}])
-def test_what_must_go_as_it_is_stays(changes):
+def test_resent_and_digest_deliveries_are_not_collapsed(changes):
     assert collapse_outages([*row(DOWN, **changes), row(DOWN, UP)[1]], ()) == {}
 
 
@@ -97,7 +97,7 @@ def ids(found: list[OpenDelivery]) -> list[str]:
     return [one.id for one in found]
 
 
-def test_only_the_eldest_of_a_monitor_goes():
+def test_only_the_oldest_delivery_of_a_monitor_is_sent():
     found = row(DOWN, SLOW, UP)
     assert ids(select_in_order(found, found, (), is_digest=False)) == ["a"]
     assert ids(select_in_order(found[1:], found, {"a"}, is_digest=False)) == ["b"]
@@ -125,6 +125,6 @@ def test_a_waiting_delivery_is_sent_with_its_newer_one():
     assert ids(select_in_order(found, found, (), is_digest=True)) == ["a", "b"]
 
 
-def test_what_is_about_no_monitor_has_no_order():
+def test_deliveries_without_a_monitor_are_not_ordered():
     found = row(EventKind.SCHEDULE_LAG, EventKind.RECOVERED, monitor_id=None)
     assert ids(select_in_order(found, found, (), is_digest=False)) == ["a", "b"]

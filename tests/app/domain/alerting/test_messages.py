@@ -9,7 +9,7 @@ from app.domain.alerting.messages import message_from_event
 from schema.events import Event, EventKind
 from schema.message import MessageMonitor
 from schema.status import Status
-from tests.actors.senders.given import AT
+from tests.actors.senders.sample_messages import AT
 
 
 def event(**data: Any) -> Event:
@@ -52,7 +52,7 @@ def test_a_test_event_makes_a_test_message() -> None:
     assert message_from_event(Event(id="e1", event=EventKind.TEST, at=AT), "d1").test
 
 
-def test_what_other_events_call_status_is_no_monitor_s() -> None:
+def test_a_deployment_status_is_not_a_monitor_status() -> None:
     deployed = Event(id="e1", event=EventKind.DEPLOYMENT_FAILED, at=AT, data={"status": "failed"})
     assert message_from_event(deployed, "d1").status is None
     assert message_from_event(deployed, "d1").facts == {"status": "failed"}

@@ -114,7 +114,7 @@ def test_quiet_hours_end_after_now_and_it_is_not_quiet_when_they_have(start, end
 
 
 @given(CLOCKS, CLOCKS, ZONES, YEARS_MS)
-def test_what_is_quiet_every_day_is_quiet_on_some(start, end, zone, now_ms):
+def test_daily_quiet_hours_equal_those_of_all_single_days(start, end, zone, now_ms):
     assume(start != end)
     always = QuietHours(start=start, end=end, timezone=zone)
     by_day = [QuietHours(start=start, end=end, timezone=zone, days=[day]) for day in quiet_hours.DAYS]

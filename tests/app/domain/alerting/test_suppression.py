@@ -31,7 +31,7 @@ def why(kind: EventKind = DOWN, **about) -> str:
 
 
 @pytest.mark.parametrize("kind", EventKind)
-def test_nothing_known_against_it_it_goes(kind):
+def test_events_are_sent_when_no_rule_applies(kind):
     assert decision(kind) == SEND
 
 
@@ -92,7 +92,7 @@ def test_a_recovery_is_sent_though_a_parent_is_down():
     assert decision(UP, down_parent="Router") == SEND
 
 
-def test_that_is_decided_before_the_night_is_over_and_before_a_delay_is():
+def test_a_down_parent_suppresses_before_quiet_hours_and_delays_apply():
     assert why(down_parent="Router", quiet_hours=ALWAYS, min_outage=60) == ReasonCode.PARENT_DOWN
 
 
@@ -161,7 +161,7 @@ def test_a_reminder_reminds_of_something(outage, ended_ms, reason):
     assert why(is_reminder=True, earlier=outage, recovered_ms=ended_ms) == reason
 
 
-def test_what_may_have_been_read_is_not_taken_back():
+def test_exempt_alerts_may_be_delayed_but_not_suppressed():
     against: dict[str, Any] = {
         "down_parent": "Router",
         "group_reason": Reason(ReasonCode.GROUP_ALERTS, "Shop"),

@@ -41,7 +41,7 @@ def test_every_field_name_and_alias_exists():
         assert alias in plugins.get_plugin(type_).aliases
 
 
-def test_what_is_no_plugin_is_refused_by_its_field():
+def test_an_unknown_plugin_type_is_rejected_with_its_field():
     with pytest.raises(Invalid) as caught:
         plugins.monitor_type("telepathy")
     assert [one.field for one in caught.value.fields] == ["plugin_type"]

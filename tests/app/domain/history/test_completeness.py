@@ -57,7 +57,7 @@ def test_an_early_heartbeat_may_lie_anywhere_and_any_other_off_the_grid_is_doubl
 
 
 @pytest.mark.parametrize("paused_at", [START + 20 * STEP, START + 20 * STEP + 5_000])
-def test_nothing_is_due_while_paused_and_a_heartbeat_then_is_doubled(paused_at):
+def test_no_slot_is_due_while_paused_and_heartbeats_then_count_as_doubled(paused_at):
     periods = [*PERIODS, SchedulePeriod(paused_at, 0), SchedulePeriod(paused_at + 30 * STEP, STEP)]
     due = [slot for slot in SLOTS if not paused_at <= slot < paused_at + 30 * STEP]
     assert not review_series(SERIES, periods, [], beats_of(due), WINDOW).errors

@@ -36,7 +36,7 @@ def test_parts_merge_to_the_whole(took_us, cut):
     assert whole == sketch_of(took_us)
 
 
-def test_nothing_measured_has_no_percentiles():
+def test_an_empty_histogram_has_no_percentiles():
     assert latency_histogram.percentile_us({}, 0.5) is None
 
 

@@ -119,7 +119,7 @@ def test_a_status_holds_until_the_next_cron_slot():
     assert found.ms[Status.UP] == 60 * MINUTE
 
 
-def test_what_is_checked_on_demand_is_observed_for_no_time():
+def test_on_demand_checks_add_no_observed_time():
     assert (
         tally_beats(
             [TimedBeat(START, Status.UP, 1)], [SchedulePeriod(START, 0)], range(START, START + MINUTE)

@@ -41,7 +41,9 @@ def limits(networks: tuple[str, ...] = (), scopes: tuple[str, ...] | None = None
         (limits(), limits(("10.0.0.0/8",)), ["networks"]),
     ],
 )
-def test_what_goes_further_is_named_field_by_field(wanted: KeyLimits, most: KeyLimits, fields: list[str]) -> None:
+def test_limits_beyond_the_creators_are_reported_by_field(
+    wanted: KeyLimits, most: KeyLimits, fields: list[str]
+) -> None:
     assert [one.field for one in api_key_limits.violations(wanted, most)] == fields
 
 

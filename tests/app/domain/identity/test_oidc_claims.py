@@ -29,7 +29,7 @@ def test_the_highest_role_that_a_claim_gives_counts(claims: dict[str, Any], path
     assert role_from_claims(claims, path, ("boss",), ("help",)) is role
 
 
-def test_where_no_value_means_a_role_the_provider_sets_none() -> None:
+def test_claims_without_a_role_mapping_give_no_role() -> None:
     assert role_from_claims({"roles": ["boss"]}, "roles", (), ()) is None
 
 
@@ -42,7 +42,7 @@ def test_an_address_is_verified_when_the_provider_states_it(email_verified: Any,
 
 
 @pytest.mark.parametrize("email", [None, 7, "", "ada", "a b@example.org", "a" * 250 + "@example.org"])
-def test_what_is_no_address_is_none(email: Any) -> None:
+def test_invalid_email_addresses_are_ignored(email: Any) -> None:
     found = user_from_claims({**BASE, "email": email, "email_verified": True}, None)
     assert (found.email, found.email_verified) == ("", False)
 

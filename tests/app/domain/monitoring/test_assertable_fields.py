@@ -87,7 +87,7 @@ def faults(kind: type, fields: dict, *assertions: object) -> dict[str, str]:
         (Snmp, HOST | {"oid": "1.3.6"}, DAYS, "is not for this type"),
     ],
 )
-def test_what_a_check_never_reads_can_not_be_asserted(kind, fields, assertion, message):
+def test_assertions_on_values_that_a_check_never_reads_are_rejected(kind, fields, assertion, message):
     found = faults(kind, fields, assertion)
     assert found.keys() == ({"assertions.0.type"} if message else set())
     assert found.get("assertions.0.type", "").startswith(message)
@@ -116,7 +116,7 @@ def test_every_type_declares_whether_it_has_certificates(kind):
         ({"operator": "contains", "expected": "1", "compare": "number"}, "compare", "must be null with `contains`"),
     ],
 )
-def test_what_a_value_is_compared_with_fits_the_operator(fields, field, message):
+def test_expected_values_must_be_valid_for_the_operator(fields, field, message):
     value = msgspec.convert({"type": "value", **fields}, Value)
     header = msgspec.convert({"name": "X-A", **fields}, HeaderAssertion)
     for place, config in (

@@ -46,7 +46,7 @@ def test_the_common_parent_is_the_nearest_of_all(monitors, shared):
     assert dependencies.common_ancestor(monitors, NET) == shared
 
 
-def test_of_two_that_are_as_near_it_is_always_the_same():
+def test_ties_between_common_ancestors_are_broken_consistently():
     parents = {"a": ["y", "x"], "b": ["x", "y"]}
     assert dependencies.common_ancestor(["a", "b"], parents) == dependencies.common_ancestor(["b", "a"], parents) == "x"
 

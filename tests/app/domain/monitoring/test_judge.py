@@ -168,7 +168,7 @@ def test_becoming_degraded_or_unknown_is_noted_once(course, noted):
 
 
 @pytest.mark.parametrize("course", ["++", "~~", "--", "??", "-?+[++]++", "[++]", "[---]", "-[-]", "+[?]"])
-def test_when_nothing_changes_the_same_state_is_returned(course):
+def test_an_unchanged_state_is_returned_as_the_same_object(course):
     rules = RetryPolicy()
     *_, last = checks_of(course)
     before = evaluations_of(checks_of(course), rules)[-1].state

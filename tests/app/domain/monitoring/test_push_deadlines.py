@@ -80,7 +80,7 @@ def test_summer_time_makes_a_day_of_twenty_three_hours():
         (ReceivedReports(NOW - HOUR, NOW - 2 * HOUR), UP),  # it has ended
     ],
 )
-def test_what_is_known_decides(known, expected):
+def test_the_status_follows_from_reports_starts_and_monitor_age(known, expected):
     assert evaluate(known, DAILY, NOW).status is expected
 
 
@@ -109,7 +109,7 @@ def test_between_looks_nothing_changes(agreed, age_ms, start_after_ms):
 
 
 @given(terms, st.integers(0, 3 * DAY), st.integers(1, 30 * DAY))
-def test_what_is_too_old_to_matter_does_not_matter(agreed, into_ms, older_ms):
+def test_reports_older_than_the_oldest_relevant_instant_mean_down(agreed, into_ms, older_ms):
     at = NOW + into_ms
     oldest = oldest_relevant_ms(agreed, at)
     if oldest:
@@ -132,7 +132,7 @@ def test_a_monitor_without_schedule_and_reports_is_never_late():
         (((5, 3_605),), 3_606, Status.UNKNOWN),  # the clock jumped over an hour
     ],
 )
-def test_what_could_not_come_in_proves_nothing(away, after_s, status):
+def test_a_report_due_in_a_blind_period_does_not_count_as_missing(away, after_s, status):
     schedule = PushSchedule(interval_ms=60_000)
     reports = ReceivedReports(NOW, blind_periods=tuple((NOW + 1_000 * begin, NOW + 1_000 * end) for begin, end in away))
     assert evaluate(reports, schedule, NOW + 1_000 * after_s).status is status

@@ -60,7 +60,7 @@ def test_every_field_that_sounds_like_a_place_counts(kind: type[Struct]) -> None
     assert sounding
 
 
-def test_of_an_address_only_what_stands_before_the_path_counts() -> None:
+def test_a_url_destination_is_its_scheme_host_and_port() -> None:
     assert secret_destinations.destination_fields(
         Http(url="https://Example.org/a?b")
     ) == secret_destinations.destination_fields(Http(url="https://example.org"))

@@ -62,7 +62,7 @@ def test_labels_are_known_in_capitals_in_blanks_and_in_quotes(label):
 
 
 @pytest.mark.parametrize("label", ["", "punycode", "idna", "utf-7", "rot13", "unicode_escape", "zlib", "x" * 100_000])
-def test_what_is_no_charset_of_texts_is_none(label):
+def test_labels_that_name_no_text_charset_are_rejected(label):
     assert charsets.standard_name(label) == ""
 
 

@@ -61,7 +61,7 @@ def test_a_host_is_read_as_people_write_it(text, wire):
         ("\u00ad", "letters that host names can't have"),
     ],
 )
-def test_what_is_no_host_is_refused_with_a_reason(text, message):
+def test_invalid_hosts_are_rejected_with_a_reason(text, message):
     with pytest.raises(ValueError, match=r"^must (be|have) ") as raised:
         wire_host(text)
     assert message in str(raised.value)
@@ -69,7 +69,7 @@ def test_what_is_no_host_is_refused_with_a_reason(text, message):
 
 
 @given(st.text(max_size=300) | st.text("ab-_.:[]%ßü0123456789", max_size=40))
-def test_what_is_taken_is_ascii_and_stays_as_it_is(text):
+def test_normalized_hosts_are_ascii_and_stable(text):
     try:
         wire = wire_host(text)
     except ValueError:

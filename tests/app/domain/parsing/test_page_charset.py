@@ -66,7 +66,7 @@ def test_a_page_declares_it_in_its_first_kilobyte(page, charset, kind):
 
 
 @pytest.mark.parametrize("kind", [PLAIN, "application/json", "text/css", "text/javascript"])
-def test_what_is_no_page_declares_nothing(kind):
+def test_charset_declarations_outside_of_html_are_ignored(kind):
     assert page_charset.detect_charset(b'{"a": "<meta charset=gb2312>"}', kind) == ("", 0)
 
 

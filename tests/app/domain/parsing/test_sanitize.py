@@ -51,7 +51,7 @@ def test_facts_can_be_encoded_and_stored(detail):
 
 
 @given(FACTS)
-def test_what_is_plain_stays_as_it_is(detail):
+def test_bounding_a_detail_twice_changes_nothing(detail):
     once = sanitize.bounded_detail(detail)
     assert sanitize.bounded_detail(once) == once
 

@@ -31,7 +31,7 @@ def test_a_mark_of_the_other_order_is_read(order):
 
 
 @given(st.binary(max_size=40) | st.sampled_from(["{", '{"a":1}']).map(lambda text: text.encode("utf-16")[:-1]))
-def test_what_is_no_json_is_refused_in_one_way(raw):
+def test_invalid_json_raises_only_value_and_recursion_errors(raw):
     try:
         untrusted_json.decode(raw)
     except (ValueError, RecursionError):

@@ -92,7 +92,7 @@ def test_a_monitor_may_set_the_types_of_both_sides(value, comparison, how, expec
 
 
 @pytest.mark.parametrize("how", Operator)
-def test_nothing_holds_of_what_is_not_there(how):
+def test_a_missing_value_fails_every_operator(how):
     assert not is_satisfied(ABSENT, how, "1")
     assert failure_reason(ABSENT, how, "1") == "there is no value"
 

@@ -41,7 +41,7 @@ def test_an_address_is_sent_byte_for_byte(target):
         ("/\ud800\x7f", "/%3F%7F"),
     ],
 )
-def test_only_what_may_not_stand_in_an_address_is_encoded(written, sent):
+def test_only_characters_invalid_in_urls_are_percent_encoded(written, sent):
     assert parse_url(f"http://here.test{written}").raw_path_qs == sent
 
 
@@ -56,7 +56,7 @@ def test_a_host_is_written_as_names_are(written, host):
 @pytest.mark.parametrize(
     "text", ["", "/a", "here.test/a", "http://", "http:///a", "http://[bad/", "http://:80/", "://x"]
 )
-def test_what_is_no_address_is_refused(text):
+def test_invalid_urls_are_rejected(text):
     with pytest.raises(ValueError, match=r".*"):
         parse_url(text)
 

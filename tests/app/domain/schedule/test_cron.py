@@ -69,7 +69,7 @@ def test_the_next_due_time_is_later_and_on_a_whole_minute(cron, zone, after_ms):
 
 
 @given(expressions, zones, instants, st.integers(0, 30 * HOUR_MS))
-def test_wherever_one_starts_the_due_times_are_the_same(cron, zone, early_ms, later_ms):
+def test_due_times_do_not_depend_on_the_starting_instant(cron, zone, early_ms, later_ms):
     late_ms = early_ms + later_ms
     first, second = next_cron(cron, zone, early_ms), next_cron(cron, zone, late_ms)
     assert first is not None
@@ -106,12 +106,12 @@ def test_a_walk_never_stands_still(cron, zone, after_ms):
         ("* * * * *", "", "timezone"),
     ],
 )
-def test_what_never_comes_due_is_refused_by_its_field(cron, zone, field):
+def test_invalid_schedules_are_rejected_with_the_field(cron, zone, field):
     wrong = cron_error(cron, zone, ms("2026-01-01T00:00"))
     assert wrong is not None
     assert wrong[0] == field
 
 
 @pytest.mark.parametrize("cron", [*EXPRESSIONS, "0 0 29 2 *", "0 0 L * *", "0 0 * * FRI#1"])
-def test_what_comes_due_some_day_is_taken(cron):
+def test_cron_expressions_that_come_due_are_accepted(cron):
     assert cron_error(cron, BERLIN, ms("2026-01-01T00:00")) is None

@@ -36,12 +36,12 @@ NOWHERE = {"push", "group", "manual"}  # these connect to nothing
         ("json://ann:sesame@127.0.0.1:9/", "127.0.0.1:9"),
     ],
 )
-def test_of_an_address_host_and_port_are_left(address: str, place: str) -> None:
+def test_addresses_are_reduced_to_host_and_port(address: str, place: str) -> None:
     assert audit_destinations.host_and_port(address) == place
 
 
 @pytest.mark.parametrize(("name", "path"), places(), ids=lambda one: one)
-def test_nothing_secret_of_any_type_is_in_it(name: str, path: str, tmp_path: Path) -> None:
+def test_audit_destinations_contain_no_secrets(name: str, path: str, tmp_path: Path) -> None:
     one = planted(name, path, tmp_path)
     config = msgspec.convert({**one.config, "type": name}, (TARGETS | PROVIDERS)[name])
     found = audit_destinations.destinations_of(config)

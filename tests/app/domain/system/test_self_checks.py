@@ -32,7 +32,7 @@ WELL = {"workers": 2, "free_bytes": 50_000_000_000, "disk_bytes": 100_000_000_00
         ({"workers": 0, "lag_s": 90}, [EventKind.SCHEDULE_LAG, EventKind.NO_WORKER]),
     ],
 )
-def test_what_is_wrong(changes, kinds):
+def test_vitals_beyond_their_limits_are_problems(changes, kinds):
     assert list(problems_in(Vitals(**{**WELL, **changes}))) == kinds
 
 
@@ -58,7 +58,7 @@ def test_every_trouble_has_a_sentence():
     )
 
 
-def test_whatever_blinds_the_watch_is_among_the_checks_of_health():
+def test_every_problem_that_blocks_alerting_has_a_health_check():
     assert {*HEALTH_CHECKS, EventKind.NO_WORKER} >= ALERTING_BLOCKED
 
 
@@ -75,12 +75,12 @@ def test_a_look_that_finds_nothing_begins_the_count_anew():
         assert debouncer.update({}, {}) == ([], [])
 
 
-def test_it_ends_when_it_was_missed_often_enough_in_a_row():
+def test_an_alert_closes_after_enough_checks_in_a_row_without_the_problem():
     debouncer, lasting = Debouncer(), {EventKind.NO_WORKER: 1}
     looks = [debouncer.update({}, lasting)[1] for _ in range(CONFIRMATIONS)]
     assert looks == [[]] * (CONFIRMATIONS - 1) + [[EventKind.NO_WORKER]]
 
 
-def test_what_lasts_does_not_begin_again():
+def test_a_lasting_problem_opens_no_second_alert():
     debouncer, found = Debouncer(), {EventKind.NO_WORKER: "none"}
     assert [debouncer.update(found, {EventKind.NO_WORKER: 1}) for _ in range(5)] == [([], [])] * 5

@@ -11,15 +11,18 @@ from app.domain.text.message_text import Severity, compose_text
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
-from tests.actors.senders import given
+from tests.actors.senders import sample_messages
 
 DOWN, UP, CERTIFICATE = EventKind.MONITOR_DOWN, EventKind.MONITOR_UP, EventKind.CERTIFICATE_EXPIRING
 
 
 def of(name: str, event: EventKind = DOWN, **changes: Any) -> Message:
-    usual = {"delivery_id": f"{name} {event}", "monitor": given.MessageMonitor(id=name, name=name, type="http")}
+    usual = {
+        "delivery_id": f"{name} {event}",
+        "monitor": sample_messages.MessageMonitor(id=name, name=name, type="http"),
+    }
     status = Status.UP if event is UP else Status.DOWN
-    return given.message(event=event, status=status, **usual | changes)
+    return sample_messages.message(event=event, status=status, **usual | changes)
 
 
 def together(*messages: Message) -> Message:
@@ -57,14 +60,16 @@ def test_each_monitor_has_its_line_and_the_worst_come_first() -> None:
 
 
 def test_a_recovered_monitor_is_listed_with_its_recovery_only() -> None:
-    later = given.AT + timedelta(seconds=20)
+    later = sample_messages.AT + timedelta(seconds=20)
     text = compose_text(together(of("Shop"), of("Blog"), of("Shop", UP, at=later)))
     assert text.title == "1 is down, 1 is up"
     assert "Shop is down" not in text.text
 
 
 def test_a_digest_of_one_is_sent_like_one_event() -> None:
-    text = compose_text(together(of("Shop"), of("Shop", UP, at=given.AT + timedelta(seconds=20), duration_s=20)))
+    text = compose_text(
+        together(of("Shop"), of("Shop", UP, at=sample_messages.AT + timedelta(seconds=20), duration_s=20))
+    )
     assert (text.title, text.severity) == ("Shop is up", Severity.RESOLVED)
     assert text.text.startswith("It was down for 20 s.")
 
@@ -82,7 +87,7 @@ def test_a_long_list_is_cut_with_the_number_left_out() -> None:
     assert lines[-2] == "and 480 more"
 
 
-def test_where_to_acknowledge_stands_below_the_list() -> None:
+def test_the_acknowledge_link_follows_the_list() -> None:
     newest = of("Shop", ack_url="https://wk.example/ack/1")
     assert compose_text(together(of("Blog"), newest)).text.endswith("\nAcknowledge: https://wk.example/ack/1")
 

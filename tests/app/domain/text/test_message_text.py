@@ -14,7 +14,7 @@ from app.domain.text.message_text import Severity, compose_text, format_duration
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
-from tests.actors.senders import given
+from tests.actors.senders import sample_messages
 
 
 @pytest.mark.parametrize(
@@ -38,24 +38,26 @@ def test_a_length_is_written_in_its_two_largest_units(duration_s: float, expecte
 
 
 def test_a_recovery_has_the_length_of_the_outage() -> None:
-    text = compose_text(given.message(event=EventKind.MONITOR_UP, status=Status.UP, msg="200 OK", duration_s=192))
+    text = compose_text(
+        sample_messages.message(event=EventKind.MONITOR_UP, status=Status.UP, msg="200 OK", duration_s=192)
+    )
     assert text.title.endswith(" is up")
     assert text.text.startswith("It was down for 3 min 12 s.\n200 OK\n")
 
 
 def test_a_recovery_that_is_slow_is_marked() -> None:
-    text = compose_text(given.message(event=EventKind.MONITOR_UP, status=Status.DEGRADED, duration_s=5))
+    text = compose_text(sample_messages.message(event=EventKind.MONITOR_UP, status=Status.DEGRADED, duration_s=5))
     assert text.title.endswith(" is up, but degraded")
 
 
 def test_an_outage_has_its_start_and_reason() -> None:
-    assert compose_text(given.message()).text == (
+    assert compose_text(sample_messages.message()).text == (
         "Down since 2026-11-22 12:00:00 UTC.\n503 Service Unavailable\n2026-11-22 12:00:00 UTC"
     )
 
 
 def test_a_reminder_has_the_length_of_the_outage() -> None:
-    text = compose_text(given.message(at=given.AT + timedelta(minutes=10)))
+    text = compose_text(sample_messages.message(at=sample_messages.AT + timedelta(minutes=10)))
     assert text.text.startswith("Down since 2026-11-22 12:00:00 UTC, for 10 min.\n")
 
 
@@ -68,30 +70,32 @@ def test_a_reminder_has_the_length_of_the_outage() -> None:
     ],
 )
 def test_every_event_of_a_monitor_names_it(event: EventKind, title: str, text: str) -> None:
-    shop = given.MessageMonitor(id="1", name="Shop", type="http")
-    rendered = compose_text(given.message(event=event, monitor=shop, msg="slow", started_at=None))
+    shop = sample_messages.MessageMonitor(id="1", name="Shop", type="http")
+    rendered = compose_text(sample_messages.message(event=event, monitor=shop, msg="slow", started_at=None))
     assert rendered.title == title
     assert rendered.text.startswith(text)
 
 
 def test_an_event_without_a_monitor_has_a_title_of_its_own() -> None:
-    text = compose_text(given.message(event=EventKind.SCHEDULE_LAG, monitor=None, msg="12 s late", started_at=None))
+    text = compose_text(
+        sample_messages.message(event=EventKind.SCHEDULE_LAG, monitor=None, msg="12 s late", started_at=None)
+    )
     assert text.title == "Watchkeeper is behind its schedule"
     assert text.text == "12 s late\n2026-11-22 12:00:00 UTC"
 
 
 def test_a_test_message_confirms_that_the_channel_works() -> None:
-    text = compose_text(given.message(event=EventKind.TEST, monitor=None, msg="", started_at=None, test=True))
+    text = compose_text(sample_messages.message(event=EventKind.TEST, monitor=None, msg="", started_at=None, test=True))
     assert text.title == "Test message from Watchkeeper"
     assert text.text.startswith("This channel works.\n")
 
 
 def test_a_real_event_sent_as_a_test_is_marked() -> None:
-    assert compose_text(given.message(test=True)).title.startswith("[Test] ")
+    assert compose_text(sample_messages.message(test=True)).title.startswith("[Test] ")
 
 
 def test_the_response_time_is_included_when_there_is_one() -> None:
-    assert compose_text(given.message(ping_ms=41.6)).text.endswith(" · 42 ms")
+    assert compose_text(sample_messages.message(ping_ms=41.6)).text.endswith(" · 42 ms")
 
 
 def example(kind: EventKind, **changes: Any) -> Message:
@@ -178,14 +182,14 @@ def test_every_event_has_a_text(kind: EventKind) -> None:
 
 @pytest.mark.parametrize("kind", list(EventKind))
 def test_an_event_without_data_has_a_text(kind: EventKind) -> None:
-    text = compose_text(Message(delivery_id="1", event=kind, at=given.AT))
+    text = compose_text(Message(delivery_id="1", event=kind, at=sample_messages.AT))
     assert text.text.endswith("2026-11-22 12:00:00 UTC")
     assert str(kind) not in text.title
     assert not re.search(r"[{}]|None| {2}|: $|: for", text.title)
 
 
 def test_a_reminder_is_one_in_its_title() -> None:
-    again = given.message(at=given.AT + timedelta(hours=3), reminder=True)
+    again = sample_messages.message(at=sample_messages.AT + timedelta(hours=3), reminder=True)
     assert compose_text(again).title.endswith(" is still down, for 3 h")
 
 
@@ -201,7 +205,7 @@ def test_a_reminder_is_one_in_its_title() -> None:
     ],
 )
 def test_an_expiry_has_its_date_and_whether_it_has_passed(facts: dict[str, Any], expected: str, mood: Severity) -> None:
-    text = compose_text(given.message(event=EventKind.DOMAIN_EXPIRING, facts={"name": "a.example"} | facts))
+    text = compose_text(sample_messages.message(event=EventKind.DOMAIN_EXPIRING, facts={"name": "a.example"} | facts))
     assert (text.title, text.severity) == (f"The domain a.example {expected}", mood)
 
 
@@ -215,28 +219,32 @@ def test_an_expiry_has_its_date_and_whether_it_has_passed(facts: dict[str, Any],
 )
 def test_a_trouble_that_is_over_is_named(what: str, expected: str) -> None:
     facts = {"what": what, "channel": {"id": "7", "name": "On call"}}
-    assert compose_text(given.message(event=EventKind.RECOVERED, facts=facts)).title == expected
+    assert compose_text(sample_messages.message(event=EventKind.RECOVERED, facts=facts)).title == expected
 
 
 def test_an_incident_without_a_monitor_is_not_called_down() -> None:
     facts = {"incident": {"id": "7", "title": "Fire drill"}}
-    text = compose_text(given.message(event=EventKind.INCIDENT_OPENED, monitor=None, msg="", facts=facts))
+    text = compose_text(sample_messages.message(event=EventKind.INCIDENT_OPENED, monitor=None, msg="", facts=facts))
     assert text.title == "New incident: Fire drill"
     assert text.text.startswith("Since 2026-11-22 12:00:00 UTC.\n")
 
 
 def test_a_late_message_begins_with_its_delay() -> None:
-    assert compose_text(given.message(late_s=7_900)).text.startswith("Late: this happened 2 h ago.\nDown since")
+    assert compose_text(sample_messages.message(late_s=7_900)).text.startswith(
+        "Late: this happened 2 h ago.\nDown since"
+    )
 
 
-def test_where_to_acknowledge_is_the_last_line_unless_the_provider_has_a_button() -> None:
-    linked = given.message(ack_url="https://wk.example/ack/1")
+def test_the_acknowledge_link_is_the_last_line_unless_left_out() -> None:
+    linked = sample_messages.message(ack_url="https://wk.example/ack/1")
     assert compose_text(linked).text.splitlines()[-1] == "Acknowledge: https://wk.example/ack/1"
     assert "https" not in compose_text(linked, with_link=False).text
 
 
 def test_a_channels_templates_replace_the_default_text() -> None:
-    text = compose_text(given.message(title="Uh\noh", text="Look.", ack_url="https://wk.example/ack/1", late_s=9_000))
+    text = compose_text(
+        sample_messages.message(title="Uh\noh", text="Look.", ack_url="https://wk.example/ack/1", late_s=9_000)
+    )
     assert (text.title, text.text, text.severity) == ("Uh oh", "Look.", Severity.CRITICAL)
 
 
@@ -255,8 +263,8 @@ FACTS = [
 def test_a_title_is_one_line_whatever_an_event_holds(
     kind: EventKind, name: str, msg: str, facts: dict[str, Any]
 ) -> None:
-    shop = given.MessageMonitor(id="1", name=name, type="http")
-    text = compose_text(given.message(event=kind, monitor=shop, msg=msg, facts=facts))
+    shop = sample_messages.MessageMonitor(id="1", name=name, type="http")
+    text = compose_text(sample_messages.message(event=kind, monitor=shop, msg=msg, facts=facts))
     assert len(text.title.splitlines()) == 1
     assert len(text.title) <= 200
     assert "\x00" not in text.title
@@ -264,11 +272,11 @@ def test_a_title_is_one_line_whatever_an_event_holds(
 
 
 def test_a_name_with_braces_is_only_a_name() -> None:
-    odd = given.MessageMonitor(id="1", name="{monitor.__class__} {{ 7 | times: 7 }}", type="http")
-    assert compose_text(given.message(monitor=odd)).title == "{monitor.__class__} {{ 7 | times: 7 }} is down"
+    odd = sample_messages.MessageMonitor(id="1", name="{monitor.__class__} {{ 7 | times: 7 }}", type="http")
+    assert compose_text(sample_messages.message(monitor=odd)).title == "{monitor.__class__} {{ 7 | times: 7 }} is down"
 
 
-def test_what_turns_text_around_is_taken_out() -> None:
+def test_bidirectional_control_characters_are_removed() -> None:
     assert one_line("a\u202egpj.exe\u2066b", 50) == "a gpj.exe b"
 
 

@@ -14,11 +14,11 @@ from schema.channels.rules import Templates
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
-from tests.actors.senders import given
+from tests.actors.senders import sample_messages
 
 
 def rendered(text: str, message: Message | None = None) -> str:
-    rendering = templates.render(Templates(text=text), message or given.message())
+    rendering = templates.render(Templates(text=text), message or sample_messages.message())
     assert rendering.errors == []
     return rendering.message.text
 
@@ -28,7 +28,7 @@ def faults(text: str) -> list[str]:
 
 
 def troubles(text: str, message: Message | None = None) -> list[str]:
-    return templates.render(Templates(text=text), message or given.message()).errors
+    return templates.render(Templates(text=text), message or sample_messages.message()).errors
 
 
 @pytest.mark.parametrize(
@@ -51,21 +51,23 @@ def test_a_template_is_rendered(text: str, message: str) -> None:
 
 
 def test_the_others_of_a_group_have_the_same_names() -> None:
-    blog = given.message(monitor=given.MessageMonitor(id="2", name="Blog", type="dns"), duration_s=192.0)
-    whole = given.message(merged=(blog,))
+    blog = sample_messages.message(
+        monitor=sample_messages.MessageMonitor(id="2", name="Blog", type="dns"), duration_s=192.0
+    )
+    whole = sample_messages.message(merged=(blog,))
     assert rendered(
         "{{ group.size }}: {% for one in group %}{{ one.name }} {{ one.duration_words }}{% endfor %}", whole
     ) == ("1: Blog 3 min 12 s")
 
 
 def test_a_title_stays_one_line() -> None:
-    message = templates.render(Templates(title="a\n\r\nb\u2028c {{ name }}"), given.message()).message
+    message = templates.render(Templates(title="a\n\r\nb\u2028c {{ name }}"), sample_messages.message()).message
     assert message.title == "a b c Shop <b>&</b> *bar*"
     assert message.text == ""
 
 
 def test_without_templates_the_message_is_unchanged() -> None:
-    assert templates.render(Templates(), given.message()).message == given.message()
+    assert templates.render(Templates(), sample_messages.message()).message == sample_messages.message()
 
 
 def test_without_templates_the_template_library_is_not_loaded() -> None:
@@ -91,7 +93,9 @@ INJECTIONS = [
 
 @pytest.mark.parametrize("text", INJECTIONS)
 def test_a_name_or_an_answer_that_looks_like_a_template_is_not_one(text: str) -> None:
-    odd = given.message(monitor=given.MessageMonitor(id="1", name=text, type="http"), msg=text, facts={"error": text})
+    odd = sample_messages.message(
+        monitor=sample_messages.MessageMonitor(id="1", name=text, type="http"), msg=text, facts={"error": text}
+    )
     assert rendered("{{ name }}|{{ msg }}|{{ data.error }}|{{ name | append: '' }}", odd) == "|".join([text] * 4)
 
 
@@ -102,7 +106,7 @@ def test_a_name_or_an_answer_that_looks_like_a_template_is_not_one(text: str) ->
         "monitor.items", "forloop.__class__", "now", "today", "ping.real", "name.format", "self", "environment",
     ],
 )  # fmt: skip
-def test_nothing_of_python_can_be_reached(path: str) -> None:
+def test_templates_can_not_reach_python_attributes(path: str) -> None:
     assert rendered(f"[{{{{ {path} }}}}]") == "[]"
     assert rendered(f"{{% assign it = {path} %}}{{% for one in it %}}{{{{ one }}}}{{% endfor %}}.") == "."
 
@@ -153,12 +157,12 @@ def test_braces_that_mean_nothing_are_no_fault(text: str) -> None:
         "{% for i in (1..1000) %}{% capture a %}{{ a }}{{ text }}{% endcapture %}{% endfor %}",
     ],
 )
-def test_what_costs_too_much_is_refused_and_never_carried_out(text: str) -> None:
+def test_expensive_templates_fail_validation_and_rendering(text: str) -> None:
     assert len(faults(text)) == len(troubles(text)) == 1
 
 
 @pytest.mark.parametrize("text", ["{" * 4_000, "{{" + " " * 3_990, "{% if" + " " * 3_990 + "%}", "{%" * 2_000])
-def test_what_would_keep_the_reader_busy_is_refused_before_it_is_read(text: str) -> None:
+def test_templates_that_are_slow_to_parse_are_rejected(text: str) -> None:
     assert faults(text)
 
 
@@ -179,7 +183,7 @@ def test_a_long_text_is_cut() -> None:
     ],
 )
 def test_a_failing_template_falls_back_to_the_default_text_with_the_reason(text: str, trouble: str) -> None:
-    rendering = templates.render(Templates(title="own", text=text), given.message())
+    rendering = templates.render(Templates(title="own", text=text), sample_messages.message())
     assert (rendering.message.title, rendering.message.text) == ("own", "")
     assert rendering.errors[0].startswith(trouble)
 
@@ -225,7 +229,9 @@ PIECES = st.sampled_from([
 
 @for_any(st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=60), st.text(max_size=30))
 def test_no_template_can_do_more_than_fail(text: str, name: str) -> None:
-    odd = given.message(monitor=given.MessageMonitor(id="1", name=name, type="http"), msg=name, status=Status.UP)
+    odd = sample_messages.message(
+        monitor=sample_messages.MessageMonitor(id="1", name=name, type="http"), msg=name, status=Status.UP
+    )
     templates.errors_in(Templates(title=text, text=text))
     message = templates.render(Templates(title=text, text=text), odd).message
     assert len(message.title.splitlines()) <= 1

@@ -139,7 +139,7 @@ MANY: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("value", "type_"), MANY, ids=["unknown", "an object", "structs", "a list"])
-def test_what_is_named_is_bounded_however_much_is_wrong(value: Any, type_: Any) -> None:
+def test_the_number_of_reported_errors_is_bounded(value: Any, type_: Any) -> None:
     assert len(structs.errors_in(value, type_)) == structs.MAX_ERRORS
 
 

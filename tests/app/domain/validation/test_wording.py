@@ -55,7 +55,7 @@ def test_the_secrets_are_found() -> None:
 
 
 @pytest.mark.parametrize(("field", "leaf"), SECRETS.values(), ids=SECRETS)
-def test_nothing_of_a_secret_is_echoed_however_it_is_described(field: Any, leaf: Any) -> None:
+def test_error_messages_never_echo_a_secret(field: Any, leaf: Any) -> None:
     for type_ in (field, leaf, Annotated[leaf, Meta(description="Another wording.")], leaf | None):
         messages = {text: wording.error_for(type_, text) for text in TEXTS}
         assert {text: message for text, message in messages.items() if echoed(message)} == {}

@@ -38,7 +38,7 @@ def test_anything_else_is_forged(token: str) -> None:
         ack_links.read_token(token)
 
 
-def test_what_is_signed_for_another_purpose_opens_nothing() -> None:
+def test_other_signed_tokens_are_rejected_as_ack_links() -> None:
     with pytest.raises(ForgedLink):
         ack_links.read_token(signed_tokens.issue_token(ack_links.PURPOSE, 60, sub=INCIDENT))
 

@@ -64,6 +64,6 @@ def test_a_key_is_not_taken_for_another_of_the_same_name() -> None:
         tokens.sid_of_access(token)
 
 
-def test_one_key_signs_differently_for_each_purpose() -> None:
+def test_each_purpose_has_its_own_derived_key() -> None:
     one = key("new", 1)
     assert len({one.derive(purpose) for purpose in ("jwt", "refresh", "cookie", "csrf")}) == 4

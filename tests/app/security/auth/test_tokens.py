@@ -32,13 +32,13 @@ def test_refresh_tokens_and_cookies_name_their_session() -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", f"{SID}.x", f"{SID}.", "a.b.c", "\u00e4.\u00e4", "."])
-def test_what_we_did_not_sign_is_refused_everywhere(token: str) -> None:
+def test_unsigned_tokens_are_rejected_by_every_reader(token: str) -> None:
     for read in (tokens.sid_of_access, tokens.sid_of_refresh, tokens.sid_of_cookie):
         with pytest.raises(Unauthorized):
             read(token)
 
 
-def test_one_kind_of_token_is_no_other_kind() -> None:
+def test_refresh_tokens_and_cookies_are_not_interchangeable() -> None:
     with pytest.raises(Unauthorized):
         tokens.sid_of_cookie(tokens.refresh_token(SID))
     with pytest.raises(Unauthorized):

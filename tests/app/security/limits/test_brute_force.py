@@ -79,7 +79,7 @@ async def test_a_wait_binds_the_account_from_this_address_only(clock: time_machi
     assert await result_of(guess(HOME, "bob@example.org")) == "wrong"
 
 
-async def test_whatever_the_case_it_is_the_same_account(clock: time_machine.Traveller) -> None:
+async def test_account_names_are_counted_case_insensitively(clock: time_machine.Traveller) -> None:
     for _ in range(MOST):
         await guess(HOME, " ADA@Example.org")
     assert await result_of(guess(HOME)) != "wrong"
@@ -172,7 +172,7 @@ async def test_a_clock_that_was_put_back_causes_no_long_lockout(clock: time_mach
     assert await result_of(guess(HOME)) == "wrong"
 
 
-async def test_what_was_typed_as_a_name_is_not_kept(clock: time_machine.Traveller) -> None:
+async def test_attempted_user_names_are_not_stored(clock: time_machine.Traveller) -> None:
     await guess(HOME, "hunter2, typed into the wrong field")
     assert "hunter2" not in str([dict(row) for row in await db.rows("SELECT * FROM login_failures")])
 

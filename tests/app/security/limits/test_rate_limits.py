@@ -144,7 +144,7 @@ async def test_a_redis_that_hangs_is_called_once_and_then_left_alone() -> None:
     assert hanging.n_calls == 1
 
 
-async def test_what_is_remembered_of_callers_is_bounded(redis: Counting) -> None:
+async def test_the_number_of_remembered_callers_is_bounded(redis: Counting) -> None:
     rates = RateLimiter({"read": Rate(5, 3_600)}, lambda: redis, max_callers=10)
     for number in range(50):
         await taken(rates, 1, f"user{number}")

@@ -35,13 +35,13 @@ async def session(request):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "here"])
-async def test_what_is_allowed_is_reached(session, host):
+async def test_allowed_hosts_are_reached(session, host):
     async with serving(answering(b"words")) as target, session.get(f"http://{host}:{target.port}/") as answer:
         assert await answer.read() == b"words"
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "rebound", "half", "[::ffff:a9fe:a9fe]", "[fd00:ec2::254]"])
-async def test_what_is_refused_is_refused_at_the_first_step_and_at_a_redirect(session, host):
+async def test_denied_hosts_are_rejected_directly_and_after_a_redirect(session, host):
     with pytest.raises(EgressDenied):
         await session.get(f"http://{host}/")
     async with serving(redirecting(f"http://{host}/")) as target:

@@ -114,7 +114,7 @@ async def test_numbers_in_disguise_are_seen_through(host):
     names.close()
 
 
-async def test_one_bad_address_of_a_name_spoils_it(egress):
+async def test_a_host_with_one_denied_address_is_rejected(egress):
     with pytest.raises(EgressDenied):
         await egress.addresses("twofold")
 
@@ -140,7 +140,7 @@ async def test_tls_is_verified_for_the_host_or_for_the_name_given(egress, tmp_pa
         writer.close()
 
 
-async def test_of_two_addresses_the_one_that_listens_is_taken():
+async def test_the_listening_address_is_chosen():
     names = Resolver(lambda _: ("::1", "127.0.0.1"))
     async with echoing() as port:
         transport, _ = await Egress(names).connect(asyncio.Protocol, "both", port)

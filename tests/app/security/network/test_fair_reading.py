@@ -51,7 +51,7 @@ async def turns_until(intake: FairResponseHandler) -> int:
     return turns
 
 
-async def test_what_is_long_is_read_in_pieces_while_the_other_side_waits(intake):
+async def test_a_long_response_is_read_in_pieces_while_the_peer_is_paused(intake):
     flood = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 20_000 + b"0\r\n\r\n"
     intake.data_received(flood)
     assert len(intake._buffer) == 0
@@ -77,7 +77,7 @@ async def test_the_end_comes_after_what_came_before_it(intake):
     assert len(await payload.read()) == 50_000
 
 
-async def test_what_comes_after_we_hung_up_is_not_read(intake):
+async def test_data_left_after_closing_the_connection_is_discarded(intake):
     intake.data_received(b"X" * 100_000)
     peer = intake.transport
     intake.close()
@@ -110,7 +110,7 @@ async def test_more_interim_answers_end_the_reading(intake):
         await intake.read()
 
 
-async def test_what_breaks_off_in_the_middle_is_reported(intake):
+async def test_a_body_cut_off_in_the_middle_raises_an_error(intake):
     intake.data_received(HEAD % 100_000 + b"a" * 50_000)
     intake.connection_lost(ConnectionResetError())
     _, payload = await intake.read()
@@ -118,7 +118,7 @@ async def test_what_breaks_off_in_the_middle_is_reported(intake):
         await payload.read()
 
 
-async def test_what_follows_a_change_of_protocol_stays_in_order(intake):
+async def test_data_after_a_protocol_switch_stays_in_order(intake):
     frames = b"".join(b"%07d " % number for number in range(10_000))
     intake.data_received(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n" + frames)
     received = bytearray()

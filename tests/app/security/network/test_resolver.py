@@ -49,7 +49,7 @@ def open_names():
     [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("2001:DB8::0:1", "2001:db8::1")]
     + [(name, "") for name in ("localhost", "127.1", "0x7f000001", "2130706433", "127.000.0.1", "1.2.3.4.", "")],
 )
-def test_only_usual_forms_are_addresses_already(host, own):
+def test_only_standard_notations_are_ip_literals(host, own):
     assert ip_literal(host) == own
 
 
@@ -59,7 +59,7 @@ def test_the_system_knows_this_host_by_name_and_numbers_in_disguise():
 
 
 @pytest.mark.parametrize("host", ["a" * 64, "a..b", "bad_\N{SNOWMAN}name." + "b" * 70])
-def test_what_is_no_name_is_unknown(host):
+def test_invalid_host_names_are_unknown(host):
     with pytest.raises(NameUnknown):
         resolve_by_system(host)
 

@@ -144,7 +144,7 @@ def test_long_status_lines_are_not_cached():
         (b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nok", False),
     ],
 )
-def test_only_a_response_beyond_doubt_leaves_its_connection_for_another(raw, reusable):
+def test_only_an_unambiguous_response_leaves_its_connection_reusable(raw, reusable):
     assert parsed([raw], ends=False)[-1] is reusable
 
 

@@ -9,7 +9,7 @@ from aiosmtplib import SMTPResponseException
 from app.security.network.egress import Egress
 from app.security.network.resolver import Resolver
 from app.security.network.smtp_client import MAX_LINES, SmtpClient, connect_smtp
-from tests.actors.probes.talker import Script, talking
+from tests.actors.probes.scripted_server import Script, talking
 
 
 async def client_at(port: int) -> SmtpClient:

@@ -95,7 +95,7 @@ def test_content_of_any_length_arrives_on_any_loop(loop, parts):
         assert runner.run(work()) == b"".join(parts)
 
 
-def test_what_comes_with_the_end_of_the_handshake_waits_to_be_read():
+def test_data_arriving_with_the_handshake_stays_buffered_until_read():
     pair = Pair()
     pair.shake_hands(piece=100_000)
     tickets = pair.client.pending()

@@ -116,7 +116,7 @@ def others() -> list[type[Struct]]:
 
 
 @pytest.mark.parametrize("kind", others(), ids=lambda one: one.__name__)
-def test_what_sounds_like_a_credential_is_masked_or_has_a_reason(kind: type[Struct]) -> None:
+def test_fields_named_like_credentials_are_masked_or_have_a_reason(kind: type[Struct]) -> None:
     known = {name for names in OPEN.values() for name in names.split()}
     for one in msgspec.structs.fields(kind):
         if SOUNDING.search(one.name) and "str" in str(one.type) and not is_masked(one.type):
@@ -153,7 +153,7 @@ def test_viewers_see_what_opens_nothing(config: Struct, path: str, printed: str)
     assert "sesame" not in str(config_views.mask_restricted(config))
 
 
-def test_what_stands_inside_is_cut_and_the_original_stays() -> None:
+def test_a_nested_config_is_masked_in_a_copy() -> None:
     auth = OAuth2(token_url="https://id.example/t?tenant=sesame", client_id="c", client_secret="s")
     config = make.http(auth=auth)
     printed = config_views.mask_restricted(config)

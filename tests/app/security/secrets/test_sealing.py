@@ -30,7 +30,7 @@ FULL: list[Struct] = [
 
 
 @pytest.mark.parametrize("struct", FULL, ids=lambda one: type(one).__name__)
-def test_what_was_sealed_opens_to_the_same_and_shows_nothing_meanwhile(struct: Struct) -> None:
+def test_secrets_are_encrypted_and_decrypt_to_the_same_values(struct: Struct) -> None:
     text = sealing.encrypt_secrets(struct)
     assert "s3cret" not in text
     assert sealing.decrypt_secrets(text, type(struct)) == struct

@@ -81,7 +81,7 @@ async def test_a_down_of_a_killed_worker_is_sent_with_its_recovery_after_the_lea
     assert (await state(down))[0] == "suppressed"
 
 
-async def test_only_the_newest_of_waiting_downs_is_sent():
+async def test_a_pending_outage_is_collapsed_into_its_reminder():
     setup = await channel_setup(reminders=1)
     first = await setup.down()
     second = await setup.down(at_ms=NOW)
@@ -139,7 +139,7 @@ async def test_a_recovery_held_by_quiet_hours_is_not_sent_after_a_newer_outage(t
     assert await state_and_code(up) == ("suppressed", 0, ReasonCode.SUPERSEDED)
 
 
-async def test_what_quiet_hours_held_is_one_message_when_they_end():
+async def test_an_outage_and_recovery_held_by_quiet_hours_become_one_message():
     setup = await channel_setup()
     down, up = await setup.down(), await setup.up()
     night = Decision(action="wait", until_ms=NOW + STEP)
@@ -148,7 +148,7 @@ async def test_what_quiet_hours_held_is_one_message_when_they_end():
     assert await state_and_code(down) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_RECOVERY)
 
 
-async def test_what_is_too_old_is_dead_with_the_reason():
+async def test_an_expired_delivery_is_dead_with_its_reason():
     setup = await channel_setup()
     down = await setup.down()
     assert await claimed([down], NOW + 3_600_000, max_age_ms=3_600_000) == []
@@ -196,7 +196,7 @@ async def test_people_get_three_single_events_and_the_rest_as_a_digest():
     assert [row["id"] for row in carried] == ids[3:6]
 
 
-async def test_what_is_being_sent_by_another_worker_counts():
+async def test_deliveries_being_sent_count_toward_the_digest_threshold():
     _, ids = await storm(4)
     assert await claimed(ids[:3]) == ids[:3]
     assert await claimed(ids[3:]) == []

@@ -45,7 +45,7 @@ async def test_a_failed_attempt_waits_for_its_backoff(setup):
     assert await claimed([down], NOW + 10_000) == [down]
 
 
-async def test_what_a_slow_worker_settles_after_losing_its_claim_changes_nothing(setup):
+async def test_a_slow_worker_without_its_claim_changes_nothing(setup):
     down = await setup.down()
     await claimed([down])
     assert await claimed([down], NOW + LEASE_MS) == [down]

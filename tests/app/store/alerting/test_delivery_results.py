@@ -111,7 +111,7 @@ async def test_two_refusals_pause_nothing():
     assert await claimed(ids) == ids[2:]
 
 
-async def test_that_a_channel_is_paused_is_an_event_with_its_name():
+async def test_disabling_a_channel_records_an_event_with_its_name():
     setup, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED, error="answered 401")
     (row,) = await db.rows("SELECT data FROM events WHERE kind = 'system.channel_failing'")
     data = msgspec.json.decode(row["data"])
@@ -161,7 +161,7 @@ async def test_a_channel_that_is_not_there_can_not_be_resumed():
         await channel_health.resume("nobody")
 
 
-async def test_what_was_stored_while_a_settlement_waited_for_its_turn_goes_after_it():
+async def test_a_result_releases_deliveries_stored_while_it_waited_to_be_recorded():
     setup = await channel_setup()
     down = await setup.down()
     await claimed([down])

@@ -62,7 +62,7 @@ async def test_a_late_subscriber_gets_one_notice(known):
     assert await notified_days(known, 3) == [3]
 
 
-async def test_one_that_has_ended_already_is_sent_once(known):
+async def test_an_expired_certificate_is_notified_once(known):
     assert await notified_days(known, -2, -3) == [-2]
 
 
@@ -141,7 +141,7 @@ async def test_the_thresholds_in_days_are_a_setting(known):
     assert await notified_days(known, 1, ends=msgspec.structs.replace(LEAF, identity="cd34")) == []
 
 
-async def test_what_was_not_committed_is_sent_the_next_time(known, monkeypatch):
+async def test_a_notice_that_was_not_committed_is_sent_with_the_next_check(known, monkeypatch):
     async def broken(*_):
         raise OSError("the disk is gone")
 

@@ -67,7 +67,7 @@ async def test_an_event_is_stored_with_the_incident_it_belongs_to():
     assert (row["at_ms"], row["created_ms"]) == (NOW, NOW)
 
 
-async def test_nothing_is_stored_of_nothing():
+async def test_recording_no_events_creates_no_deliveries():
     assert await record_events() == {}
 
 

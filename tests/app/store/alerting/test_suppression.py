@@ -87,7 +87,7 @@ async def test_a_webhook_gets_every_event():
     assert (set(outcomes), hook) == ({SENT_DOWN, "incident.opened: send"}, hook)
 
 
-async def test_what_was_tried_is_not_taken_back():
+async def test_a_delivery_already_attempted_is_not_suppressed():
     await channel()
     router = await monitor("Router")
     one = await monitor("web", router)

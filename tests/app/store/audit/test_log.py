@@ -136,7 +136,7 @@ async def test_a_forged_anchor_is_detected(log) -> None:
     assert (await chain.verify()).error == "the mark 'anchor' was not set by Watchkeeper"
 
 
-async def test_what_is_too_old_goes_and_the_rest_is_still_whole(log) -> None:
+async def test_the_log_stays_valid_after_old_entries_are_deleted(log) -> None:
     await write(*"abc")
     newest = (await list_page(AuditQuery()))[0][0]
     assert await chain.delete_before(int(newest.at.timestamp() * 1000) - DAY_MS) == 0

@@ -86,7 +86,7 @@ async def test_pages_of_any_size_count_the_same(whole, monkeypatch, page):
     assert await counted() == (0, 0)
 
 
-async def test_only_the_worst_are_listed_and_all_are_counted(store):
+async def test_listed_slot_errors_are_limited_and_all_missing_slots_are_counted(store):
     await history_rows.series(1)
     await history_rows.series(2)
     found = await completeness.build_report(NOW, SETTLE)
@@ -108,7 +108,7 @@ async def test_cron_slots_are_counted_from_their_schedule_periods(store):
     assert (found.missing, found.doubled, found.worst[0].at_ms) == (1, 0, half_hours[2])
 
 
-async def test_what_is_pruned_while_it_is_read_is_not_missing(whole, monkeypatch):
+async def test_heartbeats_pruned_during_the_report_are_not_missing(whole, monkeypatch):
     monkeypatch.setattr(completeness, "PAGE", 20)
 
     async def prune() -> None:

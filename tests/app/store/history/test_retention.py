@@ -49,7 +49,7 @@ async def test_old_heartbeats_go_and_young_ones_stay(three_days):
     assert await count("heartbeats") == 2 * 288
 
 
-async def test_nothing_goes_before_it_is_rolled_up(three_days):
+async def test_heartbeats_are_not_pruned_before_they_are_rolled_up(three_days):
     await checkpoints.save(checkpoints.ROLLED, START + 5 * HOUR)
     await retention.prune(NOW, KEEP)
     early = [series for series, at_ms in await stored_heartbeats() if at_ms < START + 4 * HOUR]

@@ -48,7 +48,7 @@ async def test_a_new_key_signs_once_every_process_has_read_it() -> None:
     assert keyring.current_key().id == made
 
 
-async def test_what_was_signed_before_a_rotation_holds_after_it() -> None:
+async def test_tokens_signed_before_a_rotation_stay_valid() -> None:
     await signing_keys.load()
     await older(signing_keys.HEAD_START_S + 60)
     await signing_keys.load()

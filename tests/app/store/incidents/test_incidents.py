@@ -160,7 +160,7 @@ async def test_after_a_pause_the_recovery_still_names_the_incident():
     assert recovered.data["incident"] == {"id": (await the_one()).id}
 
 
-async def test_what_is_still_down_after_a_pause_gets_an_incident_with_its_next_check():
+async def test_a_monitor_still_down_after_a_pause_gets_an_incident_at_its_next_check():
     web = await watched()
     await down(web)
     await monitors.set_active(web.monitor_id, False)
@@ -243,7 +243,7 @@ async def test_an_outage_that_lasts_is_neither_resolved_nor_deleted_by_people():
     await incidents.delete(id_)
 
 
-async def test_what_does_not_exist_or_has_not_happened_yet_is_refused_by_its_field():
+async def test_unknown_monitors_and_future_start_times_are_rejected():
     for changes, field in (({"monitor_id": "gone"}, "monitor_id"), ({"started_at": at(10**7)}, "started_at")):
         with pytest.raises(Invalid) as raised:
             await written(**changes)

@@ -54,7 +54,7 @@ async def test_parents_stay_until_they_are_replaced():
     assert await hang(one) == []
 
 
-async def test_what_does_not_exist_is_refused_and_nothing_is_stored():
+async def test_unknown_parents_are_rejected_and_nothing_is_stored():
     router = await monitor("Router")
     assert await field_errors(monitor("web", router, UNKNOWN_ID)) == [("parent_ids.1", dependencies.UNKNOWN_PARENT)]
     assert len((await monitors.list_page(monitors.MonitorQuery()))[0]) == 1
@@ -137,7 +137,7 @@ async def test_a_parent_that_is_down_needs_no_check_and_a_reminder_requests_none
     assert (await fails(one, NOW + 4 * STEP)).rechecks == []
 
 
-async def test_only_what_is_still_down_is_called_for_when_the_parent_is_back():
+async def test_only_monitors_still_down_are_released_when_their_parent_recovers():
     await channel()
     router = await monitor("Router")
     down, back = await monitor("down", router), await monitor("back", router)
@@ -196,7 +196,7 @@ async def test_a_suppressed_delivery_is_released_when_its_parents_are_removed(re
     assert [state for state, _ in await states(one)] == ["pending"]
 
 
-async def test_what_was_suppressed_for_another_reason_stays_so():
+async def test_deliveries_suppressed_for_other_reasons_are_not_released():
     await channel()
     router = await monitor("Router")
     one = await monitor("web", router)

@@ -144,7 +144,7 @@ async def test_a_viewer_of_tags_sees_monitors_with_one_of_them():
         await monitors.get(one.id, frozenset({mail.id}))
 
 
-async def test_only_a_viewer_can_be_narrowed():
+async def test_only_viewers_can_be_restricted_to_tags():
     admin, viewer, one = await create_user("ada"), await create_user("bob"), await tag()
     with pytest.raises(Conflict, match="admin"):
         await viewer_tags.set_for_user(admin, [one.id])

@@ -2,8 +2,8 @@
 
 It prints its control port. Deliveries go to a second port, which it can close.
 
-GET /door          {"port": …} where deliveries go
-GET /mood/<mood>   ok, fails (500), hangs (accepts and never answers), busy (429, Retry-After: 2), refuses (port closed)
+GET /delivery-port          {"port": …} where deliveries go
+GET /mode/<mode>   ok, fails (500), hangs (accepts and never answers), busy (429, Retry-After: 2), refuses (port closed)
 GET /log           the deliveries it accepted, as `bench.receiver` lists them; not those it answered with 500 or 429
 GET /reset         clears the log
 """
@@ -18,17 +18,17 @@ import uvloop
 from bench import wire
 from bench.receiver import Receiver
 
-MOODS = ("ok", "fails", "hangs", "busy", "refuses")
+MODES = ("ok", "fails", "hangs", "busy", "refuses")
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno"
 BUSY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nContent-Length: 4\r\n\r\nbusy"
 
 
-class Moody(Receiver):
-    """The mood it is in, and the door it can shut."""
+class FaultyReceiver(Receiver):
+    """The mode it is in, and the port it can close."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.mood, self.port = "ok", 0
+        self.mode, self.port = "ok", 0
         self._delivery_server: asyncio.Server | None = None
         self._callers: WeakSet[wire.Wire] = WeakSet()
         self._obeying: set[asyncio.Task[None]] = set()
@@ -46,42 +46,46 @@ class Moody(Receiver):
 
     def take(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
         """Answer a delivery according to the mode."""
-        if self.mood in {"fails", "busy"}:
-            asker.send(FAILED if self.mood == "fails" else BUSY)
+        if self.mode in {"fails", "busy"}:
+            asker.send(FAILED if self.mode == "fails" else BUSY)
             return
         self.raw.append((head, body, time.time() * 1000))
-        if self.mood == "ok":
+        if self.mode == "ok":
             asker.send(wire.OK)
 
     def control(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
         """Answer a control request."""
         del body
         path = head.split(b" ", 2)[1]
-        if path.startswith(b"/mood/"):
+        if path.startswith(b"/mode/"):
             obeying = asyncio.create_task(self._become(asker, path[6:].decode()))
             self._obeying.add(obeying)
             obeying.add_done_callback(self._obeying.discard)
         else:
-            asker.send(wire.reply(msgspec.json.encode({"port": self.port}) if path == b"/door" else self.respond(path)))
+            asker.send(
+                wire.reply(
+                    msgspec.json.encode({"port": self.port}) if path == b"/delivery-port" else self.respond(path)
+                )
+            )
 
-    async def _become(self, asker: wire.Wire, mood: str) -> None:
-        """Change the mood; who is connected when the door shuts is cut off."""
-        self.mood = mood
-        if mood == "refuses" and self._delivery_server is not None:
+    async def _become(self, asker: wire.Wire, mode: str) -> None:
+        """Change the mode; who is connected when the port closes is cut off."""
+        self.mode = mode
+        if mode == "refuses" and self._delivery_server is not None:
             self._delivery_server.close()
             self._delivery_server = None
             for caller in list(self._callers):
                 caller.cut()
-        elif mood != "refuses" and self._delivery_server is None:
+        elif mode != "refuses" and self._delivery_server is None:
             await self.open()
         asker.send(wire.reply(b"{}"))
 
 
 async def serve() -> None:
-    """Open the door and wait for words."""
-    moody = Moody()
-    await moody.open()
-    await wire.serve(moody.control)
+    """Listen for deliveries and wait for control requests."""
+    faulty = FaultyReceiver()
+    await faulty.open()
+    await wire.serve(faulty.control)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def names_in(folder: Path) -> set[str]:
     return {one.name for one in folder.iterdir()}
 
 
-async def test_it_is_not_made_again_while_it_is_there(tmp_path: Path) -> None:
+async def test_existing_explorer_files_are_not_rebuilt(tmp_path: Path) -> None:
     folder = tmp_path / explorer_files.build_digest()
     folder.mkdir()
     assert await ExplorerFiles(tmp_path).get_folder() == folder
@@ -110,7 +110,7 @@ async def test_a_place_that_takes_no_files_is_a_refusal_and_not_tried_with_every
     assert broken._retry_at > began  # the second one found the bar, and started nothing
 
 
-def test_nothing_that_answers_requests_makes_the_document() -> None:
+def test_only_the_build_command_builds_the_openapi_document() -> None:
     root = Path(explorer_files.__file__).parents[2]
     callers = [
         str(path.relative_to(root))

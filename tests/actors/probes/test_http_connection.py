@@ -25,7 +25,7 @@ UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UN
 @pytest.mark.parametrize(
     ("family", "expected_status"), [(IpFamily.ANY, UP), (IpFamily.IPV4, UP), (IpFamily.IPV6, DOWN)]
 )
-async def test_only_addresses_of_the_family_count(check, family, expected_status):
+async def test_only_addresses_of_the_configured_family_are_used(check, family, expected_status):
     async with serving(answering()) as target:
         outcome = await check(Http(url=target.url(), ip_family=family))
     assert outcome.status is expected_status

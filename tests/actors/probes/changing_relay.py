@@ -10,7 +10,7 @@ from schema.assertions import Operator, Value
 from schema.status import Status
 from schema.targets import Target
 from tests.actors.probes.conftest import Check
-from tests.actors.probes.talker import datagrams, talking
+from tests.actors.probes.scripted_server import datagrams, talking
 from tests.searching import MANY, SEARCHING
 
 DIFFERS = [Value(operator=Operator.DIFFERS, expected="x")]  # so that the value is read

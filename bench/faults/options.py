@@ -7,7 +7,7 @@ from msgspec import Struct
 from bench.faults.postgres import Cluster
 
 
-class Setting(Struct, frozen=True, kw_only=True):
+class Options(Struct, frozen=True, kw_only=True):
     """Size, length and database of a run.
 
     rounds      of what comes in rounds

@@ -1,6 +1,6 @@
 """The application of an installation with two more equal routes: one public, one for signed-in users.
 
-python -m bench.twins      with the installation's environment; SERVER_PORT is its own
+python -m bench.auth_routes      with the installation's environment; SERVER_PORT is its own
 """
 
 import os
@@ -16,17 +16,17 @@ from app import log, settings
 from app.main import create_app
 from app.security.auth.policy import ANYONE, VIEWER
 
-OPEN, SHUT = "/twin/open", "/twin/shut"
+PUBLIC, SIGNED_IN = "/bench/public", "/bench/signed-in"
 
 
-@get(OPEN, guards=[ANYONE])
-async def open_twin() -> dict[str, bool]:
+@get(PUBLIC, guards=[ANYONE])
+async def public_route() -> dict[str, bool]:
     """Do nothing, without authentication."""
     return {"ok": True}
 
 
-@get(SHUT, guards=[VIEWER])
-async def shut_twin() -> dict[str, bool]:
+@get(SIGNED_IN, guards=[VIEWER])
+async def signed_in_route() -> dict[str, bool]:
     """Do nothing, for a signed-in user."""
     return {"ok": True}
 
@@ -35,7 +35,7 @@ async def serve() -> None:
     """Serve until killed."""
     found = settings.read_settings(os.environ, Path.cwd())
     log.configure(found, "api")
-    app = create_app(found, extra=[open_twin, shut_twin])
+    app = create_app(found, extra=[public_route, signed_in_route])
     await Server(app, address="127.0.0.1", port=found.server_port, interface=Interfaces.ASGI, log_enabled=False).serve()
 
 

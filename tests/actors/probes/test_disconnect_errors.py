@@ -11,8 +11,8 @@ from pamqp import commands, frame
 
 from schema.status import Status
 from schema.targets import Ldap, Mail, MailProtocol, Mqtt, Mysql, Postgres, Rabbitmq, Redis, SslMode
+from tests.actors.probes.scripted_server import Script, talking
 from tests.actors.probes.servers_sql import mariadb, postgresql
-from tests.actors.probes.talker import Script, talking
 
 AT: dict[str, Any] = {"host": "127.0.0.1"}
 SENDING: dict[str, Any] = {"test_send": True, "from_email": "a@b.test", "to_email": "c@d.test"}
@@ -71,7 +71,7 @@ def scripted(parts: Sequence[bytes], ending: bytes | None) -> Script:
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("what", TARGETS)
-async def test_how_a_server_ends_does_not_count(check, what, ending):
+async def test_the_response_to_a_disconnect_does_not_change_the_status(check, what, ending):
     target, parts = TARGETS[what]
     async with talking(scripted(parts, ENDINGS[ending])) as port:
         outcome = await check(target(port))
@@ -79,7 +79,7 @@ async def test_how_a_server_ends_does_not_count(check, what, ending):
 
 
 @pytest.mark.parametrize("what", TARGETS)
-async def test_one_that_does_not_answer_a_goodbye_is_left(check, what):
+async def test_a_missing_response_to_a_disconnect_does_not_change_the_status(check, what):
     target, parts = TARGETS[what]
     async with talking(scripted(parts, b"")) as port:
         outcome = await check(target(port))

@@ -19,7 +19,7 @@ import aiohttp
 
 from app import setup_token
 from bench import processes
-from bench.side import ROOT
+from bench.programs import ROOT
 
 READY_S = 60.0
 STOP_S = 30.0
@@ -40,7 +40,7 @@ def free_port() -> int:
 LIMITS = ("RATE_LIMIT_AUTH", "RATE_LIMIT_READ", "RATE_LIMIT_WRITE", "RATE_LIMIT_RUN")  # paid for, never reached
 
 
-class Ground:
+class Installation:
     """One installation. Its processes are found by a mark in their environment; nothing else is ever signalled."""
 
     def __init__(self, folder: Path, session: aiohttp.ClientSession, environ: Mapping[str, str]) -> None:
@@ -150,14 +150,16 @@ class Ground:
 
 
 @asynccontextmanager
-async def ground(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> AsyncIterator[Ground]:
+async def fresh_installation(
+    environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> AsyncIterator[Installation]:
     """A fresh installation, not started yet; ended and removed whatever happens.
 
     folder    an empty one to live in instead of a temporary one
     """
     place = folder or Path(tempfile.mkdtemp(prefix="wk-bench-"))
     session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-    one = Ground(place, session, environ or {})
+    one = Installation(place, session, environ or {})
     try:
         yield one
     finally:

@@ -97,7 +97,7 @@ async def test_guesses_from_many_addresses_block_them_and_not_the_owner(client: 
     assert (await from_address(client, "198.51.100.7", ADA)).status_code == 200
 
 
-async def test_one_address_that_guesses_for_many_users_has_to_wait(client: Client) -> None:
+async def test_an_address_that_guesses_for_many_users_is_rate_limited(client: Client) -> None:
     codes = [
         (await from_address(client, "192.0.2.1", {"email": f"user{number}@x.org", "password": "x"})).status_code
         for number in range(MOST * WIDE_FACTOR + 1)

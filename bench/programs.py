@@ -44,7 +44,7 @@ async def serving(module: str, *words: object) -> AsyncIterator[int]:
             await process.wait()
 
 
-class Side:
+class ControlledProgram:
     """Controls a target or a receiver over HTTP."""
 
     def __init__(self, port: int, session: aiohttp.ClientSession) -> None:
@@ -62,7 +62,7 @@ class Side:
 
 
 @asynccontextmanager
-async def side(module: str) -> AsyncIterator[Side]:
+async def side(module: str) -> AsyncIterator[ControlledProgram]:
     """Start `bench.target` or `bench.receiver` and talk to it."""
     async with serving(module) as port, aiohttp.ClientSession() as session:
-        yield Side(port, session)
+        yield ControlledProgram(port, session)

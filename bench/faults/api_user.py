@@ -9,28 +9,28 @@ from typing import Self
 
 import aiohttp
 
-from bench.ground import Ground
+from bench.installation import Installation
 
 LIMIT_S = 15.0
 EVERY_S = 0.5
 UNREACHABLE = {"type": "http", "config": {"url": "http://127.0.0.1:9/"}, "interval": 3_600, "active": False}
 
 
-class Visitor:
+class ApiUser:
     """Reads and writes in turn. `reads` and `writes` count status codes; "late" is no answer in time.
 
     slowest_s    the longest wait for an answer
     """
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
         self._task: asyncio.Task[None] | None = None
         self.reads, self.writes = Counter[str](), Counter[str]()
         self.slowest_s = 0.0
         self.odd: list[str] = []
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._visit(), name="visitor")
+        self._task = asyncio.create_task(self._visit(), name="api_user")
         return self
 
     async def __aexit__(
@@ -50,7 +50,7 @@ class Visitor:
     async def _request(self, method: str, path: str, body: object = None) -> str:
         began = time.perf_counter()
         try:
-            status, response = await self._ground.call(method, path, body, limit_s=LIMIT_S)
+            status, response = await self._installation.call(method, path, body, limit_s=LIMIT_S)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return "late" if isinstance(error, TimeoutError) else type(error).__name__
         finally:

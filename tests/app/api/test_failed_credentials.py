@@ -111,7 +111,7 @@ def test_every_way_is_tried() -> None:
 
 
 @pytest.mark.parametrize("way", TRIES)
-async def test_what_is_wrong_is_recorded_with_address_account_and_number(guarded: Client, way: AuthMethod) -> None:
+async def test_failed_credentials_are_audited_with_address_account_and_count(guarded: Client, way: AuthMethod) -> None:
     tried, is_named = TRIES[way]
     await tried(guarded)
     (entry,) = await entries()
@@ -122,7 +122,7 @@ async def test_what_is_wrong_is_recorded_with_address_account_and_number(guarded
 
 
 @pytest.mark.parametrize("message", [None, {"type": "auth", "token": "pk_made-up"}, {"type": "auth", "token": "a.b.c"}])
-async def test_what_is_wrong_on_the_websocket_is_recorded(
+async def test_failed_websocket_credentials_are_audited(
     application: Litestar, client: Client, message: dict[str, str] | None
 ) -> None:
     del client  # which has the application run
@@ -198,7 +198,7 @@ def test_the_first_is_due_at_once_and_the_rest_of_its_minute_together() -> None:
     assert failed_logins.due_entries(1_060, is_final=True) == []
 
 
-def test_what_its_request_leaves_an_entry_of_is_due_with_the_others_of_its_minute() -> None:
+def test_logins_audited_by_their_route_are_due_only_when_repeated() -> None:
     failed_logins.clear_counts()
     for account in ("ada", "bob", "bob"):
         failed_logins.record_failed_login(AuthMethod.LOGIN, "192.0.2.1", account, now_s=1_000)

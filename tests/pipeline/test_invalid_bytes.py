@@ -14,7 +14,7 @@ from schema.heartbeats import slot_of_key
 from schema.status import Status
 from schema.targets import Redis, Tcp
 from tests import make
-from tests.actors.probes.talker import replying, saying, talking
+from tests.actors.probes.scripted_server import replying, saying, talking
 from tests.pipeline.conftest import ROOT
 from tests.pipeline.waiting import until
 
