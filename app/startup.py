@@ -17,7 +17,7 @@ async def prepare(settings: Settings) -> None:
         await signing_keys.load()
         await _prepare_setup(settings)
     except (*db.TRANSIENT_ERRORS, *db.UNMIGRATED) as error:
-        log.warning("api.started_without_database", reason=type(error).__name__)
+        log.warning("api.started_without_database", error=type(error).__name__)
 
 
 async def _prepare_setup(settings: Settings) -> None:

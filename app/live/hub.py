@@ -42,7 +42,7 @@ class ReconnectingPubSub:
                     yield message
             except (RedisError, OSError) as error:
                 if not self._is_lost:
-                    log.warning("live.redis_unavailable", reason=type(error).__name__)
+                    log.warning("live.redis_unavailable", error=type(error).__name__)
                 self._is_lost = True
                 await asyncio.sleep(RETRY_S)
 
@@ -132,7 +132,7 @@ class Hub:
             async for numbered_text in replay_buffer.messages_since(self._redis, source, since):
                 yield numbered_text
         except (RedisError, OSError) as error:
-            log.warning("live.replay_truncated", source=source, reason=type(error).__name__)
+            log.warning("live.replay_truncated", source=source, error=type(error).__name__)
 
     async def _listen(self) -> None:
         async with aclosing(
@@ -162,7 +162,7 @@ class Hub:
                 await self._replay_until(source, newest)
             self._synced.set()
         except (RedisError, OSError) as error:
-            log.warning("live.catch_up_failed", reason=type(error).__name__)
+            log.warning("live.catch_up_failed", error=type(error).__name__)
 
     async def _replay_until(self, source: str, newest: int) -> None:
         if source in self._newest and self._newest[source] < newest:

@@ -79,7 +79,7 @@ async def publish(heartbeats: Sequence[Heartbeat] = (), events: Sequence[Event] 
     except (RedisError, OSError) as error:
         _unpublished.update(unpublished)
         _unpublished.update(message.source for message in messages)
-        log.warning("live.publish_failed", n_messages=len(messages), reason=type(error).__name__)
+        log.warning("live.publish_failed", n_messages=len(messages), error=type(error).__name__)
 
 
 def _messages_of(heartbeats: Sequence[Heartbeat], events: Sequence[Event]) -> Iterator[BufferedMessage]:

@@ -52,7 +52,7 @@ class SessionWatch:
                 for key in tuple(self._subscriptions):
                     await self._check_session(key)
             except db.TRANSIENT_ERRORS as error:
-                log.warning("live.session_check_failed", reason=type(error).__name__)
+                log.warning("live.session_check_failed", error=type(error).__name__)
 
     async def keep_alive(self) -> None:
         """Send every socket a ping frame each PING_S, until cancelled."""

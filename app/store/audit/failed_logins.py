@@ -56,7 +56,7 @@ async def _save_or_warn(*, everything: bool) -> None:
     try:
         await save(everything=everything)
     except (*db.TRANSIENT_ERRORS, DecryptionFailed) as error:
-        log.warning("auth.login_failures_not_saved", reason=type(error).__name__)
+        log.warning("auth.login_failures_not_saved", error=type(error).__name__)
 
 
 async def _account_ids(names: set[str]) -> dict[str, str]:

@@ -85,7 +85,7 @@ async def _save_or_warn() -> None:
     try:
         await save_uses()
     except db.TRANSIENT_ERRORS as error:
-        log.warning("api_keys.usage_not_saved", reason=type(error).__name__)
+        log.warning("api_keys.usage_not_saved", error=type(error).__name__)
 
 
 async def _grant_of(found: Any) -> Grant | None:

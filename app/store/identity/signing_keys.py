@@ -47,7 +47,7 @@ async def reload_forever() -> None:
         try:
             await load()
         except (*db.TRANSIENT_ERRORS, *db.UNMIGRATED, sealing.DecryptionFailed) as error:
-            log.warning("signing_keys.reload_failed", reason=type(error).__name__)
+            log.warning("signing_keys.reload_failed", error=type(error).__name__)
         await asyncio.sleep(POLL_S)
 
 
