@@ -145,18 +145,18 @@ class Reconciler:
         await live.publish(events=escalated.events)
         if escalated.events:
             log.info("incident.escalated", n=len(escalated.events), n_channels=len(escalated.deliveries))
-        scheduler_metrics.OPEN_INCIDENTS.set(await incidents.count_open())
 
     async def open_missing_incidents(self) -> None:
         """Open incidents for monitors that are down without one, for example after a pause."""
         await live.publish(events=await incidents.open_missing(clock.now_ms()))
 
     async def measure(self) -> None:
-        """Measure queue depth, queue age and stale monitors."""
+        """Measure queue depth, queue age, stale monitors and open incidents."""
         for name in queue.QUEUES.values():
             scheduler_metrics.QUEUE_DEPTH.labels(queue=name).set(await queue.depth(name))
             scheduler_metrics.QUEUE_AGE.labels(queue=name).set(await queue.oldest_age_s(name))
         scheduler_metrics.STALE_MONITORS.set(await self._count_stale())
+        scheduler_metrics.OPEN_INCIDENTS.set(await incidents.count_open())
 
     async def _count_stale(self) -> int:
         stale, late = set(await due_set.list_stale()), await due_set.list_late(2 * 5_000)

@@ -13,7 +13,7 @@ START_S = 20.0
 CONTROL = aiohttp.ClientTimeout(total=60)
 
 
-async def answer(module: str, *words: object, limit_s: float = 180.0) -> str:
+async def output(module: str, *words: object, limit_s: float = 180.0) -> str:
     """Run a module to its end and return what it printed. Raises RuntimeError when it failed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, *map(str, words), cwd=ROOT, stdout=asyncio.subprocess.PIPE
@@ -62,7 +62,7 @@ class ControlledProgram:
 
 
 @asynccontextmanager
-async def side(module: str) -> AsyncIterator[ControlledProgram]:
+async def controlled(module: str) -> AsyncIterator[ControlledProgram]:
     """Start `bench.target` or `bench.receiver` and talk to it."""
     async with serving(module) as port, aiohttp.ClientSession() as session:
         yield ControlledProgram(port, session)

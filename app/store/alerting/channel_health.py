@@ -1,8 +1,10 @@
 """Health of channels: the state to show, counts of unhealthy ones, and reset by hand."""
 
+from functools import cache
 from typing import Any, Literal
 
 from msgspec import Struct
+from piccolo.query.base import FrozenQuery
 
 from app import clock
 from app.errors import NoSuch
@@ -45,10 +47,18 @@ def health_of(channel: StoredChannel, now_ms: int) -> ChannelHealth:
 
 async def count_unhealthy(now_ms: int) -> UnhealthyChannels:
     """Count channels with an open circuit, and disabled ones."""
-    is_unhealthy = ChannelRow.disabled_ms.is_not_null() | (ChannelRow.circuit_open_until_ms > now_ms)
-    found = await ChannelRow.select(ChannelRow.disabled_ms).where(is_unhealthy, ChannelRow.is_temporary.eq(value=False))
+    found = await _failing_channels().run()
     disabled = sum(row["disabled_ms"] is not None for row in found)
-    return UnhealthyChannels(circuit_open=len(found) - disabled, disabled=disabled)
+    circuit_open = sum(row["disabled_ms"] is None and row["circuit_open_until_ms"] > now_ms for row in found)
+    return UnhealthyChannels(circuit_open, disabled)
+
+
+@cache
+def _failing_channels() -> FrozenQuery:
+    """Disabled channels, and those whose circuit is open or was when they failed last."""
+    has_failed = ChannelRow.disabled_ms.is_not_null() | (ChannelRow.circuit_open_until_ms > 0)
+    failing = ChannelRow.select(ChannelRow.disabled_ms, ChannelRow.circuit_open_until_ms).where(has_failed)
+    return failing.where(ChannelRow.is_temporary.eq(value=False)).freeze()
 
 
 async def resume(channel_id: str) -> None:

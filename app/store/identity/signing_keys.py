@@ -2,8 +2,10 @@
 
 import asyncio
 import secrets
+from functools import cache
 
 import structlog
+from piccolo.query.base import FrozenQuery
 from piccolo.query.functions import Max
 
 from app import clock, db
@@ -71,7 +73,7 @@ async def _create(now_ms: int) -> str:
 
 
 async def _list_all() -> list[SigningKey]:
-    found = await SigningKeyRow.select()
+    found = await _all_keys().run()
     return [
         SigningKey(
             id=row["id"],
@@ -80,3 +82,8 @@ async def _list_all() -> list[SigningKey]:
         )
         for row in found
     ]
+
+
+@cache
+def _all_keys() -> FrozenQuery:
+    return SigningKeyRow.select().freeze()

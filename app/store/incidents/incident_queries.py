@@ -3,7 +3,10 @@
 Written as SQL: CTEs and window functions.
 """
 
+from functools import cache
 from typing import Any
+
+from piccolo.query.base import FrozenQuery
 
 from app import db
 from app.store import visibility
@@ -97,7 +100,12 @@ async def get_metrics(query: IncidentQuery, now_ms: int) -> IncidentMetrics:
 
 async def count_open() -> int:
     """How many incidents are not resolved."""
-    return int(await IncidentRow.count().where(IncidentRow.resolved_ms.is_null()))
+    return int(await _open_incidents().run())
+
+
+@cache
+def _open_incidents() -> FrozenQuery:
+    return IncidentRow.count().where(IncidentRow.resolved_ms.is_null()).freeze()
 
 
 def _arguments(query: IncidentQuery) -> tuple[Any, ...]:

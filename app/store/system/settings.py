@@ -4,11 +4,13 @@
 """
 
 from contextlib import suppress
+from functools import cache
 from time import monotonic
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from piccolo.query.base import FrozenQuery
 
 from app import clock, db
 from app.domain import config_rules
@@ -106,7 +108,12 @@ async def _refresh() -> None:
 
 
 async def _load_all() -> dict[str, StoredSetting]:
-    return {row["key"]: StoredSetting(**row) for row in await SettingRow.select()}
+    return {row["key"]: StoredSetting(**row) for row in await _all_settings().run()}
+
+
+@cache
+def _all_settings() -> FrozenQuery:
+    return SettingRow.select().freeze()  # every worker runs it each second
 
 
 async def _load(key: str, *, lock: bool = False) -> StoredSetting | None:

@@ -6,11 +6,14 @@ Written as SQL: joins over four tables, `SKIP LOCKED`, batches over JSON arrays.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
+from piccolo.query.base import FrozenQuery
+from piccolo.query.functions import Min
 
 from app import clock, db
 from app.domain.incidents.lifecycle import NewTimelineEntry, OutageState, incident_event
@@ -55,7 +58,8 @@ class _DueStep(Struct, frozen=True):
 
 async def run_due_steps(now_ms: int) -> EscalationRun:
     """Run every due step. Acknowledged and resolved incidents have none."""
-    if not await IncidentRow.exists().where(IncidentRow.next_escalation_ms <= now_ms):
+    next_ms = (await _next_escalation().run())[0]["next_ms"]
+    if next_ms is None or next_ms > now_ms:
         return EscalationRun()
     async with db.transaction():
         found = await _due_incidents(now_ms)
@@ -68,6 +72,12 @@ async def run_due_steps(now_ms: int) -> EscalationRun:
         reached = set(deliveries)
         await timeline.add_entries(_timeline_entry_of(step, now_ms, reached) for step in claimed)
     return EscalationRun(events=[event for event, _ in recipients], deliveries=deliveries)
+
+
+@cache
+def _next_escalation() -> FrozenQuery:
+    next_ms = IncidentRow.select(Min(IncidentRow.next_escalation_ms, "next_ms"))
+    return next_ms.where(IncidentRow.next_escalation_ms.is_not_null()).freeze()
 
 
 async def record_for_channels(recipients: Sequence[tuple[Event, Sequence[str]]], now_ms: int) -> dict[str, list[str]]:
