@@ -121,6 +121,10 @@ class Installation:
         """Make the first user and sign in."""
         setup_token_text = (self.folder / "data" / setup_token.FILE_NAME).read_text(encoding="ascii").strip()
         await self.post("/auth/register", {**ADMIN, "setup_token": setup_token_text})
+        await self.sign_in()
+
+    async def sign_in(self) -> None:
+        """Get a new access token; each is valid for 15 minutes."""
         self.token = (await self.post("/auth/login", {k: ADMIN[k] for k in ("email", "password")}))["access_token"]
 
     async def post(self, path: str, body: Any) -> Any:

@@ -2,7 +2,8 @@
 
 Three receivers: a program that always answers must get every true transition once. A channel that always answers
 gets the same, except for outages that ended before a killed worker's successor sent them: those come with their
-recovery. Another channel fails, hangs, refuses and asks to retry later between kills; the same rules apply to it.
+recovery. Another channel fails, hangs, refuses and asks to retry later between kills; the same rules apply to it, once
+it is repaired and resumed.
 """
 
 import asyncio
@@ -42,6 +43,7 @@ async def run(options: Options) -> Report:
                 await stage.flips.flip_some(0.5)
             injected[await _injure(stage, failing, chance)] += 1
         await failing.get("/mode/ok")
+        await stage.resume(FAULTY)
         drained = await stage.drained()
         report = Report(
             name=f"R1 and R4, alerts on {'PostgreSQL' if options.cluster else 'SQLite'}",

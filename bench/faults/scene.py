@@ -1,6 +1,7 @@
 """The setup of every fault run: the product, flipping targets, a webhook receiver, and the verdict."""
 
 import asyncio
+import contextlib
 import json
 import shutil
 import sys
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import msgspec
 
 from app import db
@@ -109,6 +111,22 @@ class Scene:
     def outage(self, began_ms: float) -> None:
         """Note that nothing could be checked from then until now."""
         self.outages.append(range(int(began_ms), int(time.time() * 1000)))
+
+    async def resume(self, name: str) -> None:
+        """Resume a channel, as a user does after repairing its receiver: its backoff may have grown to ten minutes."""
+        async with record.record(self.installation):
+            found = await db.rows("SELECT id FROM channels WHERE name = ?1", name)
+        async with asyncio.timeout(FIRST_S):
+            while not await self._resumed(found[0]["id"]):
+                await asyncio.sleep(1)
+
+    async def _resumed(self, channel_id: str) -> bool:
+        """Whether the API did it; it may just have been killed."""
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError, RuntimeError):
+            await self.installation.sign_in()
+            await self.installation.post(f"/notification-channels/{channel_id}/resume", None)
+            return True
+        return False
 
     async def drained(self) -> bool:
         """Wait until targets are at rest for long enough and every delivery is sent."""
