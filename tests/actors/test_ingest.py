@@ -1,8 +1,11 @@
 """How ingest changes the schedule once heartbeats are stored."""
 
 import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
 
 from actors.ingest import RECHECK_UNKNOWN_MS, ResultWriter
 from actors.snapshots import Snapshots
@@ -20,7 +23,14 @@ DAY_S = 86_400
 
 
 @pytest.fixture
-async def nightly(store, queue) -> int:
+def midnight() -> Iterator[None]:
+    """It is midnight: the daily slots of the first two series are more than five hours away."""
+    with time_machine.travel(datetime(2026, 11, 22, tzinfo=UTC)):
+        yield
+
+
+@pytest.fixture
+async def nightly(midnight, store, queue) -> int:
     """A push monitor that reports once a day; its series."""
     sealing.prepare(store)
     plan = (await monitors.create(make.monitor(Push(grace=3_600), interval=DAY_S))).schedules[0]
@@ -63,7 +73,7 @@ async def test_a_start_while_late_schedules_no_retry(nightly):
     assert await ingested(start) > clock.now_ms() + 2_000_000
 
 
-async def test_parents_of_a_failing_monitor_are_checked_at_once(store, queue):
+async def test_parents_of_a_failing_monitor_are_checked_at_once(midnight, store, queue):
     sealing.prepare(store)
     router = await monitors.create(make.monitor(name="Router", interval=DAY_S))
     child = await monitors.create(make.monitor(interval=DAY_S, parent_ids=[router.monitor.id]))
