@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from app import queue
 
 KEY = "wk:metrics"
+FIRST_PUBLISH_S = 1.0  # a start is busy, and a process that lives shorter has nothing to report
 PUBLISH_INTERVAL_S = 10.0
 MAX_AGE_S = 35.0  # three publications may be missed
 REMOVE_AFTER_S = 3_600.0  # then the field is removed
@@ -52,6 +53,7 @@ def _exposition(families: Collector) -> str:
 async def publish(node: str) -> None:
     """Publish this process's metrics for `/metrics` periodically, until cancelled."""
     try:
+        await asyncio.sleep(FIRST_PUBLISH_S)
         while True:
             with suppress(RedisError, OSError):  # Redis away: `nodes.register` logs it for both
                 await publish_once(node)
