@@ -331,24 +331,36 @@ async def test_a_message_that_is_too_long_ends_it(site: Site) -> None:
     assert await ended(socket) == ("PAYLOAD_TOO_LARGE", 1009)
 
 
+@asynccontextmanager
+async def flooding(socket: Socket) -> AsyncIterator[None]:
+    """Ten times as many messages as a connection may send, until it is closed."""
+
+    async def flood() -> None:
+        with suppress(ConnectionError):
+            while not socket.closed:
+                await socket.send_json({"type": "ping"})
+                await asyncio.sleep(0.1 / connection.MESSAGES_PER_S)
+
+    task = asyncio.create_task(flood())
+    yield
+    task.cancel()
+
+
 async def test_a_flood_is_slowed_and_refused(site: Site) -> None:
     socket = await site.connect()
-    for _ in range(connection.BURST + connection.MESSAGES_PER_S):
-        await socket.send_json({"type": "ping"})
-    answers = [await receive(socket)]
-    while answers[-1]["type"] == "pong":
-        answers.append(await receive(socket))
+    async with flooding(socket):
+        answers = [await receive(socket)]
+        while answers[-1]["type"] == "pong":
+            answers.append(await receive(socket))
     assert len(answers) > connection.BURST
     assert (answers[-1]["error"]["code"], answers[-1]["error"]["retry_after"]) == ("RATE_LIMITED", 1)
 
 
 async def test_a_flood_that_does_not_stop_is_closed(site: Site) -> None:
-    socket = await site.connect()
-    for _ in range(connection.BURST + (connection.TOLERATED_EXCESS + 2) * connection.MESSAGES_PER_S):
-        await socket.send_json({"type": "ping"})
-    n_refused = 0
-    while not socket.closed and (message := await socket.receive()).type.name == "TEXT":
-        n_refused += message.json()["type"] == "error"
+    socket, n_refused = await site.connect(), 0
+    async with flooding(socket):
+        while not socket.closed and (message := await socket.receive()).type.name == "TEXT":
+            n_refused += message.json()["type"] == "error"
     assert (n_refused, socket.close_code) == (connection.TOLERATED_EXCESS + 1, connection.RATE_LIMITED)
 
 
