@@ -5,7 +5,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ import aiohttp
 
 from app import setup_token
 from bench import processes
+from bench.ports import unused_port
 from bench.programs import ROOT
 
 READY_S = 60.0
@@ -28,13 +28,6 @@ ADMIN = {"email": "admin@example.com", "username": "admin", "password": "correct
 
 class NotReady(Exception):  # noqa: N818  # a state
     """The product did not start, with the end of its output."""
-
-
-def free_port() -> int:
-    """A free port."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 LIMITS = ("RATE_LIMIT_AUTH", "RATE_LIMIT_READ", "RATE_LIMIT_WRITE", "RATE_LIMIT_RUN")  # paid for, never reached
@@ -47,7 +40,7 @@ class Installation:
         self.folder = folder
         self.session = session
         self.mark = str(uuid4())
-        self.port = free_port()
+        self.port = unused_port()
         self.token = ""
         self.log = folder / "up.log"
         self.environ = {

@@ -6,7 +6,6 @@ import gc
 import ipaddress
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -39,6 +38,7 @@ from app.security.credentials import passwords
 from app.security.secrets import sealing
 from app.settings import Settings
 from app.sqlite_engine import SqliteConnection
+from bench.ports import unused_port
 from tests.searching import MANY, SEARCHING
 
 # A busy machine is no bug.
@@ -208,9 +208,7 @@ def _emptying(valkey: str) -> "redis.Redis":
 @pytest.fixture
 def free_port() -> int:
     """A closed loopback port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return unused_port()
 
 
 @pytest.fixture

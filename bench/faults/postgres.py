@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from bench.installation import free_port
+from bench.ports import unused_port
 
 BIN = Path(os.environ.get("POSTGRES_BIN", "/usr/lib/postgresql/15/bin"))
 USER = "postgres"
@@ -21,7 +21,7 @@ class Cluster:
     """One running cluster."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port = folder, unused_port()
         self.environ = {
             "DB_TYPE": "postgres",
             "DB_HOST": "127.0.0.1",

@@ -11,7 +11,8 @@ import psutil  # type: ignore[import-untyped]  # has no stubs
 
 from bench import auth_routes, programs
 from bench.figure import Figure
-from bench.installation import Installation, free_port, fresh_installation
+from bench.installation import Installation, fresh_installation
+from bench.ports import unused_port
 from bench.run import Run
 
 GOAL = 1.5
@@ -65,7 +66,7 @@ def _cpu_s(server: psutil.Process) -> float:
 @asynccontextmanager
 async def _twins(installed: Installation) -> AsyncIterator[tuple[int, psutil.Process]]:
     """One more API process of the installation, with the twins."""
-    port = free_port()
+    port = unused_port()
     environ = {**installed.environ, "SERVER_PORT": str(port)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.auth_routes", cwd=installed.folder, env=environ

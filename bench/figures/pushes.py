@@ -7,7 +7,8 @@ import aiohttp
 
 from bench import programs
 from bench.figure import Figure
-from bench.installation import Installation, free_port, fresh_installation
+from bench.installation import Installation, fresh_installation
+from bench.ports import unused_port
 from bench.run import Run
 
 TOKEN = "bench-ping-token-"  # and five digits
@@ -46,7 +47,7 @@ async def _push_monitor(installed: Installation, number: int) -> None:
 
 
 async def _noop_rate(seconds: int) -> float:
-    port = free_port()
+    port = unused_port()
     server = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.noop", str(port), cwd=programs.ROOT)
     try:
         await asyncio.wait_for(_answering(f"http://127.0.0.1:{port}/noop/x"), START_S)

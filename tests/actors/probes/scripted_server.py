@@ -11,7 +11,7 @@ Answers = Callable[[bytes], list[bytes]]
 
 @contextlib.asynccontextmanager
 async def listening(
-    script: Script, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    script: Script, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[int]:
     """The port of a server that runs `script(reader, writer)` for each connection, and at its end leaves none open.
 
@@ -23,7 +23,7 @@ async def listening(
         writers.add(writer)
         await script(reader, writer)
 
-    server = await asyncio.start_server(serve, host, 0, ssl=tls)
+    server = await asyncio.start_server(serve, host, port, ssl=tls)
     try:
         yield int(server.sockets[0].getsockname()[1])
     finally:

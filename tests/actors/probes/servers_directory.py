@@ -8,8 +8,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec import Struct
 
+from bench.ports import unused_port
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_network import binary, running, until_it_listens, unused_port
+from tests.actors.probes.servers_network import binary, running, until_it_listens
 
 CONFIGURATION = """
 include /etc/ldap/schema/core.schema

@@ -21,13 +21,6 @@ def binary(name: str, package: str) -> str:
     return found
 
 
-def unused_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A closed loopback port."""
-    with socket.socket(type=kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A server that runs as long as the block; its output goes to `log`."""

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from bench.ports import unused_port
+
 
 def found(binary: str, package: str) -> str:
     """Where a server's program is; without it the test is skipped."""
@@ -18,12 +20,6 @@ def found(binary: str, package: str) -> str:
     if where is None:
         pytest.skip(f"{binary} is not here: apt-get install {package}")
     return where
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -45,7 +41,7 @@ def running(command: list[str], port: int) -> Iterator[int]:
 @pytest.fixture(scope="session")
 def tinyproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """An HTTP proxy that wants to know ann's password."""
-    place, port = tmp_path_factory.mktemp("tinyproxy"), free_port()
+    place, port = tmp_path_factory.mktemp("tinyproxy"), unused_port()
     (place / "tinyproxy.conf").write_text(
         f"Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 50\nBasicAuth ann sesame\n"
         f'LogFile "{place}/log"\nLogLevel Info\nAllow 127.0.0.1\n'
@@ -57,7 +53,7 @@ def tinyproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.fixture(scope="session")
 def microsocks() -> Iterator[int]:
     """A SOCKS5 proxy that wants to know ann's password."""
-    port = free_port()
+    port = unused_port()
     command = [found("microsocks", "microsocks"), "-i", "127.0.0.1", "-p", str(port), "-u", "ann", "-P", "sesame"]
     with running(command, port) as at:
         yield at
@@ -66,7 +62,7 @@ def microsocks() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def dante(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A SOCKS4 and SOCKS5 proxy that permits every client and every address but 127.0.0.66."""
-    place, port = tmp_path_factory.mktemp("dante"), free_port()
+    place, port = tmp_path_factory.mktemp("dante"), unused_port()
     (place / "danted.conf").write_text(DANTE.format(place=place, port=port))
     with running(
         [found("danted", "dante-server"), "-f", str(place / "danted.conf"), "-p", str(place / "pid")], port

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tests.actors.probes.servers_network import binary, running, until_it_listens, unused_port
+from bench.ports import unused_port
+from tests.actors.probes.servers_network import binary, running, until_it_listens
 
 KEYS: dict[str, Any] = {
     "rsa": lambda: rsa.generate_private_key(65_537, 2_048),

@@ -17,6 +17,7 @@ import dns.rrset
 import msgspec
 import pytest
 
+from bench.ports import unused_port
 from schema.jobs import CheckOutcome
 from schema.status import Status
 from schema.targets import Dns
@@ -249,7 +250,7 @@ async def serving(answers: Answers) -> AsyncIterator[int]:
             await writer.drain()
         writer.close()
 
-    async with listening(talk) as port:
+    async with listening(talk, port=unused_port()) as port:  # over UDP too
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: Datagrams(answers), ("127.0.0.1", port)
         )

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from actors.probes.protocols import ssh_host_keys
+from bench.ports import unused_port
 from schema.status import Status
 from schema.targets import Ssh
 from tests import oddities
 from tests.actors.probes.scripted_server import listening
-from tests.actors.probes.servers_network import binary, running, until_it_listens, unused_port
+from tests.actors.probes.servers_network import binary, running, until_it_listens
 
 PAGE = "ssh"
 KEYS = {  # `ssh-keygen`'s words for each

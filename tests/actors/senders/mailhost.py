@@ -1,7 +1,6 @@
 """A real SMTP server on loopback with configurable STARTTLS, TLS and AUTH; records the messages."""
 
 import datetime as dt
-import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from bench.ports import unused_port
 
 USER, PASSWORD = "watch", "s3cr3t-mail-password"
 
@@ -66,7 +67,7 @@ class _Controller(Controller):
 
     def __init__(self, handler: Mailhost, server: dict[str, Any], tls: ssl.SSLContext | None) -> None:
         self._server = server
-        super().__init__(handler, hostname="127.0.0.1", port=_free_port(), ssl_context=tls)
+        super().__init__(handler, hostname="127.0.0.1", port=unused_port(), ssl_context=tls)
 
     def factory(self) -> smtp.SMTP:
         return smtp.SMTP(self.handler, enable_SMTPUTF8=True, **self._server)
@@ -85,12 +86,6 @@ def mailhost(*, tls: ssl.SSLContext | None = None, starttls: bool = False, auth:
         yield host
     finally:
         controller.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def server_tls(folder: Path) -> ssl.SSLContext:

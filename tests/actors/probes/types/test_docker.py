@@ -18,13 +18,14 @@ from msgspec import Struct, ValidationError, convert, json
 from actors.probes.kit.context import ProbeContext
 from actors.probes.kit.result import TargetFailed
 from actors.probes.types.docker import ContainerState, evaluate_state
+from bench.ports import unused_port
 from schema.heartbeat_texts import ANSWERED
 from schema.settings import EgressPolicy
 from schema.status import Status
 from schema.targets import Docker
 from tests.actors.probes import certificates
 from tests.actors.probes.scripted_server import saying, talking
-from tests.actors.probes.servers_network import binary, running, unused_port
+from tests.actors.probes.servers_network import binary, running
 from tests.actors.probes.target import answering, flooding, serving
 
 UP, DOWN, UNKNOWN, DEGRADED = Status.UP, Status.DOWN, Status.UNKNOWN, Status.DEGRADED

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bench.ports import unused_port
 from schema.assertions import FailureStatus, Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
@@ -13,7 +14,7 @@ from schema.targets import Ntp
 from tests.actors.probes.changing_relay import survives
 from tests.actors.probes.protocols.test_ntp_packet import packet
 from tests.actors.probes.scripted_server import datagrams
-from tests.actors.probes.servers_network import binary, running, unused_port
+from tests.actors.probes.servers_network import binary, running
 
 UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UNKNOWN
 
@@ -138,7 +139,7 @@ async def test_a_lost_packet_is_sent_again(check):
 
 
 async def test_a_closed_port_is_down(check):
-    outcome = await check(at(unused_port(socket.SOCK_DGRAM)))
+    outcome = await check(at(unused_port()))
     assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 

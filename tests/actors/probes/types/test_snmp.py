@@ -22,13 +22,14 @@ from actors.probes.protocols.ber import (
     parse_elements,
     parse_integer,
 )
+from bench.ports import unused_port
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Snmp
 from tests.actors.probes.changing_relay import DIFFERS, survives
 from tests.actors.probes.scripted_server import datagrams
-from tests.actors.probes.servers_network import binary, running, unused_port
+from tests.actors.probes.servers_network import binary, running
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 NAME, CONTACT, UPTIME, OBJECT_ID = (f"1.3.6.1.2.1.1.{one}.0" for one in (5, 4, 3, 2))
@@ -80,7 +81,7 @@ class Server(Struct):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Net-SNMP agent with a community and users."""
-    snmpd, place, port = binary("snmpd", "snmpd"), tmp_path_factory.mktemp("snmpd"), unused_port(socket.SOCK_DGRAM)
+    snmpd, place, port = binary("snmpd", "snmpd"), tmp_path_factory.mktemp("snmpd"), unused_port()
     (place / "snmpd.conf").write_text(MIB.format(port=port))
     command = [snmpd, "-f", "-Lo", "-C", "-c", str(place / "snmpd.conf"), f"--persistentDir={place}"]
     with running(command, place / "log") as process:
@@ -238,7 +239,7 @@ async def test_an_unauthenticated_response_is_ignored(check):
 
 
 async def test_a_device_that_is_not_there_is_down(check):
-    outcome = await check(at(unused_port(socket.SOCK_DGRAM)))
+    outcome = await check(at(unused_port()))
     assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 

@@ -11,13 +11,14 @@ import asyncssh
 import pytest
 from msgspec import Struct, ValidationError, convert
 
+from bench.ports import unused_port
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, CONNECTED
 from schema.status import Status
 from schema.targets import Ssh
 from tests.actors.probes.changing_relay import survives
 from tests.actors.probes.scripted_server import flooding, listening, saying, talking
-from tests.actors.probes.servers_network import binary, running, until_it_listens, unused_port
+from tests.actors.probes.servers_network import binary, running, until_it_listens
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 OTHER_KEY = "SHA256:" + "A" * 43

@@ -1,19 +1,17 @@
 """Checks of game servers, against a responder on loopback with Valve's protocol."""
 
-import socket
-
 import a2s
 import pytest
 from hypothesis import given, strategies
 
 from actors.probes.kit.result import TargetFailed
 from actors.probes.types import steam
+from bench.ports import unused_port
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Steam
 from tests.actors.probes.scripted_server import datagrams
-from tests.actors.probes.servers_network import unused_port
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 ALONE = b"\xff\xff\xff\xff"
@@ -98,7 +96,7 @@ def test_any_bytes_are_read_or_a_failure(data, kind):
 
 
 async def test_a_server_that_is_not_there_is_down(check):
-    outcome = await check(at(unused_port(socket.SOCK_DGRAM)))
+    outcome = await check(at(unused_port()))
     assert (outcome.status, outcome.message) == (DOWN, "connection refused")
 
 
