@@ -48,6 +48,7 @@ async def test_five_failures_open_the_circuit_and_nothing_is_claimed():
     assert await claimed(ids, NOW + REST - 1) == []
     assert await delivery_queue.due_deliveries(NOW + REST - 1) == {}
     assert await channel_health.count_unhealthy(NOW) == UnhealthyChannels(1, 0)
+    assert await channel_health.count_unhealthy(NOW + 3_600_000) == UnhealthyChannels(0, 0)
     health = (await channels.get(setup.channel_id)).health
     assert (health.failures, health.reason) == (5, "answered 500")
 
