@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from app.processes import child
 from app.settings import Settings
+from bench.ports import unused_port
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -96,10 +96,8 @@ def terminal(product: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
 def steps() -> dict[int, str]:
     """The README's steps, with ports that are free on this machine."""
     text = README
-    with socket.socket() as server, socket.socket() as receiver:
-        for documented, probe in (("9009", server), ("9010", receiver)):
-            probe.bind(("127.0.0.1", 0))
-            text = text.replace(documented, str(probe.getsockname()[1]))
+    for documented in ("9009", "9010"):
+        text = text.replace(documented, str(unused_port()))
     return {int(number): script for number, script in STEP.findall(text)}
 
 

@@ -77,6 +77,49 @@ async def flooding(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 @contextlib.asynccontextmanager
+async def behind_tls(port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
+    """The port of a front that speaks TLS and passes everything on to the server at `port`."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            there, back = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(_poured(reader, back), _poured(there, writer))
+
+    async with listening(pass_on, tls=tls) as front:
+        yield front
+
+
+async def _poured(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while part := await reader.read(65_536):
+            writer.write(part)
+            await writer.drain()
+    writer.close()
+
+
+@contextlib.asynccontextmanager
+async def sending(*parts: bytes, then_close: bool = False, first: bool = False) -> AsyncIterator[int]:
+    """The port of an unknown server: it sends its parts, one for each request.
+
+    first    it speaks before it is spoken to
+    """
+
+    async def send_replies(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            for number, part in enumerate(parts):
+                if number or not first:
+                    await reader.read(65_536)
+                writer.write(part)
+                await writer.drain()
+            if not then_close:
+                await reader.read(-1)
+            writer.close()
+
+    async with listening(send_replies) as port:
+        yield port
+
+
+@contextlib.asynccontextmanager
 async def datagrams(answers: Answers) -> AsyncIterator[int]:
     """The port of a server that answers each datagram with those that `answers` makes of it."""
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from bench.ports import unused_port
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_network import binary, running, until_it_listens
+from tests.actors.probes.server_processes import program, running
 
 CONFIGURATION = """
 include /etc/ldap/schema/core.schema
@@ -44,16 +44,15 @@ def slapd(place: Path, entries: str, more: str = "") -> Iterator[Directory]:
 
     more    lines of its configuration
     """
-    server = binary("slapd", "slapd")
+    server = program("slapd", "slapd")
     (place / "db").mkdir()
     certificates.served(place)
     (place / "ca.pem").write_bytes(certificates.authority()[0].public_bytes(Encoding.PEM))
     (place / "slapd.conf").write_text(CONFIGURATION.format(place=place, more=more))
     (place / "entries.ldif").write_text(entries)
-    add = [binary("slapadd", "slapd"), "-q", "-f", str(place / "slapd.conf"), "-l", str(place / "entries.ldif")]
+    add = [program("slapadd", "slapd"), "-q", "-f", str(place / "slapd.conf"), "-l", str(place / "entries.ldif")]
     subprocess.run(add, check=True, capture_output=True)
     ports = Directory(unused_port(), unused_port())
     addresses = f"ldap://127.0.0.1:{ports.plain} ldaps://127.0.0.1:{ports.tls}"
-    with running([server, "-d", "0", "-h", addresses, "-f", str(place / "slapd.conf")], place / "log") as process:
-        until_it_listens(ports.tls, process, place / "log")
+    with running([server, "-d", "0", "-h", addresses, "-f", str(place / "slapd.conf")], place, ports.plain, ports.tls):
         yield ports

@@ -12,8 +12,9 @@ import dns.rcode
 import pytest
 from aiohttp import web
 
+from bench.ports import unused_port
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_data import a_port, program, running
+from tests.actors.probes.server_processes import program, running
 
 CONF = """
 tls own {{ cert-file "{place}/leaf.pem"; key-file "{place}/leaf.pem"; }};
@@ -47,11 +48,11 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
     """BIND's ports: plain (UDP and TCP) and tls. It answers for box.test and for nothing else."""
     binary = program("named", "bind9")
     place = tmp_path_factory.mktemp("named")
-    ports = {"plain": a_port(), "tls": a_port()}
+    ports = {"plain": unused_port(), "tls": unused_port()}
     certificates.served(place)
     (place / "conf").write_text(CONF.format(place=place, **ports))
     (place / "zone").write_text(ZONE.format(many="x" * 250))
-    with running([binary, "-g", "-c", str(place / "conf")], place, ports["tls"]):
+    with running([binary, "-g", "-c", str(place / "conf")], place, *ports.values()):
         _until_its_zone_is_there(ports["plain"])
         yield ports
 
@@ -79,7 +80,7 @@ async def over_https(handler: Handler, tls: ssl.SSLContext) -> AsyncIterator[str
     app.router.add_post("/dns-query", answer)
     runner = web.AppRunner(app)
     await runner.setup()
-    port = a_port()
+    port = unused_port()
     await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
     try:
         yield f"https://127.0.0.1:{port}/dns-query"

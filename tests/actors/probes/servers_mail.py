@@ -17,14 +17,9 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
+from bench.ports import unused_port
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_data import (
-    a_port,
-    as_unprivileged_user,
-    program,
-    running,
-    writable_by_unprivileged_user,
-)
+from tests.actors.probes.server_processes import as_unprivileged_user, program, running, writable_by_unprivileged_user
 
 DOVECOT = """
 protocols = imap pop3
@@ -87,12 +82,12 @@ LETTER = b"From: a@box.test\r\nTo: b@box.test\r\nSubject: hello\r\n\r\nhello\r\n
 def dovecot() -> Iterator[dict[str, int]]:
     """Its ports: imap, imaps, pop3, pop3s. The user `watch` with the password `ri ght"` has two messages."""
     binary = program("dovecot", "dovecot-imapd dovecot-pop3d")
-    ports = {name: a_port() for name in ("imap", "imaps", "pop3", "pop3s")}
+    ports = {name: unused_port() for name in ("imap", "imaps", "pop3", "pop3s")}
     with tempfile.TemporaryDirectory(prefix="wk-", dir="/tmp") as folder:  # short: socket paths are limited
         place = Path(folder)
         _furnish(place, ports)
         writable_by_unprivileged_user(place)
-        with running(as_unprivileged_user(binary, "-F", "-c", str(place / "conf")), place, ports["imap"]):
+        with running(as_unprivileged_user(binary, "-F", "-c", str(place / "conf")), place, *ports.values()):
             _until_it_greets(ports["imap"])
             _until_it_greets(ports["pop3"])
             yield ports

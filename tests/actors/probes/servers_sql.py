@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.ports import unused_port
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_data import (
-    STARTS_S,
+from tests.actors.probes.server_processes import (
+    START_TIMEOUT_S,
     a_place,
-    a_port,
     as_unprivileged_user,
     program,
     running,
@@ -26,7 +26,7 @@ def mariadb(setup: str, *more: str) -> Iterator[int]:
     """
     daemon, install = program("mariadbd", "mariadb-server"), program("mariadb-install-db", "mariadb-server")
     with a_place() as place:
-        port = a_port()
+        port = unused_port()
         (place / "setup.sql").write_text(f"SET NAMES utf8mb4;\n{setup}")
         certificates.served(place)
         writable_by_unprivileged_user(place)
@@ -51,7 +51,7 @@ def postgresql(username: str, password: str, *setup: str) -> Iterator[int]:
     """The port of a PostgreSQL with one powerful user, where these lines have been carried out."""
     newest = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     context = newest[-1] if newest else Path(program("initdb", "postgresql")).parent
-    port = a_port()
+    port = unused_port()
     with a_place() as place:
         (place / "password").write_text(password)
         certificates.served(place)
@@ -74,7 +74,7 @@ def postgresql(username: str, password: str, *setup: str) -> Iterator[int]:
 
 def _until_it_is_ready(tool: str, port: int) -> None:
     """It listens before it answers."""
-    ends = time.monotonic() + STARTS_S
+    ends = time.monotonic() + START_TIMEOUT_S
     while subprocess.run([tool, "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode:
         assert time.monotonic() < ends
         time.sleep(0.05)

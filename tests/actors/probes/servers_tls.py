@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bench.ports import unused_port
-from tests.actors.probes.servers_network import binary, running, until_it_listens
+from tests.actors.probes.server_processes import program, running
 
 KEYS: dict[str, Any] = {
     "rsa": lambda: rsa.generate_private_key(65_537, 2_048),
@@ -123,10 +123,9 @@ def _names(wanted: Wanted) -> list[x509.GeneralName]:
 async def s_server(pair: tuple[Path, Path], place: Path, *options: str) -> AsyncIterator[int]:
     """The port of `openssl s_server` with this certificate; it answers each connection with a page."""
     port = unused_port()
-    command = [binary("openssl", "openssl"), "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", "-www"]
+    command = [program("openssl", "openssl"), "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", "-www"]
     command += ["-cert", str(pair[0]), "-key", str(pair[1]), *options]
-    with running(command, place / "log") as process:
-        until_it_listens(port, process, place / "log")
+    with running(command, place, port):
         yield port
 
 

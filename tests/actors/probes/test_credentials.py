@@ -15,6 +15,7 @@ import pytest
 from msgspec import Struct
 from pamqp import commands, frame
 
+from bench.ports import unused_port
 from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.status import Status
 from schema.targets import (
@@ -34,9 +35,8 @@ from schema.targets import (
 )
 from schema.targets.http import HttpBasicAuth
 from tests.actors.probes.scripted_server import listening
-from tests.actors.probes.servers_data import (
+from tests.actors.probes.server_processes import (
     a_place,
-    a_port,
     as_unprivileged_user,
     program,
     running,
@@ -206,7 +206,7 @@ def ldap(tmp_path_factory):
 @pytest.fixture(scope="module")
 def mqtt():
     daemon, passwords = program("mosquitto", "mosquitto"), program("mosquitto_passwd", "mosquitto")
-    port = a_port()
+    port = unused_port()
     with a_place() as place:
         (place / "users").touch()
         for n, one in enumerate(PASSWORDS):

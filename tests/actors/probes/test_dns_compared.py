@@ -23,7 +23,7 @@ from schema.status import Status
 from schema.targets import Dns
 from tests import oddities
 from tests.actors.probes.scripted_server import listening
-from tests.actors.probes.servers_network import binary
+from tests.actors.probes.server_processes import program
 
 PAGE = "dns"
 NAME = "shop.test."
@@ -267,7 +267,7 @@ async def theirs_of(case: Case, port: int) -> str:
     """
     timeout_arg = "1" if "them" in case.silent_to else "30"
     run = await asyncio.create_subprocess_exec(
-        *(binary("dig", "bind9-dnsutils"), "-r", "@127.0.0.1", "-p", str(port), case.host, case.kind),
+        *(program("dig", "bind9-dnsutils"), "-r", "@127.0.0.1", "-p", str(port), case.host, case.kind),
         *("+noall", "+comments", "+answer", "+tries=1", f"+time={timeout_arg}"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

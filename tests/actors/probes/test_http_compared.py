@@ -23,7 +23,7 @@ from schema.targets import Http, Method
 from tests import oddities
 from tests.actors.probes.conftest import Check
 from tests.actors.probes.scripted_server import listening
-from tests.actors.probes.servers_network import binary
+from tests.actors.probes.server_processes import program
 
 PAGE, COOKIE = "http", "a cookie that must come back after a redirect"
 MADE_WITH = "curl 7.88"
@@ -274,7 +274,7 @@ async def curl(*args: str) -> str:
     with tempfile.TemporaryDirectory() as place:
         body = Path(place) / "body"
         options = ["-q", "-sS", "-L", "--max-redirs", "10", "--max-time", "4", "--noproxy", "*", "-w", "%{http_code}"]
-        command = [str(binary("curl", "curl")), *options, "-o", str(body), *args]
+        command = [str(program("curl", "curl")), *options, "-o", str(body), *args]
         process = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
         out = process.stdout
         if process.returncode:
@@ -301,7 +301,7 @@ def excerpt(body: bytes) -> str:
 
 async def matches_curl(what: str, theirs: str) -> str:
     """The output of curl in the page's version; for another version, the text of the page."""
-    version = await asyncio.to_thread(subprocess.check_output, [binary("curl", "curl"), "--version"], text=True)
+    version = await asyncio.to_thread(subprocess.check_output, [program("curl", "curl"), "--version"], text=True)
     return theirs if version.startswith(MADE_WITH) else oddities.rows(PAGE)[what].theirs
 
 

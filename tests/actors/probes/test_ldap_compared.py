@@ -9,7 +9,7 @@ import pytest
 from tests import oddities
 from tests.actors.probes import certificates
 from tests.actors.probes.compared import EXCERPT_CHARS, checked
-from tests.actors.probes.servers_data import program
+from tests.actors.probes.server_processes import program
 from tests.actors.probes.servers_directory import slapd
 
 PAGE = "ldap"

@@ -7,7 +7,7 @@ import pytest
 
 from tests import oddities
 from tests.actors.probes.compared import checked, commanded
-from tests.actors.probes.servers_data import program
+from tests.actors.probes.server_processes import program
 from tests.actors.probes.servers_sql import postgresql
 
 PAGE = "postgres"

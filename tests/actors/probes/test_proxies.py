@@ -6,7 +6,8 @@ from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.status import Status
 from schema.targets import Http, Website
 from tests.actors.probes import certificates
-from tests.actors.probes.servers_proxies import behind_tls, dante, microsocks, tinyproxy
+from tests.actors.probes.scripted_server import behind_tls
+from tests.actors.probes.servers_proxies import dante, microsocks, tinyproxy
 from tests.actors.probes.target import answering, flooding, redirecting, serving, silent
 
 __all__ = ["dante", "microsocks", "tinyproxy"]

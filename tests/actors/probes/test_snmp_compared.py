@@ -32,7 +32,7 @@ from schema.status import Status
 from schema.targets import Snmp
 from tests import oddities
 from tests.actors.probes.scripted_server import Answers, datagrams
-from tests.actors.probes.servers_network import binary
+from tests.actors.probes.server_processes import program
 from tests.actors.probes.types.test_snmp import USERS, at, server
 
 __all__ = ["server"]  # a fixture
@@ -215,7 +215,7 @@ def words(case: Case, target: Snmp) -> list[str]:
 async def theirs_of(case: Case, target: Snmp, place: Path) -> str:
     """The value as `snmpget` prints it, or why it prints none."""
     run = await asyncio.create_subprocess_exec(
-        *(binary("snmpget", "snmp"), *words(case, target), f"127.0.0.1:{target.port}", target.oid),
+        *(program("snmpget", "snmp"), *words(case, target), f"127.0.0.1:{target.port}", target.oid),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "SNMP_PERSISTENT_DIR": str(place), "SNMPCONFPATH": str(place)},

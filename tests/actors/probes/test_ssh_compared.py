@@ -18,7 +18,7 @@ from schema.status import Status
 from schema.targets import Ssh
 from tests import oddities
 from tests.actors.probes.scripted_server import listening
-from tests.actors.probes.servers_network import binary, running, until_it_listens
+from tests.actors.probes.server_processes import program, running
 
 PAGE = "ssh"
 KEYS = {  # `ssh-keygen`'s words for each
@@ -83,7 +83,7 @@ CASES = {
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with one key of each kind, called by it."""
     place = tmp_path_factory.mktemp("keys")
-    binary("sshd", "openssh-server")
+    program("sshd", "openssh-server")
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
     for name, args in KEYS.items():
@@ -102,9 +102,8 @@ async def serving(case: Case, keys: Path, place: Path) -> AsyncIterator[int]:
     host_keys = [f"HostKey {keys}/{one}" for one in case.keys]
     config = [f"ListenAddress 127.0.0.1:{port}", "PidFile none", "UsePAM no", *host_keys, *case.options]
     (place / "sshd_config").write_text("\n".join(config) + "\n")
-    command = [binary("sshd", "openssh-server"), "-D", "-e", "-f", str(place / "sshd_config")]
-    with running(command, place / "log") as process:
-        until_it_listens(port, process, place / "log")
+    command = [program("sshd", "openssh-server"), "-D", "-e", "-f", str(place / "sshd_config")]
+    with running(command, place, port):
         if not case.before:
             yield port
             return

@@ -13,7 +13,7 @@ from app.domain.parsing.web_url import parse_url
 from schema.status import Status
 from schema.targets import Http, Method
 from schema.targets.http import HttpDigestAuth
-from tests.actors.probes.servers_network import binary
+from tests.actors.probes.server_processes import program
 from tests.actors.probes.target import answering, redirecting, serving
 
 UP, DOWN = Status.UP, Status.DOWN
@@ -158,7 +158,7 @@ async def test_a_server_lets_in_whom_it_lets_curl_in(check, kind):
             "%{http_code}",
             url,
         ]
-        curl = await asyncio.create_subprocess_exec(binary("curl", "curl"), *args, stdout=asyncio.subprocess.PIPE)
+        curl = await asyncio.create_subprocess_exec(program("curl", "curl"), *args, stdout=asyncio.subprocess.PIPE)
         assert (await curl.communicate())[0] == b"200"
         assert (await check(Http(url=url, auth=ANN, keyword="in"))).status is UP
         wrong = await check(Http(url=url, auth=HttpDigestAuth(username="änn", password="wrong")))

@@ -25,7 +25,7 @@ from schema.status import Status
 from schema.targets import Docker
 from tests.actors.probes import certificates
 from tests.actors.probes.scripted_server import saying, talking
-from tests.actors.probes.servers_network import binary, running
+from tests.actors.probes.server_processes import program, running
 from tests.actors.probes.target import answering, flooding, serving
 
 UP, DOWN, UNKNOWN, DEGRADED = Status.UP, Status.DOWN, Status.UNKNOWN, Status.DEGRADED
@@ -51,25 +51,27 @@ def image() -> bytes:
     """A file system with a shell in it, as a tar file."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as archive:
-        archive.add(binary("busybox", "busybox-static"), "bin/sh")
+        archive.add(program("busybox", "busybox-static"), "bin/sh")
     return made.getvalue()
 
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A Docker daemon of our own, without network and images of others; as root only."""
-    dockerd, place = binary("dockerd", "docker.io"), tmp_path_factory.mktemp("docker")
+    dockerd, place = program("dockerd", "docker.io"), tmp_path_factory.mktemp("docker")
     if os.getuid() != 0:
         pytest.skip("dockerd takes root")
     made = Engine(f"unix://{place}/d.sock", unused_port())
     options = ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
     places = [f"--data-root={place}/data", f"--exec-root={place}/exec", f"--pidfile={place}/pid"]
     hosts = [f"--host={made.socket}", f"--host=tcp://127.0.0.1:{made.port}", "--tls=false"]
-    with running([dockerd, *options, *places, *hosts], place / "log") as process:
-        _until_ready(made, process, place / "log")
+    with running([dockerd, *options, *places, *hosts], place, made.port) as process:
+        _until_ready(made, process, place / "out")
         subprocess.run(["docker", "-H", made.socket, "import", "-", "tiny"], input=image(), check=True)
         yield made
         made.run("rm", "-f", "well", "sick", "slow", "plain", "ended", check=False)
+        process.terminate()  # it unmounts what it mounted
+        process.wait(20)
 
 
 @pytest.fixture

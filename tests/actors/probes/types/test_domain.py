@@ -9,12 +9,12 @@ from aiohttp import web
 from msgspec import ValidationError, convert
 
 from actors.probes.protocols.registry_parsing import parse_date, parse_rdap, parse_whois, referral_server
+from bench.ports import unused_port
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED
 from schema.status import Status
 from schema.targets import Domain
 from tests.actors.probes.scripted_server import flooding, saying, talking
-from tests.actors.probes.servers_data import a_port
 
 UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UNKNOWN
 CARD = ["vcard", [["version", {}, "text", "4.0"], ["fn", {}, "text", "Names Ltd"]]]
@@ -41,7 +41,7 @@ def rdap_response(days):
 @contextlib.asynccontextmanager
 async def rdap(answer, status=200):
     """The address of an RDAP server that knows shop.example, and the requested paths."""
-    port, paths = a_port(), []
+    port, paths = unused_port(), []
     address = f"http://127.0.0.1:{port}"
 
     async def respond(request):

@@ -15,8 +15,7 @@ from schema.status import Status
 from schema.targets import KafkaProducer, SaslMechanism
 from tests.actors.probes import certificates
 from tests.actors.probes.changing_relay import survives
-from tests.actors.probes.scripted_server import talking
-from tests.actors.probes.servers_data import saying
+from tests.actors.probes.scripted_server import sending, talking
 from tests.actors.probes.servers_kafka import (
     PASSWORD,
     USERNAME,
@@ -99,14 +98,14 @@ async def test_a_closed_port_is_down(check, free_port):
 
 
 async def test_brokers_that_do_not_answer_are_passed_over(check, brokers, free_port):
-    async with saying() as silent:
+    async with sending() as silent:
         outcome = await check(asking(f"127.0.0.1:{free_port}", f"127.0.0.1:{silent}", brokers[0]))
     assert outcome.status is UP, outcome.message
 
 
 async def test_when_no_broker_responds_each_error_is_reported(check, free_port):
     refusing = f"127.0.0.1:{free_port}"
-    async with saying() as silent, saying(b"HTTP/1.1 400 Bad Request\r\n\r\n") as web:
+    async with sending() as silent, sending(b"HTTP/1.1 400 Bad Request\r\n\r\n") as web:
         hanging, strange = f"127.0.0.1:{silent}", f"127.0.0.1:{web}"
         outcome = await check(asking(refusing, hanging, strange), timeout_ms=2_000)
     expected = f"{refusing}: connection refused; {hanging}: no answer; {strange}: {NOT_KAFKA}"
@@ -182,19 +181,19 @@ def metadata(host: bytes, port: int, leader: int = 7, error: int = 0) -> bytes:
     ],
 )
 async def test_a_hostile_broker_is_down(check, reply, message):
-    async with saying(*reply, then_close=True) as port:
+    async with sending(*reply, then_close=True) as port:
         outcome = await check(at(port))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_a_silent_broker_is_down(check):
-    async with saying() as port:
+    async with sending() as port:
         outcome = await check(at(port), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 
 
 async def test_a_leader_is_subject_to_the_egress_policy(check):
-    async with saying(VERSIONS, metadata(b"169.254.169.254", 80)) as port:
+    async with sending(VERSIONS, metadata(b"169.254.169.254", 80)) as port:
         led = await check(at(port))
     direct = await check(asking("169.254.169.254:80"))
     assert led.status is direct.status is UNKNOWN

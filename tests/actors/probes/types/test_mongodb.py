@@ -31,6 +31,7 @@ from actors.probes.types.mongodb import reply_value
 from app.domain.connections.mongodb import Cluster
 from app.domain.connections.uris import Encryption
 from app.domain.parsing.values import ABSENT
+from bench.ports import unused_port
 from schema.assertions import Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
@@ -38,7 +39,8 @@ from schema.targets import Mongodb
 from tests.actors.probes import certificates
 from tests.actors.probes.changing_relay import DIFFERS, survives
 from tests.actors.probes.nameserver import naming
-from tests.actors.probes.servers_data import a_port, behind_tls, running, saying
+from tests.actors.probes.scripted_server import behind_tls, sending
+from tests.actors.probes.server_processes import running
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 
@@ -46,7 +48,7 @@ UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server with three carts; its port."""
-    place, port = tmp_path_factory.mktemp("mongodb"), a_port()
+    place, port = tmp_path_factory.mktemp("mongodb"), unused_port()
     files = ["--log-file", str(place / "log"), "--pid-file", str(place / "pid")]
     command = [
         sys.executable,
@@ -311,13 +313,13 @@ def framed(body, *, to=1, operation=2013, size=0):
     ],
 )
 async def test_a_hostile_answer_is_down(check, reply, message):
-    async with saying(reply, then_close=True) as port:
+    async with sending(reply, then_close=True) as port:
         outcome = await check(asking(port))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_a_silent_server_is_down(check):
-    async with saying() as port:
+    async with sending() as port:
         outcome = await check(asking(port), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 

@@ -7,20 +7,19 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from actors.probes.protocols import mqtt
+from bench.ports import unused_port
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED, CONNECTED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Mqtt
 from tests.actors.probes import certificates
 from tests.actors.probes.changing_relay import DIFFERS, survives
-from tests.actors.probes.scripted_server import talking
-from tests.actors.probes.servers_data import (
+from tests.actors.probes.scripted_server import sending, talking
+from tests.actors.probes.server_processes import (
     a_place,
-    a_port,
     as_unprivileged_user,
     program,
     running,
-    saying,
     writable_by_unprivileged_user,
 )
 
@@ -45,7 +44,7 @@ def place():
 def broker(place):
     """A broker with users and four ports: plain, encrypted, and both for WebSockets."""
     daemon, passwords = program("mosquitto", "mosquitto"), program("mosquitto_passwd", "mosquitto")
-    port, encrypted, socket, encrypted_socket = (a_port() for _ in range(4))
+    ports = port, encrypted, socket, encrypted_socket = tuple(unused_port() for _ in range(4))
     subprocess.run([passwords, "-b", "-c", str(place / "users"), "ada", "se same/#"], check=True)
     (place / "acl").write_text("user ada\ntopic readwrite house/#\n")
     tls = f"certfile {place / 'leaf.pem'}\nkeyfile {place / 'leaf.pem'}\n"
@@ -56,8 +55,8 @@ def broker(place):
         f"listener {encrypted_socket} 127.0.0.1\nprotocol websockets\n{tls}"
     )
     writable_by_unprivileged_user(place)
-    with running(as_unprivileged_user(daemon, "-c", str(place / "conf")), place, port):
-        yield port, encrypted, socket, encrypted_socket
+    with running(as_unprivileged_user(daemon, "-c", str(place / "conf")), place, *ports):
+        yield ports
 
 
 @pytest.fixture
@@ -230,7 +229,7 @@ TAKEN_IN, SUBSCRIBED = b"\x20\2\0\0", b"\x90\3\0\1\0"
     ],
 )
 async def test_a_hostile_answer_is_down(check, reply, message):
-    async with saying(*reply, then_close=True) as port:
+    async with sending(*reply, then_close=True) as port:
         outcome = await check(asking(port))
     assert (outcome.status, outcome.message) == (DOWN, message)
 

@@ -14,7 +14,8 @@ from schema.status import Status
 from schema.targets import Mysql
 from tests.actors.probes import certificates
 from tests.actors.probes.changing_relay import DIFFERS, survives
-from tests.actors.probes.servers_data import a_place, saying, writable_by_unprivileged_user
+from tests.actors.probes.scripted_server import sending
+from tests.actors.probes.server_processes import a_place, writable_by_unprivileged_user
 from tests.actors.probes.servers_sql import mariadb
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
@@ -167,7 +168,10 @@ async def test_a_password_is_not_sent_as_it_is(check):
     plain = 0x000A_A20D  # everything usual, without TLS
     switch = b"\xfemysql_clear_password\0"
     asks = greeting(plain, b"mysql_native_password"), len(switch).to_bytes(3, "little") + b"\2" + switch
-    async with saying(*asks, first=True) as port, saying(greeting(plain, b"mysql_clear_password"), first=True) as rude:
+    async with (
+        sending(*asks, first=True) as port,
+        sending(greeting(plain, b"mysql_clear_password"), first=True) as rude,
+    ):
         clear, blunt = await check(asking(port)), await check(asking(rude))
         downgraded = await check(asking(port, tls=True, ignore_tls_errors=True))
     assert clear.message == blunt.message
@@ -179,13 +183,13 @@ async def test_a_password_is_not_sent_as_it_is(check):
     "reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\1\0\0\0\x0a", b"\5\0\0\0\x0a8.0.", b"\xff\xff\xff\0", b""]
 )
 async def test_another_protocol_on_the_port_is_down(check, reply):
-    async with saying(reply, then_close=True, first=True) as port:
+    async with sending(reply, then_close=True, first=True) as port:
         outcome = await check(asking(port))
     assert outcome.status is DOWN, outcome.message
 
 
 async def test_a_silent_server_is_down(check):
-    async with saying() as port:
+    async with sending() as port:
         outcome = await check(asking(port), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 

@@ -14,7 +14,7 @@ from schema.targets import Ntp
 from tests.actors.probes.changing_relay import survives
 from tests.actors.probes.protocols.test_ntp_packet import packet
 from tests.actors.probes.scripted_server import datagrams
-from tests.actors.probes.servers_network import binary, running
+from tests.actors.probes.server_processes import program, running
 
 UP, DOWN, DEGRADED, UNKNOWN = Status.UP, Status.DOWN, Status.DEGRADED, Status.UNKNOWN
 
@@ -23,7 +23,7 @@ def chrony(place, port, *directives) -> list[str]:
     """A command that serves time from `place`, and never touches this machine's clock (`-x`)."""
     usual = (f"port {port}", "bindaddress 127.0.0.1", "allow 127.0.0.1", "cmdport 0", f"pidfile {place}/pid")
     (place / "chrony.conf").write_text("\n".join((*usual, "bindcmdaddress /", *directives)) + "\n")
-    return [binary("chronyd", "chrony"), "-x", "-d", "-U", "-f", str(place / "chrony.conf")]
+    return [program("chronyd", "chrony"), "-x", "-d", "-U", "-f", str(place / "chrony.conf")]
 
 
 def until_it_serves(port, server, log) -> None:
@@ -44,8 +44,8 @@ def until_it_serves(port, server, log) -> None:
 
 def serving(place, *directives) -> Iterator[int]:
     port = unused_port()
-    with running(chrony(place, port, *directives), place / "log") as server:
-        until_it_serves(port, server, place / "log")
+    with running(chrony(place, port, *directives), place) as server:
+        until_it_serves(port, server, place / "out")
         yield port
 
 

@@ -13,7 +13,7 @@ from schema.status import Status
 from schema.targets import Postgres, SslMode
 from tests.actors.probes import certificates
 from tests.actors.probes.changing_relay import DIFFERS, survives
-from tests.actors.probes.servers_data import saying
+from tests.actors.probes.scripted_server import sending
 from tests.actors.probes.servers_sql import postgresql
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
@@ -121,9 +121,9 @@ async def test_a_field_of_any_size_costs_a_worker_no_more_than_a_megabyte(check,
 
 async def test_a_server_with_an_endless_message_is_disconnected(check):
     flood = b"R\x7f\xff\xff\xff" + b"x" * 20_000_000
-    async with saying(flood) as port:
+    async with sending(flood) as port:
         outcome = await check(asking(port, sslmode=SslMode.DISABLE))
-    async with saying(b"N", flood) as port:
+    async with sending(b"N", flood) as port:
         unencrypted = await check(asking(port))
     assert outcome.message == unencrypted.message == "the answer is longer than 1 MB"
     assert outcome.status is unencrypted.status is DOWN
@@ -187,14 +187,14 @@ async def test_a_connection_string_sets_every_field(check, server):
     "reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"N", b"R\0\0\0\1", b"R\0\0\0\x0c\0\0\0\x63\0\0\0\0"]
 )
 async def test_another_protocol_on_the_port_is_down(check, reply):
-    async with saying(reply, then_close=True) as port:
+    async with sending(reply, then_close=True) as port:
         for mode in (SslMode.DISABLE, SslMode.PREFER, SslMode.REQUIRE):
             outcome = await check(asking(port, sslmode=mode), timeout_ms=1_000)
             assert outcome.status is DOWN, outcome.message
 
 
 async def test_a_silent_server_is_down(check):
-    async with saying() as port:
+    async with sending() as port:
         outcome = await check(asking(port), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 

@@ -6,18 +6,17 @@ import msgspec
 import pytest
 from pamqp import commands, frame
 
+from bench.ports import unused_port
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Rabbitmq
 from tests.actors.probes.changing_relay import survives
-from tests.actors.probes.servers_data import (
+from tests.actors.probes.scripted_server import sending
+from tests.actors.probes.server_processes import (
     a_place,
-    a_port,
     as_unprivileged_user,
     program,
     running,
-    saying,
-    until_it_listens,
     writable_by_unprivileged_user,
 )
 from tests.actors.probes.target import answering, redirecting, serving
@@ -31,12 +30,12 @@ def broker():
     """A node with the management plugin; its AMQP port and its management address."""
     program("rabbitmq-server", "rabbitmq-server")
     with a_place() as place:
-        yield from _served(place, a_port(), a_port())
+        yield from _served(place, unused_port(), unused_port())
 
 
 def _served(place, port, management):
     """The node, made and started; Erlang's port mapper is a process of ours, or it would stay behind."""
-    mapper, distribution = a_port(), a_port()
+    mapper, distribution = unused_port(), unused_port()
     (place / "plugins").write_text("[rabbitmq_management].")
     (place / "definitions.json").write_text(
         json.dumps(
@@ -66,8 +65,7 @@ def _served(place, port, management):
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1 -kernel inet_dist_use_interface {127,0,0,1}",
     }
     mapping = as_unprivileged_user(program("epmd", "erlang-base"), "-port", str(mapper), "-address", "127.0.0.1")
-    with running(mapping, place, mapper), running(as_unprivileged_user(SERVER), place, port, **environ) as server:
-        until_it_listens(server, management, place / "out")
+    with running(mapping, place, mapper), running(as_unprivileged_user(SERVER), place, port, management, **environ):
         yield port, f"http://127.0.0.1:{management}"
 
 
@@ -136,13 +134,13 @@ START = frame.marshal(commands.Connection.Start(0, 9, {}, "PLAIN", "en_US"), 0)
     ],
 )
 async def test_a_hostile_answer_is_down(check, reply, message):
-    async with saying(*reply, then_close=True) as port:
+    async with sending(*reply, then_close=True) as port:
         outcome = await check(Rabbitmq(host="127.0.0.1", port=port, username="ada"))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_a_silent_server_is_down(check):
-    async with saying() as port:
+    async with sending() as port:
         outcome = await check(Rabbitmq(host="127.0.0.1", port=port, username="ada"), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 

@@ -6,13 +6,15 @@ import redis as client
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from app import embedded_valkey
+from bench.ports import unused_port
 from schema.assertions import CertificateDays, FailureStatus, Operator, Value
 from schema.heartbeat_texts import ANSWERED, NO_ANSWER
 from schema.status import Status
 from schema.targets import Redis
 from tests.actors.probes import certificates
 from tests.actors.probes.changing_relay import DIFFERS, survives
-from tests.actors.probes.servers_data import a_port, behind_tls, running, saying
+from tests.actors.probes.scripted_server import behind_tls, sending
+from tests.actors.probes.server_processes import running
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 
@@ -20,7 +22,7 @@ UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A Valkey with a password, a user of its own and two keys; its port."""
-    place, port = tmp_path_factory.mktemp("redis"), a_port()
+    place, port = tmp_path_factory.mktemp("redis"), unused_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--requirepass", "se same/#", "--save", ""]
     with running([str(embedded_valkey.find_binary()), *options], place, port):
         with client.Redis(port=port, password="se same/#", db=3) as filling:
@@ -99,13 +101,13 @@ async def test_tls_is_verified_by_the_configured_authority_unless_errors_are_ign
     ],
 )
 async def test_a_hostile_answer_is_down(check, reply, message):
-    async with saying(reply, then_close=True) as port:
+    async with sending(reply, then_close=True) as port:
         outcome = await check(asking(port))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
 
 async def test_a_silent_server_is_down(check):
-    async with saying() as port:
+    async with sending() as port:
         outcome = await check(asking(port), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 

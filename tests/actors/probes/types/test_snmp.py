@@ -29,7 +29,7 @@ from schema.status import Status
 from schema.targets import Snmp
 from tests.actors.probes.changing_relay import DIFFERS, survives
 from tests.actors.probes.scripted_server import datagrams
-from tests.actors.probes.servers_network import binary, running
+from tests.actors.probes.server_processes import program, running
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 NAME, CONTACT, UPTIME, OBJECT_ID = (f"1.3.6.1.2.1.1.{one}.0" for one in (5, 4, 3, 2))
@@ -81,11 +81,11 @@ class Server(Struct):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Net-SNMP agent with a community and users."""
-    snmpd, place, port = binary("snmpd", "snmpd"), tmp_path_factory.mktemp("snmpd"), unused_port()
+    snmpd, place, port = program("snmpd", "snmpd"), tmp_path_factory.mktemp("snmpd"), unused_port()
     (place / "snmpd.conf").write_text(MIB.format(port=port))
     command = [snmpd, "-f", "-Lo", "-C", "-c", str(place / "snmpd.conf"), f"--persistentDir={place}"]
-    with running(command, place / "log") as process:
-        _until_ready(port, process, place / "log")
+    with running(command, place) as process:
+        _until_ready(port, process, place / "out")
         yield Server(port)
 
 

@@ -14,8 +14,7 @@ from schema.status import Status
 from schema.targets import Sqlserver
 from tests.actors.probes import certificates
 from tests.actors.probes.changing_relay import DIFFERS, survives
-from tests.actors.probes.scripted_server import flooding, talking
-from tests.actors.probes.servers_data import saying
+from tests.actors.probes.scripted_server import flooding, sending, talking
 from tests.actors.probes.servers_tds import (
     DONE,
     INTEGER,
@@ -257,7 +256,7 @@ HUGE_PACKETS = b"\xe3\x10\0\x04" + short("100000") + short("")
     ],
 )  # fmt: skip
 async def test_a_hostile_server_is_down(check, reply, message):
-    async with saying(*reply, then_close=True) as port:
+    async with sending(*reply, then_close=True) as port:
         outcome = await check(asking(port))
     assert (outcome.status, outcome.message) == (DOWN, message)
 
@@ -265,9 +264,9 @@ async def test_a_hostile_server_is_down(check, reply, message):
 async def test_a_server_that_never_ends_is_cut_off(check):
     async with talking(flooding) as port:
         assert (await check(asking(port))).message == NOT_TDS
-    async with saying(reply(struct.pack(">BHHBB", 1, 6, 1, 255, 1)), reply(b"no TLS at all", kind=18)) as port:
+    async with sending(reply(struct.pack(">BHHBB", 1, 6, 1, 255, 1)), reply(b"no TLS at all", kind=18)) as port:
         assert (await check(asking(port, tls=True))).message.startswith("TLS failed: ")
-    async with saying() as port:
+    async with sending() as port:
         outcome = await check(asking(port), timeout_ms=150)
     assert (outcome.status, outcome.code) == (DOWN, NO_ANSWER)
 

@@ -18,7 +18,7 @@ from schema.status import Status
 from schema.targets import Ssh
 from tests.actors.probes.changing_relay import survives
 from tests.actors.probes.scripted_server import flooding, listening, saying, talking
-from tests.actors.probes.servers_network import binary, running, until_it_listens
+from tests.actors.probes.server_processes import program, running
 
 UP, DOWN, UNKNOWN = Status.UP, Status.DOWN, Status.UNKNOWN
 OTHER_KEY = "SHA256:" + "A" * 43
@@ -36,7 +36,7 @@ class Server(Struct):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An OpenSSH server that lets one key in."""
-    sshd, place, port = binary("sshd", "openssh-server"), tmp_path_factory.mktemp("sshd"), unused_port()
+    sshd, place, port = program("sshd", "openssh-server"), tmp_path_factory.mktemp("sshd"), unused_port()
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
     for name in ("host", "user"):
@@ -46,8 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         f"PidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication yes\n"
     )
     command = [sshd, "-D", "-e", "-f", str(place / "sshd_config")]
-    with running(command, place / "log") as process:
-        until_it_listens(port, process, place / "log")
+    with running(command, place, port):
         key = asyncssh.read_public_key(place / "host.pub")
         yield Server(port, key.get_fingerprint(), (place / "user").read_text())
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -19,6 +18,7 @@ import pytest
 from app import db
 from app.settings import Settings
 from app.store.identity import sessions
+from bench.ports import unused_port
 from tests.app.api.running_app import ADA, HOME, SETUP, Client, bearer, calling, served
 
 ROOT = Path(__file__).parents[4]
@@ -35,9 +35,7 @@ pytestmark = pytest.mark.skipif(MISSING, reason=HOW_TO_GET_IT)  # a server of no
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
     """A provider of this module."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = unused_port()
     script = Path(__file__).with_name("provider.mjs")
     command = ["node", str(script), str(DIRECTORY), str(port), CALLBACK]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
