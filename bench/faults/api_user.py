@@ -4,11 +4,10 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Collection
-from types import TracebackType
-from typing import Self
 
 import aiohttp
 
+from bench.faults.background import Companion
 from bench.installation import Installation
 
 LIMIT_S = 15.0
@@ -16,7 +15,7 @@ EVERY_S = 0.5
 UNREACHABLE = {"type": "http", "config": {"url": "http://127.0.0.1:9/"}, "interval": 3_600, "active": False}
 
 
-class ApiUser:
+class ApiUser(Companion):
     """Reads and writes in turn. `reads` and `writes` count status codes; "late" is no answer in time.
 
     slowest_s    the longest wait for an answer
@@ -24,23 +23,11 @@ class ApiUser:
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
-        self._task: asyncio.Task[None] | None = None
         self.reads, self.writes = Counter[str](), Counter[str]()
         self.slowest_s = 0.0
         self.odd: list[str] = []
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._visit(), name="api_user")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _visit(self) -> None:
+    async def _run(self) -> None:
         while True:
             self.reads[await self._request("GET", "/monitors?limit=1")] += 1
             draft = {"name": "visited", "notification_channel_ids": [], **UNREACHABLE}

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Sequence
 
+from bench.faults.background import end
 from bench.programs import ControlledProgram
 from bench.target import FAIL, PASS
 
@@ -40,11 +41,10 @@ class Flips:
         self._task = asyncio.create_task(self._run(), name="flips")
 
     async def rest(self) -> None:
-        """Stop flipping; every target stays as it is."""
+        """Stop flipping; every target stays as it is. Raises what had ended it before."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+            task, self._task = self._task, None
+            await end(task)
 
     async def _run(self) -> None:
         while True:

@@ -1,38 +1,25 @@
 """A WebSocket client as a browser would be: it receives heartbeats and reconnects when it is disconnected."""
 
 import asyncio
-from types import TracebackType
-from typing import Self
 
 import aiohttp
 
+from bench.faults.background import Companion
 from bench.installation import Installation
 
 AGAIN_S = 0.5
 SUBSCRIBE = {"type": "subscribe", "channels": ["heartbeats"]}
 
 
-class Listener:
+class Listener(Companion):
     """Counts frames and connections."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
-        self._task: asyncio.Task[None] | None = None
         self.frames, self.connections = 0, 0
         self._received = asyncio.Event()
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._listen(), name="listener")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _listen(self) -> None:
+    async def _run(self) -> None:
         while True:
             try:
                 await self._once()

@@ -15,6 +15,7 @@ from app import db
 from app.domain.schedule import slots
 from bench import processes, programs, record
 from bench.faults.api_user import ApiUser
+from bench.faults.background import beside
 from bench.faults.hostile import healthy, judgement
 from bench.faults.hostile.judgement import Beat, Memory, Punctuality, TargetsReport
 from bench.faults.hostile.kinds import KINDS
@@ -134,7 +135,8 @@ async def run(options: Options) -> TargetsReport:
         await stage.begin()
         before = stage.staying()
         begin_ms, began = int(time.time() * 1000), time.monotonic()
-        async with _beside(stage.push()), _beside(stage.watch()), ApiUser(stage.installation) as api_user:
+        pushing, watching = beside(stage.push(), "push"), beside(stage.watch(), "watch")
+        async with pushing, watching, ApiUser(stage.installation) as api_user:
             await stage.add_hostile(options.only)
             await asyncio.sleep(max(0.0, began + options.outage_s - time.monotonic()))
             end_ms = int(time.time() * 1000)
@@ -260,19 +262,6 @@ async def _each(work: Sequence[Any]) -> None:
     async with asyncio.TaskGroup() as group:
         for task in work:
             group.create_task(one(task))
-
-
-@asynccontextmanager
-async def _beside(work: Any) -> AsyncIterator[None]:
-    """Run it for as long as the block lasts; what it raises ends the run."""
-    task = asyncio.ensure_future(work)
-    try:
-        yield
-        if task.done():
-            task.result()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-from types import TracebackType
-from typing import Self
 
 import aiohttp
 
+from bench.faults.background import Companion
 from bench.faults.standstill import Sample
 from bench.installation import Installation
 
@@ -14,26 +13,14 @@ EVERY_S = 0.5
 LIMIT = aiohttp.ClientTimeout(total=5.0)
 
 
-class HealthWatch:
+class HealthWatch(Companion):
     """Samples in order of time."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation, self._address = installation, f"http://127.0.0.1:{installation.port}/health"
-        self._task: asyncio.Task[None] | None = None
         self.samples: list[Sample] = []
 
-    async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._watch(), name="health")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _watch(self) -> None:
+    async def _run(self) -> None:
         while True:
             self.samples.append(await self._read())
             await asyncio.sleep(EVERY_S)

@@ -10,6 +10,7 @@ import asyncpg
 from msgspec.structs import replace
 
 from bench.faults.api_user import ApiUser
+from bench.faults.background import beside
 from bench.faults.postgres import USER, Cluster
 from bench.faults.world.scenario import Scenario
 from bench.faults.world.stage import WELL_S, World
@@ -43,13 +44,8 @@ def scenarios() -> list[Scenario]:
 
 @asynccontextmanager
 async def _terminated(world: World) -> AsyncIterator[None]:
-    async with _writers(world):
-        task = asyncio.create_task(_terminate(world), name="terminate")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    async with _writers(world), beside(_terminate(world), "terminate"):
+        yield
 
 
 async def _terminate(world: World) -> None:
