@@ -17,6 +17,7 @@ from app.security.network.egress import EgressDenied
 
 CHUNK_BYTES = 65_536
 MOST_BYTES = 8_388_608  # from one connection: messages have a lower limit, the frames between them have none
+ACCEPT_RETRY_S = 0.5
 CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of the peer, as Linux reports them
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -27,33 +28,69 @@ Connect = Callable[[], Awaitable[Streams]]
 async def open_relay(connect: Connect) -> AsyncIterator[str]:
     """The address, in gRPC's notation, of a socket that leads where `connect` does. Only this process may connect."""
     name = f"watchkeeper-{uuid4().hex}"
-    passing: set[asyncio.Task[None]] = set()
-
-    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(_serve((reader, writer), connect))
-        passing.add(task)
-        task.add_done_callback(passing.discard)
-
-    server = await asyncio.start_unix_server(serve, f"\0{name}")
-    try:
-        yield f"unix-abstract:{name}"
-    finally:
-        server.close()
-        await tasks.cancel(*passing)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"\0{name}")
+        listener.listen()
+        listener.setblocking(False)
+        relay = _Relay(listener, connect)
+        relay.accept_connections()
+        try:
+            yield f"unix-abstract:{name}"
+        finally:
+            await relay.close()
 
 
-async def _serve(library_side: Streams, connect: Connect) -> None:
+class _Relay:
+    """Accepts connections by itself: a server of asyncio forgets those that it accepts while it is closed."""
+
+    def __init__(self, listener: socket.socket, connect: Connect) -> None:
+        self._listener, self._connect = listener, connect
+        self._loop = asyncio.get_running_loop()
+        self._passing: set[asyncio.Task[None]] = set()
+        self._retry: asyncio.TimerHandle | None = None
+
+    def accept_connections(self) -> None:
+        """From now on, until `close`."""
+        self._loop.add_reader(self._listener, self._accept)
+
+    async def close(self) -> None:
+        """Accept none any more, and close those that are open."""
+        self._loop.remove_reader(self._listener)
+        if self._retry:
+            self._retry.cancel()
+        await tasks.cancel(*self._passing)
+
+    def _accept(self) -> None:
+        try:
+            accepted, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        except OSError:  # this process has no descriptor left
+            self._loop.remove_reader(self._listener)
+            self._retry = self._loop.call_later(ACCEPT_RETRY_S, self.accept_connections)
+            return
+        accepted.setblocking(False)
+        task = asyncio.create_task(_serve(accepted, self._connect))
+        self._passing.add(task)
+        task.add_done_callback(self._passing.discard)
+        task.add_done_callback(lambda _: accepted.close())  # also when it is cancelled before it starts
+
+
+async def _serve(accepted: socket.socket, connect: Connect) -> None:
     """Relay between the library and the target until both have ended, or the limit is exceeded."""
+    if not _is_own_process(accepted):
+        return
+    reader, writer = await asyncio.open_unix_connection(sock=accepted)
     target_side: Streams | None = None
     try:
-        if _is_own_process(library_side[1].get_extra_info("socket")):
-            target_side = await connect()
-            await _run_both(_copy(library_side[0], target_side[1]), _copy(target_side[0], library_side[1], MOST_BYTES))
+        target_side = await connect()
+        await _run_both(_copy(reader, target_side[1]), _copy(target_side[0], writer, MOST_BYTES))
     except (OSError, EgressDenied):
         pass  # the library sees the end of its connection
     finally:
-        for _, writer in filter(None, (library_side, target_side)):
-            writer.transport.abort()
+        writer.transport.abort()
+        if target_side:
+            target_side[1].transport.abort()
 
 
 def _is_own_process(peer: socket.socket) -> bool:

@@ -159,6 +159,9 @@ async def _handshake(target: Ssh, check: RunningCheck, observer: HostKeyObserver
         raise TargetFailed("the server's greeting, or a name it gives, is not ASCII") from error
     except PARSE_ERRORS as error:
         raise TargetFailed(f"a message of the server's can't be read ({type(error).__name__})") from error
+    finally:
+        if observer.connection is None:  # the library prepares itself in a thread before it takes the socket
+            sock.close()
 
 
 def _keys(target: Ssh) -> list[asyncssh.SSHKey]:

@@ -4,12 +4,14 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from app import tasks
 from schema.assertions import Operator, Value
 from schema.status import Status
 from schema.targets import Target
 from tests.actors.probes.conftest import Check
+from tests.actors.probes.cut_off import leaks_when_cut_off
 from tests.actors.probes.scripted_server import datagrams, talking
 from tests.searching import MANY, SEARCHING
 
@@ -36,10 +38,15 @@ class Change:
 
 
 async def survives(check: Check, port: int, target: Callable[[int], Target], *, udp: bool = False) -> None:
-    """Holds when no change of a server's bytes, one at a time, is a fault of ours. `target` is made for a port."""
+    """Holds when no change of a server's bytes, one at a time, is a fault of ours, and no check leaves anything open.
+
+    target    made for a port
+    """
     whole = Change()
     async with _changed(port, whole, udp=udp) as way:
         assert (await check(target(way))).status is Status.UP
+        leaks = await leaks_when_cut_off(partial(check, target(way)))
+    assert not leaks, leaks
     faults = []
     for change in _changes(whole.length):
         async with _changed(port, change, udp=udp) as way:

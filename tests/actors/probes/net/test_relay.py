@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from functools import partial
+
+import pytest
 
 from actors.probes.net import relay
 from actors.probes.net.relay import open_relay
@@ -90,3 +94,50 @@ async def test_no_other_process_is_let_in() -> None:
             subprocess.run, [sys.executable, "-c", STRANGER, name], capture_output=True, check=True
         )
     assert (done.stdout.strip(), requests) == (b"b''", [])
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_a_connection_that_comes_as_the_relay_ends_is_closed(turns) -> None:
+    async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        await asyncio.Event().wait()
+        raise OSError
+
+    with socket.socket(socket.AF_UNIX) as library:
+        async with open_relay(connect) as place:
+            library.connect("\0" + place.removeprefix("unix-abstract:"))
+            for _ in range(turns):  # of the loop, on its way from the accepted connection to the task that serves it
+                await asyncio.sleep(0)
+        library.setblocking(False)
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(library, 1), 5) == b""
+
+
+async def test_a_connection_is_accepted_once_there_is_a_descriptor_again(monkeypatch) -> None:
+    accept, failures = socket.socket.accept, [OSError(errno.EMFILE, "Too many open files")]
+
+    def accept_later(listener: socket.socket) -> tuple[socket.socket, object]:
+        if listener.family is socket.AF_UNIX and failures:
+            raise failures.pop()
+        return accept(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", accept_later)
+    monkeypatch.setattr(relay, "ACCEPT_RETRY_S", 0.01)
+    async with echoing() as port, open_relay(partial(asyncio.open_connection, "127.0.0.1", port)) as place:
+        assert await answered(place, b"hello") == b"hello"
+    assert not failures
+
+
+async def test_a_relay_that_ends_without_descriptors_accepts_none_later(monkeypatch) -> None:
+    def refuse(_: socket.socket) -> None:
+        calls.append(1)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    calls: list[int] = []
+    monkeypatch.setattr(socket.socket, "accept", refuse)
+    monkeypatch.setattr(relay, "ACCEPT_RETRY_S", 0.05)
+    with socket.socket(socket.AF_UNIX) as library:
+        async with open_relay(partial(asyncio.open_connection, "127.0.0.1", 9)) as place:
+            library.connect("\0" + place.removeprefix("unix-abstract:"))
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
+    assert calls == [1]

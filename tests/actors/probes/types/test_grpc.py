@@ -288,6 +288,11 @@ def test_a_failed_connection_prints_nothing_on_standard_error():
     assert done.stderr == b""
 
 
+async def test_a_server_is_up_on_the_loop_of_workers_too(check_on_uvloop):
+    async with serving() as port:
+        assert (await check_on_uvloop(at(port))).status is UP
+
+
 async def test_a_corrupted_connection_is_no_internal_error(check):
     async with serving() as port:
         await survives(check, port, at)

@@ -1,5 +1,6 @@
 """Checks of SSH servers."""
 
+import asyncio
 import os
 import pwd
 import subprocess
@@ -206,6 +207,22 @@ async def test_a_server_that_stops_after_its_banner_is_cut_off(check):
     async with talking(saying(b"SSH-2.0-x\r\n", then_hanging=True)) as port:
         outcome = await check(at(port, fingerprint=OTHER_KEY), timeout_ms=300)
     assert (outcome.status, outcome.message) == (DOWN, "no answer within 0.3 s")
+
+
+async def test_a_check_that_ends_before_the_library_connects_leaves_no_socket(check, monkeypatch):
+    async def hang(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    async def wait_for_the_end(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+        ended.set()
+
+    ended = asyncio.Event()
+    monkeypatch.setattr(asyncssh.SSHClientConnectionOptions, "construct", hang)  # it awaits a thread
+    async with talking(wait_for_the_end) as port:
+        outcome = await check(at(port, fingerprint=OTHER_KEY), timeout_ms=100)
+        assert (outcome.status, outcome.message) == (DOWN, "no answer within 0.1 s")
+        await asyncio.wait_for(ended.wait(), 5)
 
 
 async def test_a_key_that_can_not_be_read_is_our_own_fault(check, server):
