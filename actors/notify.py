@@ -96,7 +96,8 @@ class Notifier:
         began, began_ms, failure = perf_counter(), clock.now_ms(), None
         try:
             message = await self._message(claim, began_ms)
-            await send(claim.channel.config, message, self._context, timeout_s=self._timeout_s)
+            channel = claim.channel
+            await send(channel.config, message, self._context, timeout_s=self._timeout_s, proxy=channel.proxy)
         except DeliveryError as error:
             failure = error
         except Exception as error:  # the other deliveries of the round are still recorded

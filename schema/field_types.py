@@ -53,6 +53,7 @@ Host = Annotated[
     ),
 ]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
+ProxyId = Annotated[str, Meta(max_length=64, description="Id of the proxy to connect through. Empty: none.")]
 Interval = Annotated[int, Meta(ge=5, le=2_678_400, description="Seconds between checks, 5 seconds to 31 days.")]
 Timeout = Annotated[float, Meta(gt=0, le=600, description="Time limit of one check, in seconds; at most the interval.")]
 Cron = Annotated[

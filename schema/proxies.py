@@ -1,4 +1,4 @@
-"""Proxies that checks may connect through."""
+"""Proxies that checks, channels and webhooks may connect through."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -64,6 +64,7 @@ class Proxy(Struct, frozen=True, kw_only=True):
     username: str
     password: Secret
     monitors: Annotated[int, Meta(description="How many monitors use this proxy.")]
+    channels: Annotated[int, Meta(description="How many channels and webhooks use this proxy.")]
     version: Annotated[int, Meta(description="Increases with every change; also the ETag.")]
     created_at: datetime
     updated_at: datetime

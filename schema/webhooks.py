@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from schema.channels.fields import HeaderName
 from schema.channels.rules import EventPatterns
 from schema.events import EventKind
-from schema.field_types import Name, Secret, Uuid
+from schema.field_types import Name, ProxyId, Secret, Uuid
 from schema.targets import Url
 
 SigningSecret = Annotated[
@@ -38,6 +38,7 @@ class WebhookDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: Annotated[Name | None, Meta(description="Default: the host of the URL.")] = None
     active: bool = True
     headers: Headers = {}
+    proxy_id: ProxyId = ""
 
 
 class WebhookPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,6 +50,7 @@ class WebhookPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: Name | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     headers: Headers | UnsetType = UNSET
+    proxy_id: ProxyId | UnsetType = UNSET
 
 
 class WebhookHealth(Struct, frozen=True, kw_only=True):
@@ -78,6 +80,7 @@ class WebhookEndpoint(Struct, frozen=True, kw_only=True):
     secret: Annotated[str, Meta(description="********, except in the response that generates the secret.")]
     previous_secret_until: Annotated[datetime | None, Meta(description="Until when the previous secret also signs.")]
     headers: dict[str, str]
+    proxy_id: str
     health: WebhookHealth
     version: int
     created_at: datetime

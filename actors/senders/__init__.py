@@ -8,6 +8,7 @@ import structlog
 
 from actors.senders.kit.context import SenderContext, make_context
 from actors.senders.kit.errors import DeliveryError
+from actors.senders.kit.proxies import PROXY_ERRORS, proxy_delivery_error, using_proxy
 from actors.senders.kit.redaction import redact_reason
 from actors.senders.providers import (
     apprise,
@@ -67,6 +68,7 @@ from schema.channels import (
     Whatsapp,
 )
 from schema.message import Message
+from schema.proxies import ProxyConfig
 
 __all__ = ["SENDERS", "SEND_TIMEOUT_S", "DeliveryError", "SenderContext", "make_context", "message_from_event", "send"]
 
@@ -106,18 +108,26 @@ SENDERS: dict[type, Sender] = {
 
 
 async def send(
-    config: ChannelConfig, message: Message, context: SenderContext, *, timeout_s: float = SEND_TIMEOUT_S
+    config: ChannelConfig,
+    message: Message,
+    context: SenderContext,
+    *,
+    timeout_s: float = SEND_TIMEOUT_S,
+    proxy: ProxyConfig | None = None,
 ) -> None:
     """Send once. Returns when the receiver has accepted the message.
 
-    raises    DeliveryError with the channel's secrets masked; nothing else
+    proxy     that of `config.proxy_id`
+    raises    DeliveryError with the channel's and the proxy's secrets masked; nothing else
     """
     limit = clock_watch.TimeLimit(timeout_s)
     try:
         async with limit:
-            await SENDERS[type(config)](config, message, context)
+            await _send_through(proxy, config, message, context)
     except DeliveryError as error:
-        raise _mark_stalled(_redact(error, config), limit) from None
+        raise _mark_stalled(_redact(error, config, proxy), limit) from None
+    except PROXY_ERRORS as error:
+        raise _mark_stalled(_redact(proxy_delivery_error(error), config, proxy), limit) from None
     except TimeoutError:
         raise _mark_stalled(DeliveryError(f"no answer within {timeout_s:g} s"), limit) from None
     except Exception as error:  # noqa: BLE001  # a bug in one sender delays only its own messages
@@ -127,6 +137,16 @@ async def send(
         raise DeliveryError(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
 
 
+async def _send_through(
+    proxy: ProxyConfig | None, config: ChannelConfig, message: Message, context: SenderContext
+) -> None:
+    """Send by the provider's sender. Never without the proxy that the channel asks for."""
+    if config.proxy_id and proxy is None:
+        raise DeliveryError("the proxy of this channel is gone")
+    async with using_proxy(context, proxy) as own_context:
+        await SENDERS[type(config)](config, message, own_context)
+
+
 def _mark_stalled(error: DeliveryError, limit: clock_watch.TimeLimit) -> DeliveryError:
     """Mark the error when this process stalled during the send: it then says nothing about the channel."""
     lost_s = max(clock_watch.watch.lost_s(limit.began_s), limit.late_s)
@@ -134,9 +154,10 @@ def _mark_stalled(error: DeliveryError, limit: clock_watch.TimeLimit) -> Deliver
     return error
 
 
-def _redact(error: DeliveryError, config: ChannelConfig) -> DeliveryError:
+def _redact(error: DeliveryError, config: ChannelConfig, proxy: ProxyConfig | None) -> DeliveryError:
+    reason = redact_reason(error.reason, proxy) if proxy else error.reason
     return DeliveryError(
-        redact_reason(error.reason, config),
+        redact_reason(reason, config),
         permanent=error.permanent,
         retry_after_s=error.retry_after_s,
         channel_level=error.channel_level,

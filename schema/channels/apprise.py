@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schema.field_types import Secret
+from schema.field_types import ProxyId, Secret
 
 ServiceId = Annotated[
     str,
@@ -42,3 +42,4 @@ class Apprise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
         dict[FieldName, Secret], Meta(max_length=20, description="Secret fields of the service, by name.")
     ] = {}
     url: ServiceUrl = ""
+    proxy_id: ProxyId = ""

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import Key
+from schema.field_types import ProxyId
 from schema.targets import Url
 
 
@@ -21,3 +22,4 @@ class Gotify(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
             description="Priority of alerts and warnings, 0 to 10. Other messages get at most 3. Default: 8.",
         ),
     ] = 8
+    proxy_id: ProxyId = ""

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from schema.channels.fields import SecretUrl
+from schema.field_types import ProxyId
 
 
 class GrafanaOncall(
@@ -11,3 +12,4 @@ class GrafanaOncall(
     """An alert in Grafana OnCall, through an integration of the kind Formatted Webhook."""
 
     webhook_url: SecretUrl
+    proxy_id: ProxyId = ""

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import Key
+from schema.field_types import ProxyId
 from schema.targets import Url
 
 
@@ -18,3 +19,4 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     ]
     silent: Annotated[bool, Meta(description="Send without a sound. Default: false.")] = False
     server_url: Url = "https://api.line.me"
+    proxy_id: ProxyId = ""

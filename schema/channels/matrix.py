@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import Key
+from schema.field_types import ProxyId
 from schema.targets import Url
 
 
@@ -16,3 +17,4 @@ class Matrix(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         str, Meta(max_length=255, pattern=r"^![!-~]+$(?!\n)", description="Id of the room; begins with `!`.")
     ]
     access_token: Key
+    proxy_id: ProxyId = ""

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import SecretUrl
+from schema.field_types import ProxyId
 
 
 class Mattermost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="mattermost"):
@@ -25,3 +26,4 @@ class Mattermost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
             description="Emoji to show as the sender's icon, without colons.",
         ),
     ] = ""
+    proxy_id: ProxyId = ""

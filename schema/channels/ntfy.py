@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schema.field_types import Restricted, Secret
+from schema.field_types import ProxyId, Restricted, Secret
 from schema.targets import Url
 
 
@@ -32,3 +32,4 @@ class Ntfy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     username: Annotated[str, Meta(max_length=255, description="User name, with `password`. Empty: none.")] = ""
     password: Secret = ""
     token: Secret = ""
+    proxy_id: ProxyId = ""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schema.field_types import Secret
+from schema.field_types import ProxyId, Secret
 from schema.targets import Url
 
 
@@ -18,3 +18,4 @@ class Opsgenie(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
         Meta(description="Priority of an outage. Less severe events never get a higher one. Default: P1."),
     ] = "P1"
     server_url: Annotated[Url | None, Meta(description="API server instead of the region's.")] = None
+    proxy_id: ProxyId = ""

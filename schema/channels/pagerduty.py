@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schema.field_types import Secret
+from schema.field_types import ProxyId, Secret
 from schema.targets import Url
 
 
@@ -20,3 +20,4 @@ class Pagerduty(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
         Literal["resolve", "acknowledge", "nothing"], Meta(description="What a recovery does to the alert.")
     ] = "resolve"
     server_url: Url = "https://events.pagerduty.com"
+    proxy_id: ProxyId = ""

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import Key
+from schema.field_types import ProxyId
 from schema.targets import Url
 
 
@@ -24,3 +25,4 @@ class Pushbullet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
         ),
     ] = ""
     server_url: Url = "https://api.pushbullet.com"
+    proxy_id: ProxyId = ""

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import Key
+from schema.field_types import ProxyId
 from schema.targets import Url
 
 
@@ -42,3 +43,4 @@ class Pushover(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
         str, Meta(max_length=50, pattern=r"^[A-Za-z0-9_-]*$(?!\n)", description="Sound of recoveries. Empty: `sound`.")
     ] = ""
     server_url: Url = "https://api.pushover.net"
+    proxy_id: ProxyId = ""

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import Address, Addresses
-from schema.field_types import Secret
+from schema.field_types import ProxyId, Secret
 from schema.targets import Url
 
 
@@ -18,3 +18,4 @@ class Sendgrid(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     cc: Annotated[list[Address], Meta(max_length=50, description="Copies to these e-mail addresses.")] = []
     bcc: Annotated[list[Address], Meta(max_length=50, description="Blind copies to these e-mail addresses.")] = []
     server_url: Url = "https://api.sendgrid.com"
+    proxy_id: ProxyId = ""

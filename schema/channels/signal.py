@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from schema.field_types import ProxyId
 from schema.targets import Url
 
 Recipient = Annotated[
@@ -20,3 +21,4 @@ class Signal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         str, Meta(pattern=r"^\+[0-9]{5,20}$(?!\n)", description="Phone number of the sender, with country code: +4917…")
     ]
     recipients: Annotated[list[Recipient], Meta(min_length=1, max_length=50, description="Recipients of the message.")]
+    proxy_id: ProxyId = ""

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import SecretUrl
+from schema.field_types import ProxyId
 
 
 class Slack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="slack"):
@@ -17,3 +18,4 @@ class Slack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_f
     channel: Annotated[
         str, Meta(max_length=80, description="Channel to post to. Empty: the channel of the webhook.")
     ] = ""
+    proxy_id: ProxyId = ""

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import Address, Addresses
-from schema.field_types import Host, Port, Secret
+from schema.field_types import Host, Port, ProxyId, Secret
 
 
 class Smtp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="smtp"):
@@ -23,3 +23,4 @@ class Smtp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     to: Annotated[Addresses, Meta(description="E-mail addresses of the recipients.")]
     cc: Annotated[list[Address], Meta(max_length=50, description="Copies to these e-mail addresses.")] = []
     bcc: Annotated[list[Address], Meta(max_length=50, description="Blind copies to these e-mail addresses.")] = []
+    proxy_id: ProxyId = ""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schema.field_types import Secret
+from schema.field_types import ProxyId, Secret
 from schema.targets import Url
 
 
@@ -17,3 +17,4 @@ class Telegram(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     silent: Annotated[bool, Meta(description="Send without a sound. Default: false.")] = False
     protect_content: Annotated[bool, Meta(description="Prevent forwarding and saving. Default: false.")] = False
     server_url: Url = "https://api.telegram.org"
+    proxy_id: ProxyId = ""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schema.field_types import Secret
+from schema.field_types import ProxyId, Secret
 from schema.targets import Url
 
 PhoneNumber = Annotated[
@@ -41,3 +41,4 @@ class Twilio(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     ]
     to: PhoneNumber
     server_url: Url = "https://api.twilio.com"
+    proxy_id: ProxyId = ""

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import HeaderName
-from schema.field_types import Restricted, Secret
+from schema.field_types import ProxyId, Restricted, Secret
 from schema.targets import Url
 
 
@@ -29,3 +29,4 @@ class Webhook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
     previous_secret: Annotated[
         Secret, Meta(description="Secret that signs too, during a rotation. Stored encrypted; shown as ********.")
     ] = ""
+    proxy_id: ProxyId = ""

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.channels.fields import Address, SecretUrl
+from schema.field_types import ProxyId
 
 PublicKey = Annotated[
     str,
@@ -48,3 +49,4 @@ class Webpush(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag
             description="Seconds that the push service keeps a message while the browser is offline. Default: 86400.",
         ),
     ] = 86_400
+    proxy_id: ProxyId = ""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schema.field_types import Secret
+from schema.field_types import ProxyId, Secret
 from schema.targets import Url
 
 
@@ -25,3 +25,4 @@ class Whatsapp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
             examples=["12025550123@c.us"],
         ),
     ]
+    proxy_id: ProxyId = ""

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions, Compare, Operator
-from schema.field_types import Body, Headers, Port, Secret
+from schema.field_types import Body, Headers, Port, ProxyId, Secret
 from schema.targets.address import Url
 from schema.targets.encryption import IgnoreTlsErrors, TlsCa, TlsCert, TlsKey
 
@@ -64,7 +64,6 @@ class ClientAuth(StrEnum):
     POST = "client_secret_post"
 
 
-ProxyId = Annotated[str, Meta(max_length=64, description="Id of the proxy to connect through. Empty: none.")]
 ResolverServer = Annotated[
     str, Meta(max_length=45, description="IP address of the name server for the host. Empty: the system's resolver.")
 ]

@@ -5,10 +5,10 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.field_types import Body, Headers, Secret
+from schema.field_types import Body, Headers, ProxyId, Secret
 from schema.targets.address import Url
 from schema.targets.encryption import TlsCa, TlsCert, TlsKey
-from schema.targets.http import Method, ProxyId, Username
+from schema.targets.http import Method, Username
 
 
 class Website(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="website"):

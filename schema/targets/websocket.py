@@ -5,9 +5,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schema.assertions import Assertions
-from schema.field_types import Body, Headers, Restricted
+from schema.field_types import Body, Headers, ProxyId, Restricted
 from schema.targets.encryption import IgnoreTlsErrors, TlsCa, TlsCert, TlsKey
-from schema.targets.http import ProxyId
 
 WebSocketUrl = Annotated[
     str,

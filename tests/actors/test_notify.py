@@ -10,11 +10,15 @@ from actors.notify import Notifier
 from app import clock, db
 from app.security.secrets import sealing
 from app.store.alerting import channels, delivery_queue
-from app.store.monitoring import series
+from app.store.monitoring import proxies, series
 from app.store.transactions import monitors, results
 from schema.jobs import NotifyBatch
+from schema.proxies import ProxyProtocol
 from tests import make
+from tests.actors.probes.servers_proxies import tinyproxy
 from tests.receiver import Order, receiving
+
+__all__ = ["tinyproxy"]
 
 
 @pytest.fixture
@@ -27,9 +31,9 @@ async def notifier(store, queue):
     await context.close()
 
 
-async def make_deliveries(url: str, *, flips: int = 1) -> NotifyBatch:
+async def make_deliveries(url: str, *, flips: int = 1, **webhook) -> NotifyBatch:
     """A monitor that changed its mind `flips` times, linked to a webhook."""
-    channel = await channels.create(make.channel(make.webhook(url=url)))
+    channel = await channels.create(make.channel(make.webhook(url=url, **webhook)))
     changed = await monitors.create(make.monitor(notification_channel_ids=[channel.id]))
     snapshots = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
     (no,) = snapshots
@@ -81,6 +85,15 @@ async def test_a_permanent_refusal_is_a_dead_letter_with_its_reason(notifier):
         await until_deliveries(1, "dead")
     (row,) = await db.rows("SELECT error FROM deliveries")
     assert "404" in row["error"]
+
+
+async def test_a_delivery_goes_through_the_channels_proxy(notifier, tinyproxy):
+    login = {"username": "ann", "password": "sesame"}
+    proxy = await proxies.create(make.proxy(protocol=ProxyProtocol.HTTP, port=tinyproxy, **login))
+    async with receiving() as receiver:
+        await notifier.admit(await make_deliveries(receiver.url, proxy_id=proxy.id))
+        await until_deliveries(1, "sent")
+        assert "(tinyproxy/" in receiver.arrivals[0].headers["Via"]
 
 
 async def test_a_hanging_channel_does_not_delay_other_channels(notifier):

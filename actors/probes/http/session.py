@@ -6,8 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Address
-from socket import inet_aton, socket
+from socket import socket
 from typing import Any
 
 import aiohttp
@@ -19,12 +18,11 @@ from yarl import URL
 from actors.probes.http.timing import Timings
 from actors.probes.kit.context import DEFAULT_HEADERS, RunningCheck, new_client_session
 from actors.probes.kit.result import CheckInconclusive
-from actors.probes.net.address_family import resolve_addresses
+from actors.probes.net.address_family import RESOLVED_BY_PROXY, check_literal_address, resolve_addresses
 from actors.probes.net.tls import default_tls_context, target_tls_context
 from app.domain.parsing.credential_encoding import utf8_as_latin1
 from app.security.network.aiohttp_connector import SINGLE_USE, EgressConnector
 from app.security.network.egress import Egress
-from app.security.network.resolver import ip_literal
 from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.targets.http import IpFamily
 
@@ -91,6 +89,17 @@ async def open_session(
         )
     finally:
         await session.close()
+
+
+def proxied_connector(proxy: ProxyConfig, egress: Egress) -> tuple[EgressConnector, URL | None]:
+    """A connector through a proxy for requests outside of a check, and `HttpSession.proxy` for its session.
+
+    egress    for the target and for the proxy itself
+    """
+    connection = ConnectionOptions(use_proxy=True)
+    tunnel = proxy if _is_tunnel(proxy, connection) else None
+    connector = _CheckConnector((egress, egress), connection, tunnel, Timings())
+    return connector, None if tunnel else _proxy_url(proxy)
 
 
 def _is_tunnel(proxy: ProxyConfig, connection: ConnectionOptions) -> bool:
@@ -160,7 +169,7 @@ class _CheckConnector(EgressConnector):
 
     async def _addresses(self, host: str) -> tuple[str, ...]:
         """Where to connect; a name stays one where the proxy resolves it."""
-        if self._tunnel and self._tunnel.protocol in {ProxyProtocol.SOCKS5H, ProxyProtocol.HTTP}:
+        if self._tunnel and self._tunnel.protocol in RESOLVED_BY_PROXY:
             check_literal_address(self._egress, host)
             return (host,)
         if self._connection_options.use_proxy and not self._tunnel:  # the host is the HTTP proxy itself
@@ -168,17 +177,6 @@ class _CheckConnector(EgressConnector):
         ipv4_only = self._tunnel and self._tunnel.protocol is ProxyProtocol.SOCKS4
         family = IpFamily.IPV4 if ipv4_only else self._connection_options.family
         return await resolve_addresses(self._egress, host, family, self._connection_options.resolver)
-
-
-def check_literal_address(egress: Egress, host: str) -> None:
-    """Raise EgressDenied for a literal address, in any notation, that checks may not reach. Names pass."""
-    address = ip_literal(host)
-    if not address:
-        try:
-            address = str(IPv4Address(inet_aton(host)))
-        except OSError:
-            return
-    egress.check(address)
 
 
 def _proxy_url(proxy: ProxyConfig) -> URL:

@@ -86,9 +86,14 @@ def _classify_proxy_error(
     """Whether the proxy or the target failed, as far as the proxy says."""
     if isinstance(error, aiohttp.ClientProxyConnectionError):
         return CheckInconclusive(f"the proxy can't be reached: {classify_os_error(error.os_error)}")
-    if error.status in GATEWAY_ERRORS:
-        return TargetFailed(f"the proxy could not reach it and answered {error.status}")
-    return CheckInconclusive(f"the proxy does not let us through: it answered {error.status}")
+    return classify_proxy_status(error.status)
+
+
+def classify_proxy_status(status: int) -> TargetFailed | CheckInconclusive:
+    """Whose failure an HTTP proxy's status for CONNECT is."""
+    if status in GATEWAY_ERRORS:
+        return TargetFailed(f"the proxy could not reach it and answered {status}")
+    return CheckInconclusive(f"the proxy does not let us through: it answered {status}")
 
 
 def _protocol_error_text(error: aiohttp.ClientError) -> str:

@@ -1,13 +1,18 @@
 """Resolves a host with the monitor's own options: a name server and an address family."""
 
 import asyncio
+from ipaddress import IPv4Address
+from socket import inet_aton
 
 from actors.probes.kit.result import CheckInconclusive, TargetFailed
 from app.security.network.egress import Egress
 from app.security.network.resolver import RESOLVING_NOTE, ip_literal
+from schema.proxies import ProxyProtocol
 from schema.targets.http import IpFamily
 
 QUERY_TIMEOUT_S = 2.0  # of one query; a lost packet is sent again
+SYSTEM_RESOLVER = ("", 53)
+RESOLVED_BY_PROXY = frozenset({ProxyProtocol.HTTP, ProxyProtocol.SOCKS5H})  # through a tunnel goes the name
 NO_LIMIT_S = 86_400.0  # the check's own deadline comes first
 RECORD_TYPES = {IpFamily.IPV4: ("A",), IpFamily.IPV6: ("AAAA",), IpFamily.ANY: ("A", "AAAA")}
 FAMILY_TEXTS = {IpFamily.IPV4: "IPv4 address", IpFamily.IPV6: "IPv6 address", IpFamily.ANY: "address"}
@@ -26,6 +31,17 @@ async def resolve_addresses(egress: Egress, host: str, family: IpFamily, server:
     if not matching:
         raise TargetFailed(f"{host} has no {FAMILY_TEXTS[family]}")
     return matching
+
+
+def check_literal_address(egress: Egress, host: str) -> None:
+    """Raise EgressDenied for a literal address, in any notation, that may not be reached. Names pass."""
+    address = ip_literal(host)
+    if not address:
+        try:
+            address = str(IPv4Address(inet_aton(host)))
+        except OSError:
+            return
+    egress.check(address)
 
 
 async def _query_server(egress: Egress, host: str, family: IpFamily, server: tuple[str, int]) -> tuple[str, ...]:

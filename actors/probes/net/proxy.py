@@ -1,19 +1,27 @@
 """SOCKS and CONNECT: connections through a proxy, which is reached under the egress policy like everything else."""
 
+import asyncio
+import re
+from base64 import b64encode
 from socket import socket
 from typing import Any, cast
 
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy
 
-from actors.probes.kit.errors import classify_os_error
+from actors.probes.kit.errors import classify_os_error, classify_proxy_status
 from actors.probes.kit.result import CheckInconclusive, TargetFailed
-from app.domain.parsing.credential_encoding import utf8_as_latin1
+from actors.probes.net.address_family import (
+    RESOLVED_BY_PROXY,
+    SYSTEM_RESOLVER,
+    check_literal_address,
+    resolve_addresses,
+)
 from app.security.network.egress import Egress, EgressDenied
 from schema.proxies import ProxyConfig, ProxyProtocol
+from schema.targets.http import IpFamily
 
 PROXY_TYPES = {
-    ProxyProtocol.HTTP: ProxyType.HTTP,
     ProxyProtocol.SOCKS4: ProxyType.SOCKS4,
     ProxyProtocol.SOCKS5: ProxyType.SOCKS5,
     ProxyProtocol.SOCKS5H: ProxyType.SOCKS5,
@@ -26,7 +34,8 @@ TARGET_ERRORS = {  # a proxy's codes for failures of the target: RFC 1928, 6, an
     6: "connection timed out",
     91: "rejected or failed",
 }
-GATEWAY_ERRORS = range(500, 600)  # an HTTP proxy's status for CONNECT when it can't reach the target
+MAX_REPLY_BYTES = 16_384  # of a reply to CONNECT, to its empty line
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r?\n)")
 
 
 class _EgressDialer:
@@ -45,23 +54,74 @@ class _EgressDialer:
 
 async def connect_through(egress: Egress, proxy: ProxyConfig, host: str, port: int) -> socket:
     """A socket to `host`: an address, or a name that the proxy resolves. Raises TargetFailed, CheckInconclusive."""
-    dialer = Proxy(
-        proxy_type=PROXY_TYPES[proxy.protocol],
-        host=proxy.host,
-        port=proxy.port,
-        username=_credential(proxy, proxy.username),
-        password=_credential(proxy, proxy.password),
-        rdns=True,
-        forward=cast("Proxy", _EgressDialer(egress)),
-    )
+    open_tunnel = _connect_by_http if proxy.protocol is ProxyProtocol.HTTP else _connect_by_socks
     try:
-        return await dialer.connect(host, port, timeout=NO_LIMIT_S)
+        return await open_tunnel(_EgressDialer(egress), proxy, host, port)
     except ProxyError as error:
         raise _classify_error(error) from error
     except EgressDenied as denied:
         raise CheckInconclusive(f"the proxy: {denied}") from denied
     except (OSError, UnicodeError, ValueError) as error:
         raise CheckInconclusive(f"the proxy broke off: {str(error)[:120]}") from error
+
+
+async def connect_to_host(egress: Egress, proxy: ProxyConfig, host: str, port: int) -> socket:
+    """As `connect_through`, for a host that is resolved where the proxy's protocol says. Raises EgressDenied too."""
+    if proxy.protocol in RESOLVED_BY_PROXY:
+        check_literal_address(egress, host)
+        return await connect_through(egress, proxy, host, port)
+    family = IpFamily.IPV4 if proxy.protocol is ProxyProtocol.SOCKS4 else IpFamily.ANY
+    addresses = await resolve_addresses(egress, host, family, SYSTEM_RESOLVER)
+    return await connect_through(egress, proxy, addresses[0], port)
+
+
+async def _connect_by_socks(dialer: _EgressDialer, proxy: ProxyConfig, host: str, port: int) -> socket:
+    socks = Proxy(
+        proxy_type=PROXY_TYPES[proxy.protocol],
+        host=proxy.host,
+        port=proxy.port,
+        username=_Utf8(proxy.username) if proxy.username else None,
+        password=_Utf8(proxy.password) if proxy.password else None,
+        rdns=True,
+        forward=cast("Proxy", dialer),
+    )
+    return await socks.connect(host, port, timeout=NO_LIMIT_S)
+
+
+async def _connect_by_http(dialer: _EgressDialer, proxy: ProxyConfig, host: str, port: int) -> socket:
+    """By CONNECT (RFC 9110, 9.3.6). The library would take what a server says first for a part of the reply."""
+    opened = await dialer.connect(proxy.host, proxy.port)
+    try:
+        await asyncio.get_running_loop().sock_sendall(opened, _connect_request(proxy, host, port))
+        status = await _read_status(opened)
+        if status // 100 != 2:  # noqa: PLR2004  # any 2xx opens the tunnel
+            raise classify_proxy_status(status)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _connect_request(proxy: ProxyConfig, host: str, port: int) -> bytes:
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
+    if proxy.username:
+        login = b64encode(f"{proxy.username}:{proxy.password}".encode()).decode()
+        lines.append(f"Proxy-Authorization: Basic {login}")
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+async def _read_status(opened: socket) -> int:
+    """The status of a reply. Reads to its empty line and no byte more: those are the target's. Raises OSError."""
+    loop, head = asyncio.get_running_loop(), bytearray()
+    while not head.endswith((b"\r\n\r\n", b"\n\n")):
+        byte = await loop.sock_recv(opened, 1)
+        if not byte or len(head) >= MAX_REPLY_BYTES:
+            raise ConnectionResetError("its reply to CONNECT has no end")
+        head += byte
+    if not (match := _STATUS.match(head)):
+        raise ConnectionResetError("its reply to CONNECT is not HTTP")
+    return int(match[1])
 
 
 class _Utf8(str):
@@ -77,17 +137,8 @@ class _Utf8(str):
         return str.encode(self, "utf-8", errors)
 
 
-def _credential(proxy: ProxyConfig, text: str) -> str | None:
-    """A user name or password, so that the library sends UTF-8."""
-    if not text:
-        return None
-    return utf8_as_latin1(text) if proxy.protocol is ProxyProtocol.HTTP else _Utf8(text)
-
-
 def _classify_error(error: ProxyError) -> TargetFailed | CheckInconclusive:
     """Whether the proxy or the target failed, as far as the proxy says."""
-    if error.error_code in GATEWAY_ERRORS:
-        return TargetFailed(f"the proxy could not reach it and answered {error.error_code}")
     if error.error_code in TARGET_ERRORS:
         return TargetFailed(f"{TARGET_ERRORS[error.error_code]}, says the proxy")
     return CheckInconclusive(f"the proxy does not let us through: {str(error)[:120].lower()}")

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import aiohttp
+from yarl import URL
 
 from actors.senders.kit.sandbox_pool import SandboxPool
 from app.security.network.aiohttp_connector import EgressConnector
 from app.security.network.egress import Egress
 from app.security.network.resolver import Resolver
+from schema.proxies import ProxyConfig
 
 KEEPALIVE_S = 1.0  # enough for a burst; a connection kept longer may be dead when the next message needs it
 MAX_CONNECTIONS = 1_000  # far above the parallel sends of one channel: receivers that hang must not block the others
@@ -19,6 +21,7 @@ class SenderContext:
 
     webhook_http    webhooks have their own egress policy
     sandboxes       processes that run Apprise; their HTTP requests are made here
+    proxy           that of the channel, which the sessions go through; other connections must do so themselves
     """
 
     http: aiohttp.ClientSession
@@ -27,6 +30,7 @@ class SenderContext:
     webhook_egress: Egress
     resolver: Resolver
     sandboxes: SandboxPool
+    proxy: ProxyConfig | None = None
 
     def egress_by_setting(self) -> dict[str, Egress]:
         """Each egress by the key of the setting that holds its policy."""
@@ -51,8 +55,17 @@ def make_context(resolver: Resolver | None = None) -> SenderContext:
 
 
 def _session(egress: Egress) -> aiohttp.ClientSession:
+    return new_session(EgressConnector(egress, limit=MAX_CONNECTIONS, keepalive_timeout=KEEPALIVE_S))
+
+
+def new_session(connector: EgressConnector, proxy: URL | None = None) -> aiohttp.ClientSession:
+    """A session without cookies, limits of time, or decoding.
+
+    proxy    that all its requests are sent to, with credentials
+    """
     return aiohttp.ClientSession(
-        connector=EgressConnector(egress, limit=MAX_CONNECTIONS, keepalive_timeout=KEEPALIVE_S),
+        connector=connector,
+        proxy=proxy,
         timeout=aiohttp.ClientTimeout(total=None),  # `senders.send` limits the whole send
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # error bodies are bounded as received

@@ -18,7 +18,7 @@ from app.domain.parsing.web_url import parse_url
 from app.security.network.egress import EgressDenied
 
 RESPONSE_LIMIT_BYTES = 16_384  # of a body; enough for an error message
-TEMPORARY_STATUSES = frozenset({408, 425, 429})  # and every 5xx: the same message may be accepted later
+TEMPORARY_STATUSES = frozenset({407, 408, 425, 429})  # and every 5xx: accepted later, perhaps; 407 is of a proxy
 CHANNEL_STATUSES = frozenset({401, 403, 404, 410})  # wrong credentials or address: the next message is rejected too
 USER_AGENT = "Watchkeeper"
 _CONTROL_CHARS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
@@ -71,7 +71,7 @@ def no_explanation(body: bytes) -> str:  # noqa: ARG001  # the signature of Expl
 
 
 def interpret_status(status: int, body: bytes = b"") -> ResponseMeaning:  # noqa: ARG001  # the signature of Interpret
-    """The meaning of a status alone: 408, 425, 429 and 5xx are temporary."""
+    """The meaning of a status alone: 407, 408, 425, 429 and 5xx are temporary."""
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return ResponseMeaning.ACCEPTED
     is_temporary = status in TEMPORARY_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -5,11 +5,14 @@ import ssl
 
 import aiohttp
 
+from actors.probes.kit.errors import classify_http_error
 from app.security.network.resolver import NameUnknown, ResolverUnavailable
 
 
 def describe_error(error: Exception) -> str:
     """Why there was no response."""
+    if isinstance(error, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+        return str(classify_http_error(error))  # which names the proxy
     cause = getattr(error, "os_error", None) or error
     if isinstance(cause, NameUnknown | ResolverUnavailable):
         return str(cause.strerror)

@@ -12,6 +12,7 @@ from actors.apprise_sandbox.protocol import SandboxHttpRequest, SandboxHttpRespo
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.http import CHANNEL_STATUSES, TEMPORARY_STATUSES, USER_AGENT, status_line
 from actors.senders.kit.network_errors import describe_error
+from actors.senders.kit.proxies import PROXY_ERRORS, is_denied
 from actors.senders.kit.retry_after import parse_retry_after
 from app.domain.parsing.web_url import parse_url
 from app.security.network.egress import EgressDenied
@@ -31,7 +32,7 @@ class FailedRequest:
     retry_after_s: float | None = None
 
     def delivery_error(self, detail: str) -> DeliveryError:
-        """As in `http.post`: 408, 425, 429, 5xx and network errors are temporary, every other status is permanent."""
+        """As in `http.post`: its temporary statuses, 5xx and network errors; every other status is permanent."""
         permanent = 0 < self.status < HTTPStatus.INTERNAL_SERVER_ERROR and self.status not in TEMPORARY_STATUSES
         return DeliveryError(
             f"{self.reason}{detail}",
@@ -69,6 +70,9 @@ class SandboxRequests:
             return SandboxHttpResponse(error=self.denied)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError):
             return self._fail("the address is not one that can be called")
+        except PROXY_ERRORS as error:
+            self.denied = str(error) if is_denied(error) else ""
+            return self._fail(str(error))
         except (aiohttp.ClientError, OSError) as error:
             return self._fail(describe_error(error))
 

@@ -13,6 +13,7 @@ from actors.senders.kit import email_body
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.network_errors import describe_error
+from actors.senders.kit.proxies import open_tunnel
 from app.domain.parsing.hosts import usable_host
 from app.domain.text.message_text import compose_text
 from app.security.network.egress import EgressDenied
@@ -73,12 +74,15 @@ def render(config: Smtp, message: Message) -> OutgoingEmail:
 
 
 async def _connect(config: Smtp, context: SenderContext) -> "SmtpClient":
-    from app.security.network.smtp_client import connect_smtp  # noqa: PLC0415  # it loads aiosmtplib
+    from app.security.network import smtp_client  # noqa: PLC0415  # it loads aiosmtplib
 
-    tls = client_context(UNVERIFIED if config.ignore_tls_errors else VERIFYING)
+    host, tls = usable_host(config.host), client_context(UNVERIFIED if config.ignore_tls_errors else VERIFYING)
     implicit_tls = config.security == "tls"
     try:
-        return await connect_smtp(context.egress, usable_host(config.host), config.port, tls, implicit_tls=implicit_tls)
+        if context.proxy:
+            opened = await open_tunnel(context.proxy, context.egress, host, config.port)
+            return await smtp_client.adopt_smtp(opened, host, tls, implicit_tls=implicit_tls)
+        return await smtp_client.connect_smtp(context.egress, host, config.port, tls, implicit_tls=implicit_tls)
     except EgressDenied as error:
         raise DeliveryError(str(error), permanent=True) from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Proxies over HTTP, through which checks can connect."""
+"""Proxies over HTTP, through which checks and channels can connect."""
 
 from typing import Literal
 from uuid import UUID
@@ -59,7 +59,7 @@ async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
 
 
 class ProxyController(Controller):
-    """Proxies through which checks can connect."""
+    """Proxies through which checks and channels can connect."""
 
     path = "/proxies"
     tags = ("Proxies",)
@@ -88,7 +88,7 @@ class ProxyController(Controller):
     ) -> Response[Proxy]:
         """Update a proxy. Absent fields stay, and `********` keeps the password. Takes effect with the next checks.
 
-        Its address can't change while monitors send secrets through it that it can read; a 409 names them.
+        Its address can't change while monitors or channels send secrets through it that it can read; a 409 names them.
         """
         proxy, monitor_ids = await proxies.update(str(proxy_id), data, version=version)
         await monitor_changes.reschedule(monitor_ids)
@@ -96,5 +96,5 @@ class ProxyController(Controller):
 
     @delete("/{proxy_id:str}", operation_id="DeleteProxy", guards=[ADMIN], opt=IN_USE)
     async def delete_proxy(self, proxy_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete a proxy that no monitor uses."""
+        """Delete a proxy that no monitor, channel or webhook uses."""
         await proxies.delete(str(proxy_id), version=version)

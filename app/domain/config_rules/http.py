@@ -11,7 +11,7 @@ from app.domain.config_rules.error import ConfigError
 from app.domain.parsing import untrusted_json
 from app.domain.parsing.hosts import wire_host
 from app.domain.validation import regex
-from schema.channels import Webhook
+from schema.channels import Smtp, Webhook
 from schema.proxies import ProxyProtocol
 from schema.targets import Website, WebSocket
 from schema.targets.http import Encoding, Http, HttpBearerAuth, HttpDigestAuth, Ntlm
@@ -89,10 +89,12 @@ def websocket_errors(config: WebSocket) -> Iterator[ConfigError]:
 
 
 def proxy_error(target: object, protocol: ProxyProtocol) -> str:
-    """Why this target can't be reached through a proxy of this protocol; empty when it can."""
+    """Why this target or channel can't be reached through a proxy of this protocol; empty when it can."""
     is_plain_socket = isinstance(target, WebSocket) and target.url[:3].lower() == "ws:"
     if is_plain_socket and protocol is ProxyProtocol.HTTPS:
         return "must not be an https proxy for ws://, which it does not support; use wss://, or another protocol"
+    if isinstance(target, Smtp) and protocol is ProxyProtocol.HTTPS:
+        return "must not be an https proxy for a mail server, which it does not support; use another protocol"
     return ""
 
 

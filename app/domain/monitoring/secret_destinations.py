@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 URL_FIELDS = frozenset({"url", "token_url", "server_url"})  # the part before the path counts
+READABLE_URL_FIELDS = URL_FIELDS | {"webhook_url", "endpoint_url"}  # their scheme says whether a proxy can read
 DESTINATION_FIELDS = frozenset(  # the whole value counts
     {
         *("host", "port", "nodes", "brokers", "connection_string", "resolve_mx", "webhook_url", "daemon"),
@@ -57,9 +58,16 @@ def is_readable_by_proxy(config: Struct) -> bool:
     """Whether a proxy can read what is sent: it is not encrypted, or the host is not verified."""
     fields = [(name, value) for _, name, value in _flatten(config, "")]
     is_plaintext = any(
-        name in URL_FIELDS and str(value).lower().startswith(PLAINTEXT_SCHEMES) for name, value in fields
+        (name in READABLE_URL_FIELDS and str(value).lower().startswith(PLAINTEXT_SCHEMES))
+        or (name, value) == ("security", "none")  # of mail servers
+        for name, value in fields
     )
-    return is_plaintext or any(name in VERIFICATION_OFF and value is VERIFICATION_OFF[name] for name, value in fields)
+    is_unknown = config.__struct_config__.tag == "apprise"  # some of its services use http
+    return (
+        is_plaintext
+        or is_unknown
+        or any(name in VERIFICATION_OFF and value is VERIFICATION_OFF[name] for name, value in fields)
+    )
 
 
 def _destination_names(config: Struct) -> frozenset[str]:

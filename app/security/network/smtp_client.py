@@ -11,6 +11,7 @@ from aiosmtplib.protocol import MAX_RESPONSE_LENGTH, SMTPProtocol
 from aiosmtplib.typing import SMTPStatus
 
 from app.security.network.egress import Egress
+from app.security.network.tls_limits import apply_limits
 
 MAX_LINES = 256  # of one connection; a long banner and the extensions together take 50
 TOO_LONG = bytes(MAX_RESPONSE_LENGTH + 1)  # the library refuses a response of this length
@@ -84,6 +85,21 @@ class SmtpClient(SMTP):
 async def connect_smtp(egress: Egress, host: str, port: int, tls: ssl.SSLContext, *, implicit_tls: bool) -> SmtpClient:
     """A client on a new connection, whose greeting is not read yet. Raises as `Egress.connect`."""
     transport, protocol = await egress.connect(_BoundedProtocol, host, port, ssl=tls if implicit_tls else None)
+    return SmtpClient(transport, protocol, host, tls)
+
+
+async def adopt_smtp(opened: socket.socket, host: str, tls: ssl.SSLContext, *, implicit_tls: bool) -> SmtpClient:
+    """As `connect_smtp`, on a connection that is open already: through a proxy. Closes it when TLS fails."""
+    try:
+        transport, protocol = await asyncio.get_running_loop().create_connection(
+            _BoundedProtocol,
+            sock=opened,
+            ssl=apply_limits(tls) if implicit_tls else None,
+            server_hostname=host.rstrip(".") if implicit_tls else None,
+        )
+    except BaseException:
+        opened.close()
+        raise
     return SmtpClient(transport, protocol, host, tls)
 
 

@@ -20,13 +20,14 @@ from app.store import visibility
 from app.store.alerting import channel_health, channel_templates
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.listing import Listing, ListQuery
-from app.store.monitoring import config_secrets, monitor_links
+from app.store.monitoring import config_secrets, monitor_links, proxies
 from app.store.sql import contains_pattern, list_parameter
 from app.store.tables.channels import ChannelRow, ChannelTagRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
 from schema.channels.rules import ChannelRules
+from schema.proxies import ProxyConfig
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
 TEST_CHANNEL_TTL_MS = 600_000  # longer than any test runs
@@ -65,7 +66,7 @@ class ChannelQuery(ListQuery, frozen=True, kw_only=True):
 
 
 class ChannelWithSecrets(Struct, frozen=True, kw_only=True):
-    """A channel with its secrets decrypted, for the sender; never for an API response."""
+    """A channel and its proxy with their secrets decrypted, for the sender; never for an API response."""
 
     id: str
     name: str
@@ -74,6 +75,7 @@ class ChannelWithSecrets(Struct, frozen=True, kw_only=True):
     active: bool
     kind: str
     rules: ChannelRules
+    proxy: ProxyConfig | None = None
 
 
 async def create(draft: ChannelDraft) -> Channel:
@@ -94,7 +96,9 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
     async with db.transaction():
         old = await _get_row(channel_id, lock=True)
         check_version("channel", old.version, version)
-        columns = {**_columns_of(_apply_patch(old, patch)), "version": old.version + 1, "updated_ms": clock.now_ms()}
+        draft = _apply_patch(old, patch)
+        columns = {**_columns_of(draft), "version": old.version + 1, "updated_ms": clock.now_ms()}
+        columns["proxy_id"] = await proxies.lock_for_channel(draft.config)
         values: dict[Any, Any] = columns if patch.config is UNSET else columns | channel_health.HEALTHY_COLUMNS
         await ChannelRow.update(values).where(ChannelRow.id == channel_id)
         if patch.tag_ids is not UNSET:
@@ -156,16 +160,19 @@ def channel_of(stored: StoredChannel, tag_ids: list[str]) -> Channel:
     )
 
 
-def with_secrets(stored: StoredChannel) -> ChannelWithSecrets:
-    """A channel with its secrets decrypted."""
+async def with_secrets(stored: StoredChannel) -> ChannelWithSecrets:
+    """A channel and its proxy with their secrets decrypted."""
+    config = _config_of(stored)
+    configs = await proxies.get_configs({config.proxy_id} if config.proxy_id else ())
     return ChannelWithSecrets(
         id=stored.id,
         name=stored.name,
         type=stored.type,
-        config=_config_of(stored),
+        config=config,
         active=stored.active,
         kind=stored.kind,
         rules=rules_of(stored),
+        proxy=configs.get(config.proxy_id),
     )
 
 
@@ -196,6 +203,8 @@ async def _insert(draft: ChannelDraft, *, is_temporary: bool = False) -> str:
     now, id_ = clock.now_ms(), str(uuid4())
     columns = _columns_of(msgspec.structs.replace(draft, config=config_secrets.validate_new(draft.config)))
     async with db.transaction():
+        proxy_id = await proxies.lock_for_channel(draft.config)
+        columns["proxy_id"] = None if is_temporary else proxy_id  # a test that a crash left must not hold the proxy
         row = ChannelRow(id=id_, is_temporary=is_temporary, version=1, created_ms=now, updated_ms=now, **columns)
         await ChannelRow.insert(row)
         await _set_tags(id_, draft.tag_ids)

@@ -115,7 +115,7 @@ async def _lease(
     attempts = {row["id"]: row["attempts"] for row in leased}
     if not attempts:
         return []
-    with_secrets = channels.with_secrets(channel.stored)
+    with_secrets = await channels.with_secrets(channel.stored)
     claims = [
         _claim_of(one, with_secrets, attempts[one.id])
         for one in sorted(deliveries, key=lambda delivery: delivery.at_ms)

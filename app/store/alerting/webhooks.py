@@ -20,6 +20,7 @@ from app.security.secrets import sealing
 from app.store.alerting import channel_health
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.listing import Listing, ListQuery
+from app.store.monitoring import proxies
 from app.store.sql import contains_pattern
 from app.store.tables.channels import ChannelRow
 from app.store.versions import check_version
@@ -32,6 +33,7 @@ SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updat
 PREVIOUS_SECRET_TTL_MS = 86_400_000  # how long the previous secret signs after a rotation
 SECRET_BYTES = 32  # the length of an HMAC-SHA256 signature
 NAME_LIMIT = 150
+CONFIG_FIELDS = ("url", "secret", "headers", "proxy_id")  # of a webhook in the config of its channel
 
 _FILTERS = (
     " WHERE kind = 'webhook'"
@@ -61,14 +63,15 @@ class WebhookQuery(ListQuery, frozen=True, kw_only=True):
 async def create(draft: WebhookDraft) -> WebhookEndpoint:
     """Store a webhook. A generated secret is returned here only. Raises Invalid."""
     now, id_, secret = clock.now_ms(), str(uuid4()), draft.secret or _new_secret()
-    config = Webhook(url=draft.url, secret=secret, headers=draft.headers)
+    config = Webhook(url=draft.url, secret=secret, headers=draft.headers, proxy_id=draft.proxy_id)
     columns = _columns_of(_validated(config, Webhook(url=draft.url)), draft.events)
     name = draft.name or urlsplit(draft.url).netloc[:NAME_LIMIT]
-    row = ChannelRow(
-        id=id_, name=name, type="webhook", kind="webhook", all_monitors=True, active=draft.active,
-        version=1, created_ms=now, updated_ms=now, **columns,
-    )  # fmt: skip
-    await ChannelRow.insert(row)
+    async with db.transaction():
+        row = ChannelRow(
+            id=id_, name=name, type="webhook", kind="webhook", all_monitors=True, active=draft.active, version=1,
+            created_ms=now, updated_ms=now, proxy_id=await proxies.lock_for_channel(config, "proxy_id"), **columns,
+        )  # fmt: skip
+        await ChannelRow.insert(row)
     created = await get(id_)
     return created if draft.secret else msgspec.structs.replace(created, secret=secret)
 
@@ -86,6 +89,7 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = 
         fields = {name: value for name, value in msgspec.structs.asdict(patch).items() if value is not UNSET}
         config, events = _apply_patch(_config_of(old), fields), fields.get("events", rules_of(old).events)
         columns = _columns_of(config, events) | {name: fields[name] for name in ("name", "active") if name in fields}
+        columns["proxy_id"] = await proxies.lock_for_channel(config, "proxy_id")
         if not config.previous_secret:
             columns["rotated_ms"] = None
         await _update_row(old, columns | channel_health.HEALTHY_COLUMNS)
@@ -133,7 +137,7 @@ async def drop_previous_secrets(now_ms: int) -> int:
 
 def _apply_patch(old: Webhook, fields: dict[str, Any]) -> Webhook:
     """The config after a patch; omitted secrets stay with the URL they were given for. Raises Invalid."""
-    changes: dict[str, Any] = {name: fields[name] for name in ("url", "secret", "headers") if name in fields}
+    changes: dict[str, Any] = {name: fields[name] for name in CONFIG_FIELDS if name in fields}
     if changes.get("secret", MASK) != MASK:
         changes["previous_secret"] = ""
     return _validated(msgspec.structs.replace(sealing.mask_secrets(old), **changes), old)
@@ -182,6 +186,7 @@ def _webhook_of(stored: StoredChannel) -> WebhookEndpoint:
         secret=config.secret,
         previous_secret_until=clock.instant_or_none(stored.rotated_ms and stored.rotated_ms + PREVIOUS_SECRET_TTL_MS),
         headers=config.headers,
+        proxy_id=config.proxy_id,
         health=_health_of(stored),
         version=stored.version,
         created_at=clock.instant(stored.created_ms),

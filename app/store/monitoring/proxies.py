@@ -1,6 +1,7 @@
-"""Proxies: create, list, update, delete; which monitors use them, and their configs for workers.
+"""Proxies: create, list, update, delete; which monitors and channels use them, and their configs for workers.
 
-A change increments the version of every monitor that uses the proxy, so that workers reload it.
+A change increments the version of every monitor that uses the proxy, so that workers reload it; channels are read for
+each message.
 Written as SQL: joins, and batches over JSON arrays.
 """
 
@@ -9,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from app import clock, db
 from app.domain import config_rules
@@ -22,15 +23,18 @@ from app.store import visibility
 from app.store.listing import Listing, ListQuery
 from app.store.monitoring import rows
 from app.store.sql import contains_pattern, list_parameter
+from app.store.tables.channels import ChannelRow
 from app.store.tables.proxies import MonitorProxyRow, ProxyRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
+from schema.channels import PROVIDERS, ChannelConfig
 from schema.proxies import Proxy, ProxyConfig, ProxyDraft, ProxyPatch, ProxyProtocol
 from schema.targets import Target
 
 SORTS = {"name": "lower(p.name)", "created_at": "p.created_ms", "updated_at": "p.updated_ms"}
-MAX_NAMED = 20  # monitors in one error sentence
-LOCAL_FIELDS = ("tls_cert", "tls_key", "tls_ca")  # never sent
+MAX_NAMED = 20  # monitors and channels in one error sentence
+# never sent: of monitors, of webhooks, of web push
+LOCAL_FIELDS = frozenset({"tls_cert", "tls_key", "tls_ca", "secret", "previous_secret", "auth", "private_key"})
 UNKNOWN_PROXY = "must be the id of a proxy that exists"
 
 _FILTERS = (
@@ -84,20 +88,25 @@ async def update(proxy_id: str, patch: ProxyPatch, *, version: int | None = None
 
 
 async def delete(proxy_id: str, *, version: int | None = None) -> None:
-    """Delete a proxy. Raises NoSuch, Stale, Conflict while monitors use it."""
+    """Delete a proxy. Raises NoSuch, Stale, Conflict while monitors or channels use it."""
     async with db.transaction():
         row = await _row(proxy_id, lock=True)
         check_version("proxy", row["version"], version)
-        if row["monitors"]:
-            raise Conflict(f"{row['monitors']} monitors use this proxy.", monitors=row["monitors"])
+        uses = {"monitors": row["monitors"], "channels": row["channels"]}
+        if any(uses.values()):
+            raise Conflict(f"{uses['monitors']} monitors and {uses['channels']} channels use this proxy.", **uses)
         await ProxyRow.delete().where(ProxyRow.id == proxy_id)
 
 
 def _select_with_usage(number: int) -> str:
-    """A SELECT of proxies with the number of visible monitors that use each. ?number is `visibility.tags_parameter`."""
+    """A SELECT of proxies with how many visible monitors and how many channels use each.
+
+    ?number is `visibility.tags_parameter`
+    """
     visible = visibility.visible_monitors_sql("u.monitor_id", number)
     uses = f"SELECT count(*) FROM monitor_proxies u WHERE u.proxy_id = p.id AND {visible}"
-    return f"SELECT p.*, ({uses}) AS monitors FROM proxies p"
+    channel_uses = "SELECT count(*) FROM channels c WHERE c.proxy_id = p.id"
+    return f"SELECT p.*, ({uses}) AS monitors, ({channel_uses}) AS channels FROM proxies p"
 
 
 _LISTING = Listing(
@@ -146,6 +155,22 @@ async def get_for_target(target: Target) -> ProxyConfig | None:
     return configs.get(proxy_id)
 
 
+async def lock_for_channel(config: ChannelConfig, field: str = "config.proxy_id") -> str | None:
+    """The id of a channel's proxy, which stays until the transaction ends; None: a direct connection. Raises Invalid.
+
+    field    of the error
+    """
+    if not config.proxy_id:
+        return None
+    query = ProxyRow.select(ProxyRow.protocol).where(ProxyRow.id == config.proxy_id)
+    found = await (query if db.is_sqlite() else query.lock_rows("KEY SHARE"))
+    if not found:
+        raise Invalid.for_field(field, UNKNOWN_PROXY)
+    if reason := proxy_error(config, ProxyProtocol(found[0]["protocol"])):
+        raise Invalid.for_field(field, reason)
+    return config.proxy_id
+
+
 async def get_configs(proxy_ids: Collection[str]) -> dict[str, ProxyConfig]:
     """Proxies by id, passwords decrypted: for connections, never for a reply. No ids, no query."""
     if not proxy_ids:
@@ -163,6 +188,7 @@ def proxy_of(row: Any) -> Proxy:
         name=row["name"],
         **msgspec.structs.asdict(config),
         monitors=row["monitors"],
+        channels=row["channels"],
         version=row["version"],
         created_at=clock.instant(row["created_ms"]),
         updated_at=clock.instant(row["updated_ms"]),
@@ -201,40 +227,64 @@ def _check_protocol(target: Target, protocol: ProxyProtocol) -> None:
 
 
 async def _check_protocol_change(proxy_id: str, protocol: ProxyProtocol) -> None:
-    """Raise Invalid while the new protocol does not support a monitor that uses the proxy."""
-    unsupported = [row["name"] for row in await _monitors_using(proxy_id) if proxy_error(rows.config_of(row), protocol)]
+    """Raise Invalid while the new protocol does not support a monitor or channel that uses the proxy."""
+    unsupported = [one.name for one in await _users_of(proxy_id) if proxy_error(one.config, protocol)]
     if unsupported:
         raise Invalid.for_field(
             "protocol",
-            f"can't change to https, which does not support ws:// addresses: {', '.join(unsupported[:MAX_NAMED])}",
+            "can't change to https, which does not support ws:// addresses and mail servers:"
+            f" {', '.join(unsupported[:MAX_NAMED])}",
         )
 
 
-async def _monitors_using(proxy_id: str) -> list[Any]:
-    """The monitors that use a proxy, sorted by name."""
+class _ProxyUser(Struct, frozen=True):
+    """A monitor or a channel that uses a proxy, its secrets decrypted."""
+
+    id: str
+    name: str
+    config: Target | ChannelConfig
+    is_monitor: bool
+
+
+async def _users_of(proxy_id: str) -> list[_ProxyUser]:
+    """The monitors, then the channels and webhooks that use a proxy, each sorted by name."""
     select = "SELECT m.id, m.name, m.type, m.config FROM monitors m JOIN monitor_proxies u ON u.monitor_id = m.id"
-    found: list[Any] = await db.rows(f"{select} WHERE u.proxy_id = ?1 ORDER BY lower(m.name), m.id", proxy_id)
-    return found
+    monitors = await db.rows(f"{select} WHERE u.proxy_id = ?1 ORDER BY lower(m.name), m.id", proxy_id)
+    columns = (ChannelRow.id, ChannelRow.name, ChannelRow.type, ChannelRow.config)
+    channels = await ChannelRow.select(*columns).where(ChannelRow.proxy_id == proxy_id).order_by(ChannelRow.name)
+    return [
+        *(_ProxyUser(row["id"], row["name"], rows.config_of(row), is_monitor=True) for row in monitors),
+        *(_ProxyUser(row["id"], row["name"], _channel_config_of(row), is_monitor=False) for row in channels),
+    ]
+
+
+def _channel_config_of(row: Any) -> ChannelConfig:
+    config: ChannelConfig = sealing.decrypt_secrets(row["config"], PROVIDERS[row["type"]])
+    return config
 
 
 async def _check_secrets_stay(proxy_id: str, moved: list[str]) -> None:
-    """Raise Conflict while monitors send secrets that the proxy could read at its new address."""
-    exposed = [row for row in await _monitors_using(proxy_id) if _exposes_secrets(rows.config_of(row))]
+    """Raise Conflict while monitors or channels send secrets that the proxy could read at its new address."""
+    exposed = [one for one in await _users_of(proxy_id) if _exposes_secrets(one.config)]
     if not exposed:
         return
-    names = ", ".join(row["name"] for row in exposed[:MAX_NAMED]) + (", …" if len(exposed) > MAX_NAMED else "")
+    monitors, channels = ([one.id for one in exposed if one.is_monitor is kind] for kind in (True, False))
+    senders = " and ".join(name for name, ids in (("monitors", monitors), ("channels", channels)) if ids)
+    names = ", ".join(one.name for one in exposed[:MAX_NAMED]) + (", …" if len(exposed) > MAX_NAMED else "")
     raise Conflict(
-        f"{', '.join(moved)} can't change while monitors send secrets through this proxy that it can read: {names}."
+        f"{', '.join(moved)} can't change while {senders} send secrets through this proxy that it can read: {names}."
         " Add another proxy, and give each of them its `proxy_id` with their secrets.",
-        monitors=len(exposed),
-        monitor_ids=[row["id"] for row in exposed[:MAX_NAMED]],
+        monitors=len(monitors),
+        monitor_ids=monitors[:MAX_NAMED],
+        channels=len(channels),
+        channel_ids=channels[:MAX_NAMED],
     )
 
 
-def _exposes_secrets(target: Target) -> bool:
-    """Whether a proxy could read a secret of this target. `LOCAL_FIELDS` are never sent."""
-    sent = (value for path, value in sealing.secrets_of(target).items() if not path.startswith(LOCAL_FIELDS))
-    return any(sent) and secret_destinations.is_readable_by_proxy(target)
+def _exposes_secrets(config: Target | ChannelConfig) -> bool:
+    """Whether a proxy could read a secret of this config. `LOCAL_FIELDS` are never sent."""
+    sent = (value for path, value in sealing.secrets_of(config).items() if path not in LOCAL_FIELDS)
+    return any(sent) and secret_destinations.is_readable_by_proxy(config)
 
 
 async def _row(proxy_id: str, *, lock: bool = False, visible_to: TagScope = None) -> Any:

@@ -23,6 +23,7 @@ class ChannelRow(Table, tablename="channels"):
     disabled_ms = BigInt(null=True, default=None)  # disabled since: nothing is sent after repeated permanent failures
     disabled_reason = Text(default="")
     rotated_ms = BigInt(null=True, default=None)  # of a webhook: when its secret was rotated
+    proxy_id = Text(null=True, default=None, index=True)  # that of the config, so that it can't be deleted
     last_error = Text(default="")  # the error of the newest attempt
     failing_since_ms = BigInt(null=True, default=None)  # since when every attempt has failed
     version = Integer(default=1)

@@ -1,5 +1,6 @@
 """A real SMTP server on loopback with configurable STARTTLS, TLS and AUTH; records the messages."""
 
+import asyncio
 import datetime as dt
 import ssl
 from collections.abc import Iterator
@@ -69,8 +70,22 @@ class _Controller(Controller):
         self._server = server
         super().__init__(handler, hostname="127.0.0.1", port=unused_port(), ssl_context=tls)
 
+        self._made: list[smtp.SMTP] = []
+
     def factory(self) -> smtp.SMTP:
-        return smtp.SMTP(self.handler, enable_SMTPUTF8=True, **self._server)
+        self._made.append(smtp.SMTP(self.handler, enable_SMTPUTF8=True, **self._server))
+        return self._made[-1]
+
+    def stop(self, no_assert: bool = False) -> None:  # noqa: FBT001, FBT002  # the library's signature
+        """Stop, and end the connections that a proxy still holds."""
+        asyncio.run_coroutine_threadsafe(self._close_connections(), self.loop).result()
+        super().stop(no_assert)
+
+    async def _close_connections(self) -> None:
+        for one in self._made:
+            if isinstance(one.transport, asyncio.WriteTransport):
+                one.transport.abort()
+        await asyncio.sleep(0)
 
 
 @contextmanager

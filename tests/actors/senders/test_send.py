@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 import structlog
@@ -44,7 +45,7 @@ FLOOD = '{"ok":false,"description":"flood","parameters":{"retry_after":31}}'
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def undelivered(config: ChannelConfig, context: SenderContext, **limits: float) -> DeliveryError:
+async def undelivered(config: ChannelConfig, context: SenderContext, **limits: Any) -> DeliveryError:
     with pytest.raises(DeliveryError) as failed:
         await send(config, sample_messages.message(), context, **limits)
     return failed.value

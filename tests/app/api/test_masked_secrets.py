@@ -136,7 +136,7 @@ async def test_a_proxy_that_reads_secrets_of_monitors_stays_where_it_is(api, con
     response = await api.patch(f"/api/v1/proxies/{proxy}", json=change | anew)
     assert (response.status_code, response.json()["error"]["details"]) == (
         409,
-        {"monitors": 1, "monitor_ids": [trusting]},
+        {"monitors": 1, "monitor_ids": [trusting], "channels": 0, "channel_ids": []},
     )
     assert "Shop" in response.json()["error"]["message"]
     assert (await api.get(f"/api/v1/proxies/{proxy}")).json()["host"] == PROXY["host"]

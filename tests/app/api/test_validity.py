@@ -177,7 +177,7 @@ async def test_a_proxy_that_can_not_carry_the_protocol_is_refused(api):
     monitor = make.monitor_json("websocket", {**plain, "proxy_id": other["id"]}, name="live")
     assert (await api.post(f"{API}/monitors", json=monitor)).status_code == 201
     changed = await api.patch(f"{API}/proxies/{other['id']}", json={"protocol": "https"})
-    error_of(changed, "protocol", "ws:// addresses: live")
+    error_of(changed, "protocol", "ws:// addresses and mail servers: live")
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ async def test_a_target_unreachable_for_its_proxy_is_down(check, tinyproxy, free
     unknown = await check(WebSocket(url=f"ws://127.0.0.1:{free_port}/", proxy_id="some"), proxy=untrusted)
     assert (refused.status, unknown.status) == (DOWN, UNKNOWN)
     assert refused.message.startswith("the proxy could not reach it and answered 50")
-    assert unknown.message.startswith("the proxy does not let us through: 40")
+    assert unknown.message.startswith("the proxy does not let us through: it answered 40")
 
 
 async def test_an_https_proxy_carries_wss_only(check, free_port):

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def nasty() -> Message:
     )
 
 
-async def undelivered(config: Smtp, context: SenderContext, **limits: float) -> DeliveryError:
+async def undelivered(config: Smtp, context: SenderContext, **limits: Any) -> DeliveryError:
     with pytest.raises(DeliveryError) as failed:
         await send(config, sample_messages.message(), context, **limits)
     return failed.value

@@ -10,7 +10,7 @@ from msgspec import Struct
 from app.domain.monitoring import secret_destinations
 from app.errors import Invalid
 from app.security.secrets import sealing
-from schema.channels import PROVIDERS, Telegram
+from schema.channels import PROVIDERS, Apprise, Slack, Smtp, Telegram
 from schema.proxies import ProxyDraft
 from schema.targets import TARGETS, DnsTransport, Http, Push, Ssh, Website, WebSocket
 from schema.targets.http import OAuth2
@@ -79,7 +79,8 @@ def test_places_are_found_inside_of_what_is_inside() -> None:
         == "https://id.example.org"
     )
     assert secret_destinations.destination_fields(Telegram(bot_token="1:a", chat_id="1")) == {
-        "server_url": "https://api.telegram.org"
+        "server_url": "https://api.telegram.org",
+        "proxy_id": "",
     }
 
 
@@ -169,6 +170,10 @@ def test_a_pin_may_be_added_and_neither_taken_away_nor_changed() -> None:
     )
 
 
+def smtp(security: str, **changes: Any) -> Smtp:
+    return Smtp(host="a.example", security=security, sender="a@a.example", to=["b@a.example"], **changes)
+
+
 def oauth(token_url: str) -> OAuth2:
     return OAuth2(token_url=token_url, client_id="c", client_secret="s")
 
@@ -191,6 +196,15 @@ def oauth(token_url: str) -> OAuth2:
         (Website(url="https://a.example/"), False),
         (WebSocket(url="ws://a.example/"), True),
         (WebSocket(url="wss://a.example/"), False),
+        (Slack(webhook_url="https://a.example/s3cr3t"), False),
+        (Slack(webhook_url="http://a.example/s3cr3t"), True),
+        (make.webhook(url="http://a.example/"), True),
+        (make.webhook(url="https://a.example/"), False),
+        (smtp("none"), True),
+        (smtp("starttls"), False),
+        (smtp("tls"), False),
+        (smtp("tls", ignore_tls_errors=True), True),
+        (Apprise(url="zulip://a.example/"), True),
     ],
 )
 def test_unencrypted_secrets_are_readable_on_the_way(target: Struct, is_readable: bool) -> None:  # noqa: FBT001  # a row of the table

@@ -27,7 +27,7 @@ def bot() -> Telegram:
 async def with_secrets(ids: list[str]) -> dict[str, ChannelWithSecrets]:
     """Channels by id, as a sender gets them."""
     found = await db.rows("SELECT * FROM channels")
-    return {row["id"]: channels.with_secrets(stored_channel(row)) for row in found if row["id"] in ids}
+    return {row["id"]: await channels.with_secrets(stored_channel(row)) for row in found if row["id"] in ids}
 
 
 async def names(**wanted) -> list[str]:

@@ -1,0 +1,51 @@
+"""Proxies of channels: sessions and connections through them. The channel's egress policy applies to the proxy too."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from socket import socket
+
+import aiohttp
+
+from actors.probes.http import session
+from actors.probes.kit.result import CheckInconclusive, TargetFailed
+from actors.senders.kit.context import SenderContext, new_session
+from actors.senders.kit.errors import DeliveryError
+from app.security.network.egress import Egress, EgressDenied
+from schema.proxies import ProxyConfig
+
+PROXY_ERRORS = (CheckInconclusive, TargetFailed)  # what a connection through a proxy raises
+
+
+@asynccontextmanager
+async def using_proxy(context: SenderContext, proxy: ProxyConfig | None) -> AsyncIterator[SenderContext]:
+    """The context for one send, whose sessions go through the proxy if there is one. Raises CheckInconclusive."""
+    if proxy is None:
+        yield context
+        return
+    async with _session(proxy, context.egress) as http, _session(proxy, context.webhook_egress) as webhook_http:
+        yield replace(context, http=http, webhook_http=webhook_http, proxy=proxy)
+
+
+async def open_tunnel(proxy: ProxyConfig, egress: Egress, host: str, port: int) -> socket:
+    """A socket to a host through the proxy. Raises PROXY_ERRORS, EgressDenied, OSError."""
+    from actors.probes.net.proxy import connect_to_host  # noqa: PLC0415  # most channels have no proxy
+
+    return await connect_to_host(egress, proxy, host, port)
+
+
+def proxy_delivery_error(error: Exception) -> DeliveryError:
+    """One of PROXY_ERRORS as a delivery error: temporary, so that nothing is lost until the proxy works again.
+
+    Only a refusal by the egress policy is permanent, as without a proxy.
+    """
+    return DeliveryError(str(error), permanent=is_denied(error))
+
+
+def is_denied(error: Exception) -> bool:
+    """Whether the egress policy does not allow the proxy's own address."""
+    return isinstance(error.__cause__, EgressDenied)
+
+
+def _session(proxy: ProxyConfig, egress: Egress) -> aiohttp.ClientSession:
+    return new_session(*session.proxied_connector(proxy, egress))
