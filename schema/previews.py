@@ -5,13 +5,16 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from schema.channels.rules import Templates
+from schema.channels.webhook import BodyTemplate, MediaType
 from schema.events import EventKind
 
 
 class TemplatePreviewRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Templates to render with an example event."""
+    """Templates to render with an example event, and the `body` and `content_type` of a webhook channel."""
 
-    templates: Templates
+    templates: Templates = Templates()
+    body: BodyTemplate = ""
+    content_type: MediaType = "application/json"
     event: Annotated[EventKind, Meta(description="Event that the preview is rendered for.")] = EventKind.MONITOR_DOWN
 
 
@@ -20,6 +23,7 @@ class TemplatePreview(Struct, frozen=True, kw_only=True):
 
     title: str
     text: str
+    body: Annotated[str, Meta(description="What `body` renders to: the body of a webhook channel's request.")]
     warnings: list[str]
 
 

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schema.channels.fields import HeaderName
 from schema.channels.rules import EventPatterns
+from schema.channels.webhook import BearerToken, Username
 from schema.events import EventKind
 from schema.field_types import Name, ProxyId, Secret, Uuid
 from schema.targets import Url
@@ -38,6 +39,9 @@ class WebhookDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: Annotated[Name | None, Meta(description="Default: the host of the URL.")] = None
     active: bool = True
     headers: Headers = {}
+    username: Username = ""
+    password: Secret = ""
+    bearer_token: BearerToken = ""
     proxy_id: ProxyId = ""
 
 
@@ -50,6 +54,9 @@ class WebhookPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: Name | UnsetType = UNSET
     active: bool | UnsetType = UNSET
     headers: Headers | UnsetType = UNSET
+    username: Username | UnsetType = UNSET
+    password: Secret | UnsetType = UNSET
+    bearer_token: BearerToken | UnsetType = UNSET
     proxy_id: ProxyId | UnsetType = UNSET
 
 
@@ -80,6 +87,9 @@ class WebhookEndpoint(Struct, frozen=True, kw_only=True):
     secret: Annotated[str, Meta(description="********, except in the response that generates the secret.")]
     previous_secret_until: Annotated[datetime | None, Meta(description="Until when the previous secret also signs.")]
     headers: dict[str, str]
+    username: str
+    password: Secret
+    bearer_token: BearerToken
     proxy_id: str
     health: WebhookHealth
     version: int

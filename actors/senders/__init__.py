@@ -122,8 +122,8 @@ async def send(
     """
     limit = clock_watch.TimeLimit(timeout_s)
     try:
-        async with limit:
-            await _send_through(proxy, config, message, context)
+        async with limit, using_proxy(context, config.proxy_id, proxy) as own_context:
+            await SENDERS[type(config)](config, message, own_context)
     except DeliveryError as error:
         raise _mark_stalled(_redact(error, config, proxy), limit) from None
     except PROXY_ERRORS as error:
@@ -135,16 +135,6 @@ async def send(
             "sender.crashed", type=type(config).__name__, delivery=message.delivery_id, error=_trace_of(error)
         )
         raise DeliveryError(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
-
-
-async def _send_through(
-    proxy: ProxyConfig | None, config: ChannelConfig, message: Message, context: SenderContext
-) -> None:
-    """Send by the provider's sender. Never without the proxy that the channel asks for."""
-    if config.proxy_id and proxy is None:
-        raise DeliveryError("the proxy of this channel is gone")
-    async with using_proxy(context, proxy) as own_context:
-        await SENDERS[type(config)](config, message, own_context)
 
 
 def _mark_stalled(error: DeliveryError, limit: clock_watch.TimeLimit) -> DeliveryError:

@@ -1,6 +1,7 @@
 """HTTP for all providers: sends a rendered request and interprets the response."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
@@ -51,6 +52,15 @@ class ProviderRequest(Struct, frozen=True):
 def json_request(url: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> ProviderRequest:
     """Build a request with a compact JSON body."""
     return ProviderRequest(url, _JSON.encode(body), {"Content-Type": "application/json", **(headers or {})})
+
+
+def login_headers(username: str, password: str, token: str = "") -> dict[str, str]:
+    """The header that signs in: by the token, else by user name and password (RFC 7617), else none."""
+    if token:
+        return {"Authorization": f"Bearer {token}"}
+    if username or password:
+        return {"Authorization": f"Basic {b64encode(f'{username}:{password}'.encode()).decode()}"}
+    return {}
 
 
 def error_field(*path: str) -> Explain:

@@ -18,11 +18,17 @@ PROXY_ERRORS = (CheckInconclusive, TargetFailed)  # what a connection through a 
 
 
 @asynccontextmanager
-async def using_proxy(context: SenderContext, proxy: ProxyConfig | None) -> AsyncIterator[SenderContext]:
-    """The context for one send, whose sessions go through the proxy if there is one. Raises CheckInconclusive."""
-    if proxy is None:
+async def using_proxy(context: SenderContext, proxy_id: str, proxy: ProxyConfig | None) -> AsyncIterator[SenderContext]:
+    """The context for one send, whose sessions go through the proxy of the channel.
+
+    proxy_id    of the channel; empty: a direct connection
+    raises      DeliveryError when that proxy is gone: nothing is sent around it; CheckInconclusive
+    """
+    if not proxy_id:
         yield context
         return
+    if proxy is None:
+        raise DeliveryError("the proxy of this channel is gone")
     async with _session(proxy, context.egress) as http, _session(proxy, context.webhook_egress) as webhook_http:
         yield replace(context, http=http, webhook_http=webhook_http, proxy=proxy)
 

@@ -1,9 +1,7 @@
 """ntfy: a push message, published as JSON to the server's root."""
 
-import base64
-
 from actors.senders.kit.context import SenderContext
-from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
+from actors.senders.kit.http import ProviderRequest, error_field, json_request, login_headers, post
 from actors.senders.kit.text_limits import truncate, utf8_bytes
 from app.domain.text.message_text import Severity, compose_text
 from schema.channels import Ntfy
@@ -38,14 +36,5 @@ def render(config: Ntfy, message: Message) -> ProviderRequest:
     }
     button = {"action": "view", "label": "Acknowledge", "url": message.ack_url, "clear": True}
     body |= {"actions": [button]} if message.ack_url else {}
-    return json_request(f"{config.server_url.rstrip('/')}/", body, _authorization(config))
-
-
-def _authorization(config: Ntfy) -> dict[str, str]:
-    """An access token, else user name and password."""
-    if config.token:
-        return {"Authorization": f"Bearer {config.token}"}
-    if config.username:
-        pair = base64.b64encode(f"{config.username}:{config.password}".encode()).decode()
-        return {"Authorization": f"Basic {pair}"}
-    return {}
+    login = login_headers(config.username, config.password, config.token)
+    return json_request(f"{config.server_url.rstrip('/')}/", body, login)

@@ -1,11 +1,10 @@
 """Twilio: a text message. There is no idempotency key: after a lost response the message is sent again."""
 
-import base64
 from typing import Any
 from urllib.parse import urlencode
 
 from actors.senders.kit.context import SenderContext
-from actors.senders.kit.http import ProviderRequest, ResponseMeaning, interpret_status, post
+from actors.senders.kit.http import ProviderRequest, ResponseMeaning, interpret_status, login_headers, post
 from actors.senders.kit.retry_after import json_object
 from actors.senders.kit.text_limits import truncate
 from app.domain.text.message_text import compose_text
@@ -34,11 +33,11 @@ def render(config: Twilio, message: Message) -> ProviderRequest:
         "MessagingServiceSid" if is_service else "From": config.sender,
         "Body": truncate(text, BODY_LIMIT - len(link)) + link,
     }
-    pair = base64.b64encode(f"{config.api_key_sid or config.account_sid}:{config.auth_token}".encode()).decode()
+    login = login_headers(config.api_key_sid or config.account_sid, config.auth_token)
     return ProviderRequest(
         f"{config.server_url.rstrip('/')}/2010-04-01/Accounts/{config.account_sid}/Messages.json",
         urlencode(form).encode(),
-        {"Content-Type": "application/x-www-form-urlencoded", "Authorization": f"Basic {pair}"},
+        {"Content-Type": "application/x-www-form-urlencoded", **login},
     )
 
 

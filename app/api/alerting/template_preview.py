@@ -4,9 +4,11 @@ from functools import cache
 
 from app.domain.alerting import sample_events
 from app.domain.alerting.messages import message_from_event
-from app.domain.text import template_variables, templates
+from app.domain.text import request_templates, template_variables, templates
 from app.domain.text.message_text import compose_text
 from app.errors import Invalid
+from schema.channels.rules import Templates
+from schema.errors import FieldError
 from schema.events import EventKind
 from schema.message import Message
 from schema.previews import TemplatePreview, TemplatePreviewRequest, TemplateVariables
@@ -14,12 +16,25 @@ from schema.previews import TemplatePreview, TemplatePreviewRequest, TemplateVar
 
 def render_preview(draft: TemplatePreviewRequest) -> TemplatePreview:
     """Render templates with a sample event. Raises Invalid for templates that a channel could not store."""
-    if errors := templates.errors_in(draft.templates):
-        raise Invalid(errors)
-    rendering = templates.render(draft.templates, _sample_message(draft.event))
+    errors, body_error = templates.errors_in(draft.templates), templates.error_in(draft.body)
+    if errors or body_error:
+        raise Invalid([*errors, *([FieldError("body", body_error)] if body_error else [])])
+    message = _sample_message(draft.event)
+    rendering = templates.render(draft.templates, message)
     message_text = compose_text(rendering.message)
-    warnings = [*templates.warnings_for(draft.templates), *rendering.errors]
-    return TemplatePreview(title=message_text.title, text=message_text.text, warnings=warnings)
+    body, body_warnings = _render_body(draft, message)
+    warnings = [*templates.warnings_for(draft.templates), *rendering.errors, *body_warnings]
+    return TemplatePreview(title=message_text.title, text=message_text.text, body=body, warnings=warnings)
+
+
+def _render_body(draft: TemplatePreviewRequest, message: Message) -> tuple[str, list[str]]:
+    """(the rendered body, its warnings)."""
+    if not draft.body:
+        return "", []
+    body, error = templates.render_part(draft.body, message)
+    problem = error or request_templates.json_warning(body, draft.content_type)
+    warnings = templates.warnings_for(Templates(text=draft.body))
+    return body, [*warnings, *([f"body: {problem}"] if problem else [])]
 
 
 @cache

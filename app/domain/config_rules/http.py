@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 from app.domain.config_rules.error import ConfigError
 from app.domain.parsing import untrusted_json
 from app.domain.parsing.hosts import wire_host
+from app.domain.text import request_templates
 from app.domain.validation import regex
 from schema.channels import Smtp, Webhook
 from schema.proxies import ProxyProtocol
@@ -101,6 +102,21 @@ def proxy_error(target: object, protocol: ProxyProtocol) -> str:
 def webhook_errors(config: Webhook) -> Iterator[ConfigError]:
     """Errors of a webhook."""
     yield from header_errors(config.headers)
+    yield from _webhook_login_errors(config)
+    if config.body or config.query:
+        yield from request_templates.template_errors(config)
+
+
+def _webhook_login_errors(config: Webhook) -> Iterator[ConfigError]:
+    """A user name and a token must fit into the header, which no other one replaces."""
+    if ":" in config.username or _CONTROL_CHARS.search(config.username):
+        yield "username", "must be one line without a colon"
+    if _CONTROL_CHARS.search(config.bearer_token):
+        yield "bearer_token", NOT_ONE_LINE
+    if config.bearer_token or config.username or config.password:
+        for name in config.headers:
+            if name.lower() == "authorization":
+                yield f"headers.{name}", "is set by the fields of the sign-in; leave it out"
 
 
 def header_errors(headers: dict[str, str], forbidden: frozenset[str] = FRAMING_HEADERS) -> Iterator[ConfigError]:

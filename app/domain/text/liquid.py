@@ -6,7 +6,7 @@ that no attribute leads to our objects. Templates read no files and no clock.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, ClassVar, TextIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -143,11 +143,14 @@ def replace_text(value: object, old: object, new: object = "") -> str:
     return text.replace(old, new)
 
 
-def render(template: BoundTemplate, values: dict[str, Any]) -> str:
-    """Render a template. Raises LiquidError, or any exception of a filter."""
+def render(template: BoundTemplate, values: dict[str, Any], *, whole: bool = False) -> str:
+    """Render a template. Raises LiquidError, or any exception of a filter.
+
+    whole    an output above the limit is an error; by default it is cut off
+    """
     buffer: Any = template._get_buffer()  # noqa: SLF001  # the output up to the limit is used
     context = template.context_class(template, globals=_NO_CLOCK | values)
-    with suppress(OutputStreamLimitError):
+    with nullcontext() if whole else suppress(OutputStreamLimitError):
         template.render_with_context(context, buffer)
     return str(buffer.getvalue())
 

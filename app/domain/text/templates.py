@@ -62,12 +62,22 @@ def warnings_for(templates: Templates) -> list[str]:
     return [f"there is no variable {name}" for name in names]
 
 
-def _render_text(text: str, values: dict[str, object]) -> tuple[str, str]:
+def render_part(text: str, message: Message) -> tuple[str, str]:
+    """(a part of a request rendered from its template, never cut off; the error)."""
+    return _render_text(text, template_variables.variable_values(message), whole=True)
+
+
+def error_in(text: str) -> str:
+    """The error of one template that is to be saved; empty for a valid one, or none."""
+    return _error_in(text) if text else ""
+
+
+def _render_text(text: str, values: dict[str, object], *, whole: bool = False) -> tuple[str, str]:
     """(the rendered text, the error)."""
     from app.domain.text import liquid, template_errors  # noqa: PLC0415  # 20 MB, for channels with templates only
 
     try:
-        return liquid.render(template_errors.compile_template(text), values), ""
+        return liquid.render(template_errors.compile_template(text), values, whole=whole), ""
     except template_errors.TemplateError as error:
         return "", str(error)
     except Exception as error:  # noqa: BLE001  # whatever a template breaks, the message is sent, and the error is logged

@@ -2,7 +2,7 @@
 
 A field is restricted if its type has `Meta(extra={"restricted": …})`: anyone who knows its value could act on it, but
 operators must be able to read it. Viewers see nothing of a field restricted as `all`, scheme and host of `path`, and
-the part before the query of `query`. Nested structs, lists and unions are included.
+the part before the query of `query`. Nested structs, lists, values of dicts and unions are included.
 """
 
 import copy
@@ -45,6 +45,8 @@ def mask_restricted(config: S) -> S:
             msgspec.structs.force_setattr(masked, name, mask_restricted(value))
         elif isinstance(value, list) and kind:
             msgspec.structs.force_setattr(masked, name, [_mask_hidden(text, kind) for text in value])
+        elif isinstance(value, dict) and kind:
+            msgspec.structs.force_setattr(masked, name, {key: _mask_hidden(text, kind) for key, text in value.items()})
         elif isinstance(value, str) and kind:
             msgspec.structs.force_setattr(masked, name, _mask_hidden(value, kind))
     return masked
@@ -57,7 +59,7 @@ def hidden_values(config: Struct) -> Iterator[str]:
         if isinstance(value, Struct):
             yield from hidden_values(value)
         elif kind:
-            texts = value if isinstance(value, list) else [value]
+            texts = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else [value]
             yield from (text[len(_visible_part(text, kind)) :] for text in texts if isinstance(text, str))
 
 
@@ -68,7 +70,7 @@ def restriction_of(type_: Any) -> Restricted | None:
         extras = [meta.extra or {} for meta in metadata if isinstance(meta, Meta)]
         kinds = [extra["restricted"] for extra in extras if "restricted" in extra]
         return max([restriction_of(inner), *map(Restricted, kinds)], key=lambda kind: kind or 0)
-    if get_origin(type_) in (Union, UnionType, list):
+    if get_origin(type_) in (Union, UnionType, list, dict):
         return max(map(restriction_of, get_args(type_)), key=lambda kind: kind or 0)
     return None
 

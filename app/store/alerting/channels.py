@@ -5,6 +5,7 @@ ignore it; the test deletes it at its end, and the next test deletes those that 
 as SQL: escaped LIKE patterns, an order by lower case, conditions on visible tags.
 """
 
+import asyncio
 from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import uuid4
@@ -96,7 +97,7 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
     async with db.transaction():
         old = await _get_row(channel_id, lock=True)
         check_version("channel", old.version, version)
-        draft = _apply_patch(old, patch)
+        draft = await asyncio.to_thread(_apply_patch, old, patch)  # the first template loads a library
         columns = {**_columns_of(draft), "version": old.version + 1, "updated_ms": clock.now_ms()}
         columns["proxy_id"] = await proxies.lock_for_channel(draft.config)
         values: dict[Any, Any] = columns if patch.config is UNSET else columns | channel_health.HEALTHY_COLUMNS
@@ -201,7 +202,8 @@ def _rules_from_draft(draft: ChannelDraft) -> ChannelRules:
 
 async def _insert(draft: ChannelDraft, *, is_temporary: bool = False) -> str:
     now, id_ = clock.now_ms(), str(uuid4())
-    columns = _columns_of(msgspec.structs.replace(draft, config=config_secrets.validate_new(draft.config)))
+    config = await asyncio.to_thread(config_secrets.validate_new, draft.config)  # the first template loads a library
+    columns = _columns_of(msgspec.structs.replace(draft, config=config))
     async with db.transaction():
         proxy_id = await proxies.lock_for_channel(draft.config)
         columns["proxy_id"] = None if is_temporary else proxy_id  # a test that a crash left must not hold the proxy

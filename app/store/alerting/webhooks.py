@@ -33,7 +33,7 @@ SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updat
 PREVIOUS_SECRET_TTL_MS = 86_400_000  # how long the previous secret signs after a rotation
 SECRET_BYTES = 32  # the length of an HMAC-SHA256 signature
 NAME_LIMIT = 150
-CONFIG_FIELDS = ("url", "secret", "headers", "proxy_id")  # of a webhook in the config of its channel
+CONFIG_FIELDS = ("url", "secret", "headers", "username", "password", "bearer_token", "proxy_id")  # as in `Webhook`
 
 _FILTERS = (
     " WHERE kind = 'webhook'"
@@ -63,7 +63,7 @@ class WebhookQuery(ListQuery, frozen=True, kw_only=True):
 async def create(draft: WebhookDraft) -> WebhookEndpoint:
     """Store a webhook. A generated secret is returned here only. Raises Invalid."""
     now, id_, secret = clock.now_ms(), str(uuid4()), draft.secret or _new_secret()
-    config = Webhook(url=draft.url, secret=secret, headers=draft.headers, proxy_id=draft.proxy_id)
+    config = Webhook(**{name: getattr(draft, name) for name in CONFIG_FIELDS} | {"secret": secret})
     columns = _columns_of(_validated(config, Webhook(url=draft.url)), draft.events)
     name = draft.name or urlsplit(draft.url).netloc[:NAME_LIMIT]
     async with db.transaction():
@@ -186,6 +186,9 @@ def _webhook_of(stored: StoredChannel) -> WebhookEndpoint:
         secret=config.secret,
         previous_secret_until=clock.instant_or_none(stored.rotated_ms and stored.rotated_ms + PREVIOUS_SECRET_TTL_MS),
         headers=config.headers,
+        username=config.username,
+        password=config.password,
+        bearer_token=config.bearer_token,
         proxy_id=config.proxy_id,
         health=_health_of(stored),
         version=stored.version,

@@ -1,5 +1,6 @@
 """Messages through real proxies: every provider, e-mail, and Apprise; and whose failure an error names."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ WITH_SMTP = [one for one in ProxyProtocol if one is not ProxyProtocol.HTTPS]
 
 def through(protocol: ProxyProtocol, port: int, **changes: str) -> ProxyConfig:
     return ProxyConfig(protocol=protocol, host="127.0.0.1", port=port, **changes)
+
+
+def connections() -> list[Path]:
+    """The sockets of this process that are open."""
+    return [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink() and "socket" in str(one.readlink())]
 
 
 def proxied(provider: str, receiver: Receiver) -> ChannelConfig:
@@ -92,8 +98,12 @@ async def test_an_e_mail_goes_through_a_proxy(
     with mailhost(tls=tls, starttls=security == "starttls", auth=True) as host:
         login = {"username": USER, "password": PASSWORD, "ignore_tls_errors": True, "security": security}
         config = sample_messages.smtp(host.port, host="localhost", proxy_id="some", **login)
+        n_open = len(connections())
         await send(config, sample_messages.message(), context, proxy=proxy)
         assert len(host.letters) == 1
+        async with asyncio.timeout(20):
+            while len(connections()) > n_open:  # the end of TLS comes from behind the proxy
+                await asyncio.sleep(0.02)
 
 
 async def test_an_untrusted_mail_server_behind_a_proxy_is_refused(

@@ -8,19 +8,23 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
+import structlog
 from hypothesis import given as for_any, strategies as st
 
 from actors.senders import message_from_event, send
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.providers import webhook
+from app.domain.text.request_templates import RequestParts, render_parts
 from schema.channels import Webhook
+from schema.channels.webhook import WebhookMethod
 from schema.events import Event, EventKind
 from schema.status import Status
 from tests.actors.senders import sample_messages
-from tests.receiver import Receiver
+from tests.receiver import Order, Receiver
 
 SECRET = "s3cr3t-signing-key"
 DOCS = Path(__file__).parents[4] / "docs" / "channels" / "webhook.md"
@@ -195,3 +199,85 @@ def test_facts_that_an_event_lacks_are_left_out() -> None:
     )
     data = json.loads(webhook.render(Webhook(url="http://a.example"), message).body)["data"]
     assert data == {"delivery_id": message.delivery_id, "msg": "hello", "test": True}
+
+
+@pytest.mark.parametrize("method", list(WebhookMethod))
+async def test_a_request_of_ones_own_is_signed_as_it_is_sent(
+    method: WebhookMethod, receiver: Receiver, context: SenderContext
+) -> None:
+    body = '{"text": {{ name | json }}, "up": {{ status_code }}}'
+    await send(Webhook(url=receiver.url, secret=SECRET, method=method, body=body), UP, context)
+    (arrival,) = receiver.arrivals
+    assert (arrival.method, arrival.headers["Content-Type"]) == (method, "application/json")
+    assert json.loads(arrival.body) == {"text": sample_messages.SHOP.name, "up": 1}
+    assert arrival.headers["X-Webhook-Signature"] == signed(SECRET, arrival.body)
+    assert arrival.id == UP.delivery_id
+
+
+async def test_a_get_without_a_body_of_its_own_has_none(receiver: Receiver, context: SenderContext) -> None:
+    await send(Webhook(url=receiver.url, secret=SECRET, method=WebhookMethod.GET), UP, context)
+    (arrival,) = receiver.arrivals
+    assert (arrival.body, "Content-Type" in arrival.headers) == (b"", False)
+    assert arrival.headers["X-Webhook-Signature"] == signed(SECRET, b"")
+
+
+async def test_the_content_type_is_that_of_the_channel(receiver: Receiver, context: SenderContext) -> None:
+    config = Webhook(url=receiver.url, body="{{ name }} ✓", content_type="text/plain; charset=utf-8")
+    await send(config, UP, context)
+    (arrival,) = receiver.arrivals
+    assert (arrival.headers["Content-Type"], arrival.body) == (config.content_type, "Shop <b>&</b> *bar* ✓".encode())
+
+
+@pytest.mark.parametrize(
+    ("login", "header"),
+    [
+        ({"username": "änn", "password": "sesame: open"}, "Basic w6RubjpzZXNhbWU6IG9wZW4="),
+        ({"bearer_token": "abc.def"}, "Bearer abc.def"),
+    ],
+)
+async def test_a_channel_signs_in(
+    login: dict[str, Any], header: str, receiver: Receiver, context: SenderContext
+) -> None:
+    await send(Webhook(url=receiver.url, **login), UP, context)
+    receiver.answer(Order(status=401))
+    with pytest.raises(DeliveryError) as failed:
+        await send(Webhook(url=receiver.url, **login), UP, context)
+    assert [arrival.headers["Authorization"] for arrival in receiver.arrivals] == [header, header]
+    assert failed.value.channel_level
+
+
+@pytest.mark.parametrize("url", ["/hook", "/hook?key=a%2Fb", "/hook?key=a%2Fb#part"])
+async def test_parameters_are_added_to_the_query(url: str, receiver: Receiver, context: SenderContext) -> None:
+    query = {"text": "{{ name }} & {{ msg }}", "to": "+49", "late": "{{ late }}"}
+    await send(Webhook(url=f"{receiver.url}{url}", method=WebhookMethod.GET, query=query), UP, context)
+    path, _, sent = receiver.arrivals[0].path.partition("?")
+    assert path == "/hook"
+    expected = [("text", "Shop <b>&</b> *bar* & 200 OK"), ("to", "+49"), ("late", "")]
+    assert parse_qsl(sent, keep_blank_values=True)[-3:] == expected
+    assert sent.startswith("key=a%2Fb&") == ("key" in url)
+
+
+@for_any(st.dictionaries(st.text(min_size=1), st.text(), min_size=1))
+def test_any_parameter_arrives_as_it_was_rendered(query: dict[str, str]) -> None:
+    utf8 = {key: value for key, value in query.items() if (key + value).isprintable()}
+    url = webhook.render(Webhook(url="http://a.example/x?y=1"), UP, RequestParts(query=utf8)).url
+    assert parse_qsl(url.partition("?")[2], keep_blank_values=True) == [("y", "1"), *utf8.items()]
+
+
+async def test_a_template_that_fails_does_not_cost_the_message(receiver: Receiver, context: SenderContext) -> None:
+    query = {"bad": "{{ name | plus: 1 | divided_by: 0 }}", "good": "1"}
+    config = Webhook(url=receiver.url, body="{{ 1 | divided_by: 0 }}", content_type="text/plain", query=query)
+    with structlog.testing.capture_logs() as logs:
+        await send(config, UP, context)
+    (arrival,) = receiver.arrivals
+    assert (json.loads(arrival.body)["event"], arrival.headers["Content-Type"]) == ("monitor.up", "application/json")
+    assert arrival.path == "/?good=1"
+    (logged,) = (one for one in logs if one["event"] == "notify.template_failed")
+    assert [one.partition(":")[0] for one in logged["errors"]] == ["body", "query.bad"]
+
+
+def test_a_body_above_the_limit_is_never_cut_off() -> None:
+    body = "{% for i in (1..90) %}" + "x" * 200 + "{% endfor %}"
+    parts = render_parts(Webhook(url="http://a.example", body=body), UP)
+    assert parts.body is None
+    assert [one.partition(":")[0] for one in parts.errors] == ["body"]

@@ -34,7 +34,7 @@ async def previewed(api, **body: Any) -> dict[str, Any]:
 async def test_a_preview_shows_the_message(api):
     own = {"title": "{{ status_icon }} {{ name }}", "text": "{{ msg }} for {{ duration_words }}"}
     assert await previewed(api, templates=own) == {
-        "title": "❌ Shop", "text": "503 Service Unavailable for 3 min 12 s", "warnings": [],
+        "title": "❌ Shop", "text": "503 Service Unavailable for 3 min 12 s", "body": "", "warnings": [],
     }  # fmt: skip
 
 
@@ -77,3 +77,79 @@ async def test_every_name_is_listed_with_its_meaning_and_an_example(api):
     examples = {one["name"]: one["example"] for one in variables}
     assert (examples["monitor.name"], examples["ping"]) == ("Shop", 41.6)
     assert examples["data"] == sample_events.sample_event(EventKind.MONITOR_DOWN).data
+
+
+async def test_a_preview_shows_the_body_of_a_webhook_channel(api):
+    body = '{"text": {{ title | json }}}'
+    assert (await previewed(api, body=body))["body"] == '{"text": "Shop is down"}'
+    assert (await previewed(api, body="{{ days }}", event="certificate.expiring", content_type="text/plain")) == {
+        "title": "The certificate of shop.example.com expires in 7 days",
+        "text": (await previewed(api, event="certificate.expiring"))["text"],
+        "body": "7",
+        "warnings": [],
+    }
+
+
+async def test_a_preview_warns_of_a_body_that_is_not_json(api):
+    preview = await previewed(api, body='{"text": {{ titel }}}')
+    assert preview["warnings"][0] == "there is no variable titel"
+    assert preview["warnings"][1].startswith("body: is not JSON, as the content type says")
+
+
+async def test_a_body_with_an_error_is_refused_at_its_field(api):
+    preview = await api.post(f"{PATH}/preview", json={"body": "{{ name"})
+    config = {"url": "http://127.0.0.1:9/", "body": "a\n{{ name | shout }}", "query": {"text": "{% if %}"}}
+    created = await api.post(PATH, json=make.channel_json(config=config))
+    tested = await api.post(f"{PATH}/test", json=make.channel_json(config=config))
+    fields = [
+        [one["field"] for one in response.json()["error"]["details"]["fields"]]
+        for response in (preview, created, tested)
+    ]
+    assert {response.status_code for response in (preview, created, tested)} == {422}
+    assert fields == [["body"], *[["config.body", "config.query.text"]] * 2]
+
+
+@pytest.mark.parametrize(
+    ("body", "is_valid"),
+    [
+        ('{"text": {{ name | json }}, "ping": {{ ping | json }}}', True),
+        ('{"text": "{{ name }}"}', False),  # a name may have quotes
+        ('{"ping": {{ ping }}}', False),  # not every event has one
+        ("{{ msg }}", False),
+    ],
+)
+async def test_a_json_body_must_be_json_for_any_name_and_event(api, body, is_valid):
+    config = {"url": "http://127.0.0.1:9/", "body": body}
+    json_body = await api.post(PATH, json=make.channel_json(config=config))
+    plain = await api.post(PATH, json=make.channel_json(config=config | {"content_type": "text/plain"}))
+    assert (json_body.status_code, plain.status_code) == (201 if is_valid else 422, 201)
+    if not is_valid:
+        (error,) = json_body.json()["error"]["details"]["fields"]
+        assert (error["field"], "json }}" in error["message"]) == ("config.body", True)
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({"username": "a:b", "password": "c"}, "username"),
+        ({"bearer_token": "a\nb"}, "bearer_token"),
+        ({"bearer_token": "a", "headers": {"authorization": "b"}}, "headers.authorization"),
+        ({"password": "a", "headers": {"Authorization": "b"}}, "headers.Authorization"),
+        ({"method": "TRACE"}, "method"),
+        ({"content_type": "text/plain\r\nX-Evil: 1"}, "content_type"),
+        ({"content_type": "json"}, "content_type"),
+    ],
+)
+async def test_a_sign_in_and_a_type_that_can_not_be_sent_are_refused(api, config, field):
+    response = await api.post(PATH, json=make.channel_json(config={"url": "http://127.0.0.1:9/"} | config))
+    assert response.status_code == 422
+    assert [one["field"] for one in response.json()["error"]["details"]["fields"]] == [f"config.{field}"]
+
+
+async def test_a_viewer_sees_no_body_and_no_parameters(api, viewer):
+    config = {"url": "http://127.0.0.1:9/", "body": '"key 4711"', "query": {"key": "0815"}}
+    created = await api.post(PATH, json=make.channel_json(config=config))
+    at = f"{PATH}/{created.json()['id']}"
+    assert (await api.get(at)).json()["config"]["query"] == {"key": "0815"}
+    seen = (await api.get(at, headers=viewer)).json()["config"]
+    assert (seen["body"], seen["query"]) == ("********", {"key": "********"})

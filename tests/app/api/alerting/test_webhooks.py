@@ -262,3 +262,32 @@ async def test_a_monitor_sends_every_event_up_to_its_deletion(api):
     assert [one["event"] for one in payloads] == [f"monitor.{kind}" for kind in kinds]
     assert {one["data"]["monitor"]["id"] for one in payloads} == {monitor["id"]}
     assert payloads[-1]["data"]["monitor"]["name"] == "store"
+
+
+@pytest.mark.parametrize(
+    ("login", "header"),
+    [
+        ({"username": "ann", "password": "sesame"}, "Basic YW5uOnNlc2FtZQ=="),
+        ({"bearer_token": "sesame"}, "Bearer sesame"),
+    ],
+)
+async def test_a_webhook_signs_in_with_secrets_that_are_masked(api, login, header):
+    async with receiving() as receiver, notifying():
+        hook = await added(api, url=receiver.url, **login)
+        at = f"{PATH}/{hook['id']}"
+        masked = {name: value.replace("sesame", "********") for name, value in login.items()}
+        assert {name: hook[name] for name in login} == masked
+        changed = await api.patch(at, json={"name": "CI"} | masked)
+        assert changed.status_code == 200, changed.text
+        assert (await api.post(f"{at}/test")).status_code == 200
+        assert receiver.arrivals[0].headers["Authorization"] == header
+        moved = await api.patch(at, json={"url": "http://127.0.0.2:9/"})
+        assert set(faults(moved)) >= {name for name, value in login.items() if value == "sesame"}
+
+
+async def test_a_webhook_names_its_proxy_or_is_refused_an_unknown_one(api):
+    proxy = {"name": "office", "protocol": "socks5", "host": "127.0.0.1", "port": 9}
+    id_ = (await api.post("/api/v1/proxies", json=proxy)).json()["id"]
+    assert (await added(api, proxy_id=id_))["proxy_id"] == id_
+    assert set(faults(await api.post(PATH, json=HOOK | {"proxy_id": UNKNOWN_ID}))) == {"proxy_id"}
+    assert (await api.delete(f"/api/v1/proxies/{id_}")).status_code == 409

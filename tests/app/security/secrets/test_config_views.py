@@ -43,7 +43,7 @@ PUBLIC_TEXTS = {
         ca_cert client_cert p256dh
     """,
     "one of a few words": """
-        security
+        security content_type
     """,
     "words for people": """
         subject message members
@@ -84,6 +84,7 @@ OPEN = {  # of all other structs: what sounds like a credential and is shown or 
         IssuedApiKey.key IssuedInvitation.token IssuedInvitation.link TotpSetup.secret TotpSetup.otpauth_uri
         TwoFactorEnabled.recovery_codes CreatedPasskey.recovery_codes LoginResponse.access_token
         LoginResponse.refresh_token LoginResponse.token_type WebhookEndpoint.secret WebhookSecret.secret
+        TemplatePreview.body
     """,
     "shown to admins who ask, on the record": "PushAddress.token",
     "sent by its owner, and shown to nobody": """
