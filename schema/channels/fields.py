@@ -4,11 +4,50 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from schema.field_types import Restricted
+
 Address = Annotated[
     str, Meta(max_length=320, pattern=r"^[^\s@<>,;]+@[^\s@<>,;]+$(?!\n)", description="E-mail address.")
 ]
+_ADDRESS = r"[^\s@<>,;]+@[^\s@<>,;]+"
+_MAILBOX = rf"(?:{_ADDRESS}|[^\x00-\x1f\x7f\u2028\u2029<>]{{0,200}}<{_ADDRESS}>)"
+Mailbox = Annotated[
+    str,
+    Meta(
+        max_length=530,
+        pattern=rf"^{_MAILBOX}$(?!\n)",
+        description="E-mail address, alone or after a name.",
+        examples=["Watchkeeper <watch@example.org>"],
+    ),
+]
+Mailboxes = Annotated[list[Mailbox], Meta(min_length=1, max_length=50)]
+ReplyTo = Annotated[
+    str,
+    Meta(
+        max_length=530,
+        pattern=rf"^{_MAILBOX}?$(?!\n)",
+        description="E-mail address that replies go to, alone or after a name. Empty: the sender.",
+    ),
+]
 HeaderName = Annotated[str, Meta(max_length=128, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$(?!\n)")]
-Addresses = Annotated[list[Address], Meta(min_length=1, max_length=50)]
+_MailHeaderName = Annotated[str, Meta(max_length=76, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$(?!\n)")]
+_MailHeaderValue = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=900,
+        pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$(?!\n)",
+        extra={"restricted": Restricted.ALL},
+    ),
+]
+MailHeaders = Annotated[
+    dict[_MailHeaderName, _MailHeaderValue],
+    Meta(
+        max_length=20,
+        description="More headers of the e-mail, by name. Those that Watchkeeper sets are refused. Values are not"
+        " shown to viewers.",
+    ),
+]
 Key = Annotated[
     str,
     Meta(

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schema.channels.fields import Address, Addresses
+from schema.channels.fields import Mailbox, Mailboxes, MailHeaders, ReplyTo
 from schema.field_types import Host, Port, ProxyId, Secret
 
 
@@ -19,8 +19,10 @@ class Smtp(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_fi
     ignore_tls_errors: Annotated[bool, Meta(description="Accept invalid certificates. Default: false.")] = False
     username: Annotated[str, Meta(max_length=255, description="User to log in as. Empty: no login.")] = ""
     password: Secret = ""
-    sender: Annotated[Address, Meta(description="E-mail address of the sender.")]
-    to: Annotated[Addresses, Meta(description="E-mail addresses of the recipients.")]
-    cc: Annotated[list[Address], Meta(max_length=50, description="Copies to these e-mail addresses.")] = []
-    bcc: Annotated[list[Address], Meta(max_length=50, description="Blind copies to these e-mail addresses.")] = []
+    sender: Annotated[Mailbox, Meta(description="E-mail address of the sender, alone or after a name.")]
+    to: Annotated[Mailboxes, Meta(description="E-mail addresses of the recipients, each alone or after a name.")]
+    cc: Annotated[list[Mailbox], Meta(max_length=50, description="Copies to these e-mail addresses.")] = []
+    bcc: Annotated[list[Mailbox], Meta(max_length=50, description="Blind copies to these e-mail addresses.")] = []
+    reply_to: ReplyTo = ""
+    headers: MailHeaders = {}
     proxy_id: ProxyId = ""

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from actors.senders.kit import email_body
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, json_request, post
+from actors.senders.kit.mail_headers import encode_text
 from actors.senders.kit.retry_after import json_object
+from app.domain.parsing.mailboxes import MailAddress, parse_mailbox
 from app.domain.text.message_text import compose_text
 from schema.channels import Sendgrid
 from schema.message import Message
@@ -18,19 +20,21 @@ async def send(config: Sendgrid, message: Message, context: SenderContext) -> No
 
 def render(config: Sendgrid, message: Message) -> ProviderRequest:
     """Render the e-mail. Tracking is off: links must not lead through a third party."""
-    content = compose_text(message, with_link=False)
+    content, sender = compose_text(message, with_link=False), parse_mailbox(config.sender)
+    own_headers = {name: encode_text(value) for name, value in config.headers.items()}
     body: dict[str, object] = {
         "personalizations": [_recipients(config)],
-        "from": {"email": config.sender.strip()},
+        "from": _person(sender),
         "subject": content.title,
         "content": [
             {"type": "text/plain", "value": email_body.render_text(content, message)},
             {"type": "text/html", "value": email_body.render_html(content, message)},
         ],
-        "headers": email_body.render_headers(message, config.sender),
+        "headers": email_body.render_headers(message, sender.address) | own_headers,
         "custom_args": {"delivery_id": message.delivery_id, "event": str(message.event)},
         "tracking_settings": {"click_tracking": {"enable": False}, "open_tracking": {"enable": False}},
     }
+    body |= {"reply_to": _person(parse_mailbox(config.reply_to))} if config.reply_to else {}
     return json_request(
         f"{config.server_url.rstrip('/')}/v3/mail/send", body, {"Authorization": f"Bearer {config.api_key}"}
     )
@@ -40,14 +44,18 @@ def _recipients(config: Sendgrid) -> dict[str, object]:
     """Each recipient once over to, cc and bcc: SendGrid rejects duplicates."""
     used = set[str]()
     found = {kind: list(_unique(getattr(config, kind), used)) for kind in ("to", "cc", "bcc")}
-    return {kind: [{"email": one} for one in addresses] for kind, addresses in found.items() if addresses}
+    return {kind: [_person(one) for one in people] for kind, people in found.items() if people}
 
 
-def _unique(addresses: Iterable[str], used: set[str]) -> Iterable[str]:
-    for address in (one.strip() for one in addresses):
-        if address.lower() not in used:
-            used.add(address.lower())
-            yield address
+def _person(mailbox: MailAddress) -> dict[str, str]:
+    return {"email": mailbox.address} | ({"name": mailbox.name} if mailbox.name else {})
+
+
+def _unique(texts: Iterable[str], used: set[str]) -> Iterable[MailAddress]:
+    for mailbox in map(parse_mailbox, texts):
+        if mailbox.address.lower() not in used:
+            used.add(mailbox.address.lower())
+            yield mailbox
 
 
 def _explain(body: bytes) -> str:

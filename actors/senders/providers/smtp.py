@@ -1,8 +1,6 @@
 """E-mail: plain text and HTML, sent by an SMTP server."""
 
-from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP as RULES
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -12,9 +10,11 @@ from msgspec import Struct
 from actors.senders.kit import email_body
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
+from actors.senders.kit.mail_headers import header_address, mail_policy
 from actors.senders.kit.network_errors import describe_error
 from actors.senders.kit.proxies import open_tunnel
 from app.domain.parsing.hosts import usable_host
+from app.domain.parsing.mailboxes import parse_mailbox
 from app.domain.text.message_text import compose_text
 from app.security.network.egress import EgressDenied
 from app.security.network.tls_client import UNVERIFIED, VERIFYING, client_context
@@ -58,19 +58,20 @@ async def send(config: Smtp, message: Message, context: SenderContext) -> None:
 def render(config: Smtp, message: Message) -> OutgoingEmail:
     """Render the e-mail. Its id and date come from the delivery and the event, the same on every attempt."""
     content = compose_text(message, with_link=False)
-    mail = EmailMessage(policy=RULES)
+    sender = parse_mailbox(config.sender).address
+    mail = EmailMessage(policy=mail_policy())
     mail["Subject"] = content.title
-    mail["From"] = _address(config.sender)
-    mail["To"] = [_address(one) for one in config.to]
-    if config.cc:
-        mail["Cc"] = [_address(one) for one in config.cc]
+    mail["From"] = header_address(config.sender)
+    for name, mailboxes in (("To", config.to), ("Cc", config.cc), ("Reply-To", [config.reply_to])):
+        if any(mailboxes):
+            mail[name] = [header_address(one) for one in mailboxes]
     mail["Date"] = format_datetime(message.at)
-    for name, value in email_body.render_headers(message, config.sender).items():
+    for name, value in (email_body.render_headers(message, sender) | config.headers).items():
         mail[name] = value
     mail.set_content(email_body.render_text(content, message))
     mail.add_alternative(email_body.render_html(content, message), subtype="html")
-    recipients = [one.strip() for one in (*config.to, *config.cc, *config.bcc)]
-    return OutgoingEmail(mail, config.sender.strip(), list(dict.fromkeys(recipients)))
+    recipients = [parse_mailbox(one).address for one in (*config.to, *config.cc, *config.bcc)]
+    return OutgoingEmail(mail, sender, list(dict.fromkeys(recipients)))
 
 
 async def _connect(config: Smtp, context: SenderContext) -> "SmtpClient":
@@ -149,12 +150,3 @@ def _recipients_error(refusals: "list[aiosmtplib.SMTPRecipientRefused]") -> Deli
         permanent=all(refusal.code >= PERMANENT_CODE for refusal in refusals),
         got_response=True,
     )
-
-
-def _address(text: str) -> Address:
-    """An address for a header, quoted as needed. Raises DeliveryError for a line break."""
-    name, _, domain = text.strip().rpartition("@")
-    try:
-        return Address(username=name, domain=domain)
-    except ValueError as error:
-        raise DeliveryError("an e-mail address has characters that it can't have", permanent=True) from error

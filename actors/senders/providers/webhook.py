@@ -60,7 +60,7 @@ def render(config: Webhook, message: Message, parts: RequestParts = NO_TEMPLATES
     parts    what the channel's templates rendered to
     """
     raw = _raw_body(config, message, parts)
-    url = _url_with_query(config.url, parts.query)
+    url = _url_with_query(config.url, parts.query) if parts.query else config.url
     return ProviderRequest(url, raw, _headers(config, message, raw, is_own=parts.body is not None), str(config.method))
 
 
@@ -96,8 +96,6 @@ def _headers(config: Webhook, message: Message, raw: bytes, *, is_own: bool) -> 
 
 def _url_with_query(url: str, query: dict[str, str]) -> str:
     """The URL with more parameters, before a fragment."""
-    if not query:
-        return url
     address, hash_, fragment = url.partition("#")
     joiner = "&" if "?" in address else "?"
     return f"{address}{joiner}{urlencode(query, quote_via=quote)}{hash_}{fragment}"

@@ -11,13 +11,13 @@ from typing import Any
 from msgspec import Struct
 
 from app.domain.alerting import apprise_urls, vapid
-from app.domain.config_rules import http, services
+from app.domain.config_rules import http, mail, services
 from app.domain.config_rules.certificates import certificate_errors
 from app.domain.config_rules.error import ConfigError
 from app.domain.config_rules.hosts import host_errors
 from app.domain.monitoring import assertable_fields
 from app.domain.system import egress_rules
-from schema.channels import Apprise, Webhook, Webpush
+from schema.channels import Apprise, Sendgrid, Smtp, Webhook, Webpush
 from schema.errors import FieldError
 from schema.proxies import ProxyConfig, ProxyDraft
 from schema.settings import EgressPolicy
@@ -82,6 +82,8 @@ RULES: dict[type, Callable[[Any], Iterator[ConfigError]]] = {
     Website: http.website_errors,
     WebSocket: http.websocket_errors,
     Webhook: http.webhook_errors,
+    Smtp: mail.mail_errors,
+    Sendgrid: mail.mail_errors,
     Postgres: services.postgres_errors,
     Mysql: services.mysql_errors,
     Redis: services.redis_errors,

@@ -164,7 +164,7 @@ def channel_of(stored: StoredChannel, tag_ids: list[str]) -> Channel:
 async def with_secrets(stored: StoredChannel) -> ChannelWithSecrets:
     """A channel and its proxy with their secrets decrypted."""
     config = _config_of(stored)
-    configs = await proxies.get_configs({config.proxy_id} if config.proxy_id else ())
+    configs = await proxies.get_configs([config.proxy_id]) if config.proxy_id else {}
     return ChannelWithSecrets(
         id=stored.id,
         name=stored.name,

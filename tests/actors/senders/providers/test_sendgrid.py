@@ -6,6 +6,8 @@ import pytest
 
 from actors.senders import DeliveryError, send
 from actors.senders.kit.context import SenderContext
+from actors.senders.providers import sendgrid
+from schema.channels import Sendgrid
 from tests.actors.senders import alarm_channels, sample_messages
 from tests.actors.senders.sample_messages import channel
 from tests.receiver import Order, Receiver
@@ -82,3 +84,25 @@ async def test_the_provider_s_errors_are_the_reason(
     with pytest.raises(DeliveryError) as failed:
         await send(channel("sendgrid", receiver.url), sample_messages.message(), context)
     assert (failed.value.reason, failed.value.permanent) == (reason, permanent)
+
+
+def test_names_replies_and_headers_of_ones_own() -> None:
+    config = Sendgrid(
+        api_key="k",
+        sender="Wächter <watch@home.example>",
+        to=['"Doe, Jane" <Jane@home.example>', "jane@home.example"],
+        bcc=["Boss <boss@home.example>"],
+        reply_to="Help <help@home.example>",
+        headers={"X-Team": "Löschzug"},
+    )
+    body = json.loads(sendgrid.render(config, sample_messages.message()).body)
+    assert body["from"] == {"email": "watch@home.example", "name": "Wächter"}
+    assert body["reply_to"] == {"email": "help@home.example", "name": "Help"}
+    assert body["personalizations"] == [
+        {
+            "to": [{"email": "Jane@home.example", "name": "Doe, Jane"}],
+            "bcc": [{"email": "boss@home.example", "name": "Boss"}],
+        }
+    ]
+    assert body["headers"]["X-Team"] == "=?utf-8?b?TMO2c2NoenVn?="
+    assert body["headers"]["Message-ID"].endswith("@home.example>")

@@ -287,3 +287,43 @@ async def test_a_goodbye_that_never_comes_does_not_undo_the_sending(context: Sen
             sample_messages.smtp(server.sockets[0].getsockname()[1]), sample_messages.message(), context, timeout_s=5
         )
     assert len(taken) == 1
+
+
+async def test_names_are_shown_and_stay_off_the_envelope(host: Mailhost, context: SenderContext) -> None:
+    config = sample_messages.smtp(
+        host.port,
+        sender="Wächter <watch@home.example>",
+        to=['"Doe, Jane" <jane@home.example>', "ops@home.example"],
+        cc=["Doe, John <john@home.example>"],
+        bcc=["Boss <boss@home.example>"],
+        reply_to="Help desk <help@home.example>",
+    )
+    await send(config, sample_messages.message(), context)
+    mail, (letter,) = host.mail(), host.letters
+    assert letter.mail_from == "watch@home.example"
+    assert letter.rcpt_tos == ["jane@home.example", "ops@home.example", "john@home.example", "boss@home.example"]
+    assert [(one.display_name, one.addr_spec) for one in mail["To"].addresses] == [
+        ("Doe, Jane", "jane@home.example"),
+        ("", "ops@home.example"),
+    ]
+    assert mail["From"].addresses[0].display_name == "Wächter"
+    assert mail["Cc"] == '"Doe, John" <john@home.example>'
+    assert mail["Reply-To"] == "Help desk <help@home.example>"
+    assert "Boss" not in str(letter.content)
+    assert mail["Message-ID"] == "<0d1f2a3b-0000-4000-8000-000000000001@home.example>"
+
+
+async def test_headers_of_ones_own_are_sent(host: Mailhost, context: SenderContext) -> None:
+    config = sample_messages.smtp(host.port, headers={"X-Team": "Löschzug", "X-Priority": "1"})
+    await send(config, sample_messages.message(), context)
+    assert (host.mail()["X-Team"], host.mail()["X-Priority"]) == ("Löschzug", "1")
+
+
+async def test_a_stored_name_can_not_add_a_header(host: Mailhost, context: SenderContext) -> None:
+    config = sample_messages.smtp(host.port, sender="x\r\nBcc: thief@evil.example\r\n <watch@home.example>")
+    await send(config, sample_messages.message(), context)
+    assert host.mail()["Bcc"] is None
+    assert host.letters[0].rcpt_tos == ["ops@home.example"]
+    headers = {"X-Own": "1\r\nBcc: thief@evil.example"}
+    await undelivered(sample_messages.smtp(host.port, headers=headers), context)
+    assert len(host.letters) == 1

@@ -30,7 +30,7 @@ PUBLIC_TEXTS = {
     """,
     "whom a message is for, or who it is from": """
         sender to cc bcc from_email to_email contact chat_id room_id recipients channel channel_tag sound
-        sound_up icon_emoji
+        sound_up icon_emoji reply_to
     """,
     "what is looked for in an answer": """
         keyword regex json_query expected expected_content unexpected_content expect accepted_statuscodes
