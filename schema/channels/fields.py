@@ -10,7 +10,8 @@ Address = Annotated[
     str, Meta(max_length=320, pattern=r"^[^\s@<>,;]+@[^\s@<>,;]+$(?!\n)", description="E-mail address.")
 ]
 _ADDRESS = r"[^\s@<>,;]+@[^\s@<>,;]+"
-_MAILBOX = rf"(?:{_ADDRESS}|[^\x00-\x1f\x7f\u2028\u2029<>]{{0,200}}<{_ADDRESS}>)"
+_LINE_ENDS = "\\x00-\\x1f\\x7f\u2028\u2029"  # and other controls; the last two as they are: RE2 knows no other way
+_MAILBOX = rf"(?:{_ADDRESS}|[^{_LINE_ENDS}<>]{{0,200}}<{_ADDRESS}>)"
 Mailbox = Annotated[
     str,
     Meta(
@@ -36,7 +37,7 @@ _MailHeaderValue = Annotated[
     Meta(
         min_length=1,
         max_length=900,
-        pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$(?!\n)",
+        pattern=rf"^[^{_LINE_ENDS}]+$(?!\n)",
         extra={"restricted": Restricted.ALL},
     ),
 ]

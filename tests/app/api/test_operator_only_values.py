@@ -37,7 +37,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "dns": {"host": "a.example", "transport": "https", "resolver_url": f"https://dns.example/{HIDDEN}"},
     "rabbitmq": {"nodes": [f"https://127.0.0.1:9/?k={HIDDEN}"], "username": "u", "password": "p"},
     "kafka-producer": {"brokers": ["127.0.0.1:9"], "topic": "t", "message": HIDDEN},
-    "webhook": {"url": f"https://hooks.example/{HIDDEN}?{HIDDEN}"},
+    "webhook": {
+        "url": f"https://hooks.example/{HIDDEN}?{HIDDEN}",
+        "body": f'"{HIDDEN}"',
+        "query": {"key": HIDDEN},
+    },
+    "smtp": {"host": "a.example", "sender": "a@a.example", "to": ["b@a.example"], "headers": {"X-Key": HIDDEN}},
     "ntfy": {"topic": HIDDEN, "server_url": f"https://ntfy.example/?k={HIDDEN}"},
     "gotify": {"server_url": f"https://gotify.example/?k={HIDDEN}", "app_token": "t"},
 }

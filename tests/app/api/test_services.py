@@ -41,7 +41,13 @@ async def test_every_row_of_the_catalogue_leads_to_a_page(api):
 
 async def test_a_channel_made_from_fields_shows_them_without_its_secrets(api):
     made = await added(api, GOTIFY)
-    assert made["config"] == {**GOTIFY["config"], "type": "apprise", "secrets": {"token": MASK}, "url": ""}
+    assert made["config"] == {
+        **GOTIFY["config"],
+        "type": "apprise",
+        "secrets": {"token": MASK},
+        "url": "",
+        "proxy_id": "",
+    }
     assert "sesame" not in (await api.get(f"{PATH}/{made['id']}")).text
 
 
