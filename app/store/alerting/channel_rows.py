@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from app.domain.alerting.circuit_breaker import CircuitState
 from schema.channels.rules import ChannelRules
 
 
@@ -51,3 +52,13 @@ def stored_channel(row: Mapping[str, Any]) -> StoredChannel:
 def rules_of(channel: StoredChannel) -> ChannelRules:
     """A channel's rules; fields that an older version did not store get today's defaults."""
     return msgspec.json.decode(channel.rules, type=ChannelRules)
+
+
+def circuit_state_of(channel: StoredChannel) -> CircuitState:
+    """The state of a channel's circuit breaker."""
+    return CircuitState(
+        channel.temporary_failures,
+        channel.circuit_open_until_ms,
+        channel.permanent_failures,
+        channel.disabled_ms is not None,
+    )

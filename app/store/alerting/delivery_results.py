@@ -16,9 +16,8 @@ from app.domain.alerting import circuit_breaker, reasons
 from app.domain.alerting.circuit_breaker import AttemptOutcome, CircuitState
 from app.domain.alerting.reasons import Reason
 from app.store.alerting import outbox
-from app.store.alerting.channel_rows import StoredChannel, stored_channel
+from app.store.alerting.channel_rows import StoredChannel, circuit_state_of, stored_channel
 from app.store.alerting.delivery_queue import SWEEP_LIMIT
-from app.store.alerting.open_deliveries import circuit_state_of
 from app.store.alerting.outbox import ids_by_channel
 from app.store.tables.channels import ChannelRow
 from schema.deliveries import ReasonCode

@@ -1,7 +1,7 @@
 """The outbox: stores events, and one delivery for each recipient. A batch costs a fixed number of statements.
 
 The recipients are chosen here, when the event is stored. Whether a delivery may go now is decided before it is sent
-(`app.store.alerting.suppression`). Written as SQL: inserts over JSON arrays, joins.
+(`app.domain.alerting.delivery_rules`). Written as SQL: inserts over JSON arrays, joins.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -9,8 +9,8 @@ from app.errors import NoSuch
 from app.security.secrets import sealing
 from app.store.alerting import channel_health, channel_tests, channels, delivery_queue
 from app.store.alerting.channel_health import UnhealthyChannels
+from app.store.alerting.delivery_claims import LEASE_MS
 from app.store.alerting.delivery_results import AttemptResult
-from app.store.alerting.dispatch_plan import LEASE_MS
 from schema.channels import ChannelPatch
 from schema.deliveries import ReasonCode
 from tests.app.store.channel_setup import NOW, ChannelSetup, channel_setup, claimed, settled, state, state_and_code
