@@ -73,7 +73,9 @@ def attempt_results(
     own = AttemptResult(claim.id, claim.attempts, "sent", outcome=AttemptOutcome.ACCEPTED)
     if error:
         own = _failure(claim, error, timing, max_age_s)
-    own = replace(own, at_ms=timing.at_ms, took_ms=timing.took_ms, in_digest=bool(claim.merged))
+    own = replace(
+        own, at_ms=timing.at_ms, took_ms=timing.took_ms, in_digest=bool(claim.merged), is_test=claim.event.is_test
+    )
     retry = error is not None and failure_outcome(error) is AttemptOutcome.MESSAGE_REJECTED and not claim.maybe_sent
     merged = [
         _result_of_merged(own, member, retry=retry and member.attempts < MAX_MERGED_REJECTIONS)

@@ -43,6 +43,12 @@ _LEASE = (
     " digest_id = each.value->>1, hold = CASE WHEN hold = 'resent' THEN hold ELSE '' END FROM {each:3}"
     f" WHERE deliveries.id = each.value->>0 AND {_IS_CLAIMABLE} RETURNING deliveries.id, attempts"
 )
+# A message that may have arrived keeps its own id as its digest, so that it is sent again by itself.
+_GIVE_BACK = (
+    "UPDATE deliveries SET state = 'pending', attempts = attempts - 1, lease_until_ms = 0,"
+    " digest_id = CASE WHEN CAST(each.value->>2 AS BOOLEAN) THEN deliveries.id ELSE digest_id END FROM {each:1}"
+    " WHERE deliveries.id = each.value->>0 AND state = 'sending' AND attempts = CAST(each.value->>1 AS INTEGER)"
+)
 
 
 class DeliveryClaim(Struct, frozen=True, kw_only=True):
@@ -73,6 +79,17 @@ async def claim(delivery_ids: Sequence[str], now_ms: int, max_age_ms: int = MAX_
         await _open_circuits(plans, now_ms + LEASE_MS)
         attempts = await _lease(decisions, now_ms)
     return [one for channel, plan in plans for one in _claims_of(channel, plan, attempts)]
+
+
+async def give_back(claims: Sequence[DeliveryClaim]) -> None:
+    """End the leases of claims that were not sent: others may claim the deliveries at once. It counts no attempt."""
+    rows = [
+        [one.id, one.attempts, one.maybe_sent and not claim.merged and one is claim]
+        for claim in claims
+        for one in (claim, *claim.merged)
+    ]
+    async with db.transaction():
+        await db.rows(_GIVE_BACK, _json.encode(rows).decode())
 
 
 async def _store_undelivered(decisions: Mapping[str, Decision]) -> None:

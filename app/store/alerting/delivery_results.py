@@ -37,6 +37,7 @@ class AttemptResult(Struct, frozen=True):
     retry_after_s  the pause that the channel asked for; 0 for none
     got_response   every attempt was accepted or rejected; False when one may have arrived without a response
     in_digest      it was sent in a digest; when that was rejected, it waits for the next digest
+    is_test        a request waits for it
     reason_code    why it is dead
     """
 
@@ -51,6 +52,7 @@ class AttemptResult(Struct, frozen=True):
     retry_after_s: float = 0.0
     got_response: bool = True
     in_digest: bool = False
+    is_test: bool = False
     reason_code: ReasonCode | None = None
 
 
