@@ -145,7 +145,7 @@ class ChannelController(Controller):
 
     @delete("/{channel_id:str}", operation_id="DeleteChannel", guards=[ADMIN], opt=VERSIONED)
     async def delete_channel(self, channel_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete a channel; its monitors stay and no longer alert it."""
+        """Delete a channel; its monitors no longer alert it. Pending deliveries are suppressed; all keep its name."""
         await channels.delete(str(channel_id), version=version)
 
     @post("/{channel_id:str}/test", operation_id="TestChannel", guards=[OPERATOR], status_code=200, opt=SENDING)

@@ -136,7 +136,7 @@ class WebhookController(Controller):
 
     @delete("/{webhook_id:str}", operation_id="DeleteWebhook", guards=[ADMIN], opt=VERSIONED)
     async def delete_webhook(self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete a webhook and its pending deliveries."""
+        """Delete a webhook. Pending deliveries are suppressed; `/deliveries` keeps all, with its name."""
         await webhooks.delete(str(webhook_id), version=version)
 
     @post("/{webhook_id:str}/rotate-secret", operation_id="RotateWebhookSecret", guards=[ADMIN], status_code=200,

@@ -1,8 +1,8 @@
 """Decides about a channel's open deliveries: send now, alone or in a digest; wait; or drop.
 
-Checked in this order: test deliveries go at once; drop when the channel is disabled or inactive, or when the delivery
-is too old; wait while the circuit is open; suppress or hold; collapse an outage into its recovery; send in order per
-monitor; group when the burst limit is reached.
+Checked in this order: drop all when the channel was deleted; test deliveries go at once; drop when the channel is
+disabled or inactive, or when the delivery is too old; wait while the circuit is open; suppress or hold; collapse an
+outage into its recovery; send in order per monitor; group when the burst limit is reached.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -51,6 +51,9 @@ async def plan_dispatch(
 ) -> DispatchPlan:
     """What to do with a channel's open deliveries."""
     plan, ready = DispatchPlan(), [one for one in deliveries if one.is_ready]
+    if channel.is_deleted:  # left by a killed worker, or stored while it was deleted
+        plan.drop = {one.id: ("suppressed", Reason(ReasonCode.CHANNEL_DELETED)) for one in ready}
+        return plan
     plan.send = {one.id: one.id for one in ready if one.event.is_test}  # a test's result is awaited
     ready = [one for one in ready if one.id not in plan.send]
     _drop_undeliverable(channel, ready, plan, now_ms, max_age_ms)

@@ -58,6 +58,7 @@ class ClaimChannel(Struct, frozen=True, kw_only=True):
     stored: StoredChannel
     kind: str
     active: bool
+    is_deleted: bool
     grouping: Grouping | None
     circuit: circuit_breaker.CircuitState
     disabled_reason: str
@@ -77,6 +78,7 @@ def _claim_channel_of(stored: StoredChannel) -> ClaimChannel:
         stored=stored,
         kind=stored.kind,
         active=stored.active,
+        is_deleted=stored.deleted_ms is not None,
         grouping=grouping.grouping_of(stored.type, rules_of(stored)) if stored.kind == "channel" else None,
         circuit=circuit_state_of(stored),
         disabled_reason=stored.disabled_reason,

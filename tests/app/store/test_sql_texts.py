@@ -21,6 +21,7 @@ UNKNOWN = "…"  # a value that is known at run time only
 STATEMENTS = {
     "db.py": 3,
     "store/alerting/channels.py": 2,
+    "store/alerting/deleted_channels.py": 2,
     "store/alerting/delivery_claims.py": 3,
     "store/alerting/delivery_queries.py": 4,
     "store/alerting/delivery_queue.py": 3,
