@@ -103,11 +103,13 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
         return await get(channel_id)
 
 
-async def delete(channel_id: str, *, version: int | None = None) -> None:
-    """Delete a channel with its links; its deliveries keep its name. Raises NoSuch, Stale."""
+async def delete(channel_id: str, *, version: int | None = None) -> tuple[str, str]:
+    """Delete a channel with its links; its deliveries stay. Returns its name and type. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("channel", (await _get_row(channel_id, lock=True)).version, version)
+        old = await _get_row(channel_id, lock=True)
+        check_version("channel", old.version, version)
         await deleted_channels.mark_deleted(channel_id)
+    return old.name, old.type
 
 
 async def list_page(query: ChannelQuery) -> tuple[list[Channel], int]:

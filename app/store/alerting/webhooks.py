@@ -92,11 +92,13 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = 
         return await get(webhook_id)
 
 
-async def delete(webhook_id: str, *, version: int | None = None) -> None:
-    """Delete a webhook; its deliveries keep its name. Raises NoSuch, Stale."""
+async def delete(webhook_id: str, *, version: int | None = None) -> str:
+    """Delete a webhook; its deliveries stay. Returns its name. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("webhook", (await _get_row(webhook_id, lock=True)).version, version)
+        old = await _get_row(webhook_id, lock=True)
+        check_version("webhook", old.version, version)
         await deleted_channels.mark_deleted(webhook_id)
+    return old.name
 
 
 async def list_page(query: WebhookQuery) -> tuple[list[WebhookEndpoint], int]:
