@@ -56,9 +56,9 @@ async def test_a_channel_that_is_deleted_in_an_alert_storm_stays_in_every_timeli
     assert {one.id for one in found if one.state == "sent"} == set(receiver.accepted())
     for monitor_id in ids:
         ((incident,), _) = await incidents.list_page(IncidentQuery(monitor_id=monitor_id))
-        told = [one.kind for one in (await incidents.get(incident.id)).timeline if one.channel_id == ops]
+        kinds = [one.kind for one in (await incidents.get(incident.id)).timeline if one.channel_id == ops]
         states = [one.state for one in found if one.monitor_id == monitor_id]
-        assert sorted(told) == sorted(ENTRY_OF_STATE[state] for state in states)
+        assert sorted(kinds) == sorted(ENTRY_OF_STATE[state] for state in states)
 
 
 async def _all_up() -> bool:

@@ -167,7 +167,7 @@ async def test_no_event_reaches_it(rules):
     assert await states() == before
 
 
-async def test_what_waits_is_suppressed_when_it_is_deleted():
+async def test_pending_deliveries_are_suppressed_by_the_deletion():
     setup = await channel_setup(2, min_outage=600)
     waiting, new = await setup.down(), await setup.down(1)
     assert await claimed([waiting]) == []
@@ -181,7 +181,7 @@ async def test_what_waits_is_suppressed_when_it_is_deleted():
     assert await delivery_queue.due_deliveries(NOW + DAY_MS) == {}
 
 
-async def test_what_is_finished_keeps_its_result():
+async def test_finished_deliveries_keep_their_result():
     setup = await channel_setup(2)
     arrived, refused = await sent(setup), await setup.down(1)
     await claimed([refused])
