@@ -31,6 +31,7 @@ class ReasonCode(StrEnum):
     COLLAPSED_INTO_REMINDER = "collapsed_into_reminder"
     SUPERSEDED = "superseded"
     CHANNEL_INACTIVE = "channel_inactive"
+    CHANNEL_DELETED = "channel_deleted"
     CHANNEL_DISABLED = "channel_disabled"
     EXPIRED = "expired"
     REJECTED = "rejected"
@@ -45,7 +46,20 @@ class Delivery(Struct, frozen=True, kw_only=True):
     event_id: str
     event: EventKind
     event_at: datetime
-    channel_id: Uuid
+    channel_id: Annotated[Uuid, Meta(description="Id of the notification channel or webhook.")]
+    channel_name: Annotated[
+        str,
+        Meta(
+            description="Name of the channel; when the channel was deleted, the name that it had last."
+            " Viewers get an empty name for webhooks."
+        ),
+    ]
+    channel_type: Annotated[
+        str, Meta(description="Type of the channel, such as `slack`; `webhook` for channels of this type and webhooks.")
+    ]
+    channel_deleted_at: Annotated[
+        datetime | None, Meta(description="When the channel was deleted; null while it exists.")
+    ]
     monitor_id: Uuid | None
     incident_id: Uuid | None
     state: Annotated[

@@ -104,6 +104,7 @@ async def acknowledge_incident(token: FromPath[str], request: Request[Any, Any, 
         audit_trail.trail_of(request).resource_id = link.incident_id
         audit_trail.trail_of(request).change["channel_id"] = link.channel_id
         context = await _find_incident(link)
+        audit_trail.trail_of(request).change["channel"] = context.channel
         change = await acknowledgements.acknowledge(context)
     except UnusableLink as unusable:
         return _page(unusable.status, *unusable.explanation)

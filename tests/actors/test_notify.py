@@ -105,11 +105,13 @@ async def test_a_turn_that_is_cancelled_does_not_stop_the_next_one(notifier):
         await until_deliveries(1, "sent")
 
 
-async def test_deliveries_of_a_deleted_channel_are_deleted(notifier):
-    job = await make_deliveries("http://127.0.0.1:9/hook")
-    await db.rows("DELETE FROM channels")
-    await notifier.admit(job)
-    assert await states() == []
+async def test_deliveries_of_a_deleted_channel_are_not_sent(notifier):
+    async with receiving() as receiver:
+        job = await make_deliveries(receiver.url)
+        await channels.delete(job.channel_id)
+        await notifier.admit(job)
+        await notifier.close(5)
+        assert (receiver.arrivals, await states()) == ([], ["suppressed"])
 
 
 async def test_two_workers_with_the_same_job_send_each_message_once(store, notifier):

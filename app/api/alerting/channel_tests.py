@@ -14,7 +14,7 @@ from schema.jobs import NotifyBatch
 
 WAIT_S = 25  # longer than one send may take
 POLL_S = 2  # between reads of the delivery, which has the result even when Redis lost the reply
-FINAL_STATES = {"sent", "dead"}
+FINAL_STATES = {"sent", "dead", "suppressed"}  # suppressed: the channel was deleted meanwhile
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ async def send_test(channel_id: str, request_id: str, event: Event | None = None
     if status.state not in FINAL_STATES:
         await channel_tests.cancel(delivery_id)
         raise Unavailable("No worker sent the test in time.", retry_after_s=POLL_S)
-    if status.state == "dead":
+    if status.state != "sent":
         raise Upstream(f"The test was not delivered: {status.error}", reason=status.error)
 
 

@@ -144,9 +144,14 @@ class ChannelController(Controller):
         return etags.with_etag(await channels.update(str(channel_id), data, version=version))
 
     @delete("/{channel_id:str}", operation_id="DeleteChannel", guards=[ADMIN], opt=VERSIONED)
-    async def delete_channel(self, channel_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete a channel; its monitors stay and no longer alert it."""
-        await channels.delete(str(channel_id), version=version)
+    async def delete_channel(
+        self,
+        request: Request[Any, Any, Any],
+        channel_id: FromPath[UUID],
+        version: NamedDependency[int | None],
+    ) -> None:
+        """Delete a channel; its monitors no longer alert it. Pending deliveries are suppressed; all keep its name."""
+        audit_trail.trail_of(request).record_deleted(*await channels.delete(str(channel_id), version=version))
 
     @post("/{channel_id:str}/test", operation_id="TestChannel", guards=[OPERATOR], status_code=200, opt=SENDING)
     async def test_channel(self, channel_id: FromPath[UUID], request: Request[Any, Any, Any]) -> ChannelTestResult:

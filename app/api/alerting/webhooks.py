@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from app import queue
 from app.api.alerting import channel_tests
-from app.api.http import etags, pagination
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.errors import request_id_of
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.rate_limits import RUN_LIMIT
@@ -135,9 +135,14 @@ class WebhookController(Controller):
         return etags.with_etag(await webhooks.update(str(webhook_id), data, version=version))
 
     @delete("/{webhook_id:str}", operation_id="DeleteWebhook", guards=[ADMIN], opt=VERSIONED)
-    async def delete_webhook(self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete a webhook and its pending deliveries."""
-        await webhooks.delete(str(webhook_id), version=version)
+    async def delete_webhook(
+        self,
+        request: Request[Any, Any, Any],
+        webhook_id: FromPath[UUID],
+        version: NamedDependency[int | None],
+    ) -> None:
+        """Delete a webhook. Pending deliveries are suppressed; `/deliveries` keeps all, with its name."""
+        audit_trail.trail_of(request).record_deleted(await webhooks.delete(str(webhook_id), version=version))
 
     @post("/{webhook_id:str}/rotate-secret", operation_id="RotateWebhookSecret", guards=[ADMIN], status_code=200,
           opt=VERSIONED)  # fmt: skip

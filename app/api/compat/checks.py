@@ -165,9 +165,13 @@ class CheckController(Controller):
         return await _publish_and_respond(change)
 
     @delete("/{check_id:str}", operation_id="DeleteCheck", guards=[ADMIN], opt={"refusals": [412]})
-    async def delete_check(self, check_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_check(
+        self, request: Request[Any, Any, Any], check_id: FromPath[UUID], version: NamedDependency[int | None]
+    ) -> None:
         """Delete a check and its results."""
-        await monitor_changes.publish(await monitors.delete(str(check_id), version=version))
+        change = await monitors.delete(str(check_id), version=version)
+        audit_trail.trail_of(request).record_deleted(change.monitor.name, change.monitor.type)
+        await monitor_changes.publish(change)
 
     @post("/{check_id:str}/run", operation_id="RunCheck", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
     async def run_check(self, check_id: FromPath[UUID]) -> Result:

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import etags, pagination
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.updates import update
 from app.security.auth.policy import VIEWER
@@ -98,7 +98,12 @@ class ApiKeyController(Controller):
 
     @delete("/{key_id:str}", operation_id="DeleteApiKey", opt=VERSIONED)
     async def delete_api_key(
-        self, key_id: FromPath[UUID], principal: NamedDependency[Principal], version: NamedDependency[int | None]
+        self,
+        request: AnyRequest,
+        key_id: FromPath[UUID],
+        principal: NamedDependency[Principal],
+        version: NamedDependency[int | None],
     ) -> None:
         """Revoke a key. It is refused within a second, and its WebSockets are closed."""
-        await api_keys.delete(str(key_id), principal, version=version)
+        name = await api_keys.delete(str(key_id), principal, version=version)
+        audit_trail.trail_of(request).record_deleted(name)

@@ -129,9 +129,14 @@ class UserController(Controller):
         return GeneratedPassword(password=generated, api_keys_revoked=revoked)
 
     @delete("/{user_id:str}", operation_id="DeleteUser", opt=VERSIONED)
-    async def delete_user(self, user_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_user(
+        self,
+        request: AnyRequest,
+        user_id: FromPath[UUID],
+        version: NamedDependency[int | None],
+    ) -> None:
         """Delete a user and their sessions. The last admin can't be deleted."""
-        await user_admin.delete(str(user_id), version=version)
+        audit_trail.trail_of(request).record_deleted(await user_admin.delete(str(user_id), version=version))
 
 
 async def _update_user(

@@ -1,14 +1,14 @@
 """Escalations over HTTP: who is alerted next while nobody acknowledges an incident."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, post
+from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import etags, pagination
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.updates import update
 from app.security.auth.policy import ADMIN, VIEWER
@@ -86,6 +86,13 @@ class EscalationController(Controller):
         return etags.with_etag(await escalation_policies.update(str(escalation_id), data, version=version))
 
     @delete("/{escalation_id:str}", operation_id="DeleteEscalation", guards=[ADMIN], opt=VERSIONED)
-    async def delete_escalation(self, escalation_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_escalation(
+        self,
+        request: Request[Any, Any, Any],
+        escalation_id: FromPath[UUID],
+        version: NamedDependency[int | None],
+    ) -> None:
         """Delete an escalation; its monitors then have none."""
-        await escalation_policies.delete(str(escalation_id), version=version)
+        audit_trail.trail_of(request).record_deleted(
+            await escalation_policies.delete(str(escalation_id), version=version)
+        )

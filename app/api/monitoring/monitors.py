@@ -1,14 +1,14 @@
 """Monitors over HTTP: what is watched, how often, and who is alerted."""
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, post, put
+from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import etags, pagination
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search, StatusFilter, TagFilter
 from app.api.http.rate_limits import RUN_LIMIT
 from app.api.http.updates import update
@@ -117,9 +117,13 @@ class MonitorController(Controller):
         return etags.with_etag(change.monitor)
 
     @delete("/{monitor_id:str}", operation_id="DeleteMonitor", guards=[ADMIN], opt=VERSIONED)
-    async def delete_monitor(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_monitor(
+        self, request: Request[Any, Any, Any], monitor_id: FromPath[UUID], version: NamedDependency[int | None]
+    ) -> None:
         """Delete a monitor and its history."""
-        await monitor_changes.publish(await monitors.delete(str(monitor_id), version=version))
+        change = await monitors.delete(str(monitor_id), version=version)
+        audit_trail.trail_of(request).record_deleted(change.monitor.name, change.monitor.type)
+        await monitor_changes.publish(change)
 
     @post("/{monitor_id:str}/pause", operation_id="PauseMonitor", guards=[OPERATOR], status_code=200)
     async def pause_monitor(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:

@@ -1,14 +1,14 @@
 """Proxies over HTTP, through which checks can connect."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, post
+from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import etags, pagination
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.updates import update
 from app.api.monitoring import monitor_changes
@@ -95,6 +95,11 @@ class ProxyController(Controller):
         return etags.with_etag(proxy)
 
     @delete("/{proxy_id:str}", operation_id="DeleteProxy", guards=[ADMIN], opt=IN_USE)
-    async def delete_proxy(self, proxy_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_proxy(
+        self,
+        request: Request[Any, Any, Any],
+        proxy_id: FromPath[UUID],
+        version: NamedDependency[int | None],
+    ) -> None:
         """Delete a proxy that no monitor uses."""
-        await proxies.delete(str(proxy_id), version=version)
+        audit_trail.trail_of(request).record_deleted(await proxies.delete(str(proxy_id), version=version))

@@ -147,6 +147,7 @@ class ChannelFacts(Struct, frozen=True, kw_only=True):
 
     id: str
     is_webhook: bool = False
+    is_deleted: bool = False
     active: bool = True
     rules: ChannelRules = ChannelRules()
     grouping: Grouping | None = None

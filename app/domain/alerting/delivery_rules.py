@@ -50,6 +50,11 @@ Rule = Callable[[OpenDelivery, DispatchFacts], Decision | None]
 # Pass 1: whether a delivery may be sent, whatever others wait beside it.
 
 
+def channel_deleted(_: OpenDelivery, facts: DispatchFacts) -> Decision | None:
+    """A delivery to a deleted channel is suppressed: a killed worker left it, or it was stored at that moment."""
+    return _suppress(ReasonCode.CHANNEL_DELETED) if facts.channel.is_deleted else None
+
+
 def test(delivery: OpenDelivery, _: DispatchFacts) -> Decision | None:
     """A test is sent at once: a person waits for its result."""
     return SEND if delivery.event.is_test else None
@@ -263,7 +268,7 @@ class Pass(Struct, frozen=True):
 PASSES = (
     Pass(
         (
-            *(test, channel_disabled, channel_inactive, expired, circuit_open),
+            *(channel_deleted, test, channel_disabled, channel_inactive, expired, circuit_open),
             *(not_alerted, alerted_meanwhile, recovered_early, recovered_with_parent, parent_down, group_alerts),
             *(min_outage, parent_check, in_quiet_hours),
         )

@@ -1,4 +1,4 @@
-"""Rows of `channels`: notification channels, webhooks, and test channels."""
+"""Rows of `channels`: notification channels, webhooks, test channels, and deleted ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +19,7 @@ class StoredChannel(Struct, frozen=True, kw_only=True):
     disabled_ms            since when it is disabled
     failing_since_ms       since when every attempt has failed
     rotated_ms             of a webhook: when its secret was rotated
+    deleted_ms             when it was deleted; see `deleted_channels`
     """
 
     id: str
@@ -42,6 +43,7 @@ class StoredChannel(Struct, frozen=True, kw_only=True):
     version: int
     created_ms: int
     updated_ms: int
+    deleted_ms: int | None
 
 
 def stored_channel(row: Mapping[str, Any]) -> StoredChannel:

@@ -1,8 +1,9 @@
 """Notification channels: create, read, update, delete, and decrypt for the notify stage.
 
 A *test channel* holds a config that is tested before it is saved. It has `is_temporary`, so lists, links and reads
-ignore it; the test deletes it at its end, and the next test deletes those that a crash left. Lists and tags are written
-as SQL: escaped LIKE patterns, an order by lower case, conditions on visible tags.
+ignore it; the test deletes it at its end, and the next test deletes those that a crash left. A deleted channel has it
+too: see `deleted_channels`. Lists and tags are written as SQL: escaped LIKE patterns, an order by lower case,
+conditions on visible tags.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,7 +18,7 @@ from app.domain.alerting.channel_rules import rule_errors
 from app.errors import Invalid, NoSuch, require_known
 from app.security.secrets import sealing
 from app.store import visibility
-from app.store.alerting import channel_health, channel_templates
+from app.store.alerting import channel_health, channel_templates, deleted_channels
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.listing import Listing, ListQuery
 from app.store.monitoring import config_secrets, monitor_links
@@ -102,11 +103,13 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
         return await get(channel_id)
 
 
-async def delete(channel_id: str, *, version: int | None = None) -> None:
-    """Delete a channel with its links and deliveries. Raises NoSuch, Stale."""
+async def delete(channel_id: str, *, version: int | None = None) -> tuple[str, str]:
+    """Delete a channel with its links; its deliveries stay. Returns its name and type. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("channel", (await _get_row(channel_id, lock=True)).version, version)
-        await ChannelRow.delete().where(ChannelRow.id == channel_id)
+        old = await _get_row(channel_id, lock=True)
+        check_version("channel", old.version, version)
+        await deleted_channels.mark_deleted(channel_id)
+    return old.name, old.type
 
 
 async def list_page(query: ChannelQuery) -> tuple[list[Channel], int]:
@@ -121,8 +124,8 @@ async def list_page(query: ChannelQuery) -> tuple[list[Channel], int]:
 async def create_test_channel(draft: ChannelDraft) -> str:
     """Store a config and its templates for a test; returns the channel's id. Raises Invalid."""
     await channel_templates.validate_templates(draft.templates)
-    is_left = ChannelRow.is_temporary.eq(value=True) & (ChannelRow.created_ms < clock.now_ms() - TEST_CHANNEL_TTL_MS)
-    await ChannelRow.delete().where(is_left)
+    is_test = ChannelRow.is_temporary.eq(value=True) & ChannelRow.deleted_ms.is_null()
+    await ChannelRow.delete().where(is_test, ChannelRow.created_ms < clock.now_ms() - TEST_CHANNEL_TTL_MS)
     test_channel = ChannelDraft(name="test", config=draft.config, active=False, templates=draft.templates)
     return await _insert(test_channel, is_temporary=True)
 

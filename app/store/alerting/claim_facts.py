@@ -151,6 +151,7 @@ def _channel_facts_of(stored: StoredChannel) -> ChannelFacts:
     return ChannelFacts(
         id=stored.id,
         is_webhook=is_webhook,
+        is_deleted=stored.deleted_ms is not None,
         active=stored.active,
         rules=rules,
         grouping=None if is_webhook else grouping.grouping_of(stored.type, rules),

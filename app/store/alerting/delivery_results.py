@@ -15,7 +15,7 @@ from app import clock, db
 from app.domain.alerting import circuit_breaker, reasons
 from app.domain.alerting.circuit_breaker import AttemptOutcome, CircuitState
 from app.domain.alerting.reasons import Reason
-from app.store.alerting import outbox
+from app.store.alerting import deleted_channels, outbox
 from app.store.alerting.channel_rows import StoredChannel, circuit_state_of, stored_channel
 from app.store.alerting.delivery_queue import SWEEP_LIMIT
 from app.store.alerting.outbox import ids_by_channel
@@ -149,6 +149,8 @@ async def _next_deliveries(updated: Sequence[Any], now_ms: int) -> dict[str, lis
 async def _update_channel(channel_id: str, results: Sequence[AttemptResult], now_ms: int) -> dict[str, list[str]]:
     """Update a channel's circuit breaker. Returns what may go because of it."""
     found = await db.rows("SELECT * FROM channels WHERE id = ?1 AND NOT is_temporary", channel_id)
+    if not found:  # a test's, or deleted: then it gets no retry
+        await deleted_channels.suppress_pending(channel_id, now_ms)
     if not results or not found:
         return {}
     channel = stored_channel(found[0])

@@ -17,7 +17,7 @@ from app.domain import config_rules
 from app.domain.alerting import channel_rules
 from app.errors import Invalid, NoSuch
 from app.security.secrets import sealing
-from app.store.alerting import channel_health
+from app.store.alerting import channel_health, deleted_channels
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.listing import Listing, ListQuery
 from app.store.sql import contains_pattern
@@ -34,7 +34,7 @@ SECRET_BYTES = 32  # the length of an HMAC-SHA256 signature
 NAME_LIMIT = 150
 
 _FILTERS = (
-    " WHERE kind = 'webhook'"
+    " WHERE NOT is_temporary AND kind = 'webhook'"
     " AND (CAST(?1 AS TEXT) IS NULL OR lower(name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
     " AND (CAST(?2 AS BOOLEAN) IS NULL OR active = CAST(?2 AS BOOLEAN))"
 )
@@ -92,11 +92,13 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = 
         return await get(webhook_id)
 
 
-async def delete(webhook_id: str, *, version: int | None = None) -> None:
-    """Delete a webhook with its deliveries. Raises NoSuch, Stale."""
+async def delete(webhook_id: str, *, version: int | None = None) -> str:
+    """Delete a webhook; its deliveries stay. Returns its name. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("webhook", (await _get_row(webhook_id, lock=True)).version, version)
-        await ChannelRow.delete().where(ChannelRow.id == webhook_id)
+        old = await _get_row(webhook_id, lock=True)
+        check_version("webhook", old.version, version)
+        await deleted_channels.mark_deleted(webhook_id)
+    return old.name
 
 
 async def list_page(query: WebhookQuery) -> tuple[list[WebhookEndpoint], int]:
@@ -164,7 +166,8 @@ async def _update_row(stored: StoredChannel, columns: dict[Any, Any]) -> None:
 
 
 async def _get_row(webhook_id: str, *, lock: bool = False) -> StoredChannel:
-    query = ChannelRow.select().where(ChannelRow.id == webhook_id, ChannelRow.kind == "webhook")
+    is_webhook = (ChannelRow.id == webhook_id) & (ChannelRow.kind == "webhook")
+    query = ChannelRow.select().where(is_webhook, ChannelRow.is_temporary.eq(value=False))
     found = await (query.lock_rows("UPDATE") if lock and not db.is_sqlite() else query)
     if not found:
         raise NoSuch("webhook", webhook_id)

@@ -132,12 +132,14 @@ async def update(
     return updated
 
 
-async def delete(key_id: str, caller: Principal, *, version: int | None = None) -> None:
-    """Delete a key: here at once, in other processes within a second. Raises NoSuch, Stale."""
+async def delete(key_id: str, caller: Principal, *, version: int | None = None) -> str:
+    """Delete a key: here at once, in other processes within a second; returns its name. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("API key", (await _load(key_id, caller, lock=True)).version, version)
+        old = await _load(key_id, caller, lock=True)
+        check_version("API key", old.version, version)
         await ApiKeyRow.delete().where(ApiKeyRow.id == key_id)
     api_key_auth.clear_cache()
+    return old.name
 
 
 async def list_page(query: ApiKeyQuery, caller: Principal) -> tuple[list[ApiKey], int]:

@@ -128,8 +128,8 @@ async def set_password(
     return revoked
 
 
-async def delete(user_id: str, *, version: int | None = None) -> None:
-    """Delete a user and the user's sessions. Raises NoSuch, Stale, Conflict (the last admin)."""
+async def delete(user_id: str, *, version: int | None = None) -> str:
+    """Delete a user and the user's sessions; returns the user name. Raises NoSuch, Stale, Conflict (the last admin)."""
     async with db.transaction():
         await db.advisory_lock(users.LOCK)
         old = _user_detail_of(await _row(user_id))
@@ -138,6 +138,7 @@ async def delete(user_id: str, *, version: int | None = None) -> None:
         await _require_admin_left(old)
         await invitations.revoke_for_inviter(user_id)
     credential_caches.clear_caches()
+    return old.username
 
 
 async def _require_admin_left(old: UserDetail) -> None:

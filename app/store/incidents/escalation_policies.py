@@ -80,13 +80,19 @@ async def update(escalation_id: str, patch: EscalationPatch, *, version: int | N
         return await get(escalation_id)
 
 
-async def delete(escalation_id: str, *, version: int | None = None) -> None:
-    """Delete an escalation; its monitors have none then, and open incidents stop escalating. Raises NoSuch, Stale."""
+async def delete(escalation_id: str, *, version: int | None = None) -> str:
+    """Delete an escalation; its monitors have none then, and open incidents stop escalating.
+
+    returns  its name
+    raises   NoSuch, Stale
+    """
     async with db.transaction():
-        check_version("escalation", (await _get_row(escalation_id, lock=True)).version, version)
+        old = await _get_row(escalation_id, lock=True)
+        check_version("escalation", old.version, version)
         no_step: dict[Any, Any] = {IncidentRow.next_escalation_ms: None}
         await IncidentRow.update(no_step).where(IncidentRow.escalation_id == escalation_id)
         await EscalationRow.delete().where(EscalationRow.id == escalation_id)
+    return old.name
 
 
 def _select_with_usage(number: int) -> str:

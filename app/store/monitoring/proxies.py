@@ -83,14 +83,15 @@ async def update(proxy_id: str, patch: ProxyPatch, *, version: int | None = None
         return await get(proxy_id), await _bump_versions(proxy_id)
 
 
-async def delete(proxy_id: str, *, version: int | None = None) -> None:
-    """Delete a proxy. Raises NoSuch, Stale, Conflict while monitors use it."""
+async def delete(proxy_id: str, *, version: int | None = None) -> str:
+    """Delete a proxy; returns its name. Raises NoSuch, Stale, Conflict while monitors use it."""
     async with db.transaction():
         row = await _row(proxy_id, lock=True)
         check_version("proxy", row["version"], version)
         if row["monitors"]:
             raise Conflict(f"{row['monitors']} monitors use this proxy.", monitors=row["monitors"])
         await ProxyRow.delete().where(ProxyRow.id == proxy_id)
+    return str(row["name"])
 
 
 def _select_with_usage(number: int) -> str:

@@ -80,16 +80,18 @@ async def update(tag_id: str, patch: TagPatch, *, version: int | None = None) ->
         return await get(tag_id)
 
 
-async def delete(tag_id: str, *, version: int | None = None) -> None:
-    """Delete a tag, also from its monitors. Raises NoSuch, Stale, Conflict while it limits viewers."""
+async def delete(tag_id: str, *, version: int | None = None) -> str:
+    """Delete a tag; returns its name. Raises NoSuch, Stale, Conflict while it limits viewers."""
     async with db.transaction():
         await lock()
-        check_version("tag", (await _row(tag_id))["version"], version)
+        row = await _row(tag_id)
+        check_version("tag", row["version"], version)
         if viewers := await ViewerTagRow.count().where(ViewerTagRow.tag_id == tag_id):
             raise Conflict(
                 f"{viewers} viewers have this visible tag. Change their visible tags first.", viewers=viewers
             )
         await TagRow.delete().where(TagRow.id == tag_id)
+    return str(row["name"])
 
 
 async def list_page(query: TagQuery) -> tuple[list[Tag], int]:

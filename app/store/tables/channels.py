@@ -14,7 +14,7 @@ class ChannelRow(Table, tablename="channels"):
     active = Boolean(default=True)
     is_default = Boolean(default=False)
     kind = Text(default="channel")  # or webhook, which lists of channels leave out
-    is_temporary = Boolean(default=False)  # of a test before the channel is stored; no list shows it
+    is_temporary = Boolean(default=False)  # of a test before the channel is stored, or deleted; no list shows it
     all_monitors = Boolean(default=False)
     rules = Text(default="{}")  # JSON of `ChannelRules`
     temporary_failures = Integer(default=0)  # temporary failures in a row
@@ -28,6 +28,7 @@ class ChannelRow(Table, tablename="channels"):
     version = Integer(default=1)
     created_ms = BigInt()
     updated_ms = BigInt()
+    deleted_ms = BigInt(null=True, default=None)  # when it was deleted; its deliveries read name and type here
 
 
 class MonitorChannelRow(Table, tablename="monitor_channels"):

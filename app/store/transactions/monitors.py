@@ -178,6 +178,7 @@ async def delete(monitor_id: str, *, version: int | None = None) -> MonitorChang
         change = await _record_change(monitor_id, now, [EventKind.MONITOR_DELETED])
         numbers = await series.list_numbers(monitor_id)
         await dependencies.release_suppressed([monitor_id], now)
+        await incident_lifecycle.keep_monitor_name(change.monitor)
         await MonitorRow.delete().where(MonitorRow.id == monitor_id)
         await series.mark_deleted(monitor_id, now)
         await series.start_period(numbers, SchedulePeriod(now, 0))

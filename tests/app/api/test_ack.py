@@ -90,7 +90,7 @@ async def test_an_acknowledgement_is_audited_without_its_link_token(client, outa
     await client.post(outage.path())
     entry = (await log.list_page(AuditQuery()))[0][0]
     assert (entry.action, entry.resource_id, entry.outcome) == ("incident.acknowledged", outage.incident_id, "done")
-    assert entry.change == {"channel_id": outage.channel_id}
+    assert entry.change == {"channel_id": outage.channel_id, "channel": "<b>ops</b>"}
     await client.post(f"/ack/{token[:-1]}")
     entries = (await log.list_page(AuditQuery()))[0]
     assert (len(entries), token[:20] in str(entries)) == (2, False)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from actors.probes.kit import redaction
-from actors.probes.kit.redaction import SecretForms
+from actors.probes.kit.redaction import SecretForms, SecretHolder
 from actors.probes.kit.result import ProbeResult
 from schema.field_types import MASK
 from schema.monitors import Snapshot
@@ -40,7 +40,12 @@ async def test_parts_of_an_address_as_long_as_a_token_are_masked_for_viewers():
 async def test_the_secrets_of_a_version_are_collected_once(monkeypatch):
     collected: list[Snapshot] = []
     collect = redaction.secret_holders
-    monkeypatch.setattr(redaction, "secret_holders", lambda one: collected.append(one) or collect(one))
+
+    def note(snapshot: Snapshot) -> list[SecretHolder]:
+        collected.append(snapshot)
+        return collect(snapshot)
+
+    monkeypatch.setattr(redaction, "secret_holders", note)
     forms, result = SecretForms(), ProbeResult(message="no access for tea-and-cake or milk-and-bread")
     first, second, other = snmp("tea-and-cake"), snmp("milk-and-bread", version=2), snmp("x" * 9, series=2)
     messages = [(await forms.redact(result, one)).message for one in (first, first, other, second, second, first)]

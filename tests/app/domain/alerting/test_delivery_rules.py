@@ -151,6 +151,7 @@ def test_events_that_a_channel_named_are_sent_in_quiet_hours(named, kind, goes):
 @pytest.mark.parametrize(
     ("channel", "expected"),
     [
+        ({"is_deleted": True}, Decision(Action.SUPPRESS, reason=Reason(ReasonCode.CHANNEL_DELETED))),
         (
             {"circuit": CircuitState(disabled=True), "disabled_reason": "401", "active": False},
             Decision(Action.FAIL, reason=Reason(ReasonCode.CHANNEL_DISABLED, error="401")),

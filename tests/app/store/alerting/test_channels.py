@@ -5,7 +5,7 @@ import pytest
 from app import db
 from app.errors import Invalid, NoSuch, Stale
 from app.security.secrets import sealing
-from app.store.alerting import channels
+from app.store.alerting import channels, deleted_channels
 from app.store.alerting.channel_rows import stored_channel
 from app.store.alerting.channels import ChannelQuery, ChannelWithSecrets
 from app.store.transactions import monitors
@@ -82,10 +82,10 @@ async def test_a_change_from_an_older_version_is_refused():
     assert await names() == ["first"]
 
 
-async def test_a_removed_channel_is_gone_for_readers_and_senders():
-    added = await channels.create(make.channel())
+async def test_a_deleted_channel_is_gone_for_readers_and_keeps_no_secret():
+    added = await channels.create(make.channel(bot()))
     await channels.delete(added.id)
-    assert await with_secrets([added.id]) == {}
+    assert (await db.rows("SELECT config FROM channels"))[0]["config"] == deleted_channels.ERASED_CONFIG
     with pytest.raises(NoSuch, match="notification-channel"):
         await channels.get(added.id)
 
