@@ -33,8 +33,10 @@ RECORD_ATTEMPTS = 5  # then the lease expires and the delivery is sent again und
 class Notifier:
     """Sends this worker's deliveries: one queue and one task per channel."""
 
-    def __init__(self, context: SenderContext, base_url: str, timeout_s: float = SEND_TIMEOUT_S) -> None:
-        self._context, self._base_url, self._timeout_s = context, base_url, timeout_s
+    def __init__(
+        self, context: SenderContext, base_url: str, timeout_s: float = SEND_TIMEOUT_S, *, timezone: str = "UTC"
+    ) -> None:
+        self._context, self._base_url, self._timeout_s, self._timezone = context, base_url, timeout_s, timezone
         self._queues: dict[str, dict[str, None]] = {}  # channel id -> delivery ids, in order
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._closing = False
@@ -112,7 +114,7 @@ class Notifier:
     async def _message(self, claim: DeliveryClaim, now_ms: int) -> Message:
         """The message to send, rendered by the channel's templates if it has any."""
         parent = await _common_parent(claim) if claim.merged else ""
-        message = delivery_attempt.build_message(claim, now_ms, self._base_url, parent)
+        message = delivery_attempt.build_message(claim, now_ms, self._base_url, parent, timezone=self._timezone)
         if claim.channel.rules.templates == Templates():
             return message
         # In a thread: the first use loads a library.
