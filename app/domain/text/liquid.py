@@ -30,6 +30,7 @@ FILTER_COST, TURN_COST = 16, 16  # fixed cost of each filter call and of each tu
 MAX_FORMAT_CHARS = 100
 DISABLED_TAGS = ("include", "render", "tablerow")  # other templates, and HTML tables
 DISABLED_FILTERS = ("strip_html", "escape_once")  # both are slow with hostile text
+FILTERS_OF_NIL = frozenset({"default", "json"})  # they print something for nil, which the template asks for
 TOO_EXPENSIVE = "it takes too long, because of too many loop iterations or too much text in filters"
 TOO_LARGE = "a value becomes too large"
 LIMIT_ERRORS = (TOO_EXPENSIVE, TOO_LARGE, "limit reached")  # the last is Liquid's own wording
@@ -68,11 +69,11 @@ class _MeteredContext(RenderContext):
         self.locals[key] = val
 
     def note_empty(self, expression: object) -> None:
-        """Note the variable that an output prints, if it has no value and no `default`."""
+        """Note the variable that an output prints, if it has no value and no filter that prints one."""
         if not isinstance(expression, FilteredExpression) or not isinstance(expression.left, Path):
             return
         steps = expression.left.path
-        has_default = any(one.name == "default" for one in expression.filters or ())
+        has_default = any(one.name in FILTERS_OF_NIL for one in expression.filters or ())
         if has_default or steps[0] in self.locals or not all(isinstance(step, str) for step in steps):
             return
         value = expression.left.evaluate(self)

@@ -142,6 +142,14 @@ async def test_a_test_arrives_and_is_confirmed(api):
     assert msgspec.json.decode(receiver.arrivals[0].body)["event"] == "channel.test"
 
 
+async def test_a_config_is_tested_with_its_time_zone(api):
+    async with receiving() as receiver, notifying():
+        draft = {"name": "ops", "type": "ntfy", "config": {"server_url": receiver.url, "topic": "alerts"}}
+        response = await api.post(f"{PATH}/test", json={**draft, "timezone": "Asia/Tokyo"})
+    assert response.status_code == 200
+    assert msgspec.json.decode(receiver.arrivals[0].body)["message"].endswith(" JST")
+
+
 async def test_a_refused_test_reports_why_and_is_not_retried(api):
     async with receiving() as receiver, notifying():
         receiver.answer(Order(status=500))

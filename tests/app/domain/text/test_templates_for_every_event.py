@@ -157,6 +157,7 @@ def test_an_event_without_a_status_is_shown_by_its_severity(kind: EventKind, cod
         ("{% if days %}{{ days }} days{% else %}no end{% endif %}", E.MONITOR_DOWN, "no end"),
         ("{{ days | default: 'no' }} days", E.MONITOR_DOWN, "no days"),
         ("{{ days | append: ' days' }}", E.MONITOR_DOWN, ""),
+        ("{{ days | json }}", E.MONITOR_DOWN, "null"),
         ("{% echo days %} days", E.MONITOR_DOWN, ""),
         ("{% capture a %}{{ days }} days{% endcapture %}{{ a }}", E.MONITOR_DOWN, ""),
         ("on {{ monitor.type }}", E.BACKEND_DOWN, ""),
@@ -240,7 +241,7 @@ def test_warnings_name_errors_of_single_events() -> None:
     st.lists(st.sampled_from([*DEFAULT_EVENTS, "*", "backend.*", "system.*"]), min_size=1, max_size=3),
 )
 def test_an_event_without_a_warning_is_sent_in_own_words_only(names: list[str], events: list[str]) -> None:
-    own = Templates(text="> " + " ".join(f"{{{{ {name} | json }}}}" for name in names))
+    own = Templates(text="> " + " ".join(f"{{{{ {name} }}}}" for name in names))
     warned = {one.event for one in templates.event_warnings(own, events)}
     for kind in routing.subscribed_kinds(events):
         text = templates.render(own, templates.sample_message(kind)).message.text
