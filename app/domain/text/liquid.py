@@ -74,7 +74,7 @@ class _MeteredContext(RenderContext):
             return
         steps = expression.left.path
         has_default = any(one.name in FILTERS_OF_NIL for one in expression.filters or ())
-        if has_default or steps[0] in self.locals or not all(isinstance(step, str) for step in steps):
+        if has_default or not all(isinstance(step, str) for step in steps) or steps[0] in self.locals:
             return
         value = expression.left.evaluate(self)
         if value is None or isinstance(value, Undefined):

@@ -81,6 +81,8 @@ def errors_in(templates: Templates) -> list[FieldError]:
 
 def warnings_for(templates: Templates) -> list[str]:
     """What is empty in messages of valid templates: unknown variables always, the response time sometimes."""
+    if templates == Templates():
+        return []
     from app.domain.text import template_errors  # noqa: PLC0415  # 20 MB, for channels with templates only
 
     texts = [text for text in msgspec.structs.astuple(templates) if text]
@@ -119,22 +121,22 @@ def _render_part(template: str, values: dict[str, Any], message: Message) -> _Pa
     try:
         compiled = template_errors.compile_template(template)
         rendered = liquid.render(compiled, values)
+        is_digest = bool(message.merged) and len(digest.digest_members(message)) > 1
+        hides_members = is_digest and not template_errors.used_names(compiled) & template_variables.DIGEST_NAMES
     except template_errors.TemplateError as error:
         return _Part(error=str(error))
     except Exception as error:  # noqa: BLE001  # whatever a template breaks, the message is sent, and the error is logged
         return _Part(error=template_errors.explain_render_error(error, template))
-    misfit = _misfit(rendered.empty_names, template_errors.used_names(compiled), message)
+    misfit = ONLY_NEWEST if hides_members else _missing_values(rendered.empty_names, message.event)
     return _Part("" if misfit else rendered.text, misfit=misfit, empty_names=rendered.empty_names)
 
 
-def _misfit(empty_names: Sequence[str], used_names: frozenset[str], message: Message) -> str:
-    """Why a template does not fit this message; empty when it does."""
-    if message.merged and not used_names & template_variables.DIGEST_NAMES and len(digest.digest_members(message)) > 1:
-        return ONLY_NEWEST
+def _missing_values(empty_names: Sequence[str], kind: EventKind) -> str:
+    """The variables that leave a gap in a message of this kind, as a sentence; empty without any."""
     missing = [
         f"`{name}`"
         for name in empty_names
-        if name in template_variables.NAMES and not template_variables.is_optional(name, message.event)
+        if name in template_variables.NAMES and not template_variables.is_optional(name, kind)
     ]
     return f"{', '.join(missing)} {'has' if len(missing) == 1 else 'have'} no value for this event" if missing else ""
 

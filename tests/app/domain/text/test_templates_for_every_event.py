@@ -165,6 +165,7 @@ def test_an_event_without_a_status_is_shown_by_its_severity(kind: EventKind, cod
         ("{{ msg }} ({{ ping }} ms)", E.CERTIFICATE_EXPIRING, ""),
         ("{{ msg }} {{ ack_url }}{{ late_words }}", E.MONITOR_UP, "200 OK"),
         ("{{ hostname }} {{ msg }}", E.MONITOR_UP, "200 OK"),
+        ("{{ [event] }}{{ monitor[event] }}{{ group[0].name }}{{ msg }}", E.MONITOR_UP, "200 OK"),
         ("{{ data.backend }} {{ msg }}", E.MONITOR_UP, "200 OK"),
         ("{% assign days = '' %}{{ days }}{{ msg }}", E.MONITOR_UP, "200 OK"),
     ],
