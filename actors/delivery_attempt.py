@@ -31,23 +31,27 @@ class AttemptTiming(Struct, frozen=True):
     took_ms: int
 
 
-def build_message(claim: DeliveryClaim, now_ms: int, base_url: str, parent: str = "") -> Message:
+def build_message(
+    claim: DeliveryClaim, now_ms: int, base_url: str, parent: str = "", *, timezone: str = "UTC"
+) -> Message:
     """Build the message: the newest event, and the events merged into it, newest first.
 
     base_url  of links in the message
     parent    name of the monitor that all monitors of a digest depend on; empty: none
+    timezone  of the times, for a channel without a time zone
     """
-    message = _event_message(claim, parent)
+    timezone = claim.channel.rules.timezone or timezone
+    message = _event_message(claim, parent, timezone)
     return replace(
         message,
         late_s=backoff.lateness_s(clock.epoch_ms(claim.event.at), now_ms),
         ack_url=_ack_url(claim, message, base_url),
-        merged=tuple(_event_message(member, parent) for member in reversed(claim.merged)),
+        merged=tuple(_event_message(member, parent, timezone) for member in reversed(claim.merged)),
     )
 
 
-def _event_message(claim: DeliveryClaim, parent: str) -> Message:
-    message = senders.message_from_event(claim.event, claim.id)
+def _event_message(claim: DeliveryClaim, parent: str, timezone: str) -> Message:
+    message = replace(senders.message_from_event(claim.event, claim.id), timezone=timezone)
     return replace(message, facts=message.facts | {"parent": {"name": parent}}) if parent else message
 
 

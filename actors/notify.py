@@ -45,8 +45,10 @@ class Notifier:
     monitors fail at once, transactions for each channel would wait in line behind those that store results.
     """
 
-    def __init__(self, context: SenderContext, base_url: str, timeout_s: float = SEND_TIMEOUT_S) -> None:
-        self._context, self._base_url, self._timeout_s = context, base_url, timeout_s
+    def __init__(
+        self, context: SenderContext, base_url: str, timeout_s: float = SEND_TIMEOUT_S, *, timezone: str = "UTC"
+    ) -> None:
+        self._context, self._base_url, self._timeout_s, self._timezone = context, base_url, timeout_s, timezone
         self._lanes: defaultdict[str, ChannelLane] = defaultdict(ChannelLane)
         self._sends: set[asyncio.Task[None]] = set()
         self._sent: ByChannel[AttemptResult] = {}
@@ -143,7 +145,7 @@ class Notifier:
     async def _message(self, claim: DeliveryClaim, now_ms: int) -> Message:
         """The message to send, rendered by the channel's templates if it has any."""
         parent = await _common_parent(claim) if claim.merged else ""
-        message = delivery_attempt.build_message(claim, now_ms, self._base_url, parent)
+        message = delivery_attempt.build_message(claim, now_ms, self._base_url, parent, timezone=self._timezone)
         if claim.channel.rules.templates == Templates():
             return message
         # In a thread: the first use loads a library.

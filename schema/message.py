@@ -31,6 +31,7 @@ class Message(Struct, frozen=True, kw_only=True):
     late_s         how long after the event this is sent, when worth mentioning; None: in time
     ack_url        page to acknowledge the outage; empty when there is nothing to acknowledge
     title, text    rendered from the channel's templates; empty: default texts
+    timezone       of the times in the texts: the channel's; machine formats stay in UTC
     merged         other messages sent together with this one, which is the newest
     facts          event data as stored: for templates and webhooks
     """
@@ -51,5 +52,6 @@ class Message(Struct, frozen=True, kw_only=True):
     ack_url: str = ""
     title: str = ""
     text: str = ""
+    timezone: str = "UTC"
     merged: tuple["Message", ...] = ()
     facts: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.delivery_attempt import AttemptTiming, attempt_results, build_message, failure_outcome
@@ -37,6 +38,17 @@ GROUP = claimed("c", merged=(claimed("a", attempts=4), claimed("b")))
 def test_a_message_in_time_has_no_delay_and_a_late_one_names_it():
     assert build_message(claimed(), NOW_MS + MINUTE_MS, BASE).late_s is None
     assert build_message(claimed(), NOW_MS + 10 * MINUTE_MS, BASE).late_s == 600
+
+
+@pytest.mark.parametrize(
+    ("own", "server", "expected"),
+    [("Asia/Tokyo", "Europe/Berlin", "Asia/Tokyo"), (None, "Europe/Berlin", "Europe/Berlin"), (None, "UTC", "UTC")],
+)
+def test_a_message_is_in_the_channels_time_zone_or_that_of_the_server(own, server, expected):
+    ops = msgspec.structs.replace(OPS, rules=ChannelRules(timezone=own))
+    members = (claimed("a", channel=ops), claimed("b", channel=ops))
+    message = build_message(claimed("c", channel=ops, merged=members), NOW_MS, BASE, timezone=server)
+    assert {one.timezone for one in (message, *message.merged)} == {expected}
 
 
 def test_the_others_are_in_the_message_newest_first():

@@ -1,6 +1,7 @@
 """The notify stage sends to each channel once, in order, and records failed attempts."""
 
 import asyncio
+import re
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from app.security.secrets import sealing
 from app.store.alerting import channels, delivery_queue
 from app.store.monitoring import series
 from app.store.transactions import monitors, results
+from schema.channels import ChannelDraft, Ntfy
 from schema.jobs import NotifyBatch
 from tests import make
 from tests.receiver import Order, receiving
@@ -27,9 +29,9 @@ async def notifier(store, queue):
     await context.close()
 
 
-async def make_deliveries(url: str, *, flips: int = 1) -> NotifyBatch:
-    """A monitor that changed its mind `flips` times, linked to a webhook."""
-    channel = await channels.create(make.channel(make.webhook(url=url)))
+async def make_deliveries(url: str, *, flips: int = 1, draft: ChannelDraft | None = None) -> NotifyBatch:
+    """A monitor that changed its mind `flips` times, linked to a webhook, or to another channel."""
+    channel = await channels.create(draft or make.channel(make.webhook(url=url)))
     changed = await monitors.create(make.monitor(notification_channel_ids=[channel.id]))
     snapshots = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
     (no,) = snapshots
@@ -61,6 +63,19 @@ async def test_each_outage_is_sent_once_and_in_order(notifier):
     assert sent == ["monitor.up"] * 3 + ["monitor.down"]  # a recovery whose outage was not sent covers both
     assert set(receiver.accepted().values()) == {1}
     assert (await states()).count("suppressed") == 3
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, "CET|CEST"), ("Asia/Tokyo", "JST")])
+async def test_a_message_has_the_times_of_its_channel_or_of_the_server(notifier, own, expected):
+    server = Notifier(notifier._context, "https://watch.example", timezone="Europe/Berlin")
+    async with receiving() as receiver:
+        draft = make.channel(Ntfy(server_url=receiver.url, topic="alerts"), timezone=own)
+        await server.admit(await make_deliveries(receiver.url, draft=draft))
+        await until_deliveries(1, "sent")
+        text = msgspec.json.decode(receiver.arrivals[0].body)["message"]
+    assert re.search(rf"Down since [\d-]+ [\d:]+ ({expected})", text)
+    assert "UTC" not in text
+    await server.close(5)
 
 
 async def test_a_failed_attempt_is_recorded_and_retried_later(notifier):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from litestar import Controller, Request, Response, delete, get, post
+from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
@@ -108,9 +109,9 @@ class ChannelController(Controller):
         return template_preview.list_variables()
 
     @post("/preview", operation_id="PreviewTemplates", guards=[OPERATOR], status_code=200, sync_to_thread=True)
-    def preview_templates(self, data: JSONBody[TemplatePreviewRequest]) -> TemplatePreview:
+    def preview_templates(self, data: JSONBody[TemplatePreviewRequest], state: State) -> TemplatePreview:
         """Render templates with a sample event. Nothing is sent or stored; 422 names the templates with errors."""
-        return template_preview.render_preview(data)
+        return template_preview.render_preview(data, state.settings.tz)
 
     @post(operation_id="CreateChannel", guards=[ADMIN])
     async def create_channel(self, data: JSONBody[ChannelDraft]) -> Response[Channel]:

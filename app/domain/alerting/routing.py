@@ -37,6 +37,11 @@ def unknown_patterns(patterns: Sequence[str]) -> list[int]:
     return [number for number, one in enumerate(patterns) if not any(matches((one,), str(kind)) for kind in EventKind)]
 
 
+def subscribed_kinds(patterns: Sequence[str]) -> list[EventKind]:
+    """The events that these patterns subscribe to."""
+    return [kind for kind in EventKind if kind not in UNROUTED and matches(tuple(patterns), str(kind))]
+
+
 class EventRouter:
     """The channels at the time when a batch of events is stored. Matches patterns once for each kind of event."""
 

@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct
 
 from app import clock, db
 from app.domain.alerting.channel_rules import rule_errors
+from app.domain.alerting.quiet_hours import with_timezone
 from app.errors import Invalid, NoSuch, require_known
 from app.security.secrets import sealing
 from app.store import visibility
@@ -80,7 +81,7 @@ class ChannelWithSecrets(Struct, frozen=True, kw_only=True):
 async def create(draft: ChannelDraft) -> Channel:
     """Store a new channel. Raises Invalid."""
     await channel_templates.validate_templates(draft.templates)
-    return await get(await _insert(draft))
+    return await channel_templates.with_warnings(await get(await _insert(draft)))
 
 
 async def get(channel_id: str, visible_to: TagScope = None) -> Channel:
@@ -100,7 +101,8 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
         await ChannelRow.update(values).where(ChannelRow.id == channel_id)
         if patch.tag_ids is not UNSET:
             await _set_tags(channel_id, patch.tag_ids)
-        return await get(channel_id)
+        changed = await get(channel_id)
+    return await channel_templates.with_warnings(changed)
 
 
 async def delete(channel_id: str, *, version: int | None = None) -> tuple[str, str]:
@@ -126,7 +128,9 @@ async def create_test_channel(draft: ChannelDraft) -> str:
     await channel_templates.validate_templates(draft.templates)
     is_test = ChannelRow.is_temporary.eq(value=True) & ChannelRow.deleted_ms.is_null()
     await ChannelRow.delete().where(is_test, ChannelRow.created_ms < clock.now_ms() - TEST_CHANNEL_TTL_MS)
-    test_channel = ChannelDraft(name="test", config=draft.config, active=False, templates=draft.templates)
+    test_channel = ChannelDraft(
+        name="test", config=draft.config, active=False, templates=draft.templates, timezone=draft.timezone
+    )
     return await _insert(test_channel, is_temporary=True)
 
 
@@ -152,6 +156,7 @@ def channel_of(stored: StoredChannel, tag_ids: list[str]) -> Channel:
         min_outage=rules.min_outage,
         grouping=rules.grouping,
         templates=rules.templates,
+        timezone=rules.timezone,
         health=channel_health.health_of(stored, clock.now_ms()),
         version=stored.version,
         created_at=clock.instant(stored.created_ms),
@@ -178,7 +183,7 @@ def _config_of(stored: StoredChannel) -> ChannelConfig:
 
 
 def _columns_of(draft: ChannelDraft) -> dict[str, Any]:
-    if errors := rule_errors(draft.events, draft.quiet_hours):
+    if errors := rule_errors(draft.events, draft.quiet_hours, draft.timezone):
         raise Invalid(errors)
     return {
         "name": draft.name,
@@ -192,7 +197,8 @@ def _columns_of(draft: ChannelDraft) -> dict[str, Any]:
 
 
 def _rules_from_draft(draft: ChannelDraft) -> ChannelRules:
-    return ChannelRules(**{name: getattr(draft, name) for name in ChannelRules.__struct_fields__})
+    rules = ChannelRules(**{name: getattr(draft, name) for name in ChannelRules.__struct_fields__})
+    return msgspec.structs.replace(rules, quiet_hours=with_timezone(rules.quiet_hours, rules.timezone))
 
 
 async def _insert(draft: ChannelDraft, *, is_temporary: bool = False) -> str:

@@ -152,7 +152,7 @@ def _validated(config: Webhook, old: Webhook) -> Webhook:
 
 
 def _columns_of(config: Webhook, events: list[str]) -> dict[str, Any]:
-    if errors := channel_rules.rule_errors(events, None):
+    if errors := channel_rules.rule_errors(events):
         raise Invalid(errors)
     return {
         "config": sealing.encrypt_secrets(config),
