@@ -12,9 +12,9 @@ import structlog
 from redis.exceptions import RedisError
 
 from actors import delivery_attempt, worker_metrics
-from actors.senders import SEND_TIMEOUT_S, DeliveryError, SenderContext, send
+from actors.senders import SEND_TIMEOUT_S, DeliveryError, SenderContext, SendReport, send
 from app import clock, clock_watch, db, queue
-from app.store.alerting import delivery_claims, delivery_results
+from app.store.alerting import channels, delivery_claims, delivery_results
 from app.store.alerting.delivery_claims import DeliveryClaim
 from app.store.alerting.delivery_results import AttemptResult
 from app.store.monitoring import dependencies
@@ -94,9 +94,10 @@ class Notifier:
     async def _send(self, claim: DeliveryClaim, max_age_s: float) -> list[AttemptResult]:
         """Send one message; returns the result of each delivery that it carries."""
         began, began_ms, failure = perf_counter(), clock.now_ms(), None
+        report = SendReport(claim.settled)
         try:
             message = await self._message(claim, began_ms)
-            await send(claim.channel.config, message, self._context, timeout_s=self._timeout_s)
+            await send(claim.channel.config, message, self._context, timeout_s=self._timeout_s, report=report)
         except DeliveryError as error:
             failure = error
         except Exception as error:  # the other deliveries of the round are still recorded
@@ -104,10 +105,10 @@ class Notifier:
             failure = DeliveryError(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
         else:
             worker_metrics.NOTIFICATION_LATENCY.observe(max(0.0, time() - claim.created_ms / 1000))
-        took_ms = round((perf_counter() - began) * 1000)
-        return delivery_attempt.attempt_results(
-            claim, failure, delivery_attempt.AttemptTiming(began_ms, took_ms), max_age_s
-        )
+        timing = delivery_attempt.AttemptTiming(began_ms, round((perf_counter() - began) * 1000))
+        if report.config_changes:
+            await _follow_provider(claim, report.config_changes)
+        return delivery_attempt.attempt_results(claim, failure, timing, max_age_s, report)
 
     async def _message(self, claim: DeliveryClaim, now_ms: int) -> Message:
         """The message to send, rendered by the channel's templates if it has any."""
@@ -133,6 +134,17 @@ async def _common_parent(claim: DeliveryClaim) -> str:
     except db.TRANSIENT_ERRORS as error:
         log.warning("notify.parent_lookup_failed", error=type(error).__name__)
         return ""
+
+
+async def _follow_provider(claim: DeliveryClaim, changes: dict[str, str]) -> None:
+    """Store what the provider said the channel's config should be; when that fails, it says so again next time."""
+    try:
+        is_changed = await channels.adopt_changes(claim.channel.id, claim.channel.config, changes)
+    except db.TRANSIENT_ERRORS as error:
+        log.warning("notify.channel_update_failed", channel=claim.channel.id, error=type(error).__name__)
+        return
+    if is_changed:
+        log.info("notify.channel_updated", channel=claim.channel.id, fields=sorted(changes))
 
 
 async def _record_results(results: list[AttemptResult], type_: str) -> dict[str, list[str]]:

@@ -23,6 +23,7 @@ class OpenDelivery(Struct, frozen=True, kw_only=True):
     leased          a worker is sending it
     in_sent_digest  it is part of a digest that may have arrived: the same digest must be sent again
     maybe_sent      its own message may have arrived: it must be sent again under its own id
+    partly_sent     some of its recipients have it; only the others wait
     """
 
     id: str
@@ -39,6 +40,7 @@ class OpenDelivery(Struct, frozen=True, kw_only=True):
     leased: bool = False
     in_sent_digest: bool = False
     maybe_sent: bool = False
+    partly_sent: bool = False
 
     @property
     def monitor_id(self) -> str | None:
@@ -52,10 +54,10 @@ class OpenDelivery(Struct, frozen=True, kw_only=True):
 
     @property
     def blocks(self) -> bool:
-        """Whether newer deliveries of the monitor wait for it, or with it. A held one makes none wait."""
+        """Whether newer deliveries of the monitor wait for it, or with it; not for one that is held or partly sent."""
         if self.monitor_id is None or self.hold == RESENT:
             return False
-        return self.leased or self.hold != HELD
+        return self.leased or (self.hold != HELD and not self.partly_sent)
 
 
 def collapse_outages(deliveries: Iterable[OpenDelivery], held: Collection[str]) -> dict[str, ReasonCode]:
@@ -84,7 +86,7 @@ def collapse_outages(deliveries: Iterable[OpenDelivery], held: Collection[str]) 
 def superseded_recoveries(deliveries: Sequence[OpenDelivery], sending: Collection[str]) -> list[str]:
     """Recoveries that still wait while a newer outage of their monitor is sent: after it they would mislead.
 
-    sending    ids of those that are sent now
+    sending    ids of those that are sent now; of these, one that some recipients have would be sent beside the outage
     """
     newest_alert: dict[str | None, int] = {}
     for delivery in deliveries:
@@ -94,7 +96,8 @@ def superseded_recoveries(deliveries: Sequence[OpenDelivery], sending: Collectio
         one.id
         for one in deliveries
         if one.kind in RECOVERY_EVENTS and one.monitor_id and one.at_ms < newest_alert.get(one.monitor_id, 0)
-        if one.id not in sending and not (one.leased or one.in_sent_digest or one.hold == RESENT)
+        if one.id not in sending or one.partly_sent
+        if not (one.leased or one.in_sent_digest or one.hold == RESENT)
     ]
 
 

@@ -32,6 +32,7 @@ class StoredChannel(Struct, frozen=True, kw_only=True):
     rules: str
     temporary_failures: int
     permanent_failures: int
+    rejected_messages: int
     circuit_open_until_ms: int
     disabled_ms: int | None
     disabled_reason: str

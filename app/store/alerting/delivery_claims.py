@@ -19,6 +19,7 @@ from app.store.alerting import channels, open_deliveries, suppression
 from app.store.alerting.channels import ChannelWithSecrets
 from app.store.alerting.dispatch_plan import LEASE_MS, DecideSuppression, DispatchPlan, plan_dispatch
 from app.store.alerting.open_deliveries import ClaimChannel
+from schema.deliveries import RecipientResult
 from schema.events import Event
 
 MAX_AGE_MS = 24 * 3_600_000  # default of the setting
@@ -34,6 +35,8 @@ class DeliveryClaim(Struct, frozen=True, kw_only=True):
     age_from_ms    start of its age
     maybe_sent     an earlier attempt may have arrived
     merged         the digest's other deliveries, oldest first
+    settled        recipients that earlier attempts reached, or that refused it for good
+    rejections     how often a message that contained it was rejected for its content
     """
 
     id: str
@@ -44,6 +47,8 @@ class DeliveryClaim(Struct, frozen=True, kw_only=True):
     age_from_ms: int
     maybe_sent: bool = False
     merged: tuple["DeliveryClaim", ...] = ()
+    settled: tuple[RecipientResult, ...] = ()
+    rejections: int = 0
 
 
 async def claim(
@@ -85,7 +90,8 @@ async def _store_plan(plan: DispatchPlan) -> None:
     drops = [[id_, state, *_columns_of(reason)] for id_, (state, reason) in plan.drop.items()]
     if drops:
         await db.rows(
-            "UPDATE deliveries SET state = each.value->>1, reason_code = each.value->>2, error = each.value->>3,"
+            "UPDATE deliveries SET reason_code = each.value->>2, error = each.value->>3,"
+            " state = CASE WHEN sent_ms IS NOT NULL THEN 'sent' ELSE each.value->>1 END,"  # some recipients have it
             " lease_until_ms = 0, digest_id = NULL FROM {each:1} WHERE deliveries.id = each.value->>0",
             _json.encode(drops).decode(),
         )
@@ -107,19 +113,20 @@ async def _lease(
         "UPDATE deliveries SET state = 'sending', attempts = attempts + 1, lease_until_ms = ?2, digest_id ="
         " each.value->>1,"
         " hold = CASE WHEN hold = 'resent' THEN hold ELSE '' END FROM {each:3}"
-        f" WHERE deliveries.id = each.value->>0 AND {_IS_CLAIMABLE} RETURNING deliveries.id, attempts",
+        f" WHERE deliveries.id = each.value->>0 AND {_IS_CLAIMABLE}"
+        " RETURNING deliveries.id, attempts, recipients, rejections",
         now_ms,
         now_ms + LEASE_MS,
         _json.encode(rows).decode(),
     )
-    attempts = {row["id"]: row["attempts"] for row in leased}
-    if not attempts:
+    leases = {row["id"]: row for row in leased}
+    if not leases:
         return []
     with_secrets = channels.with_secrets(channel.stored)
     claims = [
-        _claim_of(one, with_secrets, attempts[one.id])
+        _claim_of(one, with_secrets, leases[one.id])
         for one in sorted(deliveries, key=lambda delivery: delivery.at_ms)
-        if one.id in attempts
+        if one.id in leases
     ]
     members: dict[str, list[DeliveryClaim]] = {}
     for one in claims:
@@ -132,13 +139,15 @@ async def _lease(
     ]
 
 
-def _claim_of(delivery: OpenDelivery, channel: ChannelWithSecrets, attempts: int) -> DeliveryClaim:
+def _claim_of(delivery: OpenDelivery, channel: ChannelWithSecrets, lease: Any) -> DeliveryClaim:
     return DeliveryClaim(
         id=delivery.id,
         channel=channel,
         event=delivery.event,
-        attempts=attempts,
+        attempts=lease["attempts"],
         created_ms=delivery.created_ms,
         age_from_ms=delivery.age_from_ms,
         maybe_sent=delivery.in_sent_digest or delivery.maybe_sent,
+        settled=tuple(msgspec.json.decode(lease["recipients"], type=list[RecipientResult])),
+        rejections=lease["rejections"],
     )

@@ -69,6 +69,7 @@ async def plan_dispatch(
     await _select(channel, ready, deliveries, plan, (circuit, now_ms))
     for id_ in collapsing.superseded_recoveries(deliveries, plan.send):
         plan.wait.pop(id_, None)
+        plan.send.pop(id_, None)
         plan.drop[id_] = ("suppressed", Reason(ReasonCode.SUPERSEDED))
     return plan
 
