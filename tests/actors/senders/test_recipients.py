@@ -186,7 +186,7 @@ async def test_a_group_of_which_some_have_it_is_not_sent_it_again(context: Sende
         ("CAPTCHA proof required for sending to +1, or wait 86400 seconds", LATER),
     ],
 )
-async def test_what_signal_says_of_one_recipient_is_final_or_not(
+async def test_a_signal_error_of_one_recipient_is_final_or_not(
     text: str, outcome: RecipientOutcome, context: SenderContext
 ) -> None:
     async with answering(signal_server({TWO: text})) as server:
@@ -194,7 +194,7 @@ async def test_what_signal_says_of_one_recipient_is_final_or_not(
     assert outcomes(report) == {TWO: outcome}
 
 
-async def test_what_is_known_when_the_time_is_over_is_kept(context: SenderContext) -> None:
+async def test_results_known_at_the_time_limit_are_kept(context: SenderContext) -> None:
     """One recipient's request hangs; the other has the message."""
     waiting = asyncio.Event()
 

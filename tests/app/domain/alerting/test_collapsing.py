@@ -14,6 +14,7 @@ from app.domain.alerting.collapsing import (
     OpenDelivery,
     collapse_outages,
     select_in_order,
+    superseded_recoveries,
 )
 from schema.deliveries import ReasonCode
 from schema.events import Event, EventKind
@@ -128,3 +129,18 @@ def test_a_waiting_delivery_is_sent_with_its_newer_one():
 def test_deliveries_without_a_monitor_are_not_ordered():
     found = row(EventKind.SCHEDULE_LAG, EventKind.RECOVERED, monitor_id=None)
     assert ids(select_in_order(found, found, (), is_digest=False)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "blocks"),
+    [({}, True), ({"partly_sent": True}, False), ({"partly_sent": True, "leased": True}, True)],
+)
+def test_newer_ones_do_not_wait_for_one_that_some_recipients_have(changes, blocks):
+    (delivery,) = row(SLOW, **changes)
+    assert delivery.blocks is blocks
+
+
+@pytest.mark.parametrize(("partly_sent", "superseded"), [(True, ["a"]), (False, [])])
+def test_a_recovery_that_some_have_is_not_sent_beside_a_newer_outage(partly_sent, superseded):
+    deliveries = row(UP, DOWN, partly_sent=partly_sent)
+    assert superseded_recoveries(deliveries, {"a", "b"}) == superseded
