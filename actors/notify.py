@@ -17,9 +17,9 @@ from redis.exceptions import RedisError
 from actors import delivery_attempt, worker_metrics
 from actors.channel_lane import ChannelLane
 from actors.delivery_attempt import AttemptTiming
-from actors.senders import SEND_TIMEOUT_S, DeliveryError, SenderContext, send
+from actors.senders import SEND_TIMEOUT_S, DeliveryError, SenderContext, SendReport, send
 from app import clock, clock_watch, db, queue
-from app.store.alerting import delivery_claims, delivery_results
+from app.store.alerting import channels, delivery_claims, delivery_results
 from app.store.alerting.delivery_claims import DeliveryClaim
 from app.store.alerting.delivery_results import AttemptResult
 from app.store.monitoring import dependencies
@@ -119,21 +119,24 @@ class Notifier:
     async def _send(self, claim: DeliveryClaim, max_age_s: float) -> None:
         """Send one message, note the result of each delivery that it carries, and send the channel's next one."""
         channel_id, began, began_ms = claim.channel.id, perf_counter(), clock.now_ms()
-        failure = await self._attempt(claim, began_ms)
+        report = SendReport(claim.settled)
+        failure = await self._attempt(claim, began_ms, report)
         took_s = perf_counter() - began
         timing = AttemptTiming(began_ms, round(took_s * 1000))
-        results = delivery_attempt.attempt_results(claim, failure, timing, max_age_s)
+        if report.config_changes:
+            await _follow_provider(claim, report.config_changes)
+        results = delivery_attempt.attempt_results(claim, failure, timing, max_age_s, report)
         _report(results, claim.channel.type)
         self._sent.setdefault(channel_id, []).extend(results)
         self._lanes[channel_id].note_sent(took_s, accepted=failure is None)
         self._start_sends(channel_id, max_age_s)
         self._wake.set()
 
-    async def _attempt(self, claim: DeliveryClaim, now_ms: int) -> DeliveryError | None:
+    async def _attempt(self, claim: DeliveryClaim, now_ms: int, report: SendReport) -> DeliveryError | None:
         """Send the message of a claim; returns why that failed."""
         try:
             message = await self._message(claim, now_ms)
-            await send(claim.channel.config, message, self._context, timeout_s=self._timeout_s)
+            await send(claim.channel.config, message, self._context, timeout_s=self._timeout_s, report=report)
         except DeliveryError as error:
             return error
         except Exception as error:  # the other deliveries are still recorded
@@ -216,6 +219,17 @@ async def _common_parent(claim: DeliveryClaim) -> str:
     except db.TRANSIENT_ERRORS as error:
         log.warning("notify.parent_lookup_failed", error=type(error).__name__)
         return ""
+
+
+async def _follow_provider(claim: DeliveryClaim, changes: dict[str, str]) -> None:
+    """Store what the provider said the channel's config should be; when that fails, it says so again next time."""
+    try:
+        is_changed = await channels.adopt_changes(claim.channel.id, claim.channel.config, changes)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the message was sent
+        log.warning("notify.channel_update_failed", channel=claim.channel.id, error=type(error).__name__)
+        return
+    if is_changed:
+        log.info("notify.channel_updated", channel=claim.channel.id, fields=sorted(changes))
 
 
 def _report(results: Iterable[AttemptResult], channel_type: str) -> None:

@@ -1,5 +1,6 @@
 """Senders: one file per provider with a pure `render()` and a `send()`. Timeouts and errors are handled only here."""
 
+import dataclasses
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,7 +9,9 @@ import structlog
 
 from actors.senders.kit.context import SenderContext, make_context
 from actors.senders.kit.errors import DeliveryError
+from actors.senders.kit.provider_errors import judge
 from actors.senders.kit.redaction import redact_reason
+from actors.senders.kit.report import SendReport
 from actors.senders.providers import (
     apprise,
     discord,
@@ -68,7 +71,16 @@ from schema.channels import (
 )
 from schema.message import Message
 
-__all__ = ["SENDERS", "SEND_TIMEOUT_S", "DeliveryError", "SenderContext", "make_context", "message_from_event", "send"]
+__all__ = [
+    "SENDERS",
+    "SEND_TIMEOUT_S",
+    "DeliveryError",
+    "SendReport",
+    "SenderContext",
+    "make_context",
+    "message_from_event",
+    "send",
+]
 
 log = structlog.get_logger()
 
@@ -106,17 +118,24 @@ SENDERS: dict[type, Sender] = {
 
 
 async def send(
-    config: ChannelConfig, message: Message, context: SenderContext, *, timeout_s: float = SEND_TIMEOUT_S
+    config: ChannelConfig,
+    message: Message,
+    context: SenderContext,
+    *,
+    timeout_s: float = SEND_TIMEOUT_S,
+    report: SendReport | None = None,
 ) -> None:
-    """Send once. Returns when the receiver has accepted the message.
+    """Send once. Returns when the receiver has accepted the message: of several recipients, at least one.
 
+    report    names the recipients that it is not sent to again, and holds afterwards how it went for each of the others
     raises    DeliveryError with the channel's secrets masked; nothing else
     """
-    limit = clock_watch.TimeLimit(timeout_s)
+    limit, report = clock_watch.TimeLimit(timeout_s), report or SendReport()
     try:
         async with limit:
-            await SENDERS[type(config)](config, message, context)
+            await SENDERS[type(config)](config, message, dataclasses.replace(context, report=report))
     except DeliveryError as error:
+        judge(error, type(config))
         raise _mark_stalled(_redact(error, config), limit) from None
     except TimeoutError:
         raise _mark_stalled(DeliveryError(f"no answer within {timeout_s:g} s"), limit) from None
@@ -125,6 +144,8 @@ async def send(
             "sender.crashed", type=type(config).__name__, delivery=message.delivery_id, error=_trace_of(error)
         )
         raise DeliveryError(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
+    finally:
+        report.redact(lambda reason: redact_reason(reason, config))
 
 
 def _mark_stalled(error: DeliveryError, limit: clock_watch.TimeLimit) -> DeliveryError:

@@ -1,9 +1,10 @@
 """The senders' shared resources: HTTP sessions, egress, resolver and sandboxes, one set per process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 
+from actors.senders.kit.report import SendReport
 from actors.senders.kit.sandbox_pool import SandboxPool
 from app.security.network.aiohttp_connector import EgressConnector
 from app.security.network.egress import Egress
@@ -19,6 +20,7 @@ class SenderContext:
 
     webhook_http    webhooks have their own egress policy
     sandboxes       processes that run Apprise; their HTTP requests are made here
+    report          of one send: `senders.send` gives each its own
     """
 
     http: aiohttp.ClientSession
@@ -27,6 +29,7 @@ class SenderContext:
     webhook_egress: Egress
     resolver: Resolver
     sandboxes: SandboxPool
+    report: SendReport = field(default_factory=SendReport)
 
     def egress_by_setting(self) -> dict[str, Egress]:
         """Each egress by the key of the setting that holds its policy."""

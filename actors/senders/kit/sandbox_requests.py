@@ -10,7 +10,7 @@ from yarl import URL
 
 from actors.apprise_sandbox.protocol import SandboxHttpRequest, SandboxHttpResponse
 from actors.senders.kit.errors import DeliveryError
-from actors.senders.kit.http import CHANNEL_STATUSES, TEMPORARY_STATUSES, USER_AGENT, status_line
+from actors.senders.kit.http import INVALID_ADDRESS, TEMPORARY_STATUSES, USER_AGENT, is_channel_status, status_line
 from actors.senders.kit.network_errors import describe_error
 from actors.senders.kit.retry_after import parse_retry_after
 from app.domain.parsing.web_url import parse_url
@@ -37,7 +37,7 @@ class FailedRequest:
             f"{self.reason}{detail}",
             permanent=permanent,
             retry_after_s=self.retry_after_s,
-            channel_level=self.status in CHANNEL_STATUSES,
+            channel_level=is_channel_status(self.status),
             endpoint_gone=self.status == HTTPStatus.GONE,
             got_response=self.status > 0,
         )
@@ -68,7 +68,7 @@ class SandboxRequests:
             self.denied = str(error)
             return SandboxHttpResponse(error=self.denied)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError):
-            return self._fail("the address is not one that can be called")
+            return self._fail(INVALID_ADDRESS)
         except (aiohttp.ClientError, OSError) as error:
             return self._fail(describe_error(error))
 

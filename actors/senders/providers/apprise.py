@@ -27,7 +27,7 @@ def render(config: Apprise, message: Message) -> SendRequest:
     """Render the sandbox request. Raises DeliveryError for a service that is no longer in the catalogue."""
     service, content = apprise_urls.find_service(config), compose_text(message)
     if service is None:
-        raise DeliveryError("this version knows no such service", permanent=True)
+        raise DeliveryError("this version knows no such service", permanent=True, channel_level=True)
     return SendRequest(
         service.module, apprise_urls.build_url(config), content.title, content.text, NOTIFY_TYPES[content.severity]
     )
@@ -39,11 +39,11 @@ def check_result(result: SendResult, requests: SandboxRequests) -> None:
     raises    DeliveryError: by the last failed request; without one, by Apprise's log
     """
     if requests.denied:
-        raise DeliveryError(requests.denied, permanent=True)
+        raise DeliveryError(requests.denied, permanent=True, channel_level=True)
     if result.sent and requests.n_sent:
         return
     if not result.error and result.targets != 1:
-        raise DeliveryError(_target_error(result.targets), permanent=True)
+        raise DeliveryError(_target_error(result.targets), permanent=True, channel_level=True)
     if requests.last_failure:
         raise requests.last_failure.delivery_error(_detail(result))
     if requests.n_sent:  # rejected with a success status: temporary or not is unknown

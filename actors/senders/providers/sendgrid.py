@@ -1,26 +1,49 @@
 """SendGrid: e-mail by the Mail Send API, v3."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterator
+from http import HTTPStatus
 
 from actors.senders.kit import email_body
 from actors.senders.kit.context import SenderContext
+from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.http import ProviderRequest, json_request, post
 from actors.senders.kit.retry_after import json_object
 from app.domain.text.message_text import compose_text
 from schema.channels import Sendgrid
 from schema.message import Message
 
+Personalizations = list[dict[str, list[dict[str, str]]]]
+
+_RECIPIENT_FIELD = re.compile(r"personalizations\.(\d+)\.(to|cc|bcc)\.(\d+)(?:\.email)?")
+
 
 async def send(config: Sendgrid, message: Message, context: SenderContext) -> None:
-    """POST the e-mail; 202 means that it is queued."""
-    await post(render(config, message), context.http, _explain)
+    """POST the e-mail; 202 means that it is queued. Recipients that SendGrid refuses by name keep no others from it."""
+    recipients = [address for _, address in _addresses(config)]
+    while waiting := context.report.remaining(recipients):
+        try:
+            await post(render(config, message, waiting), context.http, _explain)
+        except DeliveryError as error:
+            refused = refused_recipients(error, _personalizations(config, waiting))
+            if not refused:
+                raise
+            for address, reason in refused.items():
+                context.report.fail(address, DeliveryError(reason, permanent=True, channel_level=True))
+        else:
+            for address in waiting:
+                context.report.accept(address)
+    context.report.conclude(recipients)
 
 
-def render(config: Sendgrid, message: Message) -> ProviderRequest:
-    """Render the e-mail. Tracking is off: links must not lead through a third party."""
+def render(config: Sendgrid, message: Message, recipients: Collection[str] | None = None) -> ProviderRequest:
+    """Render the e-mail. Tracking is off: links must not lead through a third party.
+
+    recipients    None: all
+    """
     content = compose_text(message, with_link=False)
     body: dict[str, object] = {
-        "personalizations": [_recipients(config)],
+        "personalizations": _personalizations(config, recipients),
         "from": {"email": config.sender.strip()},
         "subject": content.title,
         "content": [
@@ -36,18 +59,41 @@ def render(config: Sendgrid, message: Message) -> ProviderRequest:
     )
 
 
-def _recipients(config: Sendgrid) -> dict[str, object]:
-    """Each recipient once over to, cc and bcc: SendGrid rejects duplicates."""
+def refused_recipients(error: DeliveryError, sent: Personalizations) -> dict[str, str]:
+    """The recipients whose addresses SendGrid refused in a 400, with the reasons. Nobody has got the e-mail then."""
+    refused = {}
+    is_about_fields = error.response is not None and error.response.status == HTTPStatus.BAD_REQUEST
+    errors = json_object(error.response.body).get("errors") if error.response and is_about_fields else None
+    for one in errors if isinstance(errors, list) else []:
+        field = _RECIPIENT_FIELD.fullmatch(str(one.get("field"))) if isinstance(one, dict) else None
+        try:
+            address = sent[int(field[1])][field[2]][int(field[3])]["email"] if field else ""
+        except (IndexError, KeyError):
+            continue
+        if address:
+            refused[address] = f"{error.reason.partition(':')[0]}: {one.get('message')}"
+    return refused
+
+
+def _personalizations(config: Sendgrid, recipients: Collection[str] | None) -> Personalizations:
+    """One for all. Each needs a `to`: the cc take the place of missing ones; a bcc alone gets an e-mail of its own."""
+    kinds: dict[str, list[dict[str, str]]] = {}
+    for kind, address in _addresses(config):
+        if recipients is None or address in recipients:
+            kinds.setdefault(kind, []).append({"email": address})
+    if "to" not in kinds and "cc" not in kinds:
+        return [{"to": [one]} for one in kinds.get("bcc", [])]
+    return [kinds if "to" in kinds else {"to": kinds.pop("cc"), **kinds}]
+
+
+def _addresses(config: Sendgrid) -> Iterator[tuple[str, str]]:
+    """Each recipient once over to, cc and bcc, with its kind: SendGrid rejects duplicates."""
     used = set[str]()
-    found = {kind: list(_unique(getattr(config, kind), used)) for kind in ("to", "cc", "bcc")}
-    return {kind: [{"email": one} for one in addresses] for kind, addresses in found.items() if addresses}
-
-
-def _unique(addresses: Iterable[str], used: set[str]) -> Iterable[str]:
-    for address in (one.strip() for one in addresses):
-        if address.lower() not in used:
-            used.add(address.lower())
-            yield address
+    for kind, addresses in (("to", config.to), ("cc", config.cc), ("bcc", config.bcc)):
+        for address in map(str.strip, addresses):
+            if address.lower() not in used:
+                used.add(address.lower())
+                yield kind, address
 
 
 def _explain(body: bytes) -> str:

@@ -14,7 +14,6 @@ from schema.message import Message
 
 BODY_LIMIT = 1_600  # characters; Twilio's limit
 SENDER_ID_LIMIT = 11  # characters of an alphanumeric sender id; a messaging service's id is longer
-RATE_LIMIT_CODES = (14107, 20429, 21611, 30001, 30022, 63018, 63038)  # too many at once or today: a retry works later
 FAILED_STATES = ("failed", "undelivered", "canceled")
 
 
@@ -44,10 +43,8 @@ def render(config: Twilio, message: Message) -> ProviderRequest:
 
 def interpret_response(status: int, body: bytes) -> ResponseMeaning:
     """By the status, unless the body says more: a message may be created and have failed already."""
-    fields = json_object(body)
-    if _code_of(fields) in RATE_LIMIT_CODES:
-        return ResponseMeaning.RETRY
-    return ResponseMeaning.REJECTED if fields.get("status") in FAILED_STATES else interpret_status(status)
+    has_failed = json_object(body).get("status") in FAILED_STATES
+    return ResponseMeaning.REJECTED if has_failed else interpret_status(status)
 
 
 def _explain(body: bytes) -> str:

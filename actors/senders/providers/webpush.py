@@ -36,7 +36,8 @@ async def send(config: Webpush, message: Message, context: SenderContext) -> Non
     try:
         request = render(config, message, keys, int(time()))
     except ValueError as error:
-        raise DeliveryError("the subscription's keys are not what they should be", permanent=True) from error
+        reason = "the subscription's keys are not what they should be"
+        raise DeliveryError(reason, permanent=True, channel_level=True) from error
     await post(request, context.http, _explain)
 
 

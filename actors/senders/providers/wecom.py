@@ -13,7 +13,6 @@ from schema.channels import Wecom
 from schema.message import Message
 
 TEXT_LIMIT = 2_048  # bytes; WeCom's limit
-RETRY_CODES = frozenset({-1, 6_000, 45_009, 45_011, 45_033})  # busy, conflict, too often, too fast, too many at once
 
 
 class _WecomResult(Struct, frozen=True):
@@ -39,7 +38,7 @@ def _interpret(status: int, body: bytes) -> ResponseMeaning:
     meaning, result = interpret_status(status), _parse_result(body)
     if meaning is not ResponseMeaning.ACCEPTED:
         return meaning
-    if result is None or result.errcode in RETRY_CODES:
+    if result is None:
         return ResponseMeaning.RETRY
     return ResponseMeaning.REJECTED if result.errcode else ResponseMeaning.ACCEPTED
 

@@ -1,10 +1,9 @@
 """WhatsApp: a message by a WAHA server."""
 
 import re
-from http import HTTPStatus
 
 from actors.senders.kit.context import SenderContext
-from actors.senders.kit.http import ProviderRequest, ResponseMeaning, error_field, interpret_status, json_request, post
+from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate_keeping_link
 from app.domain.text.message_text import compose_text
@@ -18,7 +17,7 @@ _MARKUP = re.compile(r"[*~`]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 async def send(config: Whatsapp, message: Message, context: SenderContext) -> None:
     """POST to `sendText`."""
-    await post(render(config, message), context.http, _explain, _interpret)
+    await post(render(config, message), context.http, _explain)
 
 
 def render(config: Whatsapp, message: Message) -> ProviderRequest:
@@ -42,9 +41,3 @@ def escape_markup(text: str) -> str:
 
 def _explain(body: bytes) -> str:
     return error_field("message")(body) or error_field("error")(body)
-
-
-def _interpret(status: int, body: bytes) -> ResponseMeaning:
-    """422 with a session status is temporary: the session is starting or waits for its phone."""
-    is_starting = status == HTTPStatus.UNPROCESSABLE_ENTITY and "session status" in _explain(body).lower()
-    return ResponseMeaning.RETRY if is_starting else interpret_status(status)

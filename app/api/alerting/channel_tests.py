@@ -19,10 +19,11 @@ FINAL_STATES = {"sent", "dead", "suppressed"}  # suppressed: the channel was del
 log = structlog.get_logger()
 
 
-async def send_test(channel_id: str, request_id: str, event: Event | None = None) -> None:
+async def send_test(channel_id: str, request_id: str, event: Event | None = None) -> str:
     """Send a test through a channel. Raises Upstream with the provider's reason, Unavailable when no worker sent it.
 
-    event    the event to send; None for the standard test message
+    event      the event to send; None for the standard test message
+    returns    why some of several recipients were not reached; empty when all were
     """
     delivery_id = await channel_tests.create(channel_id, event or channel_tests.sample_event())
     try:
@@ -36,6 +37,7 @@ async def send_test(channel_id: str, request_id: str, event: Event | None = None
         raise Unavailable("No worker sent the test in time.", retry_after_s=POLL_S)
     if status.state != "sent":
         raise Upstream(f"The test was not delivered: {status.error}", reason=status.error)
+    return status.error
 
 
 async def _wait_for_outcome(delivery_id: str) -> channel_tests.ChannelTestStatus:

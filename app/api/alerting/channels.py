@@ -49,13 +49,10 @@ class ChannelPage(Struct, frozen=True):
 
 
 class ChannelTestResult(Struct, frozen=True):
-    """The test arrived at the provider."""
+    """The test arrived at the provider; `message` says whether some of several recipients were not reached."""
 
     ok: bool
     message: str
-
-
-TEST_DELIVERED = ChannelTestResult(ok=True, message="The test was delivered.")
 
 
 async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
@@ -126,10 +123,10 @@ class ChannelController(Controller):
         audit_trail.trail_of(request).record_destinations(audit_destinations.destinations_of(data.config))
         channel_id = await channels.create_test_channel(data)
         try:
-            await channel_tests.send_test(channel_id, request_id_of(request))
+            not_reached = await channel_tests.send_test(channel_id, request_id_of(request))
         finally:
             await channels.delete_test_channel(channel_id)
-        return TEST_DELIVERED
+        return _test_result(not_reached)
 
     @get("/{channel_id:str}", operation_id="GetChannel")
     async def get_channel(self, channel_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Channel]:
@@ -158,11 +155,15 @@ class ChannelController(Controller):
     async def test_channel(self, channel_id: FromPath[UUID], request: Request[Any, Any, Any]) -> ChannelTestResult:
         """Send a test. Waits for the provider; a 502 says why it failed, a 503 that no worker sent it."""
         await channels.get(str(channel_id))
-        await channel_tests.send_test(str(channel_id), request_id_of(request))
-        return TEST_DELIVERED
+        return _test_result(await channel_tests.send_test(str(channel_id), request_id_of(request)))
 
     @post("/{channel_id:str}/resume", operation_id="ResumeChannel", guards=[OPERATOR], status_code=200)
     async def resume_channel(self, channel_id: FromPath[UUID]) -> Response[Channel]:
         """Resume a channel that is backing off or disabled. `POST /deliveries/resend` sends its dead deliveries."""
         await channel_health.resume(str(channel_id))
         return etags.with_etag(await channels.get(str(channel_id)))
+
+
+def _test_result(not_reached: str) -> ChannelTestResult:
+    where = f", but not to everybody: {not_reached}" if not_reached else ""
+    return ChannelTestResult(ok=True, message=f"The test was delivered{where}{'' if where else '.'}")

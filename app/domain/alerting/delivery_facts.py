@@ -64,6 +64,7 @@ class OpenDelivery(Struct, frozen=True, kw_only=True):
     leased          a worker is sending it
     in_sent_digest  it is part of a digest that may have arrived: the same digest must be sent again
     maybe_sent      its own message may have arrived: it must be sent again under its own id
+    partly_sent     some of its recipients have it; only the others wait
     """
 
     id: str
@@ -83,6 +84,7 @@ class OpenDelivery(Struct, frozen=True, kw_only=True):
     leased: bool = False
     in_sent_digest: bool = False
     maybe_sent: bool = False
+    partly_sent: bool = False
 
     @property
     def monitor_id(self) -> str | None:

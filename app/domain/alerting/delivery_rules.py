@@ -245,8 +245,10 @@ def burst(delivery: OpenDelivery, facts: DispatchFacts) -> Decision | None:
 
 
 def superseded(delivery: OpenDelivery, facts: DispatchFacts) -> Decision | None:
-    """A recovery that still waits is suppressed when a newer outage is alerted: after that it would mislead."""
+    """A recovery that not everybody has is suppressed when a newer outage is alerted: after that it would mislead."""
     if facts.channel.is_webhook or delivery.kind not in RECOVERY_EVENTS or delivery.is_fixed:
+        return None
+    if facts.action_of(delivery) is Action.SEND and not delivery.partly_sent:
         return None
     newer = (one for one in facts.of_monitor(delivery) if one.kind in ALERT_EVENTS and one.at_ms > delivery.at_ms)
     is_alerted = any(facts.action_of(one) is Action.SEND for one in newer)
@@ -276,7 +278,7 @@ PASSES = (
     Pass((digest_held, collapsed), actions=(None, Action.WAIT), all_open=True),
     Pass((order,)),
     Pass((trial, repeated, single, digest, burst)),
-    Pass((superseded,), actions=(None, Action.WAIT, Action.LEAVE), all_open=True),
+    Pass((superseded,), actions=(None, Action.WAIT, Action.LEAVE, Action.SEND), all_open=True),
 )
 
 
@@ -296,12 +298,14 @@ def plan(facts: DispatchFacts, passes: Sequence[Pass] = PASSES) -> dict[str, Dec
 
 
 def _blocks(older: OpenDelivery, delivery: OpenDelivery, facts: DispatchFacts) -> bool:
-    """Whether a delivery waits for this older one of its monitor. One that is held makes none wait."""
-    if older.hold == RESENT or (older.id in facts.digest_ids and delivery.id in facts.digest_ids):
+    """Whether a delivery waits for this older one of its monitor; not for one that is held or partly sent."""
+    if older.leased:
+        return older.hold != RESENT
+    if older.hold == RESENT or older.partly_sent or {older.id, delivery.id} <= facts.digest_ids:
         return False
     if older.is_ready:
         return facts.action_of(older) in {None, Action.LEAVE}
-    return older.leased or (older.hold != HELD and facts.action_of(older) is None)
+    return older.hold != HELD and facts.action_of(older) is None
 
 
 def _is_never_sent(alert: EarlierAlert, outage: OutageFacts, facts: DispatchFacts) -> bool:

@@ -34,6 +34,7 @@ class StoredChannel(Struct, frozen=True, kw_only=True):
     rules: str
     temporary_failures: int
     permanent_failures: int
+    rejected_messages: int
     circuit_open_until_ms: int
     disabled_ms: int | None
     disabled_reason: str
@@ -63,4 +64,5 @@ def circuit_state_of(channel: StoredChannel) -> CircuitState:
         channel.circuit_open_until_ms,
         channel.permanent_failures,
         channel.disabled_ms is not None,
+        channel.rejected_messages,
     )

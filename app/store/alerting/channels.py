@@ -6,7 +6,7 @@ too: see `deleted_channels`. Lists and tags are written as SQL: escaped LIKE pat
 conditions on visible tags.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -21,16 +21,19 @@ from app.security.secrets import sealing
 from app.store import visibility
 from app.store.alerting import channel_health, channel_templates, deleted_channels
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
+from app.store.audit import log as audit_log
 from app.store.listing import Listing, ListQuery
 from app.store.monitoring import config_secrets, monitor_links
 from app.store.sql import contains_pattern, list_parameter
 from app.store.tables.channels import ChannelRow, ChannelTagRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
+from schema.audit import AuditOutcome, NewAuditEntry
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
 from schema.channels.rules import ChannelRules
 
 SORTS = {"name": "lower(name)", "created_at": "created_ms", "updated_at": "updated_ms"}
+SYSTEM_ACTOR = "system"  # in the audit log: a change that nobody asked for
 TEST_CHANNEL_TTL_MS = 600_000  # longer than any test runs
 
 _TAGS = (
@@ -103,6 +106,33 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
             await _set_tags(channel_id, patch.tag_ids)
         changed = await get(channel_id)
     return await channel_templates.with_warnings(changed)
+
+
+async def adopt_changes(channel_id: str, used: ChannelConfig, changes: Mapping[str, str]) -> bool:
+    """Change fields of a channel's config as its provider asked, on nobody's behalf; the audit log records it.
+
+    used      the config that the provider responded to; a field that has changed since keeps its newer value
+    changes   field → new value; none of them is secret
+    returns   whether the config changed
+    """
+    async with db.transaction():
+        found = await _find_row(channel_id, lock=True)
+        config = _config_of(found) if found else used
+        if found is None or any(getattr(config, name) != getattr(used, name) for name in changes):
+            return False
+        new = sealing.encrypt_secrets(msgspec.structs.replace(config, **changes))
+        columns: dict[Any, Any] = {"config": new, "version": found.version + 1, "updated_ms": clock.now_ms()}
+        await ChannelRow.update(columns).where(ChannelRow.id == channel_id)
+        entry = NewAuditEntry(
+            actor=SYSTEM_ACTOR,
+            action="channel.updated",
+            resource="channel",
+            resource_id=channel_id,
+            change={"config": dict(changes)},
+            outcome=AuditOutcome.DONE,
+        )
+        await audit_log.append_entries([entry])
+    return True
 
 
 async def delete(channel_id: str, *, version: int | None = None) -> tuple[str, str]:
@@ -231,12 +261,17 @@ async def _set_tags(channel_id: str, tag_ids: Sequence[str]) -> None:
 
 
 async def _get_row(channel_id: str, *, lock: bool = False) -> StoredChannel:
+    found = await _find_row(channel_id, lock=lock)
+    if found is None:
+        raise NoSuch("notification-channel", channel_id)
+    return found
+
+
+async def _find_row(channel_id: str, *, lock: bool = False) -> StoredChannel | None:
     is_channel = (ChannelRow.id == channel_id) & (ChannelRow.kind == "channel")
     query = ChannelRow.select().where(is_channel, ChannelRow.is_temporary.eq(value=False))
     found = await (query.lock_rows("UPDATE") if lock and not db.is_sqlite() else query)
-    if not found:
-        raise NoSuch("notification-channel", channel_id)
-    return stored_channel(found[0])
+    return stored_channel(found[0]) if found else None
 
 
 def _apply_patch(stored: StoredChannel, patch: ChannelPatch) -> ChannelDraft:

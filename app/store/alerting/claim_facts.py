@@ -50,7 +50,7 @@ _RELATED = (
     " UNION SELECT m.id FROM family f JOIN deliveries m ON m.digest_id = COALESCE(f.digest_id, f.id))"
     " SELECT d.id, d.channel_id, d.event_id, d.state, d.attempts, d.next_attempt_ms, d.lease_until_ms, d.error,"
     " d.digest_id, d.hold, d.created_ms, COALESCE(d.age_from_ms, d.created_ms) AS age_from_ms, d.released_ms,"
-    " d.monitor_id, e.kind, e.at_ms, e.data"
+    " d.sent_ms, d.monitor_id, e.kind, e.at_ms, e.data"
     " FROM crew JOIN deliveries d ON d.id = crew.id JOIN events e ON e.id = d.event_id"
     " WHERE d.state IN ('pending', 'sending') ORDER BY e.at_ms, d.created_ms, d.id"
 )
@@ -197,6 +197,7 @@ def _open_delivery_of(row: Any, digest_ids: set[str], now_ms: int) -> OpenDelive
         leased=leased,
         in_sent_digest=digest_id is not None or row["id"] in digest_ids,
         maybe_sent=row["digest_id"] == row["id"] or (row["state"] == "sending" and not leased),
+        partly_sent=row["sent_ms"] is not None,
     )
 
 

@@ -45,8 +45,10 @@ async def suppress_pending(channel_id: str, now_ms: int) -> None:
     """Suppress the pending deliveries of a channel if it is deleted; inside the caller's transaction."""
     reason = Reason(ReasonCode.CHANNEL_DELETED)
     await db.rows(
-        "UPDATE deliveries SET state = 'suppressed', reason_code = ?3, error = ?4, next_attempt_ms = ?2,"
-        " digest_id = NULL WHERE channel_id = ?1 AND state IN ('pending', 'sending') AND state = 'pending'"
+        # What some recipients have was sent.
+        "UPDATE deliveries SET state = CASE WHEN sent_ms IS NULL THEN 'suppressed' ELSE 'sent' END, reason_code = ?3,"
+        " error = ?4, next_attempt_ms = ?2, digest_id = NULL"
+        " WHERE channel_id = ?1 AND state IN ('pending', 'sending') AND state = 'pending'"
         " AND EXISTS (SELECT 1 FROM channels c WHERE c.id = deliveries.channel_id AND c.deleted_ms IS NOT NULL)",
         channel_id,
         now_ms,

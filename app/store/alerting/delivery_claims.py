@@ -20,6 +20,7 @@ from app.store.alerting import channels, claim_facts
 from app.store.alerting.channels import ChannelWithSecrets
 from app.store.alerting.claim_facts import LockedChannel
 from app.store.tables.channels import ChannelRow
+from schema.deliveries import RecipientResult
 from schema.events import Event
 
 LEASE_MS = 45_000  # longer than any send (20 s) and recording its result; a killed worker's delivery waits this long
@@ -35,13 +36,15 @@ _WAIT = (
     " FROM {each:1} WHERE deliveries.id = each.value->>0"
 )
 _DROP = (
-    "UPDATE deliveries SET state = each.value->>1, reason_code = each.value->>2, error = each.value->>3,"
+    "UPDATE deliveries SET reason_code = each.value->>2, error = each.value->>3,"
+    " state = CASE WHEN sent_ms IS NOT NULL THEN 'sent' ELSE each.value->>1 END,"  # some recipients have it
     " lease_until_ms = 0, digest_id = NULL FROM {each:1} WHERE deliveries.id = each.value->>0"
 )
 _LEASE = (
     "UPDATE deliveries SET state = 'sending', attempts = attempts + 1, lease_until_ms = ?2,"
     " digest_id = each.value->>1, hold = CASE WHEN hold = 'resent' THEN hold ELSE '' END FROM {each:3}"
-    f" WHERE deliveries.id = each.value->>0 AND {_IS_CLAIMABLE} RETURNING deliveries.id, attempts"
+    f" WHERE deliveries.id = each.value->>0 AND {_IS_CLAIMABLE}"
+    " RETURNING deliveries.id, attempts, recipients, rejections"
 )
 # A message that may have arrived keeps its own id as its digest, so that it is sent again by itself.
 _GIVE_BACK = (
@@ -57,6 +60,8 @@ class DeliveryClaim(Struct, frozen=True, kw_only=True):
     age_from_ms    start of its age
     maybe_sent     an earlier attempt may have arrived
     merged         the digest's other deliveries, oldest first
+    settled        recipients that earlier attempts reached, or that refused it for good
+    rejections     how often a message that contained it was rejected for its content
     """
 
     id: str
@@ -67,6 +72,8 @@ class DeliveryClaim(Struct, frozen=True, kw_only=True):
     age_from_ms: int
     maybe_sent: bool = False
     merged: tuple["DeliveryClaim", ...] = ()
+    settled: tuple[RecipientResult, ...] = ()
+    rejections: int = 0
 
 
 async def claim(delivery_ids: Sequence[str], now_ms: int, max_age_ms: int = MAX_AGE_MS) -> list[DeliveryClaim]:
@@ -77,8 +84,8 @@ async def claim(delivery_ids: Sequence[str], now_ms: int, max_age_ms: int = MAX_
         decisions = {id_: decision for _, plan in plans for id_, decision in plan.items()}
         await _store_undelivered(decisions)
         await _open_circuits(plans, now_ms + LEASE_MS)
-        attempts = await _lease(decisions, now_ms)
-    return [one for channel, plan in plans for one in _claims_of(channel, plan, attempts)]
+        leases = await _lease(decisions, now_ms)
+    return [one for channel, plan in plans for one in _claims_of(channel, plan, leases)]
 
 
 async def give_back(claims: Sequence[DeliveryClaim]) -> None:
@@ -130,28 +137,26 @@ async def _open_circuits(plans: Sequence[tuple[LockedChannel, Mapping[str, Decis
         await ChannelRow.update({ChannelRow.circuit_open_until_ms: until_ms}).where(ChannelRow.id.is_in(on_trial))
 
 
-async def _lease(decisions: Mapping[str, Decision], now_ms: int) -> dict[str, int]:
-    """Lease what is sent. Returns the number of attempts by delivery id, the new one included."""
+async def _lease(decisions: Mapping[str, Decision], now_ms: int) -> dict[str, Any]:
+    """Lease what is sent. Returns what is stored of each delivery's attempts, by id; the new one is counted."""
     carriers = {id_: one.carrier_id or id_ for id_, one in decisions.items() if one.action is Action.SEND}
     rows = [[id_, None if carrier_id == id_ else carrier_id] for id_, carrier_id in carriers.items()]
     if not rows:
         return {}
     leased: Any = await db.rows(_LEASE, now_ms, now_ms + LEASE_MS, _json.encode(rows).decode())
-    return {row["id"]: row["attempts"] for row in leased}
+    return {row["id"]: row for row in leased}
 
 
-def _claims_of(
-    channel: LockedChannel, plan: Mapping[str, Decision], attempts: Mapping[str, int]
-) -> list[DeliveryClaim]:
+def _claims_of(channel: LockedChannel, plan: Mapping[str, Decision], leases: Mapping[str, Any]) -> list[DeliveryClaim]:
     """One claim for each message of a channel, with its digest's members."""
-    leased = [one for one in channel.facts.deliveries if one.id in attempts]
+    leased = [one for one in channel.facts.deliveries if one.id in leases]
     if not leased:
         return []
     with_secrets = channels.with_secrets(channel.stored)
     members: dict[str, list[DeliveryClaim]] = {}
     for one in leased:
         carrier_id = plan[one.id].carrier_id or one.id
-        members.setdefault(carrier_id, []).append(_claim_of(one, with_secrets, attempts[one.id]))
+        members.setdefault(carrier_id, []).append(_claim_of(one, with_secrets, leases[one.id]))
     return [
         msgspec.structs.replace(one, merged=tuple(other for other in group if other is not one))
         for carrier_id, group in members.items()
@@ -160,13 +165,15 @@ def _claims_of(
     ]
 
 
-def _claim_of(delivery: OpenDelivery, channel: ChannelWithSecrets, attempts: int) -> DeliveryClaim:
+def _claim_of(delivery: OpenDelivery, channel: ChannelWithSecrets, lease: Any) -> DeliveryClaim:
     return DeliveryClaim(
         id=delivery.id,
         channel=channel,
         event=delivery.event,
-        attempts=attempts,
+        attempts=lease["attempts"],
         created_ms=delivery.created_ms,
         age_from_ms=delivery.age_from_ms,
         maybe_sent=delivery.in_sent_digest or delivery.maybe_sent,
+        settled=tuple(msgspec.json.decode(lease["recipients"], type=list[RecipientResult])),
+        rejections=lease["rejections"],
     )

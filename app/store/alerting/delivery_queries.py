@@ -13,7 +13,7 @@ from app.store import visibility
 from app.store.sql import list_parameter
 from app.store.tables.events import DeliveryAttemptRow
 from app.store.visibility import TagScope
-from schema.deliveries import Delivery, DeliveryAttempt, DeliveryDetail, ReasonCode
+from schema.deliveries import Delivery, DeliveryAttempt, DeliveryDetail, ReasonCode, RecipientResult
 from schema.events import EventKind
 
 COUNT_LIMIT = 100_000
@@ -142,7 +142,7 @@ def _delivery_of(row: Any, visible_to: TagScope, *, names_webhooks: bool) -> Del
 
 async def _attempts_of(delivery_id: str) -> list[DeliveryAttempt]:
     row = DeliveryAttemptRow
-    query = row.select(row.attempt, row.at_ms, row.took_ms, row.state, row.error)
+    query = row.select(row.attempt, row.at_ms, row.took_ms, row.state, row.error, row.recipients)
     return [
         DeliveryAttempt(
             attempt=one["attempt"],
@@ -150,6 +150,7 @@ async def _attempts_of(delivery_id: str) -> list[DeliveryAttempt]:
             took=one["took_ms"] / 1000,
             state=one["state"],
             error=one["error"],
+            recipients=msgspec.json.decode(one["recipients"], type=list[RecipientResult]),
         )
         for one in await query.where(row.delivery_id == delivery_id).order_by(row.attempt)
     ]

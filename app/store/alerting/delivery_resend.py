@@ -15,7 +15,8 @@ RESEND_LIMIT = 1_000  # deliveries resent by one request
 
 _REQUEUE = (
     "UPDATE deliveries SET state = 'pending', hold = 'resent', reason_code = '', error = '', next_attempt_ms = ?2,"
-    " age_from_ms = ?2, sent_ms = NULL, digest_id = NULL WHERE id IN (SELECT value->>0 FROM {each:1})"
+    " age_from_ms = ?2, sent_ms = NULL, digest_id = NULL, recipients = '[]'"
+    " WHERE id IN (SELECT value->>0 FROM {each:1})"
     " AND state IN ('dead', 'sent', 'suppressed')"
     " AND NOT EXISTS (SELECT 1 FROM channels c WHERE c.id = deliveries.channel_id AND c.deleted_ms IS NOT NULL)"
     " RETURNING id, channel_id"

@@ -20,7 +20,7 @@ from app.store.alerting.channel_rows import StoredChannel, circuit_state_of, sto
 from app.store.alerting.delivery_queue import SWEEP_LIMIT
 from app.store.alerting.outbox import ids_by_channel
 from app.store.tables.channels import ChannelRow
-from schema.deliveries import ReasonCode
+from schema.deliveries import ReasonCode, RecipientResult
 from schema.events import Event, EventKind
 
 CLAIM_LOOKAHEAD_MS = 1_000  # includes what was stored while this waited for its lock; a claim checks the time again
@@ -38,7 +38,11 @@ class AttemptResult(Struct, frozen=True):
     got_response   every attempt was accepted or rejected; False when one may have arrived without a response
     in_digest      it was sent in a digest; when that was rejected, it waits for the next digest
     is_test        a request waits for it
-    reason_code    why it is dead
+    reason_code    why it is dead, or why the recipients that were not reached are given up
+    recipients     how this attempt went for each recipient
+    settled        recipients that this attempt or an earlier one reached, or that refused it for good
+    partly_sent    some recipients have it: it is `sent` once no other may still get it
+    rejected       its message was rejected for its content, as far as is known
     """
 
     id: str
@@ -54,6 +58,10 @@ class AttemptResult(Struct, frozen=True):
     in_digest: bool = False
     is_test: bool = False
     reason_code: ReasonCode | None = None
+    recipients: tuple[RecipientResult, ...] = ()
+    settled: tuple[RecipientResult, ...] = ()
+    partly_sent: bool = False
+    rejected: bool = False
 
 
 async def record_results(results: Sequence[AttemptResult], now_ms: int) -> dict[str, list[str]]:
@@ -96,13 +104,18 @@ async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> d
             one.in_digest and one.state == "pending" and one.got_response,  # nobody has the digest: split it
             not one.in_digest and one.state == "pending" and not one.got_response,  # may have arrived: keep it single
             one.reason_code or "",
+            _json.encode(one.settled).decode(),
+            one.rejected,
+            one.partly_sent,
         ]
         for one in results
     ]
     done = await db.rows(
         "UPDATE deliveries SET state = each.value->>2, reason_code = each.value->>7, error = each.value->>3,"
         " next_attempt_ms = CAST(each.value->>4 AS BIGINT), lease_until_ms = 0,"
-        " sent_ms = CASE WHEN each.value->>2 = 'sent' THEN CAST(?1 AS BIGINT) END,"
+        " sent_ms = CASE WHEN each.value->>2 = 'sent' OR CAST(each.value->>10 AS BOOLEAN)"
+        " THEN COALESCE(deliveries.sent_ms, CAST(?1 AS BIGINT)) END, recipients = each.value->>8,"
+        " rejections = rejections + CASE WHEN CAST(each.value->>9 AS BOOLEAN) THEN 1 ELSE 0 END,"
         " digest_id = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN NULL"
         " WHEN CAST(each.value->>6 AS BOOLEAN) THEN deliveries.id ELSE digest_id END,"
         " hold = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN 'grouped' ELSE hold END"
@@ -117,14 +130,19 @@ async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> d
 
 async def _insert_attempts(results: Sequence[AttemptResult], updated: dict[str, Any]) -> None:
     rows = [
-        [one.id, one.attempts, one.at_ms, one.took_ms, one.state, one.error[:500]]
+        [
+            *(one.id, one.attempts, one.at_ms, one.took_ms, one.state, one.error[:500]),
+            _json.encode(one.recipients).decode(),
+        ]
         for one in results
         if one.id in updated
     ]
     if rows:
         await db.rows(
-            "INSERT INTO delivery_attempts (delivery_id, attempt, at_ms, took_ms, state, error) SELECT value->>0,"
-            " CAST(value->>1 AS INTEGER), CAST(value->>2 AS BIGINT), CAST(value->>3 AS INTEGER), value->>4, value->>5"
+            "INSERT INTO delivery_attempts (delivery_id, attempt, at_ms, took_ms, state, error, recipients)"
+            " SELECT value->>0,"
+            " CAST(value->>1 AS INTEGER), CAST(value->>2 AS BIGINT), CAST(value->>3 AS INTEGER), value->>4, value->>5,"
+            " value->>6"
             " FROM {each:1} WHERE TRUE ON CONFLICT (delivery_id, attempt) DO NOTHING",
             _json.encode(rows).decode(),
         )
@@ -182,6 +200,7 @@ async def _save_circuit(channel: StoredChannel, after: CircuitState, reason: str
             ChannelRow.temporary_failures: after.failures,
             ChannelRow.circuit_open_until_ms: after.open_until_ms,
             ChannelRow.permanent_failures: after.rejections,
+            ChannelRow.rejected_messages: after.rejected,
             ChannelRow.last_error: "" if is_healthy else reason,
             ChannelRow.failing_since_ms: None if is_healthy else failing_since_ms,
             ChannelRow.disabled_ms: disabled_ms,
@@ -208,10 +227,11 @@ async def _release_backlog(channel_id: str, now_ms: int) -> dict[str, list[str]]
 
 
 async def _fail_pending(channel_id: str, reason: str) -> None:
-    """Mark the pending deliveries of a disabled channel as dead."""
+    """Give up the pending deliveries of a disabled channel: dead, or sent when some recipients have it."""
     disabled = Reason(ReasonCode.CHANNEL_DISABLED, error=reason)
     await db.rows(
-        "UPDATE deliveries SET state = 'dead', reason_code = ?2, error = ?3, digest_id = NULL WHERE channel_id = ?1"
+        "UPDATE deliveries SET state = CASE WHEN sent_ms IS NULL THEN 'dead' ELSE 'sent' END, reason_code = ?2,"
+        " error = ?3, digest_id = NULL WHERE channel_id = ?1"
         " AND state IN ('pending', 'sending') AND state = 'pending'",
         channel_id,
         disabled.code.value,

@@ -19,7 +19,8 @@ class ChannelRow(Table, tablename="channels"):
     rules = Text(default="{}")  # JSON of `ChannelRules`
     temporary_failures = Integer(default=0)  # temporary failures in a row
     circuit_open_until_ms = BigInt(default=0)  # open circuit: nothing is sent before
-    permanent_failures = Integer(default=0)  # permanent failures in a row
+    permanent_failures = Integer(default=0)  # rejections by the channel itself, without a success in between
+    rejected_messages = Integer(default=0)  # other rejected messages, without a success in between
     disabled_ms = BigInt(null=True, default=None)  # disabled since: nothing is sent after repeated permanent failures
     disabled_reason = Text(default="")
     rotated_ms = BigInt(null=True, default=None)  # of a webhook: when its secret was rotated

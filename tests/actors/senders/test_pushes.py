@@ -170,16 +170,19 @@ async def test_line_s_other_refusals_are_what_they_are(
     assert failed.permanent == permanent
 
 
-async def test_signal_gets_one_message_for_all(receiver: Receiver, context: SenderContext) -> None:
+async def test_signal_gets_a_message_for_each_recipient(receiver: Receiver, context: SenderContext) -> None:
     everybody = ["+12025550123", "+12025550124"]
-    arrival, body = await arrived("signal", receiver, context, sample_messages.message(), recipients=everybody)
-    assert arrival.path == "/v2/send"
-    assert body == {
-        "message": f"🔴 {TITLE}\n{TEXT}",
-        "number": "+491520000000",
-        "recipients": everybody,
-        "text_mode": "normal",
-    }
+    await send(channel("signal", receiver.url, recipients=everybody), sample_messages.message(), context)
+    assert {one.path for one in receiver.arrivals} == {"/v2/send"}
+    assert sorted((json.loads(one.body) for one in receiver.arrivals), key=lambda body: str(body["recipients"])) == [
+        {
+            "message": f"🔴 {TITLE}\n{TEXT}",
+            "number": "+491520000000",
+            "recipients": [one],
+            "text_mode": "normal",
+        }
+        for one in everybody
+    ]
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,6 @@ PLAIN_ON_PURPOSE = {
     ("store/alerting/delivery_results.py", "SELECT * FROM channels"): HOT,
     ("store/alerting/delivery_results.py", "UPDATE deliveries SET next_attempt_ms"): PARTIAL_INDEX,
     ("store/alerting/delivery_results.py", "SELECT id, channel_id FROM deliveries"): PARTIAL_INDEX,
-    ("store/alerting/delivery_results.py", "UPDATE deliveries SET state = 'dead'"): PARTIAL_INDEX,
     ("store/identity/users.py", "SELECT id, username"): HOT,
     ("store/identity/viewer_tags.py", "SELECT tag_id FROM viewer_tags"): HOT,
     ("store/listing.py", UNKNOWN): "each resource's own statements, which search or join",

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def nasty() -> Message:
     )
 
 
-async def undelivered(config: Smtp, context: SenderContext, **limits: float) -> DeliveryError:
+async def undelivered(config: Smtp, context: SenderContext, **limits: Any) -> DeliveryError:
     with pytest.raises(DeliveryError) as failed:
         await send(config, sample_messages.message(), context, **limits)
     return failed.value
@@ -208,8 +209,8 @@ def test_importing_the_senders_does_not_import_aiosmtplib() -> None:
 @pytest.mark.parametrize(
     ("replies", "permanent", "reason"),
     [
-        ({"RCPT": "450 mailbox busy"}, False, "all 1 recipients were refused: 450 mailbox busy"),
-        ({"RCPT": "550 no such user"}, True, "all 1 recipients were refused: 550 no such user"),
+        ({"RCPT": "450 mailbox busy"}, False, "answered 450 mailbox busy"),
+        ({"RCPT": "550 no such user"}, True, "answered 550 no such user"),
         ({"DATA": "451 try later"}, False, "answered 451 try later"),
         ({"DATA": "554 looks like spam"}, True, "answered 554 looks like spam"),
     ],
@@ -220,16 +221,6 @@ async def test_the_server_s_reply_decides_on_retries(
     host.replies = replies
     failed = await undelivered(sample_messages.smtp(host.port), context)
     assert (failed.reason, failed.permanent, failed.got_response) == (reason, permanent, True)
-
-
-async def test_a_message_that_one_recipient_accepts_counts_as_delivered(host: Mailhost, context: SenderContext) -> None:
-    host.replies = {"gone@home.example": "550 no such user"}
-    await send(
-        sample_messages.smtp(host.port, to=["gone@home.example", "ops@home.example"]),
-        sample_messages.message(),
-        context,
-    )
-    assert host.letters[0].rcpt_tos == ["ops@home.example"]
 
 
 async def test_a_closed_port_is_a_temporary_error(host: Mailhost, context: SenderContext) -> None:
@@ -260,7 +251,7 @@ async def test_a_server_that_is_none_is_survived(
         writer.close()
 
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
-    limits = {} if greeting else {"timeout_s": 0.3}  # only silence is waited out
+    limits: dict[str, Any] = {} if greeting else {"timeout_s": 0.3}  # only silence is waited out
     async with server:
         port = server.sockets[0].getsockname()[1]
         failed = await undelivered(sample_messages.smtp(port), context, **limits)

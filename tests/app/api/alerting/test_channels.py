@@ -8,6 +8,7 @@ import pytest
 from app import db
 from schema.channels import PROVIDERS
 from tests import make
+from tests.actors.senders.mailhost import mailhost
 from tests.app.api.notifying import notifying
 from tests.app.api.running_app import ADMIN_TOKEN
 from tests.receiver import Order, receiving
@@ -158,6 +159,20 @@ async def test_a_refused_test_reports_why_and_is_not_retried(api):
     assert (response.status_code, response.json()["error"]["code"]) == (502, "BAD_GATEWAY")
     assert "500" in response.json()["error"]["message"]
     assert (await db.rows("SELECT state FROM deliveries"))[0]["state"] == "dead"
+
+
+@pytest.mark.parametrize("reply", ["550 no such user", "451 greylisted"])
+async def test_a_test_that_reaches_some_recipients_says_so(api, reply):
+    with mailhost() as host:
+        host.replies = {"gone@home.example": reply}
+        recipients = ["ok@home.example", "gone@home.example"]
+        config = {"host": "127.0.0.1", "port": host.port, "security": "none", "sender": "w@home.example"}
+        sent = make.channel_json(type="smtp", config=config | {"to": recipients})
+        async with notifying():
+            response = await api.post(f"{PATH}/test", json=sent)
+    assert response.status_code == 200
+    expected = f"The test was delivered, but not to everybody: 1 of 2 recipients not reached: answered {reply}"
+    assert response.json() == {"ok": True, "message": expected}
 
 
 @pytest.mark.parametrize(("answer", "status"), [(200, 200), (404, 502)])

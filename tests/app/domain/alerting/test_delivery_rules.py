@@ -358,6 +358,18 @@ def test_held_or_resent_deliveries_block_no_other(hold):
     assert sent([*row(DOWN, hold=hold, is_ready=False), row(DOWN, SLOW)[1]]) == ["b"]
 
 
+def test_newer_deliveries_do_not_wait_for_one_that_some_recipients_have():
+    newer = row(SLOW, SLOW)[1]
+    assert sent([*row(SLOW, partly_sent=True, is_ready=False), newer]) == ["b"]
+    assert sent([*row(SLOW, partly_sent=True), newer]) == ["a", "b"]
+    assert sent([*row(SLOW, partly_sent=True, leased=True, is_ready=False), newer]) == []
+
+
+def test_a_recovery_that_some_recipients_have_is_not_sent_beside_a_newer_outage():
+    assert needless(row(UP, DOWN, partly_sent=True)) == {"a": ReasonCode.SUPERSEDED}
+    assert needless(row(UP, DOWN)) == {}
+
+
 def test_deliveries_whose_hold_is_over_are_sent_in_order():
     assert sent(row(UP, DOWN, hold=HELD)) == ["a"]
 
