@@ -14,7 +14,8 @@ from schema.message import Message
 TEXT_LIMIT = 3_000  # characters once escaped; old servers accept 4,000 in all
 _MARKUP = re.compile(r"\\(?!\w)|[*`|>\[\]()!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")  # what a backslash escapes
 _SIGILS = re.compile(r"[@#~]")  # of users, hashtags and channels; a backslash does not escape them
-_TAGS = re.compile(r"<|&(?=#?\w+;)")  # nor these: an address, a tag, an entity
+_ENTITIES = {"<": "&lt;", "&": "&amp;"}  # nor these, which begin an address, a tag or an entity
+_ENTITY_CHARS = re.compile(r"<|&(?=#?\w+;)")
 _LINE_STARTS = re.compile(r"^(?=[ \t]*=|[ \t]{2})", re.MULTILINE)  # nor a line that underlines, or is indented as code
 
 
@@ -49,8 +50,8 @@ def escape_markup(text: str) -> str:
     source    Mattermost's fork of marked: its inline rules `escape`, `autolink` and `tag`, its block rules
     """
     escaped = escape_list_marks(_MARKUP.sub(r"\\\g<0>", text))
-    parted = _TAGS.sub(rf"\g<0>{ZERO_WIDTH_SPACE}", _without_mentions(escaped))
-    return _LINE_STARTS.sub(ZERO_WIDTH_SPACE, parted)
+    encoded = _ENTITY_CHARS.sub(lambda match: _ENTITIES[match.group()], _without_mentions(escaped))
+    return _LINE_STARTS.sub(ZERO_WIDTH_SPACE, encoded)
 
 
 def _render(markup: Markup, text: str) -> str:
