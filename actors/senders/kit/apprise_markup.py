@@ -13,7 +13,7 @@ from actors.senders.kit.markup import (
 )
 
 _AFTER_LABEL = re.compile(r"\](?=\()")  # between the label and the address of a link
-_ROCKET_ESCAPABLE = re.compile(r"[*_~`#]|(?<=^\d)\.|(?<=^\d\d)\.", re.MULTILINE)
+_ROCKET_ESCAPABLE = re.compile(r"[*_~`#]|(?<=\\)\.|(?<=^\d)\.|(?<=^\d\d)\.", re.MULTILINE)
 _ROCKET_LINE_STARTS = re.compile(r"^(?=[->])", re.MULTILINE)  # no escape parts these: lists, quotes
 _ROCKET_TAGS = re.compile(r"<|\](?=\()")
 _ROCKET_TRAILING = tuple(".,!%~*\"':;()=")  # does not end an address that Rocket.Chat finds itself

@@ -69,7 +69,7 @@ MODULES = {
 
 def body_of(provider: str, message: Message) -> Any:
     """The body of the first request of a provider that takes HTTP, decoded."""
-    rendered = MODULES[provider].render(channel(provider, URL), message)  # type: ignore[attr-defined]
+    rendered = MODULES[provider].render(channel(provider, URL), message)
     request: ProviderRequest = rendered[0] if isinstance(rendered, list) else rendered
     if provider == "twilio":
         return {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
@@ -79,8 +79,8 @@ def body_of(provider: str, message: Message) -> Any:
 def mail_parts(message: Message) -> tuple[str, str, str]:
     """(subject, plain text, HTML) of an e-mail, as a mail program decodes them."""
     mail = smtp.render(channel("smtp", ""), message).message
-    plain, html = mail.iter_parts()
-    return str(mail["Subject"]), plain.get_content(), html.get_content()
+    plain, html = (part.get_content().replace("\r\n", "\n") for part in mail.iter_parts())
+    return str(mail["Subject"]), plain, html
 
 
 READERS: dict[str, Callable[[Any], list[Shown]]] = {

@@ -71,11 +71,11 @@ def discord(text: str) -> Shown:
 
 
 def mattermost(text: str) -> Shown:
-    """Mattermost: the inline rules `escape`, `autolink`, `tag`, `em`, `code` of its fork of marked, and its mentions."""
+    """Mattermost: `escape`, `autolink`, `tag`, `em` and `code` of its fork of marked, and its mentions."""
     rules: list[Rule] = [
         (r"\\([`*{}\[\]()#+\-.!_>|~]|\\(?![A-Za-z0-9_]))", _text),
         (r"<((?:[^ >]+(?:@|:/))[^ >]+)>", _link),
-        (r"(&(?:lt|amp);)", lambda match: Shown(_unescape(match[1]), [])),
+        (r"(&(?:lt|amp);)", lambda match: Shown(unescape_three(match[1]), [])),
         OUR_LINK,
     ]
     marks = r"[*`\[|]|(?<![A-Za-z0-9_])_|_(?![A-Za-z0-9_])|~~|</?[A-Za-z]|&#?\w+;|[@#~]\w|https?://"
@@ -92,14 +92,15 @@ def whatsapp(text: str) -> Shown:
 def anchors(text: str) -> Shown:
     """Google Chat: an address in angle brackets is a link; three characters are entities."""
     rules: list[Rule] = [
-        (r"<([^>|]+)>", lambda match: Shown(_unescape(match[1]), [_unescape(match[1])])),
-        (r"(&(?:lt|gt|amp);)", lambda match: Shown(_unescape(match[1]), [])),
+        (r"<([^>|]+)>", lambda match: Shown(unescape_three(match[1]), [unescape_three(match[1])])),
+        (r"(&(?:lt|gt|amp);)", lambda match: Shown(unescape_three(match[1]), [])),
     ]
     shown = _scan(text, rules, r"[*~`<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
     return shown._replace(text=shown.text.translate(str.maketrans("∗＿∼ˋ", "*_~`")))  # noqa: RUF001  # the lookalikes
 
 
-def _unescape(text: str) -> str:
+def unescape_three(text: str) -> str:
+    """The text of Slack's and Google's three entities."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
@@ -108,7 +109,7 @@ def rocket_chat(text: str) -> Shown:
     rules: list[Rule] = [
         (r"\\([*_~`#.])", _text),
         (r"<(https?://[^\s|)]+)\|[^>|]+>", _link),
-        (r"(?<![^\s(])(https?://(?:(?![.,!%~*\"':;()=]*(?:\s|$)).)+)", _link),
+        (r"(?<!\S)(https?://(?:(?![.,!%~*\"':;()=]*(?:\s|$)).)+)", _link),
     ]
     marks = r"[*_~`]|<https?:|\]\(|(?<!\w)@\w|#\w|^[-*] |^\d+\. |^>|^#+ "
     return _scan(text, rules, marks)

@@ -12,7 +12,19 @@ WITH_OWN_READERS = sorted(set(PROVIDERS) - {"apprise"})  # Apprise: tests/actors
 TOKEN = st.text("ABYZabyz0189-_", min_size=1, max_size=40)
 WORD = st.text("*_~`[]()<>#|\\&;:!-+=.@{}$a1é🔥", min_size=1, max_size=12) | st.sampled_from(
     [
-        *("_staging_", "*/5", "**", "my_shop", "2026-11-28", "&lt;b&gt;", "[x](y)", "<@all>", "@channel", "C:\\new", "1."),
+        *(
+            "_staging_",
+            "*/5",
+            "**",
+            "my_shop",
+            "2026-11-28",
+            "&lt;b&gt;",
+            "[x](y)",
+            "<@all>",
+            "@channel",
+            "C:\\new",
+            "1.",
+        ),
         *("<b>", "</p>", "||x||", "```", "~~gone~~", "#ops", "~town", "<!here>", "- a", "===", "\\_", "\\\\*", "-"),
     ]
 )
