@@ -12,7 +12,7 @@ MAX_FRAME_BYTES = 2_000_000  # a message has some kilobytes, and no service resp
 HEAD = struct.Struct(">I")
 
 
-class Rendering(Struct, frozen=True):
+class FormattedText(Struct, frozen=True):
     """A message in one of Apprise's formats.
 
     first_line    the title, for services that have no field for it
@@ -36,7 +36,7 @@ class SendRequest(Struct, frozen=True, tag=True):
     url: str
     notify_type: str
     title: str
-    renderings: dict[str, Rendering]
+    renderings: dict[str, FormattedText]
 
 
 class SandboxHttpRequest(Struct, frozen=True, tag=True):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from actors.apprise_sandbox.protocol import Rendering, SendRequest, SendResult
+from actors.apprise_sandbox.protocol import FormattedText, SendRequest, SendResult
 from actors.senders.kit.apprise_markup import ADAPTIVE_CARD, LOOKALIKE, ROCKET_CHAT
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
@@ -66,6 +66,7 @@ def render(config: Apprise, message: Message) -> SendRequest:
     if service is None:
         raise DeliveryError("this version knows no such service", permanent=True)
     markup = SERVICE_MARKUPS.get(service.module, ServiceMarkup())
+    first_line = markup.first_line or markup.markdown
     title, text = content.title, content.text
     return SendRequest(
         service.module,
@@ -73,9 +74,9 @@ def render(config: Apprise, message: Message) -> SendRequest:
         NOTIFY_TYPES[content.severity],
         markup.title.render(title),
         {
-            "text": Rendering(markup.text.render(title), markup.text.render(text)),
-            "markdown": Rendering((markup.first_line or markup.markdown).render(title), markup.markdown.render(text)),
-            "html": Rendering(markup.html.render(title), markup.html.render(text)),
+            "text": FormattedText(markup.text.render(title), markup.text.render(text)),
+            "markdown": FormattedText(first_line.render(title), markup.markdown.render(text)),
+            "html": FormattedText(markup.html.render(title), markup.html.render(text)),
         },
     )
 

@@ -57,7 +57,7 @@ def texts(draw: st.DrawFn) -> Shown:
 @pytest.mark.parametrize("provider", WITH_OWN_READERS)
 @settings(max_examples=25, deadline=None)
 @for_any(st.lists(WORD, min_size=1, max_size=3).map(" ".join), texts(), OURS)
-def test_what_is_shown_is_what_was_written(provider: str, title: str, text: Shown, ack_url: str) -> None:
+def test_a_provider_shows_what_was_written(provider: str, title: str, text: Shown, ack_url: str) -> None:
     asked = sample_messages.message(title=title, text=text.text, msg=text.text, incident_id="3b1f")
     for shown in displays(provider, asked):
         expected = text.text if provider == "webhook" else f"{title}\n{text.text}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.apprise_sandbox.protocol import (
-    Rendering,
+    FormattedText,
     SandboxHttpRequest,
     SandboxHttpResponse,
     SandboxProtocolError,
@@ -26,7 +26,11 @@ from tests.actors.senders import sample_messages
 from tests.receiver import Order, Receiver
 
 ORDER = SendRequest(
-    "custom_json", "json://example.org/x", "failure", "Shop is down", {"text": Rendering("Shop is down", "no answer")}
+    "custom_json",
+    "json://example.org/x",
+    "failure",
+    "Shop is down",
+    {"text": FormattedText("Shop is down", "no answer")},
 )
 
 
