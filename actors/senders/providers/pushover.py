@@ -4,12 +4,12 @@ from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, json_request, post
 from actors.senders.kit.retry_after import json_object
 from actors.senders.kit.severity import is_urgent
-from actors.senders.kit.text_limits import truncate
+from actors.senders.kit.text_limits import truncate, truncate_keeping_link
 from app.domain.text.message_text import Severity, compose_text
 from schema.channels import Pushover
 from schema.message import Message
 
-TITLE_LIMIT, TEXT_LIMIT, URL_LIMIT = 250, 1_024, 512  # characters; Pushover's limits
+TITLE_LIMIT, TEXT_LIMIT, URL_LIMIT = 250, 1_024, 512  # characters of up to four bytes; Pushover's limits
 CALM_PRIORITY, EMERGENCY = 0, 2
 
 
@@ -26,7 +26,7 @@ def render(config: Pushover, message: Message) -> ProviderRequest:
         "token": config.app_token,
         "user": config.user_key,
         "title": truncate(content.title, TITLE_LIMIT),
-        "message": truncate(content.text, TEXT_LIMIT),
+        "message": truncate_keeping_link(content.text, message.ack_url, TEXT_LIMIT),
         "timestamp": int(message.at.timestamp()),
     }
     body |= _urgency(config, content.severity)

@@ -1,6 +1,5 @@
 """Telegram: a message from a bot. Its token is part of the URL, which therefore is never logged."""
 
-from html import escape
 from urllib.parse import quote
 
 from msgspec import structs
@@ -8,6 +7,7 @@ from msgspec import structs
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
+from actors.senders.kit.markup import Markup, html_markup, without_mentions
 from actors.senders.kit.retry_after import json_object
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate_keeping_link, utf16_units
@@ -15,8 +15,10 @@ from app.domain.text.message_text import compose_text
 from schema.channels import Telegram
 from schema.message import Message
 
-TEXT_LIMIT = 3_800  # UTF-16 units; the rest of Telegram's 4,096 is for the title
+MESSAGE_LIMIT = 4_096  # UTF-16 units of title and text without their tags; Telegram's limit
 MAX_CHAT_ID = 2**52  # the Bot API's: an id has at most 52 significant bits
+HTML = html_markup("\n")
+UNMENTIONING = Markup(without_mentions)  # Telegram makes a mention of each @name, whatever the parse mode
 
 
 async def send(config: Telegram, message: Message, context: SenderContext) -> None:
@@ -40,12 +42,14 @@ def moved_to(error: DeliveryError) -> str:
 
 
 def render(config: Telegram, message: Message) -> ProviderRequest:
-    """Render the request; all content is escaped."""
+    """Render the request. Links show their address, so that Telegram does not ask before it opens them."""
     content = compose_text(message)
-    text = truncate_keeping_link(content.text, message.ack_url, TEXT_LIMIT, utf16_units)
+    title = UNMENTIONING.render(content.title)
+    left = MESSAGE_LIMIT - utf16_units(f"{EMOJI[content.severity]} {title}\n")
+    text = truncate_keeping_link(UNMENTIONING.render(content.text), message.ack_url, left, utf16_units)
     body: dict[str, object] = {
         "chat_id": config.chat_id,
-        "text": f"{EMOJI[content.severity]} <b>{escape(content.title)}</b>\n{escape(text)}",
+        "text": f"{EMOJI[content.severity]} <b>{HTML.render(title)}</b>\n{HTML.render(text)}",
         "parse_mode": "HTML",
         "link_preview_options": {"is_disabled": True},
         "disable_notification": config.silent,

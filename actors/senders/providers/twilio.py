@@ -7,12 +7,12 @@ from urllib.parse import urlencode
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, ResponseMeaning, interpret_status, post
 from actors.senders.kit.retry_after import json_object
-from actors.senders.kit.text_limits import truncate
+from actors.senders.kit.text_limits import truncate, utf16_units
 from app.domain.text.message_text import compose_text
 from schema.channels import Twilio
 from schema.message import Message
 
-BODY_LIMIT = 1_600  # characters; Twilio's limit
+BODY_LIMIT = 1_600  # characters; Twilio's limit, in UTF-16 units where the text needs UCS-2
 SENDER_ID_LIMIT = 11  # characters of an alphanumeric sender id; a messaging service's id is longer
 FAILED_STATES = ("failed", "undelivered", "canceled")
 
@@ -31,7 +31,7 @@ def render(config: Twilio, message: Message) -> ProviderRequest:
     form = {
         "To": config.to,
         "MessagingServiceSid" if is_service else "From": config.sender,
-        "Body": truncate(text, BODY_LIMIT - len(link)) + link,
+        "Body": truncate(text, BODY_LIMIT - utf16_units(link), utf16_units) + link,
     }
     pair = base64.b64encode(f"{config.api_key_sid or config.account_sid}:{config.auth_token}".encode()).decode()
     return ProviderRequest(

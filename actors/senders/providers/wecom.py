@@ -5,6 +5,7 @@ from msgspec import Struct
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, ResponseMeaning, interpret_status, json_request, post
+from actors.senders.kit.markup import ZERO_WIDTH_SPACE, Markup
 from actors.senders.kit.retry_after import json_object
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate_keeping_link, utf8_bytes
@@ -13,6 +14,7 @@ from schema.channels import Wecom
 from schema.message import Message
 
 TEXT_LIMIT = 2_048  # bytes; WeCom's limit
+MARKUP = Markup(lambda words: words.replace("<@", f"<{ZERO_WIDTH_SPACE}@"))  # `<@name>` mentions
 
 
 class _WecomResult(Struct, frozen=True):
@@ -28,7 +30,7 @@ async def send(config: Wecom, message: Message, context: SenderContext) -> None:
 def render(config: Wecom, message: Message) -> ProviderRequest:
     """Render a `text`: it has no markup, and mentions only members of its own list."""
     content = compose_text(message)
-    text = f"{EMOJI[content.severity]} {content.title}\n{content.text}".replace("<@", "< @")
+    text = MARKUP.render(f"{EMOJI[content.severity]} {content.title}\n{content.text}")
     shortened = truncate_keeping_link(text, message.ack_url, TEXT_LIMIT, utf8_bytes)
     return json_request(config.webhook_url, {"msgtype": "text", "text": {"content": shortened}})
 

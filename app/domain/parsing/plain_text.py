@@ -2,6 +2,8 @@
 
 import re
 
+from app.domain.parsing.addresses import end_without_half_an_address
+
 # control characters, marks that reverse text, lone surrogates
 _INVISIBLE_CHARS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 _BLANK_OR_INVISIBLE = re.compile(rf"[\s{_INVISIBLE_CHARS}]+")
@@ -24,5 +26,5 @@ def strip_invisible(text: str) -> str:
 
 
 def truncate(text: str, limit: int) -> str:
-    """The text, or as much of it as fits with an ellipsis."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """The text, or as much of it as fits with an ellipsis; an address that does not fit is left out whole."""
+    return text if len(text) <= limit else text[: end_without_half_an_address(text, limit - 1)] + "…"

@@ -7,7 +7,7 @@ import pytest
 
 from actors.senders import DeliveryError, send
 from actors.senders.kit.context import SenderContext
-from actors.senders.providers import gotify, pushbullet, pushover
+from actors.senders.providers import gotify, pushbullet, pushover, whatsapp
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
@@ -105,6 +105,24 @@ def test_pushover_s_message_links_to_where_it_is_acknowledged() -> None:
 
 def test_a_link_too_long_for_pushover_is_left_out() -> None:
     assert "url" not in pushed(sample_messages.message(ack_url=f"{ACK}{'x' * 512}"))
+
+
+def test_a_link_too_long_for_pushover_survives_a_long_text() -> None:
+    long = f"{ACK}{'x' * 512}"
+    body = pushed(sample_messages.message(ack_url=long, text=f"{'word ' * 300}\nAcknowledge: {long}"))
+    assert body["message"].endswith(f"…\nAcknowledge: {long}")
+    assert len(body["message"]) <= 1_024
+
+
+@pytest.mark.parametrize("token", ["a_-b", "_a", "a_", "a_/b_", "__"])
+def test_whatsapp_gets_the_link_as_it_is(token: str) -> None:
+    link = f"https://watch.example/ack/{token}"
+    message = sample_messages.message(
+        monitor=sample_messages.MessageMonitor(id="1", name="_x_", type="http"), ack_url=link
+    )
+    text = json.loads(whatsapp.render(channel("whatsapp", "https://w.example"), message).body)["text"]
+    assert text.endswith(f"\nAcknowledge: {link}")
+    assert text.startswith("🔴 *＿x＿ is down*\n")  # noqa: RUF001  # what stands for an underscore
 
 
 async def test_pushover_s_list_of_errors_is_reported(receiver: Receiver, context: SenderContext) -> None:

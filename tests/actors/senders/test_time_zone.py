@@ -66,5 +66,7 @@ def test_an_email_shows_local_times_and_keeps_its_date() -> None:
 
 def test_a_service_of_apprise_shows_local_times() -> None:
     request = apprise.render(Apprise(url="json://127.0.0.1/"), in_berlin())
-    assert LOCAL in request.text
-    assert IN_UTC not in request.text
+    assert len(request.renderings) == 3
+    for rendering in request.renderings.values():
+        assert LOCAL in rendering.text
+        assert IN_UTC not in rendering.text
