@@ -6,6 +6,7 @@ from actors.senders.kit import email_body
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, json_request, post
 from actors.senders.kit.retry_after import json_object
+from app.domain.parsing.hosts import wire_mail_address
 from app.domain.text.message_text import compose_text
 from schema.channels import Sendgrid
 from schema.message import Message
@@ -21,7 +22,7 @@ def render(config: Sendgrid, message: Message) -> ProviderRequest:
     content = compose_text(message, with_link=False)
     body: dict[str, object] = {
         "personalizations": [_recipients(config)],
-        "from": {"email": config.sender.strip()},
+        "from": {"email": wire_mail_address(config.sender)},
         "subject": content.title,
         "content": [
             {"type": "text/plain", "value": email_body.render_text(content, message)},
@@ -44,7 +45,7 @@ def _recipients(config: Sendgrid) -> dict[str, object]:
 
 
 def _unique(addresses: Iterable[str], used: set[str]) -> Iterable[str]:
-    for address in (one.strip() for one in addresses):
+    for address in map(wire_mail_address, addresses):
         if address.lower() not in used:
             used.add(address.lower())
             yield address
