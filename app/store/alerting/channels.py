@@ -2,7 +2,7 @@
 
 A *test channel* holds a config that is tested before it is saved. It has `is_temporary`, so lists, links and reads
 ignore it; the test deletes it at its end, and the next test deletes those that a crash left. Lists and tags are written
-as SQL: escaped LIKE patterns, an order by lower case, conditions on visible tags.
+as SQL: an order by lower case, conditions on visible tags.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,7 +21,8 @@ from app.store.alerting import channel_health, channel_templates
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.listing import Listing, ListQuery
 from app.store.monitoring import config_secrets, monitor_links
-from app.store.sql import contains_pattern, list_parameter
+from app.store.name_search import matches_sql, matching_ids
+from app.store.sql import list_parameter
 from app.store.tables.channels import ChannelRow, ChannelTagRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
@@ -37,7 +38,7 @@ _TAGS = (
 )
 _FILTERS = (
     " WHERE NOT is_temporary AND kind = 'channel'"
-    " AND (CAST(?1 AS TEXT) IS NULL OR lower(name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+    f" AND {matches_sql('id', 1)}"
     " AND (CAST(?2 AS TEXT) IS NULL OR type = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS BOOLEAN) IS NULL OR active = CAST(?3 AS BOOLEAN))"
 )
@@ -111,7 +112,7 @@ async def delete(channel_id: str, *, version: int | None = None) -> None:
 
 async def list_page(query: ChannelQuery) -> tuple[list[Channel], int]:
     """One page of channels, and the total count."""
-    filters = (contains_pattern(query.q), query.type, query.active)
+    filters = (await matching_ids(query.q, ChannelRow.id, ChannelRow.name), query.type, query.active)
     found, total = await _LISTING.read(query, filters)
     stored = [stored_channel(row) for row in found]
     tags = await _tag_ids_by_channel([one.id for one in stored], query.visible_to)

@@ -1,7 +1,7 @@
 """Webhooks: programs that subscribe to events. Each is a row of `channels`, so both share the delivery pipeline.
 
 After a rotation, the previous secret signs beside the new one for a day, so that receivers have time to change it.
-Lists are written as SQL: escaped LIKE patterns, an order by lower case.
+Lists are written as SQL: an order by lower case.
 """
 
 import secrets
@@ -20,7 +20,7 @@ from app.security.secrets import sealing
 from app.store.alerting import channel_health
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.listing import Listing, ListQuery
-from app.store.sql import contains_pattern
+from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.channels import ChannelRow
 from app.store.versions import check_version
 from schema.channels import Webhook
@@ -35,7 +35,7 @@ NAME_LIMIT = 150
 
 _FILTERS = (
     " WHERE kind = 'webhook'"
-    " AND (CAST(?1 AS TEXT) IS NULL OR lower(name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+    f" AND {matches_sql('id', 1)}"
     " AND (CAST(?2 AS BOOLEAN) IS NULL OR active = CAST(?2 AS BOOLEAN))"
 )
 _LISTING = Listing(
@@ -101,7 +101,7 @@ async def delete(webhook_id: str, *, version: int | None = None) -> None:
 
 async def list_page(query: WebhookQuery) -> tuple[list[WebhookEndpoint], int]:
     """One page of webhooks, and the total count."""
-    filters = (contains_pattern(query.q), query.active)
+    filters = (await matching_ids(query.q, ChannelRow.id, ChannelRow.name), query.active)
     found, total = await _LISTING.read(query, filters)
     return [_webhook_of(stored_channel(row)) for row in found], total
 

@@ -12,7 +12,7 @@ from app.errors import Conflict, Forbidden, NoSuch
 from app.security.auth import tokens
 from app.store.identity import users
 from app.store.listing import ListQuery
-from app.store.sql import contains, contains_pattern
+from app.store.name_search import is_match, matching_ids
 from app.store.tables.invitations import InvitationRow
 from app.store.tables.users import UserRow
 from schema.invitations import Invitation, InvitationDraft, InvitationStatus
@@ -83,8 +83,9 @@ async def list_page(query: InvitationQuery) -> tuple[list[Invitation], int]:
     """One page of invitations, and their total."""
     status = _status(clock.now_ms())
     conditions = [] if query.status is None else [status == query.status.value]
-    if pattern := contains_pattern(query.q):
-        conditions.append(contains(InvitationRow.email, pattern.lower()))
+    matches = await matching_ids(query.q, InvitationRow.id, InvitationRow.email)
+    if matches is not None:
+        conditions.append(is_match(InvitationRow.id, matches))
     n = await InvitationRow.count().where(*conditions)
     page = InvitationRow.select(*InvitationRow.all_columns(), status).where(*conditions)
     page = page.order_by(SORTS[query.sort], InvitationRow.id, ascending=not query.descending)

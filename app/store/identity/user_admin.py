@@ -15,7 +15,7 @@ from app import clock, db
 from app.errors import Conflict, NoSuch
 from app.store.identity import api_keys, credential_caches, invitations, sessions, users
 from app.store.listing import Listing, ListQuery
-from app.store.sql import contains_pattern
+from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.users import UserRow
 from app.store.versions import check_version
 from schema.status import Role
@@ -34,8 +34,7 @@ _SELECT = (
     "SELECT u.*, (SELECT max(s.last_accessed_ms) FROM sessions s WHERE s.user_id = u.id) AS last_seen_ms FROM users u"
 )
 _FILTERS = (
-    " WHERE (CAST(?1 AS TEXT) IS NULL OR u.username LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!'"
-    " OR u.email LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+    f" WHERE {matches_sql('u.id', 1)}"
     " AND (CAST(?2 AS TEXT) IS NULL OR u.role = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS INTEGER) IS NULL OR CAST(u.active AS INTEGER) = CAST(?3 AS INTEGER))"
 )
@@ -76,7 +75,8 @@ async def get(user_id: str) -> UserDetail:
 async def list_page(query: UserQuery) -> tuple[list[UserDetail], int]:
     """One page of users, and their total."""
     active = None if query.active is None else int(query.active)
-    filters = (contains_pattern(query.q), query.role and query.role.value, active)
+    matches = await matching_ids(query.q, UserRow.id, UserRow.username, UserRow.email)
+    filters = (matches, query.role and query.role.value, active)
     found, total = await _LISTING.read(query, filters)
     return [_user_detail_of(row) for row in found], total
 

@@ -32,7 +32,7 @@ from app.store.monitoring import (
 )
 from app.store.monitoring.patch import apply_patch, custom_timeout, event_kinds
 from app.store.monitoring.series import SELECT_MONITORS, find_by_push_token, list_schedules, list_snapshots
-from app.store.sql import contains_pattern
+from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.monitors import MonitorRow
 from app.store.versions import check_version
 from app.store.visibility import TagScope
@@ -71,7 +71,7 @@ HISTORY_RESET = "The monitor's history was reset."
 
 _FILTERS = (
     " WHERE s.location = ''"
-    " AND (CAST(?1 AS TEXT) IS NULL OR lower(m.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+    f" AND {matches_sql('m.id', 1)}"
     " AND (CAST(?2 AS TEXT) IS NULL OR m.type = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS BOOLEAN) IS NULL OR m.active = CAST(?3 AS BOOLEAN))"
     " AND (CAST(?4 AS SMALLINT) IS NULL OR s.status = CAST(?4 AS SMALLINT))"
@@ -254,7 +254,7 @@ async def list_page(query: MonitorQuery) -> tuple[list[Monitor], int]:
     """One page of monitors, and the total count; the number of queries does not depend on the page size."""
     tag = query.tag and tags.name_key(query.tag)
     filters = (
-        contains_pattern(query.q),
+        await matching_ids(query.q, MonitorRow.id, MonitorRow.name),
         query.type,
         query.active,
         query.status,
