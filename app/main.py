@@ -135,6 +135,7 @@ ACCEPTED_HEADERS = [
     "Content-Type",
     "Idempotency-Key",
     "If-Match",
+    "If-None-Match",
     "X-API-Key",
     "X-CSRF-Token",
     "X-Request-ID",

@@ -15,6 +15,7 @@ from app.api.monitoring import monitor_changes
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.monitoring import proxies
 from app.store.monitoring.proxies import ProxyQuery
+from app.store.versions import ExpectedVersion
 from schema.pagination import Pagination
 from schema.proxies import Proxy, ProxyDraft, ProxyPatch, ProxyProtocol
 from schema.users import Principal
@@ -84,7 +85,7 @@ class ProxyController(Controller):
 
     @update("/{proxy_id:str}", "Proxy", guards=[ADMIN], opt=VERSIONED)
     async def update_proxy(
-        self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
+        self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Proxy]:
         """Update a proxy. Absent fields stay, and `********` keeps the password. Takes effect with the next checks.
 
@@ -95,6 +96,6 @@ class ProxyController(Controller):
         return etags.with_etag(proxy)
 
     @delete("/{proxy_id:str}", operation_id="DeleteProxy", guards=[ADMIN], opt=IN_USE)
-    async def delete_proxy(self, proxy_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_proxy(self, proxy_id: FromPath[UUID], version: NamedDependency[ExpectedVersion]) -> None:
         """Delete a proxy that no monitor uses."""
         await proxies.delete(str(proxy_id), version=version)

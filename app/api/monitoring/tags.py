@@ -15,6 +15,7 @@ from app.api.http.updates import update
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.monitoring import tags
 from app.store.monitoring.tags import TagQuery
+from app.store.versions import ExpectedVersion
 from schema.pagination import Pagination
 from schema.tags import Tag, TagDraft, TagPatch
 from schema.users import Principal
@@ -77,13 +78,13 @@ class TagController(Controller):
 
     @update("/{tag_id:str}", "Tag", guards=[ADMIN], opt=VERSIONED)
     async def update_tag(
-        self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
+        self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Tag]:
         """Update a tag. Absent fields stay."""
         return etags.with_etag(await tags.update(str(tag_id), data, version=version))
 
     @delete("/{tag_id:str}", operation_id="DeleteTag", guards=[ADMIN], opt=VERSIONED)
-    async def delete_tag(self, tag_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_tag(self, tag_id: FromPath[UUID], version: NamedDependency[ExpectedVersion]) -> None:
         """Delete a tag that limits no viewer, and remove it from its monitors."""
         await tags.delete(str(tag_id), version=version)
         await response_cache.invalidate()

@@ -24,7 +24,7 @@ from app.store.monitoring import config_secrets, monitor_links
 from app.store.name_search import matches_sql, matching_ids
 from app.store.sql import list_parameter
 from app.store.tables.channels import ChannelRow, ChannelTagRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from app.store.visibility import TagScope
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
 from schema.channels.rules import ChannelRules
@@ -89,7 +89,7 @@ async def get(channel_id: str, visible_to: TagScope = None) -> Channel:
     return channel_of(stored, (await _tag_ids_by_channel([channel_id], visible_to)).get(channel_id, []))
 
 
-async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = None) -> Channel:
+async def update(channel_id: str, patch: ChannelPatch, *, version: ExpectedVersion = None) -> Channel:
     """Apply a patch; a new config resets the channel's health. Raises NoSuch, Stale, Invalid."""
     await channel_templates.validate_templates(patch.templates)
     async with db.transaction():
@@ -103,7 +103,7 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
         return await get(channel_id)
 
 
-async def delete(channel_id: str, *, version: int | None = None) -> None:
+async def delete(channel_id: str, *, version: ExpectedVersion = None) -> None:
     """Delete a channel with its links and deliveries. Raises NoSuch, Stale."""
     async with db.transaction():
         check_version("channel", (await _get_row(channel_id, lock=True)).version, version)

@@ -22,7 +22,7 @@ from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_chan
 from app.store.listing import Listing, ListQuery
 from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.channels import ChannelRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from schema.channels import Webhook
 from schema.channels.rules import ChannelRules
 from schema.field_types import MASK
@@ -78,7 +78,7 @@ async def get(webhook_id: str) -> WebhookEndpoint:
     return _webhook_of(await _get_row(webhook_id))
 
 
-async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = None) -> WebhookEndpoint:
+async def update(webhook_id: str, patch: WebhookPatch, *, version: ExpectedVersion = None) -> WebhookEndpoint:
     """Apply a patch and reset the health; a disabled webhook is enabled. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         old = await _get_row(webhook_id, lock=True)
@@ -92,7 +92,7 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = 
         return await get(webhook_id)
 
 
-async def delete(webhook_id: str, *, version: int | None = None) -> None:
+async def delete(webhook_id: str, *, version: ExpectedVersion = None) -> None:
     """Delete a webhook with its deliveries. Raises NoSuch, Stale."""
     async with db.transaction():
         check_version("webhook", (await _get_row(webhook_id, lock=True)).version, version)
@@ -106,7 +106,7 @@ async def list_page(query: WebhookQuery) -> tuple[list[WebhookEndpoint], int]:
     return [_webhook_of(stored_channel(row)) for row in found], total
 
 
-async def rotate_secret(webhook_id: str, *, version: int | None = None) -> WebhookSecret:
+async def rotate_secret(webhook_id: str, *, version: ExpectedVersion = None) -> WebhookSecret:
     """Generate a new secret; the previous one signs beside it for a day. Raises NoSuch, Stale."""
     now, secret = clock.now_ms(), _new_secret()
     async with db.transaction():

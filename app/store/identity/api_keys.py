@@ -23,7 +23,7 @@ from app.store.listing import Listing, ListQuery
 from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.api_keys import ApiKeyRow
 from app.store.tables.users import SessionRow, UserRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch
 from schema.errors import FieldError
 from schema.status import Role
@@ -112,7 +112,7 @@ async def get(key_id: str, caller: Principal) -> ApiKey:
 
 
 async def update(
-    key_id: str, patch: ApiKeyPatch, caller: Principal, scopes: Collection[str], *, version: int | None = None
+    key_id: str, patch: ApiKeyPatch, caller: Principal, scopes: Collection[str], *, version: ExpectedVersion = None
 ) -> ApiKey:
     """Apply a patch. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
@@ -129,7 +129,7 @@ async def update(
     return updated
 
 
-async def delete(key_id: str, caller: Principal, *, version: int | None = None) -> None:
+async def delete(key_id: str, caller: Principal, *, version: ExpectedVersion = None) -> None:
     """Delete a key: here at once, in other processes within a second. Raises NoSuch, Stale."""
     async with db.transaction():
         check_version("API key", (await _load(key_id, caller, lock=True)).version, version)

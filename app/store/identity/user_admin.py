@@ -17,7 +17,7 @@ from app.store.identity import api_keys, credential_caches, invitations, session
 from app.store.listing import Listing, ListQuery
 from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.users import UserRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from schema.status import Role
 from schema.user_admin import ApiKeyAction, UpdatedUser, UserDetail, UserPatch
 
@@ -81,7 +81,7 @@ async def list_page(query: UserQuery) -> tuple[list[UserDetail], int]:
     return [_user_detail_of(row) for row in found], total
 
 
-async def update(user_id: str, patch: UserPatch, *, version: int | None = None) -> UpdatedUser:
+async def update(user_id: str, patch: UserPatch, *, version: ExpectedVersion = None) -> UpdatedUser:
     """Apply a patch. Raises NoSuch, Stale, Conflict (taken, or the last admin)."""
     revoked = 0
     async with db.transaction():
@@ -128,7 +128,7 @@ async def set_password(
     return revoked
 
 
-async def delete(user_id: str, *, version: int | None = None) -> None:
+async def delete(user_id: str, *, version: ExpectedVersion = None) -> None:
     """Delete a user and the user's sessions. Raises NoSuch, Stale, Conflict (the last admin)."""
     async with db.transaction():
         await db.advisory_lock(users.LOCK)

@@ -17,7 +17,7 @@ from app.store.listing import Listing, ListQuery
 from app.store.name_search import matches_sql, matching_ids
 from app.store.sql import list_parameter
 from app.store.tables.incidents import EscalationRow, IncidentRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from app.store.visibility import TagScope
 from schema.errors import FieldError
 from schema.escalations import Escalation, EscalationDraft, EscalationPatch, EscalationStep
@@ -68,7 +68,7 @@ async def get(escalation_id: str, visible_to: TagScope = None) -> Escalation:
     return policy
 
 
-async def update(escalation_id: str, patch: EscalationPatch, *, version: int | None = None) -> Escalation:
+async def update(escalation_id: str, patch: EscalationPatch, *, version: ExpectedVersion = None) -> Escalation:
     """Apply a patch; open incidents continue with the new steps. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         old = await _get_row(escalation_id, lock=True)
@@ -81,7 +81,7 @@ async def update(escalation_id: str, patch: EscalationPatch, *, version: int | N
         return await get(escalation_id)
 
 
-async def delete(escalation_id: str, *, version: int | None = None) -> None:
+async def delete(escalation_id: str, *, version: ExpectedVersion = None) -> None:
     """Delete an escalation; its monitors have none then, and open incidents stop escalating. Raises NoSuch, Stale."""
     async with db.transaction():
         check_version("escalation", (await _get_row(escalation_id, lock=True)).version, version)

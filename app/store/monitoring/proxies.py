@@ -24,7 +24,7 @@ from app.store.monitoring import rows
 from app.store.name_search import matches_sql, matching_ids
 from app.store.sql import list_parameter
 from app.store.tables.proxies import MonitorProxyRow, ProxyRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from app.store.visibility import TagScope
 from schema.proxies import Proxy, ProxyConfig, ProxyDraft, ProxyPatch, ProxyProtocol
 from schema.targets import Target
@@ -63,7 +63,7 @@ async def get(proxy_id: str, visible_to: TagScope = None) -> Proxy:
     return proxy_of(await _row(proxy_id, visible_to=visible_to))
 
 
-async def update(proxy_id: str, patch: ProxyPatch, *, version: int | None = None) -> tuple[Proxy, list[str]]:
+async def update(proxy_id: str, patch: ProxyPatch, *, version: ExpectedVersion = None) -> tuple[Proxy, list[str]]:
     """Apply a patch; returns the proxy and the ids of the monitors that use it.
 
     raises  NoSuch, Stale, Invalid; Conflict when the proxy moves, and its new address would receive monitors' secrets
@@ -81,7 +81,7 @@ async def update(proxy_id: str, patch: ProxyPatch, *, version: int | None = None
         return await get(proxy_id), await _bump_versions(proxy_id)
 
 
-async def delete(proxy_id: str, *, version: int | None = None) -> None:
+async def delete(proxy_id: str, *, version: ExpectedVersion = None) -> None:
     """Delete a proxy. Raises NoSuch, Stale, Conflict while monitors use it."""
     async with db.transaction():
         row = await _row(proxy_id, lock=True)

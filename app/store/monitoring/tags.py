@@ -15,7 +15,7 @@ from app.store import visibility
 from app.store.listing import Listing, ListQuery
 from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.tags import TagRow, ViewerTagRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from app.store.visibility import TagScope
 from schema.tags import Tag, TagDraft, TagPatch
 
@@ -64,7 +64,7 @@ async def get(tag_id: str, visible_to: TagScope = None) -> Tag:
     return _tag_of(await _row(tag_id, visible_to))
 
 
-async def update(tag_id: str, patch: TagPatch, *, version: int | None = None) -> Tag:
+async def update(tag_id: str, patch: TagPatch, *, version: ExpectedVersion = None) -> Tag:
     """Apply a patch. Raises NoSuch, Stale, Conflict (the name is taken)."""
     async with db.transaction():
         await lock()
@@ -77,7 +77,7 @@ async def update(tag_id: str, patch: TagPatch, *, version: int | None = None) ->
         return await get(tag_id)
 
 
-async def delete(tag_id: str, *, version: int | None = None) -> None:
+async def delete(tag_id: str, *, version: ExpectedVersion = None) -> None:
     """Delete a tag, also from its monitors. Raises NoSuch, Stale, Conflict while it limits viewers."""
     async with db.transaction():
         await lock()

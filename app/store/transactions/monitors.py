@@ -34,7 +34,7 @@ from app.store.monitoring.patch import apply_patch, custom_timeout, event_kinds
 from app.store.monitoring.series import SELECT_MONITORS, find_by_push_token, list_schedules, list_snapshots
 from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.monitors import MonitorRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from app.store.visibility import TagScope
 from schema.events import Event, EventKind
 from schema.field_types import NAME_LIMIT
@@ -148,7 +148,7 @@ async def get(monitor_id: str, visible_to: TagScope = None) -> Monitor:
     return monitor
 
 
-async def update(monitor_id: str, patch: MonitorPatch, *, version: int | None = None) -> MonitorChange:
+async def update(monitor_id: str, patch: MonitorPatch, *, version: ExpectedVersion = None) -> MonitorChange:
     """Apply a patch. Raises NoSuch, Stale, Invalid, Conflict."""
     now = clock.now_ms()
     async with db.transaction():
@@ -170,7 +170,7 @@ async def set_manual_status(monitor_id: str, state: ManualStatusUpdate) -> Monit
     return await update(monitor_id, MonitorPatch(config=msgspec.to_builtins(state)))
 
 
-async def delete(monitor_id: str, *, version: int | None = None) -> MonitorChange:
+async def delete(monitor_id: str, *, version: ExpectedVersion = None) -> MonitorChange:
     """Delete a monitor and its links; housekeeping deletes its history later. Raises NoSuch, Stale."""
     now = clock.now_ms()
     async with db.transaction():
@@ -230,7 +230,7 @@ async def clone(monitor_id: str, name: str | None = None) -> MonitorChange:
     )
 
 
-async def reset_history(monitor_id: str, *, version: int | None = None) -> MonitorChange:
+async def reset_history(monitor_id: str, *, version: ExpectedVersion = None) -> MonitorChange:
     """Restart a monitor's history; housekeeping deletes the old one.
 
     Its incidents stay; an open one is resolved. Raises NoSuch, Stale.
@@ -270,7 +270,7 @@ async def get_push_token(monitor_id: str) -> str:
     return _push_target_of(await _row(monitor_id)).token
 
 
-async def rotate_push_token(monitor_id: str, *, version: int | None = None) -> MonitorChange:
+async def rotate_push_token(monitor_id: str, *, version: ExpectedVersion = None) -> MonitorChange:
     """Replace a push monitor's token; returns the new one unmasked. Raises NoSuch, Stale, Conflict."""
     now = clock.now_ms()
     async with db.transaction():

@@ -9,7 +9,7 @@ from app import db
 from schema.channels import PROVIDERS
 from tests import make
 from tests.app.api.notifying import notifying
-from tests.app.api.running_app import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN, version_of
 from tests.receiver import Order, receiving
 
 PATH = "/api/v1/notification-channels"
@@ -83,7 +83,7 @@ async def test_rules_that_could_never_hold_are_refused(api, rules, field):
 
 async def test_a_copy_that_is_too_old_does_not_overwrite(api):
     at, tag = f"{PATH}/{(await added(api, TELEGRAM))['id']}", {"If-Match": '"1"'}
-    assert (await api.patch(at, json={"name": "second"}, headers=tag)).headers["ETag"] == '"2"'
+    assert version_of(await api.patch(at, json={"name": "second"}, headers=tag)) == 2
     assert (await api.patch(at, json={"name": "third"}, headers=tag)).status_code == 412
     assert (await api.delete(at, headers=tag)).status_code == 412
 
