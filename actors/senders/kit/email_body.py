@@ -4,6 +4,7 @@ import re
 from html import escape
 
 from actors.senders.kit.markup import html_markup
+from app.domain.parsing.hosts import wire_mail_address
 from app.domain.text.message_text import MessageText, Severity
 from schema.message import Message
 
@@ -49,5 +50,5 @@ def render_html(content: MessageText, message: Message) -> str:
 
 
 def _message_id(name: str, sender: str) -> str:
-    domain = _NOT_IN_IDS.sub("", sender.rpartition("@")[2]) or "watchkeeper"
+    domain = _NOT_IN_IDS.sub("", wire_mail_address(sender).rpartition("@")[2]) or "watchkeeper"
     return f"<{_NOT_IN_IDS.sub('', name)}@{domain}>"

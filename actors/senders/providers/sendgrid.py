@@ -9,6 +9,7 @@ from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.http import ProviderRequest, json_request, post
 from actors.senders.kit.retry_after import json_object
+from app.domain.parsing.hosts import wire_mail_address
 from app.domain.text.message_text import compose_text
 from schema.channels import Sendgrid
 from schema.message import Message
@@ -44,7 +45,7 @@ def render(config: Sendgrid, message: Message, recipients: Collection[str] | Non
     content = compose_text(message, with_link=False)
     body: dict[str, object] = {
         "personalizations": _personalizations(config, recipients),
-        "from": {"email": config.sender.strip()},
+        "from": {"email": wire_mail_address(config.sender)},
         "subject": content.title,
         "content": [
             {"type": "text/plain", "value": email_body.render_text(content, message)},
@@ -90,7 +91,7 @@ def _addresses(config: Sendgrid) -> Iterator[tuple[str, str]]:
     """Each recipient once over to, cc and bcc, with its kind: SendGrid rejects duplicates."""
     used = set[str]()
     for kind, addresses in (("to", config.to), ("cc", config.cc), ("bcc", config.bcc)):
-        for address in map(str.strip, addresses):
+        for address in map(wire_mail_address, addresses):
             if address.lower() not in used:
                 used.add(address.lower())
                 yield kind, address

@@ -14,7 +14,7 @@ from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.network_errors import describe_error
 from actors.senders.kit.report import SendReport
-from app.domain.parsing.hosts import usable_host
+from app.domain.parsing.hosts import usable_host, wire_mail_address
 from app.domain.text.message_text import compose_text
 from app.security.network.egress import EgressDenied
 from app.security.network.tls_client import UNVERIFIED, VERIFYING, client_context
@@ -83,8 +83,8 @@ def render(config: Smtp, message: Message) -> OutgoingEmail:
         mail[name] = value
     mail.set_content(email_body.render_text(content, message))
     mail.add_alternative(email_body.render_html(content, message), subtype="html")
-    recipients = [one.strip() for one in (*config.to, *config.cc, *config.bcc)]
-    return OutgoingEmail(mail, config.sender.strip(), list(dict.fromkeys(recipients)))
+    recipients = [wire_mail_address(one) for one in (*config.to, *config.cc, *config.bcc)]
+    return OutgoingEmail(mail, wire_mail_address(config.sender), list(dict.fromkeys(recipients)))
 
 
 async def _connect(config: Smtp, context: SenderContext) -> "SmtpClient":
@@ -181,7 +181,7 @@ def is_of_channel(code: int, text: str, *, of_data: bool) -> bool:
 
 def _address(text: str) -> Address:
     """An address for a header, quoted as needed. Raises DeliveryError for a line break."""
-    name, _, domain = text.strip().rpartition("@")
+    name, _, domain = wire_mail_address(text).rpartition("@")
     try:
         return Address(username=name, domain=domain)
     except ValueError as error:

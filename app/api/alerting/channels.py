@@ -21,6 +21,7 @@ from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
 from app.security.secrets import config_views
 from app.store.alerting import channel_health, channels
 from app.store.alerting.channels import ChannelQuery
+from app.store.versions import ExpectedVersion
 from schema.channels import PROVIDERS, Channel, ChannelDraft, ChannelPatch
 from schema.pagination import Pagination
 from schema.previews import TemplatePreview, TemplatePreviewRequest, TemplateVariables
@@ -136,7 +137,7 @@ class ChannelController(Controller):
 
     @update("/{channel_id:str}", "Channel", guards=[ADMIN], opt=VERSIONED)
     async def update_channel(
-        self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
+        self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Channel]:
         """Update a channel. Absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
         return etags.with_etag(await channels.update(str(channel_id), data, version=version))
@@ -146,7 +147,7 @@ class ChannelController(Controller):
         self,
         request: Request[Any, Any, Any],
         channel_id: FromPath[UUID],
-        version: NamedDependency[int | None],
+        version: NamedDependency[ExpectedVersion],
     ) -> None:
         """Delete a channel; its monitors no longer alert it. Pending deliveries are suppressed; all keep its name."""
         audit_trail.trail_of(request).record_deleted(*await channels.delete(str(channel_id), version=version))

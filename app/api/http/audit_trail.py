@@ -78,6 +78,11 @@ class AuditTrail:
         """Record who signed in."""
         self.actor, self.resource_id = user, user.id
 
+    def record_token_reuse(self, user: User) -> None:
+        """Record that a used refresh token of this user ended the session. The entry is never left out as noise."""
+        self.record_sign_in(user)
+        self.change["reused"] = True
+
 
 class _CreatedResource(Struct):
     """The id in the reply to a creation."""

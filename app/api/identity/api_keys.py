@@ -15,6 +15,7 @@ from app.api.http.updates import update
 from app.security.auth.policy import VIEWER
 from app.store.identity import api_keys
 from app.store.identity.api_keys import ApiKeyQuery
+from app.store.versions import ExpectedVersion
 from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch, IssuedApiKey
 from schema.pagination import Pagination
 from schema.users import Principal
@@ -76,7 +77,7 @@ class ApiKeyController(Controller):
         """Create a key, which only this reply shows. It can't have more permissions than its creator."""
         key, secret = await api_keys.create(data, principal, request.app.state.scopes)
         issued = IssuedApiKey(**msgspec.structs.asdict(key), key=secret)
-        return Response(issued, status_code=201, headers=etags.etag_header(key.version))
+        return Response(issued, status_code=201, headers=etags.etag_header(key, key.version))
 
     @get("/{key_id:str}", operation_id="GetApiKey")
     async def get_api_key(self, key_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[ApiKey]:
@@ -90,7 +91,7 @@ class ApiKeyController(Controller):
         key_id: FromPath[UUID],
         data: JSONBody[ApiKeyPatch],
         principal: NamedDependency[Principal],
-        version: NamedDependency[int | None],
+        version: NamedDependency[ExpectedVersion],
     ) -> Response[ApiKey]:
         """Update a key. Absent fields stay. Takes effect within a second, for open WebSockets as well."""
         scopes = request.app.state.scopes
@@ -102,7 +103,7 @@ class ApiKeyController(Controller):
         request: AnyRequest,
         key_id: FromPath[UUID],
         principal: NamedDependency[Principal],
-        version: NamedDependency[int | None],
+        version: NamedDependency[ExpectedVersion],
     ) -> None:
         """Revoke a key. It is refused within a second, and its WebSockets are closed."""
         name = await api_keys.delete(str(key_id), principal, version=version)

@@ -14,6 +14,7 @@ from app.api.http.updates import update
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.incidents import escalation_policies
 from app.store.incidents.escalation_policies import EscalationQuery
+from app.store.versions import ExpectedVersion
 from schema.escalations import Escalation, EscalationDraft, EscalationPatch
 from schema.pagination import Pagination
 from schema.users import Principal
@@ -80,7 +81,7 @@ class EscalationController(Controller):
 
     @update("/{escalation_id:str}", "Escalation", guards=[ADMIN], opt=VERSIONED)
     async def update_escalation(
-        self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
+        self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Escalation]:
         """Update an escalation. Absent fields stay; `steps` are replaced whole, and open incidents use the new ones."""
         return etags.with_etag(await escalation_policies.update(str(escalation_id), data, version=version))
@@ -90,7 +91,7 @@ class EscalationController(Controller):
         self,
         request: Request[Any, Any, Any],
         escalation_id: FromPath[UUID],
-        version: NamedDependency[int | None],
+        version: NamedDependency[ExpectedVersion],
     ) -> None:
         """Delete an escalation; its monitors then have none."""
         audit_trail.trail_of(request).record_deleted(

@@ -15,6 +15,7 @@ from app.api.monitoring import monitor_changes
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.monitoring import proxies
 from app.store.monitoring.proxies import ProxyQuery
+from app.store.versions import ExpectedVersion
 from schema.pagination import Pagination
 from schema.proxies import Proxy, ProxyDraft, ProxyPatch, ProxyProtocol
 from schema.users import Principal
@@ -84,7 +85,7 @@ class ProxyController(Controller):
 
     @update("/{proxy_id:str}", "Proxy", guards=[ADMIN], opt=VERSIONED)
     async def update_proxy(
-        self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
+        self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Proxy]:
         """Update a proxy. Absent fields stay, and `********` keeps the password. Takes effect with the next checks.
 
@@ -99,7 +100,7 @@ class ProxyController(Controller):
         self,
         request: Request[Any, Any, Any],
         proxy_id: FromPath[UUID],
-        version: NamedDependency[int | None],
+        version: NamedDependency[ExpectedVersion],
     ) -> None:
         """Delete a proxy that no monitor uses."""
         audit_trail.trail_of(request).record_deleted(await proxies.delete(str(proxy_id), version=version))

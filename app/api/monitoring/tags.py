@@ -15,6 +15,7 @@ from app.api.http.updates import update
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.monitoring import tags
 from app.store.monitoring.tags import TagQuery
+from app.store.versions import ExpectedVersion
 from schema.pagination import Pagination
 from schema.tags import Tag, TagDraft, TagPatch
 from schema.users import Principal
@@ -77,7 +78,7 @@ class TagController(Controller):
 
     @update("/{tag_id:str}", "Tag", guards=[ADMIN], opt=VERSIONED)
     async def update_tag(
-        self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
+        self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Tag]:
         """Update a tag. Absent fields stay."""
         return etags.with_etag(await tags.update(str(tag_id), data, version=version))
@@ -87,7 +88,7 @@ class TagController(Controller):
         self,
         request: Request[Any, Any, Any],
         tag_id: FromPath[UUID],
-        version: NamedDependency[int | None],
+        version: NamedDependency[ExpectedVersion],
     ) -> None:
         """Delete a tag that limits no viewer, and remove it from its monitors."""
         audit_trail.trail_of(request).record_deleted(await tags.delete(str(tag_id), version=version))

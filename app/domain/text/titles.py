@@ -4,13 +4,13 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from app import clock
+from app.domain.alerting.expiry import days_left
 from app.domain.text.details import detail_sentences, has_expired, monitor_name_of, outage_duration_s
 from app.domain.text.formatting import format_duration, parse_instant, parse_name, parse_number
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
-
-DAY_S = 86_400
 
 
 class Severity(StrEnum):
@@ -140,7 +140,7 @@ def _expiry_words(message: Message) -> str:
     days = parse_number(message.facts.get("days"))
     if days is None:
         expires_at = parse_instant(message.facts.get("expires_at"))
-        days = None if expires_at is None else (expires_at - message.at).total_seconds() // DAY_S
+        days = None if expires_at is None else days_left(clock.epoch_ms(expires_at), clock.epoch_ms(message.at))
     if days is None:
         return "expires soon"
     return {0: "expires today", 1: "expires in 1 day"}.get(int(days), f"expires in {int(days)} days")

@@ -2,8 +2,7 @@
 
 A *test channel* holds a config that is tested before it is saved. It has `is_temporary`, so lists, links and reads
 ignore it; the test deletes it at its end, and the next test deletes those that a crash left. A deleted channel has it
-too: see `deleted_channels`. Lists and tags are written as SQL: escaped LIKE patterns, an order by lower case,
-conditions on visible tags.
+too: see `deleted_channels`. Lists and tags are written as SQL: an order by lower case, conditions on visible tags.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -24,9 +23,10 @@ from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_chan
 from app.store.audit import log as audit_log
 from app.store.listing import Listing, ListQuery
 from app.store.monitoring import config_secrets, monitor_links
-from app.store.sql import contains_pattern, list_parameter
+from app.store.name_search import matches_sql, matching_ids
+from app.store.sql import list_parameter
 from app.store.tables.channels import ChannelRow, ChannelTagRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from app.store.visibility import TagScope
 from schema.audit import AuditOutcome, NewAuditEntry
 from schema.channels import PROVIDERS, Channel, ChannelConfig, ChannelDraft, ChannelPatch
@@ -42,7 +42,7 @@ _TAGS = (
 )
 _FILTERS = (
     " WHERE NOT is_temporary AND kind = 'channel'"
-    " AND (CAST(?1 AS TEXT) IS NULL OR lower(name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+    f" AND {matches_sql('id', 1)}"
     " AND (CAST(?2 AS TEXT) IS NULL OR type = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS BOOLEAN) IS NULL OR active = CAST(?3 AS BOOLEAN))"
 )
@@ -93,7 +93,7 @@ async def get(channel_id: str, visible_to: TagScope = None) -> Channel:
     return channel_of(stored, (await _tag_ids_by_channel([channel_id], visible_to)).get(channel_id, []))
 
 
-async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = None) -> Channel:
+async def update(channel_id: str, patch: ChannelPatch, *, version: ExpectedVersion = None) -> Channel:
     """Apply a patch; a new config resets the channel's health. Raises NoSuch, Stale, Invalid."""
     await channel_templates.validate_templates(patch.templates)
     async with db.transaction():
@@ -135,7 +135,7 @@ async def adopt_changes(channel_id: str, used: ChannelConfig, changes: Mapping[s
     return True
 
 
-async def delete(channel_id: str, *, version: int | None = None) -> tuple[str, str]:
+async def delete(channel_id: str, *, version: ExpectedVersion = None) -> tuple[str, str]:
     """Delete a channel with its links; its deliveries stay. Returns its name and type. Raises NoSuch, Stale."""
     async with db.transaction():
         old = await _get_row(channel_id, lock=True)
@@ -146,7 +146,7 @@ async def delete(channel_id: str, *, version: int | None = None) -> tuple[str, s
 
 async def list_page(query: ChannelQuery) -> tuple[list[Channel], int]:
     """One page of channels, and the total count."""
-    filters = (contains_pattern(query.q), query.type, query.active)
+    filters = (await matching_ids(query.q, ChannelRow.id, ChannelRow.name), query.type, query.active)
     found, total = await _LISTING.read(query, filters)
     stored = [stored_channel(row) for row in found]
     tags = await _tag_ids_by_channel([one.id for one in stored], query.visible_to)

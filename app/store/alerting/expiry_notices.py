@@ -116,7 +116,7 @@ async def _with_known_certificates(candidates: Sequence[ExpiryCandidate]) -> lis
 
 
 def _event_of(candidate: ExpiryCandidate) -> Event:
-    """The notice's event. `days` is 0 or less once the item has expired."""
+    """The notice's event. `days` is 0 on the last day and negative once the item has expired."""
     item, snapshot, at_ms = candidate.expiring, candidate.snapshot, candidate.at_ms
     certificate = {"issuer": item.issuer, "fingerprint": item.identity} if item.kind == "certificate" else None
     data: dict[str, Any] = {

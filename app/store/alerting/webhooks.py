@@ -1,7 +1,7 @@
 """Webhooks: programs that subscribe to events. Each is a row of `channels`, so both share the delivery pipeline.
 
 After a rotation, the previous secret signs beside the new one for a day, so that receivers have time to change it.
-Lists are written as SQL: escaped LIKE patterns, an order by lower case.
+Lists are written as SQL: an order by lower case.
 """
 
 import secrets
@@ -20,9 +20,9 @@ from app.security.secrets import sealing
 from app.store.alerting import channel_health, deleted_channels
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.listing import Listing, ListQuery
-from app.store.sql import contains_pattern
+from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.channels import ChannelRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from schema.channels import Webhook
 from schema.channels.rules import ChannelRules
 from schema.field_types import MASK
@@ -35,7 +35,7 @@ NAME_LIMIT = 150
 
 _FILTERS = (
     " WHERE NOT is_temporary AND kind = 'webhook'"
-    " AND (CAST(?1 AS TEXT) IS NULL OR lower(name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+    f" AND {matches_sql('id', 1)}"
     " AND (CAST(?2 AS BOOLEAN) IS NULL OR active = CAST(?2 AS BOOLEAN))"
 )
 _LISTING = Listing(
@@ -78,7 +78,7 @@ async def get(webhook_id: str) -> WebhookEndpoint:
     return _webhook_of(await _get_row(webhook_id))
 
 
-async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = None) -> WebhookEndpoint:
+async def update(webhook_id: str, patch: WebhookPatch, *, version: ExpectedVersion = None) -> WebhookEndpoint:
     """Apply a patch and reset the health; a disabled webhook is enabled. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         old = await _get_row(webhook_id, lock=True)
@@ -92,7 +92,7 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = 
         return await get(webhook_id)
 
 
-async def delete(webhook_id: str, *, version: int | None = None) -> str:
+async def delete(webhook_id: str, *, version: ExpectedVersion = None) -> str:
     """Delete a webhook; its deliveries stay. Returns its name. Raises NoSuch, Stale."""
     async with db.transaction():
         old = await _get_row(webhook_id, lock=True)
@@ -103,12 +103,12 @@ async def delete(webhook_id: str, *, version: int | None = None) -> str:
 
 async def list_page(query: WebhookQuery) -> tuple[list[WebhookEndpoint], int]:
     """One page of webhooks, and the total count."""
-    filters = (contains_pattern(query.q), query.active)
+    filters = (await matching_ids(query.q, ChannelRow.id, ChannelRow.name), query.active)
     found, total = await _LISTING.read(query, filters)
     return [_webhook_of(stored_channel(row)) for row in found], total
 
 
-async def rotate_secret(webhook_id: str, *, version: int | None = None) -> WebhookSecret:
+async def rotate_secret(webhook_id: str, *, version: ExpectedVersion = None) -> WebhookSecret:
     """Generate a new secret; the previous one signs beside it for a day. Raises NoSuch, Stale."""
     now, secret = clock.now_ms(), _new_secret()
     async with db.transaction():

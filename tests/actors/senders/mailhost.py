@@ -70,14 +70,17 @@ class _Controller(Controller):
         super().__init__(handler, hostname="127.0.0.1", port=unused_port(), ssl_context=tls)
 
     def factory(self) -> smtp.SMTP:
-        return smtp.SMTP(self.handler, enable_SMTPUTF8=True, **self._server)
+        return smtp.SMTP(self.handler, **self._server)
 
 
 @contextmanager
-def mailhost(*, tls: ssl.SSLContext | None = None, starttls: bool = False, auth: bool = False) -> Iterator[Mailhost]:
-    """A server on a free port: implicit TLS with `tls` alone, STARTTLS with both."""
+def mailhost(
+    *, tls: ssl.SSLContext | None = None, starttls: bool = False, auth: bool = False, utf8: bool = True
+) -> Iterator[Mailhost]:
+    """A server on a free port: implicit TLS with `tls` alone, STARTTLS with both; `utf8`: with SMTPUTF8."""
     host = Mailhost()
     server: dict[str, Any] = {"authenticator": host.sign_in, "auth_require_tls": False} if auth else {}
+    server["enable_SMTPUTF8"] = utf8
     server |= {"tls_context": tls, "require_starttls": True} if starttls else {}
     controller = _Controller(host, server, None if starttls else tls)
     controller.start()

@@ -126,7 +126,27 @@ async def test_a_line_break_at_an_address_s_end_is_taken_off(host: Mailhost, con
 
 async def test_an_address_in_another_script_arrives(host: Mailhost, context: SenderContext) -> None:
     await send(sample_messages.smtp(host.port, to=["müller@bücher.example"]), sample_messages.message(), context)
-    assert host.letters[0].rcpt_tos == ["müller@bücher.example"]
+    assert host.letters[0].rcpt_tos == ["müller@xn--bcher-kva.example"]
+
+
+async def test_a_mail_domain_in_another_script_needs_no_smtputf8(context: SenderContext) -> None:
+    people = {"to": ["info@müller.example"], "cc": ["ops@пример.example"], "bcc": ["boss@straße.example"]}
+    with mailhost(utf8=False) as host:
+        config = sample_messages.smtp(host.port, sender="wk@bücher.example", **people)
+        await send(config, sample_messages.message(), context)
+        letter, mail = host.letters[0], host.mail()
+    assert letter.mail_from == "wk@xn--bcher-kva.example"
+    assert letter.rcpt_tos == [
+        "info@xn--mller-kva.example", "ops@xn--e1afmkfd.example", "boss@xn--strae-oqa.example",
+    ]  # fmt: skip
+    assert (mail["From"], mail["To"], mail["Cc"]) == (letter.mail_from, *letter.rcpt_tos[:2])
+    assert mail["Message-ID"].endswith("@xn--bcher-kva.example>")
+
+
+async def test_letters_before_the_at_sign_need_smtputf8(context: SenderContext) -> None:
+    with mailhost(utf8=False) as host:
+        failed = await undelivered(sample_messages.smtp(host.port, to=["müller@home.example"]), context)
+    assert failed.permanent
 
 
 def test_every_attempt_sends_the_same_letter() -> None:

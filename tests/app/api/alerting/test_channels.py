@@ -10,7 +10,7 @@ from schema.channels import PROVIDERS
 from tests import make
 from tests.actors.senders.mailhost import mailhost
 from tests.app.api.notifying import notifying
-from tests.app.api.running_app import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN, version_of
 from tests.receiver import Order, receiving
 
 PATH = "/api/v1/notification-channels"
@@ -115,7 +115,7 @@ async def test_quiet_hours_take_the_channels_time_zone_when_they_are_set(api, ch
 
 async def test_a_copy_that_is_too_old_does_not_overwrite(api):
     at, tag = f"{PATH}/{(await added(api, TELEGRAM))['id']}", {"If-Match": '"1"'}
-    assert (await api.patch(at, json={"name": "second"}, headers=tag)).headers["ETag"] == '"2"'
+    assert version_of(await api.patch(at, json={"name": "second"}, headers=tag)) == 2
     assert (await api.patch(at, json={"name": "third"}, headers=tag)).status_code == 412
     assert (await api.delete(at, headers=tag)).status_code == 412
 

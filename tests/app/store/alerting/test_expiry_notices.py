@@ -53,7 +53,7 @@ async def notified_days(known, *left_days: float, ends: ExpiringItem = LEAF, no:
 
 async def test_each_threshold_is_sent_once_on_its_way_to_the_end(known):
     days = [45, 30.5, 30, 29, 14.2, 13.9, 13, 7, 6, 2.9, 1, 0.5, 0, -1, -20]
-    assert await notified_days(known, *days) == [30, 14, 7, 3, 1, 0]
+    assert await notified_days(known, *days) == [30, 14, 7, 2, 1, 0]  # the days left then
 
 
 async def test_a_late_subscriber_gets_one_notice(known):
@@ -94,10 +94,10 @@ async def test_two_monitors_of_one_certificate_send_a_notice_each(known):
 
 async def test_an_expiry_is_sent_although_the_handshake_shows_no_certificate_any_more(known):
     assert await notified_days(known, 1) == [1]
-    assert await notified_days(known, -0.5, -1, ends=EXPIRED) == [0]
+    assert await notified_days(known, -0.5, -1, ends=EXPIRED) == [-1]
     renewed = ExpiringItem("certificate", "cd34", "CN=shop.example", "CN=An Authority", ENDS_MS + 90 * DAY_MS)
     assert await notified_days(known, -60, ends=renewed) == [30]
-    assert await notified_days(known, -90.5, ends=EXPIRED) == [0]
+    assert await notified_days(known, -90.5, ends=EXPIRED) == [-1]
 
 
 async def test_a_certificate_first_seen_expired_fails_the_monitor_without_a_notice(known):
