@@ -3,6 +3,7 @@
 from actors.apprise_sandbox.protocol import SendRequest, SendResult
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
+from actors.senders.kit.retry_after import rule_for_service
 from actors.senders.kit.sandbox_requests import SandboxRequests
 from app.domain.alerting import apprise_urls
 from app.domain.text.message_text import Severity, compose_text
@@ -19,8 +20,9 @@ NOTIFY_TYPES = {
 
 async def send(config: Apprise, message: Message, context: SenderContext) -> None:
     """Send by the service in a sandbox, and judge the outcome by its requests."""
-    requests = SandboxRequests(context.http)
-    check_result(await context.sandboxes.send(render(config, message), requests.send), requests)
+    request = render(config, message)
+    requests = SandboxRequests(context.http, rule_for_service(request.module))
+    check_result(await context.sandboxes.send(request, requests.send), requests)
 
 
 def render(config: Apprise, message: Message) -> SendRequest:

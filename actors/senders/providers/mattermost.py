@@ -4,6 +4,7 @@ import re
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.severity import COLOURS
 from actors.senders.kit.text_limits import truncate
 from app.domain.text.message_text import compose_text
@@ -18,7 +19,7 @@ ZERO_WIDTH_SPACE = "\u200b"
 
 async def send(config: Mattermost, message: Message, context: SenderContext) -> None:
     """POST the message."""
-    await post(render(config, message), context.http, error_field("message"))
+    await post(render(config, message), context.http, error_field("message"), waits=WAITS["mattermost"])
 
 
 def render(config: Mattermost, message: Message) -> ProviderRequest:

@@ -2,7 +2,7 @@
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, json_request, post
-from actors.senders.kit.retry_after import json_object
+from actors.senders.kit.retry_after import WAITS, json_object
 from actors.senders.kit.severity import is_urgent
 from actors.senders.kit.text_limits import truncate
 from app.domain.text.message_text import Severity, compose_text
@@ -15,7 +15,7 @@ CALM_PRIORITY, EMERGENCY = 0, 2
 
 async def send(config: Pushover, message: Message, context: SenderContext) -> None:
     """Push the message."""
-    await post(render(config, message), context.http, _explain)
+    await post(render(config, message), context.http, _explain, waits=WAITS["pushover"])
 
 
 def render(config: Pushover, message: Message) -> ProviderRequest:

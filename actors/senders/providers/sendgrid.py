@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from actors.senders.kit import email_body
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, json_request, post
-from actors.senders.kit.retry_after import json_object
+from actors.senders.kit.retry_after import WAITS, json_object
 from app.domain.text.message_text import compose_text
 from schema.channels import Sendgrid
 from schema.message import Message
@@ -13,7 +13,7 @@ from schema.message import Message
 
 async def send(config: Sendgrid, message: Message, context: SenderContext) -> None:
     """POST the e-mail; 202 means that it is queued."""
-    await post(render(config, message), context.http, _explain)
+    await post(render(config, message), context.http, _explain, waits=WAITS["sendgrid"])
 
 
 def render(config: Sendgrid, message: Message) -> ProviderRequest:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, ResponseMeaning, error_field, interpret_status, json_request, post
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate_keeping_link
 from app.domain.text.message_text import compose_text
@@ -22,7 +23,7 @@ _PERMANENT_ERRORS = re.compile(
 
 async def send(config: Signal, message: Message, context: SenderContext) -> None:
     """Send to all recipients in one request."""
-    await post(render(config, message), context.http, _error_text, _interpret)
+    await post(render(config, message), context.http, _error_text, _interpret, waits=WAITS["signal"])
 
 
 def render(config: Signal, message: Message) -> ProviderRequest:

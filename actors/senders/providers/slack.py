@@ -4,6 +4,7 @@ import re
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, json_request, post
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.text_limits import truncate
 from app.domain.text.message_text import Severity, compose_text
 from schema.channels import Slack
@@ -22,7 +23,7 @@ TITLE_LIMIT, TEXT_LIMIT = 600, 2_000  # characters once escaped; the rest of a s
 
 async def send(config: Slack, message: Message, context: SenderContext) -> None:
     """POST the message."""
-    await post(render(config, message), context.http, _explain)
+    await post(render(config, message), context.http, _explain, waits=WAITS["slack"])
 
 
 def render(config: Slack, message: Message) -> ProviderRequest:

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate_keeping_link, utf16_units
 from app.domain.text.message_text import compose_text
@@ -16,7 +17,7 @@ TEXT_LIMIT = 3_800  # UTF-16 units; the rest of Telegram's 4,096 is for the titl
 
 async def send(config: Telegram, message: Message, context: SenderContext) -> None:
     """Call the bot API's `sendMessage`."""
-    await post(render(config, message), context.http, error_field("description"))
+    await post(render(config, message), context.http, error_field("description"), waits=WAITS["telegram"])
 
 
 def render(config: Telegram, message: Message) -> ProviderRequest:
