@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from actors import senders
 from actors.senders import DeliveryError
 from app import clock
-from app.domain.alerting import backoff, reasons
+from app.domain.alerting import backoff, reasons, routing
 from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.domain.alerting.reasons import Reason
 from app.domain.text import templates
@@ -48,7 +48,9 @@ def build_message(claim: DeliveryClaim, now_ms: int, base_url: str, parent: str 
 
 def _event_message(claim: DeliveryClaim, parent: str) -> Message:
     message = senders.message_from_event(claim.event, claim.id)
-    return replace(message, facts=message.facts | {"parent": {"name": parent}}) if parent else message
+    is_silent = routing.is_silent(tuple(claim.channel.rules.events), claim.event.event, claim.event.data)
+    facts = message.facts | {"parent": {"name": parent}} if parent else message.facts
+    return replace(message, facts=facts, silent=is_silent)
 
 
 def apply_templates(claim: DeliveryClaim, message: Message) -> Message:

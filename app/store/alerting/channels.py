@@ -17,7 +17,7 @@ from app.domain.alerting.channel_rules import rule_errors
 from app.errors import Invalid, NoSuch, require_known
 from app.security.secrets import sealing
 from app.store import visibility
-from app.store.alerting import channel_health, channel_templates
+from app.store.alerting import channel_alarms, channel_health, channel_templates
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.listing import Listing, ListQuery
 from app.store.monitoring import config_secrets, monitor_links
@@ -97,6 +97,8 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
         columns = {**_columns_of(_apply_patch(old, patch)), "version": old.version + 1, "updated_ms": clock.now_ms()}
         values: dict[Any, Any] = columns if patch.config is UNSET else columns | channel_health.HEALTHY_COLUMNS
         await ChannelRow.update(values).where(ChannelRow.id == channel_id)
+        if patch.active is False:
+            await channel_alarms.close_unused(old, channel_alarms.SWITCHED_OFF, clock.now_ms())
         if patch.tag_ids is not UNSET:
             await _set_tags(channel_id, patch.tag_ids)
         return await get(channel_id)
@@ -105,7 +107,9 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: int | None = 
 async def delete(channel_id: str, *, version: int | None = None) -> None:
     """Delete a channel with its links and deliveries. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("channel", (await _get_row(channel_id, lock=True)).version, version)
+        old = await _get_row(channel_id, lock=True)
+        check_version("channel", old.version, version)
+        await channel_alarms.close_unused(old, channel_alarms.DELETED, clock.now_ms())
         await ChannelRow.delete().where(ChannelRow.id == channel_id)
 
 

@@ -17,7 +17,7 @@ from app.domain import config_rules
 from app.domain.alerting import channel_rules
 from app.errors import Invalid, NoSuch
 from app.security.secrets import sealing
-from app.store.alerting import channel_health
+from app.store.alerting import channel_alarms, channel_health
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.listing import Listing, ListQuery
 from app.store.sql import contains_pattern
@@ -89,13 +89,17 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = 
         if not config.previous_secret:
             columns["rotated_ms"] = None
         await _update_row(old, columns | channel_health.HEALTHY_COLUMNS)
+        if patch.active is False:
+            await channel_alarms.close_unused(old, channel_alarms.SWITCHED_OFF, clock.now_ms())
         return await get(webhook_id)
 
 
 async def delete(webhook_id: str, *, version: int | None = None) -> None:
     """Delete a webhook with its deliveries. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("webhook", (await _get_row(webhook_id, lock=True)).version, version)
+        old = await _get_row(webhook_id, lock=True)
+        check_version("webhook", old.version, version)
+        await channel_alarms.close_unused(old, channel_alarms.DELETED, clock.now_ms())
         await ChannelRow.delete().where(ChannelRow.id == webhook_id)
 
 

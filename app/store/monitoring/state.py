@@ -55,7 +55,8 @@ async def load(series: Sequence[int], now_ms: int) -> tuple[dict[int, MonitorSta
         )
     found = await db.rows(
         "SELECT s.no, s.status, s.status_since_ms, s.failing_since_ms, s.retries, s.failures_since_alert, s.alerted_ms,"
-        " s.order_ms, (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?2 AND h.id < (s.no + 1) * ?2) AS newest"
+        " s.degraded_ms, s.unknown_ms, s.order_ms,"
+        " (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?2 AND h.id < (s.no + 1) * ?2) AS newest"
         " FROM {each:1} JOIN series s ON s.no = CAST(each.value->>0 AS BIGINT)",
         numbers,
         1 << SERIES_SHIFT,
@@ -99,6 +100,8 @@ def _state_of(row: Any) -> MonitorState:
         row["retries"],
         row["failures_since_alert"],
         row["alerted_ms"],
+        row["degraded_ms"],
+        row["unknown_ms"],
     )
 
 
@@ -115,13 +118,16 @@ async def save(states: Mapping[int, MonitorState]) -> None:
             state.retries,
             state.failures_since_alert,
             state.alerted_ms,
+            state.degraded_ms,
+            state.unknown_ms,
         )
         for no, state in states.items()
     ]
     await db.rows(
         "UPDATE series SET status = CAST(each.value->>1 AS INTEGER), status_since_ms = CAST(each.value->>2 AS BIGINT),"
         " failing_since_ms = CAST(each.value->>3 AS BIGINT), retries = CAST(each.value->>4 AS INTEGER),"
-        " failures_since_alert = CAST(each.value->>5 AS INTEGER), alerted_ms = CAST(each.value->>6 AS BIGINT)"
+        " failures_since_alert = CAST(each.value->>5 AS INTEGER), alerted_ms = CAST(each.value->>6 AS BIGINT),"
+        " degraded_ms = CAST(each.value->>7 AS BIGINT), unknown_ms = CAST(each.value->>8 AS BIGINT)"
         " FROM {each:1} WHERE series.no = CAST(each.value->>0 AS BIGINT)",
         _json.encode(rows).decode(),
     )

@@ -16,7 +16,7 @@ from app.domain.history.completeness import SchedulePeriod
 from app.domain.schedule.slots import is_scheduled
 from app.errors import Conflict, NoSuch
 from app.store import visibility
-from app.store.alerting import outbox
+from app.store.alerting import monitor_alarms, outbox
 from app.store.incidents import escalation_policies, incident_lifecycle, incidents
 from app.store.listing import Listing, ListQuery
 from app.store.monitoring import (
@@ -241,6 +241,7 @@ async def reset_history(monitor_id: str, *, version: int | None = None) -> Monit
         check_version("monitor", row["version"], version)
         (monitor,) = await _monitors_of([row])
         closed = await incident_lifecycle.close_without_recovery(monitor, EventKind.MONITOR_UPDATED, HISTORY_RESET, now)
+        closed += await monitor_alarms.close_conditions(monitor, EventKind.MONITOR_UPDATED, now)
         numbers = await series.list_numbers(monitor_id)
         await dependencies.release_suppressed([monitor_id], now)
         await series.start_period(numbers, SchedulePeriod(now, 0))
@@ -366,6 +367,7 @@ async def _record_change(
     row = await _row(monitor_id)
     (monitor,) = await _monitors_of([row])
     closed = await incidents.close_for_monitor(monitor, kinds, now_ms)
+    closed += await monitor_alarms.close_for_monitor(monitor, kinds, now_ms)
     recorded = [*before, *closed, *(outbox.monitor_event(kind, monitor, now_ms) for kind in kinds)]
     deliveries = await outbox.record_events(recorded, now_ms)
     schedule = rows.schedule_of(row)

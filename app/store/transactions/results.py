@@ -72,6 +72,7 @@ async def store_results(batch: ResultBatch, snapshots: Mapping[int, Snapshot], n
     """Store new outcomes, states, events and deliveries in one transaction."""
     known = [one for one in batch.outcomes if one.series in snapshots]
     expiring = await _expiry_candidates(known, snapshots)
+    over = await expiry_notices.find_over(known, snapshots)
     async with db.transaction():
         await gaps.store(batch.gaps)
         if not known:
@@ -82,19 +83,24 @@ async def store_results(batch: ResultBatch, snapshots: Mapping[int, Snapshot], n
         await _insert_heartbeats(stored, {no for no, one in progress.items() if one.out_of_order})
         await state.save({no: one for no, one in states.items() if one is not before[no]})
         await state.save_order(progress)
-        events = [
-            event
-            for one in stored
-            if (event := outbox.event_from_evaluation(one.outcome, one.evaluation, snapshots[one.outcome.series]))
-        ]
+        events = [event for one in stored for event in _events_of(one, snapshots[one.outcome.series])]
         events = await incidents.apply_events(events, now_ms)
+        events += await expiry_notices.close_over(over, snapshots)
         if expiring:
             events += await expiry_notices.record_notices(expiring)
         deliveries = await outbox.record_events(events, now_ms)
         rechecks = await dependencies.rechecks_after(events, now_ms)
+    if over:
+        expiry_notices.forget_open()
     if expiring:
         expiry_notices.remember_recorded(expiring)
     return StoredResults(stored, events, deliveries, rechecks)
+
+
+def _events_of(stored: StoredHeartbeat, snapshot: Snapshot) -> list[Event]:
+    """The event that a heartbeat leads to, if any, after those of what it ends."""
+    event = outbox.event_from_evaluation(stored.outcome, stored.evaluation, snapshot)
+    return [*outbox.cleared_events(stored.outcome, stored.evaluation, snapshot), *([event] if event else [])]
 
 
 async def _expiry_candidates(
