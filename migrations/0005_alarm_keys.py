@@ -1,4 +1,4 @@
-"""What an alarm was opened for, so that its end is told: states of monitors, failing channels, expiring certificates.
+"""Since when alarms are open, so that their ends are announced: of monitors, failing channels, expiring certificates.
 
 Additive: processes of the previous version keep working with these columns at their defaults. Notices of certificates
 and domains that are there already count as closed, since their alarms have another key.

@@ -69,7 +69,7 @@ def _urgency(config: Pushover, severity: Severity) -> dict[str, object]:
 
 
 def _tag(message: Message) -> dict[str, object]:
-    """The tag by which a ringing message is stopped. A digest of several alerts has none: one recovery would end all."""
+    """The tag that stops a ringing message. A digest of several alerts has none: one recovery would end them all."""
     keys = {alert.key for alert in alerts_for(message) if alert.action is AlertAction.OPEN}
     return {"tags": keys.pop()} if len(keys) == 1 else {}
 

@@ -76,12 +76,10 @@ class EventRouter:
     def recipients_of_end(
         self, kind: EventKind, data: dict[str, Any], alerted_ids: Collection[str]
     ) -> list[ChannelSubscription]:
-        """Channels that hold an alarm open which this event ends, also without a subscription to it.
+        """Channels that hold an alarm open which this event (of `ENDING`) ends, also without a subscription to it.
 
         alerted_ids  channels that were alerted of what the event ends or acknowledges
         """
-        if kind not in ENDING or not alerted_ids:
-            return []
         holders = [one for one in self._subscriptions if one.holds_alarms and one.id in alerted_ids]
         if kind is EventKind.INCIDENT_RESOLVED and not closed_without_recovery(kind, data):
             holders = [one for one in holders if not matches(one.events, EventKind.MONITOR_UP)]  # that ends it as well
@@ -106,10 +104,10 @@ def _system_recipients(
 
 
 def is_spared(one: ChannelSubscription, kind: EventKind, data: dict[str, Any], alerted_ids: Collection[str]) -> bool:
-    """Whether a subscriber does not receive an event all the same: it continues what the channel was not alerted of."""
-    if kind not in FOR_ALERTED or one.is_webhook:
+    """Whether a subscriber does not get an event of `FOR_ALERTED`: it continues what the channel was not alerted of."""
+    if one.is_webhook:
         return False
-    return one.id not in alerted_ids or (kind is EventKind.MONITOR_CLEARED and "ended_by" in data)  # that is sent
+    return one.id not in alerted_ids or (kind is EventKind.MONITOR_CLEARED and "ended_by" in data)  # which is sent
 
 
 def is_silent(events: tuple[str, ...], kind: EventKind, data: dict[str, Any]) -> bool:

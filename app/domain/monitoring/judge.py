@@ -10,7 +10,7 @@ Pure: no clock, no database, no log. Results come in the order of their slots; t
 * Inside a maintenance window nothing alerts. Failing checks still count, so that the next check after the window alerts
   if the target is down; an outage that was alerted before the window waits for a check after it.
 * Alerts alternate between down and up: an outage that was alerted is repeated only by `resend_interval`.
-* What an event told of *degraded* or *unknown* ends once: with the first status that rules it out (`RULED_OUT`).
+* *Degraded* and *unknown* that were announced by an event end once: with the first status that rules them out.
 """
 
 import msgspec
@@ -30,7 +30,7 @@ class MonitorState(msgspec.Struct, frozen=True):
     retries               failing checks in a row before an alert; at most `max_retries` + 1
     failures_since_alert  failing checks since the last alert; counted only with a `resend_interval`
     alerted_ms            the check that alerted down; None: no down is open
-    degraded_ms           the check that told of *degraded*; None: that is over
+    degraded_ms           the check that announced *degraded*; None: that is over
     unknown_ms            the same of *unknown*
     """
 
@@ -89,7 +89,7 @@ RULED_OUT: dict[Status, frozenset[Status]] = {  # a monitor's status → what it
     Status.DEGRADED: frozenset({Status.UNKNOWN}),
     Status.PENDING: frozenset({Status.UNKNOWN}),  # the next checks tell whether it is still degraded
     Status.UNKNOWN: frozenset(),
-    Status.MAINTENANCE: frozenset(),  # nothing is told before a check after the window
+    Status.MAINTENANCE: frozenset(),  # nothing is announced before a check after the window
 }
 
 
@@ -109,22 +109,24 @@ def judge(state: MonitorState, result: Status, at_ms: int, policy: RetryPolicy, 
         evaluation = _failed(state, at_ms, policy)
     else:
         evaluation = _passed(state, result, at_ms)
-    return evaluation if evaluation.state is state else _with_conditions(state, evaluation, at_ms)
+    if evaluation.state is state or (evaluation.event or state.degraded_ms or state.unknown_ms) is None:
+        return evaluation
+    return _with_conditions(state, evaluation, at_ms)
 
 
 def _with_conditions(before: MonitorState, evaluation: Evaluation, at_ms: int) -> Evaluation:
-    """Carry over what events told of *degraded* and *unknown*, and end what the new status rules out."""
-    told = {Status.DEGRADED: before.degraded_ms, Status.UNKNOWN: before.unknown_ms}
+    """Carry over which of *degraded* and *unknown* are announced, and end what the new status rules out."""
+    announced = {Status.DEGRADED: before.degraded_ms, Status.UNKNOWN: before.unknown_ms}
     for status, kind in STATUS_EVENTS.items():
-        if evaluation.event is kind and told[status] is None:
-            told[status] = at_ms
+        if evaluation.event is kind and announced[status] is None:
+            announced[status] = at_ms
     ruled_out = RULED_OUT[evaluation.status]
     cleared = tuple(
-        (status, since_ms) for status, since_ms in told.items() if since_ms is not None and status in ruled_out
+        (status, since_ms) for status, since_ms in announced.items() if since_ms is not None and status in ruled_out
     )
-    told |= dict.fromkeys(ruled_out)
+    announced |= dict.fromkeys(ruled_out)
     state = msgspec.structs.replace(
-        evaluation.state, degraded_ms=told[Status.DEGRADED], unknown_ms=told[Status.UNKNOWN]
+        evaluation.state, degraded_ms=announced[Status.DEGRADED], unknown_ms=announced[Status.UNKNOWN]
     )
     return msgspec.structs.replace(evaluation, state=state, cleared=cleared)
 

@@ -1,13 +1,11 @@
-"""Tells others that a channel fails, and that it works again. `channels.alerted_ms` holds that this is open.
+"""Alerts others that a channel fails, and that it works again. `channels.alerted_ms` holds that this is open.
 
 Runs inside the transaction that changes the channel, and returns the deliveries: channel id -> delivery ids.
 """
 
-from collections.abc import Collection
 from typing import Any
 
 from app import clock
-from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.store.alerting import outbox
 from app.store.alerting.channel_rows import StoredChannel
 from app.store.tables.channels import ChannelRow
@@ -25,15 +23,13 @@ async def announce_failing(channel: StoredChannel, msg: str, now_ms: int) -> dic
     return (await outbox.record_event(EventKind.CHANNEL_FAILING, data, now_ms))[1]
 
 
-async def close_if_works(
-    channel: StoredChannel, outcomes: Collection[AttemptOutcome], now_ms: int
-) -> dict[str, list[str]]:
-    """Store the event that a channel works again, if others were told that it fails and it took a message."""
-    return await _close(channel, now_ms, msg=WORKS) if AttemptOutcome.ACCEPTED in outcomes else {}
+async def close_working(channel: StoredChannel, now_ms: int) -> dict[str, list[str]]:
+    """Store the event that a channel works again, if others were alerted that it fails."""
+    return await _close(channel, now_ms, msg=WORKS)
 
 
 async def close_unused(channel: StoredChannel, why: str, now_ms: int) -> dict[str, list[str]]:
-    """Store the event that a channel fails no longer, since it is not used, if others were told that it fails."""
+    """Store the event that a channel fails no longer, since it is not used, if others were alerted that it fails."""
     return await _close(channel, now_ms, msg=why, unused=True)
 
 

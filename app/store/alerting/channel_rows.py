@@ -17,7 +17,7 @@ class StoredChannel(Struct, frozen=True, kw_only=True):
     circuit_open_until_ms  0: the circuit is closed
     disabled_ms            since when it is disabled
     failing_since_ms       since when every attempt has failed
-    alerted_ms             when others were told that it fails; None: it has worked since
+    alerted_ms             when others were alerted that it fails; None: it has worked since
     rotated_ms             of a webhook: when its secret was rotated
     """
 

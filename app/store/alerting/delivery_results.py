@@ -153,7 +153,8 @@ async def _update_channel(channel_id: str, results: Sequence[AttemptResult], now
     outcomes = [one.outcome for one in results if one.outcome]
     retry_after_s = max(one.retry_after_s for one in results)
     after = circuit_breaker.next_state(before, outcomes, retry_after_s, now_ms)
-    recovered = await channel_alarms.close_if_works(channel, outcomes, now_ms)
+    works_again = channel.alerted_ms is not None and AttemptOutcome.ACCEPTED in outcomes
+    recovered = await channel_alarms.close_working(channel, now_ms) if works_again else {}
     if after == before:
         return recovered
     reason = next((one.error for one in reversed(results) if one.error), "")

@@ -123,8 +123,6 @@ async def find_over(
 
 async def close_over(over: Sequence[tuple[CheckOutcome, OpenNotice]], snapshots: Mapping[int, Snapshot]) -> list[Event]:
     """Close notices and return the events of those that were open; inside the caller's transaction."""
-    if not over:
-        return []
     rows = [(notice.monitor_id, notice.kind, notice.identity, outcome.at_ms) for outcome, notice in over]
     closed = {(row["monitor_id"], row["kind"], row["identity"]) for row in await db.rows(_CLOSE, _encoded(rows))}
     return [

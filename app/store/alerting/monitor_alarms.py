@@ -1,4 +1,4 @@
-"""Ends what channels were told of a monitor that is paused, deleted or begins anew, besides its incident."""
+"""Ends what channels were alerted of about a monitor that is paused, deleted or begins anew, besides its incident."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,19 +27,19 @@ async def close_for_monitor(monitor: Monitor, kinds: Sequence[EventKind], now_ms
 
 
 async def close_conditions(monitor: Monitor, kind: EventKind, now_ms: int) -> list[Event]:
-    """End what was told of *degraded* and *unknown*.
+    """End *degraded* and *unknown*, as far as they were announced.
 
     kind    the event that ends it
     """
     row = SeriesRow
-    is_told = row.degraded_ms.is_not_null() | row.unknown_ms.is_not_null()
-    told = await row.select(row.degraded_ms, row.unknown_ms).where(row.monitor_id == monitor.id, is_told)
-    if not told:
+    is_announced = row.degraded_ms.is_not_null() | row.unknown_ms.is_not_null()
+    announced = await row.select(row.degraded_ms, row.unknown_ms).where(row.monitor_id == monitor.id, is_announced)
+    if not announced:
         return []
     nothing: dict[Any, Any] = {"degraded_ms": None, "unknown_ms": None}
     await row.update(nothing).where(row.monitor_id == monitor.id)
     about = {"id": monitor.id, "name": monitor.name, "type": monitor.type}
-    begun = [(what, one[column]) for one in told for what, column in _CONDITIONS if one[column] is not None]
+    begun = [(what, one[column]) for one in announced for what, column in _CONDITIONS if one[column] is not None]
     return [outbox.cleared_event(about, what, since_ms, now_ms, ended_by=str(kind)) for what, since_ms in begun]
 
 

@@ -35,13 +35,16 @@ _ALERTED_CHANNELS = (
     "SELECT DISTINCT e.incident_id, d.channel_id FROM {each:1} JOIN events e ON e.incident_id = each.value->>0"
     " JOIN deliveries d ON d.event_id = e.id WHERE d.state IN ('pending', 'sending', 'sent')"
 )
-_ALERTED_OF = (  # the alarms of a monitor, or of the system, since a time
-    "SELECT DISTINCT each.value->>0 AS event_id, d.channel_id FROM {{each:1}} JOIN events e ON {subject}"
-    " AND e.kind = each.value->>1 AND e.at_ms >= CAST(each.value->>3 AS BIGINT)"
-    " JOIN deliveries d ON d.event_id = e.id WHERE d.state IN ('pending', 'sending', 'sent')"
+_OPENED_SINCE = (
+    " AND e.kind = each.value->>1 AND e.at_ms >= CAST(each.value->>3 AS BIGINT) JOIN deliveries d ON d.event_id = e.id"
+    " WHERE d.state IN ('pending', 'sending', 'sent')"
 )
-_ALERTED_OF_MONITOR = _ALERTED_OF.format(subject="e.monitor_id = each.value->>2")
-_ALERTED_OF_SYSTEM = _ALERTED_OF.format(subject="e.monitor_id IS NULL")
+# alarms of a monitor, and of the system; two statements in one: each has an index, their "or" has none
+_ALERTED_OF = (
+    "SELECT each.value->>0 AS event_id, d.channel_id FROM {each:1} JOIN events e ON e.monitor_id = each.value->>2"
+    f"{_OPENED_SINCE} UNION SELECT each.value->>0 AS event_id, d.channel_id FROM {{each:1}}"
+    f" JOIN events e ON each.value->>2 IS NULL AND e.monitor_id IS NULL{_OPENED_SINCE}"
+)
 _INSERT_EVENTS = (
     "INSERT INTO events (id, kind, monitor_id, incident_id, at_ms, data, created_ms) SELECT value->>0, value->>1,"
     " value->>2, value->>3, CAST(value->>4 AS BIGINT), value->>5, CAST(?2 AS BIGINT) FROM {each:1}"
@@ -73,10 +76,8 @@ def event_from_evaluation(outcome: CheckOutcome, evaluation: Evaluation | None, 
     return Event(id=str(uuid4()), event=kind, at=clock.instant(at_ms), monitor_id=snapshot.monitor_id, data=data)
 
 
-def cleared_events(outcome: CheckOutcome, evaluation: Evaluation | None, snapshot: Snapshot) -> list[Event]:
+def cleared_events(outcome: CheckOutcome, evaluation: Evaluation, snapshot: Snapshot) -> list[Event]:
     """The events of what is over with an evaluation: a monitor that was *degraded*, or *unknown*."""
-    if evaluation is None or not evaluation.cleared:
-        return []
     ended_by = evaluation.alert or evaluation.event
     facts: dict[str, Any] = {
         "status": int(evaluation.status),
@@ -179,16 +180,15 @@ async def _alerted_channels(events: Sequence[Event]) -> dict[str, set[str]]:
     }
     by_incident = await _channels_by(_ALERTED_CHANNELS, "incident_id", set(incidents.values()))
     alerted = {event_id: by_incident.get(id_, set()) for event_id, id_ in incidents.items()}
-    for sql, of_monitor in ((_ALERTED_OF_MONITOR, True), (_ALERTED_OF_SYSTEM, False)):
-        rows = [row for one in events if (one.monitor_id is not None) is of_monitor for row in _openings_of(one)]
-        for row in await db.rows(sql, _json.encode(rows).decode()) if rows else []:
-            alerted.setdefault(row["event_id"], set()).add(row["channel_id"])
+    openings = [row for one in events if one.event in alarms.NAMED_BY_WHAT for row in _openings_of(one)]
+    for row in await db.rows(_ALERTED_OF, _json.encode(openings).decode()) if openings else []:
+        alerted.setdefault(row["event_id"], set()).add(row["channel_id"])
     return alerted
 
 
 def _openings_of(event: Event) -> list[tuple[str, str, str | None, int]]:
     """For each kind of event that opens what this one ends: the ending event, the kind, the monitor, and since when."""
-    if event.event not in alarms.NAMED_BY_WHAT or not event.data.get("started_at"):
+    if not event.data.get("started_at"):
         return []
     since_ms = clock.epoch_ms(event.data["started_at"])
     kinds = alarms.opening_kinds(event.event, str(event.data.get("what") or ""))
@@ -213,12 +213,14 @@ def _recipients_of(
     kind, subject_id = event.event, routing.subject_channel_id(event.data)
     alerted_ids = alerted.get(event.id, set())
     linked_ids = None if event.monitor_id is None else linked.get(event.monitor_id, set()) | alerted_ids
-    found = router.recipients(kind, linked_ids=linked_ids, subject_id=subject_id)
-    recipients = [one for one in found if not routing.is_spared(one, kind, event.data, alerted_ids)]
+    recipients = router.recipients(kind, linked_ids=linked_ids, subject_id=subject_id)
+    if kind in routing.FOR_ALERTED:
+        recipients = [one for one in recipients if not routing.is_spared(one, kind, event.data, alerted_ids)]
     if event.monitor_id is not None and routing.closed_without_recovery(kind, event.data):
         awaiting_recovery = router.recipients(EventKind.MONITOR_UP, linked_ids=alerted_ids)
         recipients += [one for one in awaiting_recovery if one.id in alerted_ids and not one.is_webhook]
-    recipients += [one for one in router.recipients_of_end(kind, event.data, alerted_ids) if one.id != subject_id]
+    if alerted_ids and kind in routing.ENDING:
+        recipients += [one for one in router.recipients_of_end(kind, event.data, alerted_ids) if one.id != subject_id]
     return list({one.id: one for one in recipients}.values())
 
 
@@ -245,15 +247,12 @@ def _subscription_of(row: Any) -> ChannelSubscription:
         is_webhook=row["kind"] == "webhook",
         is_default=bool(row["is_default"]),
         all_monitors=bool(row["all_monitors"]),
-        holds_alarms=_holds_alarms(row["type"], row["config"]),
+        holds_alarms=row["type"] in alarms.PAGING_TYPES
+        or (
+            row["type"] in alarms.RINGING_TYPES
+            and msgspec.json.decode(row["config"]).get("priority") == alarms.EMERGENCY_PRIORITY
+        ),
     )
-
-
-def _holds_alarms(type_: str, config: str) -> bool:
-    """Whether what a channel is alerted of stays open, or rings, until it is closed."""
-    if type_ in alarms.RINGING_TYPES:
-        return bool(msgspec.json.decode(config).get("priority") == alarms.EMERGENCY_PRIORITY)
-    return type_ in alarms.PAGING_TYPES
 
 
 def ids_by_channel(rows: Iterable[Any]) -> dict[str, list[str]]:

@@ -85,7 +85,8 @@ async def store_results(batch: ResultBatch, snapshots: Mapping[int, Snapshot], n
         await state.save_order(progress)
         events = [event for one in stored for event in _events_of(one, snapshots[one.outcome.series])]
         events = await incidents.apply_events(events, now_ms)
-        events += await expiry_notices.close_over(over, snapshots)
+        if over:
+            events += await expiry_notices.close_over(over, snapshots)
         if expiring:
             events += await expiry_notices.record_notices(expiring)
         deliveries = await outbox.record_events(events, now_ms)
@@ -99,8 +100,10 @@ async def store_results(batch: ResultBatch, snapshots: Mapping[int, Snapshot], n
 
 def _events_of(stored: StoredHeartbeat, snapshot: Snapshot) -> list[Event]:
     """The event that a heartbeat leads to, if any, after those of what it ends."""
-    event = outbox.event_from_evaluation(stored.outcome, stored.evaluation, snapshot)
-    return [*outbox.cleared_events(stored.outcome, stored.evaluation, snapshot), *([event] if event else [])]
+    outcome, evaluation = stored.outcome, stored.evaluation
+    event = outbox.event_from_evaluation(outcome, evaluation, snapshot)
+    cleared = outbox.cleared_events(outcome, evaluation, snapshot) if evaluation and evaluation.cleared else []
+    return [*cleared, *([event] if event else [])]
 
 
 async def _expiry_candidates(
