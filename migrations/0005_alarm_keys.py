@@ -15,6 +15,7 @@ DESCRIPTION = "begin of alarms about monitors, channels, certificates"
 STATEMENTS = (
     "ALTER TABLE series ADD COLUMN degraded_ms BIGINT",
     "ALTER TABLE series ADD COLUMN unknown_ms BIGINT",
+    "ALTER TABLE series ADD COLUMN expiring TEXT",
     "ALTER TABLE channels ADD COLUMN alerted_ms BIGINT",
     "ALTER TABLE expiry_notices ADD COLUMN closed_ms BIGINT",
     "UPDATE expiry_notices SET closed_ms = at_ms",

@@ -4,12 +4,11 @@ An item is a certificate, or a domain with its expiry date. When several thresho
 event, for the tightest. Each process remembers what was recorded, so that a certificate at 20 days costs a statement
 once and not with every check.
 A notice is open until a check of its monitor shows that it is over: another item that expires later, or a passing check
-without one, since probes report what expires within `NOTICE_HORIZON_DAYS` only. Each process reads the open notices
-every `OPEN_CACHE_S`. Written as SQL: inserts and joins over JSON arrays, and a partial index.
+without one, since probes report what expires within `NOTICE_HORIZON_DAYS` only. `series.expiring` has the item of the
+newest open notice, so that other checks cost no statement. Written as SQL: inserts and joins over JSON arrays.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -27,53 +26,26 @@ from schema.jobs import CheckOutcome, ExpiringItem
 from schema.monitors import Monitor, Snapshot
 from schema.status import Status
 
-OPEN_CACHE_S = 30.0  # how long this process may miss an open notice of another one
 CACHE_LIMIT = 100_000  # then the cache is cleared, which costs one statement per item
 
 NoticeKey = tuple[str, str, str]  # monitor, kind, identity of the certificate or domain
 
 _json = msgspec.json.Encoder()
 _recorded_days: dict[NoticeKey, int] = {}  # the tightest recorded threshold
-_OPEN = (
-    "SELECT monitor_id, kind, identity, max(name) AS name, max(ends_ms) AS ends_ms, min(at_ms) AS since_ms"
-    " FROM expiry_notices WHERE closed_ms IS NULL GROUP BY monitor_id, kind, identity"
-)
 _CLOSE = (
-    "UPDATE expiry_notices SET closed_ms = CAST(each.value->>3 AS BIGINT) FROM {each:1}"
-    " WHERE expiry_notices.monitor_id = each.value->>0 AND expiry_notices.kind = each.value->>1"
-    " AND expiry_notices.identity = each.value->>2 AND expiry_notices.closed_ms IS NULL"
-    " RETURNING expiry_notices.monitor_id AS monitor_id, expiry_notices.kind AS kind,"
-    " expiry_notices.identity AS identity"
+    "UPDATE expiry_notices SET closed_ms = CAST(each.value->>4 AS BIGINT) FROM {each:1}"
+    " WHERE expiry_notices.monitor_id = each.value->>0 AND expiry_notices.closed_ms IS NULL"
+    " AND (each.value->>1 = '' OR (expiry_notices.kind = each.value->>1 AND expiry_notices.identity <> each.value->>2"
+    " AND expiry_notices.ends_ms < CAST(each.value->>3 AS BIGINT))) RETURNING expiry_notices.monitor_id AS monitor_id,"
+    " expiry_notices.kind AS kind, expiry_notices.identity AS identity, expiry_notices.name AS name,"
+    " expiry_notices.ends_ms AS ends_ms, expiry_notices.at_ms AS at_ms"
+)
+_SET_EXPIRING = (
+    "UPDATE series SET expiring = (SELECT n.identity FROM expiry_notices n WHERE n.monitor_id = series.monitor_id"
+    " AND n.closed_ms IS NULL ORDER BY n.at_ms DESC, n.ends_ms LIMIT 1)"
+    " WHERE monitor_id IN (SELECT value->>0 FROM {each:1})"
 )
 _EVENT_KINDS = {"certificate": EventKind.CERTIFICATE_EXPIRING, "domain": EventKind.DOMAIN_EXPIRING}
-
-
-class OpenNotice(Struct, frozen=True):
-    """An item whose notice is open, and when its first one was recorded."""
-
-    monitor_id: str
-    kind: str
-    identity: str
-    name: str
-    ends_ms: int
-    since_ms: int
-
-    def is_over(self, outcome: CheckOutcome) -> bool:
-        """Whether this check shows that the item is in use no longer, or was renewed."""
-        seen = outcome.expiring
-        if outcome.at_ms <= self.since_ms:
-            return False
-        if seen is None:
-            return outcome.status is Status.UP and outcome.code not in INFORMATIONAL
-        return seen.kind == self.kind and seen.identity not in {"", self.identity} and seen.expires_ms > self.ends_ms
-
-
-class _OpenNotices(Struct):
-    """The open notices by monitor, as read last, and from which database."""
-
-    engine: Any = None
-    by_monitor: dict[str, list[OpenNotice]] = {}
-    until: float = 0.0
 
 
 class ExpiryCandidate(Struct, frozen=True):
@@ -90,9 +62,6 @@ class ExpiryCandidate(Struct, frozen=True):
         return self.snapshot.monitor_id, self.expiring.kind, self.expiring.identity
 
 
-_cache = _OpenNotices()
-
-
 def find_candidates(
     outcomes: Iterable[CheckOutcome], snapshots: Mapping[int, Snapshot], days: Sequence[int]
 ) -> list[ExpiryCandidate]:
@@ -106,42 +75,54 @@ def find_candidates(
     return list(found.values())
 
 
-async def find_over(
-    outcomes: Iterable[CheckOutcome], snapshots: Mapping[int, Snapshot]
-) -> list[tuple[CheckOutcome, OpenNotice]]:
-    """Open notices that these checks show to be over, each with the first such check."""
-    open_notices = await _open_notices()
-    if not open_notices:
-        return []
-    found: dict[NoticeKey, tuple[CheckOutcome, OpenNotice]] = {}
-    for outcome in outcomes:
-        for notice in open_notices.get(snapshots[outcome.series].monitor_id, []):
-            if notice.is_over(outcome):
-                found.setdefault((notice.monitor_id, notice.kind, notice.identity), (outcome, notice))
-    return list(found.values())
+def find_over(outcomes: Iterable[CheckOutcome], announced: Mapping[int, str | None]) -> list[CheckOutcome]:
+    """The outcomes that show that a notice may be over. Reads no database.
+
+    outcomes   in the order of their slots, without late ones
+    announced  series -> the item of its newest open notice
+    """
+    return [one for one in outcomes if (identity := announced.get(one.series)) and _shows_end(one, identity)]
 
 
-async def close_over(over: Sequence[tuple[CheckOutcome, OpenNotice]], snapshots: Mapping[int, Snapshot]) -> list[Event]:
-    """Close notices and return the events of those that were open; inside the caller's transaction."""
-    rows = [(notice.monitor_id, notice.kind, notice.identity, outcome.at_ms) for outcome, notice in over]
-    closed = {(row["monitor_id"], row["kind"], row["identity"]) for row in await db.rows(_CLOSE, _encoded(rows))}
+def _shows_end(outcome: CheckOutcome, identity: str) -> bool:
+    if outcome.expiring is None:
+        return outcome.status is Status.UP and outcome.code not in INFORMATIONAL
+    return outcome.expiring.identity not in {"", identity}
+
+
+async def close_over(outcomes: Sequence[CheckOutcome], snapshots: Mapping[int, Snapshot]) -> list[Event]:
+    """Close the notices that these outcomes show to be over; returns their events. Inside the caller's transaction."""
+    monitors = {snapshots[one.series].monitor_id: _about(snapshots[one.series]) for one in outcomes}
+    rows = [(snapshots[one.series].monitor_id, *_end_seen(one.expiring), one.at_ms) for one in outcomes]
+    at_ms = {snapshots[one.series].monitor_id: one.at_ms for one in outcomes}
     return [
-        _cleared_event(notice, _about(snapshots[outcome.series]), outcome.at_ms)
-        for outcome, notice in over
-        if (notice.monitor_id, notice.kind, notice.identity) in closed
+        _cleared_event(one, monitors[one[0]["monitor_id"]], at_ms[one[0]["monitor_id"]]) for one in await _close(rows)
     ]
 
 
 async def close_for_monitor(monitor: Monitor, kind: EventKind, now_ms: int) -> list[Event]:
-    """Close the notices of a monitor that is deleted or begins anew; inside the caller's transaction.
+    """Close the notices of a monitor that is deleted; returns their events. Inside the caller's transaction.
 
     kind    the event that ends them
     """
-    notices = [one for one in await _read_open() if one.monitor_id == monitor.id]
-    if notices:
-        await db.rows(_CLOSE, _encoded([(one.monitor_id, one.kind, one.identity, now_ms) for one in notices]))
     about = {"id": monitor.id, "name": monitor.name, "type": monitor.type}
-    return [_cleared_event(one, about, now_ms, ended_by=str(kind)) for one in notices]
+    closed = await _close([(monitor.id, *_end_seen(None), now_ms)])
+    return [_cleared_event(one, about, now_ms, ended_by=str(kind)) for one in closed]
+
+
+def _end_seen(item: ExpiringItem | None) -> tuple[str, str, int]:
+    """Kind, identity and end of the item that replaces others; empty: all are over."""
+    return (item.kind, item.identity, item.expires_ms) if item else ("", "", 0)
+
+
+async def _close(rows: Sequence[Any]) -> list[list[Any]]:
+    """Close notices; returns the closed ones of each item, the oldest first."""
+    by_item: dict[NoticeKey, list[Any]] = {}
+    for row in await db.rows(_CLOSE, _encoded(rows)):
+        by_item.setdefault((row["monitor_id"], row["kind"], row["identity"]), []).append(row)
+    if by_item:
+        await mark_series({monitor_id for monitor_id, _, _ in by_item})
+    return [sorted(found, key=lambda row: row["at_ms"]) for found in by_item.values()]
 
 
 async def record_notices(candidates: Sequence[ExpiryCandidate]) -> list[Event]:
@@ -163,7 +144,14 @@ async def record_notices(candidates: Sequence[ExpiryCandidate]) -> list[Event]:
         _encoded(rows),
     )
     new = {(row["monitor_id"], row["kind"], row["identity"], row["days"]) for row in inserted}
+    if new:
+        await mark_series({row["monitor_id"] for row in inserted})
     return [_event_of(one) for one in known if (*one.key, one.thresholds[0]) in new]
+
+
+async def mark_series(monitor_ids: Iterable[str]) -> None:
+    """Note the newest open notice of each monitor in its series; inside the caller's transaction."""
+    await db.rows(_SET_EXPIRING, list_parameter(monitor_ids))
 
 
 def remember_recorded(candidates: Iterable[ExpiryCandidate]) -> None:
@@ -173,42 +161,13 @@ def remember_recorded(candidates: Iterable[ExpiryCandidate]) -> None:
     for one in candidates:
         monitor_id, kind, identity = one.key
         if identity:
-            _remember_open(one)
             _recorded_days.pop((monitor_id, kind, ""), None)  # a certificate is there again: its expiry is a new event
         _recorded_days[one.key] = one.thresholds[0]
 
 
-def _remember_open(candidate: ExpiryCandidate) -> None:
-    monitor_id, kind, identity = candidate.key
-    notices = _cache.by_monitor.setdefault(monitor_id, [])
-    if not any((one.kind, one.identity) == (kind, identity) for one in notices):
-        item = candidate.expiring
-        notices.append(OpenNotice(monitor_id, kind, identity, item.name, item.expires_ms, candidate.at_ms))
-
-
 def clear_cache() -> None:
-    """Clear the caches, for another database."""
+    """Clear the cache, for another database."""
     _recorded_days.clear()
-    forget_open()
-
-
-def forget_open() -> None:
-    """Read the open notices again before they are used; after the commit of a change to them."""
-    _cache.until = 0.0
-
-
-async def _open_notices() -> dict[str, list[OpenNotice]]:
-    """The open notices by monitor, at most OPEN_CACHE_S old."""
-    if _cache.engine is not db.engine() or monotonic() >= _cache.until:
-        by_monitor: dict[str, list[OpenNotice]] = {}
-        for one in await _read_open():
-            by_monitor.setdefault(one.monitor_id, []).append(one)
-        _cache.engine, _cache.by_monitor, _cache.until = db.engine(), by_monitor, monotonic() + OPEN_CACHE_S
-    return _cache.by_monitor
-
-
-async def _read_open() -> list[OpenNotice]:
-    return [msgspec.convert(dict(row), OpenNotice) for row in await db.rows(_OPEN)]
 
 
 async def _with_known_certificates(candidates: Sequence[ExpiryCandidate]) -> list[ExpiryCandidate]:
@@ -252,16 +211,20 @@ def _event_of(candidate: ExpiryCandidate) -> Event:
     )
 
 
-def _cleared_event(notice: OpenNotice, monitor: dict[str, Any], at_ms: int, **facts: Any) -> Event:
-    """The event that a notice is over, with what identifies its item as in the notice."""
-    identity = {"fingerprint": notice.identity} if notice.kind == "certificate" else {}
+def _cleared_event(notices: Sequence[Any], monitor: dict[str, Any], at_ms: int, **facts: Any) -> Event:
+    """The event that an item's notices are over, with what identifies the item as in the notices.
+
+    notices    rows, the oldest first
+    """
+    first = notices[0]
+    identity = {"fingerprint": first["identity"]} if first["kind"] == "certificate" else {}
     return outbox.cleared_event(
         monitor,
-        notice.kind,
-        notice.since_ms,
+        first["kind"],
+        first["at_ms"],
         at_ms,
-        name=notice.name or monitor["name"],
-        expires_at=clock.instant(notice.ends_ms),
+        name=first["name"] or monitor["name"],
+        expires_at=clock.instant(first["ends_ms"]),
         **identity,
         **facts,
     )

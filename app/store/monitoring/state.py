@@ -25,11 +25,13 @@ class SeriesProgress(Struct):
     evaluated     the newest result that was evaluated
     stored        the newest heartbeat
     out_of_order  the two may differ: heartbeats lie in the future, or did at the last evaluation
+    expiring      the certificate or domain whose expiry was announced last, and is not over
     """
 
     evaluated: int
     stored: int
     out_of_order: bool = False
+    expiring: str | None = None
 
     def floor(self, at_ms: int, now_ms: int) -> int:
         """The key that a result of this slot must exceed; in the future, that of the newest heartbeat."""
@@ -55,7 +57,7 @@ async def load(series: Sequence[int], now_ms: int) -> tuple[dict[int, MonitorSta
         )
     found = await db.rows(
         "SELECT s.no, s.status, s.status_since_ms, s.failing_since_ms, s.retries, s.failures_since_alert, s.alerted_ms,"
-        " s.degraded_ms, s.unknown_ms, s.order_ms,"
+        " s.degraded_ms, s.unknown_ms, s.order_ms, s.expiring,"
         " (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?2 AND h.id < (s.no + 1) * ?2) AS newest"
         " FROM {each:1} JOIN series s ON s.no = CAST(each.value->>0 AS BIGINT)",
         numbers,
@@ -69,14 +71,14 @@ async def _progress_of(found: Sequence[Any], now_ms: int) -> dict[int, SeriesPro
     ahead: list[int] = []
     for row in found:
         no, newest, order_ms = row["no"], row["newest"] or 0, row["order_ms"]
-        progress[no] = SeriesProgress(newest, newest)
+        progress[no] = SeriesProgress(newest, newest, expiring=row["expiring"])
         if order_ms is not None and not clock_watch.is_in_future(order_ms, now_ms):
-            progress[no] = SeriesProgress(heartbeat_key(no, order_ms), newest, out_of_order=True)
+            progress[no].evaluated, progress[no].out_of_order = heartbeat_key(no, order_ms), True
         elif newest and clock_watch.is_in_future(slot_of_key(newest)[1], now_ms):
             ahead.append(no)
     if ahead:
         for no, evaluated in (await _newest_before(ahead, now_ms + clock_watch.FUTURE_TOLERANCE_MS)).items():
-            progress[no] = SeriesProgress(evaluated, progress[no].stored, out_of_order=True)
+            progress[no].evaluated, progress[no].out_of_order = evaluated, True
     return progress
 
 

@@ -16,7 +16,7 @@ from app.domain.history.completeness import SchedulePeriod
 from app.domain.schedule.slots import is_scheduled
 from app.errors import Conflict, NoSuch
 from app.store import visibility
-from app.store.alerting import monitor_alarms, outbox
+from app.store.alerting import expiry_notices, monitor_alarms, outbox
 from app.store.incidents import escalation_policies, incident_lifecycle, incidents
 from app.store.listing import Listing, ListQuery
 from app.store.monitoring import (
@@ -246,6 +246,7 @@ async def reset_history(monitor_id: str, *, version: int | None = None) -> Monit
         await dependencies.release_suppressed([monitor_id], now)
         await series.start_period(numbers, SchedulePeriod(now, 0))
         await series.start_period([await series.restart_history(monitor_id, now)], series.period_of(row, now))
+        await expiry_notices.mark_series([monitor_id])
         await MonitorRow.update({"version": row["version"] + 1, "updated_ms": now}).where(MonitorRow.id == monitor_id)
         change = await _record_change(monitor_id, now, [EventKind.MONITOR_UPDATED], closed)
     return msgspec.structs.replace(change, unscheduled=[*change.unscheduled, *numbers])

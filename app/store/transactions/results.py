@@ -72,7 +72,6 @@ async def store_results(batch: ResultBatch, snapshots: Mapping[int, Snapshot], n
     """Store new outcomes, states, events and deliveries in one transaction."""
     known = [one for one in batch.outcomes if one.series in snapshots]
     expiring = await _expiry_candidates(known, snapshots)
-    over = await expiry_notices.find_over(known, snapshots)
     async with db.transaction():
         await gaps.store(batch.gaps)
         if not known:
@@ -85,14 +84,13 @@ async def store_results(batch: ResultBatch, snapshots: Mapping[int, Snapshot], n
         await state.save_order(progress)
         events = [event for one in stored for event in _events_of(one, snapshots[one.outcome.series])]
         events = await incidents.apply_events(events, now_ms)
-        if over:
+        in_order = (one.outcome for one in stored if one.evaluation)
+        if over := expiry_notices.find_over(in_order, {no: one.expiring for no, one in progress.items()}):
             events += await expiry_notices.close_over(over, snapshots)
         if expiring:
             events += await expiry_notices.record_notices(expiring)
         deliveries = await outbox.record_events(events, now_ms)
         rechecks = await dependencies.rechecks_after(events, now_ms)
-    if over:
-        expiry_notices.forget_open()
     if expiring:
         expiry_notices.remember_recorded(expiring)
     return StoredResults(stored, events, deliveries, rechecks)

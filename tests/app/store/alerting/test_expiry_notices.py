@@ -186,12 +186,9 @@ async def over(known, *left_days: float, no: int | None = None, **changes):
 RENEWED = msgspec.structs.replace(LEAF, identity="cd34", expires_ms=ENDS_MS + 60 * DAY_MS)
 
 
-@pytest.mark.parametrize("is_restarted", [False, True])
 @pytest.mark.parametrize("ends", [RENEWED, None], ids=["soon", "much later"])
-async def test_a_renewed_certificate_ends_the_warning_once(known, ends, is_restarted):
+async def test_a_renewed_certificate_ends_the_warning_once(known, ends):
     assert await notified_days(known, 20, 7) == [20, 7]
-    if is_restarted:
-        expiry_notices.clear_cache()
     assert await over(known, 6, expiring=LEAF) == []
     assert await over(known, 5, 4, expiring=ends) == [("certificate", "ab12", 20)]
 
@@ -232,3 +229,16 @@ async def test_a_paused_monitor_keeps_its_warning(known):
     assert await notified_days(known, 5) == [5]
     change = await monitors.set_active(known[min(known)].monitor_id, active=False)
     assert EventKind.MONITOR_CLEARED not in {one.event for one in change.events}
+
+
+async def test_a_warning_outlives_the_reset_of_its_monitor_s_history(known):
+    assert await notified_days(known, 5) == [5]
+    change = await monitors.reset_history(known[min(known)].monitor_id)
+    (fresh,) = await series.list_snapshots([change.schedules[0].series])
+    assert await over({fresh.series: fresh}, 4) == [("certificate", "ab12", 5)]
+
+
+async def test_a_late_check_ends_no_warning(known):
+    assert await notified_days(known, 5) == [5]
+    late = make.outcome(series=min(known), at_ms=ENDS_MS - 6 * DAY_MS)
+    assert (await results.store_results(make.results(late), known, ENDS_MS - 5 * DAY_MS)).events == []
