@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from actors import senders
 from actors.senders import DeliveryError, SendReport
 from app import clock
-from app.domain.alerting import backoff, reasons
+from app.domain.alerting import backoff, reasons, routing
 from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.domain.alerting.reasons import Reason
 from app.domain.text import templates
@@ -51,8 +51,10 @@ def build_message(
 
 
 def _event_message(claim: DeliveryClaim, parent: str, timezone: str) -> Message:
-    message = replace(senders.message_from_event(claim.event, claim.id), timezone=timezone)
-    return replace(message, facts=message.facts | {"parent": {"name": parent}}) if parent else message
+    message = senders.message_from_event(claim.event, claim.id)
+    is_silent = routing.is_silent(tuple(claim.channel.rules.events), claim.event.event, claim.event.data)
+    facts = message.facts | {"parent": {"name": parent}} if parent else message.facts
+    return replace(message, facts=facts, silent=is_silent, timezone=timezone)
 
 
 def apply_templates(claim: DeliveryClaim, message: Message) -> Message:

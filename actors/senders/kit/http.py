@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from enum import Enum
 from http import HTTPStatus
 
@@ -13,7 +12,7 @@ from yarl import URL
 
 from actors.senders.kit.errors import DeliveryError, ProviderResponse
 from actors.senders.kit.network_errors import describe_error
-from actors.senders.kit.retry_after import json_object, parse_retry_after
+from actors.senders.kit.retry_after import STANDARD, WaitRule, json_object, parse_wait
 from app.domain.parsing.web_url import parse_url
 from app.security.network.egress import EgressDenied
 
@@ -90,10 +89,12 @@ async def post(
     session: aiohttp.ClientSession,
     explain: Explain = no_explanation,
     interpret: Interpret | None = None,
+    waits: WaitRule = STANDARD,
 ) -> None:
     """Send once. Redirects are not followed; a 2xx counts as soon as its headers are received.
 
     interpret    for providers whose status alone does not decide; it gets the start of the body
+    waits        where the provider's responses say how long to wait
     raises       DeliveryError: network errors are temporary, responses as `interpret` says; `is_channel_status` says
                  which concern the channel, and `provider_errors.judge` what the provider's own codes say beyond that
     """
@@ -109,7 +110,7 @@ async def post(
             allow_redirects=False,
         ) as response:
             if interpret or interpret_status(response.status) is not ResponseMeaning.ACCEPTED:
-                await _check_response(response, explain, interpret or interpret_status)
+                await _check_response(response, explain, interpret or interpret_status, waits)
     except EgressDenied as error:
         raise DeliveryError(str(error), permanent=True, channel_level=True) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
@@ -118,11 +119,14 @@ async def post(
         raise DeliveryError(describe_error(error)) from error
 
 
-async def _check_response(response: aiohttp.ClientResponse, explain: Explain, interpret: Interpret) -> None:
+async def _check_response(
+    response: aiohttp.ClientResponse, explain: Explain, interpret: Interpret, waits: WaitRule
+) -> None:
     body = await _read_start(response)
     meaning = interpret(response.status, body)
     if meaning is not ResponseMeaning.ACCEPTED:
-        raise _rejection(response, body, explain(body), permanent=meaning is ResponseMeaning.REJECTED)
+        wait_s = parse_wait(waits, response.status, response.headers, body)
+        raise _rejection(response, body, explain(body), wait_s, permanent=meaning is ResponseMeaning.REJECTED)
 
 
 def _request_url(request: ProviderRequest) -> URL:
@@ -152,11 +156,13 @@ async def _read_start(response: aiohttp.ClientResponse) -> bytes:
     return start
 
 
-def _rejection(response: aiohttp.ClientResponse, body: bytes, explanation: str, *, permanent: bool) -> DeliveryError:
+def _rejection(
+    response: aiohttp.ClientResponse, body: bytes, explanation: str, wait_s: float | None, *, permanent: bool
+) -> DeliveryError:
     error = DeliveryError(
         f"answered {status_line(response.status)}{f': {explanation}' if explanation else ''}",
         permanent=permanent,
-        retry_after_s=parse_retry_after(response.headers.get("Retry-After", ""), body, datetime.now(UTC)),
+        retry_after_s=wait_s,
         channel_level=is_channel_status(response.status),
         endpoint_gone=response.status == HTTPStatus.GONE,
         got_response=True,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 import aiohttp
@@ -12,7 +11,7 @@ from actors.apprise_sandbox.protocol import SandboxHttpRequest, SandboxHttpRespo
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.http import INVALID_ADDRESS, TEMPORARY_STATUSES, USER_AGENT, is_channel_status, status_line
 from actors.senders.kit.network_errors import describe_error
-from actors.senders.kit.retry_after import parse_retry_after
+from actors.senders.kit.retry_after import STANDARD, WaitRule, parse_wait
 from app.domain.parsing.web_url import parse_url
 from app.security.network.egress import EgressDenied
 
@@ -51,8 +50,9 @@ class SandboxRequests:
     last_failure    the newest request, when it failed
     """
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
+    def __init__(self, session: aiohttp.ClientSession, waits: WaitRule = STANDARD) -> None:
+        """`waits`: where the service's responses say how long to wait."""
+        self._session, self._waits = session, waits
         self.n_sent = 0
         self.denied = ""
         self.last_failure: FailedRequest | None = None
@@ -93,7 +93,7 @@ class SandboxRequests:
 
     def _note_response(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         is_success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-        wait_s = None if is_success else parse_retry_after(headers.get("Retry-After", ""), body, datetime.now(UTC))
+        wait_s = None if is_success else parse_wait(self._waits, status, headers, body)
         self.last_failure = None if is_success else FailedRequest(status, f"answered {status_line(status)}", wait_s)
 
     def _fail(self, reason: str) -> SandboxHttpResponse:

@@ -12,6 +12,7 @@ from actors.senders.kit.apprise_markup import ADAPTIVE_CARD, LOOKALIKE, ROCKET_C
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.markup import COMMON_MARK, PLAIN, Markup, html_markup
+from actors.senders.kit.retry_after import rule_for_service
 from actors.senders.kit.sandbox_requests import SandboxRequests
 from actors.senders.providers import discord, mattermost
 from app.domain.alerting import apprise_urls
@@ -56,8 +57,9 @@ SERVICE_MARKUPS: Mapping[str, ServiceMarkup] = MappingProxyType(  # by module of
 
 async def send(config: Apprise, message: Message, context: SenderContext) -> None:
     """Send by the service in a sandbox, and judge the outcome by its requests."""
-    requests = SandboxRequests(context.http)
-    check_result(await context.sandboxes.send(render(config, message), requests.send), requests)
+    request = render(config, message)
+    requests = SandboxRequests(context.http, rule_for_service(request.module))
+    check_result(await context.sandboxes.send(request, requests.send), requests)
 
 
 def render(config: Apprise, message: Message) -> SendRequest:

@@ -6,6 +6,7 @@ from datetime import UTC
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
 from actors.senders.kit.markup import Markup, angle_link, escape_list_marks
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.severity import COLOURS, EMOJI
 from actors.senders.kit.text_limits import truncate, utf16_units
 from app.domain.parsing.web_url import with_query
@@ -14,12 +15,14 @@ from schema.channels import Discord
 from schema.message import Message
 
 CONTENT_LIMIT, DESCRIPTION_LIMIT = 2_000, 4_096  # Discord's, in characters once escaped; UTF-16 units are no fewer
+_ANY_VERSION = re.compile(r"^([^:]+://[^/?#]+/api)(?:/v\d+)?(?=/webhooks/)")
+VERSION = "v10"  # addresses are handed out without one, and then an older version responds, with other units
 _MARKUP = re.compile(r"([\\*_~`|>#\[\]()<@])")
 
 
 async def send(config: Discord, message: Message, context: SenderContext) -> None:
     """POST the embed."""
-    await post(render(config, message), context.http, error_field("message"))
+    await post(render(config, message), context.http, error_field("message"), waits=WAITS["discord"])
 
 
 def render(config: Discord, message: Message) -> ProviderRequest:
@@ -42,7 +45,8 @@ def render(config: Discord, message: Message) -> ProviderRequest:
         "allowed_mentions": {"parse": []},
     }
     body |= {"username": config.username} if config.username else {}
-    return json_request(with_query(config.webhook_url, {"wait": "true"}), body)
+    url = _ANY_VERSION.sub(rf"\1/{VERSION}", config.webhook_url.strip())
+    return json_request(with_query(url, {"wait": "true"}), body)
 
 
 def escape_markup(text: str) -> str:

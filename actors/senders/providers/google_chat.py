@@ -3,6 +3,7 @@
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
 from actors.senders.kit.markup import html_markup
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate, utf8_bytes
 from app.domain.parsing.web_url import with_query
@@ -17,7 +18,7 @@ THREADED = "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
 
 async def send(config: GoogleChat, message: Message, context: SenderContext) -> None:
     """Create the message."""
-    await post(render(config, message), context.http, error_field("error", "message"))
+    await post(render(config, message), context.http, error_field("error", "message"), waits=WAITS["google_chat"])
 
 
 def render(config: GoogleChat, message: Message) -> ProviderRequest:

@@ -8,6 +8,7 @@ import msgspec
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
 from actors.senders.kit.markup import html_markup
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate, utf8_bytes
 from app.domain.text.message_text import compose_text
@@ -20,7 +21,7 @@ TEXT_LIMIT = 16_000  # bytes once escaped; an event of at most 65,536 holds the 
 
 async def send(config: Matrix, message: Message, context: SenderContext) -> None:
     """PUT the event."""
-    await post(render(config, message), context.http, error_field("error"))
+    await post(render(config, message), context.http, error_field("error"), waits=WAITS["matrix"])
 
 
 def render(config: Matrix, message: Message) -> ProviderRequest:

@@ -5,6 +5,7 @@ import re
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
 from actors.senders.kit.markup import ZERO_WIDTH_SPACE, Markup, angle_link, escape_list_marks
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.severity import COLOURS
 from actors.senders.kit.text_limits import truncate
 from app.domain.text.message_text import compose_text
@@ -21,7 +22,7 @@ _LINE_STARTS = re.compile(r"^(?=[ \t]*=|[ \t]{2})", re.MULTILINE)  # nor a line 
 
 async def send(config: Mattermost, message: Message, context: SenderContext) -> None:
     """POST the message."""
-    await post(render(config, message), context.http, error_field("message"))
+    await post(render(config, message), context.http, error_field("message"), waits=WAITS["mattermost"])
 
 
 def render(config: Mattermost, message: Message) -> ProviderRequest:

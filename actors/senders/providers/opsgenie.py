@@ -5,6 +5,7 @@ from urllib.parse import quote
 from actors.senders.kit.alert_actions import Alert, AlertAction, alerts_for, provider_severity
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.text_limits import truncate, utf16_units
 from app.domain.text.message_text import compose_text, monitor_name_of
 from schema.channels import Opsgenie
@@ -19,7 +20,7 @@ ACTION_PATHS = {AlertAction.ACKNOWLEDGE: "acknowledge", AlertAction.CLOSE: "clos
 async def send(config: Opsgenie, message: Message, context: SenderContext) -> None:
     """POST every request, in order."""
     for request in render(config, message):
-        await post(request, context.http, error_field("message"))
+        await post(request, context.http, error_field("message"), waits=WAITS["opsgenie"])
 
 
 def render(config: Opsgenie, message: Message) -> list[ProviderRequest]:

@@ -8,7 +8,7 @@ from actors.senders.kit import email_body
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.http import ProviderRequest, json_request, post
-from actors.senders.kit.retry_after import json_object
+from actors.senders.kit.retry_after import WAITS, json_object
 from app.domain.parsing.hosts import wire_mail_address
 from app.domain.text.message_text import compose_text
 from schema.channels import Sendgrid
@@ -24,7 +24,7 @@ async def send(config: Sendgrid, message: Message, context: SenderContext) -> No
     recipients = [address for _, address in _addresses(config)]
     while waiting := context.report.remaining(recipients):
         try:
-            await post(render(config, message, waiting), context.http, _explain)
+            await post(render(config, message, waiting), context.http, _explain, waits=WAITS["sendgrid"])
         except DeliveryError as error:
             refused = refused_recipients(error, _personalizations(config, waiting))
             if not refused:

@@ -10,6 +10,7 @@ from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
 from actors.senders.kit.provider_errors import judge
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate_keeping_link
 from app.domain.text.message_text import compose_text
@@ -40,7 +41,7 @@ async def send(config: Signal, message: Message, context: SenderContext) -> None
 async def _send_to(recipient: str, config: Signal, message: Message, context: SenderContext) -> None:
     """Send to one recipient, and report how that went."""
     try:
-        await post(render(config, message, recipient), context.http, error_field("error"))
+        await post(render(config, message, recipient), context.http, error_field("error"), waits=WAITS["signal"])
     except DeliveryError as error:
         judge(error, Signal)
         if recipient.startswith(GROUP_PREFIX) and PARTIAL_FAILURE in error.reason:

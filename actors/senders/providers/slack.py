@@ -4,6 +4,7 @@ import re
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, json_request, post
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate, utf16_units
 from app.domain.parsing.addresses import split_addresses
@@ -17,7 +18,7 @@ TITLE_LIMIT, TEXT_LIMIT = 600, 2_000  # UTF-16 units once escaped; for a rich te
 
 async def send(config: Slack, message: Message, context: SenderContext) -> None:
     """POST the message."""
-    await post(render(config, message), context.http, _explain)
+    await post(render(config, message), context.http, _explain, waits=WAITS["slack"])
 
 
 def render(config: Slack, message: Message) -> ProviderRequest:

@@ -8,7 +8,7 @@ from actors.senders.kit.context import SenderContext
 from actors.senders.kit.errors import DeliveryError
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
 from actors.senders.kit.markup import Markup, html_markup, without_mentions
-from actors.senders.kit.retry_after import json_object
+from actors.senders.kit.retry_after import WAITS, json_object
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate_keeping_link, utf16_units
 from app.domain.text.message_text import compose_text
@@ -24,13 +24,13 @@ UNMENTIONING = Markup(without_mentions)  # Telegram makes a mention of each @nam
 async def send(config: Telegram, message: Message, context: SenderContext) -> None:
     """Call the bot API's `sendMessage`. A group that became a supergroup has a new id, which is used and reported."""
     try:
-        await post(render(config, message), context.http, error_field("description"))
+        await post(render(config, message), context.http, error_field("description"), waits=WAITS["telegram"])
     except DeliveryError as error:
         new_id = moved_to(error)
         if new_id in {"", config.chat_id}:
             raise
         moved = structs.replace(config, chat_id=new_id)
-        await post(render(moved, message), context.http, error_field("description"))
+        await post(render(moved, message), context.http, error_field("description"), waits=WAITS["telegram"])
         context.report.config_changes["chat_id"] = new_id
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, ResponseMeaning, interpret_status, post
-from actors.senders.kit.retry_after import json_object
+from actors.senders.kit.retry_after import WAITS, json_object
 from actors.senders.kit.text_limits import truncate, utf16_units
 from app.domain.text.message_text import compose_text
 from schema.channels import Twilio
@@ -19,7 +19,7 @@ FAILED_STATES = ("failed", "undelivered", "canceled")
 
 async def send(config: Twilio, message: Message, context: SenderContext) -> None:
     """Create the message."""
-    await post(render(config, message), context.http, _explain, interpret_response)
+    await post(render(config, message), context.http, _explain, interpret_response, waits=WAITS["twilio"])
 
 
 def render(config: Twilio, message: Message) -> ProviderRequest:

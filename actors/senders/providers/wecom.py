@@ -6,7 +6,7 @@ from msgspec import Struct
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, ResponseMeaning, interpret_status, json_request, post
 from actors.senders.kit.markup import ZERO_WIDTH_SPACE, Markup
-from actors.senders.kit.retry_after import json_object
+from actors.senders.kit.retry_after import WAITS, json_object
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate_keeping_link, utf8_bytes
 from app.domain.text.message_text import compose_text
@@ -24,7 +24,7 @@ class _WecomResult(Struct, frozen=True):
 
 async def send(config: Wecom, message: Message, context: SenderContext) -> None:
     """POST the message."""
-    await post(render(config, message), context.http, _explain, _interpret)
+    await post(render(config, message), context.http, _explain, _interpret, waits=WAITS["wecom"])
 
 
 def render(config: Wecom, message: Message) -> ProviderRequest:

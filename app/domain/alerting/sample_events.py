@@ -30,6 +30,10 @@ _DATA: dict[EventKind, dict[str, Any]] = {
     },
     EventKind.MONITOR_DEGRADED: {"monitor": _MONITOR, "status": 4, "msg": "answered after 2.1 s", "ping": 2_104},
     EventKind.MONITOR_UNKNOWN: {"monitor": _MONITOR, "status": 5, "msg": "our own network is gone"},
+    EventKind.MONITOR_CLEARED: {
+        "monitor": _MONITOR, "what": "degraded", "status": 1, "msg": "200 OK", "ping": 38.2, "started_at": STARTED_AT,
+        "duration": DURATION_S,
+    },
     EventKind.MONITOR_CREATED: {"monitor": _MONITOR},
     EventKind.MONITOR_UPDATED: {"monitor": _MONITOR},
     EventKind.MONITOR_DELETED: {"monitor": _MONITOR},

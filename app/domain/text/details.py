@@ -104,6 +104,12 @@ def _test(message: Message) -> tuple[str, ...]:
     return () if message.msg else ("This channel works.",)
 
 
+def _cleared(message: Message) -> tuple[str, ...]:
+    duration_s = outage_duration_s(message)
+    lasted = "" if duration_s is None else f"It lasted {format_duration(duration_s)}."
+    return (lasted, _monitor_line(message) if message.facts.get("name") else "")  # else the title names it
+
+
 def _unknown(_: Message) -> tuple[str, ...]:
     return ("The fault is on our side, or on the way: nothing is known about the target.",)
 
@@ -112,6 +118,7 @@ _DETAILS: dict[EventKind, Callable[[Message], tuple[str, ...]]] = {
     EventKind.MONITOR_DOWN: _down,
     EventKind.MONITOR_UP: _up,
     EventKind.MONITOR_UNKNOWN: _unknown,
+    EventKind.MONITOR_CLEARED: _cleared,
     EventKind.CERTIFICATE_EXPIRING: _expiry,
     EventKind.DOMAIN_EXPIRING: _expiry,
     EventKind.INCIDENT_OPENED: _down,

@@ -46,6 +46,7 @@ _STATUS_WORDS = {  # of events that carry no status of a monitor; they follow "i
     EventKind.MONITOR_UP: "UP",
     EventKind.MONITOR_DEGRADED: "DEGRADED",
     EventKind.MONITOR_UNKNOWN: "UNKNOWN",
+    EventKind.MONITOR_CLEARED: "CLEARED",
     EventKind.MONITOR_CREATED: "CREATED",
     EventKind.MONITOR_UPDATED: "CHANGED",
     EventKind.MONITOR_DELETED: "DELETED",

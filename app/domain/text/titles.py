@@ -36,6 +36,7 @@ _TITLES: dict[EventKind, tuple[str, Severity]] = {
     EventKind.MONITOR_UP: ("{monitor} is up{but}", Severity.RESOLVED),
     EventKind.MONITOR_DEGRADED: ("{monitor} is degraded", Severity.WARNING),
     EventKind.MONITOR_UNKNOWN: ("{monitor} could not be checked", Severity.WARNING),
+    EventKind.MONITOR_CLEARED: ("A warning about {monitor} is over", Severity.RESOLVED),
     EventKind.MONITOR_CREATED: ("{monitor} was created", Severity.INFO),
     EventKind.MONITOR_UPDATED: ("{monitor} was changed", Severity.INFO),
     EventKind.MONITOR_DELETED: ("{monitor} was deleted", Severity.INFO),
@@ -84,12 +85,20 @@ _RECOVERY_TITLES = {  # a system event → the title of its recovery
     "network_gone": "Watchkeeper's own network is back",
     "clock": "Watchkeeper's clock is steady again",
 }
+_CLEARED_TITLES = {  # what is over → the title
+    "degraded": "{monitor} is no longer degraded",
+    "unknown": "{monitor} can be checked again",
+    "certificate": "The certificate warning for {expiring} is over",
+    "domain": "The domain warning for {expiring} is over",
+}
 _EXPIRY_EVENTS = frozenset({EventKind.CERTIFICATE_EXPIRING, EventKind.DOMAIN_EXPIRING})
 
 
 def event_text(message: Message) -> EventText:
     """The text of the event itself, whatever the channel and the delivery."""
     title, severity = _TITLES[message.event]
+    if message.event is EventKind.MONITOR_CLEARED:
+        title = _CLEARED_TITLES.get(parse_name(message.facts.get("what")), title)
     if message.event in _EXPIRY_EVENTS and has_expired(message):
         severity = Severity.CRITICAL
     return EventText(title.format_map(_title_values(message)), severity, detail_sentences(message))
@@ -103,6 +112,7 @@ def _title_values(message: Message) -> dict[str, str]:
     recovered = _RECOVERY_TITLES.get(
         parse_name(facts.get("what")).removeprefix("system."), "A trouble of Watchkeeper's is over"
     )
+    recovered = "The channel {channel} is not used any more" if facts.get("unused") else recovered
     return {
         "monitor": monitor or "A monitor",
         "still": "still " if message.reminder else "",

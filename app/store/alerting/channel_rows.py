@@ -18,6 +18,7 @@ class StoredChannel(Struct, frozen=True, kw_only=True):
     circuit_open_until_ms  0: the circuit is closed
     disabled_ms            since when it is disabled
     failing_since_ms       since when every attempt has failed
+    alerted_ms             when others were alerted that it fails; None: it has worked since
     rotated_ms             of a webhook: when its secret was rotated
     deleted_ms             when it was deleted; see `deleted_channels`
     """
@@ -40,6 +41,7 @@ class StoredChannel(Struct, frozen=True, kw_only=True):
     disabled_reason: str
     last_error: str
     failing_since_ms: int | None
+    alerted_ms: int | None
     rotated_ms: int | None
     version: int
     created_ms: int

@@ -18,7 +18,7 @@ from app.domain.alerting.quiet_hours import with_timezone
 from app.errors import Invalid, NoSuch, require_known
 from app.security.secrets import sealing
 from app.store import visibility
-from app.store.alerting import channel_health, channel_templates, deleted_channels
+from app.store.alerting import channel_alarms, channel_health, channel_templates, deleted_channels
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.audit import log as audit_log
 from app.store.listing import Listing, ListQuery
@@ -102,6 +102,8 @@ async def update(channel_id: str, patch: ChannelPatch, *, version: ExpectedVersi
         columns = {**_columns_of(_apply_patch(old, patch)), "version": old.version + 1, "updated_ms": clock.now_ms()}
         values: dict[Any, Any] = columns if patch.config is UNSET else columns | channel_health.HEALTHY_COLUMNS
         await ChannelRow.update(values).where(ChannelRow.id == channel_id)
+        if patch.active is False:
+            await channel_alarms.close_unused(old, channel_alarms.SWITCHED_OFF, clock.now_ms())
         if patch.tag_ids is not UNSET:
             await _set_tags(channel_id, patch.tag_ids)
         changed = await get(channel_id)
@@ -140,6 +142,7 @@ async def delete(channel_id: str, *, version: ExpectedVersion = None) -> tuple[s
     async with db.transaction():
         old = await _get_row(channel_id, lock=True)
         check_version("channel", old.version, version)
+        await channel_alarms.close_unused(old, channel_alarms.DELETED, clock.now_ms())
         await deleted_channels.mark_deleted(channel_id)
     return old.name, old.type
 

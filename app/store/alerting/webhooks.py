@@ -17,7 +17,7 @@ from app.domain import config_rules
 from app.domain.alerting import channel_rules
 from app.errors import Invalid, NoSuch
 from app.security.secrets import sealing
-from app.store.alerting import channel_health, deleted_channels
+from app.store.alerting import channel_alarms, channel_health, deleted_channels
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.listing import Listing, ListQuery
 from app.store.name_search import matches_sql, matching_ids
@@ -89,6 +89,8 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: ExpectedVersi
         if not config.previous_secret:
             columns["rotated_ms"] = None
         await _update_row(old, columns | channel_health.HEALTHY_COLUMNS)
+        if patch.active is False:
+            await channel_alarms.close_unused(old, channel_alarms.SWITCHED_OFF, clock.now_ms())
         return await get(webhook_id)
 
 
@@ -97,6 +99,7 @@ async def delete(webhook_id: str, *, version: ExpectedVersion = None) -> str:
     async with db.transaction():
         old = await _get_row(webhook_id, lock=True)
         check_version("webhook", old.version, version)
+        await channel_alarms.close_unused(old, channel_alarms.DELETED, clock.now_ms())
         await deleted_channels.mark_deleted(webhook_id)
     return old.name
 

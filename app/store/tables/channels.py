@@ -23,6 +23,7 @@ class ChannelRow(Table, tablename="channels"):
     rejected_messages = Integer(default=0)  # other rejected messages, without a success in between
     disabled_ms = BigInt(null=True, default=None)  # disabled since: nothing is sent after repeated permanent failures
     disabled_reason = Text(default="")
+    alerted_ms = BigInt(null=True, default=None)  # when others were alerted that it fails; null: it has worked since
     rotated_ms = BigInt(null=True, default=None)  # of a webhook: when its secret was rotated
     last_error = Text(default="")  # the error of the newest attempt
     failing_since_ms = BigInt(null=True, default=None)  # since when every attempt has failed

@@ -16,7 +16,7 @@ from app.domain.history.completeness import SchedulePeriod
 from app.domain.schedule.slots import is_scheduled
 from app.errors import Conflict, NoSuch
 from app.store import visibility
-from app.store.alerting import outbox
+from app.store.alerting import expiry_notices, monitor_alarms, outbox
 from app.store.incidents import escalation_policies, incident_lifecycle, incidents
 from app.store.listing import Listing, ListQuery
 from app.store.monitoring import (
@@ -242,10 +242,12 @@ async def reset_history(monitor_id: str, *, version: ExpectedVersion = None) -> 
         check_version("monitor", row["version"], version)
         (monitor,) = await _monitors_of([row])
         closed = await incident_lifecycle.close_without_recovery(monitor, EventKind.MONITOR_UPDATED, HISTORY_RESET, now)
+        closed += await monitor_alarms.close_conditions(monitor, EventKind.MONITOR_UPDATED, now)
         numbers = await series.list_numbers(monitor_id)
         await dependencies.release_suppressed([monitor_id], now)
         await series.start_period(numbers, SchedulePeriod(now, 0))
         await series.start_period([await series.restart_history(monitor_id, now)], series.period_of(row, now))
+        await expiry_notices.mark_series([monitor_id])
         await MonitorRow.update({"version": row["version"] + 1, "updated_ms": now}).where(MonitorRow.id == monitor_id)
         change = await _record_change(monitor_id, now, [EventKind.MONITOR_UPDATED], closed)
     return msgspec.structs.replace(change, unscheduled=[*change.unscheduled, *numbers])
@@ -367,6 +369,7 @@ async def _record_change(
     row = await _row(monitor_id)
     (monitor,) = await _monitors_of([row])
     closed = await incidents.close_for_monitor(monitor, kinds, now_ms)
+    closed += await monitor_alarms.close_for_monitor(monitor, kinds, now_ms)
     recorded = [*before, *closed, *(outbox.monitor_event(kind, monitor, now_ms) for kind in kinds)]
     deliveries = await outbox.record_events(recorded, now_ms)
     schedule = rows.schedule_of(row)

@@ -60,7 +60,7 @@ async def test_discord_gets_an_embed_without_mentions(receiver: Receiver, contex
         monitor=sample_messages.MessageMonitor(id="1", name="Shop", type="http"), msg="no answer"
     )
     arrival, body = await arrived("discord", receiver, context, shop, username="wk")
-    assert arrival.path == f"{sample_messages.DISCORD_PATH}?wait=true"
+    assert arrival.path == f"{sample_messages.DISCORD_PATH.replace('/api/', '/api/v10/')}?wait=true"
     assert body == {
         "content": "🔴 Shop is down",
         "embeds": [
@@ -79,7 +79,7 @@ def test_the_thread_in_a_discord_address_stays() -> None:
     config = channel("discord", "https://d.example", webhook_url="https://d.example/api/webhooks/1/x?thread_id=9")
     assert (
         discord.render(config, sample_messages.message()).url
-        == "https://d.example/api/webhooks/1/x?thread_id=9&wait=true"
+        == "https://d.example/api/v10/webhooks/1/x?thread_id=9&wait=true"
     )
 
 

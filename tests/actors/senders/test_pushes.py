@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.senders import DeliveryError, send
@@ -96,6 +97,69 @@ def test_recoveries_on_pushover_never_repeat(priority: int, sent: int) -> None:
     body = pushed(UP, priority=priority, sound="siren", sound_up="bell")
     assert (body["priority"], body["sound"]) == (sent, "bell")
     assert not {"retry", "expire"} & set(body)
+
+
+INCIDENT = "3b1f"
+DOWN = sample_messages.message(incident_id=INCIDENT)
+RECOVERED = sample_messages.message(event=EventKind.MONITOR_UP, status=Status.UP, incident_id=INCIDENT)
+ACKED = sample_messages.message(event=EventKind.INCIDENT_ACKNOWLEDGED, status=None, incident_id=INCIDENT)
+CANCELLED = ("/1/receipts/cancel_by_tag/watchkeeper-3b1f.json", {"token": "s3cr3t-pushover-app"})
+
+
+async def requests_of(receiver: Receiver, context: SenderContext, message: Message, **changes: Any) -> list[Any]:
+    """Path and body of each request to Pushover."""
+    await send(channel("pushover", receiver.url, **changes), message, context)
+    return [(one.path, json.loads(one.body)) for one in receiver.arrivals]
+
+
+def test_an_emergency_on_pushover_is_tagged_with_its_incident() -> None:
+    assert pushed(DOWN, priority=2)["tags"] == "watchkeeper-3b1f"
+    assert "tags" not in pushed(DOWN, priority=1)
+
+
+def test_a_digest_on_pushover_rings_on_after_one_of_its_recoveries() -> None:
+    other = sample_messages.message(incident_id="4c2e")
+    assert "tags" not in pushed(sample_messages.message(incident_id=INCIDENT, merged=(other,)), priority=2)
+    again = sample_messages.message(incident_id=INCIDENT, reminder=True, merged=(DOWN,))
+    assert pushed(again, priority=2)["tags"] == "watchkeeper-3b1f"
+
+
+@pytest.mark.parametrize("message", [RECOVERED, ACKED])
+async def test_an_emergency_on_pushover_ends_with_recovery_and_acknowledgement(
+    message: Message, receiver: Receiver, context: SenderContext
+) -> None:
+    first, (path, body) = await requests_of(receiver, context, message, priority=2)
+    assert first == CANCELLED
+    assert (path, body["priority"]) == ("/1/messages.json", 0)
+
+
+async def test_a_message_of_pushover_that_did_not_ring_is_not_cancelled(
+    receiver: Receiver, context: SenderContext
+) -> None:
+    assert [path for path, _ in await requests_of(receiver, context, RECOVERED, priority=1)] == ["/1/messages.json"]
+
+
+async def test_an_end_that_nobody_asked_for_only_stops_the_ringing(receiver: Receiver, context: SenderContext) -> None:
+    silent = msgspec.structs.replace(ACKED, silent=True)
+    assert await requests_of(receiver, context, silent, priority=2) == [CANCELLED]
+
+
+async def test_a_rejected_cancellation_does_not_keep_the_recovery_back(
+    receiver: Receiver, context: SenderContext
+) -> None:
+    receiver.answer(Order(status=404, times=1))
+    paths = [path for path, _ in await requests_of(receiver, context, RECOVERED, priority=2)]
+    assert paths == [CANCELLED[0], "/1/messages.json"]
+
+
+async def test_a_cancellation_that_fails_for_now_is_tried_again_before_the_message(
+    receiver: Receiver, context: SenderContext
+) -> None:
+    receiver.answer(Order(status=503, times=1))
+    with pytest.raises(DeliveryError) as failed:
+        await requests_of(receiver, context, RECOVERED, priority=2)
+    assert not failed.value.permanent
+    assert [one.path for one in receiver.arrivals] == [CANCELLED[0]]
 
 
 def test_pushover_s_message_links_to_where_it_is_acknowledged() -> None:

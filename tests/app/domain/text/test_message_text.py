@@ -109,6 +109,11 @@ EXPECTED = {
     EventKind.MONITOR_UNKNOWN: (
         "Shop could not be checked", Severity.WARNING, "The fault is on our side, or on the way",
     ),
+    EventKind.MONITOR_CLEARED: (
+        "Shop is no longer degraded",
+        Severity.RESOLVED,
+        "It lasted 3 min 12 s.",
+    ),
     EventKind.MONITOR_CREATED: ("Shop was created", Severity.INFO, "2025-08-09 12:00:00 UTC"),
     EventKind.MONITOR_UPDATED: ("Shop was changed", Severity.INFO, "2025-08-09 12:00:00 UTC"),
     EventKind.MONITOR_DELETED: ("Shop was deleted", Severity.INFO, "2025-08-09 12:00:00 UTC"),

@@ -24,12 +24,13 @@ INCIDENT = {E.INCIDENT_OPENED, E.INCIDENT_ACKNOWLEDGED, E.INCIDENT_ESCALATED, E.
 EXPIRY = {E.CERTIFICATE_EXPIRING, E.DOMAIN_EXPIRING}
 OF_A_MONITOR = {one for one in E if one.startswith("monitor.")} | EXPIRY | INCIDENT
 DEPLOYED = {E.DEPLOYMENT_SUCCEEDED, E.DEPLOYMENT_FAILED}
-CHECKED = OUTAGE | {E.MONITOR_DEGRADED}
+LASTED = OUTAGE | INCIDENT | {E.MONITOR_CLEARED}
+CHECKED = OUTAGE | {E.MONITOR_DEGRADED, E.MONITOR_CLEARED}
 HAS_VALUE: dict[str, set[EventKind]] = {  # a variable that is not here has a value for every event
     **dict.fromkeys(("monitor", "monitor.id", "monitor.name", "monitor.type"), OF_A_MONITOR),
     **dict.fromkeys(("ping", "heartbeat.ping"), CHECKED),
-    "started_at": OUTAGE | INCIDENT,
-    **dict.fromkeys(("duration", "duration_words", "heartbeat.duration"), OUTAGE | INCIDENT | DEPLOYED),
+    "started_at": LASTED,
+    **dict.fromkeys(("duration", "duration_words", "heartbeat.duration"), LASTED | DEPLOYED),
     **dict.fromkeys(("incident", "incident.id", "incident.title"), OUTAGE | INCIDENT),
     **dict.fromkeys(("days", "expires_at"), EXPIRY),
     **{name: set() for name in ("late", "late_words", "ack_url")},
