@@ -7,16 +7,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from actors import senders
-from actors.senders import DeliveryError
+from actors.senders import DeliveryError, SendReport
 from app import clock
-from app.domain.alerting import backoff, reasons
+from app.domain.alerting import backoff, reasons, routing
 from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.domain.alerting.reasons import Reason
 from app.domain.text import templates
 from app.security.auth import ack_links
 from app.store.alerting.delivery_claims import DeliveryClaim
 from app.store.alerting.delivery_results import AttemptResult
-from schema.deliveries import ReasonCode
+from schema.deliveries import ReasonCode, RecipientOutcome
 from schema.message import Message
 
 MAX_MERGED_REJECTIONS = 5  # attempts of a merged delivery before a rejection of its digest counts for itself
@@ -31,24 +31,30 @@ class AttemptTiming(Struct, frozen=True):
     took_ms: int
 
 
-def build_message(claim: DeliveryClaim, now_ms: int, base_url: str, parent: str = "") -> Message:
+def build_message(
+    claim: DeliveryClaim, now_ms: int, base_url: str, parent: str = "", *, timezone: str = "UTC"
+) -> Message:
     """Build the message: the newest event, and the events merged into it, newest first.
 
     base_url  of links in the message
     parent    name of the monitor that all monitors of a digest depend on; empty: none
+    timezone  of the times, for a channel without a time zone
     """
-    message = _event_message(claim, parent)
+    timezone = claim.channel.rules.timezone or timezone
+    message = _event_message(claim, parent, timezone)
     return replace(
         message,
         late_s=backoff.lateness_s(clock.epoch_ms(claim.event.at), now_ms),
         ack_url=_ack_url(claim, message, base_url),
-        merged=tuple(_event_message(member, parent) for member in reversed(claim.merged)),
+        merged=tuple(_event_message(member, parent, timezone) for member in reversed(claim.merged)),
     )
 
 
-def _event_message(claim: DeliveryClaim, parent: str) -> Message:
+def _event_message(claim: DeliveryClaim, parent: str, timezone: str) -> Message:
     message = senders.message_from_event(claim.event, claim.id)
-    return replace(message, facts=message.facts | {"parent": {"name": parent}}) if parent else message
+    is_silent = routing.is_silent(tuple(claim.channel.rules.events), claim.event.event, claim.event.data)
+    facts = message.facts | {"parent": {"name": parent}} if parent else message.facts
+    return replace(message, facts=facts, silent=is_silent, timezone=timezone)
 
 
 def apply_templates(claim: DeliveryClaim, message: Message) -> Message:
@@ -67,14 +73,36 @@ def _ack_url(claim: DeliveryClaim, message: Message, base_url: str) -> str:
 
 
 def attempt_results(
-    claim: DeliveryClaim, error: DeliveryError | None, timing: AttemptTiming, max_age_s: float
+    claim: DeliveryClaim,
+    error: DeliveryError | None,
+    timing: AttemptTiming,
+    max_age_s: float,
+    report: SendReport | None = None,
 ) -> list[AttemptResult]:
-    """Results of an attempt: of the delivery that was sent, then of those merged into it."""
-    own = AttemptResult(claim.id, claim.attempts, "sent", outcome=AttemptOutcome.ACCEPTED)
+    """Results of an attempt: of the delivery that was sent, then of those merged into it, which share its recipients.
+
+    report    how it went for each recipient; None: the channel has one
+    """
+    report = report or SendReport(claim.settled)
+    own = AttemptResult(claim.id, claim.attempts, "sent", report.not_reached, outcome=AttemptOutcome.ACCEPTED)
     if error:
         own = _failure(claim, error, timing, max_age_s)
-    own = replace(own, at_ms=timing.at_ms, took_ms=timing.took_ms, in_digest=bool(claim.merged))
-    retry = error is not None and failure_outcome(error) is AttemptOutcome.MESSAGE_REJECTED and not claim.maybe_sent
+    rejected = error is not None and failure_outcome(error) is AttemptOutcome.MESSAGE_REJECTED
+    own = replace(
+        own,
+        at_ms=timing.at_ms,
+        took_ms=timing.took_ms,
+        in_digest=bool(claim.merged),
+        is_test=claim.event.is_test,
+        recipients=tuple(report.results.values()),
+        settled=tuple(report.all_settled().values()),
+        rejected=rejected,
+    )
+    if report.has_reached_somebody:
+        own = _partly_sent(own, error, report)
+    elif rejected and any(one.rejections for one in (claim, *claim.merged)):
+        own = replace(own, outcome=None)  # one bad message is one rejection, in however many digests it was
+    retry = rejected and not claim.maybe_sent and not own.partly_sent
     merged = [
         _result_of_merged(own, member, retry=retry and member.attempts < MAX_MERGED_REJECTIONS)
         for member in claim.merged
@@ -82,11 +110,26 @@ def attempt_results(
     return [own, *merged]
 
 
+def _partly_sent(result: AttemptResult, error: DeliveryError | None, report: SendReport) -> AttemptResult:
+    """The result when some recipients have the message.
+
+    It is kept as it is for the others, single or with its digest. Given up, it is still sent. That one recipient can't
+    be reached says nothing about the channel.
+    """
+    outcome = result.outcome
+    if report.results and outcome is not None:
+        accepted = any(one.outcome is RecipientOutcome.ACCEPTED for one in report.results.values())
+        outcome = AttemptOutcome.ACCEPTED if accepted or error is None else None
+    state = "sent" if result.state == "dead" else result.state
+    return replace(result, state=state, outcome=outcome, partly_sent=True, got_response=False)
+
+
 def _result_of_merged(digest: AttemptResult, member: DeliveryClaim, *, retry: bool) -> AttemptResult:
     """The digest's result for a merged delivery. A rejection may concern the digest only: `retry` sends it again."""
     own = replace(digest, id=member.id, attempts=member.attempts, outcome=None)
     if not retry:
         return own
+    own = replace(own, settled=member.settled)
     wait_s = backoff.retry_delay_s(member.attempts, None, random.random())  # noqa: S311  # spreads retries
     return replace(
         own,

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from app import clock, clock_watch, db, leases
 from app.settings import Settings
-from app.store.alerting import webhooks
+from app.store.alerting import deleted_channels, webhooks
 from app.store.audit import chain
 from app.store.history import retention, rollups
 from app.store.history.retention import RetentionPeriods
@@ -83,6 +83,7 @@ async def run_once(now_ms: int, periods: RetentionPeriods | None = None) -> None
     await login_failures.delete_expired(now_ms)
     await idempotency.delete_expired(now_ms)
     await webhooks.drop_previous_secrets(now_ms)
+    n_pruned += await deleted_channels.delete_unreferenced(now_ms)
     n_pruned += await chain.delete_before(now_ms - periods.audit_days * DAY_MS)
     if hours or n_purged:
         took_ms = round((time.perf_counter() - began) * 1_000)

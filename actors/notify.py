@@ -1,20 +1,25 @@
 """The notify stage: sends each channel's deliveries in order, once; failures are recorded and retried.
 
 A job is only a hint: deliveries are claimed in the database, sent, and their results recorded there. Every channel has
-its own queue in this process, so a slow one blocks no other; after a crash the leases expire by themselves.
+its own lane in this process, so a slow one blocks no other; after a crash the leases expire by themselves.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from time import perf_counter, time
+from typing import TypeVar
 
 import structlog
 from redis.exceptions import RedisError
 
 from actors import delivery_attempt, worker_metrics
-from actors.senders import SEND_TIMEOUT_S, DeliveryError, SenderContext, send
+from actors.channel_lane import ChannelLane
+from actors.delivery_attempt import AttemptTiming
+from actors.senders import SEND_TIMEOUT_S, DeliveryError, SenderContext, SendReport, send
 from app import clock, clock_watch, db, queue
-from app.store.alerting import delivery_claims, delivery_results
+from app.store.alerting import channels, delivery_claims, delivery_results
 from app.store.alerting.delivery_claims import DeliveryClaim
 from app.store.alerting.delivery_results import AttemptResult
 from app.store.monitoring import dependencies
@@ -25,105 +30,186 @@ from schema.message import Message
 
 log = structlog.get_logger()
 
-MAX_PARALLEL_SENDS = 50  # to one channel
+MAX_CLAIMS_PER_TURN = 2_000  # of all channels together: it bounds the transaction
 REPLY_TTL_S = 60
 RECORD_ATTEMPTS = 5  # then the lease expires and the delivery is sent again under the same id
 
+T = TypeVar("T")
+ByChannel = dict[str, list[T]]
+
 
 class Notifier:
-    """Sends this worker's deliveries: one queue and one task per channel."""
+    """Sends this worker's deliveries, in turns.
 
-    def __init__(self, context: SenderContext, base_url: str, timeout_s: float = SEND_TIMEOUT_S) -> None:
-        self._context, self._base_url, self._timeout_s = context, base_url, timeout_s
-        self._queues: dict[str, dict[str, None]] = {}  # channel id -> delivery ids, in order
-        self._workers: dict[str, asyncio.Task[None]] = {}
+    A turn records what was sent since the last one and claims what waits, of all channels together: when thousands of
+    monitors fail at once, transactions for each channel would wait in line behind those that store results.
+    """
+
+    def __init__(
+        self, context: SenderContext, base_url: str, timeout_s: float = SEND_TIMEOUT_S, *, timezone: str = "UTC"
+    ) -> None:
+        self._context, self._base_url, self._timeout_s, self._timezone = context, base_url, timeout_s, timezone
+        self._lanes: defaultdict[str, ChannelLane] = defaultdict(ChannelLane)
+        self._sends: set[asyncio.Task[None]] = set()
+        self._sent: ByChannel[AttemptResult] = {}
+        self._wake = asyncio.Event()
+        self._turns: asyncio.Task[None] | None = None
         self._closing = False
 
     async def admit(self, batch: NotifyBatch) -> None:
         """Append deliveries to their channel's queue. Returns at once: a slow channel holds no thread."""
         if batch.request_id:
             log.info("notify.enqueued", channel=batch.channel_id, n=len(batch.deliveries), request_id=batch.request_id)
-        self._enqueue(batch.channel_id, batch.deliveries)
+        self._enqueue({batch.channel_id: batch.deliveries})
 
-    def _enqueue(self, channel_id: str, ids: Iterable[str]) -> None:
-        self._queues.setdefault(channel_id, {}).update(dict.fromkeys(ids))
-        if channel_id not in self._workers and not self._closing:
-            task = asyncio.create_task(self._run_worker(channel_id), name=f"channel {channel_id}")
-            self._workers[channel_id] = task
-            # The task may be cancelled before it starts: then only this callback forgets it.
-            task.add_done_callback(lambda done: self._forget_worker(channel_id, done))
+    def _enqueue(self, deliveries: Mapping[str, Iterable[str]]) -> None:
+        if self._closing:
+            return  # the sweep finds them
+        for channel_id, ids in deliveries.items():
+            self._lanes[channel_id].pending.update(dict.fromkeys(ids))
+        self._wake.set()
+        if self._turns is None or self._turns.done():
+            self._turns = asyncio.create_task(self._take_turns(), name="notify")
 
-    async def _run_worker(self, channel_id: str) -> None:
-        """Send a channel's deliveries in rounds until none is queued."""
-        pending = self._queues[channel_id]
+    async def _take_turns(self) -> None:
+        """Take turns until nothing waits and nothing is being sent."""
+        while self._lanes or self._sent:
+            await self._wake.wait()
+            self._wake.clear()
+            sent, self._sent = self._sent, {}
+            await _isolated(self._record, sent)
+            await _isolated(self._give_back, self._unsendable())
+            await _isolated(self._claim, self._take_pending())
+            for channel_id in [channel_id for channel_id, lane in self._lanes.items() if lane.is_idle]:
+                del self._lanes[channel_id]
+
+    def _take_pending(self) -> ByChannel[str]:
+        """Remove the ids of the deliveries to claim now."""
+        taken, room = dict[str, list[str]](), MAX_CLAIMS_PER_TURN
+        for channel_id, lane in self._lanes.items():
+            if ids := lane.take_pending(room):
+                taken[channel_id] = ids
+                room -= len(ids)
+        if not room:
+            self._wake.set()
+        return taken
+
+    async def _claim(self, pending: ByChannel[str]) -> None:
+        """Claim deliveries and begin to send them."""
+        max_age_s = await self._max_age_s()
+        ids = [id_ for of_channel in pending.values() for id_ in of_channel]
+        claims = dict[str, list[DeliveryClaim]]()
+        for claim in await delivery_claims.claim(ids, clock.now_ms(), max_age_ms=int(max_age_s * 1000)):
+            claims.setdefault(claim.channel.id, []).append(claim)
+        for channel_id, of_channel in claims.items():
+            self._lanes[channel_id].add_claims(of_channel)
+            self._start_sends(channel_id, max_age_s)
+
+    async def _max_age_s(self) -> float:
+        """When deliveries expire. A clock that is ahead must not expire them: their age grows by as much."""
+        hours: int = await settings.get_value("delivery.give_up_after_hours")
+        return hours * 3_600 + clock_watch.watch.ahead_s()
+
+    def _start_sends(self, channel_id: str, max_age_s: float) -> None:
+        while claim := self._lanes[channel_id].next_claim():
+            task = asyncio.create_task(self._send(claim, max_age_s), name=f"channel {channel_id}")
+            self._sends.add(task)
+            task.add_done_callback(self._sends.discard)
+
+    async def _send(self, claim: DeliveryClaim, max_age_s: float) -> None:
+        """Send one message, note the result of each delivery that it carries, and send the channel's next one."""
+        channel_id, began, began_ms = claim.channel.id, perf_counter(), clock.now_ms()
+        report = SendReport(claim.settled)
+        failure = await self._attempt(claim, began_ms, report)
+        took_s = perf_counter() - began
+        timing = AttemptTiming(began_ms, round(took_s * 1000))
+        if report.config_changes:
+            await _follow_provider(claim, report.config_changes)
+        results = delivery_attempt.attempt_results(claim, failure, timing, max_age_s, report)
+        _report(results, claim.channel.type)
+        self._sent.setdefault(channel_id, []).extend(results)
+        self._lanes[channel_id].note_sent(took_s, accepted=failure is None)
+        self._start_sends(channel_id, max_age_s)
+        self._wake.set()
+
+    async def _attempt(self, claim: DeliveryClaim, now_ms: int, report: SendReport) -> DeliveryError | None:
+        """Send the message of a claim; returns why that failed."""
         try:
-            while pending and not self._closing:
-                ids = list(pending)[:MAX_PARALLEL_SENDS]
-                for id_ in ids:
-                    del pending[id_]
-                try:
-                    pending.update(dict.fromkeys(await self._send_round(channel_id, ids)))
-                except db.TRANSIENT_ERRORS as error:
-                    log.warning("notify.db_retry", channel=channel_id, n=len(ids), error=type(error).__name__)
-                except Exception:  # the leases expire, the sweep retries
-                    log.exception("notify.crashed", channel=channel_id, n=len(ids))
-        finally:  # at once: the next delivery starts a new worker
-            self._forget_worker(channel_id, self._workers[channel_id])
-
-    def _forget_worker(self, channel_id: str, worker: asyncio.Task[None]) -> None:
-        """Remove a queue and its worker in one step, so that there are both or neither."""
-        if self._workers.get(channel_id) is worker:
-            del self._queues[channel_id], self._workers[channel_id]
-
-    async def _send_round(self, channel_id: str, ids: list[str]) -> list[str]:
-        """Claim, send concurrently, record the results. Returns the channel's deliveries that this released."""
-        # A clock that is ahead must not expire deliveries: their maximum age grows by as much.
-        max_age_s = await settings.get_value("delivery.give_up_after_hours") * 3_600 + clock_watch.watch.ahead_s()
-        claims = await delivery_claims.claim(ids, clock.now_ms(), max_age_ms=int(max_age_s * 1000))
-        if not claims:
-            return []
-        attempts = await asyncio.gather(*(self._send(claim, max_age_s) for claim in claims))
-        results = [result for attempt in attempts for result in attempt]
-        released = await _record_results(results, claims[0].channel.type)
-        await _reply(results)
-        for other, released_ids in released.items():
-            if other != channel_id:
-                self._enqueue(other, released_ids)
-        return released.get(channel_id, [])
-
-    async def _send(self, claim: DeliveryClaim, max_age_s: float) -> list[AttemptResult]:
-        """Send one message; returns the result of each delivery that it carries."""
-        began, began_ms, failure = perf_counter(), clock.now_ms(), None
-        try:
-            message = await self._message(claim, began_ms)
-            channel = claim.channel
-            await send(channel.config, message, self._context, timeout_s=self._timeout_s, proxy=channel.proxy)
+            message = await self._message(claim, now_ms)
+            config, proxy = claim.channel.config, claim.channel.proxy
+            await send(config, message, self._context, timeout_s=self._timeout_s, report=report, proxy=proxy)
         except DeliveryError as error:
-            failure = error
-        except Exception as error:  # the other deliveries of the round are still recorded
+            return error
+        except Exception as error:  # the other deliveries are still recorded
             log.exception("delivery.crashed", delivery=claim.id)
-            failure = DeliveryError(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
-        else:
-            worker_metrics.NOTIFICATION_LATENCY.observe(max(0.0, time() - claim.created_ms / 1000))
-        took_ms = round((perf_counter() - began) * 1000)
-        return delivery_attempt.attempt_results(
-            claim, failure, delivery_attempt.AttemptTiming(began_ms, took_ms), max_age_s
-        )
+            return DeliveryError(f"a fault in Watchkeeper ({type(error).__name__}); its log has more")
+        worker_metrics.NOTIFICATION_LATENCY.observe(max(0.0, time() - claim.created_ms / 1000))
+        return None
 
     async def _message(self, claim: DeliveryClaim, now_ms: int) -> Message:
         """The message to send, rendered by the channel's templates if it has any."""
         parent = await _common_parent(claim) if claim.merged else ""
-        message = delivery_attempt.build_message(claim, now_ms, self._base_url, parent)
+        message = delivery_attempt.build_message(claim, now_ms, self._base_url, parent, timezone=self._timezone)
         if claim.channel.rules.templates == Templates():
             return message
         # In a thread: the first use loads a library.
         return await asyncio.to_thread(delivery_attempt.apply_templates, claim, message)
 
+    async def _record(self, sent: ByChannel[AttemptResult]) -> None:
+        """Record results. Retries while the database is locked: what was sent must not be sent again."""
+        results = [result for of_channel in sent.values() for result in of_channel]
+        for attempt in range(1, RECORD_ATTEMPTS + 1):
+            try:
+                self._enqueue(await delivery_results.record_results(results, clock.now_ms()))
+                break
+            except db.TRANSIENT_ERRORS as error:
+                log.warning("delivery.record_failed", n=len(results), attempt=attempt, error=type(error).__name__)
+                if attempt == RECORD_ATTEMPTS:
+                    raise
+                await asyncio.sleep(0.5 * attempt)
+        if tests := [one for one in results if one.is_test]:
+            await _reply(tests)
+
+    def _unsendable(self) -> ByChannel[DeliveryClaim]:
+        """Remove the claims that are not sent any more."""
+        unsent = {channel_id: lane.take_unsendable() for channel_id, lane in self._lanes.items()}
+        return {channel_id: claims for channel_id, claims in unsent.items() if claims}
+
+    async def _give_back(self, unsent: ByChannel[DeliveryClaim]) -> None:
+        """Give up leases; the deliveries may be claimed again at once."""
+        await delivery_claims.give_back([claim for claims in unsent.values() for claim in claims])
+        self._enqueue({channel_id: [claim.id for claim in claims] for channel_id, claims in unsent.items()})
+
     async def close(self, timeout_s: float) -> None:
-        """Wait up to `timeout_s` for rounds in progress; the sweep finds what is still queued."""
+        """Wait up to `timeout_s` for what is being sent, and record it; the sweep finds the rest."""
         self._closing = True
-        if self._workers:
-            await asyncio.wait(list(self._workers.values()), timeout=timeout_s)
+        for lane in self._lanes.values():
+            lane.stop()
+        self._wake.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.drained()
+
+    async def drained(self) -> None:
+        """Wait until nothing waits and nothing is being sent."""
+        if self._turns:
+            await asyncio.wait([self._turns])
+
+
+async def _isolated(work: Callable[[ByChannel[T]], Awaitable[None]], items: ByChannel[T]) -> None:
+    """Do the work for all channels together; if that crashes, for one after the other: none must stop the others."""
+    n = sum(map(len, items.values()))
+    try:
+        if items:
+            await work(items)
+    except db.TRANSIENT_ERRORS as error:
+        log.warning("notify.db_retry", channels=len(items), n=n, error=type(error).__name__)
+    except Exception:  # the leases expire, the sweep retries
+        if len(items) == 1:
+            log.exception("notify.crashed", channel=next(iter(items)), n=n)
+        else:
+            for channel_id, of_channel in items.items():
+                await _isolated(work, {channel_id: of_channel})
 
 
 async def _common_parent(claim: DeliveryClaim) -> str:
@@ -136,32 +222,32 @@ async def _common_parent(claim: DeliveryClaim) -> str:
         return ""
 
 
-async def _record_results(results: list[AttemptResult], type_: str) -> dict[str, list[str]]:
-    """Record the results. Retries while the database is locked: what was sent must not be sent again."""
-    for attempt in range(1, RECORD_ATTEMPTS + 1):
-        try:
-            released = await delivery_results.record_results(results, clock.now_ms())
-            break
-        except db.TRANSIENT_ERRORS as error:
-            log.warning("delivery.record_failed", n=len(results), attempt=attempt, error=type(error).__name__)
-            if attempt == RECORD_ATTEMPTS:
-                raise
-            await asyncio.sleep(0.5 * attempt)
+async def _follow_provider(claim: DeliveryClaim, changes: dict[str, str]) -> None:
+    """Store what the provider said the channel's config should be; when that fails, it says so again next time."""
+    try:
+        is_changed = await channels.adopt_changes(claim.channel.id, claim.channel.config, changes)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the message was sent
+        log.warning("notify.channel_update_failed", channel=claim.channel.id, error=type(error).__name__)
+        return
+    if is_changed:
+        log.info("notify.channel_updated", channel=claim.channel.id, fields=sorted(changes))
+
+
+def _report(results: Iterable[AttemptResult], channel_type: str) -> None:
+    """Count and log the results of an attempt."""
     for result in results:
-        worker_metrics.NOTIFICATIONS.labels(
-            state=result.state if result.state != "pending" else "failed", type=type_
-        ).inc()
+        state = result.state if result.state != "pending" else "failed"
+        worker_metrics.NOTIFICATIONS.labels(state=state, type=channel_type).inc()
         log.info(
             "delivery.attempted", delivery=result.id, state=result.state, attempt=result.attempts, reason=result.error
         )
-    return released
 
 
-async def _reply(results: Iterable[AttemptResult]) -> None:
-    """Push the final states to the reply lists, where a channel test waits for them."""
+async def _reply(tests: Sequence[AttemptResult]) -> None:
+    """Push the results of tests to the reply lists, where their requests wait for them."""
     try:
         async with queue.client().pipeline(transaction=False) as pipe:
-            for result in results:
+            for result in tests:
                 pipe.rpush(f"wk:reply:{result.id}", result.state)
                 pipe.expire(f"wk:reply:{result.id}", REPLY_TTL_S)
             await pipe.execute()

@@ -105,7 +105,8 @@ async def _alert_begin(kind: EventKind, sentence: str) -> None:
     async with db.transaction():
         if not await system_alerts.open_alert(kind, now_ms):
             return
-        event, deliveries = await outbox.record_event(kind, {"what": _problem_name(kind), "msg": sentence}, now_ms)
+        data = {"what": _problem_name(kind), "msg": sentence, "started_at": clock.instant(now_ms)}
+        event, deliveries = await outbox.record_event(kind, data, now_ms)
     log.warning("self_monitor.alert_opened", what=_problem_name(kind), reason=sentence)
     await _publish(event, deliveries)
 

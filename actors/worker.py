@@ -59,7 +59,8 @@ class WorkerServices:
         egress_reload = EgressReload(self._probes.egress_by_setting() | self._senders.egress_by_setting())
         await egress_reload.load()
         self.checks = CheckRunner(self._probes, snapshots, settings.check_concurrency)
-        self.results, self.notifier = ResultWriter(snapshots), Notifier(self._senders, ack_links.base_url(settings))
+        self.results = ResultWriter(snapshots)
+        self.notifier = Notifier(self._senders, ack_links.base_url(settings), timezone=settings.tz)
         self.checks.start()
         node = nodes.node_id("worker")
         background = {

@@ -66,6 +66,7 @@ from app.api.openapi import bodies, overview
 from app.api.system.audit import AuditController
 from app.api.system.health import HealthController
 from app.api.system.settings import SettingController
+from app.domain.parsing.hosts import wire_authority
 from app.pages import ack, explorer
 from app.pages.explorer_files import ExplorerFiles
 from app.security.auth import keyring, policy, principals
@@ -134,6 +135,7 @@ ACCEPTED_HEADERS = [
     "Content-Type",
     "Idempotency-Key",
     "If-Match",
+    "If-None-Match",
     "X-API-Key",
     "X-CSRF-Token",
     "X-Request-ID",
@@ -251,7 +253,7 @@ def _cors_config(settings: Settings) -> CORSConfig | None:
     if not client.netloc:
         return None
     return CORSConfig(
-        allow_origins=[f"{client.scheme}://{client.netloc}"],
+        allow_origins=[f"{client.scheme}://{wire_authority(client.netloc)}"],
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=ACCEPTED_HEADERS,
         allow_credentials=True,

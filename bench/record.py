@@ -32,8 +32,8 @@ async def clone(monitor_id: str, numbers: range, mark: str = "/t/0") -> None:
     """
     pattern = (await db.rows("SELECT * FROM monitors WHERE id = ?1", monitor_id))[0]
     links = await db.rows("SELECT channel_id FROM monitor_channels WHERE monitor_id = ?1", monitor_id)
-    for begin in range(numbers.start, numbers.stop, CHUNK):
-        part = range(begin, min(begin + CHUNK, numbers.stop))
+    for begin in range(0, len(numbers), CHUNK):
+        part = numbers[begin : begin + CHUNK]
         await _add([_like(dict(pattern), number, mark) for number in part], [link["channel_id"] for link in links])
 
 

@@ -21,7 +21,9 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     seq: int
     at: datetime
     actor_id: Annotated[str, Meta(description="Id of the user. Empty when nobody was signed in.")]
-    actor: Annotated[str, Meta(description="User name at that time.")]
+    actor: Annotated[
+        str, Meta(description="User name at that time; `system` for a change that Watchkeeper made by itself.")
+    ]
     role: str
     via: Annotated[
         str,

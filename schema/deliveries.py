@@ -31,11 +31,36 @@ class ReasonCode(StrEnum):
     COLLAPSED_INTO_REMINDER = "collapsed_into_reminder"
     SUPERSEDED = "superseded"
     CHANNEL_INACTIVE = "channel_inactive"
+    CHANNEL_DELETED = "channel_deleted"
     CHANNEL_DISABLED = "channel_disabled"
     EXPIRED = "expired"
     REJECTED = "rejected"
     TEST_FAILED = "test_failed"
     TEST_TIMED_OUT = "test_timed_out"
+
+
+class RecipientOutcome(StrEnum):
+    """How an attempt went for one recipient."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"  # for good
+    LATER = "later"  # it is sent again
+
+
+class RecipientResult(Struct, frozen=True, kw_only=True):
+    """How an attempt went for one of several recipients."""
+
+    recipient: Annotated[str, Meta(description="The address, number or group, as it is in the channel's config.")]
+    outcome: Annotated[
+        RecipientOutcome,
+        Meta(
+            description="accepted: the provider took the message. refused: the provider refuses this recipient for"
+            " good, and the message is not sent to it again. later: it is sent to this recipient again."
+        ),
+    ]
+    reason: Annotated[
+        str, Meta(description="The provider's answer for this recipient. Empty when it took the message.")
+    ] = ""
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -45,7 +70,20 @@ class Delivery(Struct, frozen=True, kw_only=True):
     event_id: str
     event: EventKind
     event_at: datetime
-    channel_id: Uuid
+    channel_id: Annotated[Uuid, Meta(description="Id of the notification channel or webhook.")]
+    channel_name: Annotated[
+        str,
+        Meta(
+            description="Name of the channel; when the channel was deleted, the name that it had last."
+            " Viewers get an empty name for webhooks."
+        ),
+    ]
+    channel_type: Annotated[
+        str, Meta(description="Type of the channel, such as `slack`; `webhook` for channels of this type and webhooks.")
+    ]
+    channel_deleted_at: Annotated[
+        datetime | None, Meta(description="When the channel was deleted; null while it exists.")
+    ]
     monitor_id: Uuid | None
     incident_id: Uuid | None
     state: Annotated[
@@ -56,12 +94,24 @@ class Delivery(Struct, frozen=True, kw_only=True):
     reason_code: Annotated[
         ReasonCode | None, Meta(description="Why it waits, is suppressed or is dead; null: for no such reason.")
     ]
-    error: Annotated[str, Meta(description="The reason in words, or the error of the newest attempt.")]
+    error: Annotated[
+        str,
+        Meta(
+            description="The reason in words, or the error of the newest attempt. Of a sent delivery: that some of its"
+            " recipients were not reached."
+        ),
+    ]
     digest_id: Annotated[
         str | None, Meta(description="The delivery whose message, a digest, also contains this event.")
     ]
     created_at: datetime
-    sent_at: datetime | None
+    sent_at: Annotated[
+        datetime | None,
+        Meta(
+            description="When the provider accepted it. Of several recipients, when it did for the first one: the"
+            " delivery may still be pending for others."
+        ),
+    ]
 
 
 class DeliveryAttempt(Struct, frozen=True, kw_only=True):
@@ -74,6 +124,14 @@ class DeliveryAttempt(Struct, frozen=True, kw_only=True):
         str, Meta(description="State of the delivery after this attempt. pending: it failed and is tried again.")
     ]
     error: str
+    recipients: Annotated[
+        list[RecipientResult],
+        Meta(
+            description="How the attempt went for each recipient, where a channel has several of its own (smtp,"
+            " sendgrid, signal). Recipients that an earlier attempt settled are in that attempt. Shown to everybody"
+            " who sees the channel's config, which names them too."
+        ),
+    ] = []
 
 
 class DeliveryDetail(Struct, frozen=True, kw_only=True):

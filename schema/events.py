@@ -14,6 +14,7 @@ class EventKind(StrEnum):
     MONITOR_UP = "monitor.up"
     MONITOR_DEGRADED = "monitor.degraded"
     MONITOR_UNKNOWN = "monitor.unknown"
+    MONITOR_CLEARED = "monitor.cleared"
     MONITOR_CREATED = "monitor.created"
     MONITOR_UPDATED = "monitor.updated"
     MONITOR_DELETED = "monitor.deleted"
@@ -58,11 +59,15 @@ class Event(Struct, frozen=True, kw_only=True):
     data    for monitor.*: monitor{id,name,type}, status, msg, started_at (of the outage), duration (s, on up),
             ping (ms), incident{id} of an outage, reminder (true on a repeated down);
             parent{id,name} that explains why a monitor is down;
+            for monitor.cleared: what (degraded, unknown, certificate or domain) is over, started_at and duration of
+            that, ended_by (the event that ended it, if one did), name, fingerprint and expires_at of a certificate
+            or domain;
             for certificate.* and domain.*: monitor, name, expires_at, days;
             for incident.*: incident{id,title}, monitor if it has one, by (who), after (s that nobody acknowledged);
             for maintenance.*: maintenance{id,name}, ends_at; for backend.* and deployment.*: backend or project, error,
             duration; for cluster.*: node_id;
-            for system.*: what (the problem's name), msg, channel{id,name,type}, and metrics.
+            for system.*: what (the problem's name), msg, started_at (of the problem), channel{id,name,type}, and
+            metrics.
             Everything a message needs, and no secrets
     """
 

@@ -51,15 +51,23 @@ class TimelineEntry(Struct, frozen=True, kw_only=True):
     text: str
     author: Annotated[str, Meta(description="User name. Empty: done by Watchkeeper.")] = ""
     channel_id: Annotated[str | None, Meta(description="Id of the channel, for entries about notifications.")] = None
-    channel: Annotated[str, Meta(description="Name of that channel.")] = ""
+    channel: Annotated[
+        str, Meta(description="Name of that channel; when the channel was deleted, the name that it had last.")
+    ] = ""
+    channel_type: Annotated[str, Meta(description="Type of that channel, such as `slack`.")] = ""
+    channel_deleted_at: Annotated[
+        datetime | None, Meta(description="When that channel was deleted; null while it exists.")
+    ] = None
     event: Annotated[str, Meta(description="The event that was sent, for entries about notifications.")] = ""
 
 
 class AffectedMonitor(Struct, frozen=True, kw_only=True):
-    """The monitor an incident is about. `name` is empty once the monitor was deleted."""
+    """The monitor an incident is about. After its deletion it has the name and type that it had last."""
 
     id: Uuid
     name: str
+    type: str
+    is_deleted: Annotated[bool, Meta(description="Whether the monitor was deleted.")]
 
 
 class IncidentDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -28,9 +28,11 @@ class Message(Struct, frozen=True, kw_only=True):
     test           a test message of a user; nothing happened
     incident_id    incident of the outage, the same for down, reminders and up: providers deduplicate by it
     reminder       an alert for this outage was sent before
+    silent         the channel's people did not ask for the event: only what it ends is ended
     late_s         how long after the event this is sent, when worth mentioning; None: in time
     ack_url        page to acknowledge the outage; empty when there is nothing to acknowledge
     title, text    rendered from the channel's templates; empty: default texts
+    timezone       of the times in the texts: the channel's; machine formats stay in UTC
     merged         other messages sent together with this one, which is the newest
     facts          event data as stored: for templates and webhooks
     """
@@ -47,9 +49,11 @@ class Message(Struct, frozen=True, kw_only=True):
     test: bool = False
     incident_id: str = ""
     reminder: bool = False
+    silent: bool = False
     late_s: float | None = None
     ack_url: str = ""
     title: str = ""
     text: str = ""
+    timezone: str = "UTC"
     merged: tuple["Message", ...] = ()
     facts: dict[str, Any] = {}

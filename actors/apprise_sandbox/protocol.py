@@ -12,19 +12,31 @@ MAX_FRAME_BYTES = 2_000_000  # a message has some kilobytes, and no service resp
 HEAD = struct.Struct(">I")
 
 
+class FormattedText(Struct, frozen=True):
+    """A message in one of Apprise's formats.
+
+    first_line    the title, for services that have no field for it
+    """
+
+    first_line: str
+    text: str
+
+
 class SendRequest(Struct, frozen=True, tag=True):
     """One message for one address.
 
     module         of Apprise: `gotify` of `apprise.plugins.gotify`
     url            in Apprise's form; holds secrets
     notify_type    Apprise's: info, success, warning, failure
+    title          for services that have a field for it
+    renderings     by Apprise's names of its formats: text, markdown, html; only the sandbox knows which one is needed
     """
 
     module: str
     url: str
-    title: str
-    text: str
     notify_type: str
+    title: str
+    renderings: dict[str, FormattedText]
 
 
 class SandboxHttpRequest(Struct, frozen=True, tag=True):

@@ -4,7 +4,7 @@ import logging
 from importlib import import_module
 from typing import Any
 
-from apprise import Apprise, AppriseAsset
+from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 from apprise.plugins.base import NotifyBase
 
 from actors.apprise_sandbox import restrictions
@@ -66,11 +66,21 @@ def _send(request: SendRequest) -> SendResult:
     service.retry = 0  # and the retries
     sender = Apprise(asset=ASSET)
     sender.add(service)
+    body_format, title, text = choose_rendering(request, service)
+    notify_type = NotifyType(request.notify_type)
     return SendResult(
-        sent=bool(
-            sender.notify(body=request.text, title=request.title, notify_type=request.notify_type, body_format="text")
-        )
+        sent=bool(sender.notify(body=text, title=title, notify_type=notify_type, body_format=body_format))
     )
+
+
+def choose_rendering(request: SendRequest, service: NotifyBase) -> tuple[NotifyFormat, str, str]:
+    """(the service's own format, the title and the text in it): Apprise converts nothing then.
+
+    Of several formats, plain text is the one chosen, unless the address asks for another.
+    """
+    body_format = service.resolve_format("text")
+    rendering = request.renderings[body_format.value]
+    return body_format, request.title if service.title_maxlen > 0 else rendering.first_line, rendering.text
 
 
 def plugin_for_url(module: str, url: str) -> NotifyBase | None:

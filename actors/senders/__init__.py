@@ -1,5 +1,6 @@
 """Senders: one file per provider with a pure `render()` and a `send()`. Timeouts and errors are handled only here."""
 
+import dataclasses
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,8 +9,10 @@ import structlog
 
 from actors.senders.kit.context import SenderContext, make_context
 from actors.senders.kit.errors import DeliveryError
+from actors.senders.kit.provider_errors import judge
 from actors.senders.kit.proxies import PROXY_ERRORS, proxy_delivery_error, using_proxy
 from actors.senders.kit.redaction import redact_reason
+from actors.senders.kit.report import SendReport
 from actors.senders.providers import (
     apprise,
     discord,
@@ -70,7 +73,16 @@ from schema.channels import (
 from schema.message import Message
 from schema.proxies import ProxyConfig
 
-__all__ = ["SENDERS", "SEND_TIMEOUT_S", "DeliveryError", "SenderContext", "make_context", "message_from_event", "send"]
+__all__ = [
+    "SENDERS",
+    "SEND_TIMEOUT_S",
+    "DeliveryError",
+    "SendReport",
+    "SenderContext",
+    "make_context",
+    "message_from_event",
+    "send",
+]
 
 log = structlog.get_logger()
 
@@ -113,18 +125,21 @@ async def send(
     context: SenderContext,
     *,
     timeout_s: float = SEND_TIMEOUT_S,
+    report: SendReport | None = None,
     proxy: ProxyConfig | None = None,
 ) -> None:
-    """Send once. Returns when the receiver has accepted the message.
+    """Send once. Returns when the receiver has accepted the message: of several recipients, at least one.
 
+    report    names the recipients that it is not sent to again, and holds afterwards how it went for each of the others
     proxy     that of `config.proxy_id`
     raises    DeliveryError with the channel's and the proxy's secrets masked; nothing else
     """
-    limit = clock_watch.TimeLimit(timeout_s)
+    limit, report = clock_watch.TimeLimit(timeout_s), report or SendReport()
     try:
         async with limit, using_proxy(context, config.proxy_id, proxy) as own_context:
-            await SENDERS[type(config)](config, message, own_context)
+            await SENDERS[type(config)](config, message, dataclasses.replace(own_context, report=report))
     except DeliveryError as error:
+        judge(error, type(config))
         raise _mark_stalled(_redact(error, config, proxy), limit) from None
     except PROXY_ERRORS as error:
         raise _mark_stalled(_redact(proxy_delivery_error(error), config, proxy), limit) from None
@@ -135,6 +150,8 @@ async def send(
             "sender.crashed", type=type(config).__name__, delivery=message.delivery_id, error=_trace_of(error)
         )
         raise DeliveryError(f"a fault in Watchkeeper ({type(error).__name__}); its log has more") from None
+    finally:
+        report.redact(lambda reason: _mask(reason, config, proxy))
 
 
 def _mark_stalled(error: DeliveryError, limit: clock_watch.TimeLimit) -> DeliveryError:
@@ -145,15 +162,18 @@ def _mark_stalled(error: DeliveryError, limit: clock_watch.TimeLimit) -> Deliver
 
 
 def _redact(error: DeliveryError, config: ChannelConfig, proxy: ProxyConfig | None) -> DeliveryError:
-    reason = redact_reason(error.reason, proxy) if proxy else error.reason
     return DeliveryError(
-        redact_reason(reason, config),
+        _mask(error.reason, config, proxy),
         permanent=error.permanent,
         retry_after_s=error.retry_after_s,
         channel_level=error.channel_level,
         endpoint_gone=error.endpoint_gone,
         got_response=error.got_response,
     )
+
+
+def _mask(reason: str, config: ChannelConfig, proxy: ProxyConfig | None) -> str:
+    return redact_reason(redact_reason(reason, proxy) if proxy else reason, config)
 
 
 def _trace_of(error: Exception) -> str:

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from litestar import MediaType, Request, Response, get, post
 from litestar.params import FromPath
 from litestar.types import ExceptionHandlersMap
@@ -104,18 +105,19 @@ async def acknowledge_incident(token: FromPath[str], request: Request[Any, Any, 
         audit_trail.trail_of(request).resource_id = link.incident_id
         audit_trail.trail_of(request).change["channel_id"] = link.channel_id
         context = await _find_incident(link)
+        audit_trail.trail_of(request).change["channel"] = context.channel
         change = await acknowledgements.acknowledge(context)
     except UnusableLink as unusable:
         return _page(unusable.status, *unusable.explanation)
     except (Conflict, NoSuch):  # it was resolved or deleted just now
         return await _incident_or_error(token, request)
     await incident_changes.publish(change)
-    return _incident_page(AckContext(change.incident, context.channel))
+    return _incident_page(msgspec.structs.replace(context, incident=change.incident), request)
 
 
 async def _incident_or_error(token: str, request: Request[Any, Any, Any]) -> Response[str]:
     try:
-        return _incident_page(await _find_incident(_read_link(token, request)))
+        return _incident_page(await _find_incident(_read_link(token, request)), request)
     except UnusableLink as unusable:
         return _page(unusable.status, *unusable.explanation)
 
@@ -137,17 +139,17 @@ async def _find_incident(link: AckLink) -> AckContext:
         raise UnusableLink(HTTP_GONE, GONE) from error
 
 
-def _incident_page(context: AckContext) -> Response[str]:
+def _incident_page(context: AckContext, request: Request[Any, Any, Any]) -> Response[str]:
     """The incident's state, with the button while nobody has acknowledged it."""
-    incident = context.incident
-    lines = [f"Since {format_instant(incident.started_at)}."]
+    incident, timezone = context.incident, context.timezone or request.app.state.settings.tz
+    lines = [f"Since {format_instant(incident.started_at, timezone)}."]
     if incident.resolved_at is not None:
-        lines.append(
-            f"It was resolved at {format_instant(incident.resolved_at)}, so it can't be acknowledged any more."
-        )
+        resolved = format_instant(incident.resolved_at, timezone)
+        lines.append(f"It was resolved at {resolved}, so it can't be acknowledged any more.")
         return _page(HTTP_GONE, incident.title, *lines)
     if incident.acknowledged_at is not None:
-        by = f"Acknowledged at {format_instant(incident.acknowledged_at)} by {incident.acknowledged_by}."
+        at = format_instant(incident.acknowledged_at, timezone)
+        by = f"Acknowledged at {at} by {incident.acknowledged_by}."
         return _page(200, incident.title, *lines, by, "Reminders and escalation have ended.")
     hint = f"Acknowledge it if you are handling it. Reminders and escalation then end. Sent to {context.channel}."
     return _page(200, incident.title, *lines, hint, form=BUTTON)

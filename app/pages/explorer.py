@@ -1,4 +1,7 @@
-"""The API explorers, Swagger UI and ReDoc. All assets come from the installed package: no CDN, no inline script."""
+"""The API explorers, Swagger UI and ReDoc. All assets come from the installed package: no CDN, no inline script.
+
+All addresses are relative, since a reverse proxy may serve the application below a path.
+"""
 
 from typing import Any
 
@@ -16,8 +19,9 @@ AnyRequest = Request[Any, Any, Any]
 SPEC = "/api/v1/openapi.json"
 WITHOUT_TIMEOUT = {NO_TIMEOUT: True}  # the first request waits for the build, which has its own timeout
 CACHED, REVALIDATED = "public, max-age=86400", "no-cache"
-START_SCRIPT = f"""window.addEventListener("load", () => SwaggerUIBundle({{
-  url: "{SPEC}", dom_id: "#explorer", deepLinking: true, persistAuthorization: true, validatorUrl: null,
+START_SCRIPT = f"""const spec = new URL("..{SPEC}", document.currentScript.src).href;
+window.addEventListener("load", () => SwaggerUIBundle({{
+  url: spec, dom_id: "#explorer", deepLinking: true, persistAuthorization: true, validatorUrl: null,
 }}));
 """
 POLICY = (
@@ -35,7 +39,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Watchkeeper API</title>
-<link rel="icon" type="image/png" href="/explorer/favicon.png">
+<link rel="icon" type="image/png" href="{root}explorer/favicon.png">
 {head}
 </head>
 <body>
@@ -44,32 +48,39 @@ PAGE = """<!doctype html>
 </html>
 """
 SWAGGER = PAGE.format(
-    head='<link rel="stylesheet" href="/explorer/swagger-ui.css">',
-    body='<div id="explorer"></div>\n<script src="/explorer/swagger-ui-bundle.js"></script>\n'
-    '<script src="/explorer/start.js"></script>',
+    root="{root}",
+    head='<link rel="stylesheet" href="{root}explorer/swagger-ui.css">',
+    body='<div id="explorer"></div>\n<script src="{root}explorer/swagger-ui-bundle.js"></script>\n'
+    '<script src="{root}explorer/start.js"></script>',
 )
 REDOC = PAGE.format(
-    head="<style>body { margin: 0 }</style>",
-    body=f'<redoc spec-url="{SPEC}"></redoc>\n<script src="/explorer/redoc.standalone.js"></script>',
+    root="{root}",
+    head="<style>body {{ margin: 0 }}</style>",
+    body=f'<redoc spec-url="{{root}}{SPEC[1:]}"></redoc>\n<script src="{{root}}explorer/redoc.standalone.js"></script>',
 )
 
 
 @get(["/api/v1/docs", "/swagger", "/swagger/index.html"], guards=[ANYONE], include_in_schema=False)
-async def swagger() -> Response[str]:
+async def swagger(request: AnyRequest) -> Response[str]:
     """Swagger UI."""
-    return Response(SWAGGER, media_type=MediaType.HTML, headers=HEADERS)
+    return Response(SWAGGER.format(root=_root_from(request)), media_type=MediaType.HTML, headers=HEADERS)
 
 
 @get("/api/v1/redoc", guards=[ANYONE], include_in_schema=False)
-async def redoc() -> Response[str]:
+async def redoc(request: AnyRequest) -> Response[str]:
     """ReDoc."""
-    return Response(REDOC, media_type=MediaType.HTML, headers=REDOC_HEADERS)
+    return Response(REDOC.format(root=_root_from(request)), media_type=MediaType.HTML, headers=REDOC_HEADERS)
+
+
+def _root_from(request: AnyRequest) -> str:
+    """The relative address of our root, seen from a page: `../../` from `/api/v1/docs`."""
+    return "../" * (request.scope["raw_path"].count(b"/") - 1)  # a slash at its end counts for browsers, too
 
 
 @get("/", guards=[ANYONE], include_in_schema=False)
 async def redirect_to_docs() -> Redirect:
     """Redirect the root to the API's documentation."""
-    return Redirect("/api/v1/docs")
+    return Redirect("api/v1/docs")
 
 
 @get(SPEC, guards=[ANYONE], include_in_schema=False, opt=WITHOUT_TIMEOUT)

@@ -27,5 +27,7 @@ UNCOMPRESSED = frozenset({"favicon.png"})  # PNG is compressed already
 
 
 def read_assets() -> dict[str, bytes]:
-    """The package's files by name; ReDoc's logo address points to our copy."""
-    return {name: path.read_bytes().replace(REDOC_LOGO, b"/explorer/redoc-logo.svg") for name, path in ASSETS.items()}
+    """The package's files by name; ReDoc's logo is our copy, seen from its page."""
+    return {
+        name: path.read_bytes().replace(REDOC_LOGO, b"../../explorer/redoc-logo.svg") for name, path in ASSETS.items()
+    }

@@ -106,15 +106,13 @@ async def _run_process(command: list[str]) -> tuple[int | None, bytes]:
 
 
 async def file_response(request: Request[Any, Any, Any], name: str, cache_control: str) -> Response[bytes]:
-    """One of the files, compressed if the client accepts it; 304 if the client has it. Raises NoSuch, Unavailable."""
+    """One of the files, compressed if the client accepts it. Raises NoSuch, Unavailable."""
     if name not in explorer_bundle.MEDIA_TYPE_OF:
         raise NoSuch("file", name)
     folder = await request.app.state.shelf.get_folder()
     compressed = name not in explorer_bundle.UNCOMPRESSED and accepts_gzip(request.headers.get("Accept-Encoding", ""))
     etag = f'"{folder.name}{"-gzip" if compressed else ""}"'
     headers = {"ETag": etag, "Vary": "Accept-Encoding", "Cache-Control": cache_control}
-    if etag in etags_in(request.headers.get("If-None-Match", "")):
-        return Response(b"", status_code=304, headers=headers)
     if compressed:
         headers["Content-Encoding"] = "gzip"
     content = await asyncio.to_thread((folder / f"{name}{GZIP_SUFFIX if compressed else ''}").read_bytes)
@@ -127,8 +125,3 @@ def accepts_gzip(accept: str) -> bool:
     weights = {coding: weight for coding, _, weight in parts}
     weight = weights.get("gzip", weights.get("x-gzip", weights.get("*")))
     return weight is not None and not ZERO_WEIGHT.fullmatch(weight)
-
-
-def etags_in(header: str) -> frozenset[str]:
-    """The tags of an `If-None-Match` header, weak ones as strong ones (RFC 9110, 13.1.2)."""
-    return frozenset(tag.strip().removeprefix("W/") for tag in header.split(","))

@@ -21,7 +21,14 @@ from schema.channels.pagerduty import Pagerduty
 from schema.channels.pagertree import Pagertree
 from schema.channels.pushbullet import Pushbullet
 from schema.channels.pushover import Pushover
-from schema.channels.rules import EventPatterns, Grouping, QuietHours, Templates, default_events
+from schema.channels.rules import (
+    EventPatterns,
+    Grouping,
+    QuietHours,
+    Templates,
+    TemplateWarning,
+    default_events,
+)
 from schema.channels.sendgrid import Sendgrid
 from schema.channels.signal import Signal
 from schema.channels.slack import Slack
@@ -33,7 +40,7 @@ from schema.channels.webhook import Webhook
 from schema.channels.webpush import Webpush
 from schema.channels.wecom import Wecom
 from schema.channels.whatsapp import Whatsapp
-from schema.field_types import Name, Uuid
+from schema.field_types import Name, Timezone, Uuid
 from schema.tags import TagId
 
 __all__ = [
@@ -115,6 +122,12 @@ MinOutage = Annotated[
 ]
 
 
+MessageTimezone = Annotated[
+    Timezone | None,
+    Meta(description="Time zone of the times in messages, such as Europe/Berlin. null: the server's (`TZ`)."),
+]
+
+
 class ChannelDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new channel. `type` chooses the fields of `config`."""
 
@@ -131,6 +144,7 @@ class ChannelDraft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     min_outage: MinOutage = 0
     grouping: Annotated[Grouping | None, Meta(description="null: the default of the type.")] = None
     templates: Templates = Templates()
+    timezone: MessageTimezone = None
 
 
 class ChannelPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,6 +166,7 @@ class ChannelPatch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     min_outage: MinOutage | UnsetType = UNSET
     grouping: Grouping | UnsetType | None = UNSET
     templates: Templates | UnsetType = UNSET
+    timezone: MessageTimezone | UnsetType = UNSET
 
 
 class Channel(Struct, frozen=True, kw_only=True):
@@ -170,6 +185,11 @@ class Channel(Struct, frozen=True, kw_only=True):
     min_outage: int
     grouping: Grouping | None
     templates: Templates
+    timezone: str | None
+    template_warnings: Annotated[
+        list[TemplateWarning] | UnsetType,
+        Meta(description="Events of `events` that the templates do not fit. Only in the reply to a change."),
+    ] = UNSET
     health: ChannelHealth
     version: int
     created_at: datetime

@@ -21,3 +21,6 @@ class ChannelHealth(Struct, frozen=True, kw_only=True):
         datetime | None, Meta(description="Since when every attempt has failed. null: the newest attempt succeeded.")
     ]
     failures: Annotated[int, Meta(description="Consecutive temporary failures.")]
+    rejections: Annotated[
+        int, Meta(description="Permanent failures of different messages since the channel last accepted one.")
+    ] = 0

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from schema.events import EventKind
 from schema.field_types import Timezone
 
 EventPattern = Annotated[
@@ -45,7 +46,10 @@ class QuietHours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     days: Annotated[
         list[Day], Meta(max_length=7, description="Days on which the quiet hours begin. Empty: every day.")
     ] = []
-    timezone: Timezone = "UTC"
+    timezone: Annotated[
+        Timezone | UnsetType,
+        Meta(description="Default: the channel's `timezone` when the quiet hours are set, or UTC if it has none."),
+    ] = UNSET
     except_events: Annotated[
         list[EventPattern], Meta(max_length=50, description="Events that are sent during quiet hours too.")
     ] = field(name="except", default_factory=list)
@@ -73,11 +77,20 @@ class Templates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     text: Template = ""
 
 
+class TemplateWarning(Struct, frozen=True, kw_only=True):
+    """An event that a template does not fit."""
+
+    event: Annotated[EventKind | None, Meta(description="The event. null: the warning applies to all events.")] = None
+    field: Annotated[str, Meta(description="The template, such as `templates.title`; `templates` for both.")]
+    message: Annotated[str, Meta(description="What does not fit, and what is sent instead.")]
+
+
 class ChannelRules(Struct, frozen=True, kw_only=True):
-    """The rules as stored. `grouping` None: the default of the channel's type."""
+    """The rules as stored. `grouping` None: the default of the channel's type; `timezone` None: that of the server."""
 
     events: list[str] = field(default_factory=default_events)
     quiet_hours: QuietHours | None = None
     min_outage: int = 0
     grouping: Grouping | None = None
     templates: Templates = Templates()
+    timezone: str | None = None

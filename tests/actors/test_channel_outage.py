@@ -1,6 +1,5 @@
 """A channel that fails for an hour, in every way: others are unaffected, and afterwards it gets each event once."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from app.security.secrets import sealing
 from app.store.alerting import channel_health, channels, delivery_queue
 from app.store.monitoring import series
 from app.store.transactions import monitors, results
+from schema.channels import Discord
 from schema.jobs import NotifyBatch
 from schema.monitors import Snapshot
 from tests import make
@@ -54,8 +54,7 @@ class Hour:
     async def _work_off(self, waiting: dict[str, list[str]]) -> None:
         for channel_id, ids in waiting.items():
             await self._notifier.admit(NotifyBatch(channel_id, ids))
-        if clerks := [task for task in asyncio.all_tasks() if task.get_name().startswith("channel ")]:
-            await asyncio.wait(clerks)
+        await self._notifier.drained()
 
 
 @pytest.fixture
@@ -149,3 +148,22 @@ async def test_a_channel_that_always_fails_leaves_dead_letters_with_a_reason(hou
     (dead,) = await rows("state = 'dead'")
     assert dead["error"].startswith("gave up after 24 h: no connection")
     assert received_events(well) == ["monitor.down", "system.channel_failing"]
+
+
+async def test_a_wait_in_milliseconds_does_not_silence_discord(hour, well):
+    limited = Order(
+        status=429,
+        headers={"Retry-After": "1500"},
+        body='{"message":"You are being rate limited.","retry_after":1500,"global":false}',
+        times=1,
+    )
+    async with receiving() as discord:
+        discord.answer(limited)
+        config = Discord(webhook_url=f"{discord.url}/api/webhooks/42/token")
+        await channels.create(make.channel(config, all_monitors=True))
+        await hour.changes(make.down)
+        await hour.passes(6, step_s=2)
+        assert [one.answered for one in discord.arrivals] == [429, 200]
+        assert {one.path for one in discord.arrivals} == {"/api/v10/webhooks/42/token?wait=true"}
+        await hour.changes(make.outcome)
+        assert [one.answered for one in discord.arrivals] == [429, 200, 200]  # nothing waits for a long time

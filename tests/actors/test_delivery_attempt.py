@@ -3,15 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.delivery_attempt import AttemptTiming, attempt_results, build_message, failure_outcome
-from actors.senders import DeliveryError
+from actors.senders import DeliveryError, SendReport
 from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.store.alerting.channels import ChannelWithSecrets
 from app.store.alerting.delivery_claims import DeliveryClaim
 from schema.channels.rules import ChannelRules
-from schema.deliveries import ReasonCode
+from schema.deliveries import ReasonCode, RecipientOutcome, RecipientResult
 from schema.events import Event, EventKind
 from tests.make import NOW_MS, webhook
 
@@ -37,6 +38,17 @@ GROUP = claimed("c", merged=(claimed("a", attempts=4), claimed("b")))
 def test_a_message_in_time_has_no_delay_and_a_late_one_names_it():
     assert build_message(claimed(), NOW_MS + MINUTE_MS, BASE).late_s is None
     assert build_message(claimed(), NOW_MS + 10 * MINUTE_MS, BASE).late_s == 600
+
+
+@pytest.mark.parametrize(
+    ("own", "server", "expected"),
+    [("Asia/Tokyo", "Europe/Berlin", "Asia/Tokyo"), (None, "Europe/Berlin", "Europe/Berlin"), (None, "UTC", "UTC")],
+)
+def test_a_message_is_in_the_channels_time_zone_or_that_of_the_server(own, server, expected):
+    ops = msgspec.structs.replace(OPS, rules=ChannelRules(timezone=own))
+    members = (claimed("a", channel=ops), claimed("b", channel=ops))
+    message = build_message(claimed("c", channel=ops, merged=members), NOW_MS, BASE, timezone=server)
+    assert {one.timezone for one in (message, *message.merged)} == {expected}
 
 
 def test_the_others_are_in_the_message_newest_first():
@@ -119,3 +131,75 @@ def test_a_failure_during_a_stall_does_not_count_for_the_channel_and_is_retried(
     failed.stalled = True
     (result,) = attempt_results(claimed(), failed, TIMING, DAY_S)
     assert (result.state, result.outcome, result.got_response) == ("pending", None, False)
+
+
+def reported(claim: DeliveryClaim, **outcomes: str) -> SendReport:
+    """How an attempt went for these recipients."""
+    report = SendReport(claim.settled)
+    for recipient, outcome in outcomes.items():
+        if outcome == "accepted":
+            report.accept(recipient)
+        else:
+            report.fail(recipient, DeliveryError("no", permanent=outcome == "refused"))
+    return report
+
+
+LATER = DeliveryError("1 of 2 recipients not reached: answered 451", got_response=True)
+HAS_IT = (RecipientResult(recipient="ann", outcome=RecipientOutcome.ACCEPTED),)
+
+
+@pytest.mark.parametrize(
+    ("settled", "outcomes", "error", "expected"),
+    [
+        ((), {"ann": "accepted", "bob": "later"}, LATER, ("pending", AttemptOutcome.ACCEPTED, True)),
+        ((), {"ann": "accepted", "bob": "refused"}, None, ("sent", AttemptOutcome.ACCEPTED, True)),
+        ((), {"ann": "later", "bob": "later"}, LATER, ("pending", AttemptOutcome.TEMPORARY_FAILURE, False)),
+        (HAS_IT, {"bob": "later"}, LATER, ("pending", None, True)),
+        (HAS_IT, {"bob": "refused"}, None, ("sent", AttemptOutcome.ACCEPTED, True)),
+        (HAS_IT, {}, DeliveryError("no connection"), ("pending", AttemptOutcome.TEMPORARY_FAILURE, True)),
+        (
+            HAS_IT,
+            {},
+            DeliveryError("answered 535", permanent=True, channel_level=True),
+            ("sent", AttemptOutcome.CHANNEL_REJECTED, True),
+        ),
+    ],
+)
+def test_a_delivery_that_some_have_is_kept_for_the_others_and_never_dead(settled, outcomes, error, expected):
+    claim = claimed(settled=settled)
+    (result,) = attempt_results(claim, error, TIMING, DAY_S, reported(claim, **outcomes))
+    assert (result.state, result.outcome, result.partly_sent) == expected
+    assert result.got_response is not result.partly_sent  # it goes to the others as it was
+    assert {one.recipient for one in result.recipients} == set(outcomes)
+    done = {name for name, outcome in outcomes.items() if outcome != "later"} | {one.recipient for one in settled}
+    assert {one.recipient for one in result.settled} == done
+
+
+def test_members_of_a_digest_share_its_recipients():
+    digest = claimed("c", merged=(claimed("a"), claimed("b")))
+    report = reported(digest, ann="accepted", bob="later")
+    results = attempt_results(digest, LATER, TIMING, DAY_S, report)
+    assert [(one.state, one.partly_sent, one.settled == results[0].settled) for one in results] == [
+        ("pending", True, True)
+    ] * 3
+
+
+def test_a_rejection_of_a_message_that_was_rejected_before_does_not_count_again():
+    refused = DeliveryError("answered 400", permanent=True)
+    counted = {
+        name: attempt_results(claim, refused, TIMING, DAY_S)[0]
+        for name, claim in {
+            "new": claimed(),
+            "again": claimed(rejections=1),
+            "member again": claimed("c", merged=(claimed("a", rejections=1),)),
+        }.items()
+    }
+    assert {name: one.outcome for name, one in counted.items()} == {
+        "new": AttemptOutcome.MESSAGE_REJECTED,
+        "again": None,
+        "member again": None,
+    }
+    assert all(one.rejected for one in counted.values())
+    barred = DeliveryError("answered 401", permanent=True, channel_level=True)
+    (result,) = attempt_results(claimed(rejections=1), barred, TIMING, DAY_S)
+    assert (result.outcome, result.rejected) == (AttemptOutcome.CHANNEL_REJECTED, False)

@@ -1,6 +1,7 @@
 """The notify stage sends to each channel once, in order, and records failed attempts."""
 
 import asyncio
+import re
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from app.security.secrets import sealing
 from app.store.alerting import channels, delivery_queue
 from app.store.monitoring import proxies, series
 from app.store.transactions import monitors, results
+from schema.channels import ChannelDraft, Ntfy
 from schema.jobs import NotifyBatch
 from schema.proxies import ProxyProtocol
 from tests import make
@@ -31,9 +33,9 @@ async def notifier(store, queue):
     await context.close()
 
 
-async def make_deliveries(url: str, *, flips: int = 1, **webhook) -> NotifyBatch:
-    """A monitor that changed its mind `flips` times, linked to a webhook."""
-    channel = await channels.create(make.channel(make.webhook(url=url, **webhook)))
+async def make_deliveries(url: str, *, flips: int = 1, draft: ChannelDraft | None = None, **webhook) -> NotifyBatch:
+    """A monitor that changed its mind `flips` times, linked to a webhook, or to another channel."""
+    channel = await channels.create(draft or make.channel(make.webhook(url=url, **webhook)))
     changed = await monitors.create(make.monitor(notification_channel_ids=[channel.id]))
     snapshots = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
     (no,) = snapshots
@@ -65,6 +67,19 @@ async def test_each_outage_is_sent_once_and_in_order(notifier):
     assert sent == ["monitor.up"] * 3 + ["monitor.down"]  # a recovery whose outage was not sent covers both
     assert set(receiver.accepted().values()) == {1}
     assert (await states()).count("suppressed") == 3
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, "CET|CEST"), ("Asia/Tokyo", "JST")])
+async def test_a_message_has_the_times_of_its_channel_or_of_the_server(notifier, own, expected):
+    server = Notifier(notifier._context, "https://watch.example", timezone="Europe/Berlin")
+    async with receiving() as receiver:
+        draft = make.channel(Ntfy(server_url=receiver.url, topic="alerts"), timezone=own)
+        await server.admit(await make_deliveries(receiver.url, draft=draft))
+        await until_deliveries(1, "sent")
+        text = msgspec.json.decode(receiver.arrivals[0].body)["message"]
+    assert re.search(rf"Down since [\d-]+ [\d:]+ ({expected})", text)
+    assert "UTC" not in text
+    await server.close(5)
 
 
 async def test_a_failed_attempt_is_recorded_and_retried_later(notifier):
@@ -106,23 +121,25 @@ async def test_a_hanging_channel_does_not_delay_other_channels(notifier):
         assert sorted(await states()) == ["sending", "sent"]
 
 
-async def test_a_cancelled_channel_worker_does_not_block_the_next_one(notifier):
+async def test_a_turn_that_is_cancelled_does_not_stop_the_next_one(notifier):
     async with receiving() as receiver:
         job = await make_deliveries(receiver.url)
         await notifier.admit(job)
-        (cut_off,) = notifier._workers.values()
+        cut_off = notifier._turns
+        assert cut_off is not None
         cut_off.cancel()
         await asyncio.wait([cut_off])
-        assert (notifier._workers, notifier._queues) == ({}, {})
         await notifier.admit(job)
         await until_deliveries(1, "sent")
 
 
-async def test_deliveries_of_a_deleted_channel_are_deleted(notifier):
-    job = await make_deliveries("http://127.0.0.1:9/hook")
-    await db.rows("DELETE FROM channels")
-    await notifier.admit(job)
-    assert await states() == []
+async def test_deliveries_of_a_deleted_channel_are_not_sent(notifier):
+    async with receiving() as receiver:
+        job = await make_deliveries(receiver.url)
+        await channels.delete(job.channel_id)
+        await notifier.admit(job)
+        await notifier.close(5)
+        assert (receiver.arrivals, await states()) == ([], ["suppressed"])
 
 
 async def test_two_workers_with_the_same_job_send_each_message_once(store, notifier):

@@ -15,7 +15,7 @@ from piccolo.columns import BigInt, BigSerial, Boolean, Bytea, Column, Integer, 
 from piccolo.table import Table
 
 from app import db
-from app.domain.alerting.collapsing import GROUPED, HELD, RESENT
+from app.domain.alerting.delivery_facts import GROUPED, HELD, RESENT
 from app.settings import Settings
 from app.store import tables
 from app.store.alerting import expiry_notices

@@ -1,6 +1,7 @@
 """Suppression, digests and escalation, through scheduler and worker as processes."""
 
 import asyncio
+import re
 from collections import Counter
 from typing import Any
 
@@ -11,6 +12,7 @@ from app import clock, db, due_set
 from app.store.alerting import channels
 from app.store.incidents import escalation_policies, incidents
 from app.store.transactions import monitors
+from schema.channels import Ntfy
 from schema.channels.rules import Grouping
 from schema.escalations import EscalationDraft, EscalationStep
 from schema.jobs import MonitorSchedule
@@ -54,6 +56,17 @@ def received_events(receiver: Receiver) -> list[tuple[str, str]]:
 async def _states(*wanted: str) -> bool:
     found = await db.rows("SELECT DISTINCT state FROM deliveries")
     return {row["state"] for row in found} >= set(wanted)
+
+
+async def test_times_are_in_the_zone_of_the_environment(prepared_settings, environ, spawn):
+    environ["TZ"] = "Asia/Tokyo"
+    async with watched() as web, receiving() as receiver:
+        ops = await channels.create(make.channel(Ntfy(server_url=receiver.url, topic="alerts")))
+        web.well = False
+        await watch(web.url, ops.id)
+        spawn("schedule"), spawn("work")
+        (first,) = await receiver.arrived(1, 40)
+    assert re.search(r"Down since [\d-]+ [\d:]+ JST[.,]", msgspec.json.decode(first.body)["message"])
 
 
 async def test_a_child_is_alerted_only_when_it_stays_down_after_its_parent_is_back(prepared_settings, spawn):

@@ -8,7 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from msgspec import Struct
 
-DAY_S = 86_400
+from app import clock
+from app.domain.alerting.expiry import days_left
 
 
 class Certificate(Struct, frozen=True):
@@ -20,8 +21,8 @@ class Certificate(Struct, frozen=True):
     fingerprint: str
 
     def days_left(self, now: datetime) -> int:
-        """Whole days until it expires; negative afterwards."""
-        return int((self.not_after - now).total_seconds() // DAY_S)
+        """As `app.domain.alerting.expiry.days_left`."""
+        return days_left(clock.epoch_ms(self.not_after), clock.epoch_ms(now))
 
     def facts(self, now: datetime) -> dict[str, Any]:
         """The fields for a result's detail."""

@@ -9,7 +9,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from app import clock
-from app.domain.alerting.expiry import DAY_MS, NOTICE_HORIZON_DAYS
+from app.domain.alerting.expiry import NOTICE_HORIZON_DAYS, days_left
 from schema.jobs import ExpiringItem
 
 if TYPE_CHECKING:  # it imports a library that most checks never need
@@ -42,4 +42,4 @@ def record(item: ExpiringItem) -> None:
 def soonest(items: list[ExpiringItem]) -> ExpiringItem | None:
     """The item that expires first, if it does so within the notice horizon."""
     item = min(items, key=lambda one: one.expires_ms, default=None)
-    return item if item and item.expires_ms <= time() * 1000 + NOTICE_HORIZON_DAYS * DAY_MS else None
+    return item if item and days_left(item.expires_ms, round(time() * 1000)) <= NOTICE_HORIZON_DAYS else None

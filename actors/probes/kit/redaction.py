@@ -17,6 +17,7 @@ from schema.monitors import Snapshot
 
 INLINE_CHARS = 8_192  # of secrets that the event loop masks itself
 MIN_HIDDEN_CHARS = 8  # the same for values that are not secret by their name
+MAX_REMEMBERED = 20_000  # monitors
 MIN_SECRET_CHARS = 3  # shorter secrets are not masked: they occur in any text
 USERNAME_FIELDS = ("username", "auth_username", "client_id")
 
@@ -28,11 +29,27 @@ class SecretHolder(NamedTuple):
     secrets: frozenset[str]
 
 
-async def redact_result(result: ProbeResult, snapshot: Snapshot) -> ProbeResult:
-    """As `redact`, in a thread for a monitor with thousands of lines to mask."""
-    holders = secret_holders(snapshot)
-    is_long = sum(len(secret) for one in holders for secret in one.secrets) > INLINE_CHARS
-    return await run_in_thread(redact, result, holders) if is_long else redact(result, holders)
+class SecretForms:
+    """The forms in which a monitor's secrets may come back: found once for each version, not for each failed check."""
+
+    def __init__(self) -> None:
+        self._by_series: dict[int, tuple[Snapshot, list[str]]] = {}
+
+    async def redact(self, result: ProbeResult, snapshot: Snapshot) -> ProbeResult:
+        """As `redact`; in a thread for a monitor with thousands of lines to mask."""
+        known = self._by_series.get(snapshot.series)
+        if known is not None and known[0] is snapshot:
+            return redact(result, known[1])
+        holders = secret_holders(snapshot)
+        if sum(len(secret) for one in holders for secret in one.secrets) > INLINE_CHARS:
+            return await run_in_thread(lambda: redact(result, secret_forms(holders)))
+        if len(self._by_series) >= MAX_REMEMBERED:
+            self._by_series.clear()
+        self._by_series[snapshot.series] = snapshot, (forms := secret_forms(holders))
+        return redact(result, forms)
+
+
+redact_result = SecretForms().redact  # of this process
 
 
 def secret_holders(snapshot: Snapshot) -> list[SecretHolder]:
@@ -44,18 +61,21 @@ def secret_holders(snapshot: Snapshot) -> list[SecretHolder]:
     ]
 
 
-def redact(result: ProbeResult, holders: Sequence[SecretHolder]) -> ProbeResult:
+def secret_forms(holders: Sequence[SecretHolder]) -> list[str]:
+    """Every form of their secrets, longest first: a secret may be part of another one."""
+    forms = {form for one in holders for form in _secret_forms(one) if len(form) >= MIN_SECRET_CHARS}
+    forms |= {form for one in holders for form in _hidden_values(one.config) if len(form) >= MIN_HIDDEN_CHARS}
+    return sorted(forms, key=len, reverse=True)
+
+
+def redact(result: ProbeResult, forms: Sequence[str]) -> ProbeResult:
     """The result with every secret masked, in whatever form it came back."""
     text = "\n".join(_texts_in([result.message, result.detail]))
-    present = {form for one in holders for form in _secret_forms(one) if len(form) >= MIN_SECRET_CHARS and form in text}
-    present |= {
-        form for one in holders for form in _hidden_values(one.config) if len(form) >= MIN_HIDDEN_CHARS and form in text
-    }
+    present = [form for form in forms if form in text]
     if not present:
         return result
-    forms = sorted(present, key=len, reverse=True)
     return msgspec.structs.replace(
-        result, message=_replace_forms(result.message, forms), detail=_replace_forms(result.detail, forms)
+        result, message=_replace_forms(result.message, present), detail=_replace_forms(result.detail, present)
     )
 
 

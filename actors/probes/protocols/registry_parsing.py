@@ -2,43 +2,45 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from msgspec import Struct
 
+from actors.probes.protocols.registry_dates import is_month_first, parse_date
+
 SHOWN_CHARS = 200  # characters of a registrar's name
 MAX_STATES = 20
 MAX_DATES = 20  # to try in each response
+MAX_DATES_CHARS = 100_000  # of a response, in which to look for dates that show the order of day and month
 MAX_LINES, MAX_LINE_CHARS = 5_000, 500  # of WHOIS, and characters of each
 EXPIRY_EVENTS = ("expiration", "registrar expiration", "soft expiration")  # RFC 9083; the first one present counts
 EXPIRY_NAMES = frozenset(
     {
         *("registry expiry date", "registrar registration expiration date", "expiry date", "expiration date"),
-        *("expiration time", "expires on", "expires", "expire", "expire date", "expire-date", "expiry", "expiration"),
-        *("paid-till", "renewal date", "valid until", "validity", "domain_datebilleduntil", "record expires on"),
+        *("expiration time", "expires on", "expires at", "expires", "expire", "expired", "expire date", "expire-date"),
+        *("expiry", "expiration", "exp date", "record expired", "record expires on", "record will expire on"),
+        *("domain expires", "domain currently expires", "domain expiry date", "domain expiration date"),
+        *("paid-till", "renewal", "renewal date", "date_renewal", "renewal/expires on", "domain_datebilleduntil"),
+        *("valid until", "valid-date", "validity", "registered until"),
+        *("fecha de vencimiento", "fecha de expiración", "data de expiração", "date d'expiration"),
     }
 )
+STATE_NAMES = frozenset({"state", "status"})
+STATE_UNTIL = re.compile(r"(?:ok-until|connected)\s+\(?(.*)", re.IGNORECASE)  # of .ua and .ne.jp: a state with its end
 REFERRAL_NAMES = frozenset({"refer", "whois", "whois server", "registrar whois server"})
 REGISTRAR_NAMES = frozenset({"registrar", "registrar name"})
 ABSENT_TEXTS = (
     *("no match", "not found", "no entries found", "no data found", "nothing found", "domain not found"),
     *("no object found", "the queried object does not exist", "object does not exist", "status: free"),
 )
-DATE_PATTERN = re.compile(
-    r"\d{4}[-./]\d\d[-./]\d\d|\d\d[-./]\w{2,9}[-./]\d{4}|\d{8}|\d\d? \w{3,9} \d{4}|\w{3,9} \d\d? \d{4}"
-)
-DATE_FORMATS = (
-    "%Y-%m-%d",
-    "%d-%b-%Y",
-    "%Y.%m.%d",
-    "%d.%m.%Y",
-    "%Y/%m/%d",
-    "%d/%m/%Y",
-    "%Y%m%d",
-    "%d %B %Y",
-    "%B %d %Y",
+# `name: value`, `[name] value`, with a letter before it `d [name] value`, and without any sign a few well-known names
+_NAMED = re.compile(
+    r"(?:[a-z]\.?\s+)?\[(?P<bracketed>[^\]]+)\](?P<of_bracketed>.*)"
+    r"|(?P<bare>record expires on|valid-date)\s(?P<of_bare>.*)"
+    r"|(?P<name>[^:]+):(?P<value>.*)",
+    re.IGNORECASE,
 )
 
 
@@ -99,12 +101,20 @@ def rdap_server(bootstrap: Any, domain: str) -> str:
 
 def parse_whois(text: str) -> DomainRegistration | None:
     """Parse a WHOIS response; None without an expiry date."""
-    ends = [at for value in islice(_values_named(text, EXPIRY_NAMES), MAX_DATES) if (at := parse_date(value))]
-    return (
-        DomainRegistration(ends[0], "whois", next(_values_named(text, REGISTRAR_NAMES), "")[:SHOWN_CHARS])
-        if ends
-        else None
-    )
+    month_first = is_month_first(text[:MAX_DATES_CHARS])
+    dates = (parse_date(value, month_first=month_first) for value in islice(_expiry_values(text), MAX_DATES))
+    ends_at = next((at for at in dates if at), None)
+    if ends_at is None:
+        return None
+    return DomainRegistration(ends_at, "whois", next(_values_named(text, REGISTRAR_NAMES), "")[:SHOWN_CHARS])
+
+
+def _expiry_values(text: str) -> Iterator[str]:
+    """The values that may be an expiry date, in their order, those inside of a state last."""
+    yield from _values_named(text, EXPIRY_NAMES)
+    for state in _values_named(text, STATE_NAMES):
+        if until := STATE_UNTIL.match(state):
+            yield until[1]
 
 
 def referral_server(text: str) -> str:
@@ -118,25 +128,22 @@ def is_absent(text: str) -> bool:
 
 
 def _values_named(text: str, names: frozenset[str]) -> Iterator[str]:
-    """The values of `name: value` and `[name] value` for these names."""
-    for line in _lines(text):
-        name, _, value = line[1:].partition("]") if line.startswith("[") else line.partition(":")
-        if name.strip(" .*\t").lower() in names and value.strip():
-            yield value.strip()
+    """The values of lines with one of these names; when there is none on the line, the next line."""
+    lines = _lines(text)
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        match = _NAMED.match(line)
+        if match and not names.isdisjoint(_plain_names(match["bracketed"] or match["bare"] or match["name"])):
+            value = (match["of_bracketed"] or match["of_bare"] or match["value"] or "").strip() or following
+            if value:
+                yield value
+
+
+def _plain_names(name: str) -> Iterator[str]:
+    """A name in lower case without dots and format, and each of its languages, as in `Data / Date (d/m/y)`."""
+    plain = " ".join(name.partition("(")[0].lower().strip(" .*\t").split())
+    yield plain
+    yield from plain.split(" / ")
 
 
 def _lines(text: str) -> list[str]:
     return [line[:MAX_LINE_CHARS].strip() for line in text.split("\n", MAX_LINES)[:MAX_LINES]]
-
-
-def parse_date(text: str) -> datetime | None:
-    """A date in any of the registries' formats, UTC without a zone. None for anything else."""
-    text = text.strip()
-    for form in ("", *DATE_FORMATS):
-        day = DATE_PATTERN.match(text)
-        try:
-            at = datetime.strptime(day[0] if day else "", form) if form else datetime.fromisoformat(text)  # noqa: DTZ007  # registries give no zone
-            return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-        except (ValueError, OverflowError):
-            continue
-    return None

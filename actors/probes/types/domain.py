@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
 from actors.probes.kit import expiring
 from actors.probes.kit.context import RunningCheck
@@ -10,12 +9,12 @@ from actors.probes.kit.result import CheckInconclusive, ProbeResult, TargetFaile
 from actors.probes.protocols.registry_client import ExpiryUnknown, query_rdap, query_whois
 from actors.probes.protocols.registry_parsing import DomainRegistration
 from app import clock
+from app.domain.alerting.expiry import days_left
 from schema.heartbeat_texts import ANSWERED
 from schema.jobs import ExpiringItem
 from schema.status import Status
 from schema.targets import Domain
 
-DAY_S = 86_400
 TIMEOUT_SHARE = 0.45  # of the timeout, for each of the two: one silent registry must not use it all
 
 Query = Callable[[Domain, RunningCheck], Awaitable[DomainRegistration]]
@@ -41,8 +40,8 @@ async def probe(target: Domain, check: RunningCheck) -> ProbeResult:
 
 
 def _evaluate(target: Domain, registration: DomainRegistration, *, detailed: bool) -> ProbeResult:
-    days = int((registration.ends_at - datetime.now(UTC)).total_seconds() // DAY_S)
     name, ends_ms = target.domain.lower(), clock.epoch_ms(registration.ends_at)
+    days = days_left(ends_ms, clock.now_ms())
     identity = f"{name} {registration.ends_at:%Y-%m-%d}"
     expiring.record(ExpiringItem("domain", identity, name, registration.registrar, ends_ms))
     message = f"the domain ends in {days} days" if days >= 0 else f"the domain ended on {registration.ends_at:%Y-%m-%d}"

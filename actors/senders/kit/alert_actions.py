@@ -1,6 +1,7 @@
 """What a paging service should do about a message: open, acknowledge or close an alert. Pure.
 
-An outage, its reminders and its recovery share a key, by which the service recognises a repeated attempt.
+An alarm has one key from its begin to its end, by which the service recognises a repeated attempt. Which event opens
+and closes which alarm is in `app.domain.alerting.alarms`.
 """
 
 from enum import StrEnum
@@ -8,8 +9,10 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from app import clock
+from app.domain.alerting import alarms
+from app.domain.text.formatting import parse_instant
 from app.domain.text.message_text import Severity
-from schema.events import EventKind
 from schema.message import Message
 
 KEY_LIMIT = 255  # characters; accepted by all of these services
@@ -36,24 +39,8 @@ class Alert(Struct, frozen=True):
     message: Message
 
 
-OPENING_EVENTS = {
-    *(EventKind.MONITOR_DOWN, EventKind.MONITOR_DEGRADED, EventKind.MONITOR_UNKNOWN),
-    *(EventKind.CERTIFICATE_EXPIRING, EventKind.DOMAIN_EXPIRING),
-    *(EventKind.INCIDENT_OPENED, EventKind.INCIDENT_ESCALATED),
-    *(EventKind.BACKEND_DOWN, EventKind.RECOVERY_EXHAUSTED, EventKind.DEPLOYMENT_FAILED, EventKind.NODE_FAILED),
-    *(EventKind.SCHEDULE_LAG, EventKind.QUEUE_LAG, EventKind.NO_WORKER, EventKind.CHANNEL_FAILING),
-    *(EventKind.RESULTS_LOST, EventKind.ALERTS_STUCK),
-    *(EventKind.DISK_FULL, EventKind.NETWORK_GONE, EventKind.CLOCK),
-}
-CLOSING_EVENTS = {
-    EventKind.MONITOR_UP,
-    EventKind.INCIDENT_RESOLVED,
-    EventKind.BACKEND_UP,
-    EventKind.NODE_JOINED,
-    EventKind.RECOVERED,
-}
-_SUBJECT_FACTS = {"backend": "backend", "cluster": "node_id", "system": "what"}  # event family → fact with its subject
-_EXPIRY_FAMILIES = {"certificate", "domain"}  # not closed by a recovery of their monitor
+_SUBJECT_FACTS = {"backend": "backend", "cluster": "node_id", "deployment": "project"}  # event family → its subject
+_EXPIRY_FACTS = {"certificate": "fingerprint", "domain": "name"}  # alarm → which certificate or domain it is about
 
 
 def alerts_for(message: Message) -> list[Alert]:
@@ -67,7 +54,7 @@ def alerts_for(message: Message) -> list[Alert]:
 
 
 def alert_key(message: Message) -> str:
-    """The deduplication key: from the incident, else the monitor, else the event's subject."""
+    """The deduplication key: what the alarm is about, and nothing else."""
     return f"watchkeeper-{_subject_of(message)}"[:KEY_LIMIT]
 
 
@@ -84,21 +71,46 @@ def provider_severity(severity: Severity, worst: str, severities: tuple[str, ...
 def _actions_for(message: Message) -> list[AlertAction]:
     if message.test:
         return [AlertAction.OPEN, AlertAction.CLOSE]
-    if message.event in OPENING_EVENTS:
+    if message.event in alarms.OPENING:
         return [AlertAction.OPEN]
-    if message.event in CLOSING_EVENTS:
+    if message.event in alarms.CLOSING:
         return [AlertAction.CLOSE]
-    return [AlertAction.ACKNOWLEDGE if message.event is EventKind.INCIDENT_ACKNOWLEDGED else AlertAction.NONE]
+    return [AlertAction.ACKNOWLEDGE if message.event in alarms.ACKNOWLEDGING else AlertAction.NONE]
 
 
 def _subject_of(message: Message) -> str:
-    family = str(message.event).partition(".")[0]
+    """What the alarm is about: exactly one incident, condition of a monitor, certificate, channel or problem."""
     if message.test:
         return f"test-{message.delivery_id}"
     if message.incident_id:
         return message.incident_id
+    family, _, name = str(message.event).partition(".")
+    if family == "system":
+        return _system_subject(message, name)
     if message.monitor is not None:
-        return f"{message.monitor.id}-{family}" if family in _EXPIRY_FAMILIES else message.monitor.id
-    subject = str(message.facts.get(_SUBJECT_FACTS.get(family, ""), "")).removeprefix("system.")
-    subject = subject or (str(message.event).partition(".")[2] if family == "system" else message.delivery_id)
+        return _monitor_subject(message, message.monitor.id)
+    subject = _fact(message, _SUBJECT_FACTS.get(family, "")) or message.delivery_id
     return f"{family}-{subject}"
+
+
+def _monitor_subject(message: Message, monitor_id: str) -> str:
+    """An outage without an incident: the monitor; else its condition, certificate or domain."""
+    opened = {str(kind): name for name, alarm in alarms.ALARMS.items() for kind in alarm.opened_by}
+    what = _fact(message, "what") if message.event in alarms.NAMED_BY_WHAT else opened.get(message.event, "")
+    if what in {"", "outage"}:
+        return monitor_id
+    return "-".join(filter(None, (monitor_id, what, _fact(message, _EXPIRY_FACTS.get(what, "")))))
+
+
+def _system_subject(message: Message, name: str) -> str:
+    """A channel, or a problem since its first millisecond, which tells it apart from another installation's."""
+    what = _fact(message, "what").removeprefix(alarms.SYSTEM_PREFIX) or name
+    channel = message.facts.get("channel")
+    if isinstance(channel, dict) and channel.get("id"):
+        return f"system-{what}-{channel['id']}"
+    since = parse_instant(message.facts.get("started_at"))
+    return f"system-{what}" + (f"-{clock.epoch_ms(since)}" if since else "")
+
+
+def _fact(message: Message, name: str) -> str:
+    return str(message.facts.get(name) or "")

@@ -3,6 +3,8 @@
 import re
 from html import escape
 
+from actors.senders.kit.markup import html_markup
+from app.domain.parsing.hosts import wire_mail_address
 from app.domain.text.message_text import MessageText, Severity
 from schema.message import Message
 
@@ -12,6 +14,7 @@ COLOURS = {
     Severity.WARNING: "#9a6b00",
     Severity.INFO: "#44546a",
 }
+HTML = html_markup()
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -37,16 +40,15 @@ def render_text(content: MessageText, message: Message) -> str:
 
 
 def render_html(content: MessageText, message: Message) -> str:
-    """The HTML part; all content is escaped."""
-    lines = "<br>".join(escape(line) for line in content.text.split("\n"))
+    """The HTML part; all content is escaped, and its addresses are links."""
     link = f'<p><a href="{escape(message.ack_url)}">Acknowledge</a></p>' if message.ack_url else ""
     return (
         '<!doctype html><html><body style="font-family:sans-serif">'
-        f'<h2 style="color:{COLOURS[content.severity]}">{escape(content.title)}</h2>'
-        f"<p>{lines}</p>{link}</body></html>\n"
+        f'<h2 style="color:{COLOURS[content.severity]}">{HTML.render(content.title)}</h2>'
+        f"<p>{HTML.render(content.text)}</p>{link}</body></html>\n"
     )
 
 
 def _message_id(name: str, sender: str) -> str:
-    domain = _NOT_IN_IDS.sub("", sender.rpartition("@")[2]) or "watchkeeper"
+    domain = _NOT_IN_IDS.sub("", wire_mail_address(sender).rpartition("@")[2]) or "watchkeeper"
     return f"<{_NOT_IN_IDS.sub('', name)}@{domain}>"

@@ -1,5 +1,14 @@
 """The error that every sender raises when a message was not delivered."""
 
+from msgspec import Struct
+
+
+class ProviderResponse(Struct, frozen=True):
+    """A provider's response: its HTTP status, and the start of its body."""
+
+    status: int
+    body: bytes
+
 
 class DeliveryError(Exception):  # often the receiver's doing, no error of ours
     """The message was not delivered, or its delivery is not confirmed.
@@ -11,6 +20,7 @@ class DeliveryError(Exception):  # often the receiver's doing, no error of ours
     endpoint_gone    the endpoint no longer exists
     got_response     the receiver responded with an error: the message did not arrive; otherwise that is unknown
     stalled          this process stalled during the send: the error says nothing about the channel
+    response         what the provider responded; `senders.send` reads and removes it
     """
 
     def __init__(
@@ -31,3 +41,4 @@ class DeliveryError(Exception):  # often the receiver's doing, no error of ours
         self.endpoint_gone = endpoint_gone
         self.got_response = got_response or permanent
         self.stalled = False
+        self.response: ProviderResponse | None = None

@@ -3,7 +3,6 @@
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from enum import Enum
 from http import HTTPStatus
 
@@ -12,16 +11,19 @@ import msgspec
 from msgspec import Struct
 from yarl import URL
 
-from actors.senders.kit.errors import DeliveryError
+from actors.senders.kit.errors import DeliveryError, ProviderResponse
 from actors.senders.kit.network_errors import describe_error
-from actors.senders.kit.retry_after import json_object, parse_retry_after
+from actors.senders.kit.proxies import PROXY_ERRORS, proxy_delivery_error
+from actors.senders.kit.retry_after import STANDARD, WaitRule, json_object, parse_wait
 from app.domain.parsing.web_url import parse_url
 from app.security.network.egress import EgressDenied
 
 RESPONSE_LIMIT_BYTES = 16_384  # of a body; enough for an error message
-TEMPORARY_STATUSES = frozenset({407, 408, 425, 429})  # and every 5xx: accepted later, perhaps; 407 is of a proxy
-CHANNEL_STATUSES = frozenset({401, 403, 404, 410})  # wrong credentials or address: the next message is rejected too
+TEMPORARY_STATUSES = frozenset({408, 425, 429})  # and every 5xx: the same message may be accepted later
+# Wrong credentials, address or method, or an account that is not paid for: the next message is rejected too.
+CHANNEL_STATUSES = frozenset({401, 402, 403, 404, 405, 407, 410, 421, 451})
 USER_AGENT = "Watchkeeper"
+INVALID_ADDRESS = "the address is not one that can be called"
 _CONTROL_CHARS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
 _JSON = msgspec.json.Encoder()
@@ -81,11 +83,16 @@ def no_explanation(body: bytes) -> str:  # noqa: ARG001  # the signature of Expl
 
 
 def interpret_status(status: int, body: bytes = b"") -> ResponseMeaning:  # noqa: ARG001  # the signature of Interpret
-    """The meaning of a status alone: 407, 408, 425, 429 and 5xx are temporary."""
+    """The meaning of a status alone: 408, 425, 429 and 5xx are temporary."""
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return ResponseMeaning.ACCEPTED
     is_temporary = status in TEMPORARY_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
     return ResponseMeaning.RETRY if is_temporary else ResponseMeaning.REJECTED
+
+
+def is_channel_status(status: int) -> bool:
+    """Whether a status says that the channel is wrong, not the message. Redirects, which are not followed, do."""
+    return status in CHANNEL_STATUSES or HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
 
 
 async def post(
@@ -93,12 +100,14 @@ async def post(
     session: aiohttp.ClientSession,
     explain: Explain = no_explanation,
     interpret: Interpret | None = None,
+    waits: WaitRule = STANDARD,
 ) -> None:
     """Send once. Redirects are not followed; a 2xx counts as soon as its headers are received.
 
     interpret    for providers whose status alone does not decide; it gets the start of the body
-    raises       DeliveryError: network errors are temporary, responses as `interpret` says; 401, 403, 404 and 410
-                 concern the channel
+    waits        where the provider's responses say how long to wait
+    raises       DeliveryError: network errors are temporary, responses as `interpret` says; `is_channel_status` says
+                 which concern the channel, and `provider_errors.judge` what the provider's own codes say beyond that
     """
     _validate_headers(request.headers)
     address = _request_url(request)
@@ -112,33 +121,39 @@ async def post(
             allow_redirects=False,
         ) as response:
             if interpret or interpret_status(response.status) is not ResponseMeaning.ACCEPTED:
-                await _check_response(response, explain, interpret or interpret_status)
+                await _check_response(response, explain, interpret or interpret_status, waits)
     except EgressDenied as error:
-        raise DeliveryError(str(error), permanent=True) from error
+        raise DeliveryError(str(error), permanent=True, channel_level=True) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-        raise DeliveryError("the address is not one that can be called", permanent=True) from error
+        raise DeliveryError(INVALID_ADDRESS, permanent=True, channel_level=True) from error
+    except PROXY_ERRORS as error:
+        raise proxy_delivery_error(error) from error
     except (aiohttp.ClientError, OSError) as error:
         raise DeliveryError(describe_error(error)) from error
 
 
-async def _check_response(response: aiohttp.ClientResponse, explain: Explain, interpret: Interpret) -> None:
+async def _check_response(
+    response: aiohttp.ClientResponse, explain: Explain, interpret: Interpret, waits: WaitRule
+) -> None:
     body = await _read_start(response)
     meaning = interpret(response.status, body)
     if meaning is not ResponseMeaning.ACCEPTED:
-        raise _rejection(response, body, explain(body), permanent=meaning is ResponseMeaning.REJECTED)
+        wait_s = parse_wait(waits, response.status, response.headers, body)
+        raise _rejection(response, body, explain(body), wait_s, permanent=meaning is ResponseMeaning.REJECTED)
 
 
 def _request_url(request: ProviderRequest) -> URL:
     try:
         return parse_url(request.url)
     except ValueError as error:
-        raise DeliveryError("the address is not one that can be called", permanent=True) from error
+        raise DeliveryError(INVALID_ADDRESS, permanent=True, channel_level=True) from error
 
 
 def _validate_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or _CONTROL_CHARS.search(value):
-            raise DeliveryError("a header's name or value has characters that headers can't have", permanent=True)
+            reason = "a header's name or value has characters that headers can't have"
+            raise DeliveryError(reason, permanent=True, channel_level=True)
 
 
 async def _read_start(response: aiohttp.ClientResponse) -> bytes:
@@ -154,15 +169,19 @@ async def _read_start(response: aiohttp.ClientResponse) -> bytes:
     return start
 
 
-def _rejection(response: aiohttp.ClientResponse, body: bytes, explanation: str, *, permanent: bool) -> DeliveryError:
-    return DeliveryError(
+def _rejection(
+    response: aiohttp.ClientResponse, body: bytes, explanation: str, wait_s: float | None, *, permanent: bool
+) -> DeliveryError:
+    error = DeliveryError(
         f"answered {status_line(response.status)}{f': {explanation}' if explanation else ''}",
         permanent=permanent,
-        retry_after_s=parse_retry_after(response.headers.get("Retry-After", ""), body, datetime.now(UTC)),
-        channel_level=response.status in CHANNEL_STATUSES,
+        retry_after_s=wait_s,
+        channel_level=is_channel_status(response.status),
         endpoint_gone=response.status == HTTPStatus.GONE,
         got_response=True,
     )
+    error.response = ProviderResponse(response.status, body)
+    return error
 
 
 def status_line(status: int) -> str:

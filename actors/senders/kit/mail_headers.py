@@ -43,11 +43,12 @@ def mail_policy() -> "EmailPolicy[EmailMessage]":
 def header_address(text: str) -> Address:
     """A mailbox for a header. Raises DeliveryError for a line break and other characters that it can't have."""
     mailbox = parse_mailbox(text)
-    name, _, domain = mailbox.address.rpartition("@")
+    name, _, domain = mailbox.wire_address.rpartition("@")
     try:
         return Address(mailbox.name, name, domain)
     except (ValueError, IndexError, HeaderParseError) as error:
-        raise DeliveryError("an e-mail address has characters that it can't have", permanent=True) from error
+        reason = "an e-mail address has characters that it can't have"
+        raise DeliveryError(reason, permanent=True, channel_level=True) from error
 
 
 def encode_text(text: str, linesep: str = "", header: str = "") -> str:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from http import HTTPStatus
 from socket import socket
 
 import aiohttp
@@ -45,7 +46,7 @@ def proxy_delivery_error(error: Exception) -> DeliveryError:
 
     Only a refusal by the egress policy is permanent, as without a proxy.
     """
-    return DeliveryError(str(error), permanent=is_denied(error))
+    return DeliveryError(str(error), permanent=is_denied(error), channel_level=is_denied(error))
 
 
 def is_denied(error: Exception) -> bool:
@@ -54,4 +55,12 @@ def is_denied(error: Exception) -> bool:
 
 
 def _session(proxy: ProxyConfig, egress: Egress) -> aiohttp.ClientSession:
-    return new_session(*session.proxied_connector(proxy, egress))
+    connector, proxy_url = session.proxied_connector(proxy, egress)
+    return new_session(connector, proxy_url, _raise_for_proxy if proxy_url else None)
+
+
+async def _raise_for_proxy(response: aiohttp.ClientResponse) -> None:
+    """Raise for a 407 to a request that was not tunnelled: the proxy's (RFC 9110, 15.5.8), not the receiver's."""
+    if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and response.url.scheme == "http":
+        response.close()
+        raise aiohttp.ClientHttpProxyError(response.request_info, (), status=response.status)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 import aiohttp
@@ -10,10 +9,10 @@ from yarl import URL
 
 from actors.apprise_sandbox.protocol import SandboxHttpRequest, SandboxHttpResponse
 from actors.senders.kit.errors import DeliveryError
-from actors.senders.kit.http import CHANNEL_STATUSES, TEMPORARY_STATUSES, USER_AGENT, status_line
+from actors.senders.kit.http import INVALID_ADDRESS, TEMPORARY_STATUSES, USER_AGENT, is_channel_status, status_line
 from actors.senders.kit.network_errors import describe_error
 from actors.senders.kit.proxies import PROXY_ERRORS, is_denied
-from actors.senders.kit.retry_after import parse_retry_after
+from actors.senders.kit.retry_after import STANDARD, WaitRule, parse_wait
 from app.domain.parsing.web_url import parse_url
 from app.security.network.egress import EgressDenied
 
@@ -32,13 +31,13 @@ class FailedRequest:
     retry_after_s: float | None = None
 
     def delivery_error(self, detail: str) -> DeliveryError:
-        """As in `http.post`: its temporary statuses, 5xx and network errors; every other status is permanent."""
+        """As in `http.post`: 408, 425, 429, 5xx and network errors are temporary, every other status is permanent."""
         permanent = 0 < self.status < HTTPStatus.INTERNAL_SERVER_ERROR and self.status not in TEMPORARY_STATUSES
         return DeliveryError(
             f"{self.reason}{detail}",
             permanent=permanent,
             retry_after_s=self.retry_after_s,
-            channel_level=self.status in CHANNEL_STATUSES,
+            channel_level=is_channel_status(self.status),
             endpoint_gone=self.status == HTTPStatus.GONE,
             got_response=self.status > 0,
         )
@@ -52,8 +51,9 @@ class SandboxRequests:
     last_failure    the newest request, when it failed
     """
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
+    def __init__(self, session: aiohttp.ClientSession, waits: WaitRule = STANDARD) -> None:
+        """`waits`: where the service's responses say how long to wait."""
+        self._session, self._waits = session, waits
         self.n_sent = 0
         self.denied = ""
         self.last_failure: FailedRequest | None = None
@@ -69,7 +69,7 @@ class SandboxRequests:
             self.denied = str(error)
             return SandboxHttpResponse(error=self.denied)
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, ValueError):
-            return self._fail("the address is not one that can be called")
+            return self._fail(INVALID_ADDRESS)
         except PROXY_ERRORS as error:
             self.denied = str(error) if is_denied(error) else ""
             return self._fail(str(error))
@@ -97,7 +97,7 @@ class SandboxRequests:
 
     def _note_response(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         is_success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
-        wait_s = None if is_success else parse_retry_after(headers.get("Retry-After", ""), body, datetime.now(UTC))
+        wait_s = None if is_success else parse_wait(self._waits, status, headers, body)
         self.last_failure = None if is_success else FailedRequest(status, f"answered {status_line(status)}", wait_s)
 
     def _fail(self, reason: str) -> SandboxHttpResponse:

@@ -3,6 +3,8 @@
 from bisect import bisect_right
 from collections.abc import Callable
 
+from app.domain.parsing.addresses import end_without_half_an_address
+
 Cost = Callable[[str], int]
 
 ELLIPSIS = "…"
@@ -14,12 +16,12 @@ def utf8_bytes(text: str) -> int:
 
 
 def utf16_units(text: str) -> int:
-    """Length in UTF-16 code units, as Java and JavaScript count."""
+    """Length in UTF-16 code units, as Java and JavaScript count; never less than the length in characters."""
     return len(text.encode("utf-16-le")) // 2
 
 
 def truncate(text: str, limit: int, cost: Cost = len) -> str:
-    """The text, or as much of its start as fits with an ellipsis.
+    """The text, or as much of its start as fits with an ellipsis; an address that does not fit is left out whole.
 
     cost    length of a text once it is escaped or encoded; never less for a longer text
     """
@@ -27,7 +29,7 @@ def truncate(text: str, limit: int, cost: Cost = len) -> str:
         return text
     remaining = limit - cost(ELLIPSIS)
     longest = bisect_right(range(len(text) + 1), remaining, key=lambda end: cost(text[:end])) - 1
-    return text[: max(longest, 0)] + ELLIPSIS
+    return text[: end_without_half_an_address(text, max(longest, 0))] + ELLIPSIS
 
 
 def truncate_keeping_link(text: str, link: str, limit: int, cost: Cost = len) -> str:

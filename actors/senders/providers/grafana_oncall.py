@@ -3,7 +3,7 @@
 from actors.senders.kit.alert_actions import Alert, AlertAction, alerts_for
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, json_request, post
-from actors.senders.kit.retry_after import json_object
+from actors.senders.kit.retry_after import WAITS, json_object
 from app.domain.text.message_text import compose_text
 from schema.channels import GrafanaOncall
 from schema.message import Message
@@ -12,7 +12,7 @@ from schema.message import Message
 async def send(config: GrafanaOncall, message: Message, context: SenderContext) -> None:
     """POST every alert, in order."""
     for request in render(config, message):
-        await post(request, context.http, _explain)
+        await post(request, context.http, _explain, waits=WAITS["grafana_oncall"])
 
 
 def render(config: GrafanaOncall, message: Message) -> list[ProviderRequest]:

@@ -7,26 +7,29 @@ import msgspec
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
+from actors.senders.kit.markup import html_markup
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate, utf8_bytes
 from app.domain.text.message_text import compose_text
 from schema.channels import Matrix
 from schema.message import Message
 
+HTML = html_markup()
 TEXT_LIMIT = 16_000  # bytes once escaped; an event of at most 65,536 holds the text twice
 
 
 async def send(config: Matrix, message: Message, context: SenderContext) -> None:
     """PUT the event."""
-    await post(render(config, message), context.http, error_field("error"))
+    await post(render(config, message), context.http, error_field("error"), waits=WAITS["matrix"])
 
 
 def render(config: Matrix, message: Message) -> ProviderRequest:
     """Render an `m.text`, since notices make no sound. An empty `m.mentions` keeps words from being mentions."""
     content = compose_text(message, with_link=False)
-    text = truncate(content.text, TEXT_LIMIT, lambda part: utf8_bytes(_html(part)))
+    text = truncate(content.text, TEXT_LIMIT, lambda part: utf8_bytes(HTML.render(part)))
     link, plain = message.ack_url, f"{EMOJI[content.severity]} {content.title}\n{text}"
-    html = f"{EMOJI[content.severity]} <strong>{escape(content.title)}</strong><br>{_html(text)}"
+    html = f"{EMOJI[content.severity]} <strong>{HTML.render(content.title)}</strong><br>{HTML.render(text)}"
     body: dict[str, object] = {
         "msgtype": "m.text",
         "body": f"{plain}\nAcknowledge: {link}" if link else plain,
@@ -36,10 +39,6 @@ def render(config: Matrix, message: Message) -> ProviderRequest:
     }
     request = json_request(_url(config, message), body, {"Authorization": f"Bearer {config.access_token}"})
     return msgspec.structs.replace(request, method="PUT")
-
-
-def _html(text: str) -> str:
-    return escape(text).replace("\n", "<br>")
 
 
 def _url(config: Matrix, message: Message) -> str:

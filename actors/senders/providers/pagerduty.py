@@ -3,7 +3,7 @@
 from actors.senders.kit.alert_actions import Alert, AlertAction, alerts_for, provider_severity
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, json_request, post
-from actors.senders.kit.retry_after import json_object
+from actors.senders.kit.retry_after import WAITS, json_object
 from app.domain.text.message_text import MessageText, compose_text, monitor_name_of
 from schema.channels import Pagerduty
 from schema.message import Message
@@ -16,7 +16,7 @@ SUMMARY_LIMIT = 1_024  # characters; PagerDuty's limit
 async def send(config: Pagerduty, message: Message, context: SenderContext) -> None:
     """POST every event in order: PagerDuty applies them as received."""
     for request in render(config, message):
-        await post(request, context.http, _explain)
+        await post(request, context.http, _explain, waits=WAITS["pagerduty"])
 
 
 def render(config: Pagerduty, message: Message) -> list[ProviderRequest]:

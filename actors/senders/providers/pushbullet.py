@@ -2,6 +2,7 @@
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
+from actors.senders.kit.retry_after import WAITS
 from actors.senders.kit.text_limits import truncate
 from app.domain.text.message_text import compose_text
 from schema.channels import Pushbullet
@@ -12,7 +13,7 @@ TEXT_LIMIT = 4_000  # characters; Pushbullet documents no limit
 
 async def send(config: Pushbullet, message: Message, context: SenderContext) -> None:
     """Create the push."""
-    await post(render(config, message), context.http, error_field("error", "message"))
+    await post(render(config, message), context.http, error_field("error", "message"), waits=WAITS["pushbullet"])
 
 
 def render(config: Pushbullet, message: Message) -> ProviderRequest:

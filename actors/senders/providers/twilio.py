@@ -5,21 +5,20 @@ from urllib.parse import urlencode
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, ResponseMeaning, interpret_status, login_headers, post
-from actors.senders.kit.retry_after import json_object
-from actors.senders.kit.text_limits import truncate
+from actors.senders.kit.retry_after import WAITS, json_object
+from actors.senders.kit.text_limits import truncate, utf16_units
 from app.domain.text.message_text import compose_text
 from schema.channels import Twilio
 from schema.message import Message
 
-BODY_LIMIT = 1_600  # characters; Twilio's limit
+BODY_LIMIT = 1_600  # characters; Twilio's limit, in UTF-16 units where the text needs UCS-2
 SENDER_ID_LIMIT = 11  # characters of an alphanumeric sender id; a messaging service's id is longer
-RATE_LIMIT_CODES = (14107, 20429, 21611, 30001, 30022, 63018, 63038)  # too many at once or today: a retry works later
 FAILED_STATES = ("failed", "undelivered", "canceled")
 
 
 async def send(config: Twilio, message: Message, context: SenderContext) -> None:
     """Create the message."""
-    await post(render(config, message), context.http, _explain, interpret_response)
+    await post(render(config, message), context.http, _explain, interpret_response, waits=WAITS["twilio"])
 
 
 def render(config: Twilio, message: Message) -> ProviderRequest:
@@ -31,7 +30,7 @@ def render(config: Twilio, message: Message) -> ProviderRequest:
     form = {
         "To": config.to,
         "MessagingServiceSid" if is_service else "From": config.sender,
-        "Body": truncate(text, BODY_LIMIT - len(link)) + link,
+        "Body": truncate(text, BODY_LIMIT - utf16_units(link), utf16_units) + link,
     }
     login = login_headers(config.api_key_sid or config.account_sid, config.auth_token)
     return ProviderRequest(
@@ -43,10 +42,8 @@ def render(config: Twilio, message: Message) -> ProviderRequest:
 
 def interpret_response(status: int, body: bytes) -> ResponseMeaning:
     """By the status, unless the body says more: a message may be created and have failed already."""
-    fields = json_object(body)
-    if _code_of(fields) in RATE_LIMIT_CODES:
-        return ResponseMeaning.RETRY
-    return ResponseMeaning.REJECTED if fields.get("status") in FAILED_STATES else interpret_status(status)
+    has_failed = json_object(body).get("status") in FAILED_STATES
+    return ResponseMeaning.REJECTED if has_failed else interpret_status(status)
 
 
 def _explain(body: bytes) -> str:

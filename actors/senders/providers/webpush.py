@@ -20,6 +20,7 @@ from actors.senders.kit.retry_after import json_object
 from actors.senders.kit.text_limits import truncate
 from actors.senders.kit.webpush_encryption import PLAIN_LIMIT, SALT_BYTES, MessageKeys, encrypt_message
 from app.domain.alerting import vapid
+from app.domain.parsing.hosts import wire_mail_address
 from app.domain.text.message_text import Severity, compose_text
 from schema.channels import Webpush
 from schema.message import Message
@@ -36,7 +37,8 @@ async def send(config: Webpush, message: Message, context: SenderContext) -> Non
     try:
         request = render(config, message, keys, int(time()))
     except ValueError as error:
-        raise DeliveryError("the subscription's keys are not what they should be", permanent=True) from error
+        reason = "the subscription's keys are not what they should be"
+        raise DeliveryError(reason, permanent=True, channel_level=True) from error
     await post(request, context.http, _explain)
 
 
@@ -81,7 +83,7 @@ def topic_of(message: Message) -> str:
 
 def _authorization(config: Webpush, now_s: int) -> str:
     audience = str(URL(config.endpoint_url).origin())
-    claims = {"aud": audience, "exp": now_s + TOKEN_S, "sub": f"mailto:{config.contact}"}
+    claims = {"aud": audience, "exp": now_s + TOKEN_S, "sub": f"mailto:{wire_mail_address(config.contact)}"}
     token = jwt.encode(claims, vapid.parse_private_key(config.private_key), "ES256")
     return f"vapid t={token}, k={vapid.public_key_for(config.private_key)}"
 

@@ -5,7 +5,8 @@ from msgspec import Struct
 
 from actors.senders.kit.context import SenderContext
 from actors.senders.kit.http import ProviderRequest, ResponseMeaning, interpret_status, json_request, post
-from actors.senders.kit.retry_after import json_object
+from actors.senders.kit.markup import ZERO_WIDTH_SPACE, Markup
+from actors.senders.kit.retry_after import WAITS, json_object
 from actors.senders.kit.severity import EMOJI
 from actors.senders.kit.text_limits import truncate_keeping_link, utf8_bytes
 from app.domain.text.message_text import compose_text
@@ -13,7 +14,7 @@ from schema.channels import Wecom
 from schema.message import Message
 
 TEXT_LIMIT = 2_048  # bytes; WeCom's limit
-RETRY_CODES = frozenset({-1, 6_000, 45_009, 45_011, 45_033})  # busy, conflict, too often, too fast, too many at once
+MARKUP = Markup(lambda words: words.replace("<@", f"<{ZERO_WIDTH_SPACE}@"))  # `<@name>` mentions
 
 
 class _WecomResult(Struct, frozen=True):
@@ -23,13 +24,13 @@ class _WecomResult(Struct, frozen=True):
 
 async def send(config: Wecom, message: Message, context: SenderContext) -> None:
     """POST the message."""
-    await post(render(config, message), context.http, _explain, _interpret)
+    await post(render(config, message), context.http, _explain, _interpret, waits=WAITS["wecom"])
 
 
 def render(config: Wecom, message: Message) -> ProviderRequest:
     """Render a `text`: it has no markup, and mentions only members of its own list."""
     content = compose_text(message)
-    text = f"{EMOJI[content.severity]} {content.title}\n{content.text}".replace("<@", "< @")
+    text = MARKUP.render(f"{EMOJI[content.severity]} {content.title}\n{content.text}")
     shortened = truncate_keeping_link(text, message.ack_url, TEXT_LIMIT, utf8_bytes)
     return json_request(config.webhook_url, {"msgtype": "text", "text": {"content": shortened}})
 
@@ -39,7 +40,7 @@ def _interpret(status: int, body: bytes) -> ResponseMeaning:
     meaning, result = interpret_status(status), _parse_result(body)
     if meaning is not ResponseMeaning.ACCEPTED:
         return meaning
-    if result is None or result.errcode in RETRY_CODES:
+    if result is None:
         return ResponseMeaning.RETRY
     return ResponseMeaning.REJECTED if result.errcode else ResponseMeaning.ACCEPTED
 

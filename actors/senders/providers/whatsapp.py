@@ -1,50 +1,38 @@
 """WhatsApp: a message by a WAHA server."""
 
-import re
-from http import HTTPStatus
-
 from actors.senders.kit.context import SenderContext
-from actors.senders.kit.http import ProviderRequest, ResponseMeaning, error_field, interpret_status, json_request, post
+from actors.senders.kit.http import ProviderRequest, error_field, json_request, post
+from actors.senders.kit.markup import Markup, with_lookalikes
 from actors.senders.kit.severity import EMOJI
-from actors.senders.kit.text_limits import truncate_keeping_link
+from actors.senders.kit.text_limits import truncate_keeping_link, utf16_units
+from app.domain.parsing.addresses import has_address
 from app.domain.text.message_text import compose_text
 from schema.channels import Whatsapp
 from schema.message import Message
 
-TEXT_LIMIT = 4_096  # characters; accepted by every WhatsApp engine of WAHA
-LOOKALIKES = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ"}  # noqa: RUF001  # WhatsApp has no escapes; these look alike
-_MARKUP = re.compile(r"[*~`]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+TEXT_LIMIT = 4_096  # UTF-16 units, as WAHA's engines count; every one of them accepts as many
+MARKUP = Markup(with_lookalikes)  # WhatsApp has no escapes, and finds links itself
 
 
 async def send(config: Whatsapp, message: Message, context: SenderContext) -> None:
     """POST to `sendText`."""
-    await post(render(config, message), context.http, _explain, _interpret)
+    await post(render(config, message), context.http, _explain)
 
 
 def render(config: Whatsapp, message: Message) -> ProviderRequest:
-    """Render the request, without link previews."""
+    """Render the request, without link previews. A title with an address is not bold: the mark would join the link."""
     content = compose_text(message)
-    title, text = escape_markup(content.title), escape_markup(content.text)
+    title, text = MARKUP.render(content.title), MARKUP.render(content.text)
+    head = f"{EMOJI[content.severity]} {title if has_address(content.title) else f'*{title}*'}"
     body: dict[str, object] = {
         "session": config.session,
         "chatId": config.chat_id,
-        "text": truncate_keeping_link(f"{EMOJI[content.severity]} *{title}*\n{text}", message.ack_url, TEXT_LIMIT),
+        "text": truncate_keeping_link(f"{head}\n{text}", message.ack_url, TEXT_LIMIT, utf16_units),
         "linkPreview": False,
     }
     headers = {"X-Api-Key": config.api_key} if config.api_key else {}
     return json_request(f"{config.server_url.rstrip('/')}/api/sendText", body, headers)
 
 
-def escape_markup(text: str) -> str:
-    """Replace WhatsApp's markup by lookalikes."""
-    return _MARKUP.sub(lambda match: LOOKALIKES[match.group()], text)
-
-
 def _explain(body: bytes) -> str:
     return error_field("message")(body) or error_field("error")(body)
-
-
-def _interpret(status: int, body: bytes) -> ResponseMeaning:
-    """422 with a session status is temporary: the session is starting or waits for its phone."""
-    is_starting = status == HTTPStatus.UNPROCESSABLE_ENTITY and "session status" in _explain(body).lower()
-    return ResponseMeaning.RETRY if is_starting else interpret_status(status)

@@ -14,15 +14,16 @@ from schema.jobs import NotifyBatch
 
 WAIT_S = 25  # longer than one send may take
 POLL_S = 2  # between reads of the delivery, which has the result even when Redis lost the reply
-FINAL_STATES = {"sent", "dead"}
+FINAL_STATES = {"sent", "dead", "suppressed"}  # suppressed: the channel was deleted meanwhile
 
 log = structlog.get_logger()
 
 
-async def send_test(channel_id: str, request_id: str, event: Event | None = None) -> None:
+async def send_test(channel_id: str, request_id: str, event: Event | None = None) -> str:
     """Send a test through a channel. Raises Upstream with the provider's reason, Unavailable when no worker sent it.
 
-    event    the event to send; None for the standard test message
+    event      the event to send; None for the standard test message
+    returns    why some of several recipients were not reached; empty when all were
     """
     delivery_id = await channel_tests.create(channel_id, event or channel_tests.sample_event())
     try:
@@ -34,8 +35,9 @@ async def send_test(channel_id: str, request_id: str, event: Event | None = None
     if status.state not in FINAL_STATES:
         await channel_tests.cancel(delivery_id)
         raise Unavailable("No worker sent the test in time.", retry_after_s=POLL_S)
-    if status.state == "dead":
+    if status.state != "sent":
         raise Upstream(f"The test was not delivered: {status.error}", reason=status.error)
+    return status.error
 
 
 async def _wait_for_outcome(delivery_id: str) -> channel_tests.ChannelTestStatus:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from litestar import Controller, Request, Response, delete, get, post
+from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
@@ -20,6 +21,7 @@ from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
 from app.security.secrets import config_views
 from app.store.alerting import channel_health, channels
 from app.store.alerting.channels import ChannelQuery
+from app.store.versions import ExpectedVersion
 from schema.channels import PROVIDERS, Channel, ChannelDraft, ChannelPatch
 from schema.pagination import Pagination
 from schema.previews import TemplatePreview, TemplatePreviewRequest, TemplateVariables
@@ -48,13 +50,10 @@ class ChannelPage(Struct, frozen=True):
 
 
 class ChannelTestResult(Struct, frozen=True):
-    """The test arrived at the provider."""
+    """The test arrived at the provider; `message` says whether some of several recipients were not reached."""
 
     ok: bool
     message: str
-
-
-TEST_DELIVERED = ChannelTestResult(ok=True, message="The test was delivered.")
 
 
 async def list_request(  # noqa: PLR0913, PLR0917  # query parameters
@@ -108,9 +107,9 @@ class ChannelController(Controller):
         return template_preview.list_variables()
 
     @post("/preview", operation_id="PreviewTemplates", guards=[OPERATOR], status_code=200, sync_to_thread=True)
-    def preview_templates(self, data: JSONBody[TemplatePreviewRequest]) -> TemplatePreview:
+    def preview_templates(self, data: JSONBody[TemplatePreviewRequest], state: State) -> TemplatePreview:
         """Render templates with a sample event. Nothing is sent or stored; 422 names the templates with errors."""
-        return template_preview.render_preview(data)
+        return template_preview.render_preview(data, state.settings.tz)
 
     @post(operation_id="CreateChannel", guards=[ADMIN])
     async def create_channel(self, data: JSONBody[ChannelDraft]) -> Response[Channel]:
@@ -125,10 +124,10 @@ class ChannelController(Controller):
         audit_trail.trail_of(request).record_destinations(audit_destinations.destinations_of(data.config))
         channel_id = await channels.create_test_channel(data)
         try:
-            await channel_tests.send_test(channel_id, request_id_of(request))
+            not_reached = await channel_tests.send_test(channel_id, request_id_of(request))
         finally:
             await channels.delete_test_channel(channel_id)
-        return TEST_DELIVERED
+        return _test_result(not_reached)
 
     @get("/{channel_id:str}", operation_id="GetChannel")
     async def get_channel(self, channel_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[Channel]:
@@ -138,25 +137,34 @@ class ChannelController(Controller):
 
     @update("/{channel_id:str}", "Channel", guards=[ADMIN], opt=VERSIONED)
     async def update_channel(
-        self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[int | None]
+        self, channel_id: FromPath[UUID], data: JSONBody[ChannelPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Channel]:
         """Update a channel. Absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
         return etags.with_etag(await channels.update(str(channel_id), data, version=version))
 
     @delete("/{channel_id:str}", operation_id="DeleteChannel", guards=[ADMIN], opt=VERSIONED)
-    async def delete_channel(self, channel_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete a channel; its monitors stay and no longer alert it."""
-        await channels.delete(str(channel_id), version=version)
+    async def delete_channel(
+        self,
+        request: Request[Any, Any, Any],
+        channel_id: FromPath[UUID],
+        version: NamedDependency[ExpectedVersion],
+    ) -> None:
+        """Delete a channel; its monitors no longer alert it. Pending deliveries are suppressed; all keep its name."""
+        audit_trail.trail_of(request).record_deleted(*await channels.delete(str(channel_id), version=version))
 
     @post("/{channel_id:str}/test", operation_id="TestChannel", guards=[OPERATOR], status_code=200, opt=SENDING)
     async def test_channel(self, channel_id: FromPath[UUID], request: Request[Any, Any, Any]) -> ChannelTestResult:
         """Send a test. Waits for the provider; a 502 says why it failed, a 503 that no worker sent it."""
         await channels.get(str(channel_id))
-        await channel_tests.send_test(str(channel_id), request_id_of(request))
-        return TEST_DELIVERED
+        return _test_result(await channel_tests.send_test(str(channel_id), request_id_of(request)))
 
     @post("/{channel_id:str}/resume", operation_id="ResumeChannel", guards=[OPERATOR], status_code=200)
     async def resume_channel(self, channel_id: FromPath[UUID]) -> Response[Channel]:
         """Resume a channel that is backing off or disabled. `POST /deliveries/resend` sends its dead deliveries."""
         await channel_health.resume(str(channel_id))
         return etags.with_etag(await channels.get(str(channel_id)))
+
+
+def _test_result(not_reached: str) -> ChannelTestResult:
+    where = f", but not to everybody: {not_reached}" if not_reached else ""
+    return ChannelTestResult(ok=True, message=f"The test was delivered{where}{'' if where else '.'}")

@@ -24,6 +24,7 @@ from app.store.alerting.delivery_queries import END_MS, DeliveryQuery
 from schema.deliveries import Delivery, DeliveryDetail, DeliveryState, ResendRequest, ResendResult
 from schema.events import EventKind
 from schema.pagination import Pagination
+from schema.status import Role
 from schema.users import Principal
 
 log = structlog.get_logger()
@@ -75,6 +76,7 @@ async def filters(  # noqa: PLR0913, PLR0917  # query parameters
         from_ms=query_params.instant_ms("from", since, 0),
         to_ms=query_params.instant_ms("to", until, END_MS),
         visible_to=principal.tags,
+        names_webhooks=_sees_webhooks(principal),
     )
 
 
@@ -130,7 +132,7 @@ class DeliveryController(Controller):
     @get("/{delivery_id:str}", operation_id="GetDelivery")
     async def get_delivery(self, delivery_id: FromPath[UUID], principal: NamedDependency[Principal]) -> DeliveryDetail:
         """Get one delivery with its event and every attempt."""
-        return await delivery_queries.get(str(delivery_id), principal.tags)
+        return await delivery_queries.get(str(delivery_id), principal.tags, names_webhooks=_sees_webhooks(principal))
 
     @post("/{delivery_id:str}/resend", operation_id="ResendDelivery", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
     async def resend_delivery(
@@ -149,6 +151,11 @@ async def _queue_deliveries(found: Mapping[str, Sequence[str]], request_id: str)
         await queue.put(*(replace(job, request_id=request_id) for job in jobs))
     except RedisError as error:
         log.warning("delivery.enqueue_failed", n=len(jobs), error=type(error).__name__)
+
+
+def _sees_webhooks(principal: Principal) -> bool:
+    """Whether `/webhooks` is open to the caller, so that their names may be shown."""
+    return principal.role.covers(Role.OPERATOR)
 
 
 def _id_text(id_: UUID | None) -> str | None:

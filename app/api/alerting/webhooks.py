@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from app import queue
 from app.api.alerting import channel_tests
-from app.api.http import etags, pagination
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.errors import request_id_of
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.rate_limits import RUN_LIMIT
@@ -22,6 +22,7 @@ from app.store.alerting import webhook_deliveries, webhooks
 from app.store.alerting.channel_tests import sample_event
 from app.store.alerting.webhook_deliveries import WebhookDeliveryQuery
 from app.store.alerting.webhooks import WebhookQuery
+from app.store.versions import ExpectedVersion
 from schema.jobs import NotifyBatch
 from schema.pagination import Pagination
 from schema.webhooks import (
@@ -129,20 +130,25 @@ class WebhookController(Controller):
 
     @update("/{webhook_id:str}", "Webhook", guards=[ADMIN], opt=VERSIONED)
     async def update_webhook(
-        self, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch], version: NamedDependency[int | None]
+        self, webhook_id: FromPath[UUID], data: JSONBody[WebhookPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[WebhookEndpoint]:
         """Update a webhook. Absent fields stay; secrets are only kept for the same host. A disabled one is retried."""
         return etags.with_etag(await webhooks.update(str(webhook_id), data, version=version))
 
     @delete("/{webhook_id:str}", operation_id="DeleteWebhook", guards=[ADMIN], opt=VERSIONED)
-    async def delete_webhook(self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
-        """Delete a webhook and its pending deliveries."""
-        await webhooks.delete(str(webhook_id), version=version)
+    async def delete_webhook(
+        self,
+        request: Request[Any, Any, Any],
+        webhook_id: FromPath[UUID],
+        version: NamedDependency[ExpectedVersion],
+    ) -> None:
+        """Delete a webhook. Pending deliveries are suppressed; `/deliveries` keeps all, with its name."""
+        audit_trail.trail_of(request).record_deleted(await webhooks.delete(str(webhook_id), version=version))
 
     @post("/{webhook_id:str}/rotate-secret", operation_id="RotateWebhookSecret", guards=[ADMIN], status_code=200,
           opt=VERSIONED)  # fmt: skip
     async def rotate_webhook_secret(
-        self, webhook_id: FromPath[UUID], version: NamedDependency[int | None]
+        self, webhook_id: FromPath[UUID], version: NamedDependency[ExpectedVersion]
     ) -> WebhookSecret:
         """Create a new secret, which only this reply shows. The old one also signs for another day."""
         return await webhooks.rotate_secret(str(webhook_id), version=version)

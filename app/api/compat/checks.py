@@ -24,6 +24,7 @@ from app.store.monitoring import config_secrets, optional_libraries, proxies
 from app.store.system import settings
 from app.store.transactions import monitors
 from app.store.transactions.monitors import MonitorChange, MonitorQuery
+from app.store.versions import ExpectedVersion
 from schema.checks import AdHocCheck, Check, CheckDraft, CheckPatch, Checks
 from schema.heartbeat_texts import heartbeat_text
 from schema.jobs import CheckOutcome
@@ -73,7 +74,7 @@ async def _publish_and_respond(change: MonitorChange, *, status_code: int = 200)
     """Publish a change, and return the changed check with the monitor's ETag."""
     await monitor_changes.publish(change)
     (check,) = await checks_of([change.monitor])
-    return Response(check, status_code=status_code, headers=etags.etag_header(change.monitor.version))
+    return Response(check, status_code=status_code, headers=etags.etag_header(check, change.monitor.version))
 
 
 async def require_ad_hoc(principal: Principal) -> None:
@@ -151,11 +152,11 @@ class CheckController(Controller):
         """Get one check."""
         found = config_views.configs_visible_to(principal, [await monitors.get(str(check_id), principal.tags)])
         (check,) = await checks_of(found)
-        return Response(check, headers=etags.etag_header(found[0].version))
+        return Response(check, headers=etags.etag_header(check, found[0].version))
 
     @put("/{check_id:str}", operation_id="UpdateCheck", guards=[ADMIN], opt={"refusals": [409, 412]})
     async def update_check(
-        self, check_id: FromPath[UUID], data: JSONBody[CheckPatch], version: NamedDependency[int | None]
+        self, check_id: FromPath[UUID], data: JSONBody[CheckPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Check]:
         """Update a check. Absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
         monitor = await monitors.get(str(check_id))
@@ -165,9 +166,13 @@ class CheckController(Controller):
         return await _publish_and_respond(change)
 
     @delete("/{check_id:str}", operation_id="DeleteCheck", guards=[ADMIN], opt={"refusals": [412]})
-    async def delete_check(self, check_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_check(
+        self, request: Request[Any, Any, Any], check_id: FromPath[UUID], version: NamedDependency[ExpectedVersion]
+    ) -> None:
         """Delete a check and its results."""
-        await monitor_changes.publish(await monitors.delete(str(check_id), version=version))
+        change = await monitors.delete(str(check_id), version=version)
+        audit_trail.trail_of(request).record_deleted(change.monitor.name, change.monitor.type)
+        await monitor_changes.publish(change)
 
     @post("/{check_id:str}/run", operation_id="RunCheck", guards=[OPERATOR], status_code=200, opt=RUN_LIMIT)
     async def run_check(self, check_id: FromPath[UUID]) -> Result:

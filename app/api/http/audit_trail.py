@@ -68,9 +68,20 @@ class AuditTrail:
         new = [one for one in dict.fromkeys(shortened) if one not in recorded]
         recorded += new[: MAX_DESTINATIONS - len(recorded)]
 
+    def record_deleted(self, name: str, type_: str = "") -> None:
+        """Record the name and type of what the request deleted, since nothing has its id afterwards."""
+        self.change["name"] = name[:MAX_TEXT_CHARS]
+        if type_:
+            self.change["type"] = type_
+
     def record_sign_in(self, user: User) -> None:
         """Record who signed in."""
         self.actor, self.resource_id = user, user.id
+
+    def record_token_reuse(self, user: User) -> None:
+        """Record that a used refresh token of this user ended the session. The entry is never left out as noise."""
+        self.record_sign_in(user)
+        self.change["reused"] = True
 
 
 class _CreatedResource(Struct):

@@ -5,7 +5,7 @@ variants are chosen by `type` (`VARIANTS`) is decoded as their union.
 """
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from functools import cache
 from itertools import islice
 from typing import Any, ClassVar, Union
@@ -29,6 +29,8 @@ LIMIT_BYTES = 1_000_000
 MAX_EXPONENTS = 1_000  # each takes msgspec microseconds: a body of nothing else would block the API for seconds
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _EXPONENT = re.compile(rb"[\[,:\s]-?[0-9.]+[eE]\+?[0-9]{2}")
+_CHARSET = re.compile(r"(?:^|[;\s])charset\s*=\s*[\"']?([^\"';,\s]+)", re.IGNORECASE)
+UTF_8_LABELS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 VARIANTS: dict[Any, dict[str, type[msgspec.Struct]]] = {
     monitors.MonitorDraft: monitors.DRAFTS,
@@ -37,9 +39,29 @@ VARIANTS: dict[Any, dict[str, type[msgspec.Struct]]] = {
 
 
 class WrongContentType(HTTPException):
-    """The route does not read bodies of this content type."""
+    """The route does not read bodies of this content type, coding or charset."""
 
     status_code = 415
+
+
+def content_coding(headers: Mapping[str, str]) -> str:
+    """The content coding of a body, such as `gzip`; empty when it is sent as it is."""
+    coding = headers.get("Content-Encoding", "").strip().lower()
+    return "" if coding == "identity" else coding
+
+
+def _require_utf_8(body: bytes, parameters: str) -> None:
+    """Raise WrongContentType for a body in another charset. JSON and forms are UTF-8, whatever a header says.
+
+    parameters    of the content type
+    """
+    found = _CHARSET.search(parameters)
+    if found is None or found[1].lower() in UTF_8_LABELS or untrusted_json.declares_encoding(body):
+        return
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise WrongContentType(f"Send the body in UTF-8, not in {found[1][:40]!r}.") from error
 
 
 def decode_body(body: bytes, type_: Any) -> Any:
@@ -99,9 +121,17 @@ class JsonBodyDTO(AbstractDTO[Any]):
 
     def decode_bytes(self, value: bytes) -> Any:
         """Decode the body as the type of the handler's `data`."""
-        content_type = self.asgi_connection.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        headers = self.asgi_connection.headers
+        if coding := content_coding(headers):
+            raise WrongContentType(
+                f"Send the body as it is, not with the content coding {coding[:40]!r}.",
+                headers={"Accept-Encoding": "identity"},  # RFC 9110, 15.5.16
+            )
+        content_type, _, parameters = headers.get("Content-Type", "").partition(";")
+        content_type = content_type.strip().lower()
         if content_type not in self.accepts and not content_type.endswith("+json"):
             raise WrongContentType(f"Send the body as {JSON}, not as {content_type!r}.")
+        _require_utf_8(value, parameters)
         data = self._decode(value, content_type)
         audit_trail.trail_of(self.asgi_connection).record_body(data)
         return data

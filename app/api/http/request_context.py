@@ -18,7 +18,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.types.asgi_types import HTTPResponseBodyEvent, HTTPResponseStartEvent
 from prometheus_client import Counter, Histogram
 
-from app.api.http import audit_actions, audit_trail, idempotency, rate_limits, timeouts
+from app.api.http import audit_actions, audit_trail, etags, idempotency, rate_limits, timeouts
 from app.security.limits import proxy_headers
 
 VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -77,10 +77,12 @@ def _response_sender(scope: Scope, send: Send, method: str) -> Send:
     """A `send` that adds the headers, and holds the start of a response until its records are stored."""
     state: dict[str, Any] = scope["state"]
     held: HTTPResponseStartEvent | None = None
+    has_body = method != "HEAD"
 
     async def send_response(message: Message) -> None:
-        nonlocal held
+        nonlocal held, has_body
         if message["type"] == "http.response.start":
+            has_body = not etags.become_not_modified(message, scope) and has_body
             more = await rate_limits.limit_headers(scope)
             state["status"] = message["status"]  # nothing waits after this line, so no timeout can intervene
             _add_headers(message, scope, more)
@@ -89,7 +91,7 @@ def _response_sender(scope: Scope, send: Send, method: str) -> Send:
                 held = message
                 return
         elif message["type"] == "http.response.body":
-            if method == "HEAD":
+            if not has_body:
                 message["body"] = b""
             if held is not None:
                 start, held = held, None

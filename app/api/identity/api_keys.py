@@ -9,12 +9,13 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import etags, pagination
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.updates import update
 from app.security.auth.policy import VIEWER
 from app.store.identity import api_keys
 from app.store.identity.api_keys import ApiKeyQuery
+from app.store.versions import ExpectedVersion
 from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch, IssuedApiKey
 from schema.pagination import Pagination
 from schema.users import Principal
@@ -76,7 +77,7 @@ class ApiKeyController(Controller):
         """Create a key, which only this reply shows. It can't have more permissions than its creator."""
         key, secret = await api_keys.create(data, principal, request.app.state.scopes)
         issued = IssuedApiKey(**msgspec.structs.asdict(key), key=secret)
-        return Response(issued, status_code=201, headers=etags.etag_header(key.version))
+        return Response(issued, status_code=201, headers=etags.etag_header(key, key.version))
 
     @get("/{key_id:str}", operation_id="GetApiKey")
     async def get_api_key(self, key_id: FromPath[UUID], principal: NamedDependency[Principal]) -> Response[ApiKey]:
@@ -90,7 +91,7 @@ class ApiKeyController(Controller):
         key_id: FromPath[UUID],
         data: JSONBody[ApiKeyPatch],
         principal: NamedDependency[Principal],
-        version: NamedDependency[int | None],
+        version: NamedDependency[ExpectedVersion],
     ) -> Response[ApiKey]:
         """Update a key. Absent fields stay. Takes effect within a second, for open WebSockets as well."""
         scopes = request.app.state.scopes
@@ -98,7 +99,12 @@ class ApiKeyController(Controller):
 
     @delete("/{key_id:str}", operation_id="DeleteApiKey", opt=VERSIONED)
     async def delete_api_key(
-        self, key_id: FromPath[UUID], principal: NamedDependency[Principal], version: NamedDependency[int | None]
+        self,
+        request: AnyRequest,
+        key_id: FromPath[UUID],
+        principal: NamedDependency[Principal],
+        version: NamedDependency[ExpectedVersion],
     ) -> None:
         """Revoke a key. It is refused within a second, and its WebSockets are closed."""
-        await api_keys.delete(str(key_id), principal, version=version)
+        name = await api_keys.delete(str(key_id), principal, version=version)
+        audit_trail.trail_of(request).record_deleted(name)

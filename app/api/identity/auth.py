@@ -20,6 +20,7 @@ from app.security.credentials import common_passwords, passwords
 from app.security.limits import brute_force
 from app.security.limits.proxy_headers import address_of
 from app.store.identity import credential_caches, mfa, sessions, users
+from app.store.identity.sessions import RefreshTokenReused
 from app.store.identity.users import Account
 from schema.errors import FieldError
 from schema.login_attempts import AuthMethod, CredentialKind
@@ -85,9 +86,21 @@ class AuthController(Controller):
 
     @post("/refresh", operation_id="RefreshToken", status_code=200, guards=[ANYONE], opt={"refusals": [401]})
     async def refresh_token(self, request: AnyRequest, data: JSONBody[RefreshRequest]) -> Response[LoginResponse]:
-        """Exchange a refresh token for a new pair of tokens. A token that was used before ends the whole session."""
-        sid, user_id, refresh_token = await sessions.rotate_refresh_token(data.refresh_token)
-        return login_response.build_response(request, await users.get(user_id), sid, refresh_token)
+        """Exchange a refresh token for a new pair of tokens.
+
+        For 30 seconds the used token returns the same new refresh token again, for tabs that refresh together and for a
+        response that was lost. After that, a token that was used before ends the whole session.
+        """
+        try:
+            session = await sessions.rotate_refresh_token(data.refresh_token)
+        except RefreshTokenReused as reused:
+            audit_trail.trail_of(request).record_token_reuse(await users.get(reused.user_id))
+            raise
+        if session.is_repeated:
+            audit_trail.trail_of(request).change["repeated"] = True
+        return login_response.build_response(
+            request, await users.get(session.user_id), session.id, session.refresh_token
+        )
 
     @post("/logout", operation_id="Logout", status_code=204, guards=[VIEWER])
     async def logout(self, request: AnyRequest, principal: NamedDependency[Principal]) -> Response[None]:

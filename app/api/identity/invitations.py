@@ -13,13 +13,12 @@ from app.api.http import pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.identity import login_response
 from app.api.identity.auth import username_from_email
-from app.errors import Forbidden
 from app.security.auth.policy import ADMIN, ANYONE
 from app.security.credentials import common_passwords, passwords
 from app.security.limits import brute_force
 from app.security.limits.proxy_headers import address_of
 from app.store.identity import invitations
-from app.store.identity.invitations import InvitationQuery
+from app.store.identity.invitations import InvitationQuery, UnknownInvitation
 from schema.invitations import Invitation, InvitationAcceptance, InvitationDraft, InvitationStatus, IssuedInvitation
 from schema.login_attempts import CredentialKind
 from schema.pagination import Pagination
@@ -107,10 +106,13 @@ class InvitationController(Controller):
 
 
 async def _invited_email(token: str, address: str) -> str:
-    """The e-mail address of an invitation. Raises Forbidden, and LockedOut for guessing."""
+    """The e-mail address of an invitation. Raises Forbidden, and LockedOut for guessing.
+
+    The token of an invitation that was accepted or has ended is no guess: a repeated request is not counted.
+    """
     await brute_force.refuse_if_locked(CredentialKind.LINK, address)
     try:
         return await invitations.email_of(token)
-    except Forbidden:
+    except UnknownInvitation:
         await brute_force.record_failure(CredentialKind.LINK, address)
         raise

@@ -9,11 +9,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Redirect
 
-from app.api.http import audit_actions, query_params, rate_limits
+from app.api.http import audit_actions, audit_trail, query_params, rate_limits
 from app.api.identity.login_response import AnyRequest, start_session
 from app.domain.identity import oidc_claims
 from app.errors import NotFound, Unauthorized
-from app.security.auth import cookies
+from app.security.auth import cookies, principals
 from app.security.auth.policy import ANYONE
 from app.security.credentials import passwords
 from app.security.limits import failed_logins
@@ -66,13 +66,18 @@ class OidcController(Controller):
     async def finish_oidc_login(
         self, request: AnyRequest, code: Code = None, returned_state: StateParameter = None
     ) -> Response[LoginResponse | None]:
-        """Finish signing in with the provider. Sets the cookie `session_id`, and redirects to CLIENT_URL."""
+        """Finish signing in with the provider. Sets the cookie `session_id`, and redirects to CLIENT_URL.
+
+        A browser that has finished already, in another tab or by an earlier request, is only redirected.
+        """
         from app.security.credentials import oidc  # noqa: PLC0415  # takes a third of a second, and only some use it
 
         del code, returned_state  # declared for the document; a provider may send others, and all are checked together
         app_settings = _require_settings(request)
         callback_url = _callback_url(request, app_settings)
         sign_in_token = cookies.cookie_value(request, COOKIE)
+        if sign_in_token is None and await _is_signed_in_browser(request):
+            return Redirect(app_settings.client_url, status_code=302)
         query = {name: text for name, text in request.query_params.multi_items()}  # noqa: C416  # of several, the last
         try:
             if sign_in_token is None:
@@ -94,6 +99,18 @@ def _require_settings(request: AnyRequest) -> Settings:
     if not app_settings.oidc_issuer:
         raise NotFound("Signing in with a provider is not configured. Set OIDC_ISSUER.")
     return app_settings
+
+
+async def _is_signed_in_browser(request: AnyRequest) -> bool:
+    """Whether a browser returns with our session cookie. The redirect then changes nothing, whoever caused it."""
+    if JSON in request.headers.get("Accept", "") or cookies.cookie_value(request, principals.SESSION_COOKIE) is None:
+        return False
+    try:
+        principal = await principals.resolve_principal(request)
+    except Unauthorized:
+        return False
+    audit_trail.trail_of(request).change["repeated"] = True
+    return principal is not None
 
 
 def _callback_url(request: AnyRequest, app_settings: Settings) -> str:

@@ -6,7 +6,7 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from app.api.http import pagination
+from app.api.http import audit_trail, pagination
 from app.api.http.pagination import Limit, Page
 from app.api.identity import second_factor
 from app.api.identity.login_response import AnyRequest
@@ -85,10 +85,15 @@ class PasskeyController(Controller):
         return await passkeys.rename(second_factor.require_person(principal), str(passkey_id), data.name)
 
     @delete("/{passkey_id:str}", operation_id="DeletePasskey", guards=[VIEWER], opt={"refusals": [409]})
-    async def delete_passkey(self, principal: NamedDependency[Principal], passkey_id: FromPath[UUID]) -> None:
+    async def delete_passkey(
+        self,
+        request: AnyRequest,
+        principal: NamedDependency[Principal],
+        passkey_id: FromPath[UUID],
+    ) -> None:
         """Delete a passkey, unless it is the last second factor. Ends your other sessions."""
         user_id = second_factor.require_person(principal)
-        await passkeys.delete(user_id, str(passkey_id))
+        audit_trail.trail_of(request).record_deleted(await passkeys.delete(user_id, str(passkey_id)))
         await sessions.end_others(user_id, except_id=principal.session_id)
 
     @post(

@@ -21,7 +21,7 @@ from schema.users import LoginResponse, Principal
 AnyRequest = Request[Any, Any, Any]
 CodeResult = TypeVar("CodeResult")
 MFA_TOKEN_LIFETIME_S = 300  # time to find the telephone
-WRONG_CODE = "The code is wrong or was already used."
+WRONG_CODE = "The code is wrong."
 WRONG_PASSWORD = "The password is wrong."  # noqa: S105  # a sentence
 PEOPLE_ONLY = "Sign in first. API keys, Basic and the installation's token can't do this."
 
@@ -75,7 +75,7 @@ async def check_code(
 ) -> CodeResult:
     """The result of `verify` for a code; false when it is wrong. All codes are checked and counted here.
 
-    raises  LockedOut
+    raises  LockedOut; UsedCode, which is not counted, since an honest client may repeat a request
     """
     guess = (CredentialKind.CODE, address_of(request), user_id)
     await brute_force.refuse_if_locked(*guess)

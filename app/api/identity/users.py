@@ -19,6 +19,7 @@ from app.security.auth.policy import ADMIN
 from app.security.credentials import common_passwords, passwords
 from app.store.identity import user_admin
 from app.store.identity.user_admin import UserQuery
+from app.store.versions import ExpectedVersion
 from schema.invitations import InvitationDraft, IssuedInvitation
 from schema.pagination import Pagination
 from schema.status import Role
@@ -90,7 +91,7 @@ class UserController(Controller):
         username = data.username or username_from_email(data.email)
         common_passwords.require_strong_password(data.password, username, data.email)
         user = await user_admin.create(username, data.email, data.role, await passwords.hash_password(data.password))
-        return Response(user, status_code=201, headers=etags.etag_header(user.version))
+        return Response(user, status_code=201, headers=etags.etag_header(user, user.version))
 
     @get("/{user_id:str}", operation_id="GetUser")
     async def get_user(self, user_id: FromPath[UUID]) -> Response[UserDetail]:
@@ -103,7 +104,7 @@ class UserController(Controller):
         request: AnyRequest,
         user_id: FromPath[UUID],
         data: JSONBody[UserPatch],
-        version: NamedDependency[int | None],
+        version: NamedDependency[ExpectedVersion],
     ) -> Response[UpdatedUser]:
         """Update a user. Absent fields stay. Another role, or `active: false`, ends their sessions at once.
 
@@ -129,13 +130,18 @@ class UserController(Controller):
         return GeneratedPassword(password=generated, api_keys_revoked=revoked)
 
     @delete("/{user_id:str}", operation_id="DeleteUser", opt=VERSIONED)
-    async def delete_user(self, user_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_user(
+        self,
+        request: AnyRequest,
+        user_id: FromPath[UUID],
+        version: NamedDependency[ExpectedVersion],
+    ) -> None:
         """Delete a user and their sessions. The last admin can't be deleted."""
-        await user_admin.delete(str(user_id), version=version)
+        audit_trail.trail_of(request).record_deleted(await user_admin.delete(str(user_id), version=version))
 
 
 async def _update_user(
-    request: AnyRequest, user_id: str, patch: UserPatch, version: int | None
+    request: AnyRequest, user_id: str, patch: UserPatch, version: ExpectedVersion
 ) -> Response[UpdatedUser]:
     """Update a user, and record how many keys that disabled."""
     user = await user_admin.update(user_id, patch, version=version)

@@ -1,19 +1,20 @@
 """Escalations over HTTP: who is alerted next while nobody acknowledges an incident."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, post
+from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import etags, pagination
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.updates import update
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.incidents import escalation_policies
 from app.store.incidents.escalation_policies import EscalationQuery
+from app.store.versions import ExpectedVersion
 from schema.escalations import Escalation, EscalationDraft, EscalationPatch
 from schema.pagination import Pagination
 from schema.users import Principal
@@ -80,12 +81,19 @@ class EscalationController(Controller):
 
     @update("/{escalation_id:str}", "Escalation", guards=[ADMIN], opt=VERSIONED)
     async def update_escalation(
-        self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[int | None]
+        self, escalation_id: FromPath[UUID], data: JSONBody[EscalationPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Escalation]:
         """Update an escalation. Absent fields stay; `steps` are replaced whole, and open incidents use the new ones."""
         return etags.with_etag(await escalation_policies.update(str(escalation_id), data, version=version))
 
     @delete("/{escalation_id:str}", operation_id="DeleteEscalation", guards=[ADMIN], opt=VERSIONED)
-    async def delete_escalation(self, escalation_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_escalation(
+        self,
+        request: Request[Any, Any, Any],
+        escalation_id: FromPath[UUID],
+        version: NamedDependency[ExpectedVersion],
+    ) -> None:
         """Delete an escalation; its monitors then have none."""
-        await escalation_policies.delete(str(escalation_id), version=version)
+        audit_trail.trail_of(request).record_deleted(
+            await escalation_policies.delete(str(escalation_id), version=version)
+        )

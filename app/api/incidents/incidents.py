@@ -20,6 +20,7 @@ from app.store.incidents import incidents
 from app.store.incidents.incident_queries import END_MS
 from app.store.incidents.incidents import IncidentQuery
 from app.store.transactions import monitors
+from app.store.versions import ExpectedVersion
 from schema.incidents import (
     Incident,
     IncidentDetail,
@@ -145,13 +146,13 @@ class IncidentController(Controller):
 
     @update("/incidents/{incident_id:str}", "Incident", guards=[OPERATOR], opt=VERSIONED)
     async def update_incident(
-        self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[int | None]
+        self, incident_id: FromPath[UUID], data: JSONBody[IncidentPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[IncidentDetail]:
         """Update an incident. Absent fields stay."""
         return etags.with_etag(await incidents.update(str(incident_id), data, version=version))
 
     @delete("/incidents/{incident_id:str}", operation_id="DeleteIncident", guards=[ADMIN], opt=VERSIONED)
-    async def delete_incident(self, incident_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_incident(self, incident_id: FromPath[UUID], version: NamedDependency[ExpectedVersion]) -> None:
         """Delete an incident with its timeline. An open outage can't be deleted."""
         await incidents.delete(str(incident_id), version=version)
 

@@ -1,14 +1,14 @@
 """Monitors over HTTP: what is watched, how often, and who is alerted."""
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, post, put
+from litestar import Controller, Request, Response, delete, get, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import etags, pagination
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search, StatusFilter, TagFilter
 from app.api.http.rate_limits import RUN_LIMIT
 from app.api.http.updates import update
@@ -17,6 +17,7 @@ from app.security.auth.policy import ADMIN, OPERATOR, VIEWER
 from app.security.secrets import config_views
 from app.store.transactions import monitors
 from app.store.transactions.monitors import MonitorQuery
+from app.store.versions import ExpectedVersion
 from schema.heartbeats import Heartbeat
 from schema.monitors import Monitor, MonitorCloneRequest, MonitorDraft, MonitorPatch, PushAddress
 from schema.pagination import Pagination
@@ -109,7 +110,7 @@ class MonitorController(Controller):
 
     @update("/{monitor_id:str}", "Monitor", guards=[ADMIN], opt=VERSIONED)
     async def update_monitor(
-        self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[int | None]
+        self, monitor_id: FromPath[UUID], data: JSONBody[MonitorPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Monitor]:
         """Update a monitor. Absent fields stay; `config` is replaced whole, and `********` in it keeps a secret."""
         change = await monitors.update(str(monitor_id), data, version=version)
@@ -117,9 +118,13 @@ class MonitorController(Controller):
         return etags.with_etag(change.monitor)
 
     @delete("/{monitor_id:str}", operation_id="DeleteMonitor", guards=[ADMIN], opt=VERSIONED)
-    async def delete_monitor(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_monitor(
+        self, request: Request[Any, Any, Any], monitor_id: FromPath[UUID], version: NamedDependency[ExpectedVersion]
+    ) -> None:
         """Delete a monitor and its history."""
-        await monitor_changes.publish(await monitors.delete(str(monitor_id), version=version))
+        change = await monitors.delete(str(monitor_id), version=version)
+        audit_trail.trail_of(request).record_deleted(change.monitor.name, change.monitor.type)
+        await monitor_changes.publish(change)
 
     @post("/{monitor_id:str}/pause", operation_id="PauseMonitor", guards=[OPERATOR], status_code=200)
     async def pause_monitor(self, monitor_id: FromPath[UUID]) -> Response[Monitor]:
@@ -148,7 +153,7 @@ class MonitorController(Controller):
 
     @post("/{monitor_id:str}/reset", operation_id="ResetMonitor", guards=[ADMIN], status_code=200, opt=VERSIONED)
     async def reset_monitor(
-        self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]
+        self, monitor_id: FromPath[UUID], version: NamedDependency[ExpectedVersion]
     ) -> Response[Monitor]:
         """Delete a monitor's history. Its heartbeats and statistics can't be restored. Incidents stay, and an open one
         ends. Checks continue, the next one at once.
@@ -175,7 +180,9 @@ class MonitorController(Controller):
 
     @post("/{monitor_id:str}/rotate-token", operation_id="RotatePushToken", guards=[ADMIN], status_code=200,
           opt=VERSIONED)  # fmt: skip
-    async def rotate_push_token(self, monitor_id: FromPath[UUID], version: NamedDependency[int | None]) -> PushAddress:
+    async def rotate_push_token(
+        self, monitor_id: FromPath[UUID], version: NamedDependency[ExpectedVersion]
+    ) -> PushAddress:
         """Create a new push token. The old one stops working within two seconds."""
         change = await monitors.rotate_push_token(str(monitor_id), version=version)
         push_ingest.clear_endpoints()

@@ -1,20 +1,21 @@
 """Proxies over HTTP, through which checks and channels can connect."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, post
+from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
-from app.api.http import etags, pagination
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.updates import update
 from app.api.monitoring import monitor_changes
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.monitoring import proxies
 from app.store.monitoring.proxies import ProxyQuery
+from app.store.versions import ExpectedVersion
 from schema.pagination import Pagination
 from schema.proxies import Proxy, ProxyDraft, ProxyPatch, ProxyProtocol
 from schema.users import Principal
@@ -84,7 +85,7 @@ class ProxyController(Controller):
 
     @update("/{proxy_id:str}", "Proxy", guards=[ADMIN], opt=VERSIONED)
     async def update_proxy(
-        self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[int | None]
+        self, proxy_id: FromPath[UUID], data: JSONBody[ProxyPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Proxy]:
         """Update a proxy. Absent fields stay, and `********` keeps the password. Takes effect with the next checks.
 
@@ -95,6 +96,11 @@ class ProxyController(Controller):
         return etags.with_etag(proxy)
 
     @delete("/{proxy_id:str}", operation_id="DeleteProxy", guards=[ADMIN], opt=IN_USE)
-    async def delete_proxy(self, proxy_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_proxy(
+        self,
+        request: Request[Any, Any, Any],
+        proxy_id: FromPath[UUID],
+        version: NamedDependency[ExpectedVersion],
+    ) -> None:
         """Delete a proxy that no monitor, channel or webhook uses."""
-        await proxies.delete(str(proxy_id), version=version)
+        audit_trail.trail_of(request).record_deleted(await proxies.delete(str(proxy_id), version=version))

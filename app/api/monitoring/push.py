@@ -12,7 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response.base import ASGIResponse
 from msgspec import Struct
 
-from app.api.http import query_params
+from app.api.http import bodies, query_params
 from app.api.http.audit_actions import QUIET
 from app.api.http.rate_limits import RATE, UNLIMITED
 from app.api.monitoring import push_ingest, push_runs
@@ -80,7 +80,8 @@ async def accept_report(
     """Store one report, and reply when it is durable. Raises NotFound, Conflict (paused), TooMany, Invalid."""
     endpoint = await push_ingest.endpoints.find(token)
     async with _body_head(request) if request.method == "POST" else nullcontext(b"") as body:
-        report = push_report.parse_report(signal, _statuses(request), msg, ping, rid, body)
+        text = b"" if bodies.content_coding(request.headers) else body  # a compressed one is no text
+        report = push_report.parse_report(signal, _statuses(request), msg, ping, rid, text)
         await _store_report(report, endpoint, address_of(request), token)
     return _receipt(report) if report.ignored else PLAIN_RECEIPT
 

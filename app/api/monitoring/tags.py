@@ -1,20 +1,21 @@
 """Tags over HTTP: labels of monitors, which also limit what a viewer sees."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from litestar import Controller, Response, delete, get, post
+from litestar import Controller, Request, Response, delete, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from app import response_cache
-from app.api.http import etags, pagination
+from app.api.http import audit_trail, etags, pagination
 from app.api.http.pagination import Limit, ListRequest, Order, Page, Search
 from app.api.http.updates import update
 from app.security.auth.policy import ADMIN, VIEWER
 from app.store.monitoring import tags
 from app.store.monitoring.tags import TagQuery
+from app.store.versions import ExpectedVersion
 from schema.pagination import Pagination
 from schema.tags import Tag, TagDraft, TagPatch
 from schema.users import Principal
@@ -77,13 +78,18 @@ class TagController(Controller):
 
     @update("/{tag_id:str}", "Tag", guards=[ADMIN], opt=VERSIONED)
     async def update_tag(
-        self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[int | None]
+        self, tag_id: FromPath[UUID], data: JSONBody[TagPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Tag]:
         """Update a tag. Absent fields stay."""
         return etags.with_etag(await tags.update(str(tag_id), data, version=version))
 
     @delete("/{tag_id:str}", operation_id="DeleteTag", guards=[ADMIN], opt=VERSIONED)
-    async def delete_tag(self, tag_id: FromPath[UUID], version: NamedDependency[int | None]) -> None:
+    async def delete_tag(
+        self,
+        request: Request[Any, Any, Any],
+        tag_id: FromPath[UUID],
+        version: NamedDependency[ExpectedVersion],
+    ) -> None:
         """Delete a tag that limits no viewer, and remove it from its monitors."""
-        await tags.delete(str(tag_id), version=version)
+        audit_trail.trail_of(request).record_deleted(await tags.delete(str(tag_id), version=version))
         await response_cache.invalidate()

@@ -20,7 +20,7 @@ DESCRIPTIONS = {
     409: "The request conflicts with the current state, or with another resource.",
     412: "`If-Match` names an older version than the stored one.",
     413: "The body is larger than 1,000,000 bytes.",
-    415: "The media type of the body is not supported here.",
+    415: "The media type, content coding or charset of the body is not supported here.",
     422: "Some fields are invalid. `details.fields` lists the first 50.",
     429: "Too many requests. Wait the seconds in `Retry-After`.",
     500: "Internal error. The server log has the details under the request id.",

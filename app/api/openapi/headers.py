@@ -24,8 +24,13 @@ HEADERS: dict[str, Node] = {
     },
     "Retry-After": {"description": "How many seconds to wait before you try again.", "schema": WHOLE_NUMBER},
     "ETag": {
-        "description": "The version of the resource. Send it as `If-Match` with a change.",
-        "schema": {"type": "string", "examples": ['"3"']},
+        "description": "The version of the resource, and a digest of what is shown. Send it as `If-Match` with a change"
+        " or, to get the resource only if it differs, as `If-None-Match`.",
+        "schema": {"type": "string", "examples": ['"3-9f86d081884c"']},
+    },
+    "Accept-Encoding": {
+        "description": "Which content codings are supported, if the coding of the body was not.",
+        "schema": {"type": "string", "const": "identity"},
     },
     "WWW-Authenticate": {"description": "How to sign in.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
@@ -40,9 +45,16 @@ IDEMPOTENCY_KEY: Node = {
     "description": "Makes a request safe to repeat: with the same key it is carried out once and has the same reply.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
+IF_NONE_MATCH: Node = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "ETags of copies that you have, separated by commas; the reply is 304 if one of them is the newest.",
+    "schema": {"type": "string", "examples": ['"3-9f86d081884c"']},
+}
 ERROR_HEADERS = {
     401: ("WWW-Authenticate",),
     409: ("Retry-After",),  # while the first request with the same key runs
+    415: ("Accept-Encoding",),
     429: (*RATE_LIMIT_HEADERS, "Retry-After"),
     503: ("Retry-After",),
 }
@@ -58,6 +70,9 @@ def declare_headers(operation: Node, handler: HTTPRouteHandler, path: str) -> No
         names.append("Idempotency-Replayed")
     if has_etag(handler):
         names.append("ETag")
+        if "GET" in handler.http_methods:
+            operation.setdefault("parameters", []).append(IF_NONE_MATCH)
+            operation["responses"]["304"] = {"description": "The copy that `If-None-Match` names is the newest."}
     for reply in (one for one in operation["responses"].values() if "$ref" not in one):
         reply["headers"] = {**(reply.get("headers") or {}), **header_refs(*names)}
 

@@ -12,6 +12,7 @@ from litestar.openapi.spec import (
     License,
     Reference,
     SecurityScheme,
+    Server,
     Tag,
 )
 
@@ -72,6 +73,8 @@ TAGS = {
     "Health": "Health, metrics and version of this installation.",
 }
 
+ROOT = "../.."  # of the application, seen from the document: a reverse proxy may serve it below a path
+
 
 class NoExplorerRouter(Router):
     """Keeps Litestar from serving its own API explorers: `app.pages.explorer` serves ours."""
@@ -90,7 +93,8 @@ def openapi_config(version: str) -> OpenAPIConfig:
         description=DESCRIPTION,
         license=License(name="MIT License", identifier="MIT"),
         contact=Contact(name="The Watchkeeper contributors"),
-        external_docs=ExternalDocumentation(url="/api/v1/redoc", description="The same document on one page"),
+        servers=[Server(url=ROOT)],
+        external_docs=ExternalDocumentation(url="api/v1/redoc", description="The same document on one page"),
         tags=[Tag(name=name, description=description) for name, description in TAGS.items()],
         use_handler_docstrings=True,
         render_plugins=[JsonRenderPlugin()],

@@ -8,6 +8,7 @@ from msgspec import Struct
 from app.api.http import etags
 from app.security.auth.policy import ADMIN
 from app.store.system import settings
+from app.store.versions import ExpectedVersion
 from schema.settings import Setting, SettingPatch
 
 VERSIONED = {"refusals": [412]}
@@ -41,12 +42,12 @@ class SettingController(Controller):
 
     @put("/key/{key:str}", operation_id="UpdateSetting", opt=VERSIONED)
     async def update_setting(
-        self, key: FromPath[str], data: JSONBody[SettingPatch], version: NamedDependency[int | None]
+        self, key: FromPath[str], data: JSONBody[SettingPatch], version: NamedDependency[ExpectedVersion]
     ) -> Response[Setting]:
         """Update a setting. Absent fields of its value stay."""
         return etags.with_etag(await settings.update(key, data, version=version))
 
     @delete("/key/{key:str}", operation_id="ResetSetting", opt=VERSIONED)
-    async def reset_setting(self, key: FromPath[str], version: NamedDependency[int | None]) -> None:
+    async def reset_setting(self, key: FromPath[str], version: NamedDependency[ExpectedVersion]) -> None:
         """Reset a setting to its default."""
         await settings.reset(key, version=version)

@@ -12,10 +12,13 @@ UNKNOWN_TIME_ZONE = "must be the name of a time zone, such as Europe/Berlin or U
 ENDLESS_QUIET_HOURS = "must differ from `start`; otherwise the quiet hours would never end"
 
 
-def rule_errors(events: Sequence[str], quiet: QuietHours | None) -> list[FieldError]:
-    """Every event pattern and every part of the quiet hours that is not valid."""
+def rule_errors(
+    events: Sequence[str], quiet: QuietHours | None = None, timezone: str | None = None
+) -> list[FieldError]:
+    """Every event pattern, every part of the quiet hours, and a time zone that is not valid."""
     errors = [FieldError(f"events.{number}", UNKNOWN_EVENT) for number in routing.unknown_patterns(events)]
-    return errors if quiet is None else errors + _quiet_hours_errors(quiet)
+    errors += [] if quiet is None else _quiet_hours_errors(quiet)
+    return errors + _time_zone_errors("timezone", timezone)
 
 
 def _quiet_hours_errors(quiet: QuietHours) -> list[FieldError]:
@@ -23,8 +26,13 @@ def _quiet_hours_errors(quiet: QuietHours) -> list[FieldError]:
     errors = [FieldError(f"quiet_hours.except.{number}", UNKNOWN_EVENT) for number in unknown]
     if quiet.start == quiet.end:
         errors.append(FieldError("quiet_hours.end", ENDLESS_QUIET_HOURS))
+    return errors + _time_zone_errors("quiet_hours.timezone", quiet.timezone or None)
+
+
+def _time_zone_errors(field: str, timezone: str | None) -> list[FieldError]:
+    """The error of a time zone that does not exist; none without one."""
     try:
-        zone_of(quiet.timezone)
+        zone_of(timezone or "UTC")
     except (ValueError, KeyError, OSError):
-        errors.append(FieldError("quiet_hours.timezone", UNKNOWN_TIME_ZONE))
-    return errors
+        return [FieldError(field, UNKNOWN_TIME_ZONE)]
+    return []

@@ -2,17 +2,19 @@
 
 Closed: everything is sent. Open: nothing is sent. Half open: the backoff is over, and one delivery is sent as a probe.
 When it is accepted the circuit closes; when it fails the next backoff is twice as long.
+Disabled: the channel itself was rejected several times, or several different messages were, with no success in between.
 """
 
 from collections.abc import Sequence
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 FAILURE_THRESHOLD = 5  # temporary failures in a row
 BASE_BACKOFF_S = 30.0
 MAX_BACKOFF_S = 600.0
-REJECTION_THRESHOLD = 3  # in a row, by the channel itself: a wrong password stays wrong
+REJECTION_THRESHOLD = 3  # of the channel itself without a success in between: a wrong password stays wrong
+MESSAGE_THRESHOLD = 5  # rejected messages of any kind without a success in between: no list of errors is complete
 
 
 class AttemptOutcome(StrEnum):
@@ -20,7 +22,7 @@ class AttemptOutcome(StrEnum):
 
     ACCEPTED = "accepted"
     TEMPORARY_FAILURE = "temporary_failure"  # it may be accepted later
-    MESSAGE_REJECTED = "message_rejected"  # this message; others may be accepted
+    MESSAGE_REJECTED = "message_rejected"  # this message, as far as is known; others may be accepted
     CHANNEL_REJECTED = "channel_rejected"  # any message
     CHANNEL_GONE = "channel_gone"  # the channel does not exist any more
 
@@ -38,13 +40,15 @@ class CircuitState(Struct, frozen=True):
 
     failures          temporary ones in a row
     open_until_ms     0: the circuit is closed
-    rejections        by the channel, in a row
+    rejections        of the channel itself, since the last success
+    rejected          other rejected messages, since the last success
     """
 
     failures: int = 0
     open_until_ms: int = 0
     rejections: int = 0
     disabled: bool = False
+    rejected: int = 0
 
 
 def circuit_at(state: CircuitState, now_ms: int) -> Circuit:
@@ -57,25 +61,27 @@ def circuit_at(state: CircuitState, now_ms: int) -> Circuit:
 def next_state(
     state: CircuitState, outcomes: Sequence[AttemptOutcome], retry_after_s: float, now_ms: int
 ) -> CircuitState:
-    """The state after attempts that were made in parallel.
+    """The state after attempts that were made in parallel, one outcome for each message.
 
+    outcomes         without rejections of a message that was rejected before: one bad message counts once
     retry_after_s    the longest wait that a response requested; 0: none
     """
     if AttemptOutcome.ACCEPTED in outcomes:
         return CircuitState()
-    if AttemptOutcome.MESSAGE_REJECTED in outcomes:  # it looked at the message, so the channel itself works
-        return CircuitState(disabled=state.disabled)
     rejections = state.rejections + outcomes.count(AttemptOutcome.CHANNEL_REJECTED)
-    if AttemptOutcome.CHANNEL_GONE in outcomes or rejections >= REJECTION_THRESHOLD:
-        return CircuitState(rejections=rejections, disabled=True)
+    rejected = state.rejected + outcomes.count(AttemptOutcome.MESSAGE_REJECTED)
+    is_rejected = rejections >= REJECTION_THRESHOLD or rejections + rejected >= MESSAGE_THRESHOLD
+    disabled = state.disabled or AttemptOutcome.CHANNEL_GONE in outcomes or is_rejected
+    counted = structs.replace(state, rejections=rejections, rejected=rejected, disabled=disabled)
     new_failures = outcomes.count(AttemptOutcome.TEMPORARY_FAILURE)
-    if not new_failures:
-        return CircuitState(rejections=rejections, disabled=state.disabled)
-    return _after_temporary_failures(state, new_failures, rejections, retry_after_s, now_ms)
+    responds = AttemptOutcome.MESSAGE_REJECTED in outcomes or not new_failures
+    if responds or disabled:  # nothing to wait for
+        return structs.replace(counted, failures=0, open_until_ms=0)
+    return _after_temporary_failures(counted, new_failures, retry_after_s, now_ms)
 
 
 def _after_temporary_failures(
-    state: CircuitState, new_failures: int, rejections: int, retry_after_s: float, now_ms: int
+    state: CircuitState, new_failures: int, retry_after_s: float, now_ms: int
 ) -> CircuitState:
     """After temporary failures only. However many fail in parallel, the first backoff is the shortest."""
     was_open = state.failures >= FAILURE_THRESHOLD
@@ -83,7 +89,8 @@ def _after_temporary_failures(
     opens = failures >= FAILURE_THRESHOLD or state.open_until_ms
     wait_s = retry_after_s or (backoff_s(failures) if opens else 0.0)
     until_ms = now_ms + int(wait_s * 1000) if wait_s else 0
-    return CircuitState(failures, max(until_ms, state.open_until_ms if until_ms else 0), rejections, state.disabled)
+    open_until_ms = max(until_ms, state.open_until_ms if until_ms else 0)
+    return structs.replace(state, failures=failures, open_until_ms=open_until_ms)
 
 
 def backoff_s(failures: int) -> float:

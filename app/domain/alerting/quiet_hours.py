@@ -6,17 +6,27 @@ hour that occurs twice is quiet both times: quiet hours begin at its first pass 
 
 from datetime import UTC, date, datetime, time, timedelta
 
+import msgspec
+
 from app.clock import epoch_ms
 from app.domain.schedule.cron import zone_of
 from schema.channels.rules import Day, QuietHours
 
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # in the order of `date.weekday`
+DEFAULT_TIMEZONE = "UTC"
 FIRST_PASS, SECOND_PASS = 0, 1  # of an hour that occurs twice; the values of `fold`
+
+
+def with_timezone(quiet: QuietHours | None, channel_timezone: str | None) -> QuietHours | None:
+    """The quiet hours with a time zone: their own, else the channel's, else UTC."""
+    if quiet is None or quiet.timezone:
+        return quiet
+    return msgspec.structs.replace(quiet, timezone=channel_timezone or DEFAULT_TIMEZONE)
 
 
 def quiet_until_ms(quiet: QuietHours, now_ms: int) -> int:
     """When the current quiet hours end, epoch milliseconds; 0 outside of quiet hours."""
-    today = datetime.fromtimestamp(now_ms / 1000, zone_of(quiet.timezone)).date()
+    today = datetime.fromtimestamp(now_ms / 1000, zone_of(quiet.timezone or DEFAULT_TIMEZONE)).date()
     for day in (today, today - timedelta(days=1)):
         begin_ms, end_ms = _period(quiet, day)
         if begin_ms <= now_ms < end_ms and (not quiet.days or DAYS[day.weekday()] in quiet.days):
@@ -27,8 +37,9 @@ def quiet_until_ms(quiet: QuietHours, now_ms: int) -> int:
 def _period(quiet: QuietHours, day: date) -> tuple[int, int]:
     """The quiet hours that begin on this day."""
     last = day if quiet.start < quiet.end else day + timedelta(days=1)
-    begin_ms = _instant_ms(day, quiet.start, quiet.timezone, FIRST_PASS)
-    return begin_ms, _instant_ms(last, quiet.end, quiet.timezone, SECOND_PASS)
+    timezone = quiet.timezone or DEFAULT_TIMEZONE
+    begin_ms = _instant_ms(day, quiet.start, timezone, FIRST_PASS)
+    return begin_ms, _instant_ms(last, quiet.end, timezone, SECOND_PASS)
 
 
 def _instant_ms(day: date, time_of_day: str, timezone: str, fold: int) -> int:

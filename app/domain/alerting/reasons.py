@@ -21,6 +21,7 @@ _SENTENCES = {
     ReasonCode.COLLAPSED_INTO_REMINDER: "replaced by a newer reminder",
     ReasonCode.SUPERSEDED: "an alert for a newer outage was sent while it waited",
     ReasonCode.CHANNEL_INACTIVE: "the channel is inactive",
+    ReasonCode.CHANNEL_DELETED: "the channel was deleted",
     ReasonCode.CHANNEL_DISABLED: "the channel is disabled",
     ReasonCode.EXPIRED: "gave up",
     ReasonCode.REJECTED: "rejected",

@@ -30,6 +30,10 @@ _DATA: dict[EventKind, dict[str, Any]] = {
     },
     EventKind.MONITOR_DEGRADED: {"monitor": _MONITOR, "status": 4, "msg": "answered after 2.1 s", "ping": 2_104},
     EventKind.MONITOR_UNKNOWN: {"monitor": _MONITOR, "status": 5, "msg": "our own network is gone"},
+    EventKind.MONITOR_CLEARED: {
+        "monitor": _MONITOR, "what": "degraded", "status": 1, "msg": "200 OK", "ping": 38.2, "started_at": STARTED_AT,
+        "duration": DURATION_S,
+    },
     EventKind.MONITOR_CREATED: {"monitor": _MONITOR},
     EventKind.MONITOR_UPDATED: {"monitor": _MONITOR},
     EventKind.MONITOR_DELETED: {"monitor": _MONITOR},
@@ -41,11 +45,20 @@ _DATA: dict[EventKind, dict[str, Any]] = {
     EventKind.DOMAIN_EXPIRING: {
         "monitor": _MONITOR, "name": "example.com", "expires_at": "2025-09-08T12:00:00Z", "days": 30,
     },
-    EventKind.INCIDENT_OPENED: {"monitor": _MONITOR, "incident": _INCIDENT},
-    EventKind.INCIDENT_ACKNOWLEDGED: {"monitor": _MONITOR, "incident": _INCIDENT, "by": "ann"},
-    EventKind.INCIDENT_ESCALATED: {"monitor": _MONITOR, "incident": _INCIDENT, "after": 900, "step": 1},
+    EventKind.INCIDENT_OPENED: {
+        "monitor": _MONITOR, "incident": _INCIDENT, "status": 0, "msg": "503 Service Unavailable",
+        "started_at": STARTED_AT, "duration": DURATION_S,
+    },
+    EventKind.INCIDENT_ACKNOWLEDGED: {
+        "monitor": _MONITOR, "incident": _INCIDENT, "started_at": STARTED_AT, "by": "ann",
+    },
+    EventKind.INCIDENT_ESCALATED: {
+        "monitor": _MONITOR, "incident": _INCIDENT, "step": 1, "status": 0, "started_at": STARTED_AT,
+        "msg": "Nobody has acknowledged it: step 1 of 3.",
+    },
     EventKind.INCIDENT_RESOLVED: {
-        "monitor": _MONITOR, "incident": _INCIDENT, "started_at": STARTED_AT, "duration": DURATION_S,
+        "monitor": _MONITOR, "incident": _INCIDENT, "status": 1, "msg": "200 OK", "started_at": STARTED_AT,
+        "duration": DURATION_S,
     },
     EventKind.MAINTENANCE_STARTED: {"maintenance": _WINDOW, "ends_at": "2025-08-09T13:00:00Z"},
     EventKind.MAINTENANCE_ENDED: {"maintenance": _WINDOW},

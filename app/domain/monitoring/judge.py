@@ -10,6 +10,7 @@ Pure: no clock, no database, no log. Results come in the order of their slots; t
 * Inside a maintenance window nothing alerts. Failing checks still count, so that the next check after the window alerts
   if the target is down; an outage that was alerted before the window waits for a check after it.
 * Alerts alternate between down and up: an outage that was alerted is repeated only by `resend_interval`.
+* *Degraded* and *unknown* that were announced by an event end once: with the first status that rules them out.
 """
 
 import msgspec
@@ -29,6 +30,8 @@ class MonitorState(msgspec.Struct, frozen=True):
     retries               failing checks in a row before an alert; at most `max_retries` + 1
     failures_since_alert  failing checks since the last alert; counted only with a `resend_interval`
     alerted_ms            the check that alerted down; None: no down is open
+    degraded_ms           the check that announced *degraded*; None: that is over
+    unknown_ms            the same of *unknown*
     """
 
     status: Status = Status.UNKNOWN
@@ -37,6 +40,8 @@ class MonitorState(msgspec.Struct, frozen=True):
     retries: int = 0
     failures_since_alert: int = 0
     alerted_ms: int | None = None
+    degraded_ms: int | None = None
+    unknown_ms: int | None = None
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
@@ -60,6 +65,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     alert       MONITOR_DOWN or MONITOR_UP; down without `important` is a reminder
     started_ms  when the outage began, with `alert`
     event       MONITOR_DEGRADED or MONITOR_UNKNOWN: the status changed to that. An event for subscribers, no alert
+    cleared     which of these are over now, and since when they lasted
     """
 
     status: Status
@@ -68,6 +74,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     alert: EventKind | None = None
     started_ms: int | None = None
     event: EventKind | None = None
+    cleared: tuple[tuple[Status, int], ...] = ()
 
 
 MAX_MESSAGE_CHARS = 500  # as of any heartbeat's message
@@ -76,6 +83,14 @@ FAILING = frozenset({Status.DOWN, Status.PENDING})
 INVERTED = {Status.UP: Status.DOWN, Status.DEGRADED: Status.DOWN, Status.DOWN: Status.UP}
 UNDECIDED = (Status.UNKNOWN, Status.PENDING)
 STATUS_EVENTS = {Status.DEGRADED: EventKind.MONITOR_DEGRADED, Status.UNKNOWN: EventKind.MONITOR_UNKNOWN}
+RULED_OUT: dict[Status, frozenset[Status]] = {  # a monitor's status → what it is not any more
+    Status.UP: frozenset({Status.DEGRADED, Status.UNKNOWN}),
+    Status.DOWN: frozenset({Status.DEGRADED, Status.UNKNOWN}),
+    Status.DEGRADED: frozenset({Status.UNKNOWN}),
+    Status.PENDING: frozenset({Status.UNKNOWN}),  # the next checks tell whether it is still degraded
+    Status.UNKNOWN: frozenset(),
+    Status.MAINTENANCE: frozenset(),  # nothing is announced before a check after the window
+}
 
 
 def judge(state: MonitorState, result: Status, at_ms: int, policy: RetryPolicy, *, in_maintenance: bool) -> Evaluation:
@@ -87,12 +102,33 @@ def judge(state: MonitorState, result: Status, at_ms: int, policy: RetryPolicy, 
     if policy.upside_down:
         result = INVERTED.get(result, result)
     if in_maintenance:
-        return _in_maintenance(state, result, at_ms, policy)
-    if result in UNDECIDED:
-        return _without_alert(state, result, at_ms)
-    if result == Status.DOWN:
-        return _failed(state, at_ms, policy)
-    return _passed(state, result, at_ms)
+        evaluation = _in_maintenance(state, result, at_ms, policy)
+    elif result in UNDECIDED:
+        evaluation = _without_alert(state, result, at_ms)
+    elif result == Status.DOWN:
+        evaluation = _failed(state, at_ms, policy)
+    else:
+        evaluation = _passed(state, result, at_ms)
+    if evaluation.state is state or (evaluation.event or state.degraded_ms or state.unknown_ms) is None:
+        return evaluation
+    return _with_conditions(state, evaluation, at_ms)
+
+
+def _with_conditions(before: MonitorState, evaluation: Evaluation, at_ms: int) -> Evaluation:
+    """Carry over which of *degraded* and *unknown* are announced, and end what the new status rules out."""
+    announced = {Status.DEGRADED: before.degraded_ms, Status.UNKNOWN: before.unknown_ms}
+    for status, kind in STATUS_EVENTS.items():
+        if evaluation.event is kind and announced[status] is None:
+            announced[status] = at_ms
+    ruled_out = RULED_OUT[evaluation.status]
+    cleared = tuple(
+        (status, since_ms) for status, since_ms in announced.items() if since_ms is not None and status in ruled_out
+    )
+    announced |= dict.fromkeys(ruled_out)
+    state = msgspec.structs.replace(
+        evaluation.state, degraded_ms=announced[Status.DEGRADED], unknown_ms=announced[Status.UNKNOWN]
+    )
+    return msgspec.structs.replace(evaluation, state=state, cleared=cleared)
 
 
 def _passed(state: MonitorState, result: Status, at_ms: int) -> Evaluation:

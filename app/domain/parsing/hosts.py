@@ -43,6 +43,25 @@ def usable_host(text: str) -> str:
         return text
 
 
+def wire_authority(text: str) -> str:
+    """The part of a URL between `//` and the path, such as `me@bücher.test:8080`, with its host as by `usable_host`."""
+    if text.isascii():
+        return text
+    userinfo, at, host_port = text.rpartition("@")
+    host, colon, port = host_port.partition(":")
+    return f"{userinfo}{at}{usable_host(host)}{colon}{port}"
+
+
+def wire_mail_address(text: str) -> str:
+    """The e-mail address as every mail server takes it: without blanks around it, its domain in ASCII.
+
+    A server needs the extension SMTPUTF8 (RFC 6531, 3.2) only for letters beyond ASCII before the `@`, which no other
+    spelling stands for. An address in brackets (RFC 5321, 4.1.3) and an invalid domain stay as they are.
+    """
+    name, at, domain = text.strip().rpartition("@")
+    return f"{name}{at}{domain if domain.startswith('[') else usable_host(domain)}"
+
+
 def with_wire_hosts(config: S) -> S:
     """The config with each host as a resolver takes it, for connecting; the API shows hosts as they were written."""
     changes: dict[str, Any] = {}

@@ -4,6 +4,8 @@ import re
 
 from msgspec import Struct
 
+from app.domain.parsing.hosts import wire_mail_address
+
 _NAMED = re.compile(r"([^<>]*)<([^<>]*)>")
 _ESCAPED = re.compile(r"\\(.)")
 
@@ -13,6 +15,11 @@ class MailAddress(Struct, frozen=True):
 
     address: str
     name: str = ""
+
+    @property
+    def wire_address(self) -> str:
+        """The address as every mail server takes it: see `wire_mail_address`."""
+        return wire_mail_address(self.address)
 
 
 def parse_mailbox(text: str) -> MailAddress:

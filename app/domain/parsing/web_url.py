@@ -10,6 +10,8 @@ from functools import lru_cache
 
 from yarl import URL
 
+from app.domain.parsing.hosts import wire_authority
+
 MAX_CHARS = 65_536  # of the target of a redirect
 _PARTS = re.compile(
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):)?(?://(?P<host>[^/?#]*))?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?",
@@ -65,7 +67,7 @@ def _parts(text: str) -> tuple[str | None, str | None, str, str | None]:
 
 def _build_url(scheme: str, host: str, path: str, query: str | None) -> URL:
     """A URL with a normalised host; the rest stays as written."""
-    origin = URL(f"{scheme}://{host}")
+    origin = URL(f"{scheme}://{wire_authority(host)}")
     if not origin.raw_host:
         raise ValueError("an address needs a host")
     path = _escaped(path) or "/"

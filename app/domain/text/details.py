@@ -47,7 +47,7 @@ def _down(message: Message) -> tuple[str, ...]:
     duration_s = (message.at - message.started_at).total_seconds()
     so_far = f", for {format_duration(duration_s)}" if duration_s >= 60 else ""  # noqa: PLR2004  # a minute
     since = "Down since" if message.monitor else "Since"  # an incident that a person opened has no monitor
-    return (f"{since} {format_instant(message.started_at)}{so_far}.",)
+    return (f"{since} {format_instant(message.started_at, message.timezone)}{so_far}.",)
 
 
 def _up(message: Message) -> tuple[str, ...]:
@@ -76,7 +76,8 @@ def _by(message: Message) -> str:
 def _expiry(message: Message) -> tuple[str, ...]:
     expires_at = parse_instant(message.facts.get("expires_at"))
     verb = "ended" if has_expired(message) else "ends"
-    return ("" if expires_at is None else f"It {verb} on {format_instant(expires_at)}.", _monitor_line(message))
+    end = "" if expires_at is None else f"It {verb} on {format_instant(expires_at, message.timezone)}."
+    return (end, _monitor_line(message))
 
 
 def _monitor_line(message: Message) -> str:
@@ -86,7 +87,7 @@ def _monitor_line(message: Message) -> str:
 
 def _until(message: Message) -> tuple[str, ...]:
     ends_at = parse_instant(message.facts.get("ends_at"))
-    return () if ends_at is None else (f"Until {format_instant(ends_at)}.",)
+    return () if ends_at is None else (f"Until {format_instant(ends_at, message.timezone)}.",)
 
 
 def _restarts(message: Message) -> tuple[str, ...]:
@@ -103,6 +104,12 @@ def _test(message: Message) -> tuple[str, ...]:
     return () if message.msg else ("This channel works.",)
 
 
+def _cleared(message: Message) -> tuple[str, ...]:
+    duration_s = outage_duration_s(message)
+    lasted = "" if duration_s is None else f"It lasted {format_duration(duration_s)}."
+    return (lasted, _monitor_line(message) if message.facts.get("name") else "")  # else the title names it
+
+
 def _unknown(_: Message) -> tuple[str, ...]:
     return ("The fault is on our side, or on the way: nothing is known about the target.",)
 
@@ -111,6 +118,7 @@ _DETAILS: dict[EventKind, Callable[[Message], tuple[str, ...]]] = {
     EventKind.MONITOR_DOWN: _down,
     EventKind.MONITOR_UP: _up,
     EventKind.MONITOR_UNKNOWN: _unknown,
+    EventKind.MONITOR_CLEARED: _cleared,
     EventKind.CERTIFICATE_EXPIRING: _expiry,
     EventKind.DOMAIN_EXPIRING: _expiry,
     EventKind.INCIDENT_OPENED: _down,

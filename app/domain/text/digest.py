@@ -20,6 +20,7 @@ _STATUS_PHRASES = {  # a monitor has one of these at a time: (singular, plural)
 _EVENT_NOUNS = {
     EventKind.CERTIFICATE_EXPIRING: ("certificate expires", "certificates expire"),
     EventKind.DOMAIN_EXPIRING: ("domain expires", "domains expire"),
+    EventKind.MONITOR_CLEARED: ("warning is over", "warnings are over"),
     EventKind.INCIDENT_OPENED: ("new incident", "new incidents"),
     EventKind.INCIDENT_ESCALATED: ("outage nobody has acknowledged", "outages nobody has acknowledged"),
     EventKind.INCIDENT_RESOLVED: ("incident resolved", "incidents resolved"),

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -31,9 +32,18 @@ def format_rough_duration(duration_s: float) -> str:
     return f"{max(1, int(duration_s // seconds))} {unit}"
 
 
-def format_instant(at: datetime) -> str:
-    """An instant to the second, in UTC: a channel's readers may be in several time zones."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+def format_instant(at: datetime, timezone: str) -> str:
+    """An instant to the second in a time zone, with its abbreviation: `2025-08-09 14:00:00 CEST`."""
+    local = local_time(at, timezone)
+    return f"{local:%Y-%m-%d %H:%M:%S} {_abbreviation(local)}"
+
+
+def local_time(at: datetime, timezone: str) -> datetime:
+    """The instant in a time zone; in UTC if this machine does not know the zone, or the year ends at 9999 there."""
+    try:
+        return at.astimezone(ZoneInfo(timezone))
+    except (ZoneInfoNotFoundError, ValueError, OSError, OverflowError):
+        return at.astimezone(UTC)
 
 
 def parse_instant(fact: Any) -> datetime | None:
@@ -55,3 +65,9 @@ def parse_name(fact: Any, field: str = "name") -> str:
     """The name in a fact on one line: the fact itself, or the field of an object."""
     name = fact.get(field) if isinstance(fact, dict) else fact
     return one_line(str(name), NAME_LIMIT) if isinstance(name, str | int) else ""
+
+
+def _abbreviation(local: datetime) -> str:
+    """The zone's abbreviation at this time; `UTC+05:45` in zones that have numbers only."""
+    name, offset = local.tzname() or "", f"{local:%z}"
+    return name if name[:1].isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"

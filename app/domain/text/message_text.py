@@ -86,4 +86,4 @@ def _ack_line(message: Message) -> str:
 def _time_line(message: Message) -> str:
     """When the event happened, and the response time."""
     ping = "" if message.ping_ms is None or message.merged else f" · {message.ping_ms:.0f} ms"
-    return f"{format_instant(message.at)}{ping}"
+    return f"{format_instant(message.at, message.timezone)}{ping}"

@@ -53,6 +53,11 @@ def unknown_names(template: BoundTemplate, known: Collection[str], open_ended: C
     return [one_line(name, 100) for name in found]
 
 
+def used_names(template: BoundTemplate) -> frozenset[str]:
+    """The variables that the template uses, by the first part of their names."""
+    return frozenset(template.analyze(include_partials=False).globals)
+
+
 def explain_render_error(error: Exception, text: str) -> str:
     """Why a rendering failed."""
     if not isinstance(error, LiquidError):

@@ -1,10 +1,10 @@
 """The variables of templates: the same for every channel and every event. Pure.
 
-What a message does not have is nil, so that `{% if ack_url %}` is false. Everything is plain JSON with single lines: a
-monitor's name or a target's response can't add lines that look like ours.
+What an event has no value for is nil, so that `{% if ack_url %}` is false. Everything is plain JSON with single lines:
+a monitor's name or a target's response can't add lines that look like ours.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -12,40 +12,47 @@ import msgspec
 
 from app.domain.parsing.plain_text import one_line
 from app.domain.text.details import monitor_name_of, outage_duration_s
-from app.domain.text.formatting import NAME_LIMIT, TEXT_LIMIT, format_duration, format_rough_duration
+from app.domain.text.event_values import incident_values, message_line, status_values, subject_name
+from app.domain.text.formatting import (
+    NAME_LIMIT,
+    TEXT_LIMIT,
+    format_duration,
+    format_rough_duration,
+    local_time,
+    parse_instant,
+)
 from app.domain.text.message_text import compose_text
+from schema.events import EventKind
 from schema.message import Message
 from schema.previews import TemplateVariable
-from schema.status import Status
 
 MAX_GROUP_SIZE, MAX_FACTS, MAX_DEPTH = 50, 50, 4
 OPEN_ENDED = frozenset({"data", "group"})
-
-# Peekaping's icons and colours, so that its templates look the same here.
-_ICONS = {Status.DOWN: "❌", Status.UP: "✅", Status.PENDING: "⏳", Status.MAINTENANCE: "🚧", Status.DEGRADED: "⚠️"}
-_COLOURS = {
-    Status.DOWN: 0xEF4444, Status.UP: 0x22C55E, Status.PENDING: 0xA855F7, Status.MAINTENANCE: 0x3B82F6,
-    Status.DEGRADED: 0xF59E0B,
-}  # fmt: skip
-_NO_ICON, _NO_COLOUR = "❔", 0x6B7280
+DIGEST_NAMES = frozenset({"title", "text", "group"})  # those that show more than the newest event of a digest
+_RARE = frozenset({"ack_url", "late", "late_words"})  # in few messages of any event
+OF_CHECKS = frozenset({"ping", "heartbeat.ping"})  # nil when a check got no response
+_CHECK_EVENTS = frozenset({
+    EventKind.MONITOR_DOWN, EventKind.MONITOR_UP, EventKind.MONITOR_DEGRADED, EventKind.MONITOR_UNKNOWN
+})  # fmt: skip
 
 _DESCRIPTIONS = {
     "event": "the event's name, such as `monitor.down`",
     "title": "the default title",
     "text": "the default text, some lines",
-    "name": "the monitor's name; the certificate's or the domain's for what expires",
-    "monitor": "the monitor, as it was when the event happened",
+    "name": "what the event is about: a monitor, certificate, domain, maintenance window, backend …, or Watchkeeper",
+    "monitor": "the monitor, as it was when the event happened; nil for events without one",
     "monitor.id": "its id",
     "monitor.name": "its name",
     "monitor.type": "its type, such as `http`",
-    "status": "DOWN, UP, PENDING, MAINTENANCE, DEGRADED or UNKNOWN",
-    "status_code": "the same as a number, from 0 to 5",
+    "status": "the monitor's: DOWN, UP, PENDING, MAINTENANCE, DEGRADED or UNKNOWN; for others a word such as EXPIRING",
+    "status_code": "the same as a number, from 0 to 5; by the event's severity if it has no status of a monitor",
     "status_icon": "the same as an icon",
     "status_color": "the same as a colour, a number",
-    "msg": "the check's message, or that of the report",
-    "ping": "the response time in milliseconds",
+    "msg": "the message of the check or the report; for others the default title and details",
+    "ping": "the response time in milliseconds; nil when a check got no response",
     "at": "when it happened",
     "time": "the same",
+    "timezone": "the channel's time zone",
     "started_at": "when the outage began",
     "duration": "the outage's length in seconds, so far while it lasts",
     "duration_words": "the same in words",
@@ -56,7 +63,7 @@ _DESCRIPTIONS = {
     "ack_url": "where to acknowledge the outage",
     "incident": "the outage",
     "incident.id": "its id, the same on down, reminders and up",
-    "incident.title": "its title, if the event has one",
+    "incident.title": "its title",
     "days": "until it expires",
     "expires_at": "when it expires",
     "group": "the other events of this digest: a list, each with these names except `group`",
@@ -87,6 +94,11 @@ def describe_variables(message: Message) -> list[TemplateVariable]:
     ]
 
 
+def is_optional(name: str, kind: EventKind) -> bool:
+    """Whether a variable may be empty in a message of this kind without making its words incomplete."""
+    return name in _RARE or (name in OF_CHECKS and kind in _CHECK_EVENTS)
+
+
 def _look_up(values: Any, name: str) -> Any:
     for step in name.split("."):
         values = values[step]
@@ -100,18 +112,18 @@ def _message_values(message: Message, *, with_merged: bool = False) -> dict[str,
         "event": str(message.event),
         "title": text.title,
         "text": text.text,
-        "name": facts.get("name") or monitor_name_of(message) or None,
+        "name": subject_name(message),
         "monitor": _monitor_values(message),
         "reminder": message.reminder,
         "test": message.test,
         "late": message.late_s,
         "late_words": None if message.late_s is None else format_rough_duration(message.late_s),
         "ack_url": message.ack_url or None,
-        "incident": _incident_values(message, facts),
+        "timezone": message.timezone,
+        "incident": incident_values(message),
         "days": facts.get("days"),
-        "expires_at": facts.get("expires_at"),
+        "expires_at": _local_text(parse_instant(facts.get("expires_at")), message),
         "data": facts,
-        **_status_values(message),
         **_check_values(message),
     }
 
@@ -126,38 +138,23 @@ def _monitor_values(message: Message) -> dict[str, str] | None:
     }
 
 
-def _incident_values(message: Message, facts: dict[str, Any]) -> dict[str, Any] | None:
-    incident = facts.get("incident")
-    title = incident.get("title") if isinstance(incident, dict) else None
-    return {"id": message.incident_id, "title": title} if message.incident_id else None
-
-
-def _status_values(message: Message) -> dict[str, Any]:
-    status = message.status
-    if status is None:
-        return dict.fromkeys(("status", "status_code", "status_icon", "status_color"))
-    return {
-        "status": status.name,
-        "status_code": int(status),
-        "status_icon": _ICONS.get(status, _NO_ICON),
-        "status_color": _COLOURS.get(status, _NO_COLOUR),
-    }
-
-
 def _check_values(message: Message) -> dict[str, Any]:
-    at, duration_s = _rfc3339(message.at), outage_duration_s(message)
+    at, duration_s, status = _local_text(message.at, message), outage_duration_s(message), status_values(message)
     check = {
-        "msg": one_line(message.msg, TEXT_LIMIT) or None,
+        "msg": message_line(message),
         "ping": message.ping_ms,
         "time": at,
         "duration": duration_s,
     }
-    status = None if message.status is None else int(message.status)
     return check | {
+        "status": status.word,
+        "status_code": int(status.code),
+        "status_icon": status.icon,
+        "status_color": status.color,
         "at": at,
-        "started_at": None if message.started_at is None else _rfc3339(message.started_at),
+        "started_at": _local_text(message.started_at, message),
         "duration_words": None if duration_s is None else format_duration(duration_s),
-        "heartbeat": {**check, "status": status},
+        "heartbeat": {**check, "status": int(status.code)},
     }
 
 
@@ -173,5 +170,8 @@ def _sanitize(value: Any, depth: int) -> Any:
     return value if isinstance(value, bool | int | float) else None
 
 
-def _rfc3339(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _local_text(at: datetime | None, message: Message) -> str | None:
+    """The instant in the message's time zone, as RFC 3339; None stays None."""
+    if at is None:
+        return None
+    return local_time(at, message.timezone).isoformat(timespec="seconds").replace("+00:00", "Z")

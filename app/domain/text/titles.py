@@ -4,13 +4,13 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from app import clock
+from app.domain.alerting.expiry import days_left
 from app.domain.text.details import detail_sentences, has_expired, monitor_name_of, outage_duration_s
 from app.domain.text.formatting import format_duration, parse_instant, parse_name, parse_number
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
-
-DAY_S = 86_400
 
 
 class Severity(StrEnum):
@@ -36,6 +36,7 @@ _TITLES: dict[EventKind, tuple[str, Severity]] = {
     EventKind.MONITOR_UP: ("{monitor} is up{but}", Severity.RESOLVED),
     EventKind.MONITOR_DEGRADED: ("{monitor} is degraded", Severity.WARNING),
     EventKind.MONITOR_UNKNOWN: ("{monitor} could not be checked", Severity.WARNING),
+    EventKind.MONITOR_CLEARED: ("A warning about {monitor} is over", Severity.RESOLVED),
     EventKind.MONITOR_CREATED: ("{monitor} was created", Severity.INFO),
     EventKind.MONITOR_UPDATED: ("{monitor} was changed", Severity.INFO),
     EventKind.MONITOR_DELETED: ("{monitor} was deleted", Severity.INFO),
@@ -84,12 +85,20 @@ _RECOVERY_TITLES = {  # a system event → the title of its recovery
     "network_gone": "Watchkeeper's own network is back",
     "clock": "Watchkeeper's clock is steady again",
 }
+_CLEARED_TITLES = {  # what is over → the title
+    "degraded": "{monitor} is no longer degraded",
+    "unknown": "{monitor} can be checked again",
+    "certificate": "The certificate warning for {expiring} is over",
+    "domain": "The domain warning for {expiring} is over",
+}
 _EXPIRY_EVENTS = frozenset({EventKind.CERTIFICATE_EXPIRING, EventKind.DOMAIN_EXPIRING})
 
 
 def event_text(message: Message) -> EventText:
     """The text of the event itself, whatever the channel and the delivery."""
     title, severity = _TITLES[message.event]
+    if message.event is EventKind.MONITOR_CLEARED:
+        title = _CLEARED_TITLES.get(parse_name(message.facts.get("what")), title)
     if message.event in _EXPIRY_EVENTS and has_expired(message):
         severity = Severity.CRITICAL
     return EventText(title.format_map(_title_values(message)), severity, detail_sentences(message))
@@ -103,6 +112,7 @@ def _title_values(message: Message) -> dict[str, str]:
     recovered = _RECOVERY_TITLES.get(
         parse_name(facts.get("what")).removeprefix("system."), "A trouble of Watchkeeper's is over"
     )
+    recovered = "The channel {channel} is not used any more" if facts.get("unused") else recovered
     return {
         "monitor": monitor or "A monitor",
         "still": "still " if message.reminder else "",
@@ -140,7 +150,7 @@ def _expiry_words(message: Message) -> str:
     days = parse_number(message.facts.get("days"))
     if days is None:
         expires_at = parse_instant(message.facts.get("expires_at"))
-        days = None if expires_at is None else (expires_at - message.at).total_seconds() // DAY_S
+        days = None if expires_at is None else days_left(clock.epoch_ms(expires_at), clock.epoch_ms(message.at))
     if days is None:
         return "expires soon"
     return {0: "expires today", 1: "expires in 1 day"}.get(int(days), f"expires in {int(days)} days")

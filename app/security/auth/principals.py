@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from litestar.connection import ASGIConnection
 from msgspec.structs import replace
 
+from app.domain.parsing.hosts import wire_authority
 from app.errors import Forbidden, Unauthorized
 from app.security.auth import api_keys, basic, cookies, tokens
 from app.security.auth.api_keys import Grant
@@ -109,7 +110,7 @@ def is_same_origin(connection: Connection) -> bool:
     except ValueError:  # such as an unclosed bracket
         return False
     own = ("https" if proxy_headers.is_tls(connection.scope) else "http", connection.headers.get("Host", ""))
-    return (given.scheme, given.netloc) in (own, (client.scheme, client.netloc))
+    return (given.scheme, given.netloc) in (own, (client.scheme, wire_authority(client.netloc)))
 
 
 async def _resolve_credential(connection: Connection) -> Principal | None:

@@ -6,6 +6,8 @@ still exists is checked in the store.
 
 import hmac
 import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
 from hashlib import sha256
 
 import jwt
@@ -16,6 +18,7 @@ from app.security.auth.keyring import SigningKey
 
 ACCESS_LIFETIME_S = 900  # a stolen access token is useful for a quarter of an hour
 REFRESH_LIFETIME_S = 30 * 86_400  # a user who returns within a month stays signed in
+RANDOM_BYTES = 24  # of a refresh token: 192 bits
 ALGORITHM = "HS256"
 TOKEN_EXPIRED, TOKEN_INVALID = "The token has expired.", "The token is not valid."
 
@@ -56,8 +59,27 @@ def _key_named(key_id: object) -> SigningKey:
 
 
 def refresh_token(sid: str) -> str:
-    """A new refresh token: session id, random part, signature."""
-    return _signed("refresh", f"{sid}.{secrets.token_urlsafe(24)}")
+    """The first refresh token of a session: session id, random part, signature."""
+    return _signed("refresh", f"{sid}.{secrets.token_urlsafe(RANDOM_BYTES)}")
+
+
+def successor_of(used: str) -> str:
+    """The refresh token that replaces a used one.
+
+    It is derived from the used one and our signing key: the same request gets the same token again while nothing but
+    hashes is stored, and nobody without the key can compute it.
+    """
+    return _successor(keyring.current_key(), used)
+
+
+def possible_successors(used: str) -> Iterator[str]:
+    """What `successor_of` may have returned earlier: one token for each key that is still valid, newest first."""
+    return (_successor(key, used) for key in keyring.verification_keys(REFRESH_LIFETIME_S))
+
+
+def _successor(key: SigningKey, used: str) -> str:
+    digest = hmac.digest(key.derive("refresh successor"), used.encode(), "sha256")
+    return _signed("refresh", f"{sid_of_refresh(used)}.{urlsafe_b64encode(digest[:RANDOM_BYTES]).decode()}", key)
 
 
 def sid_of_refresh(token: str) -> str:
@@ -94,8 +116,8 @@ def _signature(key: SigningKey, purpose: str, text: str) -> str:
     return hmac.new(key.derive(purpose), text.encode(), sha256).hexdigest()[:43]
 
 
-def _signed(purpose: str, text: str) -> str:
-    return f"{text}.{_signature(keyring.current_key(), purpose, text)}"
+def _signed(purpose: str, text: str, key: SigningKey | None = None) -> str:
+    return f"{text}.{_signature(key or keyring.current_key(), purpose, text)}"
 
 
 def _verified_text(purpose: str, token: str) -> str:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import aiohappyeyeballs
 
+from app.domain.parsing.hosts import usable_host
 from app.domain.system.egress_rules import CompiledPolicy, denial_reason
 from app.security.network.resolver import Resolver, ip_literal
 from app.security.network.tls_limits import apply_limits
@@ -87,7 +88,7 @@ class Egress:
         raises             EgressDenied, NameUnknown, ResolverUnavailable, ssl.SSLError, OSError
         """
         loop = asyncio.get_running_loop()
-        name = (server_hostname or host).rstrip(".") if ssl else None  # certificates have no trailing dot
+        name = usable_host(server_hostname or host).rstrip(".") if ssl else None  # certificates have no trailing dot
         if ssl:
             apply_limits(ssl)
         addresses = await self.addresses(host)

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from app.domain.parsing.hosts import usable_host
 from app.domain.parsing.pem import ascii_pem
 from app.security.network.tls_limits import BoundedTls, apply_limits
 
@@ -97,7 +98,7 @@ def client_context(options: TlsOptions = VERIFYING, trust: ssl.SSLContext | None
 def context_for_host(host: str, options: TlsOptions = VERIFYING, trust: ssl.SSLContext | None = None) -> HostContext:
     """A client's context for one host. Raises as `client_context`."""
     context = HostContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.host, context.inner = host.rstrip("."), client_context(options, trust)
+    context.host, context.inner = usable_host(host).rstrip("."), client_context(options, trust)
     context.check_hostname, context.verify_mode = context.inner.check_hostname, context.inner.verify_mode
     context.sslobject_class = BoundedTls  # as in the inner context
     return context

@@ -17,6 +17,7 @@ HEALTHY_COLUMNS: dict[Any, Any] = {
     ChannelRow.temporary_failures: 0,
     ChannelRow.circuit_open_until_ms: 0,
     ChannelRow.permanent_failures: 0,
+    ChannelRow.rejected_messages: 0,
     ChannelRow.disabled_ms: None,
     ChannelRow.disabled_reason: "",
     ChannelRow.last_error: "",
@@ -42,6 +43,7 @@ def health_of(channel: StoredChannel, now_ms: int) -> ChannelHealth:
         reason=channel.disabled_reason or channel.last_error,
         since=clock.instant_or_none(channel.failing_since_ms),
         failures=channel.temporary_failures,
+        rejections=channel.permanent_failures + channel.rejected_messages,
     )
 
 

@@ -1,4 +1,4 @@
-"""Rows of `channels`: notification channels, webhooks, and test channels."""
+"""Rows of `channels`: notification channels, webhooks, test channels, and deleted ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from app.domain.alerting.circuit_breaker import CircuitState
 from schema.channels.rules import ChannelRules
 
 
@@ -17,7 +18,9 @@ class StoredChannel(Struct, frozen=True, kw_only=True):
     circuit_open_until_ms  0: the circuit is closed
     disabled_ms            since when it is disabled
     failing_since_ms       since when every attempt has failed
+    alerted_ms             when others were alerted that it fails; None: it has worked since
     rotated_ms             of a webhook: when its secret was rotated
+    deleted_ms             when it was deleted; see `deleted_channels`
     """
 
     id: str
@@ -32,15 +35,18 @@ class StoredChannel(Struct, frozen=True, kw_only=True):
     rules: str
     temporary_failures: int
     permanent_failures: int
+    rejected_messages: int
     circuit_open_until_ms: int
     disabled_ms: int | None
     disabled_reason: str
     last_error: str
     failing_since_ms: int | None
+    alerted_ms: int | None
     rotated_ms: int | None
     version: int
     created_ms: int
     updated_ms: int
+    deleted_ms: int | None
 
 
 def stored_channel(row: Mapping[str, Any]) -> StoredChannel:
@@ -51,3 +57,14 @@ def stored_channel(row: Mapping[str, Any]) -> StoredChannel:
 def rules_of(channel: StoredChannel) -> ChannelRules:
     """A channel's rules; fields that an older version did not store get today's defaults."""
     return msgspec.json.decode(channel.rules, type=ChannelRules)
+
+
+def circuit_state_of(channel: StoredChannel) -> CircuitState:
+    """The state of a channel's circuit breaker."""
+    return CircuitState(
+        channel.temporary_failures,
+        channel.circuit_open_until_ms,
+        channel.permanent_failures,
+        channel.disabled_ms is not None,
+        channel.rejected_messages,
+    )

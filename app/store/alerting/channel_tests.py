@@ -15,7 +15,7 @@ from schema.events import Event, EventKind
 
 
 class ChannelTestStatus(Struct, frozen=True):
-    """The state of a test's delivery: pending, sending, sent or dead."""
+    """The state of a test's delivery: pending, sending, sent, dead, or suppressed when the channel was deleted."""
 
     state: str
     error: str

@@ -13,17 +13,19 @@ from app.store import visibility
 from app.store.sql import list_parameter
 from app.store.tables.events import DeliveryAttemptRow
 from app.store.visibility import TagScope
-from schema.deliveries import Delivery, DeliveryAttempt, DeliveryDetail, ReasonCode
+from schema.deliveries import Delivery, DeliveryAttempt, DeliveryDetail, ReasonCode, RecipientResult
 from schema.events import EventKind
 
 COUNT_LIMIT = 100_000
 END_MS = 2**62
 SORTS = {"created_at": "d.created_ms", "event_at": "d.at_ms", "sent_at": "COALESCE(d.sent_ms, 0)"}
 
-_FROM = (
+_JOINED = (
     " FROM deliveries d JOIN events e ON e.id = d.event_id"
-    " JOIN channels c ON c.id = d.channel_id AND NOT c.is_temporary"
-    " WHERE (CAST(?1 AS TEXT) IS NULL OR d.channel_id = CAST(?1 AS TEXT))"
+    " JOIN channels c ON c.id = d.channel_id AND (NOT c.is_temporary OR c.deleted_ms IS NOT NULL)"
+)
+_FROM = (
+    f"{_JOINED} WHERE (CAST(?1 AS TEXT) IS NULL OR d.channel_id = CAST(?1 AS TEXT))"
     " AND (CAST(?2 AS TEXT) IS NULL OR d.monitor_id = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS TEXT) IS NULL OR e.incident_id = CAST(?3 AS TEXT))"
     " AND (CAST(?4 AS TEXT) IS NULL OR e.kind = CAST(?4 AS TEXT))"
@@ -31,14 +33,12 @@ _FROM = (
     f" AND d.created_ms >= ?6 AND d.created_ms < ?7 AND {visibility.visible_monitors_sql('d.monitor_id', 8)}"
 )
 _COLUMNS = (
-    "SELECT d.id, d.event_id, e.kind, d.at_ms, d.channel_id, d.monitor_id, e.incident_id, d.state, d.attempts,"
-    " d.next_attempt_ms, d.reason_code, d.error, d.digest_id, d.created_ms, d.sent_ms"
+    "SELECT d.id, d.event_id, e.kind, d.at_ms, d.channel_id, c.name AS channel_name, c.type AS channel_type,"
+    " c.kind AS channel_kind, c.deleted_ms, d.monitor_id, e.incident_id, d.state, d.attempts, d.next_attempt_ms,"
+    " d.reason_code, d.error, d.digest_id, d.created_ms, d.sent_ms"
 )
-_SELECT_ONE = (
-    f"{_COLUMNS}, e.data FROM deliveries d JOIN events e ON e.id = d.event_id"
-    " JOIN channels c ON c.id = d.channel_id AND NOT c.is_temporary"
-    f" WHERE d.id = ?1 AND {visibility.visible_monitors_sql('d.monitor_id', 2)}"
-)
+_SELECT_ONE = f"{_COLUMNS}, e.data{_JOINED} WHERE d.id = ?1 AND {visibility.visible_monitors_sql('d.monitor_id', 2)}"
+_TO_LIVING = " AND c.deleted_ms IS NULL"
 _EXCLUDE_TESTS = " AND CAST(?9 AS TEXT) IS NOT NULL AND NOT e.is_test"
 
 
@@ -47,6 +47,7 @@ class DeliveryQuery(Struct, frozen=True, kw_only=True):
 
     from_ms, to_ms    range of creation times; `to_ms` is excluded
     sort              one of `SORTS`
+    names_webhooks    whether the deliveries have the names of webhooks, which viewers do not see
     """
 
     channel_id: str | None = None
@@ -61,6 +62,7 @@ class DeliveryQuery(Struct, frozen=True, kw_only=True):
     limit: int = 20
     offset: int = 0
     visible_to: TagScope = None
+    names_webhooks: bool = True
 
 
 async def list_page(query: DeliveryQuery) -> list[Delivery]:
@@ -68,7 +70,7 @@ async def list_page(query: DeliveryQuery) -> list[Delivery]:
     direction = "DESC" if query.descending else "ASC"
     order = f" ORDER BY {SORTS[query.sort]} {direction}, d.id {direction} LIMIT ?9 OFFSET {query.offset:d}"
     found = await db.rows(_COLUMNS + _FROM + order, *_arguments(query), query.limit)
-    return [_delivery_of(row, query.visible_to) for row in found]
+    return [_delivery_of(row, query.visible_to, names_webhooks=query.names_webhooks) for row in found]
 
 
 async def count(query: DeliveryQuery) -> int:
@@ -78,24 +80,26 @@ async def count(query: DeliveryQuery) -> int:
     return int(row["n"])
 
 
-async def get(delivery_id: str, visible_to: TagScope = None) -> DeliveryDetail:
+async def get(delivery_id: str, visible_to: TagScope = None, *, names_webhooks: bool = True) -> DeliveryDetail:
     """One delivery with its event and attempts. Raises NoSuch, also when it is not visible."""
     found = await db.rows(_SELECT_ONE, delivery_id, visibility.tags_parameter(visible_to))
     if not found:
         raise NoSuch("delivery", delivery_id)
-    delivery, data = _delivery_of(found[0], visible_to), msgspec.json.decode(found[0]["data"])
+    delivery = _delivery_of(found[0], visible_to, names_webhooks=names_webhooks)
+    data = msgspec.json.decode(found[0]["data"])
     return DeliveryDetail(delivery=delivery, data=data, attempts=await _attempts_of(delivery_id))
 
 
 async def dead_ids(query: DeliveryQuery, delivery_ids: Sequence[str], limit: int) -> list[str]:
-    """Ids of dead deliveries, oldest first.
+    """Ids of dead deliveries to channels that exist, oldest first.
 
     delivery_ids    only these; empty for all except tests, whose result is no longer awaited
     """
     dead = msgspec.structs.replace(query, state="dead")
     condition = " AND d.id IN (SELECT value->>0 FROM {each:9})" if delivery_ids else _EXCLUDE_TESTS
     order = f" ORDER BY d.created_ms, d.id LIMIT {limit:d}"
-    found = await db.rows("SELECT d.id" + _FROM + condition + order, *_arguments(dead), list_parameter(delivery_ids))
+    select = "SELECT d.id" + _FROM + _TO_LIVING + condition + order
+    found = await db.rows(select, *_arguments(dead), list_parameter(delivery_ids))
     return [row["id"] for row in found]
 
 
@@ -112,13 +116,17 @@ def _arguments(query: DeliveryQuery) -> tuple[Any, ...]:
     )
 
 
-def _delivery_of(row: Any, visible_to: TagScope) -> Delivery:
+def _delivery_of(row: Any, visible_to: TagScope, *, names_webhooks: bool) -> Delivery:
+    is_named = names_webhooks or row["channel_kind"] != "webhook"
     return Delivery(
         id=row["id"],
         event_id=row["event_id"],
         event=EventKind(row["kind"]),
         event_at=clock.instant(row["at_ms"]),
         channel_id=row["channel_id"],
+        channel_name=row["channel_name"] if is_named else "",
+        channel_type=row["channel_type"],
+        channel_deleted_at=clock.instant_or_none(row["deleted_ms"]),
         monitor_id=row["monitor_id"],
         incident_id=row["incident_id"],
         state=row["state"],
@@ -134,7 +142,7 @@ def _delivery_of(row: Any, visible_to: TagScope) -> Delivery:
 
 async def _attempts_of(delivery_id: str) -> list[DeliveryAttempt]:
     row = DeliveryAttemptRow
-    query = row.select(row.attempt, row.at_ms, row.took_ms, row.state, row.error)
+    query = row.select(row.attempt, row.at_ms, row.took_ms, row.state, row.error, row.recipients)
     return [
         DeliveryAttempt(
             attempt=one["attempt"],
@@ -142,6 +150,7 @@ async def _attempts_of(delivery_id: str) -> list[DeliveryAttempt]:
             took=one["took_ms"] / 1000,
             state=one["state"],
             error=one["error"],
+            recipients=msgspec.json.decode(one["recipients"], type=list[RecipientResult]),
         )
         for one in await query.where(row.delivery_id == delivery_id).order_by(row.attempt)
     ]

@@ -20,10 +20,10 @@ _IS_DUE = (
     " d.lease_until_ms <= ?1)"
     " AND (d.attempts > 0 OR d.hold <> '' OR d.next_attempt_ms <= ?2) AND (c.circuit_open_until_ms <= ?1 OR"
     " d.monitor_id IS NULL)"
-    # not while an older delivery is open and not held: recording that one's result releases this one
+    # not while an older delivery is open, not held and sent to nobody: recording that one's result releases this one
     " AND (d.hold = 'resent' OR NOT EXISTS (SELECT 1 FROM deliveries elder WHERE elder.channel_id = d.channel_id"
     " AND elder.monitor_id = d.monitor_id AND elder.at_ms < d.at_ms AND elder.state IN ('pending', 'sending')"
-    " AND elder.hold IN ('', 'grouped')))"
+    " AND elder.hold IN ('', 'grouped') AND elder.sent_ms IS NULL))"
     " ORDER BY d.next_attempt_ms LIMIT "
 )
 _DUE = f"SELECT d.id, d.channel_id{_IS_DUE}{SWEEP_LIMIT}"

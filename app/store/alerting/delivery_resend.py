@@ -15,14 +15,19 @@ RESEND_LIMIT = 1_000  # deliveries resent by one request
 
 _REQUEUE = (
     "UPDATE deliveries SET state = 'pending', hold = 'resent', reason_code = '', error = '', next_attempt_ms = ?2,"
-    " age_from_ms = ?2, sent_ms = NULL, digest_id = NULL WHERE id IN (SELECT value->>0 FROM {each:1})"
-    " AND state IN ('dead', 'sent', 'suppressed') RETURNING id, channel_id"
+    " age_from_ms = ?2, sent_ms = NULL, digest_id = NULL, recipients = '[]'"
+    " WHERE id IN (SELECT value->>0 FROM {each:1})"
+    " AND state IN ('dead', 'sent', 'suppressed')"
+    " AND NOT EXISTS (SELECT 1 FROM channels c WHERE c.id = deliveries.channel_id AND c.deleted_ms IS NOT NULL)"
+    " RETURNING id, channel_id"
 )
 
 
 async def resend(delivery_id: str, visible_to: TagScope = None) -> Delivery:
-    """Send one finished delivery again. Raises NoSuch, Conflict while it is open."""
+    """Send one finished delivery again. Raises NoSuch, Conflict while it is open or when its channel was deleted."""
     before = (await delivery_queries.get(delivery_id, visible_to)).delivery
+    if before.channel_deleted_at is not None:
+        raise Conflict("The channel was deleted, so nothing can be sent to it any more.")
     if not await _requeue([delivery_id]):
         raise Conflict("The delivery is still open.", state=before.state)
     return (await delivery_queries.get(delivery_id, visible_to)).delivery

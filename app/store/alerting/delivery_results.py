@@ -6,23 +6,20 @@ of a channel for every message: as a Piccolo query it took 0.3 to 0.4 ms longer.
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
 
-from app import clock, db
+from app import db
 from app.domain.alerting import circuit_breaker, reasons
 from app.domain.alerting.circuit_breaker import AttemptOutcome, CircuitState
 from app.domain.alerting.reasons import Reason
-from app.store.alerting import outbox
-from app.store.alerting.channel_rows import StoredChannel, stored_channel
+from app.store.alerting import channel_alarms, deleted_channels
+from app.store.alerting.channel_rows import StoredChannel, circuit_state_of, stored_channel
 from app.store.alerting.delivery_queue import SWEEP_LIMIT
-from app.store.alerting.open_deliveries import circuit_state_of
 from app.store.alerting.outbox import ids_by_channel
 from app.store.tables.channels import ChannelRow
-from schema.deliveries import ReasonCode
-from schema.events import Event, EventKind
+from schema.deliveries import ReasonCode, RecipientResult
 
 CLAIM_LOOKAHEAD_MS = 1_000  # includes what was stored while this waited for its lock; a claim checks the time again
 
@@ -38,7 +35,12 @@ class AttemptResult(Struct, frozen=True):
     retry_after_s  the pause that the channel asked for; 0 for none
     got_response   every attempt was accepted or rejected; False when one may have arrived without a response
     in_digest      it was sent in a digest; when that was rejected, it waits for the next digest
-    reason_code    why it is dead
+    is_test        a request waits for it
+    reason_code    why it is dead, or why the recipients that were not reached are given up
+    recipients     how this attempt went for each recipient
+    settled        recipients that this attempt or an earlier one reached, or that refused it for good
+    partly_sent    some recipients have it: it is `sent` once no other may still get it
+    rejected       its message was rejected for its content, as far as is known
     """
 
     id: str
@@ -52,7 +54,12 @@ class AttemptResult(Struct, frozen=True):
     retry_after_s: float = 0.0
     got_response: bool = True
     in_digest: bool = False
+    is_test: bool = False
     reason_code: ReasonCode | None = None
+    recipients: tuple[RecipientResult, ...] = ()
+    settled: tuple[RecipientResult, ...] = ()
+    partly_sent: bool = False
+    rejected: bool = False
 
 
 async def record_results(results: Sequence[AttemptResult], now_ms: int) -> dict[str, list[str]]:
@@ -69,7 +76,8 @@ async def record_results(results: Sequence[AttemptResult], now_ms: int) -> dict[
         counted = [one for one in results if one.outcome and one.id in updated]
         for channel_id in sorted({row["channel_id"] for row in updated.values()}):
             of_channel = [one for one in counted if updated[one.id]["channel_id"] == channel_id]
-            released |= await _update_channel(channel_id, of_channel, now_ms)
+            for other, ids in (await _update_channel(channel_id, of_channel, now_ms)).items():
+                released.setdefault(other, []).extend(ids)
     return released
 
 
@@ -95,13 +103,18 @@ async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> d
             one.in_digest and one.state == "pending" and one.got_response,  # nobody has the digest: split it
             not one.in_digest and one.state == "pending" and not one.got_response,  # may have arrived: keep it single
             one.reason_code or "",
+            _json.encode(one.settled).decode(),
+            one.rejected,
+            one.partly_sent,
         ]
         for one in results
     ]
     done = await db.rows(
         "UPDATE deliveries SET state = each.value->>2, reason_code = each.value->>7, error = each.value->>3,"
         " next_attempt_ms = CAST(each.value->>4 AS BIGINT), lease_until_ms = 0,"
-        " sent_ms = CASE WHEN each.value->>2 = 'sent' THEN CAST(?1 AS BIGINT) END,"
+        " sent_ms = CASE WHEN each.value->>2 = 'sent' OR CAST(each.value->>10 AS BOOLEAN)"
+        " THEN COALESCE(deliveries.sent_ms, CAST(?1 AS BIGINT)) END, recipients = each.value->>8,"
+        " rejections = rejections + CASE WHEN CAST(each.value->>9 AS BOOLEAN) THEN 1 ELSE 0 END,"
         " digest_id = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN NULL"
         " WHEN CAST(each.value->>6 AS BOOLEAN) THEN deliveries.id ELSE digest_id END,"
         " hold = CASE WHEN CAST(each.value->>5 AS BOOLEAN) THEN 'grouped' ELSE hold END"
@@ -116,14 +129,19 @@ async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> d
 
 async def _insert_attempts(results: Sequence[AttemptResult], updated: dict[str, Any]) -> None:
     rows = [
-        [one.id, one.attempts, one.at_ms, one.took_ms, one.state, one.error[:500]]
+        [
+            *(one.id, one.attempts, one.at_ms, one.took_ms, one.state, one.error[:500]),
+            _json.encode(one.recipients).decode(),
+        ]
         for one in results
         if one.id in updated
     ]
     if rows:
         await db.rows(
-            "INSERT INTO delivery_attempts (delivery_id, attempt, at_ms, took_ms, state, error) SELECT value->>0,"
-            " CAST(value->>1 AS INTEGER), CAST(value->>2 AS BIGINT), CAST(value->>3 AS INTEGER), value->>4, value->>5"
+            "INSERT INTO delivery_attempts (delivery_id, attempt, at_ms, took_ms, state, error, recipients)"
+            " SELECT value->>0,"
+            " CAST(value->>1 AS INTEGER), CAST(value->>2 AS BIGINT), CAST(value->>3 AS INTEGER), value->>4, value->>5,"
+            " value->>6"
             " FROM {each:1} WHERE TRUE ON CONFLICT (delivery_id, attempt) DO NOTHING",
             _json.encode(rows).decode(),
         )
@@ -148,6 +166,8 @@ async def _next_deliveries(updated: Sequence[Any], now_ms: int) -> dict[str, lis
 async def _update_channel(channel_id: str, results: Sequence[AttemptResult], now_ms: int) -> dict[str, list[str]]:
     """Update a channel's circuit breaker. Returns what may go because of it."""
     found = await db.rows("SELECT * FROM channels WHERE id = ?1 AND NOT is_temporary", channel_id)
+    if not found:  # a test's, or deleted: then it gets no retry
+        await deleted_channels.suppress_pending(channel_id, now_ms)
     if not results or not found:
         return {}
     channel = stored_channel(found[0])
@@ -155,15 +175,20 @@ async def _update_channel(channel_id: str, results: Sequence[AttemptResult], now
     outcomes = [one.outcome for one in results if one.outcome]
     retry_after_s = max(one.retry_after_s for one in results)
     after = circuit_breaker.next_state(before, outcomes, retry_after_s, now_ms)
+    works_again = channel.alerted_ms is not None and AttemptOutcome.ACCEPTED in outcomes
+    recovered = await channel_alarms.close_working(channel, now_ms) if works_again else {}
     if after == before:
-        return {}
+        return recovered
     reason = next((one.error for one in reversed(results) if one.error), "")
     await _save_circuit(channel, after, reason, now_ms)
     if after.disabled and not before.disabled:
         await _fail_pending(channel_id, reason)
     if circuit_breaker.should_alert(before, after):
-        return await _announce_failing_channel(channel, reason, now_ms, disabled=after.disabled)
-    return await _release_backlog(channel_id, now_ms) if before.open_until_ms and not after.open_until_ms else {}
+        fails = "is disabled" if after.disabled else "fails again and again"
+        return await channel_alarms.announce_failing(channel, f"The channel {channel.name} {fails}: {reason}", now_ms)
+    if before.open_until_ms and not after.open_until_ms:
+        return recovered | await _release_backlog(channel_id, now_ms)
+    return recovered
 
 
 async def _save_circuit(channel: StoredChannel, after: CircuitState, reason: str, now_ms: int) -> None:
@@ -179,6 +204,7 @@ async def _save_circuit(channel: StoredChannel, after: CircuitState, reason: str
             ChannelRow.temporary_failures: after.failures,
             ChannelRow.circuit_open_until_ms: after.open_until_ms,
             ChannelRow.permanent_failures: after.rejections,
+            ChannelRow.rejected_messages: after.rejected,
             ChannelRow.last_error: "" if is_healthy else reason,
             ChannelRow.failing_since_ms: None if is_healthy else failing_since_ms,
             ChannelRow.disabled_ms: disabled_ms,
@@ -205,27 +231,13 @@ async def _release_backlog(channel_id: str, now_ms: int) -> dict[str, list[str]]
 
 
 async def _fail_pending(channel_id: str, reason: str) -> None:
-    """Mark the pending deliveries of a disabled channel as dead."""
+    """Give up the pending deliveries of a disabled channel: dead, or sent when some recipients have it."""
     disabled = Reason(ReasonCode.CHANNEL_DISABLED, error=reason)
     await db.rows(
-        "UPDATE deliveries SET state = 'dead', reason_code = ?2, error = ?3, digest_id = NULL WHERE channel_id = ?1"
+        "UPDATE deliveries SET state = CASE WHEN sent_ms IS NULL THEN 'dead' ELSE 'sent' END, reason_code = ?2,"
+        " error = ?3, digest_id = NULL WHERE channel_id = ?1"
         " AND state IN ('pending', 'sending') AND state = 'pending'",
         channel_id,
         disabled.code.value,
         reasons.sentence(disabled),
     )
-
-
-async def _announce_failing_channel(
-    channel: StoredChannel, reason: str, now_ms: int, *, disabled: bool
-) -> dict[str, list[str]]:
-    """Store the event that a channel is failing. Returns its deliveries."""
-    msg = f"The channel {channel.name} {'is disabled' if disabled else 'fails again and again'}: {reason}"
-    about = {"id": channel.id, "name": channel.name, "type": channel.type}
-    event = Event(
-        id=str(uuid4()),
-        event=EventKind.CHANNEL_FAILING,
-        at=clock.instant(now_ms),
-        data={"what": "channel_failing", "channel": about, "msg": msg},
-    )
-    return await outbox.record_events([event], now_ms)

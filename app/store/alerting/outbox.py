@@ -1,7 +1,7 @@
 """The outbox: stores events, and one delivery for each recipient. A batch costs a fixed number of statements.
 
 The recipients are chosen here, when the event is stored. Whether a delivery may go now is decided before it is sent
-(`app.store.alerting.suppression`). Written as SQL: inserts over JSON arrays, joins.
+(`app.domain.alerting.delivery_rules`). Written as SQL: inserts over JSON arrays, joins.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ import msgspec
 from piccolo.query.base import FrozenQuery
 
 from app import clock, db
-from app.domain.alerting import routing
+from app.domain.alerting import alarms, routing
 from app.domain.alerting.routing import ChannelSubscription, EventRouter
 from app.domain.monitoring.judge import Evaluation, heartbeat_message
 from app.store.monitoring.rows import type_of
@@ -34,6 +34,16 @@ _LINKED_CHANNELS = (
 _ALERTED_CHANNELS = (
     "SELECT DISTINCT e.incident_id, d.channel_id FROM {each:1} JOIN events e ON e.incident_id = each.value->>0"
     " JOIN deliveries d ON d.event_id = e.id WHERE d.state IN ('pending', 'sending', 'sent')"
+)
+_OPENED_SINCE = (
+    " AND e.kind = each.value->>1 AND e.at_ms >= CAST(each.value->>3 AS BIGINT) JOIN deliveries d ON d.event_id = e.id"
+    " WHERE d.state IN ('pending', 'sending', 'sent')"
+)
+# alarms of a monitor, and of the system; two statements in one: each has an index, their "or" has none
+_ALERTED_OF = (
+    "SELECT each.value->>0 AS event_id, d.channel_id FROM {each:1} JOIN events e ON e.monitor_id = each.value->>2"
+    f"{_OPENED_SINCE} UNION SELECT each.value->>0 AS event_id, d.channel_id FROM {{each:1}}"
+    f" JOIN events e ON each.value->>2 IS NULL AND e.monitor_id IS NULL{_OPENED_SINCE}"
 )
 _INSERT_EVENTS = (
     "INSERT INTO events (id, kind, monitor_id, incident_id, at_ms, data, created_ms) SELECT value->>0, value->>1,"
@@ -64,6 +74,43 @@ def event_from_evaluation(outcome: CheckOutcome, evaluation: Evaluation | None, 
     if kind is EventKind.MONITOR_DOWN and not evaluation.important:
         data["reminder"] = True
     return Event(id=str(uuid4()), event=kind, at=clock.instant(at_ms), monitor_id=snapshot.monitor_id, data=data)
+
+
+def cleared_events(outcome: CheckOutcome, evaluation: Evaluation, snapshot: Snapshot) -> list[Event]:
+    """The events of what is over with an evaluation: a monitor that was *degraded*, or *unknown*."""
+    ended_by = evaluation.alert or evaluation.event
+    facts: dict[str, Any] = {
+        "status": int(evaluation.status),
+        "msg": heartbeat_message(evaluation.status, outcome.status, outcome.message, outcome.code),
+        **({"ended_by": str(ended_by)} if ended_by else {}),
+    }
+    monitor = {"id": snapshot.monitor_id, "name": snapshot.name, "type": type_of(snapshot.target)}
+    return [
+        cleared_event(monitor, status.name.lower(), since_ms, outcome.at_ms, **facts)
+        for status, since_ms in evaluation.cleared
+    ]
+
+
+def cleared_event(monitor: dict[str, Any], what: str, since_ms: int, at_ms: int, **facts: Any) -> Event:
+    """The event that something about a monitor is over.
+
+    what    degraded, unknown, certificate or domain
+    facts   with `ended_by`: the event that ended it, which subscribers receive as well
+    """
+    data = {
+        "monitor": monitor,
+        "what": what,
+        "started_at": clock.instant(since_ms),
+        "duration": max(0, at_ms - since_ms) / 1000,
+        **facts,
+    }
+    return Event(
+        id=str(uuid4()),
+        event=EventKind.MONITOR_CLEARED,
+        at=clock.instant(at_ms),
+        monitor_id=monitor["id"],
+        data=data,
+    )
 
 
 def monitor_event(kind: EventKind, monitor: Monitor, at_ms: int) -> Event:
@@ -122,15 +169,39 @@ async def _recipients(events: Sequence[Event]) -> list[tuple[Event, ChannelSubsc
         return []
     router = EventRouter(subscriptions)
     linked = await _channels_by(_LINKED_CHANNELS, "monitor_id", {one.monitor_id for one in events if one.monitor_id})
-    incidents = {id_ for one in events if _may_have_been_alerted(one) and (id_ := routing.incident_id_of(one.data))}
-    alerted = await _channels_by(_ALERTED_CHANNELS, "incident_id", incidents)
+    alerted = await _alerted_channels(events)
     return [(event, channel) for event in events for channel in _recipients_of(event, router, linked, alerted)]
+
+
+async def _alerted_channels(events: Sequence[Event]) -> dict[str, set[str]]:
+    """Event id -> the channels that were alerted of what the event continues or ends."""
+    incidents = {
+        one.id: id_ for one in events if _may_have_been_alerted(one) and (id_ := routing.incident_id_of(one.data))
+    }
+    by_incident = await _channels_by(_ALERTED_CHANNELS, "incident_id", set(incidents.values()))
+    alerted = {event_id: by_incident.get(id_, set()) for event_id, id_ in incidents.items()}
+    openings = [row for one in events if one.event in alarms.NAMED_BY_WHAT for row in _openings_of(one)]
+    for row in await db.rows(_ALERTED_OF, _json.encode(openings).decode()) if openings else []:
+        alerted.setdefault(row["event_id"], set()).add(row["channel_id"])
+    return alerted
+
+
+def _openings_of(event: Event) -> list[tuple[str, str, str | None, int]]:
+    """For each kind of event that opens what this one ends: the ending event, the kind, the monitor, and since when."""
+    if not event.data.get("started_at"):
+        return []
+    since_ms = clock.epoch_ms(event.data["started_at"])
+    kinds = alarms.opening_kinds(event.event, str(event.data.get("what") or ""))
+    return [(event.id, str(kind), event.monitor_id, since_ms) for kind in kinds]
 
 
 @cache
 def _active_channels() -> FrozenQuery:
     """Every batch of events reads them; frozen, the query costs what SQL text does."""
-    columns = (ChannelRow.id, ChannelRow.kind, ChannelRow.is_default, ChannelRow.all_monitors, ChannelRow.rules)
+    columns = (
+        *(ChannelRow.id, ChannelRow.kind, ChannelRow.type, ChannelRow.config),
+        *(ChannelRow.is_default, ChannelRow.all_monitors, ChannelRow.rules),
+    )
     active = ChannelRow.active.eq(value=True) & ChannelRow.is_temporary.eq(value=False)
     return ChannelRow.select(*columns).where(active).order_by(ChannelRow.id).freeze()
 
@@ -138,21 +209,19 @@ def _active_channels() -> FrozenQuery:
 def _recipients_of(
     event: Event, router: EventRouter, linked: Mapping[str, set[str]], alerted: Mapping[str, set[str]]
 ) -> list[ChannelSubscription]:
-    """The recipients of one event; people alerted of an incident also learn that it was closed without a recovery."""
-    subject_id = routing.subject_channel_id(event.data)
-    if event.monitor_id is None:
-        return router.recipients(event.event, subject_id=subject_id)
-    alerted_ids = alerted.get(routing.incident_id_of(event.data) or "", set())
-    linked_ids = linked.get(event.monitor_id, set()) | alerted_ids
-    recipients = router.recipients(event.event, linked_ids=linked_ids, subject_id=subject_id)
-    if not routing.closed_without_recovery(event.event, event.data):
-        return recipients
-    awaiting_recovery = [
-        one
-        for one in router.recipients(EventKind.MONITOR_UP, linked_ids=alerted_ids)
-        if one.id in alerted_ids and not one.is_webhook
-    ]
-    return list({one.id: one for one in [*recipients, *awaiting_recovery]}.values())
+    """The recipients of one event; those alerted of what it ends also learn of ends that they do not subscribe to."""
+    kind, subject_id = event.event, routing.subject_channel_id(event.data)
+    alerted_ids = alerted.get(event.id, set())
+    linked_ids = None if event.monitor_id is None else linked.get(event.monitor_id, set()) | alerted_ids
+    recipients = router.recipients(kind, linked_ids=linked_ids, subject_id=subject_id)
+    if kind in routing.FOR_ALERTED:
+        recipients = [one for one in recipients if not routing.is_spared(one, kind, event.data, alerted_ids)]
+    if event.monitor_id is not None and routing.closed_without_recovery(kind, event.data):
+        awaiting_recovery = router.recipients(EventKind.MONITOR_UP, linked_ids=alerted_ids)
+        recipients += [one for one in awaiting_recovery if one.id in alerted_ids and not one.is_webhook]
+    if alerted_ids and kind in routing.ENDING:
+        recipients += [one for one in router.recipients_of_end(kind, event.data, alerted_ids) if one.id != subject_id]
+    return list({one.id: one for one in recipients}.values())
 
 
 def _may_have_been_alerted(event: Event) -> bool:
@@ -178,6 +247,11 @@ def _subscription_of(row: Any) -> ChannelSubscription:
         is_webhook=row["kind"] == "webhook",
         is_default=bool(row["is_default"]),
         all_monitors=bool(row["all_monitors"]),
+        holds_alarms=row["type"] in alarms.PAGING_TYPES
+        or (
+            row["type"] in alarms.RINGING_TYPES
+            and msgspec.json.decode(row["config"]).get("priority") == alarms.EMERGENCY_PRIORITY
+        ),
     )
 
 

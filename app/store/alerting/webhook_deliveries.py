@@ -6,7 +6,7 @@ Reads are written as SQL: joins with the events.
 from typing import Any
 
 from app import clock, db
-from app.domain.alerting.collapsing import RESENT
+from app.domain.alerting.delivery_facts import RESENT
 from app.errors import Conflict, NoSuch
 from app.store.listing import Listing, ListQuery
 from app.store.tables.events import DeliveryRow

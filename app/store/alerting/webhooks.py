@@ -1,7 +1,7 @@
 """Webhooks: programs that subscribe to events. Each is a row of `channels`, so both share the delivery pipeline.
 
 After a rotation, the previous secret signs beside the new one for a day, so that receivers have time to change it.
-Lists are written as SQL: escaped LIKE patterns, an order by lower case.
+Lists are written as SQL: an order by lower case.
 """
 
 import secrets
@@ -17,13 +17,13 @@ from app.domain import config_rules
 from app.domain.alerting import channel_rules
 from app.errors import Invalid, NoSuch
 from app.security.secrets import sealing
-from app.store.alerting import channel_health
+from app.store.alerting import channel_alarms, channel_health, deleted_channels
 from app.store.alerting.channel_rows import StoredChannel, rules_of, stored_channel
 from app.store.listing import Listing, ListQuery
 from app.store.monitoring import proxies
-from app.store.sql import contains_pattern
+from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.channels import ChannelRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from schema.channels import Webhook
 from schema.channels.rules import ChannelRules
 from schema.field_types import MASK
@@ -36,8 +36,8 @@ NAME_LIMIT = 150
 CONFIG_FIELDS = ("url", "secret", "headers", "username", "password", "bearer_token", "proxy_id")  # as in `Webhook`
 
 _FILTERS = (
-    " WHERE kind = 'webhook'"
-    " AND (CAST(?1 AS TEXT) IS NULL OR lower(name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+    " WHERE NOT is_temporary AND kind = 'webhook'"
+    f" AND {matches_sql('id', 1)}"
     " AND (CAST(?2 AS BOOLEAN) IS NULL OR active = CAST(?2 AS BOOLEAN))"
 )
 _LISTING = Listing(
@@ -81,7 +81,7 @@ async def get(webhook_id: str) -> WebhookEndpoint:
     return _webhook_of(await _get_row(webhook_id))
 
 
-async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = None) -> WebhookEndpoint:
+async def update(webhook_id: str, patch: WebhookPatch, *, version: ExpectedVersion = None) -> WebhookEndpoint:
     """Apply a patch and reset the health; a disabled webhook is enabled. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         old = await _get_row(webhook_id, lock=True)
@@ -93,24 +93,29 @@ async def update(webhook_id: str, patch: WebhookPatch, *, version: int | None = 
         if not config.previous_secret:
             columns["rotated_ms"] = None
         await _update_row(old, columns | channel_health.HEALTHY_COLUMNS)
+        if patch.active is False:
+            await channel_alarms.close_unused(old, channel_alarms.SWITCHED_OFF, clock.now_ms())
         return await get(webhook_id)
 
 
-async def delete(webhook_id: str, *, version: int | None = None) -> None:
-    """Delete a webhook with its deliveries. Raises NoSuch, Stale."""
+async def delete(webhook_id: str, *, version: ExpectedVersion = None) -> str:
+    """Delete a webhook; its deliveries stay. Returns its name. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("webhook", (await _get_row(webhook_id, lock=True)).version, version)
-        await ChannelRow.delete().where(ChannelRow.id == webhook_id)
+        old = await _get_row(webhook_id, lock=True)
+        check_version("webhook", old.version, version)
+        await channel_alarms.close_unused(old, channel_alarms.DELETED, clock.now_ms())
+        await deleted_channels.mark_deleted(webhook_id)
+    return old.name
 
 
 async def list_page(query: WebhookQuery) -> tuple[list[WebhookEndpoint], int]:
     """One page of webhooks, and the total count."""
-    filters = (contains_pattern(query.q), query.active)
+    filters = (await matching_ids(query.q, ChannelRow.id, ChannelRow.name), query.active)
     found, total = await _LISTING.read(query, filters)
     return [_webhook_of(stored_channel(row)) for row in found], total
 
 
-async def rotate_secret(webhook_id: str, *, version: int | None = None) -> WebhookSecret:
+async def rotate_secret(webhook_id: str, *, version: ExpectedVersion = None) -> WebhookSecret:
     """Generate a new secret; the previous one signs beside it for a day. Raises NoSuch, Stale."""
     now, secret = clock.now_ms(), _new_secret()
     async with db.transaction():
@@ -154,7 +159,7 @@ def _validated(config: Webhook, old: Webhook) -> Webhook:
 
 
 def _columns_of(config: Webhook, events: list[str]) -> dict[str, Any]:
-    if errors := channel_rules.rule_errors(events, None):
+    if errors := channel_rules.rule_errors(events):
         raise Invalid(errors)
     return {
         "config": sealing.encrypt_secrets(config),
@@ -168,7 +173,8 @@ async def _update_row(stored: StoredChannel, columns: dict[Any, Any]) -> None:
 
 
 async def _get_row(webhook_id: str, *, lock: bool = False) -> StoredChannel:
-    query = ChannelRow.select().where(ChannelRow.id == webhook_id, ChannelRow.kind == "webhook")
+    is_webhook = (ChannelRow.id == webhook_id) & (ChannelRow.kind == "webhook")
+    query = ChannelRow.select().where(is_webhook, ChannelRow.is_temporary.eq(value=False))
     found = await (query.lock_rows("UPDATE") if lock and not db.is_sqlite() else query)
     if not found:
         raise NoSuch("webhook", webhook_id)

@@ -50,12 +50,17 @@ async def record_entry(entry: NewAuditEntry, *, at_ms: int | None = None) -> Non
 async def record_entries(entries: Sequence[NewAuditEntry], *, at_ms: int | None = None) -> None:
     """Append entries in one transaction."""
     async with db.transaction():
-        for entry in entries:
-            fields = msgspec.structs.asdict(entry)
-            fields["change"] = msgspec.json.encode(entry.change).decode()
-            fields["outcome"] = entry.outcome.value
-            fields["at_ms"] = clock.now_ms() if at_ms is None else at_ms
-            await chain.append(await chain.lock(), fields)
+        await append_entries(entries, at_ms=at_ms)
+
+
+async def append_entries(entries: Sequence[NewAuditEntry], *, at_ms: int | None = None) -> None:
+    """Append entries inside the caller's transaction."""
+    for entry in entries:
+        fields = msgspec.structs.asdict(entry)
+        fields["change"] = msgspec.json.encode(entry.change).decode()
+        fields["outcome"] = entry.outcome.value
+        fields["at_ms"] = clock.now_ms() if at_ms is None else at_ms
+        await chain.append(await chain.lock(), fields)
 
 
 async def list_page(query: AuditQuery) -> tuple[list[AuditEntry], int | None]:

@@ -20,10 +20,10 @@ from app.security.auth import api_keys
 from app.security.auth.principals import SESSION_ENDED
 from app.store.identity import api_key_auth, api_key_pepper
 from app.store.listing import Listing, ListQuery
-from app.store.sql import contains_pattern
+from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.api_keys import ApiKeyRow
 from app.store.tables.users import SessionRow, UserRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from schema.api_keys import ApiKey, ApiKeyDraft, ApiKeyPatch
 from schema.errors import FieldError
 from schema.status import Role
@@ -40,10 +40,7 @@ NO_OWNER = "An API key needs a user, and this token has none. Sign in as a user.
 
 _FROM = " FROM api_keys k JOIN users u ON u.id = k.user_id"
 _SELECT = f"SELECT k.*, u.username, u.role AS owner_role{_FROM}"
-_FILTERS = (
-    " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(k.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
-    " AND (CAST(?2 AS TEXT) IS NULL OR k.user_id = CAST(?2 AS TEXT))"
-)
+_FILTERS = f" WHERE {matches_sql('k.id', 1)} AND (CAST(?2 AS TEXT) IS NULL OR k.user_id = CAST(?2 AS TEXT))"
 
 
 class StoredApiKey(Struct, frozen=True):
@@ -115,7 +112,7 @@ async def get(key_id: str, caller: Principal) -> ApiKey:
 
 
 async def update(
-    key_id: str, patch: ApiKeyPatch, caller: Principal, scopes: Collection[str], *, version: int | None = None
+    key_id: str, patch: ApiKeyPatch, caller: Principal, scopes: Collection[str], *, version: ExpectedVersion = None
 ) -> ApiKey:
     """Apply a patch. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
@@ -132,12 +129,14 @@ async def update(
     return updated
 
 
-async def delete(key_id: str, caller: Principal, *, version: int | None = None) -> None:
-    """Delete a key: here at once, in other processes within a second. Raises NoSuch, Stale."""
+async def delete(key_id: str, caller: Principal, *, version: ExpectedVersion = None) -> str:
+    """Delete a key: here at once, in other processes within a second; returns its name. Raises NoSuch, Stale."""
     async with db.transaction():
-        check_version("API key", (await _load(key_id, caller, lock=True)).version, version)
+        old = await _load(key_id, caller, lock=True)
+        check_version("API key", old.version, version)
         await ApiKeyRow.delete().where(ApiKeyRow.id == key_id)
     api_key_auth.clear_cache()
+    return old.name
 
 
 async def list_page(query: ApiKeyQuery, caller: Principal) -> tuple[list[ApiKey], int]:
@@ -145,7 +144,7 @@ async def list_page(query: ApiKeyQuery, caller: Principal) -> tuple[list[ApiKey]
     user_id = query.user_id if caller.role is Role.ADMIN else caller.user_id
     if query.user_id not in (None, user_id):
         return [], 0
-    filters = (contains_pattern(query.q), user_id)
+    filters = (await matching_ids(query.q, ApiKeyRow.id, ApiKeyRow.name), user_id)
     found, total = await _LISTING.read(query, filters)
     return [_api_key_of(_record_of(row)) for row in found], total
 

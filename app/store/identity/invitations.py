@@ -12,7 +12,7 @@ from app.errors import Conflict, Forbidden, NoSuch
 from app.security.auth import tokens
 from app.store.identity import users
 from app.store.listing import ListQuery
-from app.store.sql import contains, contains_pattern
+from app.store.name_search import is_match, matching_ids
 from app.store.tables.invitations import InvitationRow
 from app.store.tables.users import UserRow
 from schema.invitations import Invitation, InvitationDraft, InvitationStatus
@@ -25,8 +25,17 @@ SORTS: dict[str, Column] = {
     "expires_at": InvitationRow.expires_ms,
     "email": InvitationRow.email,
 }
+ALREADY_ACCEPTED = "The invitation was already accepted. Sign in with the password that was chosen."
 ALREADY_A_USER = "There is already a user with this e-mail address."
-NOT_OPEN = "The invitation was used or revoked, or has expired. Ask for another one."
+NOT_OPEN = "The invitation was revoked or has expired. Ask for another one."
+UNKNOWN = "There is no invitation with this token. Copy the whole link, or ask for another one."
+
+
+class UnknownInvitation(Forbidden):
+    """No invitation has this token: somebody guesses, or copied a part of it."""
+
+    def __init__(self) -> None:
+        super().__init__(UNKNOWN)
 
 
 class InvitationQuery(ListQuery, frozen=True, kw_only=True):
@@ -74,8 +83,9 @@ async def list_page(query: InvitationQuery) -> tuple[list[Invitation], int]:
     """One page of invitations, and their total."""
     status = _status(clock.now_ms())
     conditions = [] if query.status is None else [status == query.status.value]
-    if pattern := contains_pattern(query.q):
-        conditions.append(contains(InvitationRow.email, pattern.lower()))
+    matches = await matching_ids(query.q, InvitationRow.id, InvitationRow.email)
+    if matches is not None:
+        conditions.append(is_match(InvitationRow.id, matches))
     n = await InvitationRow.count().where(*conditions)
     page = InvitationRow.select(*InvitationRow.all_columns(), status).where(*conditions)
     page = page.order_by(SORTS[query.sort], InvitationRow.id, ascending=not query.descending)
@@ -100,11 +110,14 @@ async def revoke_for_inviter(user_id: str) -> None:
 
 
 async def email_of(token: str) -> str:
-    """The e-mail address of an open invitation. Raises Forbidden."""
-    is_valid = (InvitationRow.token_hash == tokens.token_hash(token)) & _is_open(clock.now_ms())
-    row = await InvitationRow.select(InvitationRow.email).where(is_valid).first()
+    """The e-mail address of an open invitation. Raises UnknownInvitation, Forbidden."""
+    columns = (InvitationRow.email, _status(clock.now_ms()))
+    row = await InvitationRow.select(*columns).where(InvitationRow.token_hash == tokens.token_hash(token)).first()
     if row is None:
-        raise Forbidden(NOT_OPEN)
+        raise UnknownInvitation
+    status = InvitationStatus(row["status"])
+    if status is not InvitationStatus.OPEN:
+        raise Forbidden(ALREADY_ACCEPTED if status is InvitationStatus.ACCEPTED else NOT_OPEN)
     return str(row["email"])
 
 
@@ -115,11 +128,12 @@ async def accept(token: str, username: str, password_hash: str) -> User:
     update = InvitationRow.update({InvitationRow.accepted_ms: now_ms}).where(is_valid)
     async with db.transaction():
         accepted = await update.returning(InvitationRow.email, InvitationRow.role)
-        if not accepted:
-            raise Forbidden(NOT_OPEN)
-        user = users.build_user(username, accepted[0]["email"], Role(accepted[0]["role"]))
-        await users.insert(user, password_hash)
-    return user
+        if accepted:
+            user = users.build_user(username, accepted[0]["email"], Role(accepted[0]["role"]))
+            await users.insert(user, password_hash)
+            return user
+    await email_of(token)  # says why it is no longer open
+    raise Forbidden(NOT_OPEN)
 
 
 def _status(now_ms: int) -> Case:

@@ -7,7 +7,7 @@ Written as SQL: the counts of all factors, which are one statement.
 from msgspec import Struct
 
 from app import clock, db
-from app.errors import Conflict
+from app.errors import Conflict, Unauthorized
 from app.security.credentials import totp
 from app.security.secrets import sealing
 from app.store.tables.mfa import PasskeyRow, RecoveryCodeRow, TotpRow, WebauthnChallengeRow
@@ -20,6 +20,13 @@ SELECT (SELECT count(*) FROM totp WHERE user_id = ?1 AND active_ms IS NOT NULL) 
        (SELECT count(*) FROM passkeys WHERE user_id = ?1) AS passkeys,
        (SELECT count(*) FROM recovery_codes WHERE user_id = ?1 AND used_ms IS NULL) AS recovery_codes
 """
+
+
+class UsedCode(Unauthorized):
+    """A right code that was used before: a repeated request, and no guess."""
+
+    def __init__(self) -> None:
+        super().__init__("The code was already used. Use the next code of the app, or another recovery code.")
 
 
 class CodeMatch(Struct, frozen=True):
@@ -74,13 +81,16 @@ async def confirm_setup(user_id: str, match: CodeMatch) -> list[str]:
 
 
 async def verify_code(user_id: str, code: str) -> bool:
-    """Whether this is an unused code of the user's app, or an unused recovery code."""
+    """Whether this is an unused code of the user's app, or an unused recovery code. Raises UsedCode."""
     is_active = (TotpRow.user_id == user_id) & TotpRow.active_ms.is_not_null()
     row = await TotpRow.select(TotpRow.secret, TotpRow.last_step).where(is_active).first()
     if row is not None:
-        step = totp.step_of(sealing.decrypt(row["secret"]), code, clock.now_ms() / 1000, after=row["last_step"])
-        if step is not None:
-            return await _use_step(user_id, step)
+        secret, now_s = sealing.decrypt(row["secret"]), clock.now_ms() / 1000
+        step = totp.step_of(secret, code, now_s, after=row["last_step"])
+        if step is not None and await _use_step(user_id, step):
+            return True
+        if totp.step_of(secret, code, now_s) is not None:  # of the last step used, or before it
+            raise UsedCode
     return await _use_recovery_code(user_id, totp.recovery_code_hash(user_id, code))
 
 
@@ -92,7 +102,11 @@ async def _use_step(user_id: str, step: int) -> bool:
 async def _use_recovery_code(user_id: str, code_hash: str) -> bool:
     is_code = (RecoveryCodeRow.user_id == user_id) & (RecoveryCodeRow.code_hash == code_hash)
     use = RecoveryCodeRow.update({RecoveryCodeRow.used_ms: clock.now_ms()})
-    return bool(await use.where(is_code, RecoveryCodeRow.used_ms.is_null()).returning(RecoveryCodeRow.user_id))
+    if await use.where(is_code, RecoveryCodeRow.used_ms.is_null()).returning(RecoveryCodeRow.user_id):
+        return True
+    if await RecoveryCodeRow.exists().where(is_code):
+        raise UsedCode
+    return False
 
 
 async def replace_recovery_codes(user_id: str) -> list[str]:

@@ -78,15 +78,16 @@ async def rename(user_id: str, passkey_id: str, name: str) -> Passkey:
     return await get(user_id, passkey_id)
 
 
-async def delete(user_id: str, passkey_id: str) -> None:
-    """Delete a passkey. Raises NoSuch, Conflict (the last second factor)."""
+async def delete(user_id: str, passkey_id: str) -> str:
+    """Delete a passkey; returns its name. Raises NoSuch, Conflict (the last second factor)."""
     async with db.transaction():
         await _lock(user_id)
-        await get(user_id, passkey_id)
+        old = await get(user_id, passkey_id)
         status = await mfa.get_status(user_id)
         if not status.totp and status.passkeys == 1:
             raise Conflict(LAST_FACTOR)
         await PasskeyRow.delete().where((PasskeyRow.user_id == user_id) & (PasskeyRow.id == passkey_id))
+    return old.name
 
 
 async def record_use(key: StoredPasskey, sign_count: int) -> None:

@@ -9,6 +9,9 @@ from contextlib import suppress
 from time import monotonic
 from uuid import uuid4
 
+from msgspec import Struct
+from piccolo.columns import And
+
 from app import clock, db
 from app.errors import Unauthorized
 from app.security.auth import tokens
@@ -19,6 +22,9 @@ from schema.users import Principal
 
 CACHE_S = 1.0  # how long another process may still accept an ended session
 MAX_CACHED = 10_000  # principals; beyond it the cache is cleared, which costs one query each
+# How long a used refresh token returns the same successor: for tabs that refresh together, and for a client that lost
+# the response and tries again after its own timeout, which is mostly 10 to 30 s. Okta's default is 30 s as well.
+REFRESH_GRACE_MS = 30_000
 TOUCH_MS = 60_000  # `last_accessed` is accurate to the minute: a write would be the most expensive part of a request
 
 _SELECT_PRINCIPAL = """
@@ -32,6 +38,29 @@ SELECT CAST(?1 AS TEXT), u.id, CAST(?3 AS TEXT), CAST(?4 AS BIGINT), CAST(?4 AS 
 FROM users u WHERE u.id = ?2 AND u.active AND u.password_hash = COALESCE(CAST(?8 AS TEXT), u.password_hash)
 """
 ACCOUNT_CHANGED = "The account or its password was changed meanwhile. Sign in again."
+SESSION_ENDED = "The session of this refresh token has ended. Sign in again."
+REFRESHED_ELSEWHERE = "Another request has just exchanged this refresh token. Use the token of its response."
+
+
+class RefreshedSession(Struct, frozen=True):
+    """A session with its newest refresh token.
+
+    is_repeated    an earlier request exchanged the same token; nothing was changed
+    """
+
+    id: str
+    user_id: str
+    refresh_token: str
+    is_repeated: bool = False
+
+
+class RefreshTokenReused(Unauthorized):
+    """A refresh token was used again after the grace: one of its two holders stole it, so its session was ended."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__("The refresh token was used before, so its session was ended. Sign in again.")
+        self.user_id = user_id
+
 
 _cache: dict[str, tuple[float, Principal | None]] = {}
 
@@ -64,23 +93,45 @@ async def start(user_id: str, *, ip: str, agent: str, password_hash: str | None 
     return sid, token
 
 
-async def rotate_refresh_token(token: str) -> tuple[str, str, str]:
-    """Exchange a refresh token for a new one; returns session id, user id and the new token.
+async def rotate_refresh_token(token: str) -> RefreshedSession:
+    """Exchange a refresh token for a new one, and extend the session.
 
-    raises  Unauthorized; a token that was used before also ends the session, since one of its two holders stole it
+    The token just before the present one returns the present one for REFRESH_GRACE_MS, and extends nothing.
+    raises  RefreshTokenReused; Unauthorized (forged, or the session has ended)
     """
-    sid, now_ms = tokens.sid_of_refresh(token), clock.now_ms()
-    new_token = tokens.refresh_token(sid)
+    sid, successor, now_ms = tokens.sid_of_refresh(token), tokens.successor_of(token), clock.now_ms()
+    used_hash = tokens.token_hash(token)
     rotate = SessionRow.update({
-        SessionRow.refresh_hash: tokens.token_hash(new_token), SessionRow.last_accessed_ms: now_ms,
+        SessionRow.refresh_hash: tokens.token_hash(successor), SessionRow.previous_refresh_hash: used_hash,
+        SessionRow.refreshed_ms: now_ms, SessionRow.last_accessed_ms: now_ms,
         SessionRow.expires_ms: now_ms + tokens.REFRESH_LIFETIME_S * 1000,
     })  # fmt: skip
-    is_session = (SessionRow.id == sid) & (SessionRow.refresh_hash == tokens.token_hash(token))
-    is_open = SessionRow.ended_ms.is_null() & (SessionRow.expires_ms > now_ms)
-    if rotated := await rotate.where(is_session & is_open).returning(SessionRow.user_id):
-        return sid, rotated[0]["user_id"], new_token
-    await end(sid)
-    raise Unauthorized("The refresh token was already used, or its session has ended. Sign in again.")
+    is_current = SessionRow.refresh_hash == used_hash
+    if rotated := await rotate.where(_is_open(sid, now_ms) & is_current).returning(SessionRow.user_id):
+        return RefreshedSession(sid, rotated[0]["user_id"], successor)
+    return await _repeat_refresh(sid, token, now_ms)
+
+
+async def _repeat_refresh(sid: str, token: str, now_ms: int) -> RefreshedSession:
+    """The result of the earlier exchange of a used token. Raises Unauthorized; RefreshTokenReused after the grace."""
+    columns = (
+        SessionRow.user_id, SessionRow.refresh_hash, SessionRow.previous_refresh_hash, SessionRow.refreshed_ms,
+    )  # fmt: skip
+    row = await SessionRow.select(*columns).where(_is_open(sid, now_ms)).first()
+    if row is None:
+        raise Unauthorized(SESSION_ENDED)
+    is_previous = row["previous_refresh_hash"] == tokens.token_hash(token)
+    if not is_previous or abs(now_ms - row["refreshed_ms"]) > REFRESH_GRACE_MS:  # clocks of two nodes differ
+        await end(sid)
+        raise RefreshTokenReused(row["user_id"])
+    for successor in tokens.possible_successors(token):
+        if tokens.token_hash(successor) == row["refresh_hash"]:
+            return RefreshedSession(sid, row["user_id"], successor, is_repeated=True)
+    raise Unauthorized(REFRESHED_ELSEWHERE)  # by a process of an earlier version, whose tokens can't be derived
+
+
+def _is_open(sid: str, now_ms: int) -> And:
+    return (SessionRow.id == sid) & SessionRow.ended_ms.is_null() & (SessionRow.expires_ms > now_ms)
 
 
 async def end(sid: str) -> None:

@@ -15,9 +15,9 @@ from app import clock, db
 from app.errors import Conflict, NoSuch
 from app.store.identity import api_keys, credential_caches, invitations, sessions, users
 from app.store.listing import Listing, ListQuery
-from app.store.sql import contains_pattern
+from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.users import UserRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from schema.status import Role
 from schema.user_admin import ApiKeyAction, UpdatedUser, UserDetail, UserPatch
 
@@ -34,8 +34,7 @@ _SELECT = (
     "SELECT u.*, (SELECT max(s.last_accessed_ms) FROM sessions s WHERE s.user_id = u.id) AS last_seen_ms FROM users u"
 )
 _FILTERS = (
-    " WHERE (CAST(?1 AS TEXT) IS NULL OR u.username LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!'"
-    " OR u.email LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+    f" WHERE {matches_sql('u.id', 1)}"
     " AND (CAST(?2 AS TEXT) IS NULL OR u.role = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS INTEGER) IS NULL OR CAST(u.active AS INTEGER) = CAST(?3 AS INTEGER))"
 )
@@ -76,12 +75,13 @@ async def get(user_id: str) -> UserDetail:
 async def list_page(query: UserQuery) -> tuple[list[UserDetail], int]:
     """One page of users, and their total."""
     active = None if query.active is None else int(query.active)
-    filters = (contains_pattern(query.q), query.role and query.role.value, active)
+    matches = await matching_ids(query.q, UserRow.id, UserRow.username, UserRow.email)
+    filters = (matches, query.role and query.role.value, active)
     found, total = await _LISTING.read(query, filters)
     return [_user_detail_of(row) for row in found], total
 
 
-async def update(user_id: str, patch: UserPatch, *, version: int | None = None) -> UpdatedUser:
+async def update(user_id: str, patch: UserPatch, *, version: ExpectedVersion = None) -> UpdatedUser:
     """Apply a patch. Raises NoSuch, Stale, Conflict (taken, or the last admin)."""
     revoked = 0
     async with db.transaction():
@@ -128,8 +128,8 @@ async def set_password(
     return revoked
 
 
-async def delete(user_id: str, *, version: int | None = None) -> None:
-    """Delete a user and the user's sessions. Raises NoSuch, Stale, Conflict (the last admin)."""
+async def delete(user_id: str, *, version: ExpectedVersion = None) -> str:
+    """Delete a user and the user's sessions; returns the user name. Raises NoSuch, Stale, Conflict (the last admin)."""
     async with db.transaction():
         await db.advisory_lock(users.LOCK)
         old = _user_detail_of(await _row(user_id))
@@ -138,6 +138,7 @@ async def delete(user_id: str, *, version: int | None = None) -> None:
         await _require_admin_left(old)
         await invitations.revoke_for_inviter(user_id)
     credential_caches.clear_caches()
+    return old.username
 
 
 async def _require_admin_left(old: UserDetail) -> None:

@@ -1,6 +1,6 @@
 """Escalation policies: create, read, update, delete, and validation of a monitor's policy.
 
-Reads are written as SQL: counts of visible monitors in a subquery, escaped LIKE patterns, lists of ids.
+Reads are written as SQL: counts of visible monitors in a subquery, lists of ids.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,9 +14,10 @@ from app import clock, db
 from app.errors import Invalid, NoSuch
 from app.store import visibility
 from app.store.listing import Listing, ListQuery
-from app.store.sql import contains_pattern, list_parameter
+from app.store.name_search import matches_sql, matching_ids
+from app.store.sql import list_parameter
 from app.store.tables.incidents import EscalationRow, IncidentRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from app.store.visibility import TagScope
 from schema.errors import FieldError
 from schema.escalations import Escalation, EscalationDraft, EscalationPatch, EscalationStep
@@ -24,7 +25,7 @@ from schema.escalations import Escalation, EscalationDraft, EscalationPatch, Esc
 SORTS = {"name": "lower(x.name)", "created_at": "x.created_ms", "updated_at": "x.updated_ms"}
 UNKNOWN_CHANNEL = "must be the id of a notification channel that exists"
 
-_FILTERS = " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(x.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+_FILTERS = f" WHERE {matches_sql('x.id', 1)}"
 
 
 class StoredEscalation(Struct, frozen=True, kw_only=True):
@@ -67,7 +68,7 @@ async def get(escalation_id: str, visible_to: TagScope = None) -> Escalation:
     return policy
 
 
-async def update(escalation_id: str, patch: EscalationPatch, *, version: int | None = None) -> Escalation:
+async def update(escalation_id: str, patch: EscalationPatch, *, version: ExpectedVersion = None) -> Escalation:
     """Apply a patch; open incidents continue with the new steps. Raises NoSuch, Stale, Invalid."""
     async with db.transaction():
         old = await _get_row(escalation_id, lock=True)
@@ -80,13 +81,19 @@ async def update(escalation_id: str, patch: EscalationPatch, *, version: int | N
         return await get(escalation_id)
 
 
-async def delete(escalation_id: str, *, version: int | None = None) -> None:
-    """Delete an escalation; its monitors have none then, and open incidents stop escalating. Raises NoSuch, Stale."""
+async def delete(escalation_id: str, *, version: ExpectedVersion = None) -> str:
+    """Delete an escalation; its monitors have none then, and open incidents stop escalating.
+
+    returns  its name
+    raises   NoSuch, Stale
+    """
     async with db.transaction():
-        check_version("escalation", (await _get_row(escalation_id, lock=True)).version, version)
+        old = await _get_row(escalation_id, lock=True)
+        check_version("escalation", old.version, version)
         no_step: dict[Any, Any] = {IncidentRow.next_escalation_ms: None}
         await IncidentRow.update(no_step).where(IncidentRow.escalation_id == escalation_id)
         await EscalationRow.delete().where(EscalationRow.id == escalation_id)
+    return old.name
 
 
 def _select_with_usage(number: int) -> str:
@@ -107,7 +114,7 @@ _LISTING = Listing(
 
 async def list_page(query: EscalationQuery) -> tuple[list[Escalation], int]:
     """One page of escalations, and the total count."""
-    filters = [contains_pattern(query.q)]
+    filters = [await matching_ids(query.q, EscalationRow.id, EscalationRow.name)]
     found, total = await _LISTING.read(query, filters, visibility.tags_parameter(query.visible_to))
     return await _policies_of([_stored_escalation(row) for row in found]), total
 

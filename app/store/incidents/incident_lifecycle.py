@@ -15,6 +15,7 @@ from app.domain.incidents.lifecycle import OUTAGE_EVENTS, NewTimelineEntry, Outa
 from app.store.alerting import outbox
 from app.store.incidents import timeline
 from app.store.sql import list_parameter
+from app.store.tables.incidents import IncidentRow
 from schema.events import Event, EventKind
 from schema.heartbeats import EPOCH_MS, SERIES_SHIFT
 from schema.incidents import EntryKind
@@ -89,6 +90,15 @@ async def close_without_recovery(monitor: Monitor, kind: EventKind, why: str, no
     await timeline.add_entries(NewTimelineEntry(one.id, now_ms, EntryKind.RESOLVED, why) for one in resolved)
     about = {"id": monitor.id, "name": monitor.name, "type": monitor.type}
     return [lifecycle.closed_event(one, now_ms, kind, monitor=about, msg=why) for one in resolved]
+
+
+async def keep_monitor_name(monitor: Monitor) -> None:
+    """Store a monitor's name and type with its incidents, inside the transaction that deletes it."""
+    values: dict[Any, Any] = {
+        IncidentRow.kept_monitor_name: monitor.name,
+        IncidentRow.kept_monitor_type: monitor.type,
+    }
+    await IncidentRow.update(values).where(IncidentRow.monitor_id == monitor.id)
 
 
 async def open_missing(now_ms: int) -> list[Event]:

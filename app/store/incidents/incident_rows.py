@@ -16,13 +16,17 @@ from app.store.visibility import TagScope
 from schema.incidents import AffectedMonitor, Incident, IncidentDetail, IncidentKind, IncidentStatus
 
 SELECT_INCIDENTS = (
-    "SELECT i.*, m.name AS monitor_name, m.type AS monitor_type FROM incidents i"
+    "SELECT i.*, COALESCE(m.name, i.kept_monitor_name) AS monitor_name,"
+    " COALESCE(m.type, i.kept_monitor_type) AS monitor_type, m.id AS living_monitor_id FROM incidents i"
     " LEFT JOIN monitors m ON m.id = i.monitor_id"
 )
 
 
 class StoredIncident(Struct, frozen=True, kw_only=True):
-    """A row of `incidents`, with the name and type of its monitor if that exists."""
+    """A row of `incidents`, with the name and type of its monitor, empty without one.
+
+    living_monitor_id    its monitor, unless that was deleted
+    """
 
     id: str
     kind: IncidentKind
@@ -40,8 +44,9 @@ class StoredIncident(Struct, frozen=True, kw_only=True):
     version: int
     created_ms: int
     updated_ms: int
-    monitor_name: str | None
-    monitor_type: str | None
+    monitor_name: str
+    monitor_type: str
+    living_monitor_id: str | None
 
 
 def visible_incidents_sql(number: int) -> str:
@@ -75,14 +80,13 @@ async def get(incident_id: str, visible_to: TagScope = None) -> IncidentDetail:
 
 def incident_of(stored: StoredIncident) -> Incident:
     """An incident as the API lists it."""
-    monitor = AffectedMonitor(id=stored.monitor_id, name=stored.monitor_name or "") if stored.monitor_id else None
     lasted_ms = None if stored.resolved_ms is None else max(0, stored.resolved_ms - stored.started_ms)
     return Incident(
         id=stored.id,
         kind=stored.kind,
         status=_status_of(stored),
         title=stored.title,
-        monitor=monitor,
+        monitor=_affected_monitor_of(stored),
         is_public=stored.is_public,
         started_at=clock.instant(stored.started_ms),
         detected_at=clock.instant(stored.detected_ms),
@@ -96,6 +100,17 @@ def incident_of(stored: StoredIncident) -> Incident:
         version=stored.version,
         created_at=clock.instant(stored.created_ms),
         updated_at=clock.instant(stored.updated_ms),
+    )
+
+
+def _affected_monitor_of(stored: StoredIncident) -> AffectedMonitor | None:
+    if stored.monitor_id is None:
+        return None
+    return AffectedMonitor(
+        id=stored.monitor_id,
+        name=stored.monitor_name,
+        type=stored.monitor_type,
+        is_deleted=stored.living_monitor_id is None,
     )
 
 

@@ -21,7 +21,7 @@ from app.store.incidents.incident_queries import IncidentQuery, count_open, get_
 from app.store.incidents.incident_rows import get
 from app.store.tables.incidents import IncidentRow
 from app.store.tables.monitors import MonitorRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from schema.events import Event, EventKind
 from schema.incidents import (
     EntryKind,
@@ -80,7 +80,7 @@ async def create(draft: IncidentDraft, author: str) -> IncidentChange:
         return await _record_change(id_, now, EventKind.INCIDENT_OPENED, entries)
 
 
-async def update(incident_id: str, patch: IncidentPatch, *, version: int | None = None) -> IncidentDetail:
+async def update(incident_id: str, patch: IncidentPatch, *, version: ExpectedVersion = None) -> IncidentDetail:
     """Apply a patch. Raises NoSuch, Stale, Invalid."""
     now = clock.now_ms()
     async with db.transaction():
@@ -96,7 +96,7 @@ async def update(incident_id: str, patch: IncidentPatch, *, version: int | None 
         return await get(incident_id)
 
 
-async def delete(incident_id: str, *, version: int | None = None) -> None:
+async def delete(incident_id: str, *, version: ExpectedVersion = None) -> None:
     """Delete an incident and its timeline. Raises NoSuch, Stale, Conflict for an ongoing outage."""
     async with db.transaction():
         old = await incident_rows.get_row(incident_id, lock=True)

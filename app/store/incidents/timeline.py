@@ -45,7 +45,7 @@ async def list_entries(incident_id: str, visible_to: TagScope = None) -> list[Ti
 async def _deliveries(incident_id: str) -> Any:
     """Finished deliveries to notification channels; webhooks are left out."""
     return await db.rows(
-        "SELECT d.state, d.reason_code, d.error, d.channel_id, c.name, e.kind,"
+        "SELECT d.state, d.reason_code, d.error, d.channel_id, c.name, c.type, c.deleted_ms, e.kind,"
         " COALESCE(d.sent_ms, d.next_attempt_ms) AS at_ms"
         " FROM events e JOIN deliveries d ON d.event_id = e.id JOIN channels c ON c.id = d.channel_id"
         " WHERE e.incident_id = ?1 AND d.state IN ('sent', 'dead', 'suppressed') AND c.kind = 'channel'"
@@ -73,5 +73,7 @@ def _entry_from_delivery(row: Any, visible_to: TagScope) -> TimelineEntry:
         text=reason if row["state"] != "sent" else "",
         channel_id=row["channel_id"],
         channel=row["name"],
+        channel_type=row["type"],
+        channel_deleted_at=clock.instant_or_none(row["deleted_ms"]),
         event=row["kind"],
     )

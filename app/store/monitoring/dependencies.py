@@ -1,7 +1,7 @@
 """Dependencies: the parents of each monitor, and what an outage of a parent changes.
 
 While a parent is down, deliveries of its children are suppressed. When it is up again they are released, and sent if
-the child is still down (`app.domain.alerting.suppression`).
+the child is still down (`app.domain.alerting.delivery_rules`).
 Written as SQL: recursive queries, joins, and batches over JSON arrays.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from app import db
-from app.domain.alerting import suppression
+from app.domain.alerting import delivery_rules
 from app.domain.monitoring import dependencies
 from app.errors import Invalid, require_known
 from app.store import visibility
@@ -29,7 +29,7 @@ UNKNOWN_PARENT = "must be the id of a monitor that exists"
 LOCK = 5_201_402  # any number of our own; held until the transaction ends
 RECHECK_SPACING_MS = 1_000  # a parent is not rechecked more often, however many children fail
 MAX_HOLD_MS = 30_000  # the longest that an alert waits for checks of parents
-MAX_RELEASE_MS = suppression.RELEASE_WINDOW_MS  # the longest that a released delivery waits for a check of the child
+MAX_RELEASE_MS = delivery_rules.RELEASE_WINDOW_MS  # the longest that a released delivery waits for a check of the child
 
 _NEWEST = "(SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?2 AND h.id < (s.no + 1) * ?2) AS newest"
 _ANCESTORS = (

@@ -35,7 +35,8 @@ async def link_default_channels(monitor_id: str) -> None:
     """Link a new monitor to the default channels."""
     await db.rows(
         "INSERT INTO monitor_channels (monitor_id, channel_id)"
-        " SELECT CAST(?1 AS TEXT), id FROM channels WHERE is_default AND NOT is_temporary AND kind = 'channel'",
+        " SELECT CAST(?1 AS TEXT), id FROM channels WHERE is_default AND NOT is_temporary AND kind = 'channel'"
+        f"{_unless_being_deleted()}",
         monitor_id,
     )
 
@@ -45,11 +46,17 @@ async def set_channels(monitor_id: str, channel_ids: Sequence[str]) -> None:
     await MonitorChannelRow.delete().where(MonitorChannelRow.monitor_id == monitor_id)
     inserted = await db.rows(
         "INSERT INTO monitor_channels (monitor_id, channel_id) SELECT CAST(?1 AS TEXT), id FROM channels"
-        " WHERE NOT is_temporary AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:2}) RETURNING channel_id",
+        " WHERE NOT is_temporary AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:2})"
+        f"{_unless_being_deleted()} RETURNING channel_id",
         monitor_id,
         list_parameter(channel_ids),
     )
     require_known("notification_channel_ids", channel_ids, {row["channel_id"] for row in inserted}, UNKNOWN_CHANNEL)
+
+
+def _unless_being_deleted() -> str:
+    """A lock clause: wait for a transaction that is deleting such a channel, and leave it out then."""
+    return "" if db.is_sqlite() else " FOR KEY SHARE"
 
 
 async def labels_by_monitor(monitor_ids: Iterable[str], visible_to: TagScope = None) -> dict[str, list[TagLabel]]:

@@ -22,10 +22,11 @@ from app.security.secrets import sealing
 from app.store import visibility
 from app.store.listing import Listing, ListQuery
 from app.store.monitoring import rows
-from app.store.sql import contains_pattern, list_parameter
+from app.store.name_search import matches_sql, matching_ids
+from app.store.sql import list_parameter
 from app.store.tables.channels import ChannelRow
 from app.store.tables.proxies import MonitorProxyRow, ProxyRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from app.store.visibility import TagScope
 from schema.channels import PROVIDERS, ChannelConfig
 from schema.proxies import Proxy, ProxyConfig, ProxyDraft, ProxyPatch, ProxyProtocol
@@ -37,10 +38,7 @@ MAX_NAMED = 20  # monitors and channels in one error sentence
 LOCAL_FIELDS = frozenset({"tls_cert", "tls_key", "tls_ca", "secret", "previous_secret", "auth", "private_key"})
 UNKNOWN_PROXY = "must be the id of a proxy that exists"
 
-_FILTERS = (
-    " WHERE (CAST(?1 AS TEXT) IS NULL OR lower(p.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
-    " AND (CAST(?2 AS TEXT) IS NULL OR p.protocol = CAST(?2 AS TEXT))"
-)
+_FILTERS = f" WHERE {matches_sql('p.id', 1)} AND (CAST(?2 AS TEXT) IS NULL OR p.protocol = CAST(?2 AS TEXT))"
 
 
 class ProxyQuery(ListQuery, frozen=True, kw_only=True):
@@ -69,7 +67,7 @@ async def get(proxy_id: str, visible_to: TagScope = None) -> Proxy:
     return proxy_of(await _row(proxy_id, visible_to=visible_to))
 
 
-async def update(proxy_id: str, patch: ProxyPatch, *, version: int | None = None) -> tuple[Proxy, list[str]]:
+async def update(proxy_id: str, patch: ProxyPatch, *, version: ExpectedVersion = None) -> tuple[Proxy, list[str]]:
     """Apply a patch; returns the proxy and the ids of the monitors that use it.
 
     raises  NoSuch, Stale, Invalid; Conflict when the proxy moves, and its new address would receive monitors' secrets
@@ -87,8 +85,8 @@ async def update(proxy_id: str, patch: ProxyPatch, *, version: int | None = None
         return await get(proxy_id), await _bump_versions(proxy_id)
 
 
-async def delete(proxy_id: str, *, version: int | None = None) -> None:
-    """Delete a proxy. Raises NoSuch, Stale, Conflict while monitors or channels use it."""
+async def delete(proxy_id: str, *, version: ExpectedVersion = None) -> str:
+    """Delete a proxy; returns its name. Raises NoSuch, Stale, Conflict while monitors or channels use it."""
     async with db.transaction():
         row = await _row(proxy_id, lock=True)
         check_version("proxy", row["version"], version)
@@ -96,6 +94,7 @@ async def delete(proxy_id: str, *, version: int | None = None) -> None:
         if any(uses.values()):
             raise Conflict(f"{uses['monitors']} monitors and {uses['channels']} channels use this proxy.", **uses)
         await ProxyRow.delete().where(ProxyRow.id == proxy_id)
+    return str(row["name"])
 
 
 def _select_with_usage(number: int) -> str:
@@ -120,7 +119,7 @@ _LISTING = Listing(
 
 async def list_page(query: ProxyQuery) -> tuple[list[Proxy], int]:
     """One page of proxies, and their total."""
-    filters = (contains_pattern(query.q), query.protocol and query.protocol.value)
+    filters = (await matching_ids(query.q, ProxyRow.id, ProxyRow.name), query.protocol and query.protocol.value)
     found, total = await _LISTING.read(query, filters, visibility.tags_parameter(query.visible_to))
     return [proxy_of(row) for row in found], total
 

@@ -25,11 +25,13 @@ class SeriesProgress(Struct):
     evaluated     the newest result that was evaluated
     stored        the newest heartbeat
     out_of_order  the two may differ: heartbeats lie in the future, or did at the last evaluation
+    expiring      the certificate or domain whose expiry was announced last, and is not over
     """
 
     evaluated: int
     stored: int
     out_of_order: bool = False
+    expiring: str | None = None
 
     def floor(self, at_ms: int, now_ms: int) -> int:
         """The key that a result of this slot must exceed; in the future, that of the newest heartbeat."""
@@ -55,7 +57,8 @@ async def load(series: Sequence[int], now_ms: int) -> tuple[dict[int, MonitorSta
         )
     found = await db.rows(
         "SELECT s.no, s.status, s.status_since_ms, s.failing_since_ms, s.retries, s.failures_since_alert, s.alerted_ms,"
-        " s.order_ms, (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?2 AND h.id < (s.no + 1) * ?2) AS newest"
+        " s.degraded_ms, s.unknown_ms, s.order_ms, s.expiring,"
+        " (SELECT max(h.id) FROM heartbeats h WHERE h.id >= s.no * ?2 AND h.id < (s.no + 1) * ?2) AS newest"
         " FROM {each:1} JOIN series s ON s.no = CAST(each.value->>0 AS BIGINT)",
         numbers,
         1 << SERIES_SHIFT,
@@ -68,14 +71,14 @@ async def _progress_of(found: Sequence[Any], now_ms: int) -> dict[int, SeriesPro
     ahead: list[int] = []
     for row in found:
         no, newest, order_ms = row["no"], row["newest"] or 0, row["order_ms"]
-        progress[no] = SeriesProgress(newest, newest)
+        progress[no] = SeriesProgress(newest, newest, expiring=row["expiring"])
         if order_ms is not None and not clock_watch.is_in_future(order_ms, now_ms):
-            progress[no] = SeriesProgress(heartbeat_key(no, order_ms), newest, out_of_order=True)
+            progress[no].evaluated, progress[no].out_of_order = heartbeat_key(no, order_ms), True
         elif newest and clock_watch.is_in_future(slot_of_key(newest)[1], now_ms):
             ahead.append(no)
     if ahead:
         for no, evaluated in (await _newest_before(ahead, now_ms + clock_watch.FUTURE_TOLERANCE_MS)).items():
-            progress[no] = SeriesProgress(evaluated, progress[no].stored, out_of_order=True)
+            progress[no].evaluated, progress[no].out_of_order = evaluated, True
     return progress
 
 
@@ -99,6 +102,8 @@ def _state_of(row: Any) -> MonitorState:
         row["retries"],
         row["failures_since_alert"],
         row["alerted_ms"],
+        row["degraded_ms"],
+        row["unknown_ms"],
     )
 
 
@@ -115,13 +120,16 @@ async def save(states: Mapping[int, MonitorState]) -> None:
             state.retries,
             state.failures_since_alert,
             state.alerted_ms,
+            state.degraded_ms,
+            state.unknown_ms,
         )
         for no, state in states.items()
     ]
     await db.rows(
         "UPDATE series SET status = CAST(each.value->>1 AS INTEGER), status_since_ms = CAST(each.value->>2 AS BIGINT),"
         " failing_since_ms = CAST(each.value->>3 AS BIGINT), retries = CAST(each.value->>4 AS INTEGER),"
-        " failures_since_alert = CAST(each.value->>5 AS INTEGER), alerted_ms = CAST(each.value->>6 AS BIGINT)"
+        " failures_since_alert = CAST(each.value->>5 AS INTEGER), alerted_ms = CAST(each.value->>6 AS BIGINT),"
+        " degraded_ms = CAST(each.value->>7 AS BIGINT), unknown_ms = CAST(each.value->>8 AS BIGINT)"
         " FROM {each:1} WHERE series.no = CAST(each.value->>0 AS BIGINT)",
         _json.encode(rows).decode(),
     )

@@ -13,9 +13,9 @@ from app import clock, db
 from app.errors import Conflict, NoSuch
 from app.store import visibility
 from app.store.listing import Listing, ListQuery
-from app.store.sql import contains_pattern
+from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.tags import TagRow, ViewerTagRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from app.store.visibility import TagScope
 from schema.tags import Tag, TagDraft, TagPatch
 
@@ -23,10 +23,7 @@ SORTS = {"name": "t.name_key", "created_at": "t.created_ms", "updated_at": "t.up
 LOCK = 5_201_417  # any number of our own; held until the transaction ends
 
 _SELECT = "SELECT t.*, (SELECT count(*) FROM monitor_tags b WHERE b.tag_id = t.id) AS monitors FROM tags t"
-_FILTERS = (
-    " WHERE (CAST(?1 AS TEXT) IS NULL OR t.name_key LIKE CAST(?1 AS TEXT) ESCAPE '!')"
-    f" AND {visibility.visible_tags_sql('t.id', 2)}"
-)
+_FILTERS = f" WHERE {matches_sql('t.id', 1)} AND {visibility.visible_tags_sql('t.id', 2)}"
 _LISTING = Listing(select=_SELECT, count="SELECT count(*) AS n FROM tags t", filters=_FILTERS, sorts=SORTS, key="t.id")
 
 
@@ -67,7 +64,7 @@ async def get(tag_id: str, visible_to: TagScope = None) -> Tag:
     return _tag_of(await _row(tag_id, visible_to))
 
 
-async def update(tag_id: str, patch: TagPatch, *, version: int | None = None) -> Tag:
+async def update(tag_id: str, patch: TagPatch, *, version: ExpectedVersion = None) -> Tag:
     """Apply a patch. Raises NoSuch, Stale, Conflict (the name is taken)."""
     async with db.transaction():
         await lock()
@@ -80,21 +77,24 @@ async def update(tag_id: str, patch: TagPatch, *, version: int | None = None) ->
         return await get(tag_id)
 
 
-async def delete(tag_id: str, *, version: int | None = None) -> None:
-    """Delete a tag, also from its monitors. Raises NoSuch, Stale, Conflict while it limits viewers."""
+async def delete(tag_id: str, *, version: ExpectedVersion = None) -> str:
+    """Delete a tag; returns its name. Raises NoSuch, Stale, Conflict while it limits viewers."""
     async with db.transaction():
         await lock()
-        check_version("tag", (await _row(tag_id))["version"], version)
+        row = await _row(tag_id)
+        check_version("tag", row["version"], version)
         if viewers := await ViewerTagRow.count().where(ViewerTagRow.tag_id == tag_id):
             raise Conflict(
                 f"{viewers} viewers have this visible tag. Change their visible tags first.", viewers=viewers
             )
         await TagRow.delete().where(TagRow.id == tag_id)
+    return str(row["name"])
 
 
 async def list_page(query: TagQuery) -> tuple[list[Tag], int]:
     """One page of tags, and their total."""
-    filters = (contains_pattern(query.q and name_key(query.q)), visibility.tags_parameter(query.visible_to))
+    matches = await matching_ids(query.q, TagRow.id, TagRow.name)
+    filters = (matches, visibility.tags_parameter(query.visible_to))
     found, total = await _LISTING.read(query, filters)
     return [_tag_of(row) for row in found], total
 

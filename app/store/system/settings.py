@@ -18,7 +18,7 @@ from app.domain.validation import structs
 from app.errors import Invalid, NoSuch
 from app.store.sql import with_lock
 from app.store.tables.settings import SettingRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from schema.errors import FieldError
 from schema.settings import CATALOGUE, Setting, SettingDefinition, SettingPatch
 
@@ -74,7 +74,7 @@ async def get(key: str) -> Setting:
     return _setting_of(key, await _load(key))
 
 
-async def update(key: str, patch: SettingPatch, *, version: int | None = None) -> Setting:
+async def update(key: str, patch: SettingPatch, *, version: ExpectedVersion = None) -> Setting:
     """Update a setting; absent fields of an object stay. Raises NoSuch, Stale, Invalid."""
     definition = _definition_of(key)
     async with db.transaction():
@@ -91,7 +91,7 @@ async def update(key: str, patch: SettingPatch, *, version: int | None = None) -
     return await get(key)
 
 
-async def reset(key: str, *, version: int | None = None) -> None:
+async def reset(key: str, *, version: ExpectedVersion = None) -> None:
     """Reset a setting to its default. Raises NoSuch, Stale."""
     _definition_of(key)
     async with db.transaction():

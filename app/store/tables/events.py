@@ -43,7 +43,9 @@ class DeliveryRow(Table, tablename="deliveries"):
     hold = Text(default="")
     age_from_ms = BigInt(null=True, default=None)  # start of its age; null: `created_ms`
     created_ms = BigInt()
-    sent_ms = BigInt(null=True, default=None)
+    sent_ms = BigInt(null=True, default=None)  # when it was accepted, of several recipients by the first one
+    recipients = Text(default="[]")  # JSON of `RecipientResult`: those that it is not sent to again
+    rejections = Integer(default=0)  # how often a message that contained it was rejected for its content
 
 
 class DeliveryAttemptRow(Table, tablename="delivery_attempts"):
@@ -55,3 +57,4 @@ class DeliveryAttemptRow(Table, tablename="delivery_attempts"):
     took_ms = Integer()
     state = Text()  # the delivery's state after it; "pending" when it will be retried
     error = Text(default="")
+    recipients = Text(default="[]")  # JSON of `RecipientResult`: how it went for each recipient

@@ -24,6 +24,8 @@ class IncidentRow(Table, tablename="incidents"):
     version = Integer(default=1)
     created_ms = BigInt()
     updated_ms = BigInt()
+    kept_monitor_name = Text(default="")  # of the monitor when it was deleted
+    kept_monitor_type = Text(default="")
 
 
 class IncidentEntryRow(Table, tablename="incident_entries"):

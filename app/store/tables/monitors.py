@@ -41,6 +41,9 @@ class SeriesRow(Table, tablename="series"):
     retries = Integer(default=0)  # failing checks so far, while retries remain
     failures_since_alert = Integer(default=0)  # failing checks since the last alert
     alerted_ms = BigInt(null=True, default=None)  # the check whose outage was alerted; null: no alert is open
+    degraded_ms = BigInt(null=True, default=None)  # the check that announced *degraded*; null: that is over
+    unknown_ms = BigInt(null=True, default=None)  # the same of *unknown*
+    expiring = Text(null=True, default=None)  # the certificate or domain of the newest open expiry notice
     deleted_ms = BigInt(null=True, default=None)  # the monitor was deleted; housekeeping removes the history
     order_ms = BigInt(null=True, default=None)  # the slot evaluated last, while later heartbeats are from a wrong clock
 

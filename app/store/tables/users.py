@@ -18,11 +18,16 @@ class UserRow(Table, tablename="users"):
 
 
 class SessionRow(Table, tablename="sessions"):
-    """One sign-in. Ended sessions stay until their expiry, so that a reused refresh token is recognised."""
+    """One sign-in. Ended sessions stay until their expiry, so that a reused refresh token is recognised.
+
+    previous_refresh_hash    the refresh token that was exchanged for the present one at `refreshed_ms`
+    """
 
     id = Text(primary_key=True)
     user_id = Text(index=True)
     refresh_hash = Text()
+    previous_refresh_hash = Text(null=True, default=None)
+    refreshed_ms = BigInt(null=True, default=None)
     created_ms = BigInt()
     last_accessed_ms = BigInt()
     expires_ms = BigInt()

@@ -14,7 +14,7 @@ from app import db
 from app.clock_watch import FUTURE_TOLERANCE_MS
 from app.domain.alerting.circuit_breaker import backoff_s
 from app.domain.history.completeness import SchedulePeriod
-from app.store.alerting.dispatch_plan import LEASE_MS
+from app.store.alerting.delivery_claims import LEASE_MS
 from app.store.monitoring import series
 from app.store.sql import list_parameter
 from app.store.tables.monitors import GapRow

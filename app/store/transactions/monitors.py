@@ -16,7 +16,7 @@ from app.domain.history.completeness import SchedulePeriod
 from app.domain.schedule.slots import is_scheduled
 from app.errors import Conflict, NoSuch
 from app.store import visibility
-from app.store.alerting import outbox
+from app.store.alerting import expiry_notices, monitor_alarms, outbox
 from app.store.incidents import escalation_policies, incident_lifecycle, incidents
 from app.store.listing import Listing, ListQuery
 from app.store.monitoring import (
@@ -32,9 +32,9 @@ from app.store.monitoring import (
 )
 from app.store.monitoring.patch import apply_patch, custom_timeout, event_kinds
 from app.store.monitoring.series import SELECT_MONITORS, find_by_push_token, list_schedules, list_snapshots
-from app.store.sql import contains_pattern
+from app.store.name_search import matches_sql, matching_ids
 from app.store.tables.monitors import MonitorRow
-from app.store.versions import check_version
+from app.store.versions import ExpectedVersion, check_version
 from app.store.visibility import TagScope
 from schema.events import Event, EventKind
 from schema.field_types import NAME_LIMIT
@@ -71,7 +71,7 @@ HISTORY_RESET = "The monitor's history was reset."
 
 _FILTERS = (
     " WHERE s.location = ''"
-    " AND (CAST(?1 AS TEXT) IS NULL OR lower(m.name) LIKE lower(CAST(?1 AS TEXT)) ESCAPE '!')"
+    f" AND {matches_sql('m.id', 1)}"
     " AND (CAST(?2 AS TEXT) IS NULL OR m.type = CAST(?2 AS TEXT))"
     " AND (CAST(?3 AS BOOLEAN) IS NULL OR m.active = CAST(?3 AS BOOLEAN))"
     " AND (CAST(?4 AS SMALLINT) IS NULL OR s.status = CAST(?4 AS SMALLINT))"
@@ -148,7 +148,7 @@ async def get(monitor_id: str, visible_to: TagScope = None) -> Monitor:
     return monitor
 
 
-async def update(monitor_id: str, patch: MonitorPatch, *, version: int | None = None) -> MonitorChange:
+async def update(monitor_id: str, patch: MonitorPatch, *, version: ExpectedVersion = None) -> MonitorChange:
     """Apply a patch. Raises NoSuch, Stale, Invalid, Conflict."""
     now = clock.now_ms()
     async with db.transaction():
@@ -170,7 +170,7 @@ async def set_manual_status(monitor_id: str, state: ManualStatusUpdate) -> Monit
     return await update(monitor_id, MonitorPatch(config=msgspec.to_builtins(state)))
 
 
-async def delete(monitor_id: str, *, version: int | None = None) -> MonitorChange:
+async def delete(monitor_id: str, *, version: ExpectedVersion = None) -> MonitorChange:
     """Delete a monitor and its links; housekeeping deletes its history later. Raises NoSuch, Stale."""
     now = clock.now_ms()
     async with db.transaction():
@@ -178,6 +178,7 @@ async def delete(monitor_id: str, *, version: int | None = None) -> MonitorChang
         change = await _record_change(monitor_id, now, [EventKind.MONITOR_DELETED])
         numbers = await series.list_numbers(monitor_id)
         await dependencies.release_suppressed([monitor_id], now)
+        await incident_lifecycle.keep_monitor_name(change.monitor)
         await MonitorRow.delete().where(MonitorRow.id == monitor_id)
         await series.mark_deleted(monitor_id, now)
         await series.start_period(numbers, SchedulePeriod(now, 0))
@@ -230,7 +231,7 @@ async def clone(monitor_id: str, name: str | None = None) -> MonitorChange:
     )
 
 
-async def reset_history(monitor_id: str, *, version: int | None = None) -> MonitorChange:
+async def reset_history(monitor_id: str, *, version: ExpectedVersion = None) -> MonitorChange:
     """Restart a monitor's history; housekeeping deletes the old one.
 
     Its incidents stay; an open one is resolved. Raises NoSuch, Stale.
@@ -241,10 +242,12 @@ async def reset_history(monitor_id: str, *, version: int | None = None) -> Monit
         check_version("monitor", row["version"], version)
         (monitor,) = await _monitors_of([row])
         closed = await incident_lifecycle.close_without_recovery(monitor, EventKind.MONITOR_UPDATED, HISTORY_RESET, now)
+        closed += await monitor_alarms.close_conditions(monitor, EventKind.MONITOR_UPDATED, now)
         numbers = await series.list_numbers(monitor_id)
         await dependencies.release_suppressed([monitor_id], now)
         await series.start_period(numbers, SchedulePeriod(now, 0))
         await series.start_period([await series.restart_history(monitor_id, now)], series.period_of(row, now))
+        await expiry_notices.mark_series([monitor_id])
         await MonitorRow.update({"version": row["version"] + 1, "updated_ms": now}).where(MonitorRow.id == monitor_id)
         change = await _record_change(monitor_id, now, [EventKind.MONITOR_UPDATED], closed)
     return msgspec.structs.replace(change, unscheduled=[*change.unscheduled, *numbers])
@@ -254,7 +257,7 @@ async def list_page(query: MonitorQuery) -> tuple[list[Monitor], int]:
     """One page of monitors, and the total count; the number of queries does not depend on the page size."""
     tag = query.tag and tags.name_key(query.tag)
     filters = (
-        contains_pattern(query.q),
+        await matching_ids(query.q, MonitorRow.id, MonitorRow.name),
         query.type,
         query.active,
         query.status,
@@ -270,7 +273,7 @@ async def get_push_token(monitor_id: str) -> str:
     return _push_target_of(await _row(monitor_id)).token
 
 
-async def rotate_push_token(monitor_id: str, *, version: int | None = None) -> MonitorChange:
+async def rotate_push_token(monitor_id: str, *, version: ExpectedVersion = None) -> MonitorChange:
     """Replace a push monitor's token; returns the new one unmasked. Raises NoSuch, Stale, Conflict."""
     now = clock.now_ms()
     async with db.transaction():
@@ -366,6 +369,7 @@ async def _record_change(
     row = await _row(monitor_id)
     (monitor,) = await _monitors_of([row])
     closed = await incidents.close_for_monitor(monitor, kinds, now_ms)
+    closed += await monitor_alarms.close_for_monitor(monitor, kinds, now_ms)
     recorded = [*before, *closed, *(outbox.monitor_event(kind, monitor, now_ms) for kind in kinds)]
     deliveries = await outbox.record_events(recorded, now_ms)
     schedule = rows.schedule_of(row)

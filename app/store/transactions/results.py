@@ -82,12 +82,11 @@ async def store_results(batch: ResultBatch, snapshots: Mapping[int, Snapshot], n
         await _insert_heartbeats(stored, {no for no, one in progress.items() if one.out_of_order})
         await state.save({no: one for no, one in states.items() if one is not before[no]})
         await state.save_order(progress)
-        events = [
-            event
-            for one in stored
-            if (event := outbox.event_from_evaluation(one.outcome, one.evaluation, snapshots[one.outcome.series]))
-        ]
+        events = [event for one in stored for event in _events_of(one, snapshots[one.outcome.series])]
         events = await incidents.apply_events(events, now_ms)
+        in_order = (one.outcome for one in stored if one.evaluation)
+        if over := expiry_notices.find_over(in_order, {no: one.expiring for no, one in progress.items()}):
+            events += await expiry_notices.close_over(over, snapshots)
         if expiring:
             events += await expiry_notices.record_notices(expiring)
         deliveries = await outbox.record_events(events, now_ms)
@@ -95,6 +94,14 @@ async def store_results(batch: ResultBatch, snapshots: Mapping[int, Snapshot], n
     if expiring:
         expiry_notices.remember_recorded(expiring)
     return StoredResults(stored, events, deliveries, rechecks)
+
+
+def _events_of(stored: StoredHeartbeat, snapshot: Snapshot) -> list[Event]:
+    """The event that a heartbeat leads to, if any, after those of what it ends."""
+    outcome, evaluation = stored.outcome, stored.evaluation
+    event = outbox.event_from_evaluation(outcome, evaluation, snapshot)
+    cleared = outbox.cleared_events(outcome, evaluation, snapshot) if evaluation and evaluation.cleared else []
+    return [*cleared, *([event] if event else [])]
 
 
 async def _expiry_candidates(

@@ -73,7 +73,7 @@ class _Controller(Controller):
         self._made: list[smtp.SMTP] = []
 
     def factory(self) -> smtp.SMTP:
-        self._made.append(smtp.SMTP(self.handler, enable_SMTPUTF8=True, **self._server))
+        self._made.append(smtp.SMTP(self.handler, **self._server))
         return self._made[-1]
 
     def stop(self, no_assert: bool = False) -> None:  # noqa: FBT001, FBT002  # the library's signature
@@ -89,10 +89,13 @@ class _Controller(Controller):
 
 
 @contextmanager
-def mailhost(*, tls: ssl.SSLContext | None = None, starttls: bool = False, auth: bool = False) -> Iterator[Mailhost]:
-    """A server on a free port: implicit TLS with `tls` alone, STARTTLS with both."""
+def mailhost(
+    *, tls: ssl.SSLContext | None = None, starttls: bool = False, auth: bool = False, utf8: bool = True
+) -> Iterator[Mailhost]:
+    """A server on a free port: implicit TLS with `tls` alone, STARTTLS with both; `utf8`: with SMTPUTF8."""
     host = Mailhost()
     server: dict[str, Any] = {"authenticator": host.sign_in, "auth_require_tls": False} if auth else {}
+    server["enable_SMTPUTF8"] = utf8
     server |= {"tls_context": tls, "require_starttls": True} if starttls else {}
     controller = _Controller(host, server, None if starttls else tls)
     controller.start()

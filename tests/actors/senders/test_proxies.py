@@ -4,10 +4,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from actors.senders import DeliveryError, make_context, send
+from actors.senders import DeliveryError, SendReport, make_context, send
 from actors.senders.kit.context import SenderContext
 from schema.channels import Apprise, ChannelConfig
+from schema.deliveries import RecipientOutcome
 from schema.proxies import ProxyConfig, ProxyProtocol
 from schema.settings import EgressPolicy
 from tests.actors.probes import certificates
@@ -157,7 +159,40 @@ async def test_an_http_proxy_that_asks_for_a_login_is_temporary(
 ) -> None:
     failed = await undelivered(proxied("ntfy", receiver), context, through(ProxyProtocol.HTTP, tinyproxy))
     assert (failed.permanent, receiver.arrivals) == (False, [])
-    assert failed.reason == "answered 407 Proxy Authentication Required"
+    assert failed.reason == "the proxy does not let us through: it answered 407"
+
+
+async def test_a_proxy_that_asks_for_a_login_refuses_no_recipient(
+    receiver: Receiver, context: SenderContext, tinyproxy: int
+) -> None:
+    report, proxy = SendReport(), through(ProxyProtocol.HTTP, tinyproxy)
+    people = ["+12025550123", "+12025550124"]
+    config = channel("signal", receiver.url, recipients=people, proxy_id="some")
+    with pytest.raises(DeliveryError) as failed:
+        await send(config, sample_messages.message(), context, report=report, proxy=proxy)
+    assert not failed.value.permanent
+    assert {name: one.outcome for name, one in report.results.items()} == dict.fromkeys(people, RecipientOutcome.LATER)
+
+
+async def test_a_proxy_that_is_away_refuses_no_recipient(receiver: Receiver, context: SenderContext) -> None:
+    report, proxy = SendReport(), through(ProxyProtocol.SOCKS5, 1, username="ann", password="s3cr3t")
+    config = channel("signal", receiver.url, recipients=["+12025550123"], proxy_id="some")
+    with pytest.raises(DeliveryError) as failed:
+        await send(config, sample_messages.message(), context, report=report, proxy=proxy)
+    assert not failed.value.permanent
+    assert [one.outcome for one in report.results.values()] == [RecipientOutcome.LATER]
+
+
+@pytest.mark.parametrize("provider", ["webhook", "ntfy", "apprise"])
+@pytest.mark.parametrize("has_proxy", [False, True])
+async def test_a_receiver_that_asks_for_the_login_of_a_proxy_refuses_the_channel(
+    provider: str, *, has_proxy: bool, receiver: Receiver, context: SenderContext, microsocks: int
+) -> None:
+    receiver.answer(Order(status=407))
+    config = replace(proxied(provider, receiver), proxy_id="some" if has_proxy else "")
+    failed = await undelivered(config, context, through(ProxyProtocol.SOCKS5, microsocks, **ANN) if has_proxy else None)
+    assert (failed.permanent, failed.channel_level) == (True, True)
+    assert failed.reason.startswith("answered 407 Proxy Authentication Required")
 
 
 async def test_the_certificate_of_an_https_proxy_is_checked(
@@ -181,7 +216,7 @@ async def test_the_egress_policy_applies_to_the_proxy(
     proxy = ProxyConfig(protocol=protocol, host="127.0.0.9", port=9)
     failed = await undelivered(config, strict, proxy)
     await strict.close()
-    assert failed.permanent
+    assert (failed.permanent, failed.channel_level) == (True, True)
     assert "is in a network that is denied" in failed.reason
 
 

@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.senders import DeliveryError, send
 from actors.senders.kit.context import SenderContext
-from actors.senders.providers import gotify, pushbullet, pushover
+from actors.senders.providers import gotify, pushbullet, pushover, whatsapp
 from schema.events import EventKind
 from schema.message import Message
 from schema.status import Status
@@ -98,6 +99,69 @@ def test_recoveries_on_pushover_never_repeat(priority: int, sent: int) -> None:
     assert not {"retry", "expire"} & set(body)
 
 
+INCIDENT = "3b1f"
+DOWN = sample_messages.message(incident_id=INCIDENT)
+RECOVERED = sample_messages.message(event=EventKind.MONITOR_UP, status=Status.UP, incident_id=INCIDENT)
+ACKED = sample_messages.message(event=EventKind.INCIDENT_ACKNOWLEDGED, status=None, incident_id=INCIDENT)
+CANCELLED = ("/1/receipts/cancel_by_tag/watchkeeper-3b1f.json", {"token": "s3cr3t-pushover-app"})
+
+
+async def requests_of(receiver: Receiver, context: SenderContext, message: Message, **changes: Any) -> list[Any]:
+    """Path and body of each request to Pushover."""
+    await send(channel("pushover", receiver.url, **changes), message, context)
+    return [(one.path, json.loads(one.body)) for one in receiver.arrivals]
+
+
+def test_an_emergency_on_pushover_is_tagged_with_its_incident() -> None:
+    assert pushed(DOWN, priority=2)["tags"] == "watchkeeper-3b1f"
+    assert "tags" not in pushed(DOWN, priority=1)
+
+
+def test_a_digest_on_pushover_rings_on_after_one_of_its_recoveries() -> None:
+    other = sample_messages.message(incident_id="4c2e")
+    assert "tags" not in pushed(sample_messages.message(incident_id=INCIDENT, merged=(other,)), priority=2)
+    again = sample_messages.message(incident_id=INCIDENT, reminder=True, merged=(DOWN,))
+    assert pushed(again, priority=2)["tags"] == "watchkeeper-3b1f"
+
+
+@pytest.mark.parametrize("message", [RECOVERED, ACKED])
+async def test_an_emergency_on_pushover_ends_with_recovery_and_acknowledgement(
+    message: Message, receiver: Receiver, context: SenderContext
+) -> None:
+    first, (path, body) = await requests_of(receiver, context, message, priority=2)
+    assert first == CANCELLED
+    assert (path, body["priority"]) == ("/1/messages.json", 0)
+
+
+async def test_a_message_of_pushover_that_did_not_ring_is_not_cancelled(
+    receiver: Receiver, context: SenderContext
+) -> None:
+    assert [path for path, _ in await requests_of(receiver, context, RECOVERED, priority=1)] == ["/1/messages.json"]
+
+
+async def test_an_end_that_nobody_asked_for_only_stops_the_ringing(receiver: Receiver, context: SenderContext) -> None:
+    silent = msgspec.structs.replace(ACKED, silent=True)
+    assert await requests_of(receiver, context, silent, priority=2) == [CANCELLED]
+
+
+async def test_a_rejected_cancellation_does_not_keep_the_recovery_back(
+    receiver: Receiver, context: SenderContext
+) -> None:
+    receiver.answer(Order(status=404, times=1))
+    paths = [path for path, _ in await requests_of(receiver, context, RECOVERED, priority=2)]
+    assert paths == [CANCELLED[0], "/1/messages.json"]
+
+
+async def test_a_cancellation_that_fails_for_now_is_tried_again_before_the_message(
+    receiver: Receiver, context: SenderContext
+) -> None:
+    receiver.answer(Order(status=503, times=1))
+    with pytest.raises(DeliveryError) as failed:
+        await requests_of(receiver, context, RECOVERED, priority=2)
+    assert not failed.value.permanent
+    assert [one.path for one in receiver.arrivals] == [CANCELLED[0]]
+
+
 def test_pushover_s_message_links_to_where_it_is_acknowledged() -> None:
     body = pushed(sample_messages.message(ack_url=ACK))
     assert (body["url"], body["url_title"], ACK in body["message"]) == (ACK, "Acknowledge", False)
@@ -105,6 +169,24 @@ def test_pushover_s_message_links_to_where_it_is_acknowledged() -> None:
 
 def test_a_link_too_long_for_pushover_is_left_out() -> None:
     assert "url" not in pushed(sample_messages.message(ack_url=f"{ACK}{'x' * 512}"))
+
+
+def test_a_link_too_long_for_pushover_survives_a_long_text() -> None:
+    long = f"{ACK}{'x' * 512}"
+    body = pushed(sample_messages.message(ack_url=long, text=f"{'word ' * 300}\nAcknowledge: {long}"))
+    assert body["message"].endswith(f"…\nAcknowledge: {long}")
+    assert len(body["message"]) <= 1_024
+
+
+@pytest.mark.parametrize("token", ["a_-b", "_a", "a_", "a_/b_", "__"])
+def test_whatsapp_gets_the_link_as_it_is(token: str) -> None:
+    link = f"https://watch.example/ack/{token}"
+    message = sample_messages.message(
+        monitor=sample_messages.MessageMonitor(id="1", name="_x_", type="http"), ack_url=link
+    )
+    text = json.loads(whatsapp.render(channel("whatsapp", "https://w.example"), message).body)["text"]
+    assert text.endswith(f"\nAcknowledge: {link}")
+    assert text.startswith("🔴 *＿x＿ is down*\n")  # noqa: RUF001  # what stands for an underscore
 
 
 async def test_pushover_s_list_of_errors_is_reported(receiver: Receiver, context: SenderContext) -> None:
@@ -170,16 +252,19 @@ async def test_line_s_other_refusals_are_what_they_are(
     assert failed.permanent == permanent
 
 
-async def test_signal_gets_one_message_for_all(receiver: Receiver, context: SenderContext) -> None:
+async def test_signal_gets_a_message_for_each_recipient(receiver: Receiver, context: SenderContext) -> None:
     everybody = ["+12025550123", "+12025550124"]
-    arrival, body = await arrived("signal", receiver, context, sample_messages.message(), recipients=everybody)
-    assert arrival.path == "/v2/send"
-    assert body == {
-        "message": f"🔴 {TITLE}\n{TEXT}",
-        "number": "+491520000000",
-        "recipients": everybody,
-        "text_mode": "normal",
-    }
+    await send(channel("signal", receiver.url, recipients=everybody), sample_messages.message(), context)
+    assert {one.path for one in receiver.arrivals} == {"/v2/send"}
+    assert sorted((json.loads(one.body) for one in receiver.arrivals), key=lambda body: str(body["recipients"])) == [
+        {
+            "message": f"🔴 {TITLE}\n{TEXT}",
+            "number": "+491520000000",
+            "recipients": [one],
+            "text_mode": "normal",
+        }
+        for one in everybody
+    ]
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,8 @@ async def test_the_status_decides_on_retries(
     receiver.answer(Order(status=status, headers={"Location": "/elsewhere"}, body=""))
     failed = await undelivered(channel("webhook", receiver.url), context)
     assert (failed.permanent, failed.retry_after_s) == (permanent, None)
-    assert (failed.channel_level, failed.endpoint_gone) == (status in {401, 403, 404, 410}, status == 410)
+    is_of_channel = status in {401, 403, 404, 405, 410} or 300 <= status < 400
+    assert (failed.channel_level, failed.endpoint_gone) == (is_of_channel, status == 410)
     assert failed.got_response
     assert failed.reason.startswith(f"answered {status}")
     assert len(receiver.arrivals) == 1

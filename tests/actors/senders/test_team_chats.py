@@ -110,7 +110,7 @@ async def test_teams_gets_a_card_of_plain_lines(receiver: Receiver, context: Sen
     assert (arrival.method, arrival.path) == ("POST", chats.TEAMS_PATH)
     (attachment,) = body.pop("attachments")
     card = attachment.pop("content")
-    assert body == {"type": "message"}
+    assert body == {"type": "message", "summary": TITLE}
     assert attachment == {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None}
     assert card == {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -123,6 +123,14 @@ async def test_teams_gets_a_card_of_plain_lines(receiver: Receiver, context: Sen
         ],
         "actions": [{"type": "Action.OpenUrl", "title": "Acknowledge", "url": ACK}],
     }
+
+
+def test_an_address_in_a_card_is_a_run_that_opens_it() -> None:
+    url = "https://wiki.example.org/run_book_v2?x=(1)"
+    request = teams.render(channel("teams", "https://t.example"), sample_messages.message(text=f"See {url}."))
+    line = json.loads(request.body)["attachments"][0]["content"]["body"][1]
+    opened = {"type": "TextRun", "text": url, "selectAction": {"type": "Action.OpenUrl", "url": url}}
+    assert line["inlines"] == [{"type": "TextRun", "text": "See "}, opened, {"type": "TextRun", "text": "."}]
 
 
 def test_a_card_without_anything_to_acknowledge_has_no_button() -> None:
@@ -173,7 +181,7 @@ async def test_wecom_gets_a_text_without_mentions(receiver: Receiver, context: S
     shop = sample_messages.message(monitor=sample_messages.MessageMonitor(id="1", name="<@all> shop", type="http"))
     arrival, body = await arrived("wecom", receiver, context, shop)
     assert (arrival.method, arrival.path) == ("POST", chats.WECOM_PATH)
-    assert body == {"msgtype": "text", "text": {"content": f"🔴 < @all> shop is down\n{TEXT}"}}
+    assert body == {"msgtype": "text", "text": {"content": f"🔴 <\u200b@all> shop is down\n{TEXT}"}}
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,8 @@ def set_up(settings: Settings) -> None:
 def bearer(signed_in: dict[str, Any]) -> Headers:
     """What goes into a request after signing in."""
     return {"Authorization": f"Bearer {signed_in['access_token']}"}
+
+
+def version_of(response: httpx.Response) -> int:
+    """The version in the ETag of a response, without the digest of what is shown."""
+    return int(response.headers["ETag"].strip('"').partition("-")[0])

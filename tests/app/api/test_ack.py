@@ -20,6 +20,7 @@ from app.store.incidents import incidents
 from app.store.incidents.incidents import IncidentQuery
 from app.store.monitoring import series
 from app.store.transactions import monitors, results
+from schema.channels import ChannelPatch
 from schema.incidents import EntryKind, IncidentDetail, IncidentStatus
 from schema.monitors import Snapshot
 from tests import make
@@ -74,6 +75,22 @@ async def test_looking_changes_nothing_however_often(client, outage):
     assert await log.count(AuditQuery()) == 0
 
 
+async def test_times_are_in_the_channels_zone(client, outage):
+    assert "UTC." in (await client.get(outage.path())).text
+    await channels.update(outage.channel_id, ChannelPatch(timezone="Asia/Tokyo"))
+    for page in (await client.get(outage.path()), await client.post(outage.path()), await client.get(outage.path())):
+        assert re.search(r"Since [\d-]+ [\d:]+ JST\.", page.text)
+        assert "UTC" not in page.text
+    assert re.search(r"Acknowledged at [\d-]+ [\d:]+ JST by ", page.text)
+    await outage.end()
+    assert re.search(r"It was resolved at [\d-]+ [\d:]+ JST, ", (await client.get(outage.path())).text)
+
+
+async def test_times_are_in_the_servers_zone_without_that_of_a_channel(application, client, outage):
+    application.state.settings = replace(application.state.settings, tz="Europe/Berlin")
+    assert re.search(r"Since [\d-]+ [\d:]+ CES?T\.", (await client.get(outage.path())).text)
+
+
 async def test_the_button_acknowledges_once_and_names_the_channel(client, outage):
     for _ in range(2):
         page = await client.post(outage.path(), data={})
@@ -90,7 +107,7 @@ async def test_an_acknowledgement_is_audited_without_its_link_token(client, outa
     await client.post(outage.path())
     entry = (await log.list_page(AuditQuery()))[0][0]
     assert (entry.action, entry.resource_id, entry.outcome) == ("incident.acknowledged", outage.incident_id, "done")
-    assert entry.change == {"channel_id": outage.channel_id}
+    assert entry.change == {"channel_id": outage.channel_id, "channel": "<b>ops</b>"}
     await client.post(f"/ack/{token[:-1]}")
     entries = (await log.list_page(AuditQuery()))[0]
     assert (len(entries), token[:20] in str(entries)) == (2, False)

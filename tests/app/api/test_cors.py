@@ -1,8 +1,11 @@
 """Pages of CLIENT_URL may read responses in a browser; other origins may not."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.app.api.running_app import ADMIN_TOKEN
+from app.settings import Settings
+from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, calling, served
 
 pytestmark = pytest.mark.either_engine
 
@@ -60,3 +63,14 @@ async def test_another_origin_cannot_read_a_response(client, origin):
 async def test_a_refusal_can_be_read_by_the_front_end_too(client):
     response = await client.get(PATH, headers={"Origin": OURS})
     assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (401, OURS)
+
+
+async def test_a_front_end_with_a_name_in_another_script_is_known_by_what_browsers_send(database: Settings) -> None:
+    origin = "https://xn--wchter-bua.example:8443"
+    settings = replace(database, client_url="https://wächter.example:8443", registration_open=True)
+    async with calling(served(settings)) as client:
+        response = await client.options(PATH, headers=preflight(origin))
+        assert response.headers["Access-Control-Allow-Origin"] == origin
+        await client.post("/api/v1/auth/register", json={**ADA, **SETUP}, headers={"Origin": origin})
+        login = await client.post("/api/v1/auth/login", json=ADA, headers={"Origin": origin})
+        assert login.status_code == 200

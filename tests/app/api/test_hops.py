@@ -147,7 +147,7 @@ async def test_an_alert(pump: Pump) -> None:
                 async with asyncio.timeout(20):
                     while len(receiver.arrivals) < number or await _open_deliveries():
                         await asyncio.sleep(0.01)
-    assert walk.is_within(75, 305), walk.report()
+    assert walk.is_within(76, 335), walk.report()
 
 
 async def _open_deliveries() -> bool:
@@ -161,4 +161,4 @@ async def test_a_patch(client: Client, admin: Headers) -> None:
         with walk.watching() if name == "counted" else nullcontext():
             response = await client.patch(f"/api/v1/monitors/{monitor['id']}", json={"name": name}, headers=admin)
         assert response.status_code == 200
-    assert walk.is_within(50, 175), walk.report()
+    assert walk.is_within(50, 177), walk.report()

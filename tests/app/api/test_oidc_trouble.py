@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from app.env_vars import Rate
 from app.settings import Settings
-from tests.app.api.running_app import Client, calling, served
+from tests.app.api.running_app import ADA, SETUP, Client, calling, served
 
 pytestmark = pytest.mark.either_engine
 
@@ -79,6 +79,23 @@ async def test_a_callback_without_our_redirect_is_refused(database: Settings, qu
         for cookie in ({}, {"Cookie": "oidc_sign_in=forged"}):
             response = await client.get(f"/api/v1/auth/oidc/callback{query}", headers=cookie)
             assert response.status_code == 401
+
+
+async def test_a_repeated_callback_of_a_browser_that_is_signed_in_only_redirects(database: Settings) -> None:
+    async with knowing(database, "http://127.0.0.1:9") as client:
+        await client.post("/api/v1/auth/register", json={**ADA, **SETUP})
+        login = await client.post("/api/v1/auth/login", json=ADA)
+        assert login.status_code == 200
+        callback = "/api/v1/auth/oidc/callback?code=x&state=y"
+        again = await client.get(callback)
+        assert (again.status_code, again.headers["Location"]) == (302, database.client_url)
+        assert again.headers.get_list("Set-Cookie") == []
+        assert (await client.get(callback, headers={"Accept": "application/json"})).status_code == 401
+        client.cookies.set("oidc_sign_in", "forged")
+        assert (await client.get(callback)).status_code == 401
+        client.cookies.clear()
+        client.cookies.set("session_id", "forged")
+        assert (await client.get(callback)).status_code == 401
 
 
 async def test_both_ways_count_as_signing_in(database: Settings) -> None:

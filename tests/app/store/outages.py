@@ -3,11 +3,11 @@
 from typing import Any
 
 from app import db
-from app.domain.alerting import reasons
+from app.domain.alerting import delivery_rules, reasons
+from app.domain.alerting.delivery_facts import Action, Decision, OpenDelivery
 from app.domain.incidents import lifecycle
 from app.domain.incidents.lifecycle import OutageState
-from app.store.alerting import channels, suppression
-from app.store.alerting.suppression import Candidate, Decision
+from app.store.alerting import channels, claim_facts, delivery_claims
 from app.store.monitoring import series
 from app.store.transactions import escalations, monitors, results
 from app.store.transactions.results import StoredResults
@@ -16,10 +16,7 @@ from schema.jobs import CheckOutcome
 from tests import make
 
 NOW, STEP = make.NOW_MS, make.MINUTE_MS
-_OPEN = (
-    "SELECT d.id, d.event_id, d.channel_id, d.monitor_id, e.kind, d.at_ms, d.created_ms, d.attempts"
-    " FROM deliveries d JOIN events e ON e.id = d.event_id WHERE d.state = 'pending' AND d.next_attempt_ms <= ?1"
-)
+_DUE = "SELECT id FROM deliveries WHERE state = 'pending' AND next_attempt_ms <= ?1"
 
 
 async def channel(**changes: Any) -> str:
@@ -60,34 +57,37 @@ async def escalated(monitor_id: str, ops: str, at_ms: int) -> None:
     assert outage.monitor_id == monitor_id
 
 
+async def decide(now_ms: int) -> list[tuple[OpenDelivery, Decision]]:
+    """What the outages alone decide about all due deliveries, oldest event first; inside a transaction."""
+    due = [row["id"] for row in await db.rows(_DUE, now_ms)]
+    locked = await claim_facts.lock_channels(due, now_ms, delivery_claims.MAX_AGE_MS)
+    found = []
+    for one in locked:
+        plan = delivery_rules.plan(one.facts, delivery_rules.PASSES[:1])
+        found += [(each, plan.get(each.id, delivery_rules.SEND)) for each in one.facts.deliveries if each.id in due]
+    return sorted(found, key=lambda pair: (pair[0].at_ms, str(pair[0].kind)))
+
+
 async def due_decisions(now_ms: int = NOW) -> dict[tuple[str, str], Decision]:
     """The decisions on all due deliveries, by (monitor, event)."""
-    rows = await db.rows(_OPEN, now_ms)
-    candidates = [Candidate(**{**row, "kind": EventKind(row["kind"])}) for row in map(dict, rows)]
     async with db.transaction():
-        found = await suppression.decisions_for(candidates, now_ms)
-    return {(one.monitor_id or "", str(one.kind)): found[one.id] for one in candidates}
+        found = await decide(now_ms)
+    return {(one.monitor_id or "", str(one.kind)): decision for one, decision in found}
 
 
 async def settled(now_ms: int = NOW) -> list[str]:
     """Send what may go, suppress what may not; returns the code or action of each, oldest event first."""
-    rows = [dict(row) for row in await db.rows(_OPEN + " ORDER BY d.at_ms, e.kind", now_ms)]
-    candidates = [Candidate(**{**row, "kind": EventKind(row["kind"])}) for row in rows]
     async with db.transaction():
-        found = await suppression.decisions_for(candidates, now_ms)
-        for one in candidates:
-            await _settle(one.id, found[one.id], now_ms)
-    return [f"{one.kind}: {_outcome(found[one.id])}" for one in candidates]
-
-
-def _outcome(decision: Decision) -> str:
-    return decision.action if decision.reason is None else decision.reason.code
+        found = await decide(now_ms)
+        for one, decision in found:
+            await _settle(one.id, decision, now_ms)
+    return [f"{one.kind}: {decision.reason.code if decision.reason else decision.action}" for one, decision in found]
 
 
 async def _settle(id_: str, decision: Decision, now_ms: int) -> None:
-    if decision.action == "send":
+    if decision.action is Action.SEND:
         await db.rows("UPDATE deliveries SET state = 'sent', sent_ms = ?2 WHERE id = ?1", id_, now_ms)
-    elif decision.reason and decision.action == "suppress":
+    elif decision.reason and decision.action is Action.SUPPRESS:
         await db.rows(
             "UPDATE deliveries SET state = 'suppressed', reason_code = ?2, error = ?3 WHERE id = ?1",
             id_,

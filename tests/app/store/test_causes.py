@@ -6,10 +6,10 @@ from contextvars import Context
 import pytest
 
 from app import db
+from app.domain.alerting.delivery_rules import SEND
 from app.domain.alerting.reasons import Reason
 from app.security.secrets import sealing
 from app.store.alerting import channels
-from app.store.alerting.suppression import Decision
 from app.store.transactions import monitors
 from schema.channels.rules import QuietHours
 from schema.deliveries import ReasonCode
@@ -62,7 +62,7 @@ async def test_a_paused_parent_holds_nothing_back():
     await fails(router)
     await monitors.update(router, MonitorPatch(active=False))
     await fails(one)
-    assert (await due_decisions())[one, "monitor.down"] == Decision()
+    assert (await due_decisions())[one, "monitor.down"] == SEND
 
 
 async def test_an_outage_waits_until_its_parent_was_checked():
@@ -73,7 +73,7 @@ async def test_an_outage_waits_until_its_parent_was_checked():
     await fails(one)
     assert (await due_decisions())[one, "monitor.down"].action == "wait"
     await passes(router, NOW + SECOND)
-    assert (await due_decisions(NOW + SECOND))[one, "monitor.down"] == Decision()
+    assert (await due_decisions(NOW + SECOND))[one, "monitor.down"] == SEND
 
 
 if ON_POSTGRES:  # SQLite has one writer: no check is stored meanwhile
@@ -88,7 +88,7 @@ if ON_POSTGRES:  # SQLite has one writer: no check is stored meanwhile
             await db.rows("SELECT no FROM series WHERE monitor_id = ?1 FOR UPDATE", router)
             found = await asyncio.create_task(due_decisions(), context=Context())  # another one's transaction
         assert found[one, "monitor.down"].action == "wait"
-        assert (await due_decisions())[one, "monitor.down"] == Decision()
+        assert (await due_decisions())[one, "monitor.down"] == SEND
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_an_outage_waits_one_parent_interval_and_timeout_but_at_most_30_s(
     await fails(one)
     if held_s:
         assert (await due_decisions(NOW + held_s * SECOND - 1))[one, "monitor.down"].action == "wait"
-    assert (await due_decisions(NOW + held_s * SECOND))[one, "monitor.down"] == Decision()
+    assert (await due_decisions(NOW + held_s * SECOND))[one, "monitor.down"] == SEND
 
 
 async def test_an_outage_waits_while_its_failing_parent_has_retries_left():

@@ -1,8 +1,16 @@
 """An outcome lists certificates and domains that expire soon, whatever the status."""
 
+from datetime import timedelta
+
 import pytest
+from hypothesis import given, strategies as st
 
 from actors.probes.kit import expiring
+from actors.probes.kit.certificate import Certificate
+from app import clock
+from app.domain.alerting.expiry import days_left
+from app.domain.text.titles import event_text
+from schema.events import EventKind
 from schema.jobs import ExpiringItem
 from schema.status import Status
 from schema.targets import Http, Mail, Ssl, Tcp
@@ -11,6 +19,7 @@ from tests.actors.probes import certificates
 from tests.actors.probes.scripted_server import saying, talking
 from tests.actors.probes.target import answering, serving
 from tests.actors.probes.types.test_domain import asking, ends_in, rdap, rdap_response
+from tests.actors.senders import sample_messages
 
 SILENT = saying(b"", then_hanging=True)
 
@@ -83,3 +92,15 @@ async def test_a_domain_is_known_by_its_name_and_its_date(check):
     assert (near.kind, near.identity) == ("domain", f"shop.example {ends_in(20)[:10]}")
     assert (near.name, near.issuer) == ("shop.example", "Names Ltd")
     assert (down.status, ends_of(down).identity) == (Status.DOWN, f"shop.example {ends_in(3)[:10]}")
+
+
+@given(left_s=st.integers(1, 100 * 86_400))
+def test_a_check_and_an_alert_count_the_same_days(left_s: int) -> None:
+    now = sample_messages.AT
+    certificate = Certificate("CN=shop", "CN=authority", now + timedelta(seconds=left_s), "ab12")
+    days = certificate.days_left(now)
+    assert days == days_left(clock.epoch_ms(certificate.not_after), clock.epoch_ms(now)) == left_s // 86_400
+    words = {0: "expires today", 1: "expires in 1 day"}.get(days, f"expires in {days} days")
+    for facts in ({"expires_at": certificate.not_after.isoformat()}, {"days": days}):
+        message = sample_messages.message(event=EventKind.CERTIFICATE_EXPIRING, facts=facts)
+        assert words in str(event_text(message))

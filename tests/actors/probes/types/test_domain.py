@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 from msgspec import ValidationError, convert
 
-from actors.probes.protocols.registry_parsing import parse_date, parse_rdap, parse_whois, referral_server
+from actors.probes.protocols.registry_dates import parse_date
+from actors.probes.protocols.registry_parsing import parse_rdap, parse_whois, referral_server
 from bench.ports import unused_port
 from schema.assertions import Operator, Value
 from schema.heartbeat_texts import ANSWERED

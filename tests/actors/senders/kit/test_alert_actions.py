@@ -1,17 +1,22 @@
 """Actions and deduplication keys for services that page."""
 
 from datetime import timedelta
+from typing import Any
 
+import msgspec
 import pytest
 
 from actors.senders.kit.alert_actions import Alert, AlertAction, alert_key, alerts_for, provider_severity
 from actors.senders.providers.pagerduty import SEVERITIES
+from app.domain.alerting import alarms, sample_events
+from app.domain.alerting.messages import message_from_event
 from app.domain.text.message_text import Severity
 from schema.events import EventKind
-from schema.message import Message
+from schema.message import Message, MessageMonitor
 from tests.actors.senders import sample_messages
 
 INCIDENT = "3b1f"
+SYSTEM = {kind for kind in EventKind if kind.startswith("system.")}  # told apart by their beginning, and channels
 
 
 def deeds(message: Message) -> list[AlertAction]:
@@ -22,9 +27,9 @@ def deeds(message: Message) -> list[AlertAction]:
 def test_every_event_has_its_deed(event: EventKind) -> None:
     (*before, last) = deeds(sample_messages.message(event=event))
     assert before == []
-    mild = {"created", "updated", "deleted", "paused", "resumed", "started", "ended", "succeeded", "restarted"}
-    mild |= {"node_left", "leader_elected", "rebalanced", "test"}
-    good = {"up", "resolved", "node_joined", "recovered"}
+    mild = {"created", "updated", "deleted", "paused", "resumed", "started", "ended", "restarted"}
+    mild |= {"leader_elected", "rebalanced", "test"}
+    good = {"up", "resolved", "cleared", "node_joined", "node_left", "succeeded", "recovered"}
     name = str(event).partition(".")[2]
     assert last is (
         AlertAction.NONE
@@ -42,6 +47,96 @@ def test_a_test_opens_and_closes_under_a_key_of_its_own() -> None:
     assert deeds(test) == [AlertAction.OPEN, AlertAction.CLOSE]
     assert alert_key(test) == f"watchkeeper-test-{test.delivery_id}"
     assert alert_key(sample_messages.message(test=True, incident_id=INCIDENT)) == alert_key(test)
+
+
+CERTIFICATE: dict[str, Any] = {"fingerprint": "ab12", "name": "CN=shop.example"}
+DOMAIN: dict[str, Any] = {"name": "shop.example"}
+ON_CALL = {"what": "channel_failing", "channel": {"id": "c1", "name": "On call", "type": "ntfy"}}
+LAG = {"what": "schedule_lag", "started_at": "2026-11-22T12:00:00.250Z"}
+
+
+def about(event: EventKind, monitor: MessageMonitor | None = sample_messages.SHOP, **facts: Any) -> Message:
+    return sample_messages.message(event=event, monitor=monitor, facts=facts)
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "key"),
+    [
+        (about(EventKind.MONITOR_DEGRADED), about(EventKind.MONITOR_CLEARED, what="degraded"), "6d1c-degraded"),
+        (about(EventKind.MONITOR_UNKNOWN), about(EventKind.MONITOR_CLEARED, what="unknown"), "6d1c-unknown"),
+        (
+            about(EventKind.CERTIFICATE_EXPIRING, **CERTIFICATE),
+            about(EventKind.MONITOR_CLEARED, what="certificate", **CERTIFICATE),
+            "6d1c-certificate-ab12",
+        ),
+        (
+            about(EventKind.DOMAIN_EXPIRING, **DOMAIN),
+            about(EventKind.MONITOR_CLEARED, what="domain", **DOMAIN),
+            "6d1c-domain-shop.example",
+        ),
+        (
+            about(EventKind.CHANNEL_FAILING, None, **ON_CALL),
+            about(EventKind.RECOVERED, None, **ON_CALL, started_at="2026-11-22T11:00:00Z"),
+            "system-channel_failing-c1",
+        ),
+        (
+            about(EventKind.SCHEDULE_LAG, None, **LAG),
+            about(EventKind.RECOVERED, None, **LAG),
+            "system-schedule_lag-1795348800250",
+        ),
+        (
+            about(EventKind.DEPLOYMENT_FAILED, None, deployment="7", project="shop"),
+            about(EventKind.DEPLOYMENT_SUCCEEDED, None, deployment="8", project="shop"),
+            "deployment-shop",
+        ),
+        (
+            about(EventKind.NODE_FAILED, None, node_id="node-2"),
+            about(EventKind.NODE_LEFT, None, node_id="node-2"),
+            "cluster-node-2",
+        ),
+    ],
+)
+def test_an_alarm_is_closed_on_the_key_that_opened_it(opening: Message, closing: Message, key: str) -> None:
+    assert (deeds(opening), deeds(closing)) == ([AlertAction.OPEN], [AlertAction.CLOSE])
+    assert alert_key(opening) == alert_key(closing) == f"watchkeeper-{key}"
+
+
+SUBJECTS = {
+    EventKind.MONITOR_DOWN: ["incident"],
+    EventKind.MONITOR_DEGRADED: ["monitor"],
+    EventKind.MONITOR_UNKNOWN: ["monitor"],
+    EventKind.CERTIFICATE_EXPIRING: ["monitor", "fingerprint"],
+    EventKind.DOMAIN_EXPIRING: ["monitor", "name"],
+    EventKind.INCIDENT_OPENED: ["incident"],
+    EventKind.INCIDENT_ESCALATED: ["incident"],
+    EventKind.BACKEND_DOWN: ["backend"],
+    EventKind.RECOVERY_EXHAUSTED: ["backend"],
+    EventKind.DEPLOYMENT_FAILED: ["project"],
+    EventKind.NODE_FAILED: ["node_id"],
+    **{kind: ["started_at"] for kind in SYSTEM if kind in alarms.OPENING},
+    EventKind.CHANNEL_FAILING: ["channel"],
+}
+
+
+def test_every_event_that_opens_an_alarm_has_a_subject() -> None:
+    assert set(SUBJECTS) == set(alarms.OPENING)
+
+
+@pytest.mark.parametrize(("kind", "subject"), [(kind, name) for kind, names in SUBJECTS.items() for name in names])
+def test_another_subject_is_another_alarm(kind: EventKind, subject: str) -> None:
+    """As events are stored: another monitor, node, certificate …"""
+    event = sample_events.sample_event(kind)
+    is_resource = isinstance(event.data.get(subject), dict)
+    other = {"id": "other", "name": "other", "type": "http"} if is_resource else "2025-08-09T11:56:49Z"
+    changed = msgspec.structs.replace(event, data=event.data | {subject: other})
+    first, second = (alert_key(message_from_event(one, "delivery")) for one in (event, changed))
+    assert first != second
+
+
+def test_two_installations_have_two_alarms_for_one_problem() -> None:
+    later = LAG | {"started_at": "2026-11-22T12:00:00.251Z"}
+    first, second = (about(EventKind.SCHEDULE_LAG, None, **facts) for facts in (LAG, later))
+    assert alert_key(first) != alert_key(second)
 
 
 @pytest.mark.parametrize(

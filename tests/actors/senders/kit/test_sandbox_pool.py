@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from actors.apprise_sandbox.protocol import (
+    FormattedText,
     SandboxHttpRequest,
     SandboxHttpResponse,
     SandboxProtocolError,
@@ -24,7 +25,13 @@ from schema.channels import Apprise
 from tests.actors.senders import sample_messages
 from tests.receiver import Order, Receiver
 
-ORDER = SendRequest("custom_json", "json://example.org/x", "Shop is down", "no answer", "failure")
+ORDER = SendRequest(
+    "custom_json",
+    "json://example.org/x",
+    "failure",
+    "Shop is down",
+    {"text": FormattedText("Shop is down", "no answer")},
+)
 
 
 async def fine(_: SandboxHttpRequest) -> SandboxHttpResponse:

@@ -56,6 +56,16 @@ async def test_recipients_are_deduplicated(receiver: Receiver, context: SenderCo
     ]
 
 
+async def test_mail_domains_in_other_scripts_are_sent_in_ascii(receiver: Receiver, context: SenderContext) -> None:
+    config = channel(
+        "sendgrid", receiver.url, sender="wk@bücher.example", to=["info@müller.example", "info@MÜLLER.example"]
+    )
+    await send(config, sample_messages.message(), context)
+    body = json.loads(receiver.arrivals[0].body)
+    assert body["from"] == {"email": "wk@xn--bcher-kva.example"}
+    assert body["personalizations"] == [{"to": [{"email": "info@xn--mller-kva.example"}]}]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "reason", "permanent"),
     [

@@ -126,7 +126,27 @@ async def test_a_line_break_at_an_address_s_end_is_taken_off(host: Mailhost, con
 
 async def test_an_address_in_another_script_arrives(host: Mailhost, context: SenderContext) -> None:
     await send(sample_messages.smtp(host.port, to=["müller@bücher.example"]), sample_messages.message(), context)
-    assert host.letters[0].rcpt_tos == ["müller@bücher.example"]
+    assert host.letters[0].rcpt_tos == ["müller@xn--bcher-kva.example"]
+
+
+async def test_a_mail_domain_in_another_script_needs_no_smtputf8(context: SenderContext) -> None:
+    people = {"to": ["info@müller.example"], "cc": ["ops@пример.example"], "bcc": ["boss@straße.example"]}
+    with mailhost(utf8=False) as host:
+        config = sample_messages.smtp(host.port, sender="wk@bücher.example", **people)
+        await send(config, sample_messages.message(), context)
+        letter, mail = host.letters[0], host.mail()
+    assert letter.mail_from == "wk@xn--bcher-kva.example"
+    assert letter.rcpt_tos == [
+        "info@xn--mller-kva.example", "ops@xn--e1afmkfd.example", "boss@xn--strae-oqa.example",
+    ]  # fmt: skip
+    assert (mail["From"], mail["To"], mail["Cc"]) == (letter.mail_from, *letter.rcpt_tos[:2])
+    assert mail["Message-ID"].endswith("@xn--bcher-kva.example>")
+
+
+async def test_letters_before_the_at_sign_need_smtputf8(context: SenderContext) -> None:
+    with mailhost(utf8=False) as host:
+        failed = await undelivered(sample_messages.smtp(host.port, to=["müller@home.example"]), context)
+    assert failed.permanent
 
 
 def test_every_attempt_sends_the_same_letter() -> None:
@@ -209,8 +229,8 @@ def test_importing_the_senders_does_not_import_aiosmtplib() -> None:
 @pytest.mark.parametrize(
     ("replies", "permanent", "reason"),
     [
-        ({"RCPT": "450 mailbox busy"}, False, "all 1 recipients were refused: 450 mailbox busy"),
-        ({"RCPT": "550 no such user"}, True, "all 1 recipients were refused: 550 no such user"),
+        ({"RCPT": "450 mailbox busy"}, False, "answered 450 mailbox busy"),
+        ({"RCPT": "550 no such user"}, True, "answered 550 no such user"),
         ({"DATA": "451 try later"}, False, "answered 451 try later"),
         ({"DATA": "554 looks like spam"}, True, "answered 554 looks like spam"),
     ],
@@ -221,16 +241,6 @@ async def test_the_server_s_reply_decides_on_retries(
     host.replies = replies
     failed = await undelivered(sample_messages.smtp(host.port), context)
     assert (failed.reason, failed.permanent, failed.got_response) == (reason, permanent, True)
-
-
-async def test_a_message_that_one_recipient_accepts_counts_as_delivered(host: Mailhost, context: SenderContext) -> None:
-    host.replies = {"gone@home.example": "550 no such user"}
-    await send(
-        sample_messages.smtp(host.port, to=["gone@home.example", "ops@home.example"]),
-        sample_messages.message(),
-        context,
-    )
-    assert host.letters[0].rcpt_tos == ["ops@home.example"]
 
 
 async def test_a_closed_port_is_a_temporary_error(host: Mailhost, context: SenderContext) -> None:
@@ -261,7 +271,7 @@ async def test_a_server_that_is_none_is_survived(
         writer.close()
 
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
-    limits = {} if greeting else {"timeout_s": 0.3}  # only silence is waited out
+    limits: dict[str, Any] = {} if greeting else {"timeout_s": 0.3}  # only silence is waited out
     async with server:
         port = server.sockets[0].getsockname()[1]
         failed = await undelivered(sample_messages.smtp(port), context, **limits)

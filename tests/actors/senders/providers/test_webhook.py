@@ -276,6 +276,12 @@ async def test_a_template_that_fails_does_not_cost_the_message(receiver: Receive
     assert [one.partition(":")[0] for one in logged["errors"]] == ["body", "query.bad"]
 
 
+def test_a_variable_without_a_value_is_empty_in_a_request() -> None:
+    digest = sample_messages.message(merged=[sample_messages.message()])
+    parts = render_parts(Webhook(url="http://a.example", body="{{ days }}!", query={"days": "{{ days }}"}), digest)
+    assert (parts.body, parts.query, parts.errors) == ("!", {"days": ""}, [])
+
+
 def test_a_body_above_the_limit_is_never_cut_off() -> None:
     body = "{% for i in (1..90) %}" + "x" * 200 + "{% endfor %}"
     parts = render_parts(Webhook(url="http://a.example", body=body), UP)

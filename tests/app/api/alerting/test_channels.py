@@ -8,8 +8,9 @@ import pytest
 from app import db
 from schema.channels import PROVIDERS
 from tests import make
+from tests.actors.senders.mailhost import mailhost
 from tests.app.api.notifying import notifying
-from tests.app.api.running_app import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN, version_of
 from tests.receiver import Order, receiving
 
 PATH = "/api/v1/notification-channels"
@@ -72,6 +73,9 @@ async def test_a_list_is_whole_under_its_name_or_paged_on_request(api):
         ({"quiet_hours": {"start": "22:00", "end": "22:00"}}, "quiet_hours.end"),
         ({"quiet_hours": {"start": "22:00", "end": "07:00", "timezone": "Mars/Olympus"}}, "quiet_hours.timezone"),
         ({"quiet_hours": {"start": "22:00", "end": "07:00", "except": ["weather.*"]}}, "quiet_hours.except.0"),
+        ({"timezone": "Mars/Olympus"}, "timezone"),
+        ({"timezone": "../../etc/passwd"}, "timezone"),
+        ({"timezone": ""}, "timezone"),
     ],
 )
 async def test_rules_that_could_never_hold_are_refused(api, rules, field):
@@ -81,9 +85,37 @@ async def test_rules_that_could_never_hold_are_refused(api, rules, field):
         assert [one["field"] for one in response.json()["error"]["details"]["fields"]] == [field]
 
 
+async def test_a_channel_has_a_time_zone_or_that_of_the_server(api):
+    created = await added(api, make.channel_json(timezone="Europe/Berlin"))
+    at = f"{PATH}/{created['id']}"
+    assert created["timezone"] == (await api.patch(at, json={"name": "b"})).json()["timezone"] == "Europe/Berlin"
+    assert (await api.patch(at, json={"timezone": None})).json()["timezone"] is None
+    assert (await added(api, make.channel_json()))["timezone"] is None
+
+
+@pytest.mark.parametrize(
+    ("channel_zone", "own", "expected"),
+    [
+        (None, {}, "UTC"),
+        ("Asia/Tokyo", {}, "Asia/Tokyo"),
+        ("Asia/Tokyo", {"timezone": "Europe/Berlin"}, "Europe/Berlin"),
+        (None, {"timezone": "Europe/Berlin"}, "Europe/Berlin"),
+    ],
+)
+async def test_quiet_hours_take_the_channels_time_zone_when_they_are_set(api, channel_zone, own, expected):
+    quiet = {"start": "22:00", "end": "07:00", **own}
+    created = await added(api, make.channel_json(timezone=channel_zone, quiet_hours=quiet))
+    assert created["quiet_hours"]["timezone"] == expected
+    at = f"{PATH}/{created['id']}"
+    moved = (await api.patch(at, json={"timezone": "America/New_York"})).json()
+    assert moved["quiet_hours"]["timezone"] == expected
+    again = (await api.patch(at, json={"quiet_hours": {"start": "20:00", "end": "07:00"}})).json()
+    assert again["quiet_hours"]["timezone"] == "America/New_York"
+
+
 async def test_a_copy_that_is_too_old_does_not_overwrite(api):
     at, tag = f"{PATH}/{(await added(api, TELEGRAM))['id']}", {"If-Match": '"1"'}
-    assert (await api.patch(at, json={"name": "second"}, headers=tag)).headers["ETag"] == '"2"'
+    assert version_of(await api.patch(at, json={"name": "second"}, headers=tag)) == 2
     assert (await api.patch(at, json={"name": "third"}, headers=tag)).status_code == 412
     assert (await api.delete(at, headers=tag)).status_code == 412
 
@@ -111,6 +143,14 @@ async def test_a_test_arrives_and_is_confirmed(api):
     assert msgspec.json.decode(receiver.arrivals[0].body)["event"] == "channel.test"
 
 
+async def test_a_config_is_tested_with_its_time_zone(api):
+    async with receiving() as receiver, notifying():
+        draft = {"name": "ops", "type": "ntfy", "config": {"server_url": receiver.url, "topic": "alerts"}}
+        response = await api.post(f"{PATH}/test", json={**draft, "timezone": "Asia/Tokyo"})
+    assert response.status_code == 200
+    assert msgspec.json.decode(receiver.arrivals[0].body)["message"].endswith(" JST")
+
+
 async def test_a_refused_test_reports_why_and_is_not_retried(api):
     async with receiving() as receiver, notifying():
         receiver.answer(Order(status=500))
@@ -119,6 +159,20 @@ async def test_a_refused_test_reports_why_and_is_not_retried(api):
     assert (response.status_code, response.json()["error"]["code"]) == (502, "BAD_GATEWAY")
     assert "500" in response.json()["error"]["message"]
     assert (await db.rows("SELECT state FROM deliveries"))[0]["state"] == "dead"
+
+
+@pytest.mark.parametrize("reply", ["550 no such user", "451 greylisted"])
+async def test_a_test_that_reaches_some_recipients_says_so(api, reply):
+    with mailhost() as host:
+        host.replies = {"gone@home.example": reply}
+        recipients = ["ok@home.example", "gone@home.example"]
+        config = {"host": "127.0.0.1", "port": host.port, "security": "none", "sender": "w@home.example"}
+        sent = make.channel_json(type="smtp", config=config | {"to": recipients})
+        async with notifying():
+            response = await api.post(f"{PATH}/test", json=sent)
+    assert response.status_code == 200
+    expected = f"The test was delivered, but not to everybody: 1 of 2 recipients not reached: answered {reply}"
+    assert response.json() == {"ok": True, "message": expected}
 
 
 @pytest.mark.parametrize(("answer", "status"), [(200, 200), (404, 502)])

@@ -9,7 +9,7 @@ from app import clock, queue
 from app.domain.alerting.circuit_breaker import AttemptOutcome
 from app.store.alerting import channel_tests
 from app.store.alerting.delivery_results import AttemptResult
-from schema.deliveries import ReasonCode
+from schema.deliveries import ReasonCode, RecipientOutcome, RecipientResult
 from schema.events import EventKind
 from tests.app.api.running_app import ADMIN_TOKEN
 from tests.app.store.channel_setup import ChannelSetup, channel_setup, claimed, claims, settled
@@ -55,6 +55,24 @@ async def test_a_delivery_is_returned_with_its_event_and_attempts(api, setup):
     delivery = found["delivery"]
     assert (delivery["state"], delivery["reason_code"], delivery["error"]) == ("dead", "rejected", "answered 404")
     assert [(one["attempt"], one["took"], one["error"]) for one in found["attempts"]] == [(1, 0.25, "answered 404")]
+
+
+async def test_an_attempt_names_its_recipients(api, setup):
+    now_ms = clock.now_ms()
+    id_ = await setup.down(0, at_ms=now_ms, now_ms=now_ms)
+    await claimed([id_], now_ms)
+    recipients = (
+        RecipientResult(recipient="ok@x.example", outcome=RecipientOutcome.ACCEPTED),
+        RecipientResult(recipient="grey@x.example", outcome=RecipientOutcome.LATER, reason="answered 451"),
+    )
+    result = AttemptResult(id_, 1, "pending", "1 of 2", recipients=recipients, settled=recipients[:1], partly_sent=True)
+    await settled(result, now_ms=now_ms)
+    found = await list_deliveries(api, f"/{id_}")
+    assert found["attempts"][0]["recipients"] == [
+        {"recipient": "ok@x.example", "outcome": "accepted", "reason": ""},
+        {"recipient": "grey@x.example", "outcome": "later", "reason": "answered 451"},
+    ]
+    assert (found["delivery"]["state"], found["delivery"]["sent_at"] is not None) == ("pending", True)
 
 
 async def test_a_list_is_whole_or_paged_newest_first(api, setup):
@@ -149,7 +167,13 @@ async def test_dead_tests_are_resent_only_by_id(api, setup):
 
 async def test_a_paused_channel_is_listed_as_paused_and_resumed(api, setup):
     at = f"{CHANNELS}/{setup.channel_id}"
-    assert (await api.get(at)).json()["health"] == {"state": "ok", "reason": "", "since": None, "failures": 0}
+    assert (await api.get(at)).json()["health"] == {
+        "state": "ok",
+        "reason": "",
+        "since": None,
+        "failures": 0,
+        "rejections": 0,
+    }
     await disabled(setup)
     health = (await api.get(at)).json()["health"]
     assert (health["state"], health["reason"]) == ("disabled", "answered 401")

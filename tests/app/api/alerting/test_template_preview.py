@@ -33,9 +33,51 @@ async def previewed(api, **body: Any) -> dict[str, Any]:
 
 async def test_a_preview_shows_the_message(api):
     own = {"title": "{{ status_icon }} {{ name }}", "text": "{{ msg }} for {{ duration_words }}"}
-    assert await previewed(api, templates=own) == {
+    assert await previewed(api, templates=own, events=["monitor.down"]) == {
         "title": "❌ Shop", "text": "503 Service Unavailable for 3 min 12 s", "body": "", "warnings": [],
+        "event_warnings": [],
     }  # fmt: skip
+
+
+async def test_a_preview_warns_for_every_event_of_the_channel(api):
+    own = {"title": "{{ name }} is {{ status }}", "text": "{{ msg }}, {{ days }} days"}
+    preview = await previewed(api, templates=own, events=["monitor.*", "certificate.*"])
+    assert {one["field"] for one in preview["event_warnings"]} == {"templates.text"}
+    assert [one["event"] for one in preview["event_warnings"]] == [
+        kind for kind in EventKind if kind.startswith("monitor.")
+    ]
+    assert preview["event_warnings"][0]["message"] == "`days` has no value for this event: the default is sent"
+    assert preview["warnings"] == ["templates.text: `days` has no value for this event: the default is sent"]
+    usual = await previewed(api, templates=own)  # the events of a new channel
+    assert "incident.escalated" in {one["event"] for one in usual["event_warnings"]}
+
+
+async def test_a_preview_uses_the_channels_time_zone(api):
+    shown = await previewed(api, templates={"text": "{{ at | date: '%H:%M %Z' }}"}, timezone="Europe/Berlin")
+    assert shown["text"] == "14:00 CEST"
+    assert "13:56:48 CEST" in (await previewed(api, templates={}, timezone="Europe/Berlin"))["text"]
+
+
+async def test_a_preview_refuses_events_and_time_zones_that_do_not_exist(api):
+    response = await api.post(
+        f"{PATH}/preview", json={"templates": BAD, "timezone": "Mars/Olympus", "events": ["weather.*"]}
+    )
+    fields = [one["field"] for one in response.json()["error"]["details"]["fields"]]
+    assert (response.status_code, fields) == (422, ["templates.title", "templates.text", "events.0", "timezone"])
+
+
+async def test_a_change_warns_for_every_event_of_the_channel(api):
+    own = {"title": "{{ days }} days", "text": "{{ nobody }}{{ msg }}"}
+    saved = (await api.post(PATH, json=make.channel_json(templates=own, events=["monitor.up", "domain.*"]))).json()
+    general, single = saved["template_warnings"]
+    assert (general["event"], general["message"]) == (None, "there is no variable nobody")
+    assert (single["event"], single["field"]) == ("monitor.up", "templates.title")
+    at = f"{PATH}/{saved['id']}"
+    assert "template_warnings" not in (await api.get(at)).json()
+    changed = (await api.patch(at, json={"events": ["domain.*"]})).json()
+    assert [one["event"] for one in changed["template_warnings"]] == [None]
+    plain = (await api.patch(at, json={"templates": {}})).json()
+    assert "template_warnings" not in plain
 
 
 async def test_a_preview_without_templates_shows_the_default_text(api):
@@ -48,10 +90,11 @@ async def test_a_preview_warns_of_unknown_names_and_failures(api):
     preview = await previewed(
         api, templates={"title": "{{ hostname }}{{ days }}!", "text": "{{ days | divided_by: 0 }}"}
     )
-    assert preview["title"] == "!"
+    assert preview["title"] == "Shop is down"
     assert preview["warnings"] == [
         "there is no variable hostname",
-        "templates.text: line 1: divided_by: can't divide by 0",
+        "templates.title: `days` has no value for this event: the default is sent",
+        "templates.text: line 1: divided_by: can't divide by 0: the default is sent",
     ]
 
 
@@ -87,6 +130,7 @@ async def test_a_preview_shows_the_body_of_a_webhook_channel(api):
         "text": (await previewed(api, event="certificate.expiring"))["text"],
         "body": "7",
         "warnings": [],
+        "event_warnings": [],
     }
 
 

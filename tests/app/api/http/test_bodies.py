@@ -1,17 +1,23 @@
 """Bodies are read strictly, and everything that is wrong is named at once."""
 
+import gzip
 from typing import Any
 
 import msgspec
 import pytest
+from litestar import Litestar
 
 from app.api.http import bodies
+from app.api.openapi import document
 from app.domain.validation import structs
 from app.errors import Invalid, Malformed
 from schema.channels import ChannelDraft
 from schema.monitors import MonitorDraft, MonitorPatch
 from schema.targets import TARGETS, Http
 from tests import make
+from tests.app.api.running_app import ADMIN_TOKEN, Client
+
+ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 
 pytestmark = pytest.mark.either_engine
 
@@ -141,3 +147,52 @@ def test_invalid_json_is_rejected_as_malformed(sent: bytes) -> None:
 )
 def test_an_address_with_credentials_or_a_strange_scheme_is_refused(url: str) -> None:
     assert list(wrong(make.monitor_json(config={"url": url}), MonitorDraft)) == ["config.url"]
+
+
+PATHS = {"/api/v1/tags": {"name": "straße"}, "/api/v1/auth/login": {"email": "ada@example.org", "password": "straße"}}
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br", "zstd", "gzip, gzip", "nonsense"])
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_coded_body_is_refused_with_what_is_supported(client: Client, path: str, coding: str) -> None:
+    packed = gzip.compress(msgspec.json.encode(PATHS[path]))
+    headers = {**ADMIN_HEADERS, "Content-Type": "application/json", "Content-Encoding": coding}
+    response = await client.post(path, content=packed, headers=headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert response.headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding", "status"),
+    [
+        ("utf-8", "utf-8", 201),
+        ('"UTF-8"', "utf-8", 201),
+        ("us-ascii", "utf-8", 201),
+        ("iso-8859-1", "utf-8", 201),  # a charset has no meaning for JSON (RFC 8259, 11)
+        ("utf-16", "utf-16", 201),
+        ("iso-8859-1", "iso-8859-1", 415),
+        ("windows-1252", "windows-1252", 415),
+        ("nonsense", "iso-8859-1", 415),
+        ("utf-8", "iso-8859-1", 400),
+    ],
+)
+async def test_a_body_is_utf_8_or_says_in_which_charset_it_is_not_read(
+    client: Client, charset: str, encoding: str, status: int
+) -> None:
+    headers = {**ADMIN_HEADERS, "Content-Type": f"application/json; charset={charset}", "Content-Encoding": "identity"}
+    response = await client.post("/api/v1/tags", content='{"name": "straße"}'.encode(encoding), headers=headers)
+    assert response.status_code == status, response.text
+    if status == 415:
+        assert "UTF-8" in response.json()["error"]["message"]
+    assert "Accept-Encoding" not in response.headers
+
+
+def test_a_415_is_in_the_document_with_its_header(application: Litestar) -> None:
+    spec = msgspec.json.decode(document.build_document(application))
+    assert set(spec["components"]["responses"]["UNSUPPORTED_MEDIA_TYPE"]["headers"]) == {
+        "Accept-Encoding",
+        "X-Request-ID",
+    }
+    with_body = [one for item in spec["paths"].values() for one in item.values() if "requestBody" in one]
+    assert len(with_body) > 40
+    assert all("415" in one["responses"] for one in with_body)

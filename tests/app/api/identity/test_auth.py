@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import pytest
 
-from app import setup_token
+from app import db, setup_token
 from app.settings import Settings
 from app.store.identity import api_key_auth, users
 from tests.app.api.running_app import ADA, ADMIN_TOKEN, SETUP, Client, Headers, bearer, calling, served
@@ -92,15 +92,33 @@ async def test_a_refresh_token_is_traded_for_a_working_pair(client: Client, sign
     assert (await client.get(ME, headers=bearer(second))).status_code == 200
 
 
+async def test_two_tabs_that_refresh_together_stay_signed_in(client: Client, signed_up: SignUp) -> None:
+    payload = {"refresh_token": (await signed_up())["refresh_token"]}
+    responses = await asyncio.gather(*(client.post("/api/v1/auth/refresh", json=payload) for _ in range(4)))
+    client.cookies.clear()
+    assert {response.status_code for response in responses} == {200}
+    (refresh_token,) = {response.json()["refresh_token"] for response in responses}
+    for response in responses:
+        assert (await client.get(ME, headers=bearer(response.json()))).status_code == 200
+    assert (await client.post("/api/v1/auth/refresh", json={"refresh_token": refresh_token})).status_code == 200
+    entries = await db.rows("SELECT change FROM audit WHERE action = 'session.refreshed' ORDER BY seq")
+    assert ["repeated" in entry["change"] for entry in entries].count(True) == 3
+
+
 async def test_a_reused_refresh_token_ends_the_whole_session(client: Client, signed_up: SignUp) -> None:
     first = await signed_up()
     payload = {"refresh_token": first["refresh_token"]}
     second = (await client.post("/api/v1/auth/refresh", json=payload)).json()
+    await db.rows("UPDATE sessions SET refreshed_ms = refreshed_ms - 30001")
     client.cookies.clear()
+    for _ in range(3):  # forged ones, which must not hide the entry
+        await client.post("/api/v1/auth/refresh", json={"refresh_token": "made up"})
     assert (await client.post("/api/v1/auth/refresh", json=payload)).status_code == 401
     assert (await client.get(ME, headers=bearer(second))).status_code == 401
     again = await client.post("/api/v1/auth/refresh", json={"refresh_token": second["refresh_token"]})
     assert again.status_code == 401
+    (entry,) = await db.rows("SELECT * FROM audit WHERE change LIKE '%reused%'")
+    assert (entry["outcome"], entry["actor"], entry["resource_id"]) == ("refused", "ada", first["user"]["id"])
 
 
 async def test_signing_out_ends_token_refresh_token_and_cookie(client: Client, signed_up: SignUp) -> None:

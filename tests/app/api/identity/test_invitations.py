@@ -99,6 +99,24 @@ async def test_a_list_is_whole_or_paged_and_filtered(client: Client) -> None:
     assert ([one["email"] for one in paged["data"]], paged["pagination"]["total"]) == (["eve@example.org"], 1)
 
 
+async def test_a_repeated_acceptance_is_told_to_sign_in_and_is_no_guess(client: Client) -> None:
+    made = await invited(client)
+    first = await accepted(client, made["token"])
+    again = await accepted(client, made["token"])
+    assert (again.status_code, "Sign in" in again.text) == (403, True)
+    assert (await client.get("/api/v1/auth/me", headers=bearer(first.json()))).status_code == 200
+    assert await db.rows("SELECT * FROM login_failures") == []
+    await accepted(client, "a guess")
+    assert len(await db.rows("SELECT * FROM login_failures")) == 1
+
+
+async def test_the_token_of_a_revoked_invitation_is_no_guess(client: Client) -> None:
+    made = await invited(client)
+    await client.delete(f"{PATH}/{made['id']}", headers=ADMIN_HEADERS)
+    assert (await accepted(client, made["token"])).status_code == 403
+    assert await db.rows("SELECT * FROM login_failures") == []
+
+
 @pytest.mark.parametrize("guess", ["", "x", "a" * 43])
 async def test_a_guess_is_refused(client: Client, guess: str) -> None:
     await invited(client)

@@ -111,6 +111,23 @@ async def test_a_code_used_concurrently_signs_in_once(
         assert sorted(status for status, _ in responses) == [200, 401, 401, 401]
 
 
+async def test_a_repeated_code_is_refused_as_used_and_is_no_guess(
+    client: Client, secret: str, codes: list[str], clock: dict[str, float]
+) -> None:
+    mfa_token = (await sign_in(client))[1]["error"]["details"]["mfa_token"]
+    for token in (code_at(secret, clock["now"]), codes[0]):
+        payload = {"mfa_token": mfa_token, "token": token}
+        responses = await asyncio.gather(*(client.post(f"{AUTH}/2fa/login", json=payload) for _ in range(4)))
+        client.cookies.clear()
+        (first,) = (one for one in responses if one.status_code == 200)
+        refused = [one for one in responses if one is not first]
+        assert {(one.status_code, "already used" in one.text) for one in refused} == {(401, True)}
+        assert (await client.get(f"{AUTH}/me", headers=bearer(first.json()))).status_code == 200
+    assert await db.rows("SELECT * FROM login_failures") == []
+    await client.post(f"{AUTH}/2fa/login", json={"mfa_token": mfa_token, "token": "not a code"})
+    assert len(await db.rows("SELECT * FROM login_failures")) == 1
+
+
 async def test_the_code_that_enabled_two_factor_login_cannot_sign_in(
     client: Client, secret: str, codes: list[str]
 ) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests import make
-from tests.app.api.running_app import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN, version_of
 
 PATH, MONITORS, CHANNELS = "/api/v1/escalations", "/api/v1/monitors", "/api/v1/notification-channels"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -38,7 +38,7 @@ async def test_an_escalation_is_added_read_changed_and_removed(api):
     assert {name: made[name] for name in sent} == sent
     at = f"{PATH}/{made['id']}"
     assert (await api.get(at)).json() == made
-    assert (await api.patch(at, json={"repeat": 0})).headers["ETag"] == '"2"'
+    assert version_of(await api.patch(at, json={"repeat": 0})) == 2
     assert (await api.put(at, json={"name": "x"}, headers={"If-Match": '"1"'})).status_code == 412
     assert (await api.delete(at, headers={"If-Match": '"2"'})).status_code == 204
     assert (await api.get(at)).json()["error"]["details"] == {"resource": "escalation", "id": made["id"]}

@@ -4,7 +4,7 @@ import pytest
 
 from app import queue
 from tests import make
-from tests.app.api.running_app import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN, version_of
 
 PATH = "/api/v1/proxies"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -29,7 +29,7 @@ async def test_a_proxy_is_added_read_changed_and_removed(api):
     at = f"{PATH}/{proxy['id']}"
     assert (await api.get(at)).json() == proxy
     assert (await api.patch(at, json={"port": 1081, "password": "sesame"})).json()["port"] == 1081
-    assert (await api.put(at, json={"password": "********"}, headers={"If-Match": '"2"'})).headers["ETag"] == '"3"'
+    assert version_of(await api.put(at, json={"password": "********"}, headers={"If-Match": '"2"'})) == 3
     assert (await api.delete(at, headers={"If-Match": '"2"'})).status_code == 412
     assert (await api.delete(at)).status_code == 204
     assert (await api.get(at)).json()["error"]["details"]["resource"] == "proxy"

@@ -1,6 +1,7 @@
 """A ping is answered once it is stored; without a valid token the response reveals nothing."""
 
 import asyncio
+import gzip
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -88,6 +89,13 @@ async def test_the_body_of_a_ping_is_kept_to_ten_kilobytes(pushed):
     await pushed.post(PATH, content="log " * 5_000)
     (one,) = await queued()
     assert detailed(one)["body"] == ("log " * 5_000)[:10_000]
+
+
+async def test_a_compressed_body_is_left_out_and_the_report_counts(pushed):
+    response = await pushed.post(PATH, content=gzip.compress(b"log"), headers={"Content-Encoding": "gzip"})
+    assert response.status_code == 200
+    (one,) = await queued()
+    assert "body" not in detailed(one)
 
 
 async def test_a_token_that_a_job_repeats_is_masked_even_where_the_body_is_cut(pushed):

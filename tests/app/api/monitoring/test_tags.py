@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from tests import make
-from tests.app.api.running_app import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN, version_of
 
 PATH, MONITORS = "/api/v1/tags", "/api/v1/monitors"
 ADMIN_HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -35,7 +35,7 @@ async def test_a_tag_is_added_read_changed_and_removed(api):
     at = f"{PATH}/{tag['id']}"
     assert (await api.get(at)).json() == tag
     assert (await api.patch(at, json={"color": "#000000"})).json()["color"] == "#000000"
-    assert (await api.put(at, json={"name": "site"}, headers={"If-Match": '"2"'})).headers["ETag"] == '"3"'
+    assert version_of(await api.put(at, json={"name": "site"}, headers={"If-Match": '"2"'})) == 3
     assert (await api.delete(at, headers={"If-Match": '"2"'})).status_code == 412
     assert (await api.delete(at)).status_code == 204
     assert (await api.get(at)).json()["error"]["details"] == {"resource": "tag", "id": tag["id"]}

@@ -3,7 +3,7 @@
 import pytest
 
 from schema.settings import CATALOGUE, EgressPolicy
-from tests.app.api.running_app import ADMIN_TOKEN
+from tests.app.api.running_app import ADMIN_TOKEN, version_of
 
 PATH = "/api/v1/settings"
 KEY = f"{PATH}/key/egress.checks"
@@ -24,7 +24,7 @@ async def test_all_settings_are_listed_with_their_defaults(api):
 
 async def test_a_setting_is_changed_read_and_reset(api):
     changed = await api.put(KEY, json={"value": {"allow_private": False}}, headers={"If-Match": '"0"'})
-    assert (changed.status_code, changed.headers["ETag"]) == (200, '"1"')
+    assert (changed.status_code, version_of(changed)) == (200, 1)
     assert (await api.get(KEY)).json() == changed.json()
     assert changed.json()["value"] == {
         "allow_private": False,

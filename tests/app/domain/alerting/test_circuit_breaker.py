@@ -6,6 +6,7 @@ from hypothesis import given, strategies as st
 from app.domain.alerting.circuit_breaker import (
     FAILURE_THRESHOLD,
     MAX_BACKOFF_S,
+    MESSAGE_THRESHOLD,
     REJECTION_THRESHOLD,
     AttemptOutcome,
     Circuit,
@@ -26,7 +27,12 @@ TAKEN, BUSY, REFUSED, BARRED, GONE = (
 )
 ANSWERS = st.lists(st.sampled_from(list(AttemptOutcome)), min_size=1, max_size=60)
 STATES = st.builds(
-    CircuitState, st.integers(0, 100), st.sampled_from([0, NOW - 1, NOW, NOW + 1]), st.integers(0, 5), st.booleans()
+    CircuitState,
+    st.integers(0, 100),
+    st.sampled_from([0, NOW - 1, NOW, NOW + 1]),
+    st.integers(0, 5),
+    st.booleans(),
+    st.integers(0, 9),
 )
 
 
@@ -47,7 +53,7 @@ def state_after(*answers: AttemptOutcome) -> CircuitState:
         ([BUSY] * 99, 99, 600),
         ([BUSY] * 4 + [TAKEN, BUSY], 1, 0),
         ([BUSY] * 9 + [TAKEN], 0, 0),
-        ([BUSY] * 9 + [REFUSED], 0, 0),  # it answers again, whatever it thinks of that message
+        ([BUSY] * 9 + [REFUSED], 0, 0),  # it answers again
     ],
 )
 def test_a_rest_begins_with_the_fifth_failure_in_a_row_and_doubles(answers, failures, rest_s):
@@ -76,9 +82,14 @@ def test_a_probe_that_fails_after_such_a_rest_leads_to_another():
         ([BARRED] * 3, True),
         ([BARRED, BUSY, BARRED, BARRED], True),
         ([BARRED, BARRED, TAKEN, BARRED], False),
-        ([BARRED, BARRED, REFUSED, BARRED], False),
+        ([BARRED, BARRED, REFUSED, BARRED], True),
         ([GONE], True),
-        ([REFUSED] * 50, False),  # rejected messages do not count against the channel
+        ([REFUSED] * 4, False),
+        ([REFUSED] * 5, True),  # five different messages, and none was accepted in between
+        ([REFUSED, BUSY] * 5, True),
+        ([REFUSED, TAKEN] * 50, False),
+        ([REFUSED] * 4 + [TAKEN] + [REFUSED] * 4, False),
+        ([REFUSED, REFUSED, REFUSED, BARRED, BARRED], True),
     ],
 )
 def test_a_channel_is_paused_when_it_refuses_whatever_is_sent(answers, paused):
@@ -113,6 +124,28 @@ def test_an_open_circuit_never_exceeds_the_limit_unless_requested(state, answers
 def test_a_half_open_circuit_that_fails_opens_again(state, count):
     if circuit_at(state, NOW) is Circuit.HALF_OPEN:
         assert circuit_at(next_state(state, [BUSY] * count, 0, NOW), NOW) is Circuit.OPEN
+
+
+@given(st.lists(st.sampled_from([BUSY, REFUSED, BARRED]), max_size=30))
+def test_a_channel_is_disabled_by_enough_rejections_without_a_success_and_by_nothing_else(answers):
+    rejections = answers.count(BARRED)
+    enough = rejections >= REJECTION_THRESHOLD or rejections + answers.count(REFUSED) >= MESSAGE_THRESHOLD
+    assert state_after(*answers).disabled is enough
+    in_parallel = next_state(CircuitState(), answers, 0, NOW)
+    assert in_parallel.disabled is enough
+
+
+@given(STATES, ANSWERS)
+def test_only_a_success_enables_a_disabled_channel(state, answers):
+    if state.disabled:
+        assert next_state(state, answers, 0, NOW).disabled is (TAKEN not in answers)
+
+
+@given(STATES)
+def test_one_rejected_message_alone_disables_nothing(state):
+    before = CircuitState(state.failures, state.open_until_ms)
+    after = next_state(before, [REFUSED], 0, NOW)
+    assert (after.disabled, after.failures, after.open_until_ms, after.rejected) == (False, 0, 0, 1)
 
 
 @given(st.integers(0, 1_000))

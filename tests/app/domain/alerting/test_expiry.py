@@ -13,15 +13,17 @@ ENDS = 40 * DAY_MS
     ("left_ms", "reached", "days"),
     [
         (31 * DAY_MS, [], 31),
-        (30 * DAY_MS + 1, [], 31),
+        (31 * DAY_MS - 1, [30], 30),
         (30 * DAY_MS, [30], 30),
-        (14 * DAY_MS + 1, [30], 15),
-        (14 * DAY_MS, [14, 30], 14),
+        (15 * DAY_MS, [30], 15),
+        (15 * DAY_MS - 1, [14, 30], 14),
         (5 * DAY_MS, [7, 14, 30], 5),
+        (2 * DAY_MS - 1, [1, 3, 7, 14, 30], 1),
         (DAY_MS, [1, 3, 7, 14, 30], 1),
-        (1, [1, 3, 7, 14, 30], 1),
+        (DAY_MS - 1, [1, 3, 7, 14, 30], 0),
+        (1, [1, 3, 7, 14, 30], 0),
         (0, [0, 1, 3, 7, 14, 30], 0),
-        (-1, [0, 1, 3, 7, 14, 30], 0),
+        (-1, [0, 1, 3, 7, 14, 30], -1),
         (-3 * DAY_MS, [0, 1, 3, 7, 14, 30], -3),
     ],
 )
@@ -49,7 +51,7 @@ def test_time_only_tightens(steps, thresholds):
         before = set(now)
 
 
-@given(left_ms=st.integers(-400 * DAY_MS, 400 * DAY_MS), threshold=st.integers(0, 90))
+@given(left_ms=st.integers(-400 * DAY_MS, 400 * DAY_MS), threshold=st.integers(1, 90))
 def test_the_days_in_a_notice_are_within_its_threshold(left_ms, threshold):
     is_reached = reached_thresholds(ENDS, ENDS - left_ms, [threshold]) == [threshold]
     assert is_reached == (days_left(ENDS, ENDS - left_ms) <= threshold)

@@ -24,7 +24,7 @@ def ms(local_time: str, zone: str = BERLIN, fold: int = 0) -> int:
 
 def until(local_time: str, **quiet) -> int:
     chosen = QuietHours(**quiet)
-    return quiet_hours.quiet_until_ms(chosen, ms(local_time, chosen.timezone))
+    return quiet_hours.quiet_until_ms(chosen, ms(local_time, chosen.timezone or quiet_hours.DEFAULT_TIMEZONE))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ SENTENCES = {
     ReasonCode.COLLAPSED_INTO_REMINDER: "replaced by a newer reminder",
     ReasonCode.SUPERSEDED: "an alert for a newer outage was sent while it waited",
     ReasonCode.CHANNEL_INACTIVE: "the channel is inactive",
+    ReasonCode.CHANNEL_DELETED: "the channel was deleted",
     ReasonCode.CHANNEL_DISABLED: "the channel is disabled: answered 401",
     ReasonCode.EXPIRED: "gave up after 24 h: answered 401",
     ReasonCode.REJECTED: "answered 401",

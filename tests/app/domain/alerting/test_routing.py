@@ -125,3 +125,21 @@ def test_exactly_subscribed_channels_linked_or_global_get_a_monitor_s_event(list
 def test_our_own_troubles_always_reach_a_person_if_there_is_one(listeners, subject):
     people = {one.id for one in listeners if not one.is_webhook and one.id != subject}
     assert bool(people & set(ids(listeners, LAG, subject_id=subject))) is bool(people)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "kind", "data", "is_silent"),
+    [
+        (("monitor.down",), EventKind.INCIDENT_RESOLVED, {}, True),
+        (("monitor.down", "incident.*"), EventKind.INCIDENT_RESOLVED, {}, False),
+        (("monitor.up",), EventKind.INCIDENT_RESOLVED, {"ended_by": "monitor.paused"}, False),
+        (("monitor.down",), EventKind.INCIDENT_ACKNOWLEDGED, {}, True),
+        (("certificate.*",), EventKind.MONITOR_CLEARED, {}, True),
+        (("*",), EventKind.MONITOR_CLEARED, {}, False),
+        (("monitor.down",), EventKind.RECOVERED, {}, False),  # it is the default channel of the system's events
+        (("monitor.down",), EventKind.MONITOR_DOWN, {}, False),
+        (("incident.*",), EventKind.MONITOR_DOWN, {}, False),
+    ],
+)
+def test_an_end_that_nobody_asked_for_is_silent(patterns, kind, data, is_silent):
+    assert routing.is_silent(patterns, kind, data) is is_silent

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.monitoring.judge import Evaluation, MonitorState, RetryPolicy, judge
+from app.domain.monitoring.judge import RULED_OUT, STATUS_EVENTS, Evaluation, MonitorState, RetryPolicy, judge
 from schema.events import EventKind
 from schema.status import Status
 
@@ -276,3 +276,45 @@ def test_pending_is_stored_and_neither_counts_nor_resets_nor_alerts(before):
     assert (evaluation.state.alerted_ms, evaluation.state.retries) == (state.alerted_ms, state.retries)
     after = judge(evaluation.state, Status.DOWN, 10_000, RetryPolicy(), in_maintenance=False)
     assert (after.alert is EventKind.MONITOR_DOWN) == (state.alerted_ms is None)
+
+
+@pytest.mark.parametrize(
+    ("course", "max_retries", "expected"),
+    [
+        ("+~+", 0, [(3, Status.DEGRADED, 2)]),
+        ("+~~-", 0, [(4, Status.DEGRADED, 2)]),
+        ("+~-~+", 1, [(5, Status.DEGRADED, 2)]),  # a retry in between is no end
+        ("+~--", 1, [(4, Status.DEGRADED, 2)]),
+        ("+?+", 0, [(3, Status.UNKNOWN, 2)]),
+        ("+?~+", 0, [(3, Status.UNKNOWN, 2), (4, Status.DEGRADED, 3)]),
+        ("+~?~+", 0, [(4, Status.UNKNOWN, 3), (5, Status.DEGRADED, 2)]),
+        ("+~?+", 0, [(4, Status.DEGRADED, 2), (4, Status.UNKNOWN, 3)]),
+        ("+-?-+", 0, [(4, Status.UNKNOWN, 3)]),
+        ("+-~+", 0, []),  # the recovery says degraded, and no event of its own
+        ("?+", 0, []),  # the first one is not announced
+        ("+~[+]+", 0, [(4, Status.DEGRADED, 2)]),
+    ],
+)
+def test_degraded_and_unknown_end_with_a_status_that_rules_them_out(course, max_retries, expected):
+    evaluations = evaluations_of(checks_of(course), RetryPolicy(max_retries))
+    ends = [(no, *end) for no, one in enumerate(evaluations, 1) for end in one.cleared]
+    assert [(no, status, since_ms // STEP_MS) for no, status, since_ms in ends] == expected
+
+
+@given(courses, rules_of_any_owner)
+def test_degraded_and_unknown_are_announced_and_ended_in_turn(checks, rules):
+    """Each begins with an event and ends before it begins again; a monitor that is up or down has neither."""
+    lasting: set[Status] = set()
+    for one in evaluations_of(checks, rules):
+        ended = {status for status, _ in one.cleared}
+        assert ended <= lasting
+        lasting -= ended
+        lasting |= {status for status, kind in STATUS_EVENTS.items() if one.event is kind}
+        held = {Status.DEGRADED: one.state.degraded_ms, Status.UNKNOWN: one.state.unknown_ms}
+        assert {status for status, since_ms in held.items() if since_ms is not None} == lasting
+        if one.status in {Status.UP, Status.DOWN}:
+            assert not lasting
+
+
+def test_every_status_rules_something_out_or_nothing():
+    assert set(RULED_OUT) == set(Status)

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from app.domain.parsing.hosts import MAX_NAME_LENGTH, usable_host, wire_host
+from app.domain.parsing.hosts import MAX_NAME_LENGTH, usable_host, wire_authority, wire_host, wire_mail_address
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,34 @@ def test_normalized_hosts_are_ascii_and_stable(text):
     assert len(wire.partition("%")[0]) <= MAX_NAME_LENGTH
     assert wire_host(wire) == wire
     assert not set(wire) & set(" \r\n\t/@?#[]")
+
+
+@pytest.mark.parametrize(
+    ("text", "wire"),
+    [
+        ("info@müller.example", "info@xn--mller-kva.example"),
+        (" info@MÜLLER.example\n", "info@xn--mller-kva.example"),
+        ("müller@bücher.test", "müller@xn--bcher-kva.test"),
+        ('"a@b"@straße.test', '"a@b"@xn--strae-oqa.test'),
+        ("Info@Home.example", "Info@Home.example"),
+        ("ops@[192.0.2.1]", "ops@[192.0.2.1]"),
+        ("ops@[IPv6:2001:db8::1]", "ops@[IPv6:2001:db8::1]"),
+        ("ops@not a domain ü", "ops@not a domain ü"),
+    ],
+)
+def test_a_mail_address_has_its_domain_in_ascii(text: str, wire: str) -> None:
+    assert wire_mail_address(text) == wire
+
+
+@pytest.mark.parametrize(
+    ("text", "wire"),
+    [
+        ("bücher.test", "xn--bcher-kva.test"),
+        ("bücher.test:8080", "xn--bcher-kva.test:8080"),
+        ("jö@pass@straße.test:1", "jö@pass@xn--strae-oqa.test:1"),
+        ("[::1]:8080", "[::1]:8080"),
+        ("Here.test", "Here.test"),
+    ],
+)
+def test_an_authority_has_its_host_in_ascii(text: str, wire: str) -> None:
+    assert wire_authority(text) == wire

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
+from app.domain.parsing.hosts import wire_host
 from app.domain.parsing.web_url import parse_url, resolve_redirect, with_query
 
 BASE = "http://here.test/a/b?c=d"
@@ -166,3 +167,11 @@ def test_any_location_leads_to_a_web_address_or_is_refused(location):
 )
 def test_a_query_gets_one_more_field_and_stays_as_it_is(address, expected):
     assert with_query(address, {"wait": "true"}) == expected
+
+
+@pytest.mark.parametrize(
+    "host", ["straße.test", "💩.la", "日本。test", "a\u200db.example", "İstanbul.example", "ς.example"]
+)
+def test_a_host_is_encoded_by_the_rule_of_all_hosts(host):
+    assert parse_url(f"https://{host}:8443/x").raw_host == wire_host(host).lower()
+    assert resolve_redirect(parse_url(BASE), f"https://{host}/").raw_host == wire_host(host).lower()

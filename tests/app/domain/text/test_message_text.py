@@ -109,6 +109,11 @@ EXPECTED = {
     EventKind.MONITOR_UNKNOWN: (
         "Shop could not be checked", Severity.WARNING, "The fault is on our side, or on the way",
     ),
+    EventKind.MONITOR_CLEARED: (
+        "Shop is no longer degraded",
+        Severity.RESOLVED,
+        "It lasted 3 min 12 s.",
+    ),
     EventKind.MONITOR_CREATED: ("Shop was created", Severity.INFO, "2025-08-09 12:00:00 UTC"),
     EventKind.MONITOR_UPDATED: ("Shop was changed", Severity.INFO, "2025-08-09 12:00:00 UTC"),
     EventKind.MONITOR_DELETED: ("Shop was deleted", Severity.INFO, "2025-08-09 12:00:00 UTC"),
@@ -124,9 +129,13 @@ EXPECTED = {
         Severity.WARNING,
         "It ends on 2025-09-08 12:00:00 UTC.\nMonitor: Shop",
     ),
-    EventKind.INCIDENT_OPENED: ("New incident: Shop is down", Severity.CRITICAL, "2025-08-09 12:00:00 UTC"),
+    EventKind.INCIDENT_OPENED: (
+        "New incident: Shop is down", Severity.CRITICAL, "Down since 2025-08-09 11:56:48 UTC, for 3 min 12 s.",
+    ),
     EventKind.INCIDENT_ACKNOWLEDGED: ("Acknowledged: Shop is down", Severity.INFO, "By ann."),
-    EventKind.INCIDENT_ESCALATED: ("Shop is down: nobody has acknowledged for 15 min", Severity.CRITICAL, "2025-08-09"),
+    EventKind.INCIDENT_ESCALATED: (
+        "Shop is down: nobody has acknowledged for 3 min 12 s", Severity.CRITICAL, "Down since 2025-08-09 11:56:48 UTC",
+    ),
     EventKind.INCIDENT_RESOLVED: ("Resolved: Shop is down", Severity.RESOLVED, "It lasted 3 min 12 s."),
     EventKind.MAINTENANCE_STARTED: (
         "Maintenance began: Database upgrade", Severity.INFO, "Until 2025-08-09 13:00:00 UTC.",

@@ -31,6 +31,24 @@ def test_refresh_tokens_and_cookies_name_their_session() -> None:
     assert tokens.refresh_token(SID) != tokens.refresh_token(SID)
 
 
+def test_the_successor_of_a_refresh_token_is_the_same_each_time_and_of_the_same_session() -> None:
+    first, other = tokens.refresh_token(SID), tokens.refresh_token(SID)
+    assert tokens.successor_of(first) == tokens.successor_of(first)
+    assert len({first, other, tokens.successor_of(first), tokens.successor_of(other)}) == 4
+    assert tokens.sid_of_refresh(tokens.successor_of(first)) == SID
+    assert tokens.successor_of(first) in set(tokens.possible_successors(first))
+
+
+def test_another_installation_derives_another_successor(keys: Settings) -> None:
+    token = tokens.refresh_token(SID)
+    successor = tokens.successor_of(token)
+    sealing.prepare(_Other())  # type: ignore[arg-type]  # the one setting it reads
+    with pytest.raises(Unauthorized):
+        tokens.successor_of(token)
+    with pytest.raises(Unauthorized):
+        tokens.sid_of_refresh(successor)
+
+
 @pytest.mark.parametrize("token", ["", "x", f"{SID}.x", f"{SID}.", "a.b.c", "\u00e4.\u00e4", "."])
 def test_unsigned_tokens_are_rejected_by_every_reader(token: str) -> None:
     for read in (tokens.sid_of_access, tokens.sid_of_refresh, tokens.sid_of_cookie):

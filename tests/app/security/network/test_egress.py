@@ -1,6 +1,7 @@
 """Where this process may connect."""
 
 import asyncio
+import ssl
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
@@ -138,6 +139,16 @@ async def test_tls_is_verified_for_the_host_or_for_the_name_given(egress, tmp_pa
             "somewhere", port, ssl=certificates.trust(), server_hostname="127.0.0.1"
         )
         writer.close()
+
+
+async def test_a_name_in_another_script_is_sent_to_a_tls_server_as_names_are_resolved(egress, tmp_path):
+    asked = []
+    tls = certificates.served(tmp_path)
+    tls.sni_callback = lambda _, name, __: asked.append(name)
+    async with echoing(tls) as port:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await egress.open_connection("127.0.0.1", port, ssl=certificates.trust(), server_hostname="straße.test")
+    assert asked == ["xn--strae-oqa.test"]
 
 
 async def test_the_listening_address_is_chosen():

@@ -5,9 +5,10 @@ import pytest
 from app import db
 from app.errors import Invalid, NoSuch, Stale
 from app.security.secrets import sealing
-from app.store.alerting import channels
+from app.store.alerting import channels, deleted_channels
 from app.store.alerting.channel_rows import stored_channel
 from app.store.alerting.channels import ChannelQuery, ChannelWithSecrets
+from app.store.monitoring import proxies
 from app.store.transactions import monitors
 from schema.channels import ChannelPatch, Telegram
 from schema.channels.rules import Templates
@@ -27,7 +28,21 @@ def bot() -> Telegram:
 async def with_secrets(ids: list[str]) -> dict[str, ChannelWithSecrets]:
     """Channels by id, as a sender gets them."""
     found = await db.rows("SELECT * FROM channels")
-    return {row["id"]: await channels.with_secrets(stored_channel(row)) for row in found if row["id"] in ids}
+    return await channels.with_secrets(stored_channel(row) for row in found if row["id"] in ids)
+
+
+async def test_the_proxies_of_all_channels_are_read_in_one_statement(statements):
+    ways = [await proxies.create(make.proxy(port=port)) for port in (9, 10)]
+    ids = [
+        (await channels.create(make.channel(make.webhook(proxy_id=one.id), name=f"by {one.port}"))).id for one in ways
+    ]
+    direct = (await channels.create(make.channel(bot()))).id
+    stored = [stored_channel(row) for row in await db.rows("SELECT * FROM channels")]
+    statements.clear()
+    found = await channels.with_secrets(stored)
+    assert [found[id_].proxy and found[id_].proxy.port for id_ in (*ids, direct)] == [9, 10, None]
+    await channels.with_secrets(one for one in stored if one.id == direct)
+    assert len(statements) == 1
 
 
 async def names(**wanted) -> list[str]:
@@ -82,10 +97,10 @@ async def test_a_change_from_an_older_version_is_refused():
     assert await names() == ["first"]
 
 
-async def test_a_removed_channel_is_gone_for_readers_and_senders():
-    added = await channels.create(make.channel())
+async def test_a_deleted_channel_is_gone_for_readers_and_keeps_no_secret():
+    added = await channels.create(make.channel(bot()))
     await channels.delete(added.id)
-    assert await with_secrets([added.id]) == {}
+    assert (await db.rows("SELECT config FROM channels"))[0]["config"] == deleted_channels.ERASED_CONFIG
     with pytest.raises(NoSuch, match="notification-channel"):
         await channels.get(added.id)
 

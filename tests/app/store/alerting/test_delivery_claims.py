@@ -1,19 +1,24 @@
 """A claim takes what may be sent: nothing superseded, suppressed or expired, and one message for many."""
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from app import db
+from app.domain.alerting import delivery_rules
+from app.domain.alerting.delivery_facts import HELD, Action, Decision, DispatchFacts, OpenDelivery
 from app.domain.alerting.reasons import Reason
 from app.security.secrets import sealing
 from app.store.alerting import channels, delivery_queue
+from app.store.alerting.delivery_claims import LEASE_MS
 from app.store.alerting.delivery_results import AttemptResult
-from app.store.alerting.dispatch_plan import LEASE_MS
-from app.store.alerting.suppression import Candidate, Decision
+from app.store.monitoring import proxies
 from schema.channels import ChannelPatch
 from schema.channels.ntfy import Ntfy
 from schema.deliveries import ReasonCode
+from tests import make
 from tests.app.store.channel_setup import (
     NOW,
     STEP,
@@ -37,14 +42,24 @@ def sealed(store) -> None:
     sealing.prepare(store)
 
 
-def fixed_decisions(**decisions: Decision):
-    """Decisions by the last part of the event kind; others are sent."""
+@contextmanager
+def fixed_decisions(*, only: Callable[[OpenDelivery], bool] = lambda _: True, **decisions: Decision) -> Iterator[None]:
+    """Decisions of the first pass by the last part of the event's kind; on others it decides by itself."""
 
-    async def of(candidates: list[Candidate], _: int) -> dict[str, Decision]:
-        kinds = {one.id: one.kind.rpartition(".")[2] for one in candidates}
-        return {id_: decisions[kind] for id_, kind in kinds.items() if kind in decisions}
+    def plan(facts: DispatchFacts) -> dict[str, Decision]:
+        for one in facts.deliveries:
+            if one.is_ready and only(one) and (decision := decisions.get(one.kind.rpartition(".")[2])):
+                facts.decisions[one.id] = decision
+        return rules(facts)
 
-    return of
+    rules = delivery_rules.plan
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delivery_rules, "plan", plan)
+        yield
+
+
+def held(until_ms: int, code: ReasonCode = ReasonCode.QUIET_HOURS) -> Decision:
+    return Decision(Action.WAIT, until_ms, HELD, reason=Reason(code))
 
 
 async def test_a_down_and_its_up_that_wait_are_one_message():
@@ -89,6 +104,16 @@ async def test_a_pending_outage_is_collapsed_into_its_reminder():
     assert await state_and_code(first) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_REMINDER)
 
 
+async def test_a_claim_has_the_proxy_of_its_channel():
+    proxy = await proxies.create(make.proxy(port=10))
+    one, direct = await channel_setup(config=make.webhook(proxy_id=proxy.id)), await channel_setup()
+    found = await claims([await one.down(), await direct.down()])
+    assert {claim.channel.id: claim.channel.proxy and claim.channel.proxy.port for claim in found} == {
+        one.channel_id: 10,
+        direct.channel_id: None,
+    }
+
+
 async def test_two_workers_that_claim_at_once_send_one_message():
     setup = await channel_setup(5)
     ids = [await setup.down(number) for number in range(5)]
@@ -99,8 +124,8 @@ async def test_two_workers_that_claim_at_once_send_one_message():
 async def test_a_held_delivery_costs_no_attempt():
     setup = await channel_setup()
     down = await setup.down()
-    quiet = fixed_decisions(down=Decision(action="wait", until_ms=NOW + STEP, reason=Reason(ReasonCode.QUIET_HOURS)))
-    assert await claimed([down], decide_suppression=quiet) == []
+    with fixed_decisions(down=held(NOW + STEP)):
+        assert await claimed([down]) == []
     assert await state_and_code(down) == ("pending", 0, ReasonCode.QUIET_HOURS)
     assert await delivery_queue.due_deliveries(NOW + STEP - 1) == {}
     assert list((await delivery_queue.due_deliveries(NOW + STEP)).values()) == [[down]]
@@ -110,8 +135,8 @@ async def test_a_held_delivery_costs_no_attempt():
 async def test_a_suppressed_delivery_stores_its_reason():
     setup = await channel_setup()
     down = await setup.down()
-    closed = fixed_decisions(down=Decision(action="suppress", reason=Reason(ReasonCode.PARENT_DOWN, "Router")))
-    assert await claimed([down], decide_suppression=closed) == []
+    with fixed_decisions(down=Decision(Action.SUPPRESS, reason=Reason(ReasonCode.PARENT_DOWN, "Router"))):
+        assert await claimed([down]) == []
     assert await state_and_code(down) == ("suppressed", 0, ReasonCode.PARENT_DOWN)
     assert await state(down) == ("suppressed", 0, "parent 'Router' is down")
 
@@ -119,31 +144,31 @@ async def test_a_suppressed_delivery_stores_its_reason():
 async def test_a_held_recovery_sends_nothing_yet():
     setup = await channel_setup()
     down, up = await setup.down(), await setup.up()
-    quiet = fixed_decisions(up=Decision(action="wait", until_ms=NOW + STEP))
-    assert await claimed([down, up], decide_suppression=quiet) == [down]
+    with fixed_decisions(up=held(NOW + STEP)):
+        assert await claimed([down, up]) == [down]
     assert (await state(up))[0] == "pending"
 
 
 @pytest.mark.parametrize("together", [False, True])
 async def test_a_recovery_held_by_quiet_hours_is_not_sent_after_a_newer_outage(together):
     setup = await channel_setup()
-    night = fixed_decisions(up=Decision(action="wait", until_ms=NOW + 3 * STEP))
     first = await setup.down()
-    assert await claimed([first], decide_suppression=night) == [first]
+    assert await claimed([first]) == [first]
     await settled(AttemptResult(first, 1, "sent"))
     up = await setup.up()
-    if not together:
-        assert await claimed([up], decide_suppression=night) == []
-    second = await setup.down(at_ms=NOW + STEP)
-    assert await claimed([up, second], NOW + STEP, decide_suppression=night) == [second]
+    with fixed_decisions(up=held(NOW + 3 * STEP)):
+        if not together:
+            assert await claimed([up]) == []
+        second = await setup.down(at_ms=NOW + STEP)
+        assert await claimed([up, second], NOW + STEP) == [second]
     assert await state_and_code(up) == ("suppressed", 0, ReasonCode.SUPERSEDED)
 
 
 async def test_an_outage_and_recovery_held_by_quiet_hours_become_one_message():
     setup = await channel_setup()
     down, up = await setup.down(), await setup.up()
-    night = Decision(action="wait", until_ms=NOW + STEP)
-    assert await claimed([down, up], decide_suppression=fixed_decisions(down=night, up=night)) == []
+    with fixed_decisions(down=held(NOW + STEP), up=held(NOW + STEP)):
+        assert await claimed([down, up]) == []
     assert await claimed([down], NOW + STEP) == [up]
     assert await state_and_code(down) == ("suppressed", 0, ReasonCode.COLLAPSED_INTO_RECOVERY)
 
@@ -159,8 +184,8 @@ async def test_an_expired_delivery_is_dead_with_its_reason():
 async def test_the_time_a_delivery_was_held_makes_nothing_older():
     setup = await channel_setup()
     down = await setup.down()
-    weekend = fixed_decisions(down=Decision(action="wait", until_ms=NOW + 48 * 3_600_000))
-    await claimed([down], decide_suppression=weekend)
+    with fixed_decisions(down=held(NOW + 48 * 3_600_000)):
+        await claimed([down])
     assert await claimed([down], NOW + 48 * 3_600_000) == [down]
 
 
@@ -248,11 +273,8 @@ async def test_a_digest_that_may_have_arrived_is_held_as_a_whole():
     await sent(ids[:3])
     await claims(ids[3:], NOW + WINDOW)
     later = NOW + WINDOW + LEASE_MS
-
-    async def hold_one(candidates: list[Candidate], _: int) -> dict[str, Decision]:
-        return {one.id: Decision(action="wait", until_ms=later + STEP) for one in candidates if one.id == ids[5]}
-
-    assert await claimed(ids[3:], later, decide_suppression=hold_one) == []
+    with fixed_decisions(down=held(later + STEP), only=lambda one: one.id == ids[5]):
+        assert await claimed(ids[3:], later) == []
     (again,) = await claims(ids[3:], later + STEP)
     assert (again.id, len(again.merged)) == (ids[5], 2)
 

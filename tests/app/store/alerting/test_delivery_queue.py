@@ -5,9 +5,9 @@ import pytest
 from app import db
 from app.security.secrets import sealing
 from app.store.alerting import delivery_claims, delivery_queue
+from app.store.alerting.delivery_claims import LEASE_MS
 from app.store.alerting.delivery_queue import SWEEP_GRACE_MS
 from app.store.alerting.delivery_results import AttemptResult
-from app.store.alerting.dispatch_plan import LEASE_MS
 from tests import make
 from tests.app.store.channel_setup import NOW, ChannelSetup, channel_setup, claimed, settled, state
 

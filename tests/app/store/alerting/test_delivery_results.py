@@ -1,5 +1,7 @@
 """Attempts change their channel: the circuit opens, it is probed, it is disabled, and others are notified."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -9,8 +11,8 @@ from app.errors import NoSuch
 from app.security.secrets import sealing
 from app.store.alerting import channel_health, channel_tests, channels, delivery_queue
 from app.store.alerting.channel_health import UnhealthyChannels
+from app.store.alerting.delivery_claims import LEASE_MS
 from app.store.alerting.delivery_results import AttemptResult
-from app.store.alerting.dispatch_plan import LEASE_MS
 from schema.channels import ChannelPatch
 from schema.deliveries import ReasonCode
 from tests.app.store.channel_setup import NOW, ChannelSetup, channel_setup, claimed, settled, state, state_and_code
@@ -171,3 +173,52 @@ async def test_a_result_releases_deliveries_stored_while_it_waited_to_be_recorde
     assert await settled(AttemptResult(down, 1, "sent", outcome=AttemptOutcome.ACCEPTED), now_ms=NOW + 10) == {
         setup.channel_id: [up]
     }
+
+
+async def system_events() -> list[tuple[str, dict[str, Any]]]:
+    found = await db.rows("SELECT kind, data FROM events WHERE kind LIKE 'system.%' ORDER BY created_ms, kind")
+    return [(row["kind"], msgspec.json.decode(row["data"])) for row in found]
+
+
+async def works(setup: ChannelSetup, monitor: int = 3) -> None:
+    up = await setup.up(monitor, at_ms=NOW + 60_000)
+    await claimed([up], NOW + 60_000)
+    await settled(AttemptResult(up, 1, "sent", outcome=AttemptOutcome.ACCEPTED), now_ms=NOW + 61_000)
+
+
+@pytest.mark.parametrize("mended", [resumed, reconfigured, tried_out])
+async def test_others_learn_that_a_channel_works_again_when_it_does(mended):
+    setup, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED)
+    await mended(setup)
+    if mended is not tried_out:
+        assert [kind for kind, _ in await system_events()] == ["system.channel_failing"]
+        await works(setup)
+    (_, begin), (kind, end) = await system_events()
+    assert (kind, end["what"], end["channel"]) == ("system.recovered", "channel_failing", begin["channel"])
+    await works(setup, 4)
+    assert len(await system_events()) == 2
+
+
+async def test_a_channel_that_never_failed_for_long_announces_nothing():
+    _, ids = await failing(5)
+    await claimed(ids, NOW + REST)
+    await settled(AttemptResult(ids[0], 2, "sent", outcome=AttemptOutcome.ACCEPTED), now_ms=NOW + REST)
+    assert await system_events() == []
+
+
+async def deleted(setup: ChannelSetup) -> None:
+    await channels.delete(setup.channel_id)
+
+
+async def switched_off(setup: ChannelSetup) -> None:
+    await channels.update(setup.channel_id, ChannelPatch(active=False))
+
+
+@pytest.mark.parametrize("ended", [deleted, switched_off])
+async def test_the_warning_about_a_channel_ends_when_it_is_not_used_any_more(ended):
+    setup, _ = await failing(3, AttemptOutcome.CHANNEL_REJECTED)
+    await ended(setup)
+    assert [(kind, data.get("unused")) for kind, data in await system_events()] == [
+        ("system.channel_failing", None),
+        ("system.recovered", True),
+    ]

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from app import db
+from app.clock import epoch_ms
 from app.domain.alerting.expiry import DAY_MS
 from app.security.secrets import sealing
 from app.store.alerting import expiry_notices, webhooks
@@ -13,8 +14,10 @@ from app.store.monitoring import series
 from app.store.system import settings
 from app.store.transactions import monitors, results
 from schema.events import EventKind
+from schema.heartbeat_texts import STARTED
 from schema.jobs import ExpiringItem
 from schema.settings import SettingPatch
+from schema.status import Status
 from schema.webhooks import WebhookDraft
 from tests import make
 
@@ -53,7 +56,7 @@ async def notified_days(known, *left_days: float, ends: ExpiringItem = LEAF, no:
 
 async def test_each_threshold_is_sent_once_on_its_way_to_the_end(known):
     days = [45, 30.5, 30, 29, 14.2, 13.9, 13, 7, 6, 2.9, 1, 0.5, 0, -1, -20]
-    assert await notified_days(known, *days) == [30, 14, 7, 3, 1, 0]
+    assert await notified_days(known, *days) == [30, 14, 7, 2, 1, 0]  # the days left then
 
 
 async def test_a_late_subscriber_gets_one_notice(known):
@@ -94,10 +97,10 @@ async def test_two_monitors_of_one_certificate_send_a_notice_each(known):
 
 async def test_an_expiry_is_sent_although_the_handshake_shows_no_certificate_any_more(known):
     assert await notified_days(known, 1) == [1]
-    assert await notified_days(known, -0.5, -1, ends=EXPIRED) == [0]
+    assert await notified_days(known, -0.5, -1, ends=EXPIRED) == [-1]
     renewed = ExpiringItem("certificate", "cd34", "CN=shop.example", "CN=An Authority", ENDS_MS + 90 * DAY_MS)
     assert await notified_days(known, -60, ends=renewed) == [30]
-    assert await notified_days(known, -90.5, ends=EXPIRED) == [0]
+    assert await notified_days(known, -90.5, ends=EXPIRED) == [-1]
 
 
 async def test_a_certificate_first_seen_expired_fails_the_monitor_without_a_notice(known):
@@ -164,3 +167,78 @@ async def test_with_its_monitor_all_is_forgotten(known):
     await monitors.delete(known[min(known)].monitor_id)
     assert await db.rows("SELECT * FROM expiry_notices") == []
     assert await notified_days(known, 5) == []
+
+
+async def over(known, *left_days: float, no: int | None = None, **changes):
+    """Check when so many days are left: what is over, by fingerprint, and since how many days before the end."""
+    found = []
+    for days in left_days:
+        at_ms = ENDS_MS - round(days * DAY_MS)
+        outcome = make.outcome(series=no or min(known), at_ms=at_ms, **changes)
+        events = (await results.store_results(make.results(outcome), known, at_ms)).events
+        found += [event for event in events if event.event is EventKind.MONITOR_CLEARED]
+    return [
+        (one.data["what"], one.data["fingerprint"], (ENDS_MS - epoch_ms(one.data["started_at"])) // DAY_MS)
+        for one in found
+    ]
+
+
+RENEWED = msgspec.structs.replace(LEAF, identity="cd34", expires_ms=ENDS_MS + 60 * DAY_MS)
+
+
+@pytest.mark.parametrize("ends", [RENEWED, None], ids=["soon", "much later"])
+async def test_a_renewed_certificate_ends_the_warning_once(known, ends):
+    assert await notified_days(known, 20, 7) == [20, 7]
+    assert await over(known, 6, expiring=LEAF) == []
+    assert await over(known, 5, 4, expiring=ends) == [("certificate", "ab12", 20)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": Status.DOWN},
+        {"status": Status.UNKNOWN},
+        {"status": Status.DEGRADED},  # a slow response is one before its certificate is looked at
+        {"status": Status.DOWN, "expiring": EXPIRED},
+        {"expiring": msgspec.structs.replace(LEAF, identity="0ld", expires_ms=ENDS_MS - DAY_MS)},
+        {"code": STARTED},
+    ],
+    ids=str,
+)
+async def test_a_check_that_shows_no_newer_certificate_ends_no_warning(known, changes):
+    assert await notified_days(known, 20) == [20]
+    assert await over(known, 19, **changes) == []
+
+
+async def test_a_warning_about_the_next_certificate_is_another_one(known):
+    assert await notified_days(known, 5) == [5]
+    assert await over(known, 4, expiring=RENEWED) == [("certificate", "ab12", 5)]
+    assert await notified_days(known, -55, ends=RENEWED) == [5]
+    assert await over(known, -56) == [("certificate", "cd34", -55)]
+
+
+async def test_a_warning_ends_with_its_monitor(known):
+    assert await notified_days(known, 5) == [5]
+    change = await monitors.delete(known[min(known)].monitor_id)
+    (ended,) = [one for one in change.events if one.event is EventKind.MONITOR_CLEARED]
+    assert (ended.data["what"], ended.data["fingerprint"]) == ("certificate", "ab12")
+    assert ended.data["ended_by"] == "monitor.deleted"
+
+
+async def test_a_paused_monitor_keeps_its_warning(known):
+    assert await notified_days(known, 5) == [5]
+    change = await monitors.set_active(known[min(known)].monitor_id, active=False)
+    assert EventKind.MONITOR_CLEARED not in {one.event for one in change.events}
+
+
+async def test_a_warning_outlives_the_reset_of_its_monitor_s_history(known):
+    assert await notified_days(known, 5) == [5]
+    change = await monitors.reset_history(known[min(known)].monitor_id)
+    (fresh,) = await series.list_snapshots([change.schedules[0].series])
+    assert await over({fresh.series: fresh}, 4) == [("certificate", "ab12", 5)]
+
+
+async def test_a_late_check_ends_no_warning(known):
+    assert await notified_days(known, 5) == [5]
+    late = make.outcome(series=min(known), at_ms=ENDS_MS - 6 * DAY_MS)
+    assert (await results.store_results(make.results(late), known, ENDS_MS - 5 * DAY_MS)).events == []

@@ -12,7 +12,7 @@ from app.security.secrets import sealing
 from app.store.alerting import channels, outbox
 from app.store.monitoring import tags
 from app.store.transactions import monitors
-from schema.channels import ChannelPatch
+from schema.channels import ChannelPatch, Pagerduty, Pushover
 from schema.events import Event, EventKind
 from schema.monitors import UnreadableTarget
 from schema.status import Status
@@ -177,3 +177,79 @@ def test_an_event_names_the_type_of_its_monitor_as_the_api_does(target):
     event = outbox.event_from_evaluation(make.down(), evaluation, make.snapshot(target=target))
     assert event is not None
     assert event.data["monitor"]["type"] == "kafka-producer"
+
+
+async def test_people_learn_of_an_acknowledgement_if_they_were_alerted():
+    alerted, other, hook = await channel(), await channel(events=["*"]), await webhook("incident.*")
+    one = await monitor(alerted, other)
+    await channels.update(other, ChannelPatch(events=["incident.acknowledged"]))
+    await record_events(event(monitor_id=one, incident={"id": "i"}))
+    assert await notified_by(event(EventKind.INCIDENT_ACKNOWLEDGED, one, incident={"id": "i"})) == {alerted, hook}
+    assert await notified_by(event(EventKind.INCIDENT_ACKNOWLEDGED, None, incident={"id": "another"})) == {hook}
+
+
+PAGER = Pagerduty(routing_key="k" * 32)
+
+
+def cleared(monitor_id: str, **data: Any) -> Event:
+    started_at = datetime.fromtimestamp(NOW / 1000, UTC)
+    return event(EventKind.MONITOR_CLEARED, monitor_id, **{"what": "degraded", "started_at": started_at} | data)
+
+
+async def test_the_end_of_a_warning_goes_to_those_who_were_warned():
+    warned, usual, hook = await channel(events=["monitor.*"]), await channel(), await webhook("monitor.*")
+    pager = await channel("pager", config=PAGER, events=["monitor.degraded"])  # what it opens must end
+    one = await monitor(warned, usual, pager)
+    assert await notified_by(cleared(one)) == {hook}
+    assert await notified_by(event(EventKind.MONITOR_DEGRADED, one)) == {warned, hook, pager}
+    assert await notified_by(cleared(one, what="unknown")) == {hook}
+    assert await notified_by(cleared(one)) == {warned, hook, pager}
+    assert await notified_by(cleared(one, ended_by="monitor.down")) == {hook, pager}  # people learn of the outage
+
+
+async def test_an_older_warning_is_another_one():
+    pager = await channel("pager", config=PAGER, events=["monitor.degraded"])
+    one = await monitor(pager)
+    await record_events(event(EventKind.MONITOR_DEGRADED, one))
+    later = datetime.fromtimestamp(NOW / 1000 + 60, UTC)
+    assert await notified_by(cleared(one, started_at=later)) == set()
+
+
+@pytest.mark.parametrize(
+    ("config", "is_notified"),
+    [
+        (PAGER, True),
+        (Pushover(user_key="u", app_token="a", priority=2), True),
+        (Pushover(user_key="u", app_token="a", priority=1), False),
+        (make.webhook(), False),
+    ],
+)
+async def test_an_alarm_that_stays_open_is_closed_without_a_subscription(config, is_notified):
+    one = await channel(config=config, events=["monitor.down", "system.disk_full"])
+    watched = await monitor(one)
+    await record_events(event(monitor_id=watched, incident={"id": "i"}), event(EventKind.DISK_FULL))
+    for kind in (END, EventKind.INCIDENT_ACKNOWLEDGED):
+        assert (one in await notified_by(event(kind, watched, incident={"id": "i"}))) is is_notified
+    since = datetime.fromtimestamp(NOW / 1000, UTC)
+    other = await channel(events=["system.*"])  # a person who would be told instead
+    found = await notified_by(event(EventKind.RECOVERED, what="disk_full", started_at=since))
+    assert found == {other, *([one] if is_notified else [])}
+
+
+async def test_a_pager_that_hears_of_recoveries_closes_an_outage_once():
+    pager = await channel("pager", config=PAGER, events=["monitor.down", "monitor.up"])
+    one = await monitor(pager)
+    await record_events(event(monitor_id=one, incident={"id": "i"}))
+    assert await notified_by(event(UP, one, incident={"id": "i"})) == {pager}
+    assert await notified_by(event(END, one, incident={"id": "i"})) == set()
+
+
+async def test_many_ends_take_as_many_statements_as_one(statements):
+    pager = await channel("pager", config=PAGER, events=["monitor.*"])
+    ids = [await monitor(pager) for _ in range(3)]
+    await record_events(*(event(EventKind.MONITOR_DEGRADED, id_) for id_ in ids))
+    statements.clear()
+    await record_events(cleared(ids[0]))
+    few = len(statements)
+    deliveries = await record_events(*(cleared(id_) for id_ in ids))
+    assert (len(statements) - 2 * few, len(deliveries[pager])) == (0, 3)

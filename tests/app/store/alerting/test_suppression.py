@@ -5,9 +5,9 @@ from time import time
 import pytest
 
 from app import db
+from app.domain.alerting.delivery_rules import SEND
 from app.security.secrets import sealing
-from app.store.alerting import suppression
-from app.store.alerting.suppression import Candidate, Decision
+from app.store.alerting import channels, claim_facts, delivery_claims, outbox
 from app.store.transactions import monitors
 from schema.channels.rules import QuietHours
 from schema.events import EventKind
@@ -28,13 +28,16 @@ async def webhook() -> str:
     return id_
 
 
-async def test_no_deliveries_need_no_query():
-    assert await suppression.decisions_for([], NOW) == {}
+async def test_no_deliveries_have_no_channels():
+    assert await delivery_claims.claim([], NOW) == []
 
 
-async def test_a_delivery_whose_channel_is_gone_is_left_to_the_sender():
-    stranger = Candidate("d", "e", "gone", "m", EventKind.MONITOR_DOWN, NOW, NOW)
-    assert await suppression.decisions_for([stranger], NOW) == {"d": Decision()}
+async def test_a_delivery_whose_channel_is_gone_is_not_claimed():
+    ops = await channel()
+    await fails(await monitor())
+    ids = [row["id"] for row in await db.rows("SELECT id FROM deliveries")]
+    await channels.delete(ops)
+    assert await delivery_claims.claim(ids, NOW) == []
 
 
 async def test_an_outage_and_its_end_go_when_nothing_speaks_against_it():
@@ -46,9 +49,10 @@ async def test_an_outage_and_its_end_go_when_nothing_speaks_against_it():
 
 
 async def test_quiet_hours_hold_for_what_has_no_monitor_too():
-    ops = await channel(quiet_hours=QuietHours(start="00:00", end="23:59"))
-    lag = Candidate("d", "e", ops, None, EventKind.SCHEDULE_LAG, NOW, NOW)
-    assert (await suppression.decisions_for([lag], NOW))["d"].action == "wait"
+    await channel(quiet_hours=QuietHours(start="00:00", end="23:59"))
+    async with db.transaction():
+        await outbox.record_event(EventKind.SCHEDULE_LAG, {"what": "schedule_lag"}, NOW)
+    assert (await due_decisions())["", "system.schedule_lag"].action == "wait"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +98,7 @@ async def test_a_delivery_already_attempted_is_not_suppressed():
     await fails(one)
     await db.rows("UPDATE deliveries SET attempts = 1")
     await fails(router)
-    assert (await due_decisions())[one, "monitor.down"] == Decision()
+    assert (await due_decisions())[one, "monitor.down"] == SEND
 
 
 async def test_reminders_of_a_night_are_one_message_in_the_morning():
@@ -128,16 +132,13 @@ async def test_the_end_of_a_short_outage_is_held_while_its_beginning_still_waits
 
 
 async def test_an_outage_that_hangs_on_nothing_costs_few_statements(statements: list[str]):
-    ops = await channel()
+    await channel()
     ids = [await monitor(f"web {number}") for number in range(6)]
     for id_ in ids:
         await fails(id_)
-    found = await db.rows("SELECT id, event_id, monitor_id FROM deliveries")
-    candidates = [
-        Candidate(row["id"], row["event_id"], ops, row["monitor_id"], EventKind.MONITOR_DOWN, NOW, NOW) for row in found
-    ]
+    found = [row["id"] for row in await db.rows("SELECT id FROM deliveries")]
     statements.clear()
-    await suppression.decisions_for(candidates, NOW)
+    await claim_facts.lock_channels(found, NOW, delivery_claims.MAX_AGE_MS)
     assert len(statements) == 4
 
 

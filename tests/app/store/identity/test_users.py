@@ -1,12 +1,14 @@
 """Users and their sessions, on the database at hand."""
 
 import asyncio
+from time import time
 
 import pytest
 
 from app import db
 from app.errors import Conflict, Forbidden, NoSuch, Unauthorized
-from app.security.auth import tokens
+from app.security.auth import keyring, tokens
+from app.security.auth.keyring import SigningKey
 from app.security.secrets import sealing
 from app.settings import Settings
 from app.store.identity import invitations, sessions, user_admin, users
@@ -88,13 +90,76 @@ async def test_an_expired_session_holds_no_more_and_is_not_renewed() -> None:
         await sessions.rotate_refresh_token(token)
 
 
-async def test_refreshing_the_same_token_twice_ends_the_session() -> None:
+async def test_concurrent_refreshes_get_the_same_token_and_the_session_lives() -> None:
     sid, token = await sessions.start(await sign_up(), ip="", agent="")
-    ended = await asyncio.gather(
-        sessions.rotate_refresh_token(token), sessions.rotate_refresh_token(token), return_exceptions=True
-    )
-    assert sorted(type(one).__name__ for one in ended) == ["Unauthorized", "tuple"]
+    refreshed = await asyncio.gather(*(sessions.rotate_refresh_token(token) for _ in range(6)))
+    assert {one.id for one in refreshed} == {sid}
+    assert sorted(one.is_repeated for one in refreshed) == [False, *[True] * 5]
+    (successor,) = {one.refresh_token for one in refreshed}
+    assert await sessions.principal_of(sid) is not None
+    assert (await sessions.rotate_refresh_token(successor)).refresh_token not in {token, successor}
+
+
+async def test_a_repeated_refresh_extends_neither_session_nor_grace() -> None:
+    _, token = await sessions.start(await sign_up(), ip="", agent="")
+    await sessions.rotate_refresh_token(token)
+    await used_ago(20_000)
+    before = await db.rows("SELECT * FROM sessions")
+    assert (await sessions.rotate_refresh_token(token)).is_repeated
+    assert await db.rows("SELECT * FROM sessions") == before
+
+
+async def test_a_used_refresh_token_ends_the_session_after_the_grace() -> None:
+    sid, token = await sessions.start(await sign_up(), ip="", agent="")
+    successor = (await sessions.rotate_refresh_token(token)).refresh_token
+    await used_ago(sessions.REFRESH_GRACE_MS + 1)
+    with pytest.raises(sessions.RefreshTokenReused):
+        await sessions.rotate_refresh_token(token)
     assert await sessions.principal_of(sid) is None
+    for ended in (token, successor):
+        with pytest.raises(Unauthorized, match="has ended"):
+            await sessions.rotate_refresh_token(ended)
+
+
+async def test_a_refresh_token_before_the_previous_one_ends_the_session_at_once() -> None:
+    sid, first = await sessions.start(await sign_up(), ip="", agent="")
+    second = await sessions.rotate_refresh_token(first)
+    await sessions.rotate_refresh_token(second.refresh_token)
+    with pytest.raises(sessions.RefreshTokenReused):
+        await sessions.rotate_refresh_token(first)
+    assert await sessions.principal_of(sid) is None
+
+
+async def test_a_signed_out_session_is_not_refreshed_within_the_grace() -> None:
+    sid, token = await sessions.start(await sign_up(), ip="", agent="")
+    await sessions.rotate_refresh_token(token)
+    await sessions.end(sid)
+    with pytest.raises(Unauthorized, match="has ended"):
+        await sessions.rotate_refresh_token(token)
+
+
+async def test_a_repeated_refresh_gets_the_same_token_across_a_new_signing_key() -> None:
+    _, token = await sessions.start(await sign_up(), ip="", agent="")
+    successor = (await sessions.rotate_refresh_token(token)).refresh_token
+    keyring.set_keys([SigningKey(id="new", secret=b"another" * 5, signs_from_s=time() - 1)])
+    try:
+        assert (await sessions.rotate_refresh_token(token)).refresh_token == successor
+    finally:
+        keyring.set_keys([])
+
+
+async def test_a_token_that_a_previous_version_exchanged_is_refused_and_ends_nothing() -> None:
+    sid, token = await sessions.start(await sign_up(), ip="", agent="")
+    await sessions.rotate_refresh_token(token)
+    await db.rows("UPDATE sessions SET refresh_hash = 'of a random token'")  # it leaves the new columns as they are
+    with pytest.raises(Unauthorized, match="Another request"):
+        await sessions.rotate_refresh_token(token)
+    assert await sessions.principal_of(sid) is not None
+
+
+async def used_ago(ms: int) -> None:
+    """Move the last exchange of every session into the past."""
+    await db.rows("UPDATE sessions SET refreshed_ms = refreshed_ms - CAST(?1 AS BIGINT)", ms)
 
 
 async def test_a_guessed_refresh_token_ends_nobodys_session() -> None:
@@ -105,10 +170,13 @@ async def test_a_guessed_refresh_token_ends_nobodys_session() -> None:
 
 
 async def test_the_refresh_token_itself_is_not_stored() -> None:
-    _, token = await sessions.start(await sign_up(), ip="", agent="")
-    rows = await db.rows("SELECT * FROM sessions")
-    assert token not in str([tuple(dict(row).values()) for row in rows])
-    assert tokens.token_hash(token) in str([tuple(dict(row).values()) for row in rows])
+    _, first = await sessions.start(await sign_up(), ip="", agent="")
+    second = (await sessions.rotate_refresh_token(first)).refresh_token
+    rows = str([tuple(dict(row).values()) for row in await db.rows("SELECT * FROM sessions")])
+    for token in (first, second):
+        assert token not in rows
+        assert token.split(".")[1] not in rows
+        assert tokens.token_hash(token) in rows
 
 
 async def test_a_session_begins_only_with_the_password_of_now_and_while_switched_on() -> None:

@@ -141,7 +141,8 @@ async def test_a_monitor_that_is_watched_no_more_resolves_its_incident_with_the_
     story = await incidents.get((await the_one()).id)
     assert (story.status, story.timeline[-1].text) == (IncidentStatus.RESOLVED, f"The monitor was {how}.")
     assert story.monitor is not None
-    assert story.monitor.name == ("web" if how == "paused" else "")
+    assert (story.monitor.name, story.monitor.type) == ("web", "http")
+    assert story.monitor.is_deleted is (how == "deleted")
 
 
 async def test_a_change_that_is_no_pause_leaves_the_incident_open():

@@ -118,7 +118,7 @@ async def proxied_channel(proxy_id: str, **changes):
 
 async def seen_by_sender(channel_id: str):
     (row,) = await db.rows("SELECT * FROM channels WHERE id = ?1", channel_id)
-    return await channels.with_secrets(stored_channel(row))
+    return (await channels.with_secrets([stored_channel(row)]))[channel_id]
 
 
 async def test_a_sender_gets_the_proxy_with_its_password_open():

@@ -8,7 +8,7 @@ import pytest
 from app import db
 from app.security.secrets import sealing
 from app.store.alerting import channels, delivery_claims
-from app.store.alerting.dispatch_plan import LEASE_MS
+from app.store.alerting.delivery_claims import LEASE_MS
 from app.store.history import heartbeats
 from app.store.monitoring import series
 from app.store.transactions import monitors, results
