@@ -438,9 +438,9 @@ PLANTED: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     },
     "redundancy before suppression": last_pass_first,
     "recoveries are not looked for": wrong(claim_facts, "_recovered_ms", nothing_found),
-    "what is being sent is no burst": changed_sql(claim_facts, "_RECENTLY_SENT", "> ?2", "> ?2 * 2"),
+    "what is being sent is no burst": changed_sql(claim_facts, "_RECENTLY_SENT", "> ?2", "> CAST(?2 AS BIGINT) * 2"),
     "a lease does not hold": changed_sql(
-        delivery_claims, "_LEASE", "lease_until_ms = ?2", "lease_until_ms = 1 + ?2 * 0"
+        delivery_claims, "_LEASE", "lease_until_ms = ?2", "lease_until_ms = CAST(?2 AS BIGINT) * 0"
     ),
     "an attempt is not counted": changed_sql(delivery_claims, "_LEASE", "attempts + 1", "attempts"),
     "held deliveries do not age": changed_sql(delivery_claims, "_WAIT", "= 'held'", "= 'never'"),
