@@ -40,7 +40,7 @@ async def test_the_proxies_of_all_channels_are_read_in_one_statement(statements)
     stored = [stored_channel(row) for row in await db.rows("SELECT * FROM channels")]
     statements.clear()
     found = await channels.with_secrets(stored)
-    assert [found[id_].proxy and found[id_].proxy.port for id_ in (*ids, direct)] == [9, 10, None]
+    assert [getattr(found[id_].proxy, "port", None) for id_ in (*ids, direct)] == [9, 10, None]
     await channels.with_secrets(one for one in stored if one.id == direct)
     assert len(statements) == 1
 
