@@ -9,6 +9,7 @@ import asyncio
 from redis.exceptions import RedisError
 
 from actors import ad_hoc, worker_metrics
+from actors.alert_lag import AlertLag
 from actors.batching import Batcher
 from actors.probes import ProbeContext, run_probe
 from actors.snapshots import Snapshots
@@ -50,8 +51,8 @@ class ChangeDetector:
 class CheckRunner:
     """Runs this worker's checks, at most `capacity` at a time."""
 
-    def __init__(self, context: ProbeContext, snapshots: Snapshots, capacity: int) -> None:
-        self._context, self._snapshots = context, snapshots
+    def __init__(self, context: ProbeContext, snapshots: Snapshots, capacity: int, lag: AlertLag | None = None) -> None:
+        self._context, self._snapshots, self._lag = context, snapshots, lag or AlertLag()
         self._capacity = asyncio.Semaphore(capacity)
         self._running: set[asyncio.Task[None]] = set()
         self._changes = ChangeDetector()
@@ -72,6 +73,8 @@ class CheckRunner:
         snapshots = await self._snapshots.for_series({slot.series: slot.version for slot in batch.slots})
         for slot in batch.slots:
             if snapshot := snapshots.get(slot.series):
+                if pause_s := self._lag.pause_s():
+                    await asyncio.sleep(pause_s)
                 await self._capacity.acquire()
                 task = asyncio.create_task(self._check(slot, snapshot))
                 self._running.add(task)

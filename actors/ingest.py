@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from time import perf_counter
 
 from actors import worker_metrics
+from actors.alert_lag import AlertLag
 from actors.snapshots import Snapshots
 from app import clock, due_set, live, queue, response_cache
 from app.store.monitoring.dependencies import Recheck
@@ -42,8 +43,8 @@ class ResultWriter:
     when everything fails hundreds of small batches wait and pay for one transaction together.
     """
 
-    def __init__(self, snapshots: Snapshots) -> None:
-        self._snapshots = snapshots
+    def __init__(self, snapshots: Snapshots, lag: AlertLag | None = None) -> None:
+        self._snapshots, self._lag = snapshots, lag or AlertLag()
         self._lock = asyncio.Lock()
         self._pending: deque[PendingBatch] = deque()
 
@@ -78,7 +79,10 @@ class ResultWriter:
         outcomes = [outcome for one in taken for outcome in one.batch.outcomes]
         batch = ResultBatch(outcomes, [gap for one in taken for gap in one.batch.gaps])
         snapshots = await self._snapshots.for_series({one.series: one.version for one in outcomes})
-        return batch, await result_isolation.store_isolated(batch, snapshots, clock.now_ms()), snapshots
+        stored = await result_isolation.store_isolated(batch, snapshots, clock.now_ms())
+        ended_ms = [one.began_ms + one.took_us / 1000 for one in outcomes if one.began_ms]
+        self._lag.note("ingest", max(0.0, clock.now_ms() - min(ended_ms)) / 1000 if ended_ms else 0.0)
+        return batch, stored, snapshots
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from actors import delivery_attempt, worker_metrics
+from actors.alert_lag import AlertLag
 from actors.channel_lane import ChannelLane
 from actors.delivery_attempt import AttemptTiming
 from actors.senders import SEND_TIMEOUT_S, DeliveryError, SenderContext, SendReport, send
@@ -46,8 +47,15 @@ class Notifier:
     """
 
     def __init__(
-        self, context: SenderContext, base_url: str, timeout_s: float = SEND_TIMEOUT_S, *, timezone: str = "UTC"
+        self,
+        context: SenderContext,
+        base_url: str,
+        timeout_s: float = SEND_TIMEOUT_S,
+        *,
+        timezone: str = "UTC",
+        lag: AlertLag | None = None,
     ) -> None:
+        self._lag = lag or AlertLag()
         self._context, self._base_url, self._timeout_s, self._timezone = context, base_url, timeout_s, timezone
         self._lanes: defaultdict[str, ChannelLane] = defaultdict(ChannelLane)
         self._sends: set[asyncio.Task[None]] = set()
@@ -120,6 +128,8 @@ class Notifier:
         """Send one message, note the result of each delivery that it carries, and send the channel's next one."""
         channel_id, began, began_ms = claim.channel.id, perf_counter(), clock.now_ms()
         report = SendReport(claim.settled)
+        if claim.attempts == 1 and claim.age_from_ms == claim.created_ms:  # it was not held
+            self._lag.note("notify", max(0, began_ms - claim.created_ms) / 1000)
         failure = await self._attempt(claim, began_ms, report)
         took_s = perf_counter() - began
         timing = AttemptTiming(began_ms, round(took_s * 1000))

@@ -18,6 +18,7 @@ from dramatiq.middleware import Middleware
 from redis.exceptions import RedisError
 
 from actors import broker, probes, result_backlog, senders, uplink_status, watchdog_ping
+from actors.alert_lag import AlertLag
 from actors.check import CheckRunner
 from actors.egress_reload import EgressReload
 from actors.ingest import ResultWriter
@@ -58,9 +59,10 @@ class WorkerServices:
         self._probes, self._senders = await probes.open_probe_context(settings), senders.make_context()
         egress_reload = EgressReload(self._probes.egress_by_setting() | self._senders.egress_by_setting())
         await egress_reload.load()
-        self.checks = CheckRunner(self._probes, snapshots, settings.check_concurrency)
-        self.results = ResultWriter(snapshots)
-        self.notifier = Notifier(self._senders, ack_links.base_url(settings), timezone=settings.tz)
+        lag = AlertLag()
+        self.checks = CheckRunner(self._probes, snapshots, settings.check_concurrency, lag)
+        self.results = ResultWriter(snapshots, lag)
+        self.notifier = Notifier(self._senders, ack_links.base_url(settings), timezone=settings.tz, lag=lag)
         self.checks.start()
         node = nodes.node_id("worker")
         background = {

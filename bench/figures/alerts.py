@@ -24,6 +24,7 @@ WAIT_S = INTERVAL_S + 6
 HALF, ALL = 10_000, 20_000  # monitors that fail together, and as many as there are
 CHANNELS = (1, 100)
 STORM_WAIT_S = INTERVAL_S + 15
+PATIENCE_S = 60
 
 
 async def measure(run: Run) -> list[Figure]:
@@ -142,9 +143,18 @@ async def _fail(target: ControlledProgram, hook: ControlledProgram, size: int, w
     await hook.get("/reset")
     await target.get(f"/set?from=0&to={size - 1}&as={FAIL}")
     await asyncio.sleep(wait_s)
+    for _ in range(PATIENCE_S):  # checks make room for alerts: the last monitors may fail later
+        if len(await _arrivals(hook)) >= size:
+            break
+        await asyncio.sleep(1)
     log = msgspec.json.decode(await target.get("/log"), type=Log)
     answers = zip(log.numbers, log.at_ms, log.answers, strict=True)
     failed = {number: at_ms for number, at_ms, answer in reversed(list(answers)) if answer == FAIL}
-    deliveries = msgspec.json.decode(await hook.get("/log"), type=list[Delivery])
-    arrived = {int(one.name[2:]): one.arrived_ms for one in reversed(deliveries) if one.event == "monitor.down"}
+    arrived = await _arrivals(hook)
     return sorted(arrived[number] - at_ms for number, at_ms in failed.items() if number in arrived)
+
+
+async def _arrivals(hook: ControlledProgram) -> dict[int, float]:
+    """Number of a monitor -> when its first alert arrived."""
+    deliveries = msgspec.json.decode(await hook.get("/log"), type=list[Delivery])
+    return {int(one.name[2:]): one.arrived_ms for one in reversed(deliveries) if one.event == "monitor.down"}

@@ -4,7 +4,7 @@ from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 
 from app import db
 
-ID = "0003_refresh_grace"
+ID = "0007_refresh_grace"
 VERSION = "1.38.0"
 DESCRIPTION = "the previous refresh token of a session, and when it was exchanged"
 
