@@ -24,7 +24,7 @@ class ChannelLane:
         self.pending: dict[str, None] = {}  # delivery ids, in order
         self._claimed: deque[DeliveryClaim] = deque()
         self._sending = 0
-        self._send_s = CLAIM_AHEAD_S  # of recent sends, on average
+        self._send_s = CLAIM_AHEAD_S  # of recent messages that were accepted, on average
         self._failures, self._claimed_at = 0, 0.0
         self._stopped = False
 
@@ -57,8 +57,9 @@ class ChannelLane:
     def note_sent(self, took_s: float, *, accepted: bool) -> None:
         """Note that a send has ended."""
         self._sending -= 1
-        self._send_s = 0.9 * self._send_s + 0.1 * max(took_s, 0.001)
         self._failures = 0 if accepted else self._failures + 1
+        if accepted:
+            self._send_s = 0.9 * self._send_s + 0.1 * max(took_s, 0.001)
 
     def stop(self) -> None:
         """Forget what waits, and send nothing more."""

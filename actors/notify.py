@@ -92,12 +92,13 @@ class Notifier:
                 del self._lanes[channel_id]
 
     def _take_pending(self) -> ByChannel[str]:
-        """Remove the ids of the deliveries to claim now."""
+        """Remove the ids of the deliveries to claim now. Who gets a part comes last in the next turn."""
         taken, room = dict[str, list[str]](), MAX_CLAIMS_PER_TURN
-        for channel_id, lane in self._lanes.items():
+        for channel_id, lane in list(self._lanes.items()):
             if ids := lane.take_pending(room):
                 taken[channel_id] = ids
                 room -= len(ids)
+                self._lanes[channel_id] = self._lanes.pop(channel_id)
         if not room:
             self._wake.set()
         return taken

@@ -2,15 +2,19 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
 
-from actors import senders
+from actors import notify, senders
+from actors.channel_lane import MAX_PARALLEL_SENDS
 from actors.notify import Notifier
 from app import clock, db
 from app.security.secrets import sealing
-from app.store.alerting import channels, delivery_queue
+from app.store.alerting import channels, delivery_claims, delivery_queue
+from app.store.alerting.delivery_claims import DeliveryClaim
 from app.store.monitoring import proxies, series
 from app.store.transactions import monitors, results
 from schema.channels import ChannelDraft, Ntfy
@@ -45,6 +49,17 @@ async def make_deliveries(url: str, *, flips: int = 1, draft: ChannelDraft | Non
         outcome = made(series=no, at_ms=clock.now_ms() - flips + flip)
         ids += (await results.store_results(make.results(outcome), snapshots, clock.now_ms())).deliveries[channel.id]
     return NotifyBatch(channel.id, ids)
+
+
+async def more_deliveries(channel_id: str, name: str) -> NotifyBatch:
+    """Another monitor of a channel, that fails."""
+    changed = await monitors.create(make.monitor(name=name, notification_channel_ids=[channel_id]))
+    snapshots = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
+    (no,) = snapshots
+    stored = await results.store_results(
+        make.results(make.down(series=no, at_ms=clock.now_ms())), snapshots, clock.now_ms()
+    )
+    return NotifyBatch(channel_id, stored.deliveries[channel_id])
 
 
 async def states() -> list[str]:
@@ -131,6 +146,45 @@ async def test_a_turn_that_is_cancelled_does_not_stop_the_next_one(notifier):
         await asyncio.wait([cut_off])
         await notifier.admit(job)
         await until_deliveries(1, "sent")
+
+
+async def test_a_channel_whose_deliveries_crash_stops_no_other(notifier, monkeypatch):
+    async with receiving() as receiver:
+        bad, good = await make_deliveries("http://127.0.0.1:9/hook"), await make_deliveries(receiver.url)
+        claim = delivery_claims.claim
+
+        async def crashing(ids: Sequence[str], *args: Any, **options: Any) -> list[DeliveryClaim]:
+            assert not set(ids) & set(bad.deliveries), "a bug"
+            return await claim(ids, *args, **options)
+
+        monkeypatch.setattr(delivery_claims, "claim", crashing)
+        await notifier.admit(bad)
+        await notifier.admit(good)
+        await notifier.drained()
+    assert sorted(await states()) == ["pending", "sent"]
+
+
+async def test_every_channel_has_its_part_of_a_turn(notifier, monkeypatch):
+    monkeypatch.setattr(notify, "MAX_CLAIMS_PER_TURN", 3)
+    for channel_id in ("first", "second"):
+        notifier._lanes[channel_id].pending.update(dict.fromkeys(f"{channel_id} {number}" for number in range(5)))
+    turns = [sorted(notifier._take_pending()) for _ in range(3)]
+    assert turns == [["first"], ["second"], ["first", "second"]]
+    notifier._lanes.clear()
+
+
+async def test_a_failing_channel_is_not_tried_with_everything_that_waits(notifier):
+    async with receiving() as receiver:
+        first = await make_deliveries(receiver.url)
+        jobs = [first, *[await more_deliveries(first.channel_id, f"web {number}") for number in range(120)]]
+        receiver.answer(Order(status=500))
+        for job in jobs:
+            await notifier.admit(job)
+        await notifier.drained()
+        assert len(receiver.arrivals) <= MAX_PARALLEL_SENDS
+    assert await states() == ["pending"] * 121
+    attempts = await db.rows("SELECT sum(attempts) AS n FROM deliveries")
+    assert attempts[0]["n"] == len(receiver.arrivals)
 
 
 async def test_deliveries_of_a_deleted_channel_are_not_sent(notifier):

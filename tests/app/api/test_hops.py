@@ -147,7 +147,7 @@ async def test_an_alert(pump: Pump) -> None:
                 async with asyncio.timeout(20):
                     while len(receiver.arrivals) < number or await _open_deliveries():
                         await asyncio.sleep(0.01)
-    assert walk.is_within(76, 336), walk.report()
+    assert walk.is_within(77, 338), walk.report()
 
 
 async def _open_deliveries() -> bool:

@@ -11,7 +11,7 @@ from app.domain.alerting import delivery_rules
 from app.domain.alerting.delivery_facts import HELD, Action, Decision, DispatchFacts, OpenDelivery
 from app.domain.alerting.reasons import Reason
 from app.security.secrets import sealing
-from app.store.alerting import channels, delivery_queue
+from app.store.alerting import channels, delivery_claims, delivery_queue
 from app.store.alerting.delivery_claims import LEASE_MS
 from app.store.alerting.delivery_results import AttemptResult
 from app.store.monitoring import proxies
@@ -327,6 +327,43 @@ async def test_a_resent_delivery_is_not_collapsed_and_blocks_no_other():
     await db.rows("UPDATE deliveries SET state = 'pending', hold = 'resent' WHERE id = ?1", down)
     up = await setup.up()
     assert await claimed([down, up]) == [down, up]
+
+
+async def test_a_claim_that_is_given_back_counts_no_attempt_and_may_be_claimed_at_once():
+    setup = await channel_setup()
+    down = await setup.down()
+    await delivery_claims.give_back(await claims([down]))
+    assert await state(down) == ("pending", 0, "")
+    (again,) = await claims([down])
+    assert (again.attempts, again.maybe_sent) == (1, False)
+
+
+async def test_a_claim_that_another_worker_has_is_not_given_back():
+    setup = await channel_setup()
+    down = await setup.down()
+    lost = await claims([down])
+    assert await claimed([down], NOW + LEASE_MS) == [down]
+    await delivery_claims.give_back(lost)
+    assert (await state(down))[:2] == ("sending", 2)
+
+
+async def test_a_message_that_may_have_arrived_is_still_known_when_it_is_given_back():
+    setup = await channel_setup()
+    down = await setup.down()
+    await claims([down])
+    await delivery_claims.give_back(await claims([down], NOW + LEASE_MS))
+    assert [one.maybe_sent for one in await claims([down], NOW + LEASE_MS)] == [True]
+
+
+async def test_a_digest_that_is_given_back_is_claimed_again_as_it_was():
+    _, ids = await storm(6)
+    await claimed(ids)
+    await sent(ids[:3])
+    (digest,) = await claims(ids[3:], NOW + WINDOW)
+    await delivery_claims.give_back([digest])
+    (again,) = await claims(ids[3:], NOW + WINDOW)
+    assert (again.id, [one.id for one in again.merged]) == (digest.id, [one.id for one in digest.merged])
+    assert again.attempts == digest.attempts
 
 
 if ON_POSTGRES:  # SQLite's planner keeps no statistics unless it is asked to
