@@ -71,7 +71,7 @@ async def test_another_process_with_the_pid_means_that_it_has_ended(nap: Nap, wa
     assert watch.watch(earlier) is ProcessState.ENDED
 
 
-async def test_of_a_process_elsewhere_nothing_is_known(nap: Nap, watch: ProcessWatch) -> None:
+async def test_a_process_elsewhere_has_no_known_state(nap: Nap, watch: ProcessWatch) -> None:
     nap.kill(reap=True)
     elsewhere = nap.identity.replace(process_watch.host_fingerprint(), "0" * process_watch.FINGERPRINT_DIGITS)
     assert watch.watch(elsewhere) is ProcessState.UNKNOWN

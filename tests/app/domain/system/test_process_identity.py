@@ -47,9 +47,11 @@ def test_the_state_of_a_process(host: str, observed: ObservedProcess, state: Pro
 
 
 @given(PROCESSES, HOSTS, OBSERVED)
-def test_of_another_hosts_process_nothing_is_known(process: ProcessIdentity, host: str, seen: ObservedProcess) -> None:
+def test_a_process_of_another_host_has_no_known_state(
+    process: ProcessIdentity, host: str, observed: ObservedProcess
+) -> None:
     if host != process.host:
-        assert process_identity.state_of(process, host, seen) is ProcessState.UNKNOWN
+        assert process_identity.state_of(process, host, observed) is ProcessState.UNKNOWN
 
 
 @given(PROCESSES, OBSERVED)
