@@ -14,13 +14,14 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.errors import ConnectionClosed
 from dramatiq.middleware import AgeLimit, AsyncIO, Middleware, Retries, ShutdownNotifications, TimeLimit
 
+from app import fetched_jobs, process_watch
 from app.queue import NAMESPACE, wake_key
 from app.settings import Settings
 
 WAKE_TIMEOUT_S = 1  # how long an idle consumer blocks; a delayed retry may start this late
-HEARTBEAT_TIMEOUT_MS = (
-    6_000  # a worker silent for so long is dead, its jobs are requeued; an idle one beats every second
-)
+# A worker silent for so long is dead, its jobs are requeued; an idle one beats every second. Where its process is known
+# to have ended, `actors.takeover` does not wait.
+HEARTBEAT_TIMEOUT_MS = 6_000
 MAINTENANCE_INTERVAL_S = 2.0  # how often each consumer looks for dead workers; Dramatiq does it at random
 CONSUMER_RESTART_S = 0.5  # after Redis was lost; Dramatiq's default of 3 s is most of a short check interval
 DEAD_MESSAGE_TTL_MS = 86_400_000
@@ -72,7 +73,7 @@ class WakingBroker(RedisBroker):
 def make_broker(settings: Settings, *resources: Middleware) -> WakingBroker:
     """Create a worker's broker. `resources` open what the actors need, on the loop that AsyncIO owns."""
     dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = CONSUMER_RESTART_S  # read from the environment at import
-    return WakingBroker(  # type: ignore[no-untyped-call]  # as above
+    made = WakingBroker(  # type: ignore[no-untyped-call]  # as above
         client=redis.Redis.from_url(
             settings.redis_url,
             socket_timeout=10,  # longer than any wait, or a stuck Redis hangs every thread
@@ -93,3 +94,5 @@ def make_broker(settings: Settings, *resources: Middleware) -> WakingBroker:
             TimeLimit(time_limit=120_000),
         ],
     )
+    made.broker_id = fetched_jobs.worker_id(process_watch.own_identity())
+    return made

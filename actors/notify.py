@@ -1,7 +1,8 @@
 """The notify stage: sends each channel's deliveries in order, once; failures are recorded and retried.
 
 A job is only a hint: deliveries are claimed in the database, sent, and their results recorded there. Every channel has
-its own lane in this process, so a slow one blocks no other; after a crash the leases expire by themselves.
+its own lane in this process, so a slow one blocks no other; after a crash the leases expire by themselves, or
+`actors.takeover` ends them.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from actors.alert_lag import AlertLag
 from actors.channel_lane import ChannelLane
 from actors.delivery_attempt import AttemptTiming
 from actors.senders import SEND_TIMEOUT_S, DeliveryError, SenderContext, SendReport, send
-from app import clock, clock_watch, db, queue
+from app import clock, clock_watch, db, process_watch, queue
 from app.store.alerting import channels, delivery_claims, delivery_results
 from app.store.alerting.delivery_claims import DeliveryClaim
 from app.store.alerting.delivery_results import AttemptResult
@@ -57,6 +58,7 @@ class Notifier:
     ) -> None:
         self._lag = lag or AlertLag()
         self._context, self._base_url, self._timeout_s, self._timezone = context, base_url, timeout_s, timezone
+        self._process = process_watch.own_identity()
         self._lanes: defaultdict[str, ChannelLane] = defaultdict(ChannelLane)
         self._sends: set[asyncio.Task[None]] = set()
         self._sent: ByChannel[AttemptResult] = {}
@@ -108,7 +110,8 @@ class Notifier:
         max_age_s = await self._max_age_s()
         ids = [id_ for of_channel in pending.values() for id_ in of_channel]
         claims = dict[str, list[DeliveryClaim]]()
-        for claim in await delivery_claims.claim(ids, clock.now_ms(), max_age_ms=int(max_age_s * 1000)):
+        max_age_ms = int(max_age_s * 1000)
+        for claim in await delivery_claims.claim(ids, clock.now_ms(), max_age_ms, process=self._process):
             claims.setdefault(claim.channel.id, []).append(claim)
         for channel_id, of_channel in claims.items():
             self._lanes[channel_id].add_claims(of_channel)

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from actors.housekeeping import run_housekeeping
 from actors.reconcile import Reconciler
 from actors.self_monitor import SelfMonitor
+from actors.takeover import Takeover
 from app import (
     clock,
     db,
@@ -116,6 +117,7 @@ def _make_loops(settings: Settings) -> dict[str, Coroutine[Any, Any, None]]:
         "node": nodes.register("scheduler", settings),
         "metrics": metrics.publish(node),
         "clock": interruptions.watch_clock(node),
+        "takeover": Takeover().run(),
         **({"health": health_file.touch_forever(settings.health_file)} if settings.health_file else {}),
     }
 

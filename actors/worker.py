@@ -24,6 +24,7 @@ from actors.egress_reload import EgressReload
 from actors.ingest import ResultWriter
 from actors.notify import Notifier
 from actors.snapshots import Snapshots
+from actors.takeover import Takeover
 from app import db, gc_tuning, health_file, interruptions, metrics, migrate, nodes, queue, tasks
 from app.security.auth import ack_links
 from app.security.secrets import sealing
@@ -35,7 +36,7 @@ log = structlog.get_logger()
 QUEUES = ("check", "ingest", "notify")
 STOP_TIMEOUT_S = 28.0  # after which the process exits, drained or not; below the supervisor's kill timeout
 DRAIN_TIMEOUT_S = 20.0  # how long running checks and sends may take; below STOP_TIMEOUT_S
-PREFETCH = 8  # jobs: what a killed worker had fetched waits until its heartbeat has expired
+PREFETCH = 8  # jobs: what a killed worker had fetched may wait until its heartbeat has expired
 IDLE_TIMEOUT_MS = 2_000  # how often an idle thread checks for a stop; 128 times a second took half of an idle worker
 
 
@@ -72,6 +73,7 @@ class WorkerServices:
             "policies": egress_reload.run(),
             "uplink": uplink_status.run(node, self._probes.uplink.seems_down),
             "results": result_backlog.run(node, self.checks.oldest_result_age_s),
+            "takeover": Takeover().run(),
         }
         if settings.health_file:
             background["health"] = health_file.touch_forever(settings.health_file)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from app import interruptions, metrics, nodes, queue, self_checks
+from app import fetched_jobs, interruptions, metrics, nodes, queue, self_checks
 from app.due_set import PARTITIONS
 from app.live import channels, replay_buffer
 from schema.jobs import PUSHED_KEY, STARTED_KEY
@@ -36,7 +36,7 @@ _OTHER_TYPES: dict[str, str] = {
     interruptions.KEY: "hash",
     replay_buffer.COUNTERS: "hash",
     **{replay_buffer.stream_key(source): "stream" for source in channels.SOURCES},
-    f"{queue.NAMESPACE}:__heartbeats__": "zset",
+    fetched_jobs.HEARTBEATS_KEY: "zset",
 }
 _QUEUE_TYPES: dict[str, str] = {
     key: type_

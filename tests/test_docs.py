@@ -124,7 +124,7 @@ def test_every_metric_that_a_page_names_is_exported(metrics: dict[str, Metric]) 
     assert named - NO_METRICS - metrics.keys() == set()
 
 
-@pytest.mark.parametrize("label", ["queue", "reason", "result", "state"])
+@pytest.mark.parametrize("label", ["kind", "queue", "reason", "result", "state"])
 def test_every_value_of_a_label_has_its_row(metrics: dict[str, Metric], label: str) -> None:
     (values,) = re.findall(rf"^\| `{label}` \| (.+?) \|", section(text_of("operate.md"), "Alerts"), re.MULTILINE)
     samples = [sample.labels for metric in metrics.values() for sample in metric.samples if label in sample.labels]

@@ -23,7 +23,7 @@ from app.store.tables.channels import ChannelRow
 from schema.deliveries import RecipientResult
 from schema.events import Event
 
-LEASE_MS = 45_000  # longer than any send (20 s) and recording its result; a killed worker's delivery waits this long
+LEASE_MS = 45_000  # longer than any send (20 s) and recording its result; `lease_owners` may end it before
 MAX_AGE_MS = 24 * 3_600_000  # default of the setting
 
 _json = msgspec.json.Encoder()
@@ -42,13 +42,14 @@ _DROP = (
 )
 _LEASE = (
     "UPDATE deliveries SET state = 'sending', attempts = attempts + 1, lease_until_ms = ?2,"
-    " digest_id = each.value->>1, hold = CASE WHEN hold = 'resent' THEN hold ELSE '' END FROM {each:3}"
+    " lease_owner = CAST(?4 AS TEXT) || '/' || (attempts + 1), digest_id = each.value->>1,"
+    " hold = CASE WHEN hold = 'resent' THEN hold ELSE '' END FROM {each:3}"
     f" WHERE deliveries.id = each.value->>0 AND {_IS_CLAIMABLE}"
     " RETURNING deliveries.id, attempts, recipients, rejections"
 )
 # A message that may have arrived keeps its own id as its digest, so that it is sent again by itself.
 _GIVE_BACK = (
-    "UPDATE deliveries SET state = 'pending', attempts = attempts - 1, lease_until_ms = 0,"
+    "UPDATE deliveries SET state = 'pending', attempts = attempts - 1, lease_until_ms = 0, lease_owner = '',"
     " digest_id = CASE WHEN CAST(each.value->>2 AS BOOLEAN) THEN deliveries.id ELSE digest_id END FROM {each:1}"
     " WHERE deliveries.id = each.value->>0 AND state = 'sending' AND attempts = CAST(each.value->>1 AS INTEGER)"
 )
@@ -76,15 +77,20 @@ class DeliveryClaim(Struct, frozen=True, kw_only=True):
     rejections: int = 0
 
 
-async def claim(delivery_ids: Sequence[str], now_ms: int, max_age_ms: int = MAX_AGE_MS) -> list[DeliveryClaim]:
-    """Lease these deliveries and related ones, of any channels; leaves what the rules hold, suppress or leave."""
+async def claim(
+    delivery_ids: Sequence[str], now_ms: int, max_age_ms: int = MAX_AGE_MS, *, process: str = ""
+) -> list[DeliveryClaim]:
+    """Lease these deliveries and related ones, of any channels; leaves what the rules hold, suppress or leave.
+
+    process  the identity of the process that gets the leases; empty: they last until their time
+    """
     async with db.transaction():
         locked = await claim_facts.lock_channels(delivery_ids, now_ms, max_age_ms)
         plans = [(channel, delivery_rules.plan(channel.facts)) for channel in locked]
         decisions = {id_: decision for _, plan in plans for id_, decision in plan.items()}
         await _store_undelivered(decisions)
         await _open_circuits(plans, now_ms + LEASE_MS)
-        leases = await _lease(decisions, now_ms)
+        leases = await _lease(decisions, now_ms, process)
     leased = [one for one, _ in plans if any(delivery.id in leases for delivery in one.facts.deliveries)]
     with_secrets = await channels.with_secrets(one.stored for one in leased)
     return [
@@ -144,13 +150,13 @@ async def _open_circuits(plans: Sequence[tuple[LockedChannel, Mapping[str, Decis
         await ChannelRow.update({ChannelRow.circuit_open_until_ms: until_ms}).where(ChannelRow.id.is_in(on_trial))
 
 
-async def _lease(decisions: Mapping[str, Decision], now_ms: int) -> dict[str, Any]:
+async def _lease(decisions: Mapping[str, Decision], now_ms: int, process: str) -> dict[str, Any]:
     """Lease what is sent. Returns what is stored of each delivery's attempts, by id; the new one is counted."""
     carriers = {id_: one.carrier_id or id_ for id_, one in decisions.items() if one.action is Action.SEND}
     rows = [[id_, None if carrier_id == id_ else carrier_id] for id_, carrier_id in carriers.items()]
     if not rows:
         return {}
-    leased: Any = await db.rows(_LEASE, now_ms, now_ms + LEASE_MS, _json.encode(rows).decode())
+    leased: Any = await db.rows(_LEASE, now_ms, now_ms + LEASE_MS, _json.encode(rows).decode(), process)
     return {row["id"]: row for row in leased}
 
 

@@ -36,6 +36,7 @@ class DeliveryRow(Table, tablename="deliveries"):
     at_ms = BigInt()
     next_attempt_ms = BigInt()
     lease_until_ms = BigInt(default=0)  # while sending: end of the claim's lease
+    lease_owner = Text(default="")  # whose it is: `<process>/<attempt>`, see `app.store.alerting.lease_owners`
     reason_code = Text(default="")  # `ReasonCode`: why it waits, was suppressed or is dead; decisions read this
     error = Text(default="")  # the same in words, or the newest attempt's error; only shown
     digest_id = Text(null=True, default=None)  # the digest: the delivery whose message includes this one

@@ -62,9 +62,9 @@ async def claimed(ids: Sequence[str], now_ms: int = NOW, **options: Any) -> list
     return [one.id for one in await delivery_claims.claim(ids, now_ms, **options)]
 
 
-async def claims(ids: Sequence[str], now_ms: int = NOW) -> list[DeliveryClaim]:
+async def claims(ids: Sequence[str], now_ms: int = NOW, **options: Any) -> list[DeliveryClaim]:
     """The claimed deliveries."""
-    return await delivery_claims.claim(ids, now_ms)
+    return await delivery_claims.claim(ids, now_ms, **options)
 
 
 async def settled(*results: AttemptResult, now_ms: int = NOW) -> dict[str, list[str]]:
