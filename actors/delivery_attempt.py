@@ -94,6 +94,7 @@ def attempt_results(
         took_ms=timing.took_ms,
         in_digest=bool(claim.merged),
         is_test=claim.event.is_test,
+        is_trial=claim.is_trial,
         recipients=tuple(report.results.values()),
         settled=tuple(report.all_settled().values()),
         rejected=rejected,

@@ -1,15 +1,15 @@
-"""A webhook receiver with failure modes: it accepts, fails, hangs, asks to retry later, or refuses connections.
+"""A webhook receiver with failure modes: it accepts, fails, hangs, answers too late, asks to wait, or is unreachable.
 
 It prints its control port. Deliveries go to a second port, which it can close.
 
 GET /delivery-port          {"port": …} where deliveries go
-GET /mode/<mode>   ok, fails (500), hangs (accepts and never answers), busy (429, Retry-After: 2), refuses (port closed)
+GET /mode/<mode>   ok, fails (500), hangs (accepts and never answers), late (accepts, and answers when the sender has
+                   given up), busy (429, Retry-After: 2), refuses (port closed)
 GET /log           the deliveries it accepted, as `bench.receiver` lists them; not those it answered with 500 or 429
 GET /reset         clears the log
 """
 
 import asyncio
-import time
 from weakref import WeakSet
 
 import msgspec
@@ -18,7 +18,8 @@ import uvloop
 from bench import wire
 from bench.receiver import Receiver
 
-MODES = ("ok", "fails", "hangs", "busy", "refuses")
+MODES = ("ok", "fails", "hangs", "late", "busy", "refuses")
+LATE_S = 22.0  # the product waits 20 s for an answer
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno"
 BUSY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 2\r\nContent-Length: 4\r\n\r\nbusy"
 
@@ -49,9 +50,11 @@ class FaultyReceiver(Receiver):
         if self.mode in {"fails", "busy"}:
             asker.send(FAILED if self.mode == "fails" else BUSY)
             return
-        self.raw.append((head, body, time.time() * 1000))
+        self.record(head, body, is_answered=self.mode == "ok")
         if self.mode == "ok":
             asker.send(wire.OK)
+        elif self.mode == "late":
+            asyncio.get_running_loop().call_later(LATE_S, asker.send, wire.OK)
 
     def control(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
         """Answer a control request."""

@@ -62,7 +62,7 @@ class ControlledProgram:
 
 
 @asynccontextmanager
-async def controlled(module: str) -> AsyncIterator[ControlledProgram]:
+async def controlled(module: str, *words: object) -> AsyncIterator[ControlledProgram]:
     """Start `bench.target` or `bench.receiver` and talk to it."""
-    async with serving(module) as port, aiohttp.ClientSession() as session:
+    async with serving(module, *words) as port, aiohttp.ClientSession() as session:
         yield ControlledProgram(port, session)

@@ -22,6 +22,8 @@ class Delivery(msgspec.Struct):
     name     of the monitor
     at_ms    the event's timestamp; arrived_ms: when it was received
     started_ms  when its outage began; 0 when it has none
+    recipient   of several; empty: the receiver is one
+    is_answered   the sender was told in time that it arrived, unless it was killed
     """
 
     id: str
@@ -30,6 +32,8 @@ class Delivery(msgspec.Struct):
     at_ms: float
     arrived_ms: float
     started_ms: float = 0.0
+    recipient: str = ""
+    is_answered: bool = True
 
 
 class _Monitor(msgspec.Struct):
@@ -51,15 +55,19 @@ class Receiver:
     """Raw deliveries; they are parsed on request, so that receiving costs little."""
 
     def __init__(self) -> None:
-        self.raw: list[tuple[bytes, bytes, float]] = []
+        self.raw: list[tuple[bytes, bytes, float, bool]] = []
 
     def serve(self, asker: wire.Wire, head: bytes, body: bytes) -> None:
         """Record a delivery, or answer a control request."""
         if head.startswith(b"POST"):
-            self.raw.append((head, body, time.time() * 1000))
+            self.record(head, body)
             asker.send(wire.OK)
         else:
             asker.send(wire.reply(self.respond(head.split(b" ", 2)[1])))
+
+    def record(self, head: bytes, body: bytes, *, is_answered: bool = True) -> None:
+        """Keep a delivery."""
+        self.raw.append((head, body, time.time() * 1000, is_answered))
 
     def respond(self, path: bytes) -> bytes:
         """The log, or nothing after forgetting it."""
@@ -69,7 +77,7 @@ class Receiver:
         return msgspec.json.encode([read(*one) for one in self.raw])
 
 
-def read(head: bytes, body: bytes, arrived_ms: float) -> Delivery:
+def read(head: bytes, body: bytes, arrived_ms: float, is_answered: bool) -> Delivery:  # noqa: FBT001  # as it is kept
     """Make sense of a delivery."""
     parsed = msgspec.json.decode(body, type=_Body)
     return Delivery(
@@ -79,6 +87,7 @@ def read(head: bytes, body: bytes, arrived_ms: float) -> Delivery:
         parsed.timestamp.timestamp() * 1000,
         arrived_ms,
         parsed.data.started_at.timestamp() * 1000 if parsed.data.started_at else 0.0,
+        is_answered=is_answered,
     )
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -35,6 +36,7 @@ FIRST_S = 60.0  # until every monitor was checked once
 DRAIN_S = 150.0  # until everything is sent, after the last fault
 SETTLE_S = 20  # slots younger than this may still be on their way when the doctor looks
 ADDED_AT_ONCE = 8
+SHARED_STEP = 7  # a channel with several recipients is alerted of every seventh target: a message has many requests
 
 _DELIVERIES = (
     "SELECT m.name, c.name AS channel, e.kind, e.at_ms, e.incident_id, d.id, d.state, d.attempts, d.next_attempt_ms,"
@@ -70,28 +72,42 @@ class Scene:
         """Every target's number."""
         return [*self.flips.patient, *self.flips.quick, *self.slow]
 
-    async def begin(self, also: Mapping[str, str] | None = None) -> None:
+    @property
+    def shared(self) -> list[int]:
+        """The targets that channels with several recipients are alerted of."""
+        return self.numbers[::SHARED_STEP]
+
+    async def begin(self, also: Mapping[str, str] | None = None, shared: Sequence[Mapping[str, Any]] = ()) -> None:
         """Start the product, add a monitor for each target, wait until each was checked.
 
-        also    more channels to notify: name → address
+        also      more channels to notify: name → address
+        shared    drafts of channels that are notified of some monitors only, as `shared` lists
         """
         await self.installation.start()
         await self.installation.register()
         address = self.listeners[PROGRAM].url("/hook")
         await self.installation.post("/webhooks", {"name": PROGRAM, "url": address, "events": list(ALERT_EVENTS)})
-        for name, address in ({CHANNEL: self.listeners[CHANNEL].url("/hook")} | dict(also or {})).items():
-            await self.installation.webhook(address, name=name)
+        addresses = {CHANNEL: self.listeners[CHANNEL].url("/hook")} | dict(also or {})
+        of_all = [await self.installation.webhook(address, name=name) for name, address in addresses.items()]
+        of_some = [(await self.installation.post("/notification-channels", dict(one)))["id"] for one in shared]
         for number in self.slow:
             await self.target.get(f"/set?from={number}&to={number}&as={SLOW}")
         room = asyncio.Semaphore(ADDED_AT_ONCE)
-        await asyncio.gather(*(self._add(number, room) for number in self.numbers))
+        await asyncio.gather(
+            *(self._add(number, room, of_all + of_some * (number in self.shared)) for number in self.numbers)
+        )
         if not await self.checked(FIRST_S):
             raise RuntimeError("not every monitor was checked at the start")
         self.began_ms = time.time() * 1000
 
-    async def _add(self, number: int, room: asyncio.Semaphore) -> None:
+    async def _add(self, number: int, room: asyncio.Semaphore, channels: Sequence[str]) -> None:
         async with room:
-            await self.installation.monitor(self.target.url(f"/t/{number}"), f"t-{number}", interval=INTERVAL_S)
+            await self.installation.monitor(
+                self.target.url(f"/t/{number}"),
+                name_of(number),
+                interval=INTERVAL_S,
+                notification_channel_ids=channels,
+            )
 
     async def log(self) -> Log:
         """What the targets answered, and how they were switched."""
@@ -153,22 +169,33 @@ class Scene:
 
         spelled_out    separates facts that were sent together
         """
-        log, deliveries = await self.log(), [one for one in await self.deliveries(name) if one.event in ALERT_EVENTS]
+        deliveries = [one for one in await self.deliveries(name) if one.event in ALERT_EVENTS]
         facts = {of: spelled_out(some) for of, some in facts_of(deliveries).items()}
-        verdict = Verdict()
-        for number in (*self.flips.patient, *self.slow):
-            switches = [(at_ms, how in UP) for one, at_ms, how in log.switches if one == number]
-            stretches = oracle.plateaus(switches)
-            verdict = verdict.plus(oracle.strict(f"t-{number}", stretches, facts.get(f"t-{number}", [])))
-        answers = _by_number(log)
-        for number in self.flips.quick:
-            verdict = verdict.plus(oracle.consistent(f"t-{number}", answers[number], facts.get(f"t-{number}", [])))
+        compare, verdict = await self.comparison(), Verdict()
+        for monitor in map(name_of, self.numbers):
+            verdict = verdict.plus(compare(monitor, facts.get(monitor, [])))
         collapsed = await self.stored(name, "suppressed")
         together = sum(len(some) for some in facts.values()) - len(deliveries)
         verdict = verdict.plus(
             oracle.delivered(await self.stored(name), [one.id for one in deliveries], collapsed, together=together)
         )
         return verdict.of(name)
+
+    async def comparison(self) -> Callable[[str, Sequence[Fact]], Verdict]:
+        """Compares the facts that were sent of a monitor, by its name, with what its target was like."""
+        log = await self.log()
+        answers = {name_of(number): found for number, found in _by_number(log).items()}
+        stretches = {
+            name_of(number): oracle.plateaus([(at_ms, how in UP) for one, at_ms, how in log.switches if one == number])
+            for number in (*self.flips.patient, *self.slow)
+        }
+
+        def compare(name: str, facts: Sequence[Fact]) -> Verdict:
+            if name in stretches:
+                return oracle.strict(name, stretches[name], facts)
+            return oracle.consistent(name, answers[name], facts)
+
+        return compare
 
     async def deliveries(self, name: str = CHANNEL) -> list[Delivery]:
         """Every delivery that arrived there."""
@@ -231,6 +258,11 @@ class Scene:
         printed, _ = await asyncio.wait_for(doctor.communicate(), 120)
         summary = json.loads(printed.splitlines()[-1])
         return History(summary["slots"], summary["missing"], summary["doubled"], summary["gaps"])
+
+
+def name_of(number: int) -> str:
+    """The name of the monitor of a target."""
+    return f"t-{number}"
 
 
 def facts_of(deliveries: Sequence[Delivery]) -> dict[str, list[Fact]]:

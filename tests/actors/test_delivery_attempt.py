@@ -55,6 +55,12 @@ def test_the_others_are_in_the_message_newest_first():
     assert [one.delivery_id for one in build_message(GROUP, NOW_MS, BASE).merged] == ["b", "a"]
 
 
+@pytest.mark.parametrize("is_trial", [False, True])
+def test_the_result_of_a_trial_says_so(is_trial):
+    (result,) = attempt_results(claimed(is_trial=is_trial), DeliveryError("answered 500"), TIMING, DAY_S)
+    assert result.is_trial is is_trial
+
+
 def test_all_members_of_a_digest_are_sent_at_once_and_acknowledged_once():
     results = attempt_results(GROUP, None, TIMING, DAY_S)
     assert [(one.id, one.attempts, one.state) for one in results] == [

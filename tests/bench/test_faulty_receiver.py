@@ -45,11 +45,15 @@ async def test_refused_deliveries_are_not_recorded(receiver: ControlledProgram, 
     assert await taken(receiver) == ["b"]
 
 
-async def test_hanging_deliveries_are_recorded(receiver: ControlledProgram) -> None:
-    await receiver.get("/mode/hangs")
+@pytest.mark.parametrize("mode", ["hangs", "late"])
+async def test_deliveries_without_an_answer_in_time_are_recorded(receiver: ControlledProgram, mode: str) -> None:
+    await receiver.get(f"/mode/{mode}")
     with pytest.raises(TimeoutError):
         await deliver(receiver, "a")
-    assert await taken(receiver) == ["a"]
+    await receiver.get("/mode/ok")
+    await deliver(receiver, "b")
+    found = msgspec.json.decode(await receiver.get("/log"), type=list[Delivery])
+    assert [(one.id, one.is_answered) for one in found] == [("a", False), ("b", True)]
 
 
 async def test_connections_are_refused_until_the_receiver_is_restored(receiver: ControlledProgram) -> None:

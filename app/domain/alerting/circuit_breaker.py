@@ -1,7 +1,8 @@
 """When a channel is left alone: temporary failures open its circuit, rejections disable it. Pure.
 
-Closed: everything is sent. Open: nothing is sent. Half open: the backoff is over, and one delivery is sent as a probe.
-When it is accepted the circuit closes; when it fails the next backoff is twice as long.
+Closed: everything is sent. Open: nothing is sent. Half open: the backoff is over, and one delivery is sent as a trial.
+When it is accepted the circuit closes; when it fails the next backoff is twice as long. Other failures meanwhile are of
+attempts that began before the circuit opened, as when a receiver hangs and many time out: they prolong nothing.
 Disabled: the channel itself was rejected several times, or several different messages were, with no success in between.
 """
 
@@ -59,10 +60,16 @@ def circuit_at(state: CircuitState, now_ms: int) -> Circuit:
 
 
 def next_state(
-    state: CircuitState, outcomes: Sequence[AttemptOutcome], retry_after_s: float, now_ms: int
+    state: CircuitState,
+    outcomes: Sequence[AttemptOutcome],
+    retry_after_s: float,
+    now_ms: int,
+    *,
+    with_trial: bool = False,
 ) -> CircuitState:
     """The state after attempts that were made in parallel, one outcome for each message.
 
+    with_trial       one of them was the trial of the half open circuit
     outcomes         without rejections of a message that was rejected before: one bad message counts once
     retry_after_s    the longest wait that a response requested; 0: none
     """
@@ -77,6 +84,9 @@ def next_state(
     responds = AttemptOutcome.MESSAGE_REJECTED in outcomes or not new_failures
     if responds or disabled:  # nothing to wait for
         return structs.replace(counted, failures=0, open_until_ms=0)
+    if state.open_until_ms and state.failures >= FAILURE_THRESHOLD and not with_trial:
+        requested_ms = now_ms + int(retry_after_s * 1000) if retry_after_s else 0
+        return structs.replace(counted, open_until_ms=max(state.open_until_ms, requested_ms))
     return _after_temporary_failures(counted, new_failures, retry_after_s, now_ms)
 
 

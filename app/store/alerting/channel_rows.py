@@ -1,12 +1,20 @@
-"""Rows of `channels`: notification channels, webhooks, test channels, and deleted ones."""
+"""Rows of `channels`: notification channels, webhooks, test channels, and deleted ones.
 
-from collections.abc import Mapping
+Whoever changes open deliveries holds the locks of their channels (PostgreSQL), which are taken in the order of their
+ids: so claims, results and repairs of a channel do not interleave, and none waits for another in a circle. What is not
+open changes without that lock, such as deliveries that a parent's recovery releases: in the order of their ids.
+Written as SQL: a join over a JSON array, row locks.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from app import db
 from app.domain.alerting.circuit_breaker import CircuitState
+from app.store.sql import list_parameter
 from schema.channels.rules import ChannelRules
 
 
@@ -68,3 +76,13 @@ def circuit_state_of(channel: StoredChannel) -> CircuitState:
         channel.disabled_ms is not None,
         channel.rejected_messages,
     )
+
+
+async def lock_channels_of(delivery_ids: Sequence[str]) -> None:
+    """Lock the channels of these deliveries until the transaction ends. Inserts of deliveries don't wait."""
+    if not db.is_sqlite():
+        await db.rows(
+            "SELECT id FROM channels WHERE id IN (SELECT d.channel_id FROM {each:1} JOIN deliveries d"
+            " ON d.id = each.value->>0) ORDER BY id FOR NO KEY UPDATE",
+            list_parameter(delivery_ids),
+        )

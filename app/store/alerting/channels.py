@@ -287,7 +287,7 @@ async def _get_row(channel_id: str, *, lock: bool = False) -> StoredChannel:
 async def _find_row(channel_id: str, *, lock: bool = False) -> StoredChannel | None:
     is_channel = (ChannelRow.id == channel_id) & (ChannelRow.kind == "channel")
     query = ChannelRow.select().where(is_channel, ChannelRow.is_temporary.eq(value=False))
-    found = await (query.lock_rows("UPDATE") if lock and not db.is_sqlite() else query)
+    found = await (query.lock_rows("NO KEY UPDATE") if lock and not db.is_sqlite() else query)
     return stored_channel(found[0]) if found else None
 
 

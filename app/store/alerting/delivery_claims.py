@@ -17,6 +17,7 @@ from app.domain.alerting.circuit_breaker import Circuit
 from app.domain.alerting.delivery_facts import Action, Decision, DispatchFacts, OpenDelivery
 from app.domain.alerting.reasons import Reason
 from app.store.alerting import channels, claim_facts
+from app.store.alerting.channel_rows import lock_channels_of
 from app.store.alerting.channels import ChannelWithSecrets
 from app.store.alerting.claim_facts import LockedChannel
 from app.store.tables.channels import ChannelRow
@@ -63,6 +64,7 @@ class DeliveryClaim(Struct, frozen=True, kw_only=True):
     merged         the digest's other deliveries, oldest first
     settled        recipients that earlier attempts reached, or that refused it for good
     rejections     how often a message that contained it was rejected for its content
+    is_trial       it tests the channel's half open circuit
     """
 
     id: str
@@ -75,6 +77,7 @@ class DeliveryClaim(Struct, frozen=True, kw_only=True):
     merged: tuple["DeliveryClaim", ...] = ()
     settled: tuple[RecipientResult, ...] = ()
     rejections: int = 0
+    is_trial: bool = False
 
 
 async def claim(
@@ -103,12 +106,13 @@ async def claim(
 
 async def give_back(claims: Sequence[DeliveryClaim]) -> None:
     """End the leases of claims that were not sent: others may claim the deliveries at once. It counts no attempt."""
-    rows = [
+    rows: list[Any] = [
         [one.id, one.attempts, one.maybe_sent and not claim.merged and one is claim]
         for claim in claims
         for one in (claim, *claim.merged)
     ]
     async with db.transaction():
+        await lock_channels_of([row[0] for row in rows])
         await db.rows(_GIVE_BACK, _json.encode(rows).decode())
 
 
@@ -165,10 +169,11 @@ def _claims_of(
 ) -> list[DeliveryClaim]:
     """One claim for each message of a channel, with its digest's members."""
     members: dict[str, list[DeliveryClaim]] = {}
+    is_trial = facts.circuit is Circuit.HALF_OPEN
     for one in facts.deliveries:
         if one.id in leases:
             carrier_id = plan[one.id].carrier_id or one.id
-            members.setdefault(carrier_id, []).append(_claim_of(one, channel, leases[one.id]))
+            members.setdefault(carrier_id, []).append(_claim_of(one, channel, leases[one.id], is_trial=is_trial))
     return [
         msgspec.structs.replace(one, merged=tuple(other for other in group if other is not one))
         for carrier_id, group in members.items()
@@ -177,7 +182,7 @@ def _claims_of(
     ]
 
 
-def _claim_of(delivery: OpenDelivery, channel: ChannelWithSecrets, lease: Any) -> DeliveryClaim:
+def _claim_of(delivery: OpenDelivery, channel: ChannelWithSecrets, lease: Any, *, is_trial: bool) -> DeliveryClaim:
     return DeliveryClaim(
         id=delivery.id,
         channel=channel,
@@ -188,4 +193,5 @@ def _claim_of(delivery: OpenDelivery, channel: ChannelWithSecrets, lease: Any) -
         maybe_sent=delivery.in_sent_digest or delivery.maybe_sent,
         settled=tuple(msgspec.json.decode(lease["recipients"], type=list[RecipientResult])),
         rejections=lease["rejections"],
+        is_trial=is_trial,
     )

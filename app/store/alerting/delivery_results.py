@@ -15,7 +15,7 @@ from app.domain.alerting import circuit_breaker, reasons
 from app.domain.alerting.circuit_breaker import AttemptOutcome, CircuitState
 from app.domain.alerting.reasons import Reason
 from app.store.alerting import channel_alarms, deleted_channels
-from app.store.alerting.channel_rows import StoredChannel, circuit_state_of, stored_channel
+from app.store.alerting.channel_rows import StoredChannel, circuit_state_of, lock_channels_of, stored_channel
 from app.store.alerting.delivery_queue import SWEEP_LIMIT
 from app.store.alerting.outbox import ids_by_channel
 from app.store.tables.channels import ChannelRow
@@ -36,6 +36,7 @@ class AttemptResult(Struct, frozen=True):
     got_response   every attempt was accepted or rejected; False when one may have arrived without a response
     in_digest      it was sent in a digest; when that was rejected, it waits for the next digest
     is_test        a request waits for it
+    is_trial       it tested a half open circuit
     reason_code    why it is dead, or why the recipients that were not reached are given up
     recipients     how this attempt went for each recipient
     settled        recipients that this attempt or an earlier one reached, or that refused it for good
@@ -55,6 +56,7 @@ class AttemptResult(Struct, frozen=True):
     got_response: bool = True
     in_digest: bool = False
     is_test: bool = False
+    is_trial: bool = False
     reason_code: ReasonCode | None = None
     recipients: tuple[RecipientResult, ...] = ()
     settled: tuple[RecipientResult, ...] = ()
@@ -69,7 +71,7 @@ async def record_results(results: Sequence[AttemptResult], now_ms: int) -> dict[
              alerted about a failing channel: channel id -> delivery ids
     """
     async with db.transaction():
-        await _lock_channels(results)
+        await lock_channels_of([one.id for one in results])
         updated = await _update_deliveries(results, now_ms)
         await _insert_attempts(results, updated)
         released = await _next_deliveries(list(updated.values()), now_ms)
@@ -79,16 +81,6 @@ async def record_results(results: Sequence[AttemptResult], now_ms: int) -> dict[
             for other, ids in (await _update_channel(channel_id, of_channel, now_ms)).items():
                 released.setdefault(other, []).extend(ids)
     return released
-
-
-async def _lock_channels(results: Sequence[AttemptResult]) -> None:
-    """Lock the channels (PostgreSQL), so that claims and results of a channel do not interleave."""
-    if not db.is_sqlite():
-        await db.rows(
-            "SELECT id FROM channels WHERE id IN (SELECT d.channel_id FROM {each:1} JOIN deliveries d"
-            " ON d.id = each.value->>0) ORDER BY id FOR NO KEY UPDATE",
-            _json.encode([[one.id] for one in results]).decode(),
-        )
 
 
 async def _update_deliveries(results: Sequence[AttemptResult], now_ms: int) -> dict[str, Any]:
@@ -174,7 +166,8 @@ async def _update_channel(channel_id: str, results: Sequence[AttemptResult], now
     before = circuit_state_of(channel)
     outcomes = [one.outcome for one in results if one.outcome]
     retry_after_s = max(one.retry_after_s for one in results)
-    after = circuit_breaker.next_state(before, outcomes, retry_after_s, now_ms)
+    with_trial = any(one.is_trial for one in results)
+    after = circuit_breaker.next_state(before, outcomes, retry_after_s, now_ms, with_trial=with_trial)
     works_again = channel.alerted_ms is not None and AttemptOutcome.ACCEPTED in outcomes
     recovered = await channel_alarms.close_working(channel, now_ms) if works_again else {}
     if after == before:

@@ -132,8 +132,9 @@ async def rotate_secret(webhook_id: str, *, version: ExpectedVersion = None) -> 
 async def drop_previous_secrets(now_ms: int) -> int:
     """Drop previous secrets a day after their rotation; returns how many."""
     async with db.transaction():
-        query = ChannelRow.select().where(ChannelRow.rotated_ms <= now_ms - PREVIOUS_SECRET_TTL_MS)
-        found = await (query if db.is_sqlite() else query.lock_rows("UPDATE"))
+        is_over = ChannelRow.rotated_ms <= now_ms - PREVIOUS_SECRET_TTL_MS
+        query = ChannelRow.select().where(is_over).order_by(ChannelRow.id)  # as claims lock them
+        found = await (query if db.is_sqlite() else query.lock_rows("NO KEY UPDATE"))
         for one in map(stored_channel, found):
             config = msgspec.structs.replace(_config_of(one), previous_secret="")
             await _update_row(one, {"config": sealing.encrypt_secrets(config), "rotated_ms": None})
@@ -175,7 +176,7 @@ async def _update_row(stored: StoredChannel, columns: dict[Any, Any]) -> None:
 async def _get_row(webhook_id: str, *, lock: bool = False) -> StoredChannel:
     is_webhook = (ChannelRow.id == webhook_id) & (ChannelRow.kind == "webhook")
     query = ChannelRow.select().where(is_webhook, ChannelRow.is_temporary.eq(value=False))
-    found = await (query.lock_rows("UPDATE") if lock and not db.is_sqlite() else query)
+    found = await (query.lock_rows("NO KEY UPDATE") if lock and not db.is_sqlite() else query)
     if not found:
         raise NoSuch("webhook", webhook_id)
     return stored_channel(found[0])

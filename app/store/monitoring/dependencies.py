@@ -48,20 +48,23 @@ _UNCERTAIN_PARENTS = (
     f" JOIN series s ON s.monitor_id = m.id AND s.location = ''{series.WHERE_SCHEDULED} AND s.alerted_ms IS NULL"
 )
 _CHECK_CYCLE = "m.interval_s * 1000 + m.timeout_ms"  # within this time the schedule checks a monitor
-_RELEASE = (
+_RELEASABLE = (
     "WITH RECURSIVE hung(id) AS (SELECT value->>0 FROM {each:1}"
     " UNION SELECT d.monitor_id FROM dependencies d JOIN hung ON d.parent_id = hung.id)"
-    " UPDATE deliveries SET state = 'pending', reason_code = '', error = '', hold = 'held',"
+    " SELECT d.id FROM series s JOIN monitors m ON m.id = s.monitor_id JOIN deliveries d ON d.monitor_id = s.monitor_id"
+    " WHERE s.location = '' AND m.active AND s.monitor_id IN (SELECT id FROM hung)"
+    " AND (d.at_ms = s.alerted_ms"  # of the current outage
+    " OR (d.at_ms > s.alerted_ms AND d.event_id IN (SELECT e.id FROM events e JOIN incidents i"
+    f" ON i.id = e.incident_id WHERE e.monitor_id = s.monitor_id AND e.kind = '{EventKind.INCIDENT_ESCALATED}'"
+    " AND i.resolved_ms IS NULL AND i.acknowledged_ms IS NULL)))"
+    f" AND d.state = 'suppressed' AND d.reason_code = '{ReasonCode.PARENT_DOWN}' ORDER BY d.id"
+)
+_RELEASE = (
+    "UPDATE deliveries SET state = 'pending', reason_code = '', error = '', hold = 'held',"
     " lease_until_ms = 0, released_ms = CAST(?2 AS BIGINT), age_from_ms = CAST(?2 AS BIGINT),"
     " next_attempt_ms = CAST(?2 AS BIGINT)"
     f" + CASE WHEN m.interval_s = 0 OR {_CHECK_CYCLE} > {MAX_RELEASE_MS} THEN {MAX_RELEASE_MS} ELSE {_CHECK_CYCLE} END"
-    " FROM series s JOIN monitors m ON m.id = s.monitor_id"
-    " WHERE s.location = '' AND m.active AND s.monitor_id IN (SELECT id FROM hung)"
-    " AND deliveries.monitor_id = s.monitor_id AND (deliveries.at_ms = s.alerted_ms"  # of the current outage
-    " OR (deliveries.at_ms > s.alerted_ms AND deliveries.event_id IN (SELECT e.id FROM events e JOIN incidents i"
-    f" ON i.id = e.incident_id WHERE e.monitor_id = s.monitor_id AND e.kind = '{EventKind.INCIDENT_ESCALATED}'"
-    " AND i.resolved_ms IS NULL AND i.acknowledged_ms IS NULL)))"
-    f" AND deliveries.state = 'suppressed' AND deliveries.reason_code = '{ReasonCode.PARENT_DOWN}'"
+    " FROM {each:1} CROSS JOIN monitors m WHERE deliveries.id = each.value->>0 AND m.id = deliveries.monitor_id"
     " RETURNING deliveries.monitor_id"
 )
 
@@ -171,8 +174,13 @@ async def release_suppressed(monitor_ids: Iterable[str], now_ms: int) -> list[Mo
 
     They are due after the time of one more check; returns the schedules of those that would not be checked by then.
     """
-    released = await db.rows(_RELEASE, list_parameter(monitor_ids), now_ms)
-    schedules = await series.schedules_of({row["monitor_id"] for row in released}) if released else []
+    # in the order of their ids: another parent of the same monitors may recover at the same time
+    locked = "" if db.is_sqlite() else " FOR NO KEY UPDATE OF d"
+    releasable = await db.rows(_RELEASABLE + locked, list_parameter(monitor_ids))
+    if not releasable:
+        return []
+    released = await db.rows(_RELEASE, list_parameter(row["id"] for row in releasable), now_ms)
+    schedules = await series.schedules_of({row["monitor_id"] for row in released})
     return [schedule for schedule in schedules if not 0 < schedule.interval_ms <= MAX_RELEASE_MS - schedule.timeout_ms]
 
 

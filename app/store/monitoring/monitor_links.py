@@ -43,20 +43,24 @@ async def link_default_channels(monitor_id: str) -> None:
 
 async def set_channels(monitor_id: str, channel_ids: Sequence[str]) -> None:
     """Link a monitor to exactly these channels. Raises Invalid for unknown ones."""
-    await MonitorChannelRow.delete().where(MonitorChannelRow.monitor_id == monitor_id)
-    inserted = await db.rows(
-        "INSERT INTO monitor_channels (monitor_id, channel_id) SELECT CAST(?1 AS TEXT), id FROM channels"
-        " WHERE NOT is_temporary AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:2})"
-        f"{_unless_being_deleted()} RETURNING channel_id",
-        monitor_id,
+    found = await db.rows(
+        "SELECT id FROM channels WHERE NOT is_temporary AND kind = 'channel' AND id IN (SELECT value->>0 FROM {each:1})"
+        f"{_unless_being_deleted()}",
         list_parameter(channel_ids),
     )
-    require_known("notification_channel_ids", channel_ids, {row["channel_id"] for row in inserted}, UNKNOWN_CHANNEL)
+    known = [row["id"] for row in found]
+    require_known("notification_channel_ids", channel_ids, set(known), UNKNOWN_CHANNEL)
+    await MonitorChannelRow.delete().where(MonitorChannelRow.monitor_id == monitor_id)
+    if known:
+        await MonitorChannelRow.insert(*(MonitorChannelRow(monitor_id=monitor_id, channel_id=one) for one in known))
 
 
 def _unless_being_deleted() -> str:
-    """A lock clause: wait for a transaction that is deleting such a channel, and leave it out then."""
-    return "" if db.is_sqlite() else " FOR KEY SHARE"
+    """A lock clause: wait for a transaction that is deleting such a channel, and leave it out then.
+
+    In the order of ids, as claims lock channels, and before a link changes: the deletion removes links, too.
+    """
+    return "" if db.is_sqlite() else " ORDER BY id FOR SHARE"
 
 
 async def labels_by_monitor(monitor_ids: Iterable[str], visible_to: TagScope = None) -> dict[str, list[TagLabel]]:

@@ -17,6 +17,7 @@ from app.domain.history.completeness import SchedulePeriod
 from app.store.alerting.delivery_claims import LEASE_MS
 from app.store.monitoring import series
 from app.store.sql import list_parameter
+from app.store.tables.channels import ChannelRow
 from app.store.tables.monitors import GapRow
 from app.store.tables.rollups import CheckpointRow
 from schema.heartbeat_texts import PUSHED
@@ -90,6 +91,7 @@ async def repair(now_ms: int) -> int:
     """Move instants that delay something; returns how many rows."""
     ahead_ms = now_ms + FUTURE_TOLERANCE_MS
     async with db.transaction():
+        await _lock_channels()
         moved = len(await db.rows(_RELEASE_PENDING, ahead_ms, now_ms))
         moved += len(await db.rows(_SHORTEN_LEASES, ahead_ms + LEASE_MS, now_ms + LEASE_MS))
         moved += await _backdate_events(now_ms)
@@ -99,6 +101,12 @@ async def repair(now_ms: int) -> int:
         moved += await _touch_monitors(now_ms)
         moved += await _end_gaps(now_ms)
     return moved
+
+
+async def _lock_channels() -> None:
+    """Lock every channel (PostgreSQL), as whoever changes open deliveries does."""
+    if not db.is_sqlite():
+        await ChannelRow.select(ChannelRow.id).order_by(ChannelRow.id).lock_rows("NO KEY UPDATE")
 
 
 def _relative(at_ms: int) -> int:

@@ -297,7 +297,8 @@ async def _monitors_of(found: Sequence[Any], visible_to: TagScope = None) -> lis
 
 async def _row(monitor_id: str, *, lock: bool = False, visible_to: TagScope = None) -> Any:
     """A monitor's columns with its series'. Raises NoSuch."""
-    locked = " FOR UPDATE OF m" if lock and not db.is_sqlite() else ""
+    # NO KEY: whoever stores results has locked the series, for which this waits, and may refer to the monitor
+    locked = " FOR NO KEY UPDATE OF m" if lock and not db.is_sqlite() else ""
     visible = visibility.visible_monitors_sql("m.id", 2)
     statement = f"{SELECT_MONITORS} WHERE s.location = '' AND m.id = ?1 AND {visible}{locked}"
     found = await db.rows(statement, monitor_id, visibility.tags_parameter(visible_to))

@@ -39,7 +39,7 @@ STATES = st.builds(
 def state_after(*answers: AttemptOutcome) -> CircuitState:
     state = CircuitState()
     for answer in answers:
-        state = next_state(state, [answer], 0, NOW)
+        state = next_state(state, [answer], 0, NOW, with_trial=True)
     return state
 
 
@@ -65,6 +65,25 @@ def test_fifty_failures_of_one_moment_are_one_rest_of_the_shortest_kind():
     assert next_state(CircuitState(), [BUSY] * 50, 0, NOW) == CircuitState(FAILURE_THRESHOLD, NOW + 30_000)
 
 
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 20_000)), min_size=1, max_size=30))
+def test_failures_of_attempts_that_began_before_are_one_rest_however_they_are_recorded(batches):
+    """So many failures at a time, and the milliseconds until then."""
+    state, now_ms = CircuitState(), NOW
+    opened_ms = 0
+    for count, later_ms in batches:
+        now_ms += later_ms
+        state = next_state(state, [BUSY] * count, 0, now_ms)
+        opened_ms = opened_ms or (now_ms if state.open_until_ms else 0)
+    is_open = sum(count for count, _ in batches) >= FAILURE_THRESHOLD
+    assert state.open_until_ms == (opened_ms + 30_000 if is_open else 0)
+    assert state.failures <= FAILURE_THRESHOLD
+
+
+def test_a_retry_after_prolongs_a_rest_at_any_time():
+    assert next_state(CircuitState(5, NOW + 30_000), [BUSY], 90, NOW) == CircuitState(5, NOW + 90_000)
+    assert next_state(CircuitState(5, NOW + 30_000), [BUSY], 9, NOW) == CircuitState(5, NOW + 30_000)
+
+
 def test_a_retry_after_opens_the_circuit_at_once_and_for_that_long():
     assert next_state(CircuitState(), [BUSY], 90, NOW) == CircuitState(1, NOW + 90_000)
 
@@ -72,7 +91,7 @@ def test_a_retry_after_opens_the_circuit_at_once_and_for_that_long():
 def test_a_probe_that_fails_after_such_a_rest_leads_to_another():
     rested = next_state(CircuitState(), [BUSY], 90, NOW - 100_000)
     assert circuit_at(rested, NOW) is Circuit.HALF_OPEN
-    assert circuit_at(next_state(rested, [BUSY], 0, NOW), NOW) is Circuit.OPEN
+    assert circuit_at(next_state(rested, [BUSY], 0, NOW, with_trial=True), NOW) is Circuit.OPEN
 
 
 @pytest.mark.parametrize(
@@ -123,7 +142,7 @@ def test_an_open_circuit_never_exceeds_the_limit_unless_requested(state, answers
 @given(STATES, st.integers(1, 60))
 def test_a_half_open_circuit_that_fails_opens_again(state, count):
     if circuit_at(state, NOW) is Circuit.HALF_OPEN:
-        assert circuit_at(next_state(state, [BUSY] * count, 0, NOW), NOW) is Circuit.OPEN
+        assert circuit_at(next_state(state, [BUSY] * count, 0, NOW, with_trial=True), NOW) is Circuit.OPEN
 
 
 @given(st.lists(st.sampled_from([BUSY, REFUSED, BARRED]), max_size=30))
@@ -156,7 +175,7 @@ def test_a_rest_is_never_shorter_than_the_one_before(failures):
 def test_others_are_alerted_when_it_is_paused_and_at_the_longest_open_circuit():
     state, n_alerts = CircuitState(), 0
     for _ in range(50):
-        later = next_state(state, [BUSY], 0, NOW)
+        later = next_state(state, [BUSY], 0, NOW, with_trial=True)
         n_alerts += should_alert(state, later)
         state = later
     assert n_alerts == 1

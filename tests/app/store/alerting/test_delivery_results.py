@@ -15,7 +15,16 @@ from app.store.alerting.delivery_claims import LEASE_MS
 from app.store.alerting.delivery_results import AttemptResult
 from schema.channels import ChannelPatch
 from schema.deliveries import ReasonCode
-from tests.app.store.channel_setup import NOW, ChannelSetup, channel_setup, claimed, settled, state, state_and_code
+from tests.app.store.channel_setup import (
+    NOW,
+    ChannelSetup,
+    channel_setup,
+    claimed,
+    claims,
+    settled,
+    state,
+    state_and_code,
+)
 
 SOON = NOW + 1_000
 REST = 30_000
@@ -70,13 +79,22 @@ async def test_a_half_open_circuit_sends_one_delivery_and_its_success_closes_it(
 async def test_a_probe_that_fails_doubles_the_rest():
     _, ids = await failing(5)
     later = NOW + REST
-    await claimed(ids, later)
-    await settled(
-        AttemptResult(ids[0], 2, "pending", "answered 500", later, outcome=AttemptOutcome.TEMPORARY_FAILURE),
-        now_ms=later,
-    )
+    (trial,) = await claims(ids, later)
+    failed = AttemptResult(ids[0], 2, "pending", "answered 500", later, outcome=AttemptOutcome.TEMPORARY_FAILURE)
+    await settled(msgspec.structs.replace(failed, is_trial=trial.is_trial), now_ms=later)
     assert await claimed(ids, later + 2 * REST - 1) == []
     assert len(await claimed(ids, later + 2 * REST)) == 1
+
+
+async def test_attempts_that_began_before_the_circuit_opened_prolong_no_rest():
+    """A receiver hangs: many messages are on their way to it, and time out one after the other."""
+    setup = await channel_setup(8)
+    ids = [await setup.down(number, at_ms=NOW + number, now_ms=NOW) for number in range(8)]
+    await claimed(ids)
+    for number, id_ in enumerate(ids):
+        failed = AttemptResult(id_, 1, "pending", "no answer", SOON, outcome=AttemptOutcome.TEMPORARY_FAILURE)
+        await settled(failed, now_ms=NOW + number)
+    assert await claimed(ids, NOW + 4 + REST) == [ids[0]]
 
 
 async def test_a_probe_whose_worker_was_killed_is_followed_by_another():
