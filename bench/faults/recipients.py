@@ -26,6 +26,8 @@ COLLAPSED = (ReasonCode.COLLAPSED_INTO_RECOVERY, ReasonCode.COLLAPSED_INTO_REMIN
 
 Comparison = Callable[[str, Sequence[Fact]], Verdict]  # of a monitor's facts with what was true of it
 
+ON_THE_WAY_MS = 1_000  # a busy receiver reads so much later what a worker had written before it was killed
+
 
 class StoredDelivery(Struct, frozen=True, kw_only=True):
     """A delivery as the database holds it at the end.
@@ -143,7 +145,8 @@ def unexplained_repeats(arrived: Iterable[Delivery], kills_ms: Sequence[float]) 
         f"{key} at {later.arrived_ms:.0f}, after {earlier.arrived_ms:.0f}"
         for key, several in by_message.items()
         for earlier, later in pairwise(several)
-        if earlier.is_answered and not any(earlier.arrived_ms <= at_ms <= later.arrived_ms for at_ms in kills_ms)
+        if earlier.is_answered
+        and not any(earlier.arrived_ms - ON_THE_WAY_MS <= at_ms <= later.arrived_ms for at_ms in kills_ms)
     ]
 
 

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
@@ -56,9 +57,20 @@ def test_a_repeat_is_allowed_when_its_answer_was_lost_or_a_worker_killed(number,
     others = [one for one in ARRIVED if one is not first]
     kills = [] if kill_ms is None else [kill_ms]
     verdict = judged([*others, once, again], kills_ms=kills)
-    is_explained = not is_answered or any(once.arrived_ms <= at_ms <= again.arrived_ms for at_ms in kills)
+    is_explained = not is_answered or any(
+        once.arrived_ms - recipients.ON_THE_WAY_MS <= at_ms <= again.arrived_ms for at_ms in kills
+    )
     assert verdict.holds is is_explained
     assert len(verdict.doubled) == (0 if is_explained else 1)
+
+
+@pytest.mark.parametrize(
+    ("kill_ms", "doubled"), [(99_000.0, True), (101_450.0, False), (104_000.0, False), (105_001.0, True)]
+)
+def test_a_message_may_arrive_after_its_worker_was_killed(kill_ms, doubled):
+    once, *others = ARRIVED
+    again = msgspec.structs.replace(once, arrived_ms=105_000.0)
+    assert bool(judged([once, *others, again], kills_ms=[kill_ms]).doubled) is doubled
 
 
 def test_the_same_transition_under_another_id_is_a_double_whatever_was_killed():
