@@ -19,9 +19,9 @@ async def matching_ids(text: str | None, key: Column, *names: Column) -> str | N
         return None
     searched = fold_case(text)
     rows = await key._meta.table.select(key, *names)  # noqa: SLF001  # Piccolo's own way from a column to its table
-    columns = [one._meta.name for one in names]  # noqa: SLF001
+    columns = [one._meta.name for one in names]  # noqa: SLF001  # Piccolo has no public name for a column's name
     matches = (row for row in rows if any(searched in fold_case(row[column]) for column in columns))
-    return list_parameter(row[key._meta.name] for row in matches)  # noqa: SLF001
+    return list_parameter(row[key._meta.name] for row in matches)  # noqa: SLF001  # Piccolo has no public name for a column's name
 
 
 def matches_sql(key: str, number: int) -> str:

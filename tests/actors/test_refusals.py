@@ -242,7 +242,7 @@ def always(status: int, body: Any) -> Answer:
         ("telegram", 400, {"description": "Bad Request: a new error that no list has"}, 5),
     ],
 )
-async def test_a_channel_that_refuses_every_message_is_disabled_and_others_are_told(
+async def test_a_channel_that_refuses_every_message_is_disabled_and_others_are_alerted(
     outage, others, provider, status, body, n_messages
 ):
     async with answering(always(status, body)) as server:
@@ -261,7 +261,7 @@ async def test_a_channel_that_refuses_every_message_is_disabled_and_others_are_t
     assert told(others) == ["system.channel_failing"]
 
 
-async def test_a_mail_channel_whose_only_recipient_is_refused_is_disabled_and_others_are_told(outage, others, host):
+async def test_a_mail_channel_whose_only_recipient_is_refused_is_disabled_and_others_are_alerted(outage, others, host):
     host.replies = {"RCPT": "550 no such user"}
     await outage.use(sample_messages.smtp(host.port, to=[OK]))
     ids = [id_ for _ in range(4) for id_ in await outage.changes(await outage.monitor(), make.down)]

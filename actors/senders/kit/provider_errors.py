@@ -287,14 +287,14 @@ def find_verdict(response: ProviderResponse, errors: ProviderErrors) -> Verdict 
     """What the provider's table says of a response; None when it says nothing."""
     if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:  # its words may be those of a proxy
         return errors.verdicts.get(response.status)
-    said = "\n".join(_said(response.body, errors.fields))
+    said = "\n".join(_error_texts(response.body, errors.fields))
     for word, verdict in errors.verdicts.items():
         if isinstance(word, str) and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said, re.IGNORECASE):
             return verdict
     return errors.verdicts.get(response.status)
 
 
-def _said(body: bytes, fields: tuple[str, ...]) -> Iterator[str]:
+def _error_texts(body: bytes, fields: tuple[str, ...]) -> Iterator[str]:
     """The texts and numbers of these fields."""
     decoded = json_object(body)
     for field in fields:

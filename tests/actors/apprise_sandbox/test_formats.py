@@ -70,7 +70,7 @@ def handed_over(service: str, message: Any) -> tuple[str, str, str]:
     """(format, title, body) that Apprise hands to the service's own code, which builds the request."""
     config, plugin = service_of(service)
     calls: list[dict[str, Any]] = []
-    plugin.send = lambda **call: not calls.append(call)  # type: ignore[method-assign,func-returns-value]
+    plugin.send = lambda **call: not calls.append(call)  # type: ignore[method-assign,func-returns-value]  # notes the call, and is false
     request: SendRequest = apprise.render(config, message)
     body_format, title, text = choose_rendering(request, plugin)
     notifier = Notifier(asset=ASSET)

@@ -91,9 +91,7 @@ def test_every_provider_over_http_has_a_documented_response() -> None:
 
 
 @pytest.mark.parametrize("provider", DOCUMENTED)
-async def test_a_documented_response_says_how_long_to_wait(
-    provider: str, receiver: Receiver, context: SenderContext
-) -> None:
+async def test_a_documented_response_states_the_wait(provider: str, receiver: Receiver, context: SenderContext) -> None:
     headers, body, wait_s = DOCUMENTED[provider]
     headers = {name: value.replace("{epoch}", str(int(time()) + 40)) for name, value in headers.items()}
     status = {"wecom": 200, "signal": 400}.get(provider, 429)

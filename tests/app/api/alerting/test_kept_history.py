@@ -177,7 +177,7 @@ async def test_nothing_is_sent_again_to_a_deleted_channel(api, outage):
     assert (await get(api, f"/deliveries/{one['id']}"))["delivery"]["state"] == "sent"
 
 
-async def test_a_pending_delivery_is_suppressed_and_the_timeline_says_why(api, receiver):
+async def test_a_pending_delivery_is_suppressed_and_the_timeline_has_the_reason(api, receiver):
     outage = await AlertedOutage(api, receiver).plant(min_outage=600)
     await deleted(api, f"/notification-channels/{outage.channel['id']}")
     (one,) = await outage.deliveries(f"channel_id={outage.channel['id']}&event=monitor.down")
@@ -210,7 +210,7 @@ async def test_a_channel_that_is_deleted_during_a_send_shows_how_that_ended(api,
     assert [arrival.path for arrival in receiver.arrivals].count("/ops") == 1
 
 
-async def test_a_test_of_a_channel_that_is_deleted_meanwhile_says_so(api, outage):
+async def test_a_test_of_a_channel_that_is_deleted_meanwhile_fails_with_that_reason(api, outage):
     testing = asyncio.create_task(api.post(f"{API}/notification-channels/{outage.channel['id']}/test"))
     await until_states(("pending", 1))  # no worker runs
     await deleted(api, f"/notification-channels/{outage.channel['id']}")

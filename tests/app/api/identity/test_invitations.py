@@ -99,7 +99,7 @@ async def test_a_list_is_whole_or_paged_and_filtered(client: Client) -> None:
     assert ([one["email"] for one in paged["data"]], paged["pagination"]["total"]) == (["eve@example.org"], 1)
 
 
-async def test_a_repeated_acceptance_is_told_to_sign_in_and_is_no_guess(client: Client) -> None:
+async def test_a_repeated_acceptance_points_to_sign_in_and_is_no_guess(client: Client) -> None:
     made = await invited(client)
     first = await accepted(client, made["token"])
     again = await accepted(client, made["token"])

@@ -236,7 +236,7 @@ async def test_an_alarm_that_stays_open_is_closed_without_a_subscription(config,
     assert found == {other, *([one] if is_notified else [])}
 
 
-async def test_a_pager_that_hears_of_recoveries_closes_an_outage_once():
+async def test_a_pager_that_receives_recoveries_closes_an_outage_once():
     pager = await channel("pager", config=PAGER, events=["monitor.down", "monitor.up"])
     one = await monitor(pager)
     await record_events(event(monitor_id=one, incident={"id": "i"}))
