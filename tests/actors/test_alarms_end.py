@@ -145,7 +145,7 @@ async def test_each_certificate_is_an_alarm_that_its_renewal_ends(watch):
     assert watch.alarms()[3:] == [("resolve", "certificate-bbbb")]
 
 
-async def test_an_emergency_stops_ringing_though_its_channel_asked_for_outages_only(watch):
+async def test_an_emergency_stops_ringing_though_its_channel_subscribes_to_outages_only(watch):
     await watch.starts(pushover, "monitor.down")
     await watch.sees(Status.DOWN)
     await watch.deliver((await incidents.acknowledge(watch.incident_id, "ann")).deliveries)

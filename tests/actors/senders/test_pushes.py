@@ -139,7 +139,7 @@ async def test_a_message_of_pushover_that_did_not_ring_is_not_cancelled(
     assert [path for path, _ in await requests_of(receiver, context, RECOVERED, priority=1)] == ["/1/messages.json"]
 
 
-async def test_an_end_that_nobody_asked_for_only_stops_the_ringing(receiver: Receiver, context: SenderContext) -> None:
+async def test_an_end_without_a_subscription_only_stops_the_ringing(receiver: Receiver, context: SenderContext) -> None:
     silent = msgspec.structs.replace(ACKED, silent=True)
     assert await requests_of(receiver, context, silent, priority=2) == [CANCELLED]
 

@@ -87,7 +87,7 @@ async def test_mail_names_the_recipient_that_is_refused_for_good(host: Mailhost,
     assert report.not_reached == "1 of 2 recipients not reached: answered 550 5.1.1 <(recipient)> no such user"
 
 
-async def test_mail_that_no_recipient_may_get_says_that_the_channel_is_wrong(
+async def test_mail_that_no_recipient_may_get_counts_against_the_channel(
     host: Mailhost, context: SenderContext
 ) -> None:
     host.replies = {"RCPT": "550 no such user"}

@@ -116,7 +116,7 @@ async def test_no_provider_makes_us_wait_longer_than_its_own_limits(
     "path",
     ["/api/webhooks/42/token", "/api/v6/webhooks/42/token", "/api/v10/webhooks/42/token?thread_id=7"],
 )
-async def test_discord_is_asked_at_the_version_whose_units_we_know(
+async def test_discord_is_called_at_the_version_whose_units_are_known(
     path: str, receiver: Receiver, context: SenderContext
 ) -> None:
     await send(Discord(webhook_url=f"{receiver.url}{path}"), sample_messages.message(), context)

@@ -85,7 +85,7 @@ def test_the_standard_header_is_a_number_of_seconds_or_a_date(header: str, wait_
         ),
     ],
 )
-def test_each_provider_is_read_as_its_documents_say(
+def test_each_provider_is_read_as_documented(
     provider: str, headers: dict[str, str], body: bytes, wait_s: float | None
 ) -> None:
     assert wait_of(provider, headers, body) == wait_s

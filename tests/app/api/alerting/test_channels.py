@@ -162,7 +162,7 @@ async def test_a_refused_test_reports_why_and_is_not_retried(api):
 
 
 @pytest.mark.parametrize("reply", ["550 no such user", "451 greylisted"])
-async def test_a_test_that_reaches_some_recipients_says_so(api, reply):
+async def test_a_test_that_reaches_some_recipients_names_the_others(api, reply):
     with mailhost() as host:
         host.replies = {"gone@home.example": reply}
         recipients = ["ok@home.example", "gone@home.example"]

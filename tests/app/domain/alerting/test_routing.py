@@ -141,5 +141,5 @@ def test_our_own_troubles_always_reach_a_person_if_there_is_one(listeners, subje
         (("incident.*",), EventKind.MONITOR_DOWN, {}, False),
     ],
 )
-def test_an_end_that_nobody_asked_for_is_silent(patterns, kind, data, is_silent):
+def test_an_end_without_a_subscription_is_silent(patterns, kind, data, is_silent):
     assert routing.is_silent(patterns, kind, data) is is_silent

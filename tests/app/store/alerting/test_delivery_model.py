@@ -389,7 +389,7 @@ def bench(database: AppSettings, blank_database: Path | None, emptier: Emptier) 
     return Bench(database, blank_database, emptier)
 
 
-def test_deliveries_become_what_the_model_says(bench):
+def test_deliveries_match_the_model(bench):
     bench.compare(EXAMPLES)
     assert bench.stories >= EXAMPLES
     assert bench.compared > 5 * EXAMPLES
