@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 MAX_SLOTS = 1_000  # per run; the rest follows in the next
 RESWEEP_S = 15.0  # before a delivery that was enqueued is swept again
-MAX_CHECK_BACKLOG = 200  # check jobs; beyond that workers are behind, and requeueing would only add to it
+MAX_BACKLOG_S = 60.0  # the longest that jobs may wait while their slots do not count as overdue
 TOLERATED_SLOTS = 2  # slots that may pass before a series counts as stale
 
 
@@ -59,9 +59,14 @@ class Reconciler:
         await self.store_pending_gaps()
 
     async def requeue_overdue(self) -> None:
-        """Requeue slots without a result once; the second time record them as unknown."""
-        overdue = await due_set.claim_overdue(MAX_SLOTS)
-        if overdue.requeue and await queue.depth("check") < MAX_CHECK_BACKLOG:
+        """Requeue slots without a result once; the second time record them as unknown.
+
+        While jobs wait, results come later by as much: a slot that waits for its turn would be checked twice, which
+        makes all others wait longer still.
+        """
+        backlog_s = await queue.oldest_age_s("check") + await queue.oldest_age_s("ingest")
+        overdue = await due_set.claim_overdue(MAX_SLOTS, backlog_ms=round(min(MAX_BACKLOG_S, backlog_s) * 1000))
+        if overdue.requeue:
             await queue.put(*queue.check_jobs(overdue.requeue))
         if overdue.lost:
             await queue.put(*queue.result_jobs([_lost_outcome(slot) for slot in overdue.lost]))

@@ -106,9 +106,13 @@ async def _refill_cron_slots(low: Sequence[tuple[int, str]], now: int) -> None:
         await _run_script("refill", *(part for row in chunk for part in row))
 
 
-async def claim_overdue(limit: int) -> OverdueSlots:
-    """Claim slots that were not stored in time; each call moves their deadline."""
-    return _overdue_decoder.decode(await _run_script("overdue", now_ms(), limit, GRACE_MS, LOST_RETRY_MS))
+async def claim_overdue(limit: int, *, backlog_ms: int = 0) -> OverdueSlots:
+    """Claim slots that were not stored in time; each call moves their deadline.
+
+    backlog_ms  how long jobs wait in the queues: results have so much more time
+    """
+    found = await _run_script("overdue", now_ms(), limit, GRACE_MS, LOST_RETRY_MS, backlog_ms)
+    return _overdue_decoder.decode(found)
 
 
 async def mark_stored(stored: Sequence[StoredSlot]) -> None:

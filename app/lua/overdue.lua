@@ -1,11 +1,13 @@
 -- Finds slots in flight past their deadline: the first time they are queued again, then they are lost.
--- ARGV: now_ms, limit, grace_ms, again_ms (wait before a lost one is told again; doubles, at most an hour).
+-- ARGV: now_ms, limit, grace_ms, again_ms (wait before a lost one is told again; doubles, at most an hour), backlog_ms
+-- (how long jobs wait in the queues: deadlines are later by as much).
 -- wk:lost counts those that were lost, for ever: whoever watches sees it grow.
 -- wk:stale_at has each series of which no result came in time, until a real one does: when it counts as stale, two
 -- intervals, its timeout and the grace after the first slot that nobody answered for.
 -- Returns msgpack {again{series, version, at, attempt, early}, lost{…}}.
 
 local now, limit, grace, again_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local latest_deadline = now - tonumber(ARGV[5])
 local again, lost = {}, {}
 
 local function text(number) return string.format('%.0f', number) end
@@ -19,7 +21,7 @@ local function interval_of(series, plan, at)
     return now - at  -- of a cron series whose list has ended: stale in as much time again
 end
 
-for _, series in ipairs(redis.call('ZRANGEBYSCORE', 'wk:flight', '-inf', now, 'LIMIT', 0, limit)) do
+for _, series in ipairs(redis.call('ZRANGEBYSCORE', 'wk:flight', '-inf', latest_deadline, 'LIMIT', 0, limit)) do
     local plan = redis.call('HGET', 'wk:plan', series)
     local slot = redis.call('HGET', 'wk:slot', series)
     if not (plan and slot) then
