@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
+from math import inf
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -43,7 +44,7 @@ class Batcher(Generic[T]):
         *,
         max_wait_s: float,
         max_size: int,
-        urgent_spacing_s: float = URGENT_SPACING_S,
+        urgent_spacing_s: Callable[[], float] = lambda: URGENT_SPACING_S,
         retry_on: tuple[type[Exception], ...],
         replace: Callable[[T, Exception], T | None] = lambda _item, _error: None,
     ) -> None:
@@ -53,7 +54,7 @@ class Batcher(Generic[T]):
         self._in_flight: tuple[int, float] = (0, 0.0)  # items in the sink, and when the oldest was added
         self._oldest_at = 0.0  # when the oldest pending item was added
         self._has_items, self._urgent, self._closing = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._urgent_spacing_s, self._urgent_at = urgent_spacing_s, -urgent_spacing_s
+        self._urgent_spacing_s, self._urgent_at = urgent_spacing_s, -inf
         self._task: asyncio.Task[None] | None = None
         self.max_pending, self.dropped = MAX_PENDING, 0
 
@@ -113,7 +114,8 @@ class Batcher(Generic[T]):
         if not self._urgent.is_set() or len(self._items) >= self._max_size:
             return
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(URGENT_WINDOW_S, self._urgent_at + self._urgent_spacing_s - monotonic())):
+            rest_s = self._urgent_at + self._urgent_spacing_s() - monotonic()
+            async with asyncio.timeout(max(URGENT_WINDOW_S, rest_s)):
                 await self._closing.wait()
         self._urgent_at = monotonic()
 

@@ -30,14 +30,36 @@ DEAD_MESSAGE_TTL_MS = 86_400_000
 class WakingConsumer(_RedisConsumer):
     """Fetches jobs; when the queue is empty, blocks until `queue.put` pushes a wake token."""
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)  # type: ignore[no-untyped-call]  # Dramatiq's consumers carry no types
+        self._freed = threading.Event()
+
     def __next__(self) -> Any:
         try:
-            message = super().__next__()  # type: ignore[no-untyped-call]  # Dramatiq's consumers carry no types
+            self._freed.clear()
+            if not self.message_cache and self.outstanding_message_count >= self.prefetch:
+                self._freed.wait(WAKE_TIMEOUT_S)
+                return None
+            message = super().__next__()  # type: ignore[no-untyped-call]  # as above
             if message is None and self.outstanding_message_count < self.prefetch:
                 self.broker.client.blpop([wake_key(self.queue_name)], timeout=WAKE_TIMEOUT_S)
         except (redis.ConnectionError, redis.TimeoutError) as error:  # Dramatiq handles only the first
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]  # as above
         return message
+
+    def ack(self, message: Any) -> None:
+        """Acknowledge a job; its place may be used again."""
+        try:
+            super().ack(message)  # type: ignore[no-untyped-call]  # as above
+        finally:
+            self._freed.set()
+
+    def nack(self, message: Any) -> None:
+        """Reject a job; its place may be used again."""
+        try:
+            super().nack(message)  # type: ignore[no-untyped-call]  # as above
+        finally:
+            self._freed.set()
 
 
 class WakingBroker(RedisBroker):

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from actors import ad_hoc, worker_metrics
 from actors.alert_lag import AlertLag
-from actors.batching import Batcher
+from actors.batching import URGENT_SPACING_S, Batcher
 from actors.probes import ProbeContext, run_probe
 from actors.snapshots import Snapshots
 from app import queue
@@ -20,6 +20,7 @@ from schema.monitors import Snapshot
 from schema.status import Status
 
 MAX_WAIT_S = 0.25  # how long an unchanged outcome may wait for a batch; urgent ones leave at once
+MIN_DELAY_S = 0.001  # a shorter delay of a start is added to the next one's: timers are no finer
 BATCH_SIZE = 250  # outcomes in one ingest job
 MAX_SERIES = 100_000  # that are not up; beyond it all are forgotten and count as urgent again
 
@@ -60,6 +61,7 @@ class CheckRunner:
             _enqueue,
             max_wait_s=MAX_WAIT_S,
             max_size=BATCH_SIZE,
+            urgent_spacing_s=lambda: max(URGENT_SPACING_S, self._lag.collect_s()),
             retry_on=(RedisError, OSError),
             replace=sanitize.unstorable_outcome,
         )
@@ -73,8 +75,8 @@ class CheckRunner:
         snapshots = await self._snapshots.for_series({slot.series: slot.version for slot in batch.slots})
         for slot in batch.slots:
             if snapshot := snapshots.get(slot.series):
-                if pause_s := self._lag.pause_s():
-                    await asyncio.sleep(pause_s)
+                if (delay_s := self._lag.start_delay_s()) >= MIN_DELAY_S:
+                    await asyncio.sleep(delay_s)
                 await self._capacity.acquire()
                 task = asyncio.create_task(self._check(slot, snapshot))
                 self._running.add(task)

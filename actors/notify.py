@@ -33,6 +33,7 @@ from schema.message import Message
 log = structlog.get_logger()
 
 MAX_CLAIMS_PER_TURN = 2_000  # of all channels together: it bounds the transaction
+MIN_COLLECT_S = 0.02  # between two turns: below this the next one begins at once
 REPLY_TTL_S = 60
 RECORD_ATTEMPTS = 5  # then the lease expires and the delivery is sent again under the same id
 
@@ -92,6 +93,8 @@ class Notifier:
             await _isolated(self._claim, self._take_pending())
             for channel_id in [channel_id for channel_id, lane in self._lanes.items() if lane.is_idle]:
                 del self._lanes[channel_id]
+            if not self._closing and (collect_s := self._lag.collect_s()) >= MIN_COLLECT_S:
+                await asyncio.sleep(collect_s)
 
     def _take_pending(self) -> ByChannel[str]:
         """Remove the ids of the deliveries to claim now. Who gets a part comes last in the next turn."""
