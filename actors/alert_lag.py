@@ -4,7 +4,6 @@ All stages share one event loop. When thousands of monitors fail together, check
 it from storing and sending what earlier checks have found, and small batches would cost more than what is in them.
 """
 
-import asyncio
 from collections.abc import Callable
 from time import monotonic
 

@@ -68,10 +68,11 @@ class Notifier:
         self._closing = False
 
     async def admit(self, batch: NotifyBatch) -> None:
-        """Append deliveries to their channel's queue. Returns at once: a slow channel holds no thread."""
+        """Append deliveries to their channels' queues. Returns at once: a slow channel holds no thread."""
         if batch.request_id:
-            log.info("notify.enqueued", channel=batch.channel_id, n=len(batch.deliveries), request_id=batch.request_id)
-        self._enqueue({batch.channel_id: batch.deliveries})
+            for channel_id, ids in batch.deliveries.items():
+                log.info("notify.enqueued", channel=channel_id, n=len(ids), request_id=batch.request_id)
+        self._enqueue(batch.deliveries)
 
     def _enqueue(self, deliveries: Mapping[str, Iterable[str]]) -> None:
         if self._closing:
@@ -135,7 +136,8 @@ class Notifier:
         """Send one message, note the result of each delivery that it carries, and send the channel's next one."""
         channel_id, began, began_ms = claim.channel.id, perf_counter(), clock.now_ms()
         report = SendReport(claim.settled)
-        if claim.attempts == 1 and claim.age_from_ms == claim.created_ms:  # it was not held
+        is_first = claim.attempts == 1 and claim.age_from_ms == claim.created_ms  # it was not held
+        if is_first and self._lanes[channel_id].is_quick:
             self._lag.note("notify", max(0, began_ms - claim.created_ms) / 1000)
         failure = await self._attempt(claim, began_ms, report)
         took_s = perf_counter() - began

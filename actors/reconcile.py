@@ -129,10 +129,8 @@ class Reconciler:
             channel: [id_ for id_ in ids if id_ not in self._swept_at]
             for channel, ids in (await delivery_queue.due_deliveries(clock.now_ms())).items()
         }
-        jobs = queue.notify_jobs(waiting)
-        if jobs:
-            await queue.put(*jobs)
-            self._swept_at.update((id_, now) for job in jobs for id_ in job.deliveries)
+        await queue.put(*queue.notify_jobs(waiting))
+        self._swept_at.update((id_, now) for ids in waiting.values() for id_ in ids)
         await self._measure_deliveries()
 
     async def _measure_deliveries(self) -> None:

@@ -23,7 +23,7 @@ QUEUES: dict[type[Job], str] = {CheckBatch: "check", ResultBatch: "ingest", Noti
 ACTORS = {**QUEUES, AdHocProbe: "probe"}  # the actor for each job
 SLOTS_PER_JOB = 100  # in one check job
 OUTCOMES_PER_JOB = 500  # in one ingest job
-DELIVERIES_PER_JOB = 50  # in one notify job
+DELIVERIES_PER_JOB = 500  # in one notify job
 POLL_S = 5.0  # of one blocking read: shorter than the client's socket timeout
 MAX_WAKE_TOKENS = 16  # more than there can be waiting consumers, and little memory
 
@@ -120,12 +120,17 @@ def result_jobs(outcomes: Sequence[CheckOutcome]) -> list[ResultBatch]:
 
 
 def notify_jobs(deliveries: dict[str, list[str]]) -> list[NotifyBatch]:
-    """Jobs of at most `DELIVERIES_PER_JOB` deliveries, each for one channel."""
-    return [
-        NotifyBatch(channel_id, chunk)
-        for channel_id, ids in deliveries.items()
-        for chunk in _chunks(ids, DELIVERIES_PER_JOB)
-    ]
+    """Jobs of at most `DELIVERIES_PER_JOB` deliveries, of all channels together: each job has a price of its own.
+
+    deliveries  ids by channel
+    """
+    jobs = list[NotifyBatch]()
+    for chunk in _chunks([(channel, id_) for channel, ids in deliveries.items() for id_ in ids], DELIVERIES_PER_JOB):
+        by_channel = dict[str, list[str]]()
+        for channel_id, id_ in chunk:
+            by_channel.setdefault(channel_id, []).append(id_)
+        jobs.append(NotifyBatch(by_channel))
+    return jobs
 
 
 async def depth(queue: str) -> int:

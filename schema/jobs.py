@@ -111,10 +111,9 @@ class ResultBatch(Struct, frozen=True):
 
 
 class NotifyBatch(Struct, frozen=True):
-    """Job for the queue `notify`: deliveries of one channel, by id."""
+    """Job for the queue `notify`: ids of deliveries by channel."""
 
-    channel_id: str
-    deliveries: list[str]
+    deliveries: dict[str, list[str]]
     request_id: str = ""
 
 

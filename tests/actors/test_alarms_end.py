@@ -56,8 +56,7 @@ class Watch:
         await self.deliver(stored.deliveries)
 
     async def deliver(self, deliveries: dict[str, list[str]]) -> None:
-        for channel_id, ids in deliveries.items():
-            await self._notifier.admit(NotifyBatch(channel_id, ids))
+        await self._notifier.admit(NotifyBatch(deliveries))
         await self._notifier.drained()
 
     def requests(self) -> list[tuple[str, Any]]:

@@ -78,7 +78,7 @@ async def test_storing_and_sending_measure_how_late_they_are(store, queue):
         stored = await results.store_results(make.results(make.down(series=no, at_ms=then_ms + 1)), known, then_ms)
         context, lag = senders.make_context(), AlertLag()
         notifier = Notifier(context, "https://watch.example", lag=lag)
-        await notifier.admit(NotifyBatch(channel.id, stored.deliveries[channel.id]))
+        await notifier.admit(NotifyBatch(stored.deliveries))
         await notifier.drained()
         await context.close()
     assert len(receiver.arrivals) == 1

@@ -37,7 +37,19 @@ async def notifier(store, queue):
     await context.close()
 
 
-async def make_deliveries(url: str, *, flips: int = 1, draft: ChannelDraft | None = None, **webhook) -> NotifyBatch:
+class Made(NotifyBatch):
+    """A job with the deliveries of one channel."""
+
+    @property
+    def channel_id(self) -> str:
+        return next(iter(self.deliveries))
+
+    @property
+    def ids(self) -> list[str]:
+        return self.deliveries[self.channel_id]
+
+
+async def make_deliveries(url: str, *, flips: int = 1, draft: ChannelDraft | None = None, **webhook) -> Made:
     """A monitor that changed its mind `flips` times, linked to a webhook, or to another channel."""
     channel = await channels.create(draft or make.channel(make.webhook(url=url, **webhook)))
     changed = await monitors.create(make.monitor(notification_channel_ids=[channel.id]))
@@ -48,10 +60,10 @@ async def make_deliveries(url: str, *, flips: int = 1, draft: ChannelDraft | Non
         made = make.outcome if flip % 2 else make.down
         outcome = made(series=no, at_ms=clock.now_ms() - flips + flip)
         ids += (await results.store_results(make.results(outcome), snapshots, clock.now_ms())).deliveries[channel.id]
-    return NotifyBatch(channel.id, ids)
+    return Made({channel.id: ids})
 
 
-async def more_deliveries(channel_id: str, name: str) -> NotifyBatch:
+async def more_deliveries(channel_id: str, name: str) -> Made:
     """Another monitor of a channel, that fails."""
     changed = await monitors.create(make.monitor(name=name, notification_channel_ids=[channel_id]))
     snapshots = {one.series: one for one in await series.list_snapshots([changed.schedules[0].series])}
@@ -59,7 +71,7 @@ async def more_deliveries(channel_id: str, name: str) -> NotifyBatch:
     stored = await results.store_results(
         make.results(make.down(series=no, at_ms=clock.now_ms())), snapshots, clock.now_ms()
     )
-    return NotifyBatch(channel_id, stored.deliveries[channel_id])
+    return Made(stored.deliveries)
 
 
 async def states() -> list[str]:
@@ -218,7 +230,7 @@ async def test_a_worker_killed_after_sending_is_replaced_under_the_same_id(notif
         )  # as if it had not come to settling
         await notifier.admit(job)
         await until_deliveries(1, "sent")
-        assert [arrival.id for arrival in receiver.arrivals] == job.deliveries * 2
+        assert [arrival.id for arrival in receiver.arrivals] == job.ids * 2
 
 
 async def test_a_locked_database_is_retried_and_nothing_is_sent_twice(notifier):
@@ -249,12 +261,12 @@ async def test_simultaneous_alerts_are_one_burst_and_one_message(notifier):
         job = await make_deliveries(receiver.url, flips=1)
         others = [await another(job.channel_id) for _ in range(4)]
         await db.rows("UPDATE channels SET rules = ?1", '{"grouping":{"max_immediate":2,"window":1}}')
-        await notifier.admit(NotifyBatch(job.channel_id, [*job.deliveries, *others]))
+        await notifier.admit(NotifyBatch({job.channel_id: [*job.ids, *others]}))
         await until_deliveries(2, "sent")
         async with asyncio.timeout(20):
             while not (waiting := await delivery_queue.due_deliveries(clock.now_ms())):
                 await asyncio.sleep(0.02)
-        await notifier.admit(NotifyBatch(job.channel_id, waiting[job.channel_id]))
+        await notifier.admit(NotifyBatch(waiting))
         await until_deliveries(5, "sent")
         assert len(receiver.arrivals) == 3
 
@@ -273,15 +285,15 @@ async def test_an_event_that_cannot_be_rendered_does_not_block_other_deliveries(
     async with receiving() as receiver:
         first, second = await make_deliveries(receiver.url), await make_deliveries(receiver.url)
         await db.rows("UPDATE deliveries SET channel_id = ?1", first.channel_id)
-        broken = await db.rows("SELECT event_id FROM deliveries WHERE id = ?1", first.deliveries[0])
+        broken = await db.rows("SELECT event_id FROM deliveries WHERE id = ?1", first.ids[0])
         await db.rows(
             "UPDATE events SET data = ?1 WHERE id = ?2", '{"monitor": 5, "status": {}}', broken[0]["event_id"]
         )
-        await notifier.admit(NotifyBatch(first.channel_id, [*first.deliveries, *second.deliveries]))
+        await notifier.admit(NotifyBatch({first.channel_id: [*first.ids, *second.ids]}))
         await until_deliveries(1, "sent")
         async with asyncio.timeout(20):
             while not (rows := await db.rows("SELECT * FROM deliveries WHERE attempts = 1 AND state = 'pending'")):
                 await asyncio.sleep(0.02)
     assert rows[0]["error"].startswith("a fault in Watchkeeper (")
-    assert rows[0]["id"] == first.deliveries[0]
+    assert rows[0]["id"] == first.ids[0]
     assert len(receiver.arrivals) == 1

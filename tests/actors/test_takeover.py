@@ -157,7 +157,7 @@ async def test_messages_that_a_killed_worker_was_sending_are_queued_again(takeov
     assert await lease_lasts()
     nap.kill()
     await takeover.run_once()
-    assert await jobs_of(NotifyBatch) == [NotifyBatch(channel_id, [down])]
+    assert await jobs_of(NotifyBatch) == [NotifyBatch({channel_id: [down]})]
     assert await delivery_queue.due_deliveries(clock.now_ms()) == {channel_id: [down]}
 
 

@@ -27,7 +27,7 @@ async def send_test(channel_id: str, request_id: str, event: Event | None = None
     """
     delivery_id = await channel_tests.create(channel_id, event or channel_tests.sample_event())
     try:
-        await queue.put(NotifyBatch(channel_id, [delivery_id], request_id))
+        await queue.put(NotifyBatch({channel_id: [delivery_id]}, request_id))
         status = await _wait_for_outcome(delivery_id)
     except RedisError as error:
         log.warning("channel.test_enqueue_failed", channel=channel_id, error=type(error).__name__)

@@ -171,7 +171,7 @@ class WebhookController(Controller):
         """Send a delivery again, with the same id and the same bytes. 409 while it is being sent."""
         found = await webhook_deliveries.resend(str(webhook_id), str(delivery_id))
         try:
-            await queue.put(NotifyBatch(str(webhook_id), [found.id], request_id_of(request)))
+            await queue.put(NotifyBatch({str(webhook_id): [found.id]}, request_id_of(request)))
         except RedisError as error:  # the sweep finds it
             log.warning("delivery.enqueue_failed", delivery=found.id, error=type(error).__name__)
         return found
