@@ -20,7 +20,7 @@ from app import tasks
 T = TypeVar("T")
 log = structlog.get_logger()
 
-URGENT_WINDOW_S = 0.002  # collects items that fail at the same moment
+URGENT_WINDOW_S = 0.0  # collects items that fail at the same moment
 URGENT_SPACING_S = 0.04  # between urgent batches: the first leaves at once, those right after it are batched
 CLOSE_TIMEOUT_S = 15.0  # how long `close` waits for an unavailable sink
 MAX_PENDING = 100_000  # items held while the sink is unavailable; beyond that the oldest are dropped and counted

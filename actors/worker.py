@@ -3,6 +3,7 @@
 import asyncio
 import random
 import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -37,6 +38,7 @@ QUEUES = ("check", "ingest", "notify")
 STOP_TIMEOUT_S = 28.0  # after which the process exits, drained or not; below the supervisor's kill timeout
 DRAIN_TIMEOUT_S = 20.0  # how long running checks and sends may take; below STOP_TIMEOUT_S
 PREFETCH = 8  # jobs: what a killed worker had fetched may wait until its heartbeat has expired
+SWITCH_INTERVAL_S = 0.0005  # a thread with an answer of the database waits for the event loop's thread at most so long
 IDLE_TIMEOUT_MS = 2_000  # how often an idle thread checks for a stop; 128 times a second took half of an idle worker
 
 
@@ -157,6 +159,7 @@ def declare_actors(dramatiq_broker: dramatiq.Broker, services: WorkerServices) -
 def run(settings: Settings, queues: Sequence[str] = QUEUES) -> int:
     """Work until SIGTERM or SIGINT, then drain. Returns the exit code; 1: a background task has ended."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     stop, failed = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
