@@ -7,6 +7,8 @@ it from storing and sending what earlier checks have found, and small batches wo
 from collections.abc import Callable
 from time import monotonic
 
+from actors import worker_metrics
+
 RECENT_S = 2.0  # a measurement counts for so long: when nothing is stored or sent, waiting would not help
 PACE = 0.002  # seconds between two starts of checks at a lag of a second; four times as long at two seconds
 MAX_PAUSE_S = 0.05  # between two starts
@@ -29,7 +31,9 @@ class AlertLag:
     def seconds(self) -> float:
         """How late alerts are: the lags of the stages together."""
         now = self._now()
-        return sum(lag_s for lag_s, at in self._lags.values() if now - at < RECENT_S)
+        found = sum(lag_s for lag_s, at in self._lags.values() if now - at < RECENT_S)
+        worker_metrics.ALERT_LAG.set(found)
+        return found
 
     def collect_s(self) -> float:
         """How long to collect results or messages for one transaction; next to nothing while alerts are in time."""

@@ -20,7 +20,6 @@ from app import tasks
 T = TypeVar("T")
 log = structlog.get_logger()
 
-URGENT_WINDOW_S = 0.0  # collects items that fail at the same moment
 URGENT_SPACING_S = 0.04  # between urgent batches: the first leaves at once, those right after it are batched
 CLOSE_TIMEOUT_S = 15.0  # how long `close` waits for an unavailable sink
 MAX_PENDING = 100_000  # items held while the sink is unavailable; beyond that the oldest are dropped and counted
@@ -115,7 +114,7 @@ class Batcher(Generic[T]):
             return
         with suppress(TimeoutError):
             rest_s = self._urgent_at + self._urgent_spacing_s() - monotonic()
-            async with asyncio.timeout(max(URGENT_WINDOW_S, rest_s)):
+            async with asyncio.timeout(max(0.0, rest_s)):
                 await self._closing.wait()
         self._urgent_at = monotonic()
 

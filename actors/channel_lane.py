@@ -10,7 +10,6 @@ from app.store.alerting.delivery_claims import DeliveryClaim
 
 MAX_PARALLEL_SENDS = 50  # to one channel
 MAX_CLAIMS = 1_000  # of one channel: one that answers at once has so many claimed, which saves transactions
-QUICK_S = 0.5  # a channel that accepts messages faster is quick
 CLAIM_AHEAD_S = 1.0  # as many are claimed as are sent within this time
 MAX_CLAIM_AGE_S = 20.0  # when sending must have begun: a send takes 20 s at most, and a lease lasts 45
 
@@ -33,11 +32,6 @@ class ChannelLane:
     def is_idle(self) -> bool:
         """Whether nothing waits and nothing is sent."""
         return not (self.pending or self._claimed or self._sending)
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether the channel accepts messages at once: what waits here does not wait for the channel."""
-        return self._send_s < QUICK_S
 
     def take_pending(self, limit: int) -> list[str]:
         """Remove the oldest waiting ids, as many as may be claimed now, at most `limit`."""

@@ -34,6 +34,7 @@ log = structlog.get_logger()
 
 MAX_CLAIMS_PER_TURN = 2_000  # of all channels together: it bounds the transaction
 MIN_COLLECT_S = 0.02  # between two turns: below this the next one begins at once
+QUICK_S = 0.5  # a channel that accepts a message within this is not what alerts wait for
 REPLY_TTL_S = 60
 RECORD_ATTEMPTS = 5  # then the lease expires and the delivery is sent again under the same id
 
@@ -111,7 +112,8 @@ class Notifier:
 
     async def _claim(self, pending: ByChannel[str]) -> None:
         """Claim deliveries and begin to send them."""
-        max_age_s = await self._max_age_s()
+        hours: int = await settings.get_value("delivery.give_up_after_hours")
+        max_age_s = hours * 3_600 + clock_watch.watch.ahead_s()  # a clock that is ahead must expire none
         ids = [id_ for of_channel in pending.values() for id_ in of_channel]
         claims = dict[str, list[DeliveryClaim]]()
         max_age_ms = int(max_age_s * 1000)
@@ -120,11 +122,6 @@ class Notifier:
         for channel_id, of_channel in claims.items():
             self._lanes[channel_id].add_claims(of_channel)
             self._start_sends(channel_id, max_age_s)
-
-    async def _max_age_s(self) -> float:
-        """When deliveries expire. A clock that is ahead must not expire them: their age grows by as much."""
-        hours: int = await settings.get_value("delivery.give_up_after_hours")
-        return hours * 3_600 + clock_watch.watch.ahead_s()
 
     def _start_sends(self, channel_id: str, max_age_s: float) -> None:
         while claim := self._lanes[channel_id].next_claim():
@@ -136,11 +133,11 @@ class Notifier:
         """Send one message, note the result of each delivery that it carries, and send the channel's next one."""
         channel_id, began, began_ms = claim.channel.id, perf_counter(), clock.now_ms()
         report = SendReport(claim.settled)
-        is_first = claim.attempts == 1 and claim.age_from_ms == claim.created_ms  # it was not held
-        if is_first and self._lanes[channel_id].is_quick:
-            self._lag.note("notify", max(0, began_ms - claim.created_ms) / 1000)
         failure = await self._attempt(claim, began_ms, report)
         took_s = perf_counter() - began
+        is_first = claim.attempts == 1 and claim.age_from_ms == claim.created_ms  # it was not held
+        if is_first and failure is None and took_s < QUICK_S:
+            self._lag.note("notify", max(0, began_ms - claim.created_ms) / 1000)
         timing = AttemptTiming(began_ms, round(took_s * 1000))
         if report.config_changes:
             await _follow_provider(claim, report.config_changes)

@@ -5,7 +5,7 @@ Every counter starts at 0 with all its label values: `rate()` does not see the s
 
 from itertools import product
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from schema.channels import PROVIDERS
 from schema.status import Status
@@ -23,6 +23,9 @@ CHECK_DURATION = Histogram(
 )
 HEARTBEATS_STORED = Counter("watchkeeper_heartbeats_stored", "Heartbeats stored.")
 INGEST_DURATION = Histogram("watchkeeper_ingest_duration_seconds", "One batch, from its job to the commit.")
+ALERT_LAG = Gauge(
+    "watchkeeper_alert_lag_seconds", "How late storing and sending are; checks start more slowly while it is high."
+)
 NOTIFICATIONS = Counter("watchkeeper_notifications", "Delivery attempts, by outcome.", ["state", "type"])
 NOTIFICATION_LATENCY = Histogram(
     "watchkeeper_notification_latency_seconds",

@@ -124,12 +124,13 @@ def notify_jobs(deliveries: dict[str, list[str]]) -> list[NotifyBatch]:
 
     deliveries  ids by channel
     """
-    jobs = list[NotifyBatch]()
-    for chunk in _chunks([(channel, id_) for channel, ids in deliveries.items() for id_ in ids], DELIVERIES_PER_JOB):
-        by_channel = dict[str, list[str]]()
-        for channel_id, id_ in chunk:
-            by_channel.setdefault(channel_id, []).append(id_)
-        jobs.append(NotifyBatch(by_channel))
+    jobs, room = list[NotifyBatch](), 0
+    for channel_id, id_ in ((channel_id, id_) for channel_id, ids in deliveries.items() for id_ in ids):
+        if not room:
+            jobs.append(NotifyBatch({}))
+            room = DELIVERIES_PER_JOB
+        jobs[-1].deliveries.setdefault(channel_id, []).append(id_)
+        room -= 1
     return jobs
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from actors import alert_lag, senders
-from actors.alert_lag import ALLOWED_S, MAX_PAUSE_S, RECENT_S, AlertLag
+from actors import notify, senders
+from actors.alert_lag import MAX_COLLECT_S, MAX_PAUSE_S, RECENT_S, AlertLag
 from actors.check import CheckRunner
 from actors.ingest import ResultWriter
 from actors.notify import Notifier
@@ -20,49 +20,81 @@ from tests.actors.queued_jobs import jobs_of
 from tests.receiver import receiving
 
 
+class Time:
+    """The time that lags are measured at."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
 @pytest.fixture
-def now(monkeypatch) -> list[float]:
-    """The time that lags are measured at; its only item may be changed."""
-    times = [1_000.0]
-    monkeypatch.setattr(alert_lag, "monotonic", lambda: times[0])
-    return times
+def time() -> Time:
+    return Time()
 
 
-@pytest.mark.parametrize(("lag_s", "waits"), [(0.0, False), (ALLOWED_S, False), (ALLOWED_S + 0.1, True), (3_600, True)])
-def test_checks_wait_when_alerts_are_late(now, lag_s, waits):
-    lag = AlertLag()
-    lag.note("ingest", lag_s)
-    assert (lag.pause_s() > 0) is waits
-    assert lag.pause_s() <= MAX_PAUSE_S
+@pytest.fixture
+def lag(time) -> AlertLag:
+    return AlertLag(time)
 
 
-def test_the_later_alerts_are_the_longer_checks_wait(now):
-    pauses = []
-    for lag_s in (1.5, 2.5, 4.0):
-        lag = AlertLag()
+def spacing_s(lag: AlertLag) -> float:
+    """Between the starts of the next two checks."""
+    first = lag.start_delay_s()
+    return lag.start_delay_s() - first
+
+
+def test_checks_start_at_once_while_alerts_are_in_time(lag):
+    assert [lag.start_delay_s() for _ in range(3)] == [0, 0, 0]
+    assert lag.collect_s() == 0
+
+
+def test_the_later_alerts_are_the_more_room_is_made(lag):
+    spacings, waits = [], []
+    for lag_s in (0.1, 0.5, 1.0, 4.0):
         lag.note("notify", lag_s)
-        pauses.append(lag.pause_s())
-    assert pauses == sorted(set(pauses))
+        spacings.append(spacing_s(lag))
+        waits.append(lag.collect_s())
+    assert spacings == sorted(set(spacings))
+    assert waits == sorted(waits)
+    assert spacings[0] < 0.0001, "next to nothing for a lag that nobody notices"
 
 
-def test_the_stages_are_added_and_each_may_catch_up(now):
-    lag = AlertLag()
+def test_the_room_for_alerts_is_bounded(lag):
+    lag.note("ingest", 3_600)
+    assert spacing_s(lag) == pytest.approx(MAX_PAUSE_S)
+    assert lag.collect_s() == MAX_COLLECT_S
+
+
+def test_checks_that_start_together_share_one_pace(lag, time):
+    lag.note("ingest", 3_600)
+    delays = [lag.start_delay_s() for _ in range(5)]
+    assert delays == pytest.approx([number * MAX_PAUSE_S for number in range(5)])
+    time.now_s += 1
+    assert lag.start_delay_s() == 0, "the last start is long ago"
+
+
+def test_the_stages_are_added_and_each_may_catch_up(lag):
     lag.note("ingest", 0.7)
-    assert lag.pause_s() == 0
     lag.note("notify", 0.7)
-    assert lag.pause_s() > 0
+    assert lag.seconds() == pytest.approx(1.4)
     lag.note("ingest", 0.0)
-    assert lag.pause_s() == 0
+    assert lag.seconds() == pytest.approx(0.7)
 
 
-def test_a_lag_that_nobody_measures_any_more_holds_up_no_check(now):
-    lag = AlertLag()
+def test_a_lag_that_nobody_measures_any_more_holds_up_no_check(lag, time):
     lag.note("ingest", 60)
-    now[0] += RECENT_S
-    assert lag.pause_s() == 0
+    time.now_s += RECENT_S
+    assert lag.seconds() == 0
 
 
-async def test_storing_and_sending_measure_how_late_they_are(store, queue):
+@pytest.mark.parametrize(("quick_s", "counts"), [(60, True), (0, False)])
+async def test_storing_and_sending_to_quick_channels_measure_how_late_they_are(
+    store, queue, monkeypatch, quick_s, counts
+):
+    monkeypatch.setattr(notify, "QUICK_S", quick_s)
     sealing.prepare(store)
     lag, snapshots = AlertLag(), Snapshots()
     async with receiving() as receiver:
@@ -73,7 +105,7 @@ async def test_storing_and_sending_measure_how_late_they_are(store, queue):
         await ResultWriter(snapshots, lag).ingest(
             make.results(make.outcome(series=no, at_ms=then_ms, began_ms=then_ms))
         )
-        after_ingest_s = lag.pause_s()
+        after_ingest_s = lag.seconds()
         known = {one.series: one for one in await series.list_snapshots([no])}
         stored = await results.store_results(make.results(make.down(series=no, at_ms=then_ms + 1)), known, then_ms)
         context, lag = senders.make_context(), AlertLag()
@@ -82,7 +114,8 @@ async def test_storing_and_sending_measure_how_late_they_are(store, queue):
         await notifier.drained()
         await context.close()
     assert len(receiver.arrivals) == 1
-    assert after_ingest_s == lag.pause_s() == MAX_PAUSE_S
+    assert after_ingest_s >= 29
+    assert (lag.seconds() >= 29) is counts
 
 
 async def test_late_alerts_delay_checks_and_lose_none(store, queue):

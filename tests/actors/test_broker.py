@@ -59,10 +59,45 @@ async def test_a_waiting_job_has_an_age(queue):
     assert await queues.oldest_age_s("check") >= 0
 
 
+def test_one_job_has_the_deliveries_of_many_channels(monkeypatch):
+    monkeypatch.setattr(queues, "DELIVERIES_PER_JOB", 3)
+    jobs = queues.notify_jobs({"a": ["1", "2"], "b": ["3", "4"], "c": ["5"], "d": []})
+    assert [job.deliveries for job in jobs] == [{"a": ["1", "2"], "b": ["3"]}, {"b": ["4"], "c": ["5"]}]
+    assert queues.notify_jobs({}) == []
+
+
 def test_dramatiq_still_has_what_the_waking_consumer_leans_on(made):
     consumer = made.consume("check", prefetch=3, timeout=5_000)
     assert isinstance(consumer, broker.WakingConsumer)
     assert (consumer.timeout, consumer.prefetch, consumer.outstanding_message_count) == (1, 3, 0)
+
+
+class NoticedEvent(threading.Event):
+    """An event that shows when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_awaited = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.is_awaited.set()
+        return super().wait(timeout)
+
+
+@pytest.mark.parametrize("end", ["ack", "nack"])
+async def test_a_consumer_with_all_it_may_hold_sleeps_until_a_job_is_done(queue, made, monkeypatch, end):
+    monkeypatch.setattr(broker, "WAKE_TIMEOUT_S", 60)
+    for _ in range(2):
+        await queues.put(CheckBatch([make.slot()]))
+    consumer = made.consume("check", prefetch=1)
+    consumer._freed = NoticedEvent()
+    first = await asyncio.to_thread(next, consumer)
+    waiting = asyncio.create_task(asyncio.to_thread(next, consumer))
+    assert await _within(consumer._freed.is_awaited)
+    getattr(consumer, end)(first)
+    async with asyncio.timeout(20):
+        assert await waiting is None
+        assert await asyncio.to_thread(next, consumer) is not None
 
 
 async def test_jobs_of_a_dead_worker_are_taken_over(queue, settings):

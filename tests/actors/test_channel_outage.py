@@ -52,8 +52,7 @@ class Hour:
         await self._work_off(stored.deliveries)
 
     async def _work_off(self, waiting: dict[str, list[str]]) -> None:
-        for channel_id, ids in waiting.items():
-            await self._notifier.admit(NotifyBatch(channel_id, ids))
+        await self._notifier.admit(NotifyBatch(waiting))
         await self._notifier.drained()
 
 

@@ -37,7 +37,7 @@ async def notifier(store, queue):
     await context.close()
 
 
-class Made(NotifyBatch):
+class Made(NotifyBatch, frozen=True):
     """A job with the deliveries of one channel."""
 
     @property

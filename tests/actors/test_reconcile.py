@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from actors.reconcile import RESWEEP_S, Reconciler
+from actors.reconcile import MAX_BACKLOG_S, RESWEEP_S, Reconciler
 from app import clock, db, due_set, queue
 from app.domain.schedule import slots
 from app.security.secrets import sealing
@@ -92,12 +92,28 @@ async def test_a_slot_without_a_result_is_requeued_and_then_unknown(plan):
     await due_set.put_series([plan], first_at_ms=clock.now_ms())
     await due_set.claim_due(10)
     for _ in range(2):
-        await queue.client().zadd("wk:flight", {str(plan.series): clock.now_ms() - 1})
+        await queue.client().zadd("wk:flight", {str(plan.series): clock.now_ms() - 2 * MAX_BACKLOG_S * 1000})
         await repairs.requeue_overdue()
     (again,) = await jobs_of(CheckBatch)
     lost = [outcome for job in await jobs_of(ResultBatch) for outcome in job.outcomes]
     assert [slot.attempt for slot in again.slots] == [1]
     assert [(one.status, one.at_ms) for one in lost] == [(Status.UNKNOWN, again.slots[0].at_ms)]
+
+
+@pytest.mark.parametrize("job", [CheckBatch([make.slot()]), ResultBatch([make.outcome()])])
+async def test_a_slot_whose_turn_has_not_come_is_not_overdue(plan, monkeypatch, job):
+    repairs = Reconciler()
+    await repairs.rebuild()
+    await due_set.put_series([plan], first_at_ms=clock.now_ms())
+    await due_set.claim_due(10)
+    await queue.client().zadd("wk:flight", {str(plan.series): clock.now_ms() - 1})
+    await queue.client().delete(f"{queue.NAMESPACE}:ingest")
+    with monkeypatch.context() as patched:
+        patched.setattr(clock, "now_ms", lambda real=clock.now_ms: real() - 30_000)  # it waits for half a minute
+        await queue.put(job)
+    before = await jobs_of(CheckBatch), await jobs_of(ResultBatch)
+    await repairs.requeue_overdue()
+    assert (await jobs_of(CheckBatch), await jobs_of(ResultBatch)) == before
 
 
 async def test_the_sweep_queues_unsent_deliveries_once(plan):

@@ -89,8 +89,7 @@ class Outage:
             await self._work_off(await delivery_queue.due_deliveries(now_ms()))
 
     async def _work_off(self, waiting: dict[str, list[str]]) -> None:
-        for channel_id, ids in waiting.items():
-            await self._notifier.admit(NotifyBatch(channel_id, ids))
+        await self._notifier.admit(NotifyBatch(waiting))
         await self._notifier.drained()
 
 

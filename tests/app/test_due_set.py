@@ -114,6 +114,14 @@ async def test_a_landed_slot_is_not_overdue():
     assert await due_set.claim_overdue(10) == due_set.OverdueSlots([], [])
 
 
+async def test_a_deadline_is_later_by_as_much_as_jobs_wait():
+    await scheduled(plan(), first_at_ms=clock.now_ms())
+    await due_set.claim_due(10)
+    await queue.client().zadd("wk:flight", {"1": clock.now_ms() - 5_000})
+    assert await due_set.claim_overdue(10, backlog_ms=60_000) == due_set.OverdueSlots([], [])
+    assert len((await due_set.claim_overdue(10, backlog_ms=4_000)).requeue) == 1
+
+
 async def test_a_landing_of_another_slot_frees_nothing():
     await scheduled(plan(), first_at_ms=clock.now_ms())
     (slot,) = (await due_set.claim_due(10)).slots
