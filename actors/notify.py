@@ -141,9 +141,12 @@ class Notifier:
         timing = AttemptTiming(began_ms, round(took_s * 1000))
         if report.config_changes:
             await _follow_provider(claim, report.config_changes)
-        results = delivery_attempt.attempt_results(claim, failure, timing, max_age_s, report)
-        _report(results, claim.channel.type)
-        self._sent.setdefault(channel_id, []).extend(results)
+        try:
+            results = delivery_attempt.attempt_results(claim, failure, timing, max_age_s, report)
+            _report(results, claim.channel.type)
+            self._sent.setdefault(channel_id, []).extend(results)
+        except Exception:  # a bug; the channel's next message must still be sent
+            log.exception("delivery.result_crashed", delivery=claim.id)
         self._lanes[channel_id].note_sent(took_s, accepted=failure is None)
         self._start_sends(channel_id, max_age_s)
         self._wake.set()

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors import notify, senders
+from actors import channel_lane, delivery_attempt, notify, senders
 from actors.channel_lane import MAX_PARALLEL_SENDS
 from actors.notify import Notifier
 from app import clock, db
@@ -279,6 +279,25 @@ async def another(channel_id: str) -> str:
     outcome = make.down(series=no, at_ms=clock.now_ms())
     (id_,) = (await results.store_results(make.results(outcome), snapshots, clock.now_ms())).deliveries[channel_id]
     return id_
+
+
+async def test_a_result_that_cannot_be_noted_leaves_its_place_to_the_next_delivery(notifier, monkeypatch):
+    real = delivery_attempt.attempt_results
+
+    def crash(claim, *rest):
+        if claim.id == first.ids[0]:
+            raise ZeroDivisionError
+        return real(claim, *rest)
+
+    async with receiving() as receiver:
+        first, second = await make_deliveries(receiver.url), await make_deliveries(receiver.url)
+        await db.rows("UPDATE deliveries SET channel_id = ?1", first.channel_id)
+        monkeypatch.setattr(channel_lane, "MAX_PARALLEL_SENDS", 1)
+        monkeypatch.setattr(delivery_attempt, "attempt_results", crash)
+        await notifier.admit(NotifyBatch({first.channel_id: [*first.ids, *second.ids]}))
+        await notifier.drained()
+    states = {row["id"]: row["state"] for row in await db.rows("SELECT id, state FROM deliveries")}
+    assert states == {first.ids[0]: "sending", second.ids[0]: "sent"}
 
 
 async def test_an_event_that_cannot_be_rendered_does_not_block_other_deliveries(notifier):
