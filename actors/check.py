@@ -13,6 +13,7 @@ from actors.alert_lag import AlertLag
 from actors.batching import URGENT_SPACING_S, Batcher
 from actors.probes import ProbeContext, run_probe
 from actors.snapshots import Snapshots
+from actors.thread_turns import ThreadTurns
 from app import queue
 from app.domain.parsing import sanitize
 from schema.jobs import AdHocProbe, CheckBatch, CheckOutcome, ResultBatch, Slot
@@ -52,8 +53,16 @@ class ChangeDetector:
 class CheckRunner:
     """Runs this worker's checks, at most `capacity` at a time."""
 
-    def __init__(self, context: ProbeContext, snapshots: Snapshots, capacity: int, lag: AlertLag | None = None) -> None:
+    def __init__(
+        self,
+        context: ProbeContext,
+        snapshots: Snapshots,
+        capacity: int,
+        lag: AlertLag | None = None,
+        turns: ThreadTurns | None = None,
+    ) -> None:
         self._context, self._snapshots, self._lag = context, snapshots, lag or AlertLag()
+        self._thread_turns = turns
         self._capacity = asyncio.Semaphore(capacity)
         self._running: set[asyncio.Task[None]] = set()
         self._changes = ChangeDetector()
@@ -103,7 +112,10 @@ class CheckRunner:
         worker_metrics.CHECKS_BY_STATUS[outcome.status].inc()
         worker_metrics.CHECK_LATENESS.observe(max(0, outcome.began_ms - outcome.at_ms) / 1000)
         worker_metrics.CHECK_DURATION.observe(outcome.took_us / 1_000_000)
-        self._outcomes.add(outcome, urgent=self._changes.is_urgent(outcome.status, snapshot) or slot.early)
+        urgent = self._changes.is_urgent(outcome.status, snapshot) or slot.early
+        if urgent and self._thread_turns:
+            self._thread_turns.shorten()
+        self._outcomes.add(outcome, urgent=urgent)
 
     def oldest_result_age_s(self) -> float:
         """Age of the oldest result that is not enqueued for ingest yet; 0 when there is none."""

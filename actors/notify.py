@@ -20,6 +20,7 @@ from actors.alert_lag import AlertLag
 from actors.channel_lane import ChannelLane
 from actors.delivery_attempt import AttemptTiming
 from actors.senders import SEND_TIMEOUT_S, DeliveryError, SenderContext, SendReport, send
+from actors.thread_turns import ThreadTurns
 from app import clock, clock_watch, db, process_watch, queue
 from app.store.alerting import channels, delivery_claims, delivery_results
 from app.store.alerting.delivery_claims import DeliveryClaim
@@ -57,8 +58,9 @@ class Notifier:
         *,
         timezone: str = "UTC",
         lag: AlertLag | None = None,
+        turns: ThreadTurns | None = None,
     ) -> None:
-        self._lag = lag or AlertLag()
+        self._lag, self._thread_turns = lag or AlertLag(), turns
         self._context, self._base_url, self._timeout_s, self._timezone = context, base_url, timeout_s, timezone
         self._process = process_watch.own_identity()
         self._lanes: defaultdict[str, ChannelLane] = defaultdict(ChannelLane)
@@ -78,6 +80,8 @@ class Notifier:
     def _enqueue(self, deliveries: Mapping[str, Iterable[str]]) -> None:
         if self._closing:
             return  # the sweep finds them
+        if deliveries and self._thread_turns:
+            self._thread_turns.shorten()
         for channel_id, ids in deliveries.items():
             self._lanes[channel_id].pending.update(dict.fromkeys(ids))
         self._wake.set()

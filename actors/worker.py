@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -26,6 +25,7 @@ from actors.ingest import ResultWriter
 from actors.notify import Notifier
 from actors.snapshots import Snapshots
 from actors.takeover import Takeover
+from actors.thread_turns import ThreadTurns
 from app import db, gc_tuning, health_file, interruptions, metrics, migrate, nodes, queue, tasks
 from app.security.auth import ack_links
 from app.security.secrets import sealing
@@ -38,7 +38,6 @@ QUEUES = ("check", "ingest", "notify")
 STOP_TIMEOUT_S = 28.0  # after which the process exits, drained or not; below the supervisor's kill timeout
 DRAIN_TIMEOUT_S = 20.0  # how long running checks and sends may take; below STOP_TIMEOUT_S
 PREFETCH = 8  # jobs: what a killed worker had fetched may wait until its heartbeat has expired
-SWITCH_INTERVAL_S = 0.0005  # a thread with an answer of the database waits for the event loop's thread at most so long
 IDLE_TIMEOUT_MS = 2_000  # how often an idle thread checks for a stop; 128 times a second took half of an idle worker
 
 
@@ -62,10 +61,12 @@ class WorkerServices:
         self._probes, self._senders = await probes.open_probe_context(settings), senders.make_context()
         egress_reload = EgressReload(self._probes.egress_by_setting() | self._senders.egress_by_setting())
         await egress_reload.load()
-        lag = AlertLag()
-        self.checks = CheckRunner(self._probes, snapshots, settings.check_concurrency, lag)
+        lag, turns = AlertLag(), ThreadTurns()
+        self.checks = CheckRunner(self._probes, snapshots, settings.check_concurrency, lag, turns)
         self.results = ResultWriter(snapshots, lag)
-        self.notifier = Notifier(self._senders, ack_links.base_url(settings), timezone=settings.tz, lag=lag)
+        self.notifier = Notifier(
+            self._senders, ack_links.base_url(settings), timezone=settings.tz, lag=lag, turns=turns
+        )
         self.checks.start()
         node = nodes.node_id("worker")
         background = {
@@ -159,7 +160,6 @@ def declare_actors(dramatiq_broker: dramatiq.Broker, services: WorkerServices) -
 def run(settings: Settings, queues: Sequence[str] = QUEUES) -> int:
     """Work until SIGTERM or SIGINT, then drain. Returns the exit code; 1: a background task has ended."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     stop, failed = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
