@@ -56,7 +56,7 @@ def test_the_others_are_in_the_message_newest_first():
 
 
 @pytest.mark.parametrize("is_trial", [False, True])
-def test_the_result_of_a_trial_says_so(is_trial):
+def test_a_result_names_the_trial_of_a_half_open_circuit(is_trial):
     (result,) = attempt_results(claimed(is_trial=is_trial), DeliveryError("answered 500"), TIMING, DAY_S)
     assert result.is_trial is is_trial
 
