@@ -10,7 +10,9 @@ import structlog
 
 log = structlog.get_logger()
 
-RECANCEL_S = 0.2  # redis-py can swallow a cancellation while it connects: the task is cancelled again
+# `asyncio.wait_for` of Python 3.11, and with it redis-py, swallows a cancellation that arrives just as its work ends:
+# the task is cancelled again.
+RECANCEL_S = 0.2
 FAILED_EXIT = 1
 
 Task = asyncio.Task[Any]

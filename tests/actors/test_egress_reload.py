@@ -6,6 +6,7 @@ import pytest
 
 from actors import probes, senders
 from actors.egress_reload import EgressReload
+from app import tasks
 from app.security.network.egress import Egress, EgressDenied
 from app.security.network.resolver import Resolver
 from app.store.system import settings
@@ -44,7 +45,7 @@ async def test_a_change_reaches_a_running_worker_by_itself(store, egress):
     async with asyncio.timeout(10):
         while not refuses(egress, "127.0.0.1"):
             await asyncio.sleep(0.02)
-    following.cancel()
+    await tasks.cancel(following)
 
 
 def refuses(egress: Egress, address: str) -> bool:

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from actors import broker
 from actors.broker import WakingBroker
 from actors.takeover import SILENT_MS, Takeover
-from app import clock, db, fetched_jobs, process_watch, queue as queues
+from app import clock, db, fetched_jobs, process_watch, queue as queues, tasks
 from app.security.secrets import sealing
 from app.store.alerting import delivery_claims, delivery_queue
 from schema.jobs import CheckBatch, NotifyBatch, ResultBatch
@@ -288,8 +288,7 @@ async def test_a_takeover_that_runs_notices_an_end_by_itself_and_is_counted(take
     nap.kill()
     while await lease_lasts():
         await asyncio.sleep(0.02)
-    running.cancel()
-    await asyncio.wait([running])
+    await tasks.cancel(running)
     assert [_count("job"), _count("delivery")] == [before[0] + 1, before[1] + 1]
 
 

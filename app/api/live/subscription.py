@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from litestar.exceptions import WebSocketDisconnect
 from msgspec import UNSET
 
+from app import tasks
 from app.api.live.connection import CloseConnection, LiveConnection
 from app.errors import Conflict, Invalid, Refusal
 from app.live.channels import allowed_channels
@@ -51,13 +52,12 @@ class Subscription:
 
     async def run(self) -> None:
         """Receive and send. Returns when the peer has disconnected; raises CloseConnection if we are to close."""
-        futures = [asyncio.ensure_future(job) for job in (self._listen(), self._subscriber.run(), self._closing)]
+        jobs = [asyncio.create_task(job) for job in (self._listen(), self._subscriber.run())]
         try:
-            done, _ = await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*jobs, self._closing], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for job in futures:
-                job.cancel()
-            await asyncio.gather(*futures, return_exceptions=True)
+            self._closing.cancel()
+            await tasks.cancel(*jobs)
             self._unsubscribe(tuple(self._subscriber.channels))
         for job in done:
             job.result()

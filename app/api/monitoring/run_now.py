@@ -8,7 +8,7 @@ from uuid import uuid4
 import msgspec
 from redis.exceptions import RedisError
 
-from app import db, due_set, queue
+from app import db, due_set, queue, tasks
 from app.errors import Invalid, Refusal, Unavailable
 from app.security.secrets import sealing
 from app.store.history import heartbeats
@@ -56,14 +56,12 @@ async def run_concurrently(
     timeout_s    for all jobs together; those that finish in time keep their results
     """
     slots = asyncio.Semaphore(max(1, min(max_workers, MAX_WORKERS)))
-    tasks = [asyncio.create_task(_run_or_explain(job, slots)) for job in jobs]
+    running = [asyncio.create_task(_run_or_explain(job, slots)) for job in jobs]
     try:
-        await asyncio.wait(tasks, timeout=timeout_s)
-        return [task.result() if task.done() else TIMED_OUT for task in tasks]
+        await asyncio.wait(running, timeout=timeout_s)
+        return [task.result() if task.done() else TIMED_OUT for task in running]
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.cancel(*running)
 
 
 async def _run_or_explain(job: Callable[[], Awaitable[T]], slots: asyncio.Semaphore) -> T | str:

@@ -7,7 +7,7 @@ from time import time
 
 import pytest
 
-from app import db
+from app import db, tasks
 from app.security.auth import keyring, tokens
 from app.security.secrets import sealing
 from app.settings import Settings
@@ -86,5 +86,4 @@ async def test_a_running_process_takes_a_new_key(monkeypatch: pytest.MonkeyPatch
     async with asyncio.timeout(10):
         while made not in {one.id for one in keyring.verification_keys(tokens.ACCESS_LIFETIME_S)}:
             await asyncio.sleep(0.01)
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
+    await tasks.cancel(following)
