@@ -59,6 +59,7 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 ON_POSTGRES = os.environ.get("DB_TYPE", "sqlite") == "postgres"
 EXTRA_WORKERS = 4
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+EMPTY_WAITS = "20s"  # for a transaction that a test left open: its test has failed, the next one should not hang
 # Forty tables, of which a test filled a few: deleting those rows takes a fifth of what TRUNCATE does, which makes new
 # files for every index. Only a table with a trigger of ours (the audit log) refuses that.
 EMPTY = """DO $$ DECLARE one record; is_filled boolean; filled text[]; BEGIN
@@ -250,7 +251,9 @@ class Emptier:
 
     async def _execute(self, settings: Settings) -> None:
         if self._connection is None:
-            self._connection = await asyncpg.connect(**settings.postgres_dsn_parts())
+            self._connection = await asyncpg.connect(
+                **settings.postgres_dsn_parts(), server_settings={"lock_timeout": EMPTY_WAITS}
+            )
         await self._connection.execute(EMPTY)
 
     def close(self) -> None:

@@ -22,6 +22,8 @@ from tests.app.store.alerting.delivery_world import MINUTE, SECOND, START, World
 from tests.conftest import Emptier
 from tests.searching import MANY, SEARCHING
 
+pytestmark = [pytest.mark.timeout(300)]  # sixty stories, on whatever else is running
+
 EXAMPLES = 300 * MANY if SEARCHING else 60
 PLANTED_EXAMPLES = 150
 
