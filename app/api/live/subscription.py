@@ -57,6 +57,7 @@ class Subscription:
             done, _ = await asyncio.wait([*jobs, self._closing], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._closing.cancel()
+            await asyncio.gather(self._closing, return_exceptions=True)  # else a reason that nobody takes is logged
             await tasks.cancel(*jobs)
             self._unsubscribe(tuple(self._subscriber.channels))
         for job in done:
